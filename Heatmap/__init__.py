@@ -1,0 +1,28 @@
+"""Heatmap: a native heatmap of realised liquidations behind Lightweight Charts in PyQt6 programs.
+
+Importing this package loads neither Qt nor Numba; the public names are loaded when first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from Heatmap.heatmap_service import HeatmapService
+    from Heatmap.plugin import HeatmapPlugin, configure_graphics
+
+__version__ = "0.1.0"
+__all__ = ["HeatmapPlugin", "HeatmapService", "__version__", "configure_graphics"]
+
+_HOMES = {
+    "HeatmapPlugin": "Heatmap.plugin",
+    "HeatmapService": "Heatmap.heatmap_service",
+    "configure_graphics": "Heatmap.plugin",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,0 +1,1 @@
+"""The subcommands of ``heatmap``, one module each."""

@@ -1,0 +1,89 @@
+"""The vocabulary of the feed: what a liquidation is. No Qt, no NumPy, no socket, no SQL."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Side(StrEnum):
+    """Side of the liquidation *order*, in the exchange's word.
+
+    ``SELL`` closes a long position (a long was liquidated), ``BUY`` closes a short. Source: Binance USD-M futures,
+    "Liquidation Order Streams", field ``o.S``. This is the only place where the two meanings meet.
+    """
+
+    SELL = "SELL"
+    BUY = "BUY"
+
+    @property
+    def liquidates_long(self) -> bool:
+        """True if the position that was closed by force was a long."""
+        return self is Side.SELL
+
+
+class Source(StrEnum):
+    """Where an event came from. Simulated and replayed events never mix with recorded ones: readers ask for one."""
+
+    BINANCE = "binance"
+    DEMO = "demo"
+    REPLAY = "replay"
+
+
+@dataclass(frozen=True, slots=True)
+class LiquidationEvent:
+    """One forced liquidation as the exchange reported it.
+
+    Attributes
+    ----------
+    ts_ms
+        Trade time of the order (``o.T``), milliseconds since the Unix epoch, UTC. The time to bin by.
+    symbol
+        Exact symbol of the exchange, upper case.
+    side
+        Side of the liquidation order; see `Side`.
+    price
+        Average fill price (``o.ap``), else the order price; in quote currency. The price to paint at.
+    qty
+        Accumulated filled quantity (``o.z``), else the order quantity; in base currency.
+    notional
+        ``price * qty`` in quote currency (US dollars for USDT contracts).
+    source
+        See `Source`.
+    order_price
+        Limit (bankruptcy) price ``o.p``, or None if the source does not tell.
+    order_qty
+        Original quantity ``o.q``, or None.
+    event_ms
+        Push time of the exchange (``E``), ms since the epoch, or None.
+    received_ms
+        When this machine read the frame, ms since the epoch, or None.
+    raw_json
+        The frame as received, if raw frames are kept.
+    """
+
+    ts_ms: int
+    symbol: str
+    side: Side
+    price: float
+    qty: float
+    notional: float
+    source: str = Source.BINANCE
+    order_price: float | None = None
+    order_qty: float | None = None
+    event_ms: int | None = None
+    received_ms: int | None = None
+    raw_json: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """A closed stretch of time ``[start_ms, end_ms]`` during which a live, delivering connection existed.
+
+    A time outside all coverage is *unknown*, not "no liquidations".
+    """
+
+    source: str
+    symbol: str
+    start_ms: int
+    end_ms: int

@@ -1,0 +1,67 @@
+"""What the layers promise each other: connection states and the collector's report. Plain data, no I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class ConnectionState(StrEnum):
+    """How the feed is doing, judged by market data and never by the handshake."""
+
+    STOPPED = "stopped"
+    CONNECTING = "connecting"
+    LIVE = "live"  # market data flows and a liquidation came lately
+    QUIET = "quiet"  # market data flows, no liquidation for a while: a calm market
+    SILENT = "silent"  # the socket is open but no market data comes: dead, reconnecting
+    DOWN = "down"  # cannot connect; `ServiceStatus.reason` says why
+    READING = "reading"  # this process does not collect, it only reads the database
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceStatus:
+    """A snapshot of the collector, safe to pass between threads.
+
+    Attributes
+    ----------
+    state
+        See `ConnectionState`.
+    reason
+        A stable word for why the feed is down or silent (``"dns"``, ``"refused"``, ``"region"`` …), "" otherwise.
+    detail
+        One sentence for people, "" if there is nothing to say.
+    last_event_ms
+        Exchange time of the newest liquidation stored by this process, or None.
+    last_market_ms
+        Receive time of the newest market data, or None.
+    received
+        forceOrder frames decoded since start.
+    stored
+        Rows newly inserted since start.
+    duplicates
+        Events the store already had.
+    undecodable
+        Frames that did not decode.
+    reconnects
+        Connections opened after the first.
+    insert_rate_per_s
+        Rows inserted a second, mean over the last 10 s.
+    queued
+        Events waiting for the writer.
+    storage_problem
+        One sentence if the database cannot be written at the moment, "" otherwise.
+    """
+
+    state: ConnectionState = ConnectionState.STOPPED
+    reason: str = ""
+    detail: str = ""
+    last_event_ms: int | None = None
+    last_market_ms: int | None = None
+    received: int = 0
+    stored: int = 0
+    duplicates: int = 0
+    undecodable: int = 0
+    reconnects: int = 0
+    insert_rate_per_s: float = 0.0
+    queued: int = 0
+    storage_problem: str = ""

@@ -1,0 +1,1 @@
+"""The record: schema, writer, reader. Knows no socket and no screen."""
