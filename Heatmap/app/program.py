@@ -1,0 +1,202 @@
+"""Runs the stand-alone program: starts the market, the collector and the window, and ends them in order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+import tempfile
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import qasync
+from PyQt6.QtCore import QLibraryInfo, QSettings, QTimer, QTranslator
+from PyQt6.QtGui import QGuiApplication
+from PyQt6.QtWidgets import QApplication
+
+from Heatmap.app.main_window import MainWindow, Market
+from Heatmap.app.sandbox import allow_root
+from Heatmap.clock import SYSTEM_CLOCK
+from Heatmap.demo.exchange import DemoExchange
+from Heatmap.demo.market import SimulatedMarket
+from Heatmap.demo.replay import Recording, ReplayMarket
+from Heatmap.events import Source
+from Heatmap.heatmap_service import HeatmapService
+from Heatmap.plugin import SETTINGS_ORGANIZATION
+from Heatmap.storage.bulk import bulk_insert
+from Heatmap.ui.graphics import configure_graphics
+from Heatmap.ui.settings_model import SettingsModel
+from Heatmap.ui.translation import Translator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from Heatmap.clock import Clock
+
+log = logging.getLogger(__name__)
+
+HISTORY_MS = 2 * 86_400_000
+# Each kind of market keeps its own settings: trying the demo must not change how the live map looks.
+SETTINGS_OF_SOURCE = {Source.BINANCE: "Heatmap", Source.DEMO: "Heatmap-demo", Source.REPLAY: "Heatmap-replay"}
+EXIT_NO_PICTURE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramOptions:
+    """What the command line asks for; see ``heatmap --help``."""
+
+    symbols: tuple[str, ...] = ("BTCUSDT",)
+    db_path: Path | None = None
+    ws_url: str | None = None
+    rest_url: str | None = None
+    language: str | None = None
+    demo: bool = False
+    replay: Path | None = None
+    screenshot: Path | None = None
+    after_s: float = 10.0
+
+
+class Program:
+    """One run of the program."""
+
+    def __init__(self, options: ProgramOptions, *, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._options = options
+        self._clock = clock
+        self._exit_code = 0
+
+    def run(self) -> int:
+        """Run until the window is closed or the picture is saved; return the exit code.
+
+        Raises
+        ------
+        HeatmapError
+            The recording cannot be played, or an address or a symbol is not one.
+        """
+        with ExitStack() as stack:
+            # The market is prepared first: a broken recording is refused before a window opens.
+            service, market = self._prepare_market(stack)
+            application = self._application(stack)
+            return self._run_window(application, service, market)
+
+    # -- market ------------------------------------------------------------------------------------------------------
+
+    def _prepare_market(self, stack: ExitStack) -> tuple[HeatmapService, Market]:
+        options = self._options
+        notes: tuple[str, ...] = ()
+        if options.replay is not None:
+            recording = Recording.load(options.replay).shifted(self._clock.now_ms())
+            notes = tuple(recording.report())
+            for note in notes:
+                log.warning("replay: %s", note)
+            simulated: SimulatedMarket | ReplayMarket = ReplayMarket(recording)
+            source = Source.REPLAY
+        elif options.demo:
+            simulated = SimulatedMarket(symbol=options.symbols[0])
+            source = Source.DEMO
+        else:
+            service = HeatmapService(options.db_path, options.symbols, ws_url=options.ws_url, rest_url=options.rest_url)
+            return service, Market()
+        exchange = stack.enter_context(DemoExchange(simulated))
+        db_path = options.db_path
+        if db_path is None:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="heatmap-", ignore_cleanup_errors=True))
+            db_path = Path(folder) / f"{source}.sqlite3"
+        if isinstance(simulated, SimulatedMarket):
+            now_ms = self._clock.now_ms()
+            bulk_insert(db_path, simulated.liquidations(now_ms - HISTORY_MS, now_ms))
+        service = HeatmapService(
+            db_path,
+            (simulated.instrument.symbol,),
+            ws_url=exchange.ws_url,
+            rest_url=exchange.rest_url,
+            source=source,
+        )
+        return service, Market(source=source, notes=notes)
+
+    # -- window ------------------------------------------------------------------------------------------------------
+
+    def _application(self, stack: ExitStack) -> QApplication:
+        allow_root()
+        configure_graphics()
+        application = QApplication(["heatmap"])
+        application.setApplicationName("heatmap")
+        application.setOrganizationName(SETTINGS_ORGANIZATION)
+        # Without a hook PyQt ends the process when a slot raises; the fault is logged and the program goes on.
+        before = sys.excepthook
+        sys.excepthook = _log_exception
+        stack.callback(setattr, sys, "excepthook", before)
+        return application
+
+    def _run_window(self, application: QApplication, service: HeatmapService, market: Market) -> int:
+        source = Source(market.source)
+        store = QSettings(SETTINGS_ORGANIZATION, SETTINGS_OF_SOURCE[source])
+        overrides: dict[str, object] = {}
+        if source is not Source.BINANCE:
+            overrides["source"] = str(source)
+        if source is Source.REPLAY:
+            overrides["window"] = "2d"  # the recording was made to fit it
+        if self._options.language:
+            overrides["language"] = self._options.language
+        settings = SettingsModel(store, overrides=overrides)
+        translator = Translator(settings.value.language)
+        qt_texts = QTranslator(application)
+        if qt_texts.load(
+            f"qtbase_{translator.language}",
+            QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath),
+        ):
+            application.installTranslator(qt_texts)
+        loop = qasync.QEventLoop(application)
+        asyncio.set_event_loop(loop)
+        service.start()
+        window = MainWindow(service, settings, translator, store=store, market=market, clock=self._clock)
+        ended = loop.create_future()
+        window.closing.connect(lambda: ended.done() or ended.set_result(None))
+        window.show()
+        window.start()
+        if self._options.screenshot is not None:
+            path = self._options.screenshot
+            QTimer.singleShot(round(self._options.after_s * 1000), lambda: self._save_picture(window, path))
+        restore = _close_on_signals(window)
+        try:
+            with loop:
+                loop.run_until_complete(ended)
+                loop.run_until_complete(window.stop())
+        finally:
+            restore()
+            service.stop()
+        return self._exit_code
+
+    def _save_picture(self, window: MainWindow, path: Path) -> None:
+        """Save the window as composed on the screen, then close it."""
+        screen = window.screen() or QGuiApplication.primaryScreen()
+        picture = screen.grabWindow(window.winId()) if screen is not None else window.grab()
+        if picture.isNull():
+            picture = window.grab()
+        if picture.save(str(path), "PNG"):
+            log.info("picture saved: %s (%d × %d)", path, picture.width(), picture.height())
+        else:
+            log.error("the picture could not be saved to %s", path)
+            self._exit_code = EXIT_NO_PICTURE
+        window.close()
+
+
+def _close_on_signals(window: MainWindow) -> Callable[[], None]:
+    """Let Ctrl+C and SIGTERM close the window in order; return what undoes it."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        # Python runs the handler between two byte codes; the status timer gives it one twice a second.
+        signal.signal(number, lambda *_: window.close())
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    return restore
+
+
+def _log_exception(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    log.critical("a fault in the program, please report it", exc_info=(kind, error, trace))

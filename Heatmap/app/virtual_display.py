@@ -1,0 +1,68 @@
+"""A screen for machines without one: Xvfb for as long as the program runs, so that a picture can be saved anywhere."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from Heatmap.errors import GraphicsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SCREEN = "1920x1200x24"
+STOP_TIMEOUT_S = 5.0
+HINT = "No display was found. Install Xvfb (Debian: apt-get install xvfb) to save a picture without one."
+
+
+def display_is_missing() -> bool:
+    """Return True on a Unix desktop system without a screen to open a window on."""
+    if sys.platform in ("win32", "darwin") or os.environ.get("QT_QPA_PLATFORM"):
+        return False
+    return not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+@contextmanager
+def virtual_display() -> Iterator[str]:
+    """Run Xvfb and point ``DISPLAY`` at it; yields the display's name.
+
+    Raises
+    ------
+    GraphicsError
+        Xvfb is not installed or does not start.
+    """
+    program = shutil.which("Xvfb")
+    if program is None:
+        raise GraphicsError("Xvfb is not on the PATH", short=HINT)
+    read_end, write_end = os.pipe()
+    # Xvfb picks a free number itself and writes it to the pipe when it is ready to serve.
+    process = subprocess.Popen(  # noqa: S603  # found on the PATH, fixed arguments
+        [program, "-displayfd", str(write_end), "-screen", "0", SCREEN, "-nolisten", "tcp"],
+        pass_fds=(write_end,),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    os.close(write_end)
+    with os.fdopen(read_end) as pipe:
+        number = pipe.readline().strip()
+    if not number:
+        raise GraphicsError(f"Xvfb ended with code {process.wait()}", short="The virtual display did not start.")
+    before = os.environ.get("DISPLAY")
+    os.environ["DISPLAY"] = f":{number}"
+    try:
+        yield os.environ["DISPLAY"]
+    finally:
+        if before is None:
+            del os.environ["DISPLAY"]
+        else:
+            os.environ["DISPLAY"] = before
+        process.terminate()
+        try:
+            process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()

@@ -1,0 +1,164 @@
+"""``heatmap doctor``: one line for each thing the program needs, with a cure for each that is missing."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from websockets.asyncio.client import connect
+from websockets.exceptions import WebSocketException
+
+from Heatmap.app.virtual_display import display_is_missing, virtual_display
+from Heatmap.errors import HeatmapError, RestError
+from Heatmap.heatmap_service import default_db_path
+from Heatmap.ingestion.endpoints import (
+    DEFAULT_REST_URL,
+    DEFAULT_WS_URL,
+    exchange_info_url,
+    mark_price_stream,
+    market_stream_url,
+)
+from Heatmap.ingestion.exchange_info import tick_size_of
+from Heatmap.ingestion.rest import fetch_json
+from Heatmap.storage.connection import open_writer
+
+TIMEOUT_S = 15.0
+PROBE_TIMEOUT_S = 60.0
+MAX_REST_BYTES = 32 * 1024 * 1024
+EXIT_SICK = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check found.
+
+    Attributes
+    ----------
+    name
+        What was checked.
+    well
+        True if it works.
+    detail
+        What was found, in a few words.
+    cure
+        What to do if it does not work.
+    """
+
+    name: str
+    well: bool
+    detail: str
+    cure: str = ""
+
+    def line(self) -> str:
+        """Return the finding as one line for people."""
+        mark = "ok  " if self.well else "FAIL"
+        cure = f" → {self.cure}" if self.cure and not self.well else ""
+        return f"{mark}  {self.name:<11} {self.detail}{cure}"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of this command."""
+    parser.add_argument("--db", type=Path, metavar="PATH", help="database (default: the user's data folder)")
+    parser.add_argument("--symbol", default="BTCUSDT", help="symbol to ask the endpoints for")
+    parser.add_argument("--ws-url", default=DEFAULT_WS_URL, metavar="BASE", help="base address of the streams")
+    parser.add_argument("--rest-url", default=DEFAULT_REST_URL, metavar="BASE", help="base address of REST")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Check everything and print one line each; return 0 if all is well, 1 otherwise."""
+    findings = [*_graphics(), _database(options.db or default_db_path())]
+    findings += asyncio.run(_endpoints(options))
+    for finding in findings:
+        print(finding.line())  # noqa: T201  # what the command is for
+    return 0 if all(finding.well for finding in findings) else EXIT_SICK
+
+
+def _graphics() -> list[Finding]:
+    """Check OpenGL and the web engine in a process of its own: a broken driver may crash it."""
+    gl_cure = "install or update the graphics driver; on a remote desktop install Mesa's software OpenGL"
+    web_cure = "install PyQt6-WebEngine and the system libraries that the README lists"
+    with ExitStack() as stack:
+        if display_is_missing():
+            try:
+                stack.enter_context(virtual_display())
+            except HeatmapError as error:
+                return [
+                    Finding("display", well=False, detail="none", cure=error.short),
+                    Finding("OpenGL", well=False, detail="not checked without a display"),
+                    Finding("WebEngine", well=False, detail="not checked without a display"),
+                ]
+        try:
+            probe = subprocess.run(  # noqa: S603  # this interpreter, a module of this package
+                [sys.executable, "-m", "Heatmap.app.graphics_probe"],
+                capture_output=True,
+                text=True,
+                timeout=PROBE_TIMEOUT_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return [Finding("graphics", well=False, detail="the check did not end in time", cure=gl_cure)]
+    report: dict[str, str] = {}
+    for line in probe.stdout.splitlines():
+        if line.startswith("{"):
+            report.update(json.loads(line))
+    crashed = f"the check ended with code {probe.returncode}"
+    return [
+        Finding("OpenGL", well="gl" in report, detail=report.get("gl", report.get("gl_error", crashed)), cure=gl_cure),
+        Finding(
+            "WebEngine", well="web" in report, detail=report.get("web", report.get("web_error", crashed)), cure=web_cure
+        ),
+    ]
+
+
+def _database(path: Path) -> Finding:
+    """Check that the database, or its future folder, can be written."""
+    cure = "check the folder's permissions and free space, or choose another file with --db"
+    try:
+        if path.exists():
+            open_writer(path).close()
+            if not os.access(path, os.W_OK):
+                return Finding("database", well=False, detail=f"{path} is read-only", cure=cure)
+            return Finding("database", well=True, detail=f"{path}, {path.stat().st_size / 1e6:.1f} MB")
+        folder = next(parent for parent in path.absolute().parents if parent.exists())
+        with tempfile.TemporaryDirectory(dir=folder) as trial:
+            open_writer(Path(trial) / "trial.sqlite3").close()
+    except (HeatmapError, OSError) as error:
+        return Finding("database", well=False, detail=f"{path}: {error}", cure=cure)
+    return Finding("database", well=True, detail=f"{path} will be created")
+
+
+async def _endpoints(options: argparse.Namespace) -> list[Finding]:
+    """Ask both endpoints; what counts is market data, not a handshake."""
+    symbol = str(options.symbol).upper()
+    findings = []
+    try:
+        info = await fetch_json(exchange_info_url(options.rest_url), timeout_s=TIMEOUT_S, max_bytes=MAX_REST_BYTES)
+        tick = tick_size_of(info, symbol)
+        findings.append(Finding("REST", well=True, detail=f"{options.rest_url}: tick size of {symbol} is {tick}"))
+    except HeatmapError as error:
+        cure = "the exchange may not serve this region" if _is_region(error) else "check network, proxy and --rest-url"
+        findings.append(Finding("REST", well=False, detail=f"{options.rest_url}: {error.short}", cure=cure))
+    cure = "check network, proxy and --ws-url; the live route is /market"
+    try:
+        url = market_stream_url(options.ws_url, [mark_price_stream(symbol)])
+        async with connect(url, open_timeout=TIMEOUT_S) as socket:
+            await asyncio.wait_for(socket.recv(), TIMEOUT_S)
+        findings.append(Finding("streams", well=True, detail=f"{options.ws_url}: market data arrives"))
+    except TimeoutError:
+        detail = f"{options.ws_url}: no market data within {TIMEOUT_S:.0f} s"
+        findings.append(Finding("streams", well=False, detail=detail, cure=cure))
+    except (HeatmapError, OSError, WebSocketException) as error:
+        findings.append(Finding("streams", well=False, detail=f"{options.ws_url}: {error}", cure=cure))
+    return findings
+
+
+def _is_region(error: HeatmapError) -> bool:
+    return isinstance(error, RestError) and error.reason == "region"

@@ -1,0 +1,306 @@
+"""The plugin: puts a heatmap behind the chart of any PyQt6 program. This is where all parts are joined."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+from weakref import WeakSet
+
+from PyQt6 import sip
+from PyQt6.QtCore import QObject, QSettings, Qt, QTimer, pyqtSignal
+from PyQt6.QtGui import QColor
+from PyQt6.QtWebChannel import QWebChannel
+
+from Heatmap.aggregation.warmup import KernelWarmup
+from Heatmap.clock import SYSTEM_CLOCK
+from Heatmap.events import Source
+from Heatmap.ui.bridge import OBJECT_NAME, Bridge, detach_script, page_script
+from Heatmap.ui.build_worker import BuildWorker
+from Heatmap.ui.graphics import configure_graphics
+from Heatmap.ui.heatmap_tab import HeatmapTab
+from Heatmap.ui.overlay import Overlay
+from Heatmap.ui.performance import Performance
+from Heatmap.ui.presenter import HeatmapPresenter
+from Heatmap.ui.settings_model import SettingsModel
+from Heatmap.ui.status import StatusPanel
+from Heatmap.ui.translation import Translator
+from Heatmap.ui.underlay import Underlay
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from PyQt6.QtWebEngineWidgets import QWebEngineView
+    from PyQt6.QtWidgets import QWidget
+
+    from Heatmap.aggregation import HeatmapImage
+    from Heatmap.clock import Clock
+    from Heatmap.heatmap_service import HeatmapService
+    from Heatmap.ui.statistics_box import MapStatistics
+
+__all__ = ["HeatmapPlugin", "configure_graphics"]
+
+log = logging.getLogger(__name__)
+
+SETTINGS_ORGANIZATION = "Heatmap"
+SETTINGS_APPLICATION = "Heatmap"
+
+
+class HeatmapPlugin(QObject):
+    """A heatmap of recorded liquidations behind one chart. Make it with `attach`.
+
+    The host's layout is not touched: the heat lies in a child of the web view, beneath the page, and the page's
+    backgrounds are made transparent. `detach` puts everything back.
+    """
+
+    imageChanged = pyqtSignal(object)  # HeatmapImage | None: what is on the screen now
+    attachedChanged = pyqtSignal(bool)  # the page reports its range: the heat can be placed
+
+    def __init__(  # the parts are joined here and nowhere else
+        self,
+        view: QWebEngineView,
+        *,
+        chart: str,
+        series: str,
+        service: HeatmapService,
+        symbol: str,
+        time_offset_s: float,
+        settings: SettingsModel,
+        translator: Translator,
+        clock: Clock,
+    ) -> None:
+        super().__init__()
+        self._view = view
+        self._view_alive = True
+        self._service = service
+        self._settings = settings
+        self._translator = translator
+        self._clock = clock
+        self._script = page_script(chart, series)
+        self._attached = False
+        self._detached = False
+
+        self._bridge = Bridge(time_offset_s=time_offset_s, parent=self)
+        self._underlay = Underlay(view)
+        self._worker = BuildWorker(service.db_path, clock=clock, parent=self)
+        self._presenter = HeatmapPresenter(
+            self._underlay, self._worker, settings, symbol=symbol, tick_size=service.tick_size, parent=self
+        )
+        self._overlay = Overlay(view, self._presenter, settings, translator)
+        self._performance = Performance(service, self._underlay, self._presenter, clock=clock, parent=self)
+        self._tabs: WeakSet[HeatmapTab] = WeakSet()
+        self._notice = ""
+
+        self._bridge.viewportChanged.connect(self._presenter.set_viewport)
+        self._bridge.timeAxisChanged.connect(self._presenter.set_time_axis)
+        self._bridge.attachedChanged.connect(self._page_attached)
+        self._presenter.imageChanged.connect(self.imageChanged)
+        self._underlay.failed.connect(self._no_graphics)
+        self._worker.problem.connect(self._set_notice)
+        self._worker.counted.connect(self._show_statistics)
+        self._unsubscribe: Callable[[], None] = service.subscribe(self._worker.data_changed)
+
+        self._tick_size: float | None = service.tick_size(symbol)
+        self._tick_watch = QTimer(self)
+        self._tick_watch.setInterval(1000)
+        self._tick_watch.timeout.connect(self._watch_tick_size)
+        self._tick_watch.start()
+
+        self._warmup = KernelWarmup(self._worker.use_numba, lambda report: log.info("kernels: %s", report))
+        self._join_page()
+        self._worker.start()
+        self._warmup.start()
+
+    @classmethod
+    def attach(
+        cls,
+        view: QWebEngineView,
+        chart: str = "chart",
+        series: str = "series",
+        *,
+        service: HeatmapService,
+        symbol: str | None = None,
+        time_offset_s: float = 0.0,
+        settings: SettingsModel | QSettings | None = None,
+        translator: Translator | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> HeatmapPlugin:
+        """Put a heatmap behind a chart.
+
+        Parameters
+        ----------
+        view
+            The web view that shows the chart. Its page may still be loading.
+        chart, series
+            JavaScript expressions for the chart and its main series, e.g. ``"chart"`` or ``"app.candles"``. They
+            become part of a script: pass only what you wrote yourself.
+        service
+            Where the events come from; started or not.
+        symbol
+            The symbol to show, the service's first one if not given.
+        time_offset_s
+            What your program adds to UTC before it gives times to the chart, in seconds.
+        settings
+            Where the user's choices are kept; a `QSettings` of the user's own if not given.
+        translator
+            Texts in the host's choice of language; if not given, the heatmap follows its own language setting.
+
+        Returns
+        -------
+        HeatmapPlugin
+            Keep it; `detach` ends it.
+        """
+        if not isinstance(settings, SettingsModel):
+            store = settings or QSettings(SETTINGS_ORGANIZATION, SETTINGS_APPLICATION)
+            overrides = {} if service.source == Source.BINANCE else {"source": service.source}
+            settings = SettingsModel(store, overrides=overrides)
+        return cls(
+            view,
+            chart=chart,
+            series=series,
+            service=service,
+            symbol=symbol or service.symbols[0],
+            time_offset_s=time_offset_s,
+            settings=settings,
+            translator=translator or Translator(settings.value.language),
+            clock=clock,
+        )
+
+    # -- what hosts use ----------------------------------------------------------------------------------------------
+
+    @property
+    def settings(self) -> SettingsModel:
+        """The user's settings; ``settings.update(palette="ice")`` acts at once."""
+        return self._settings
+
+    @property
+    def is_attached(self) -> bool:
+        """True once the page has reported back: the heat can be placed."""
+        return self._attached
+
+    @property
+    def image(self) -> HeatmapImage | None:
+        """The image on the screen, None if there is none."""
+        return self._presenter.image
+
+    @property
+    def underlay(self) -> Underlay:
+        """The layer beneath the page."""
+        return self._underlay
+
+    def set_enabled(self, enabled: bool) -> None:  # a fixed public name
+        """Show or hide the heat. Recording is not affected."""
+        self._settings.update(enabled=enabled)
+
+    def is_enabled(self) -> bool:
+        """Return whether the heat is shown."""
+        return self._settings.value.enabled
+
+    def set_symbol(self, symbol: str) -> None:
+        """Show the liquidations of another symbol of the service."""
+        self._tick_size = self._service.tick_size(symbol)
+        self._presenter.set_symbol(symbol)
+
+    def settings_tab(self, parent: QWidget | None = None) -> HeatmapTab:
+        """Return a new settings page, to be put into a tab of the host's settings."""
+        tab = HeatmapTab(self._settings, self._translator, parent, sources=(self._service.source,))
+        tab.set_notice(self._notice, "problem")
+        self._tabs.add(tab)
+        return tab
+
+    def status_panel(self, parent: QWidget | None = None) -> StatusPanel:
+        """Return a new row of figures for a status bar: connection, last event, rates, build time, frames."""
+        panel = StatusPanel(self._translator, parent)
+        self._performance.add_panel(panel)
+        return panel
+
+    def detach(self) -> None:
+        """Give the page and the view back as they were and end all threads. Harmless when called twice."""
+        if self._detached:
+            return
+        self._detached = True
+        self._unsubscribe()
+        self._tick_watch.stop()
+        self._performance.stop()
+        self._warmup.stop()
+        self._worker.stop()
+        if self._view_alive:
+            self._leave_page()
+        self._set_attached(attached=False)
+
+    # -- page --------------------------------------------------------------------------------------------------------
+
+    def _join_page(self) -> None:
+        page = self._view.page()
+        if page is None:  # a view without a page cannot exist; Qt's types allow it
+            raise RuntimeError("the web view has no page")
+        self._page = page
+        self._page_background = page.backgroundColor()
+        channel = page.webChannel()
+        self._own_channel = QWebChannel(self) if channel is None else None
+        if self._own_channel is not None:
+            page.setWebChannel(self._own_channel)
+        self._channel = self._own_channel or channel
+        if self._channel is not None:
+            self._channel.registerObject(OBJECT_NAME, self._bridge)
+        page.loadFinished.connect(self._page_loaded)
+        page.loadStarted.connect(self._page_leaves)
+        self._view.destroyed.connect(self._view_destroyed)
+        if not page.isLoading() and not page.url().isEmpty():
+            page.runJavaScript(self._script)
+
+    def _leave_page(self) -> None:
+        self._page.loadFinished.disconnect(self._page_loaded)
+        self._page.loadStarted.disconnect(self._page_leaves)
+        self._view.destroyed.disconnect(self._view_destroyed)
+        self._page.runJavaScript(detach_script())
+        self._page.setBackgroundColor(self._page_background)
+        if self._channel is not None:
+            self._channel.deregisterObject(self._bridge)
+        self._overlay.remove()
+        self._underlay.remove()
+
+    def _page_loaded(self, ok: bool) -> None:  # Qt's signature
+        if ok:
+            self._page.runJavaScript(self._script)
+
+    def _page_leaves(self) -> None:
+        self._set_attached(attached=False)
+
+    def _page_attached(self, red: int, green: int, blue: int) -> None:
+        self._page.setBackgroundColor(Qt.GlobalColor.transparent)
+        self._presenter.set_background(QColor(red, green, blue))
+        self._underlay.show()
+        self._set_attached(attached=True)
+
+    def _set_attached(self, *, attached: bool) -> None:
+        if attached != self._attached:
+            self._attached = attached
+            self.attachedChanged.emit(attached)
+
+    def _view_destroyed(self) -> None:
+        self._view_alive = False
+        self.detach()
+
+    # -- news --------------------------------------------------------------------------------------------------------
+
+    def _watch_tick_size(self) -> None:
+        """Bin by the exchange's tick as soon as it is known; the feed fetches it in its own time."""
+        tick_size = self._service.tick_size(self._presenter.symbol)
+        if tick_size != self._tick_size:
+            self._tick_size = tick_size
+            self._presenter.refresh()
+
+    def _no_graphics(self, reason: str) -> None:
+        log.error("OpenGL 3.3 is not available: %s", reason)
+        self._set_notice(self._translator.text("error.no_gl"))
+
+    def _show_statistics(self, statistics: MapStatistics) -> None:
+        for tab in self._tabs:
+            if not sip.isdeleted(tab):
+                tab.set_statistics(statistics)
+
+    def _set_notice(self, text: str) -> None:
+        self._notice = text
+        for tab in self._tabs:
+            if not sip.isdeleted(tab):
+                tab.set_notice(text, "problem")

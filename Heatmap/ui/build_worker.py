@@ -1,0 +1,279 @@
+"""The thread that turns stored events into the next image: reads the tail, builds, hands over; the latest view wins."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from PyQt6.QtCore import QObject, pyqtSignal
+
+from Heatmap.aggregation.image_builder import ImageBuilder
+from Heatmap.columns import EventColumns
+from Heatmap.errors import HeatmapError
+from Heatmap.heatmap_settings import HeatmapSettings, decay_half_life_ms, window_ms
+from Heatmap.storage.sqlite_store import SqliteStore
+from Heatmap.ui.render_options import render_options
+from Heatmap.ui.statistics_box import MapStatistics
+from Heatmap.ui.view_grid import View, covers, grid_for_view, same_cells
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from Heatmap.aggregation import HeatmapImage
+    from Heatmap.clock import Clock
+
+log = logging.getLogger(__name__)
+
+# New events repaint at most this often; a moving view is not held back by it.
+LIVE_INTERVAL_S = 0.25
+# Without a signal from a collector in this process the file is asked this often whether it changed.
+POLL_INTERVAL_S = 0.5
+# With decay on, the map is drawn anew after this share of the half-life: a 0.7 % change of every value.
+FADE_STEP = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class BuildRequest:
+    """What the map should show.
+
+    Attributes
+    ----------
+    symbol
+        Exact symbol of the exchange.
+    view
+        Visible range of the chart.
+    settings
+        The user's settings.
+    tick_size
+        Tick size of the symbol, None if not known yet.
+    dark
+        Whether the chart's background is dark.
+    """
+
+    symbol: str
+    view: View
+    settings: HeatmapSettings
+    tick_size: float | None
+    dark: bool
+
+
+_STOP: Final = BuildRequest("", View(0, 0, 0.0, 0.0, 0, 0), HeatmapSettings(), None, dark=False)
+
+
+class _Window:
+    """The window's events in memory: one query when it opens, then the tail by row id."""
+
+    def __init__(self, path: Path) -> None:
+        self._store = SqliteStore(path)
+        self._key: tuple[str, str] | None = None
+        self._start_ms = 0
+        self._seen_version: int | None = None
+        self.columns = EventColumns.empty()
+
+    def refresh(self, symbol: str, source: str, start_ms: int, end_ms: int) -> bool:
+        """Bring the columns up to date; return True if they changed."""
+        version = self._store.data_version()
+        if self._key != (symbol, source) or start_ms < self._start_ms:
+            self.columns = self._store.window(symbol, source, start_ms, end_ms)
+            self._key, self._start_ms, self._seen_version = (symbol, source), start_ms, version
+            return True
+        changed = False
+        if version != self._seen_version:
+            self._seen_version = version
+            newer = self._store.tail(symbol, source, self.columns.last_row_id)
+            if len(newer):
+                self.columns = self.columns.merged(newer.between(start_ms, newer.ts_ms[-1] + 1))
+                changed = True
+        self._prune(start_ms)
+        return changed
+
+    def _prune(self, start_ms: int) -> None:
+        """Forget what left the window, but only once it is a tenth of all, so that a tail stays cheap."""
+        kept = self.columns.between(start_ms, 2**62)
+        if len(self.columns) - len(kept) > len(self.columns) // 10:
+            self.columns = kept
+            self._start_ms = start_ms
+
+    def close(self) -> None:
+        self._store.close()
+
+
+class BuildWorker(QObject):
+    """Builds images on its own thread.
+
+    Parameters
+    ----------
+    db_path
+        The database to read; it may not exist yet.
+    clock
+        Wall clock for the window's right edge, monotonic clock for the pace.
+    """
+
+    built = pyqtSignal(object)  # HeatmapImage | None (None: nothing to show in this view)
+    counted = pyqtSignal(object)  # MapStatistics of the window and the image
+    problem = pyqtSignal(str)  # the store cannot be read: one sentence; "" when it is well again
+
+    def __init__(self, db_path: Path, *, clock: Clock, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._db_path = db_path
+        self._clock = clock
+        self._wake = threading.Condition()
+        self._request: BuildRequest | None = None
+        self._request_is_new = False
+        self._data_is_new = False
+        self._stopping = False
+        self._swap_engine = False
+        self._served_at_s = clock.monotonic_s()
+        self._built_ms = 0
+        self._builder = ImageBuilder()
+        self._thread = threading.Thread(target=self._run, name="heatmap-build", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def request(self, request: BuildRequest | None) -> None:
+        """Show this from now on, and keep it up to date; None: rest. Callable from any thread, never waits."""
+        with self._wake:
+            self._request = request
+            self._request_is_new = True
+            self._wake.notify()
+
+    def data_changed(self) -> None:
+        """Take the news that rows were stored. Callable from any thread, never waits."""
+        with self._wake:
+            self._data_is_new = True
+            self._wake.notify()
+
+    def use_numba(self) -> None:
+        """Build with the compiled kernels from the next image on (they are loaded already). Any thread."""
+        with self._wake:
+            self._swap_engine = True
+            self._request_is_new = True
+            self._wake.notify()
+
+    def stop(self, timeout_s: float = 5.0) -> None:
+        """End the thread and wait for it."""
+        with self._wake:
+            self._stopping = True
+            self._wake.notify()
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
+
+    # -- the thread --------------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        window = _Window(self._db_path)
+        try:
+            self._loop(window)
+        except Exception:  # the thread's last line of defence: say it, do not vanish
+            log.exception("the build thread ended")
+            self.problem.emit("The heatmap cannot be built; see the log.")
+        finally:
+            window.close()
+
+    def _loop(self, window: _Window) -> None:
+        image: HeatmapImage | None = None
+        shown: BuildRequest | None = None
+        trouble = ""
+        while (request := self._next()) is not _STOP:
+            if request is None:
+                image = shown = None
+                continue
+            try:
+                result = self._build(window, request, image, shown)
+            except HeatmapError as error:
+                if str(error) != trouble:
+                    trouble = str(error)
+                    log.warning("the heatmap cannot be built: %s", error)
+                    self.problem.emit(error.short)
+                continue
+            if trouble:
+                trouble = ""
+                self.problem.emit("")
+            if result is not image or shown is None:
+                self.built.emit(result)
+                self.counted.emit(statistics_of(window.columns, result))
+            image, shown = result, request
+
+    def _next(self) -> BuildRequest | None:
+        """Wait until there is something to do; return the request to serve, None to rest, `_STOP` to end."""
+        with self._wake:
+            while not self._stopping and not self._request_is_new:
+                patience_s = self._patience_s()
+                if patience_s is not None and patience_s <= 0.0:
+                    break
+                self._wake.wait(patience_s)
+            self._request_is_new = self._data_is_new = False
+            self._served_at_s = self._clock.monotonic_s()
+            return _STOP if self._stopping else self._request
+
+    def _patience_s(self) -> float | None:
+        """Return how long an idle worker may still wait, None for ever; the caller holds the lock."""
+        if self._request is None:
+            return None
+        limit_s = LIVE_INTERVAL_S if self._data_is_new else POLL_INTERVAL_S
+        return self._served_at_s + limit_s - self._clock.monotonic_s()
+
+    def _build(
+        self, window: _Window, request: BuildRequest, image: HeatmapImage | None, shown: BuildRequest | None
+    ) -> HeatmapImage | None:
+        """Return the image to show: the one already there if a new one would say the same."""
+        if self._swap_engine:
+            self._swap_engine = False
+            self._builder.use_numba()
+        now_ms = self._clock.now_ms()
+        start_ms = now_ms - window_ms(request.settings)
+        changed = window.refresh(request.symbol, request.settings.source, start_ms, now_ms + 1)
+        spec = grid_for_view(request.view, request.settings, now_ms=now_ms, tick_size=request.tick_size)
+        if spec is None:
+            return None
+        still_true = (
+            image is not None
+            and shown is not None
+            and not changed
+            and not self._has_faded(request.settings, now_ms)
+            and image.engine == self._builder.engine_name
+            and replace(shown, view=request.view) == request
+            and same_cells(image.spec, spec)
+            and covers(image.spec, request.view, window_start_ms=start_ms, now_ms=now_ms)
+        )
+        if still_true:
+            return image
+        self._built_ms = now_ms
+        return self._builder.build(
+            window.columns,
+            spec,
+            render_options(request.settings, request.view, spec, dark=request.dark),
+            now_ms=now_ms,
+            window_start_ms=start_ms,
+        )
+
+    def _has_faded(self, settings: HeatmapSettings, now_ms: int) -> bool:
+        """Return True if decay has dimmed the map since it was built by more than an eye would miss."""
+        half_life_ms = decay_half_life_ms(settings)
+        return half_life_ms is not None and now_ms - self._built_ms > FADE_STEP * half_life_ms
+
+
+def statistics_of(columns: EventColumns, image: HeatmapImage | None) -> MapStatistics:
+    """Return the figures of the window's events and of the image made from them."""
+    longs = columns.is_long
+    figures = MapStatistics(
+        events=len(columns),
+        long_usd=float(columns.notional[longs].sum()),
+        short_usd=float(columns.notional[~longs].sum()),
+        largest_usd=float(columns.notional.max()) if len(columns) else None,
+    )
+    if image is None:
+        return figures
+    return replace(
+        figures,
+        rows=image.spec.rows,
+        cols=image.spec.cols,
+        price_bin_usd=image.spec.price_bin,
+        time_bin_ms=image.spec.time_bin_ms,
+        build_ms=image.build_ms,
+        engine=image.engine,
+    )

@@ -1,0 +1,100 @@
+"""What lies above the chart: the legend, and the badge that says when a market is not real."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PyQt6.QtCore import QObject, Qt
+from PyQt6.QtWidgets import QLabel
+
+from Heatmap.events import Source
+from Heatmap.ui.legend import Legend
+
+if TYPE_CHECKING:
+    from PyQt6.QtWidgets import QWidget
+
+    from Heatmap.aggregation import HeatmapImage
+    from Heatmap.ui.presenter import HeatmapPresenter
+    from Heatmap.ui.settings_model import SettingsModel
+    from Heatmap.ui.translation import Translator
+    from Heatmap.ui.viewport import Viewport
+
+MARGIN_PX = 8
+BADGE_KEYS = {Source.DEMO: "badge.simulated", Source.REPLAY: "badge.replay"}
+BADGE_STYLE = (
+    "QLabel { color: #1b1300; background: rgba(255, 193, 7, 230); border-radius: 4px; padding: 3px 8px;"
+    " font-weight: 600; }"
+)
+
+
+class Overlay(QObject):
+    """Keeps legend and badge at their corners of the pane.
+
+    Parameters
+    ----------
+    view
+        The web view; legend and badge become its children, above the page.
+    presenter
+        Tells what is on the screen and where the pane is.
+    settings
+        The user's settings.
+    translator
+        Texts.
+    """
+
+    def __init__(
+        self, view: QWidget, presenter: HeatmapPresenter, settings: SettingsModel, translator: Translator
+    ) -> None:
+        super().__init__(view)
+        self._presenter = presenter
+        self._settings = settings
+        self._translator = translator
+        self._legend = Legend(translator, view)
+        self._legend.hide()
+        self._badge = QLabel(view)
+        self._badge.setObjectName("heatmap_badge")
+        self._badge.setStyleSheet(BADGE_STYLE)
+        self._badge.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self._badge.hide()
+        presenter.imageChanged.connect(self._show_image)
+        presenter.placeChanged.connect(self._place)
+
+    def _show_image(self, image: HeatmapImage | None) -> None:
+        settings = self._settings.value
+        self._legend.setVisible(image is not None)
+        if image is not None:
+            self._legend.set_scale(
+                palette=settings.palette,
+                normalization=settings.normalization,
+                reference_usd=image.reference,
+                dark=self._presenter.dark,
+            )
+        key = BADGE_KEYS.get(Source(settings.source)) if settings.enabled else None
+        if key is not None:
+            self._badge.setText(self._translator.text(key))
+            self._badge.adjustSize()
+        self._badge.setVisible(key is not None)
+        viewport = self._presenter.viewport
+        if viewport is not None:
+            self._place(viewport)
+
+    def _place(self, viewport: Viewport) -> None:
+        """Legend at the pane's lower left, badge at its upper left, in logical pixels of the view."""
+        view = self._legend.parentWidget()
+        if view is None:
+            return
+        scale = viewport.ratio / view.devicePixelRatioF()  # page zoom
+        left = round(viewport.left_px * scale) + MARGIN_PX
+        top = round(viewport.top_px * scale) + MARGIN_PX
+        bottom = round((viewport.top_px + viewport.height_px) * scale) - MARGIN_PX
+        self._legend.move(left, bottom - self._legend.height())
+        self._badge.move(left, top)
+        for widget in (self._legend, self._badge):
+            if widget.isVisible():
+                widget.raise_()
+
+    def remove(self) -> None:
+        """Leave the view for good."""
+        self._legend.deleteLater()
+        self._badge.deleteLater()
+        self.deleteLater()

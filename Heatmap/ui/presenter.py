@@ -1,0 +1,178 @@
+"""Brings chart, settings and images together: what the worker is asked for, what the underlay shows."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from PyQt6.QtCore import QObject, QTimer, pyqtSignal
+
+from Heatmap.ui.build_worker import BuildRequest
+from Heatmap.ui.view_grid import View
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from PyQt6.QtGui import QColor
+
+    from Heatmap.aggregation import HeatmapImage
+    from Heatmap.heatmap_settings import HeatmapSettings
+    from Heatmap.ui.build_worker import BuildWorker
+    from Heatmap.ui.settings_model import SettingsModel
+    from Heatmap.ui.underlay import Underlay
+    from Heatmap.ui.viewport import TimeAxis, Viewport
+
+log = logging.getLogger(__name__)
+
+# A resize sends many sizes; the map is rebuilt at the new resolution when it has come to rest.
+RESIZE_QUIET_MS = 300
+# While the view moves the old image is transformed at once; a new one is asked for at most this often.
+MOVE_INTERVAL_MS = 33
+DARK_BELOW_LIGHTNESS = 128
+
+
+class HeatmapPresenter(QObject):
+    """Decides what is shown. Knows no GL and no SQL.
+
+    Parameters
+    ----------
+    underlay
+        The layer that paints.
+    worker
+        The thread that builds.
+    settings
+        The user's settings.
+    symbol
+        Exact symbol of the exchange.
+    tick_size
+        Returns the tick size of a symbol, None while it is not known.
+    """
+
+    imageChanged = pyqtSignal(object)  # HeatmapImage | None: what is on the screen now
+    placeChanged = pyqtSignal(object)  # Viewport: where the pane is now
+
+    def __init__(
+        self,
+        underlay: Underlay,
+        worker: BuildWorker,
+        settings: SettingsModel,
+        *,
+        symbol: str,
+        tick_size: Callable[[str], float | None],
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._underlay = underlay
+        self._worker = worker
+        self._settings = settings
+        self._symbol = symbol
+        self._tick_size = tick_size
+        self._viewport: Viewport | None = None
+        self._axis: TimeAxis | None = None
+        self._image: HeatmapImage | None = None
+        self._dark = True
+        self._size_px: tuple[float, float] | None = None
+        self._moved = QTimer(self)
+        self._moved.setSingleShot(True)
+        self._moved.setInterval(MOVE_INTERVAL_MS)
+        self._moved.timeout.connect(self._ask)
+        self._resized = QTimer(self)
+        self._resized.setSingleShot(True)
+        self._resized.setInterval(RESIZE_QUIET_MS)
+        self._resized.timeout.connect(self._ask)
+        worker.built.connect(self._show)
+        settings.changed.connect(self._apply)
+        self._paint_settings(settings.value)
+
+    @property
+    def image(self) -> HeatmapImage | None:
+        """Return the image on the screen, None if there is none."""
+        return self._image
+
+    @property
+    def viewport(self) -> Viewport | None:
+        """Return the chart's last reported range."""
+        return self._viewport
+
+    @property
+    def dark(self) -> bool:
+        """Return whether the chart's background is dark."""
+        return self._dark
+
+    @property
+    def symbol(self) -> str:
+        """Return the symbol whose liquidations are shown."""
+        return self._symbol
+
+    def set_symbol(self, symbol: str) -> None:
+        """Show another symbol."""
+        self._symbol = symbol
+        self._show(None)
+        self._ask()
+
+    def set_viewport(self, viewport: Viewport) -> None:
+        """Follow the chart: move the image at once, ask for a better one soon."""
+        self._viewport = viewport
+        self._underlay.set_viewport(viewport)
+        self.placeChanged.emit(viewport)
+        size_px = (viewport.width_px, viewport.height_px)
+        if self._size_px is not None and size_px != self._size_px:
+            self._resized.start()
+        elif not self._resized.isActive() and not self._moved.isActive():
+            self._moved.start()
+        self._size_px = size_px
+
+    def set_time_axis(self, axis: TimeAxis | None) -> None:
+        """Take the series' bars."""
+        self._axis = axis
+        self._underlay.set_time_axis(axis)
+        if not self._moved.isActive():
+            self._moved.start()
+
+    def set_background(self, color: QColor) -> None:
+        """Take the colour the page had, and choose the palette's ramp by it."""
+        self._underlay.set_background(color)
+        dark = color.lightness() < DARK_BELOW_LIGHTNESS
+        if dark != self._dark:
+            self._dark = dark
+            self._ask()
+
+    def refresh(self) -> None:
+        """Ask again, e.g. because the tick size became known."""
+        self._ask()
+
+    def _apply(self, settings: HeatmapSettings, previous: HeatmapSettings) -> None:
+        self._paint_settings(settings)
+        if settings.replaced(opacity=previous.opacity, smooth=previous.smooth) != previous:
+            self._ask()
+
+    def _paint_settings(self, settings: HeatmapSettings) -> None:
+        self._underlay.set_opacity(settings.opacity / 100.0)
+        self._underlay.set_smooth(smooth=settings.smooth)
+        if not settings.enabled:
+            self._show(None)
+
+    def _ask(self) -> None:
+        settings = self._settings.value
+        if not settings.enabled or self._viewport is None or self._axis is None:
+            self._worker.request(None)
+            return
+        self._worker.request(
+            BuildRequest(
+                symbol=self._symbol,
+                view=View.of(self._viewport, self._axis),
+                settings=settings,
+                tick_size=self._tick_size(self._symbol),
+                dark=self._dark,
+            )
+        )
+
+    def _show(self, image: HeatmapImage | None) -> None:
+        """Put an image on the screen, unless the heat was switched off while it was built."""
+        if not self._settings.value.enabled:
+            image = None
+        if image is None and self._image is None:
+            return
+        self._image = image
+        self._underlay.set_image(image)
+        self.imageChanged.emit(image)

@@ -1,0 +1,121 @@
+"""The door between page and program: what it takes, what it refuses."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from Heatmap.errors import BridgeError
+from Heatmap.ui.bridge import Bridge, page_script, parse_bars, parse_viewport
+from Heatmap.ui.viewport import BarSegment, PriceScaleMode
+
+GOOD = {
+    "pane": [0, 0, 900, 500],
+    "from": 10,
+    "to": 110,
+    "x_from": -3.5,
+    "x_to": 896.5,
+    "price_top": 91_000.5,
+    "price_bottom": 89_000,
+    "mode": 1,
+    "ratio": 1.5,
+    "frame": 7,
+}
+
+
+def test_a_viewport_is_read():
+    view = parse_viewport(json.dumps(GOOD))
+    assert (view.width_px, view.ratio, view.frame) == (900.0, 1.5, 7)
+    assert view.mode is PriceScaleMode.LOGARITHMIC
+    assert view.bar_spacing_px == pytest.approx(9.0)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"pane": [0, 0, 0, 500]},
+        {"pane": [0, 0, 900]},
+        {"to": 10},
+        {"x_to": -4},
+        {"price_top": 89_000},
+        {"price_top": "91000"},
+        {"price_top": None},
+        {"mode": 4},
+        {"ratio": 0},
+        {"frame": -1},
+        {"extra": 1},
+    ],
+)
+def test_an_impossible_viewport_is_refused(change):
+    with pytest.raises(BridgeError):
+        parse_viewport(json.dumps(GOOD | change))
+
+
+@given(st.text(max_size=200))
+@settings(max_examples=300)
+def test_any_text_is_read_or_refused(text):
+    for parse in (parse_viewport, parse_bars):
+        with pytest.raises(BridgeError):
+            parse(text)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.floats(allow_nan=False) | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    max_leaves=10,
+)
+
+
+@given(st.dictionaries(st.sampled_from([*GOOD, "segments"]), json_values))
+@settings(max_examples=300)
+def test_any_json_is_read_or_refused(message):
+    for parse in (parse_viewport, parse_bars):
+        try:
+            parse(json.dumps(message))
+        except BridgeError:
+            continue
+
+
+def test_bars_become_an_axis_in_utc():
+    text = json.dumps({"segments": [[0, 3600, 60, 10], [10, 9000, 60, 5]]})
+    axis = parse_bars(text, time_offset_s=3600)
+    assert axis is not None
+    assert axis.segments == (BarSegment(0, 0, 60_000, 10), BarSegment(10, 5_400_000, 60_000, 5))
+
+
+def test_a_series_without_bars_has_no_axis():
+    assert parse_bars('{"segments": []}') is None
+
+
+@pytest.mark.parametrize(
+    "segments",
+    [[[0, 0, 0, 1]], [[0, 0, 60, 0]], [[0, 1e15, 60, 1]], [[0, 0, 60, 5], [4, 400, 60, 1]], [[0, 500, 60, 5], [5, 0, 60, 1]]],
+)
+def test_impossible_bars_are_refused(segments):
+    with pytest.raises(BridgeError):
+        parse_bars(json.dumps({"segments": segments}))
+
+
+def test_a_bad_message_is_counted_and_changes_nothing(qtbot, caplog):
+    bridge = Bridge()
+    with qtbot.assertNotEmitted(bridge.viewportChanged):
+        bridge.viewport_moved("nonsense")
+        bridge.viewport_moved("[]")
+    assert bridge.rejected == {"viewport": 2}
+    assert len([record for record in caplog.records if "refused" in record.message]) == 1
+
+
+def test_a_good_message_is_passed_on(qtbot):
+    bridge = Bridge()
+    with qtbot.waitSignal(bridge.viewportChanged) as signal:
+        bridge.viewport_moved(json.dumps(GOOD))
+    assert signal.args[0].frame == 7
+
+
+def test_the_script_holds_the_hosts_expressions():
+    script = page_script("app.chart", "app.series[0]")
+    assert "() => (app.chart)" in script
+    assert "() => (app.series[0])" in script

@@ -1,0 +1,74 @@
+"""The image laid over the pane: every vertex must agree with the pure mapping."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from Heatmap.aggregation import GridSpec
+from Heatmap.ui.strip_mesh import strip_mesh
+from Heatmap.ui.viewport import BarSegment, PriceScaleMode, TimeAxis, Viewport
+
+MINUTE = 60_000
+SPEC = GridSpec(t0_ms=10 * MINUTE, time_bin_ms=MINUTE, cols=60, price0=90.0, price_bin=0.5, rows=40)
+
+
+def viewport(mode=PriceScaleMode.NORMAL, ratio=1.0, top=115.0, bottom=85.0) -> Viewport:
+    return Viewport(
+        left_px=8.0,
+        top_px=4.0,
+        width_px=900.0,
+        height_px=300.0,
+        ratio=ratio,
+        logical_from=0.0,
+        logical_to=90.0,
+        x_from_px=5.0,
+        x_to_px=905.0,
+        price_top=top,
+        price_bottom=bottom,
+        mode=mode,
+    )
+
+
+def share_of(mesh, height_share):
+    """What the fragment shader computes: the price's place in the grid, 0 at the bottom and 1 at the top."""
+    at = mesh.edge_top + height_share * (mesh.edge_bottom - mesh.edge_top)
+    return (math.exp(at) - 1) / mesh.log_span if mesh.logarithmic else at
+
+
+@given(st.floats(0, 1), st.sampled_from(PriceScaleMode), st.booleans())
+def test_the_shader_finds_the_price_the_viewport_says(height_share, mode, inverted):
+    view = viewport(mode, top=85.0 if inverted else 115.0, bottom=115.0 if inverted else 85.0)
+    mesh = strip_mesh(view, TimeAxis((BarSegment(0, 0, MINUTE, 90),)), SPEC)
+    price = view.price(height_share * view.height_px)
+    assert share_of(mesh, height_share) == pytest.approx((price - 90.0) / 20.0, abs=1e-6)
+
+
+@pytest.mark.parametrize("ratio", [1.0, 1.25, 1.5, 2.0])
+def test_vertices_lie_where_the_bars_are(ratio):
+    axis = TimeAxis((BarSegment(0, 0, MINUTE, 30), BarSegment(30, 50 * MINUTE, MINUTE, 60)))
+    view = viewport(ratio=ratio)
+    mesh = strip_mesh(view, axis, SPEC)
+    assert mesh.vertices.dtype == np.float32
+    assert mesh.vertices.shape == (12, 4)
+    for x, _, share, _ in mesh.vertices:
+        logical = view.logical(x / ratio - view.left_px)
+        time = SPEC.t0_ms + share * 60 * MINUTE
+        if abs(logical - 29.5) < 0.01:  # at the seam both ends of the gap meet
+            assert min(abs(time - 30 * MINUTE), abs(time - 50 * MINUTE)) < 50
+        else:
+            assert axis.logical(time) == pytest.approx(logical, abs=1e-3)
+
+
+def test_a_grid_out_of_sight_draws_nothing():
+    far = GridSpec(t0_ms=10_000 * MINUTE, time_bin_ms=MINUTE, cols=60, price0=90.0, price_bin=0.5, rows=40)
+    assert len(strip_mesh(viewport(), TimeAxis((BarSegment(0, 0, MINUTE, 90),)), far).vertices) == 0
+
+
+def test_the_scissor_is_the_pane():
+    mesh = strip_mesh(viewport(ratio=1.5), TimeAxis((BarSegment(0, 0, MINUTE, 90),)), SPEC)
+    assert mesh.scissor_px == (12, 6, 1350, 450)

@@ -1,0 +1,101 @@
+"""Time and price on the screen, by hand-computed examples and by properties."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from Heatmap.ui.viewport import BarSegment, PriceScaleMode, TimeAxis, Viewport
+
+MINUTE = 60_000
+PLAIN = TimeAxis((BarSegment(0, 0, MINUTE, 100),))
+# Ten bars, a gap of half an hour that the chart collapses, five bars.
+GAPPED = TimeAxis((BarSegment(0, 0, MINUTE, 10), BarSegment(10, 40 * MINUTE, MINUTE, 5)))
+
+
+def viewport(**changes) -> Viewport:
+    values = {
+        "left_px": 10.0,
+        "top_px": 20.0,
+        "width_px": 1000.0,
+        "height_px": 400.0,
+        "ratio": 1.0,
+        "logical_from": 0.0,
+        "logical_to": 100.0,
+        "x_from_px": 0.0,
+        "x_to_px": 1000.0,
+        "price_top": 110.0,
+        "price_bottom": 90.0,
+    }
+    return Viewport(**(values | changes))
+
+
+def test_a_bar_stands_for_its_interval_and_is_drawn_around_its_index():
+    assert PLAIN.logical(5 * MINUTE) == pytest.approx(4.5)
+    assert PLAIN.logical(5.5 * MINUTE) == pytest.approx(5.0)
+    assert PLAIN.logical(6 * MINUTE) == pytest.approx(5.5)
+
+
+def test_time_goes_on_past_the_last_bar_and_before_the_first():
+    assert PLAIN.logical(150 * MINUTE) == pytest.approx(149.5)
+    assert PLAIN.logical(-10 * MINUTE) == pytest.approx(-10.5)
+
+
+def test_a_gap_has_no_width():
+    edge = 9.5
+    assert GAPPED.logical(10 * MINUTE) == pytest.approx(edge)
+    assert GAPPED.logical(25 * MINUTE) == pytest.approx(edge)
+    assert GAPPED.logical(40 * MINUTE) == pytest.approx(edge)
+    assert GAPPED.logical(40.5 * MINUTE) == pytest.approx(10.0)
+
+
+def test_pieces_cut_at_the_gap():
+    assert GAPPED.pieces(8.0, 12.0) == [
+        (8.0, 9.5, 8.5 * MINUTE, 10 * MINUTE),
+        (9.5, 12.0, 40 * MINUTE, 42.5 * MINUTE),
+    ]
+
+
+@given(st.floats(-50, 200))
+def test_time_and_logical_are_inverse_without_gaps(logical):
+    assert PLAIN.logical(PLAIN.time_ms(logical)) == pytest.approx(logical, abs=1e-9)
+
+
+@given(st.lists(st.tuples(st.integers(1, 20), st.integers(0, 500), st.integers(1, 60)), min_size=1, max_size=8), st.data())
+def test_logical_never_falls_as_time_goes_on(runs, data):
+    index, start_s, segments = 0, 0, []
+    for count, gap_s, step_s in runs:
+        segments.append(BarSegment(index, start_s * 1000, step_s * 1000, count))
+        index += count
+        start_s += count * step_s + gap_s
+    axis = TimeAxis(tuple(segments))
+    times = sorted(data.draw(st.lists(st.integers(-10_000, start_s * 1000 + 10_000), min_size=2, max_size=20)))
+    places = [axis.logical(time) for time in times]
+    assert all(a <= b + 1e-9 for a, b in zip(places, places[1:], strict=False))
+
+
+@given(st.floats(1, 1e5), st.floats(1, 1e5), st.floats(0, 400), st.sampled_from(PriceScaleMode))
+def test_price_and_y_are_inverse_in_every_mode(top, bottom, y, mode):
+    if math.isclose(top, bottom, rel_tol=1e-3):
+        return
+    view = viewport(price_top=top, price_bottom=bottom, mode=mode)
+    assert view.y_px(view.price(y)) == pytest.approx(y, abs=1e-6)
+
+
+def test_logarithmic_scale_puts_the_geometric_mean_in_the_middle():
+    view = viewport(price_top=400.0, price_bottom=100.0, mode=PriceScaleMode.LOGARITHMIC)
+    assert view.price(200.0) == pytest.approx(200.0)
+    assert viewport(price_top=400.0, price_bottom=100.0).price(200.0) == pytest.approx(250.0)
+
+
+def test_an_inverted_scale_has_the_low_price_on_top():
+    view = viewport(price_top=90.0, price_bottom=110.0)
+    assert view.y_px(90.0) == 0.0
+    assert (view.price_low, view.price_high) == (90.0, 110.0)
+
+
+def test_visible_time_reaches_from_edge_to_edge():
+    assert viewport().visible_time_ms(PLAIN) == (MINUTE // 2, 100 * MINUTE + MINUTE // 2)
