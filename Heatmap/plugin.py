@@ -153,6 +153,9 @@ class HeatmapPlugin(QObject):
             store = settings or QSettings(SETTINGS_ORGANIZATION, SETTINGS_APPLICATION)
             overrides = {} if service.source == Source.BINANCE else {"source": service.source}
             settings = SettingsModel(store, overrides=overrides)
+        if translator is None:
+            translator = Translator(settings.value.language)
+            translator.follow(settings)
         return cls(
             view,
             chart=chart,
@@ -161,7 +164,7 @@ class HeatmapPlugin(QObject):
             symbol=symbol or service.symbols[0],
             time_offset_s=time_offset_s,
             settings=settings,
-            translator=translator or Translator(settings.value.language),
+            translator=translator,
             clock=clock,
         )
 

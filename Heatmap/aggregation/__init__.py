@@ -1,1 +1,62 @@
-"""The pure heart: events to image. Knows no Qt, no socket, no SQL."""
+"""The pure heart: events to image. Knows no Qt, no socket, no SQL, and loads Numba only when told to.
+
+The public names are loaded when first used; see `Heatmap.aggregation.grid` and its neighbours.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from Heatmap.aggregation.colouring import colorize
+    from Heatmap.aggregation.grid import GridSpec
+    from Heatmap.aggregation.grid_builder import build_grid
+    from Heatmap.aggregation.image_builder import HeatmapImage, ImageBuilder
+    from Heatmap.aggregation.options import Normalization, RenderOptions
+    from Heatmap.aggregation.palettes import PALETTES, Palette, palette_names
+    from Heatmap.aggregation.profile import PriceProfile, price_profile
+    from Heatmap.aggregation.resolution import auto_spec, manual_spec
+    from Heatmap.aggregation.warmup import KernelWarmup
+
+__all__ = [
+    "PALETTES",
+    "GridSpec",
+    "HeatmapImage",
+    "ImageBuilder",
+    "KernelWarmup",
+    "Normalization",
+    "Palette",
+    "PriceProfile",
+    "RenderOptions",
+    "auto_spec",
+    "build_grid",
+    "colorize",
+    "manual_spec",
+    "palette_names",
+    "price_profile",
+]
+
+_HOMES = {
+    "PALETTES": "palettes",
+    "GridSpec": "grid",
+    "HeatmapImage": "image_builder",
+    "ImageBuilder": "image_builder",
+    "KernelWarmup": "warmup",
+    "Normalization": "options",
+    "Palette": "palettes",
+    "PriceProfile": "profile",
+    "RenderOptions": "options",
+    "auto_spec": "resolution",
+    "build_grid": "grid_builder",
+    "colorize": "colouring",
+    "manual_spec": "resolution",
+    "palette_names": "palettes",
+    "price_profile": "profile",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

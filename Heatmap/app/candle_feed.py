@@ -115,7 +115,8 @@ class CandleFeed(QObject):
             self.historyReady.emit(await self._history(symbol, interval))
             self.problemChanged.emit("")
             while True:
-                frame = await asyncio.wait_for(socket.recv(), SILENCE_S)
+                async with asyncio.timeout(SILENCE_S):
+                    frame = await socket.recv()
                 update = decode_frame(frame)
                 if update is None or (update.symbol, update.interval) != (symbol, interval):
                     continue

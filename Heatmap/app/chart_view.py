@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from PyQt6.QtCore import QObject, QTimer, QUrl, pyqtSignal
+from PyQt6 import sip
+from PyQt6.QtCore import QTimer, QUrl, pyqtSignal
 from PyQt6.QtGui import QColor, QDesktopServices
 from PyQt6.QtWebChannel import QWebChannel
 from PyQt6.QtWebEngineCore import QWebEnginePage, QWebEngineProfile, QWebEngineSettings
@@ -114,11 +115,10 @@ class ChartView(QWebEngineView):
         self.pageFailed.emit("error.renderer_crashed")
         QTimer.singleShot(RELOAD_AFTER_MS, self.reload)
 
-
-def delete_page_first(view: QObject) -> None:
-    """Delete the page before its profile; Qt warns about the other order."""
-    if isinstance(view, ChartView):
-        page = view.page()
-        view.setPage(None)
+    def dispose(self) -> None:
+        """Delete the page before its profile; Qt warns about the other order."""
+        page = self.page()
+        self.setPage(None)
         if page is not None:
-            page.deleteLater()
+            sip.delete(page)
+

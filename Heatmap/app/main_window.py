@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from PyQt6 import sip
 from PyQt6.QtCore import QSettings, Qt, pyqtSignal
 from PyQt6.QtGui import QAction, QCloseEvent, QResizeEvent
 from PyQt6.QtWidgets import (
@@ -42,7 +43,7 @@ DOCK_WIDTH_PX = 330
 # The first view shows the window, but never bars too narrow to read or so few that they fill the screen.
 MIN_BARS, MAX_BARS = 60, 500
 RIGHT_MARGIN_BARS = 4
-INTERVAL_FOR_WINDOW = {"2h": "1m", "8h": "1m", "2d": "15m"}
+INTERVAL_FOR_WINDOW = {"2h": "1m", "8h": "3m", "2d": "15m"}
 INTERVAL_KEY = "program/interval"
 MESSAGE_MS = 8000
 TROUBLE_WIDTH_PX = 520
@@ -143,6 +144,7 @@ class MainWindow(QMainWindow):
         self._feed.problemChanged.connect(self._candle_problem)
         self._view.pageFailed.connect(self._page_failed)
         settings.changed.connect(self._settings_changed)
+        translator.follow(settings)
         translator.languageChanged.connect(self._set_texts)
         self._set_texts()
 
@@ -166,6 +168,11 @@ class MainWindow(QMainWindow):
         """End the candle feed and the plugin; the service is the caller's."""
         await self._feed.close()
         self.plugin.detach()
+
+    def dispose(self) -> None:
+        """Delete the window and its page, in the order Qt wants; nothing may use it afterwards."""
+        self._view.dispose()
+        sip.delete(self)
 
     # -- parts -------------------------------------------------------------------------------------------------------
 
@@ -262,10 +269,8 @@ class MainWindow(QMainWindow):
         self._store.setValue(INTERVAL_KEY, interval)
         self._feed.show(self._symbol.currentText(), interval)
 
-    def _settings_changed(self, settings: HeatmapSettings, previous: HeatmapSettings) -> None:
+    def _settings_changed(self, settings: HeatmapSettings, _previous: HeatmapSettings) -> None:
         self._heatmap.setChecked(settings.enabled)
-        if settings.language != previous.language:
-            self._translator.set_language(settings.language)
 
     def fit(self) -> None:
         """Show the heatmap's window in the chart."""

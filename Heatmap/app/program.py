@@ -17,7 +17,9 @@ from PyQt6.QtCore import QLibraryInfo, QSettings, QTimer, QTranslator
 from PyQt6.QtGui import QGuiApplication
 from PyQt6.QtWidgets import QApplication
 
+from Heatmap.app.appearance import apply_dark_look
 from Heatmap.app.main_window import MainWindow, Market
+from Heatmap.app.qt_log import take_qt_messages
 from Heatmap.app.sandbox import allow_root
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.demo.exchange import DemoExchange
@@ -26,7 +28,7 @@ from Heatmap.demo.replay import Recording, ReplayMarket
 from Heatmap.events import Source
 from Heatmap.heatmap_service import HeatmapService
 from Heatmap.plugin import SETTINGS_ORGANIZATION
-from Heatmap.storage.bulk import bulk_insert
+from Heatmap.storage.bulk_insert import bulk_insert
 from Heatmap.ui.graphics import configure_graphics
 from Heatmap.ui.settings_model import SettingsModel
 from Heatmap.ui.translation import Translator
@@ -120,11 +122,15 @@ class Program:
     # -- window ------------------------------------------------------------------------------------------------------
 
     def _application(self, stack: ExitStack) -> QApplication:
+        take_qt_messages()
         allow_root()
         configure_graphics()
         application = QApplication(["heatmap"])
         application.setApplicationName("heatmap")
         application.setOrganizationName(SETTINGS_ORGANIZATION)
+        # The loop ends when everything is closed, not when the last window is.
+        application.setQuitOnLastWindowClosed(False)
+        apply_dark_look(application)
         # Without a hook PyQt ends the process when a slot raises; the fault is logged and the program goes on.
         before = sys.excepthook
         sys.excepthook = _log_exception
@@ -153,22 +159,26 @@ class Program:
         asyncio.set_event_loop(loop)
         service.start()
         window = MainWindow(service, settings, translator, store=store, market=market, clock=self._clock)
-        ended = loop.create_future()
-        window.closing.connect(lambda: ended.done() or ended.set_result(None))
+        restore = _close_on_signals(window)
+        try:
+            with loop:
+                loop.run_until_complete(self._until_closed(window))
+        finally:
+            restore()
+            service.stop()
+            window.dispose()
+        return self._exit_code
+
+    async def _until_closed(self, window: MainWindow) -> None:
+        closed = asyncio.Event()
+        window.closing.connect(closed.set)
         window.show()
         window.start()
         if self._options.screenshot is not None:
             path = self._options.screenshot
             QTimer.singleShot(round(self._options.after_s * 1000), lambda: self._save_picture(window, path))
-        restore = _close_on_signals(window)
-        try:
-            with loop:
-                loop.run_until_complete(ended)
-                loop.run_until_complete(window.stop())
-        finally:
-            restore()
-            service.stop()
-        return self._exit_code
+        await closed.wait()
+        await window.stop()
 
     def _save_picture(self, window: MainWindow, path: Path) -> None:
         """Save the window as composed on the screen, then close it."""

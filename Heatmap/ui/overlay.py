@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from Heatmap.ui.viewport import Viewport
 
 MARGIN_PX = 8
+# Room for the chart library's logo in the pane's corner, which its licence asks for.
+LOGO_PX = 40
 BADGE_KEYS = {Source.DEMO: "badge.simulated", Source.REPLAY: "badge.replay"}
 BADGE_STYLE = (
     "QLabel { color: #1b1300; background: rgba(255, 193, 7, 230); border-radius: 4px; padding: 3px 8px;"
@@ -87,7 +89,7 @@ class Overlay(QObject):
         left = round(viewport.left_px * scale) + MARGIN_PX
         top = round(viewport.top_px * scale) + MARGIN_PX
         bottom = round((viewport.top_px + viewport.height_px) * scale) - MARGIN_PX
-        self._legend.move(left, bottom - self._legend.height())
+        self._legend.move(left + LOGO_PX, bottom - self._legend.height())
         self._badge.move(left, top)
         for widget in (self._legend, self._badge):
             if widget.isVisible():

@@ -8,7 +8,7 @@ const chart = LightweightCharts.createChart(document.getElementById('chart'), {
   autoSize: true,
   layout: {background: {type: 'solid', color: BACKGROUND}, textColor: TEXT, fontSize: 12},
   grid: {vertLines: {color: GRID}, horzLines: {color: GRID}},
-  rightPriceScale: {borderColor: GRID, scaleMargins: {top: 0.08, bottom: 0.08}},
+  rightPriceScale: {borderColor: GRID, scaleMargins: {top: 0.1, bottom: 0.15}},
   timeScale: {borderColor: GRID, timeVisible: true, secondsVisible: false, rightOffset: 4},
   crosshair: {mode: LightweightCharts.CrosshairMode.Normal},
 });

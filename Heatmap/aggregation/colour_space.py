@@ -1,0 +1,77 @@
+"""OKLab, the perceptual colour space the palettes are drawn in, to and from sRGB.
+
+Source: Björn Ottosson, "A perceptual color space for image processing" (2020), https://bottosson.github.io/posts/oklab/.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+_LMS_FROM_RGB: Final = np.array(
+    [
+        [0.4122214708, 0.5363325363, 0.0514459929],
+        [0.2119034982, 0.6806995451, 0.1073969566],
+        [0.0883024619, 0.2817188376, 0.6299787005],
+    ]
+)
+_LAB_FROM_ROOTS: Final = np.array(
+    [
+        [0.2104542553, 0.7936177850, -0.0040720468],
+        [1.9779984951, -2.4285922050, 0.4505937099],
+        [0.0259040371, 0.7827717662, -0.8086757660],
+    ]
+)
+_RGB_FROM_LMS: Final = np.linalg.inv(_LMS_FROM_RGB)
+_ROOTS_FROM_LAB: Final = np.linalg.inv(_LAB_FROM_ROOTS)
+
+# IEC 61966-2-1: the sRGB transfer curve is linear below this value.
+_LINEAR_BELOW: Final = 0.0031308
+_CODED_LINEAR_BELOW: Final = 0.04045
+
+
+def oklab_from_lch(lightness: Array, chroma: Array, hue_deg: Array) -> Array:
+    """Return OKLab (..., 3) from lightness 0..1, chroma and hue in degrees."""
+    hue = np.deg2rad(hue_deg)
+    return np.stack([lightness, chroma * np.cos(hue), chroma * np.sin(hue)], axis=-1)
+
+
+def oklab_from_srgb(srgb: Array) -> Array:
+    """Return OKLab (..., 3) of gamma-coded sRGB (..., 3) in 0..1."""
+    linear = np.where(srgb <= _CODED_LINEAR_BELOW, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+    lab: Array = np.cbrt(linear @ _LMS_FROM_RGB.T) @ _LAB_FROM_ROOTS.T
+    return lab
+
+
+def srgb_from_oklab(lab: Array) -> Array:
+    """Return gamma-coded sRGB (..., 3) in 0..1; what a screen cannot show loses chroma, never lightness or hue."""
+    inside, outside = np.zeros(lab.shape[:-1]), np.ones(lab.shape[:-1])
+    # Bisect the share of chroma that fits; sixteen halvings are finer than one step of 8 bits.
+    for _ in range(16):
+        share = np.where(_in_gamut(_scaled(lab, outside)), outside, (inside + outside) / 2)
+        fits = _in_gamut(_scaled(lab, share))
+        inside, outside = np.where(fits, share, inside), np.where(fits, outside, share)
+    share = np.where(_in_gamut(lab), 1.0, inside)
+    linear = np.clip(_linear_rgb(_scaled(lab, share)), 0.0, 1.0)
+    return np.where(
+        linear <= _LINEAR_BELOW, linear * 12.92, 1.055 * np.maximum(linear, _LINEAR_BELOW) ** (1 / 2.4) - 0.055
+    )
+
+
+def _scaled(lab: Array, share: Array) -> Array:
+    return lab * np.stack([np.ones_like(share), share, share], axis=-1)
+
+
+def _linear_rgb(lab: Array) -> Array:
+    linear: Array = (lab @ _ROOTS_FROM_LAB.T) ** 3 @ _RGB_FROM_LMS.T
+    return linear
+
+
+def _in_gamut(lab: Array) -> NDArray[np.bool_]:
+    linear = _linear_rgb(lab)
+    slack = 1e-6
+    return np.asarray(((linear >= -slack) & (linear <= 1 + slack)).all(axis=-1))

@@ -1,0 +1,80 @@
+"""A grid of sums to an image: the public, stateless form of normalisation and palette."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from Heatmap.aggregation.normalization import LevelTable, clip_reference, level_edges
+from Heatmap.aggregation.options import Normalization
+from Heatmap.aggregation.palettes import find_palette
+from Heatmap.errors import GridError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_DIMENSIONS: Final = 2
+
+
+def colorize(
+    grid: NDArray[np.float32],
+    *,
+    normalization: Normalization | str = Normalization.LOG,
+    palette: str = "fire",
+    clip: float = 99.5,
+    long_share: NDArray[np.float32] | None = None,
+    dark_background: bool = True,
+) -> NDArray[np.uint8]:
+    """Colour a grid.
+
+    Parameters
+    ----------
+    grid
+        float32 (rows, cols), finite, not negative, row 0 the lowest price; as from `build_grid`.
+    normalization
+        See `Normalization`.
+    palette
+        A name of `PALETTES`.
+    clip
+        Percentile in (0, 100] of the occupied cells of this grid whose value gets the full colour.
+    long_share
+        float32 (rows, cols) in 0..1: which part of each cell is longs. For bivariate palettes, and only for them.
+    dark_background
+        See `RenderOptions`.
+
+    Returns
+    -------
+    uint8 (rows, cols, 4), C order, premultiplied alpha, row 0 the **highest** price, owned by the caller. Empty cells
+    are (0, 0, 0, 0); every occupied cell has some colour.
+
+    Raises
+    ------
+    GridError
+        A name is unknown, a value is out of range, or ``long_share`` is missing, superfluous or misshapen.
+    """
+    grid = np.asarray(grid, np.float32)
+    if grid.ndim != _DIMENSIONS:
+        raise GridError(f"grid: expected two dimensions, was {grid.ndim}")
+    if grid.size and not (np.isfinite(grid).all() and grid.min() >= 0):
+        raise GridError("grid: expected finite sums of zero or more")
+    if not 0 < clip <= 100:  # noqa: PLR2004 - percent
+        raise GridError(f"clip: expected above 0 up to 100, was {clip}")
+    try:
+        normalization = Normalization(normalization)
+    except ValueError:
+        raise GridError(f"normalization: unknown {normalization!r}") from None
+    chosen = find_palette(palette)
+    tables = chosen.for_background(dark_background)
+    occupied = grid > 0
+    values = grid[occupied]
+    edges = level_edges(normalization, clip_reference(values, clip), values)
+    levels = np.where(occupied, np.maximum(LevelTable.from_edges(edges).lookup(grid), 1), 0)
+    if not chosen.is_bivariate:
+        if long_share is not None:
+            raise GridError(f"long_share: the palette {palette} shows sums and does not tell the sides apart")
+        return np.ascontiguousarray(tables[0][levels[::-1]])
+    if long_share is None or long_share.shape != grid.shape:
+        raise GridError(f"long_share: the palette {palette} needs one of the grid's shape {grid.shape}")
+    shares = np.rint(np.clip(long_share, 0.0, 1.0) * (chosen.shares - 1)).astype(np.intp)
+    return np.ascontiguousarray(tables[shares[::-1], levels[::-1]])

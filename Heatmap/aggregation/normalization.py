@@ -1,0 +1,116 @@
+"""From dollars to colour levels: 255 ascending thresholds, looked up through the bits of a float32.
+
+A normalisation is nothing but the list of values at which each level begins. Both engines and the legend read that
+one list, so they cannot disagree.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from Heatmap.aggregation.options import Normalization
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+TOP_LEVEL: Final = 255
+
+# Log shows three decades: a thousandth of the reference still has a colour, whatever the symbol's turnover.
+LOG_SPAN: Final = 1000.0
+
+# Rank spends its levels from here on on the cells that exist; below lie the flanks of spots and fading trails.
+_RANK_FLANK_LEVELS: Final = 32
+
+# A float32 has 23 bits of fraction; dropping 13 leaves 1024 buckets an octave, finer than any level.
+BUCKET_SHIFT: Final = 13
+_MAX_BUCKETS: Final = 40 << (23 - BUCKET_SHIFT)
+
+_SHARE_TO_FRACTION: Final[dict[Normalization, Callable[[NDArray[np.float64]], NDArray[np.float64]]]] = {
+    Normalization.LINEAR: lambda share: share,
+    Normalization.SQRT: np.square,
+    Normalization.LOG: lambda share: np.expm1(share * math.log1p(LOG_SPAN)) / LOG_SPAN,
+}
+
+
+def clip_reference(values: NDArray[np.float32], percentile: float) -> float:
+    """Return the value to show at full colour: a percentile of the occupied cells, 0.0 if there are none.
+
+    Parameters
+    ----------
+    values
+        float32 (K,), sums of the occupied cells, positive, in any order.
+    percentile
+        In (0, 100], interpolated linearly as by `numpy.percentile`.
+    """
+    if not values.size:
+        return 0.0
+    # Not the percentile of float32: its interpolation would round in float32 too.
+    return float(np.percentile(values.astype(np.float64), percentile))
+
+
+def level_edges(normalization: Normalization, reference: float, values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the least value of each level from 1 to 255, ascending; what is below the first is not shown.
+
+    Parameters
+    ----------
+    normalization
+        See `Normalization`.
+    reference
+        Value at full colour, as from `clip_reference`; 0 for an empty window, whose edges are all infinite.
+    values
+        Sums of the occupied cells of the window; read by rank only.
+
+    Returns
+    -------
+    float32 (255,): ``edges[k - 1]`` belongs to level k.
+    """
+    if reference <= 0:
+        return np.full(TOP_LEVEL, np.inf, np.float32)
+    # Levels are rounded, hence the half: level k begins midway between the shares k - 1 and k.
+    shares = (np.arange(1, TOP_LEVEL + 1) - 0.5) / TOP_LEVEL
+    if normalization is not Normalization.RANK:
+        return (reference * _SHARE_TO_FRACTION[normalization](shares)).astype(np.float32)
+    shown = np.minimum(values.astype(np.float64), reference)
+    flank = shown.min() * np.arange(1, _RANK_FLANK_LEVELS) / _RANK_FLANK_LEVELS
+    ranked = np.quantile(shown, np.linspace(0.0, 1.0, TOP_LEVEL - flank.size))
+    return np.concatenate([flank, ranked]).astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class LevelTable:
+    """Level of a float32 by its leading bits; exact to one bucket in 1024 an octave, monotone everywhere.
+
+    Attributes
+    ----------
+    first_bucket
+        ``bits >> BUCKET_SHIFT`` of the first entry. Smaller values read the first entry, larger ones the last.
+    levels
+        uint8 (buckets,), ascending. The first entry is 0.
+    """
+
+    first_bucket: int
+    levels: NDArray[np.uint8]
+
+    @classmethod
+    def from_edges(cls, edges: NDArray[np.float32]) -> LevelTable:
+        """Build the table of `level_edges`; a value on or above an edge never falls below that edge's level."""
+        if not np.isfinite(edges[0]):
+            return cls(0, np.zeros(1, np.uint8))
+        low, high = (int(bucket) for bucket in edges[[0, -1]].view(np.int32) >> BUCKET_SHIFT)
+        low = max(low - 1, high - _MAX_BUCKETS, 0)
+        largest_bits = ((np.arange(low, high + 1, dtype=np.int64) + 1) << BUCKET_SHIFT) - 1
+        levels = np.searchsorted(edges, largest_bits.astype(np.int32).view(np.float32), side="right")
+        levels[0] = 0
+        return cls(low, levels.astype(np.uint8))
+
+    def lookup(self, values: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """Return the level of each value; values are finite and not negative."""
+        buckets = (np.ascontiguousarray(values).view(np.int32) >> BUCKET_SHIFT) - np.int32(self.first_bucket)
+        levels: NDArray[np.uint8] = self.levels[np.clip(buckets, 0, self.levels.size - 1)]
+        return levels

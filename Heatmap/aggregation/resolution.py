@@ -1,0 +1,168 @@
+"""Which grid fits a view: the user's rule for the automatic resolution, and the manual one. Pure functions."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+from typing import Final
+
+from Heatmap.aggregation.grid import MAX_PRICE_BIN_INDEX, SNAP, GridSpec, price_bin_index
+from Heatmap.errors import GridError
+
+MIN_ROWS: Final = 180
+MAX_ROWS: Final = 380
+MIN_COLS: Final = 800
+MAX_COLS: Final = 1700
+PX_PER_ROW: Final = 2.3
+PX_PER_COL: Final = 1.15
+TIME_BINS_MS: Final = (5_000, 10_000, 15_000, 30_000, 60_000, 120_000, 180_000)
+
+MAX_MANUAL_ROWS: Final = 4_000
+MAX_MANUAL_COLS: Final = 4_000
+_MANUAL_TIME_STEP_MS: Final = 1_000
+_RANGE_ROUNDING: Final = 1e-9
+
+
+def wanted_rows(height_px: float) -> int:
+    """Return how many rows a pane of this height gets: one per 2.3 px, 180 to 380."""
+    return min(max(round(height_px / PX_PER_ROW), MIN_ROWS), MAX_ROWS)
+
+
+def wanted_cols(width_px: float) -> int:
+    """Return how many columns a pane of this width gets: one per 1.15 px, 800 to 1700."""
+    return min(max(round(width_px / PX_PER_COL), MIN_COLS), MAX_COLS)
+
+
+def auto_time_bin_ms(span_ms: int, cols: int) -> int:
+    """Return the smallest of 5, 10, 15, 30, 60, 120, 180 s that shows ``span_ms`` in ``cols`` columns.
+
+    A longer span takes 180 s as long as 1700 columns hold it, then the least multiple of 180 s that does.
+    """
+    for time_bin_ms in TIME_BINS_MS:
+        if time_bin_ms * cols >= span_ms:
+            return time_bin_ms
+    coarsest_ms = TIME_BINS_MS[-1]
+    return coarsest_ms * max(1, math.ceil(span_ms / (MAX_COLS * coarsest_ms)))
+
+
+def auto_spec(
+    *,
+    visible_start_ms: float,
+    visible_end_ms: float,
+    price_low: float,
+    price_high: float,
+    width_px: float,
+    height_px: float,
+    tick_size: float,
+) -> GridSpec:
+    """Return the grid for a view by the user's rule (DESIGN, part 4), snapped outwards to absolute bins.
+
+    Parameters
+    ----------
+    visible_start_ms, visible_end_ms
+        Visible time range, ms since the epoch, ``start < end``.
+    price_low, price_high
+        Visible price range, quote currency, ``low < high``.
+    width_px, height_px
+        Size of the chart's pane in logical pixels.
+    tick_size
+        Smallest price step of the symbol, quote currency.
+
+    Returns
+    -------
+    A grid that covers the view. Snapping may add a row or two columns; where the 5 s column or the tick is the floor,
+    there are fewer cells than the rule asks for.
+
+    Raises
+    ------
+    GridError
+        A range is empty, inverted or not finite, or the tick size is not positive.
+    """
+    _require_view(visible_start_ms, visible_end_ms, price_low, price_high, tick_size)
+    _require_finite(width_px=width_px, height_px=height_px)
+    start_ms, end_ms = math.floor(visible_start_ms), math.ceil(visible_end_ms)
+    time_bin_ms = auto_time_bin_ms(end_ms - start_ms, wanted_cols(width_px))
+    price_bin = _price_bin(price_low, price_high, wanted_rows(height_px), tick_size)
+    return _cover(start_ms, end_ms, time_bin_ms, (price_low, price_high), price_bin)
+
+
+def manual_spec(
+    *,
+    visible_start_ms: float,
+    visible_end_ms: float,
+    price_low: float,
+    price_high: float,
+    rows: int,
+    cols: int,
+    tick_size: float,
+) -> GridSpec:
+    """Return the grid with about ``rows x cols`` cells over a view, snapped outwards to absolute bins.
+
+    Rows are whole ticks high and columns whole seconds wide, so a narrow view gets fewer cells than asked for.
+
+    Raises
+    ------
+    GridError
+        As for `auto_spec`, or ``rows`` or ``cols`` is outside 1 to 4000.
+    """
+    _require_view(visible_start_ms, visible_end_ms, price_low, price_high, tick_size)
+    if not 1 <= rows <= MAX_MANUAL_ROWS:
+        raise GridError(f"rows: expected 1 to {MAX_MANUAL_ROWS}, was {rows}")
+    if not 1 <= cols <= MAX_MANUAL_COLS:
+        raise GridError(f"cols: expected 1 to {MAX_MANUAL_COLS}, was {cols}")
+    start_ms, end_ms = math.floor(visible_start_ms), math.ceil(visible_end_ms)
+    seconds = math.ceil((end_ms - start_ms) / cols / _MANUAL_TIME_STEP_MS)
+    price_bin = _price_bin(price_low, price_high, rows, tick_size)
+    return _cover(start_ms, end_ms, max(1, seconds) * _MANUAL_TIME_STEP_MS, (price_low, price_high), price_bin)
+
+
+def _require_finite(**values: float) -> None:
+    for name, value in values.items():
+        if not math.isfinite(value):
+            raise GridError(f"{name}: expected a finite number, was {value}")
+
+
+def _require_view(start_ms: float, end_ms: float, price_low: float, price_high: float, tick_size: float) -> None:
+    _require_finite(
+        visible_start_ms=start_ms,
+        visible_end_ms=end_ms,
+        price_low=price_low,
+        price_high=price_high,
+        tick_size=tick_size,
+    )
+    if tick_size <= 0:
+        raise GridError(f"tick_size: expected a positive number, was {tick_size}")
+    if end_ms <= start_ms:
+        raise GridError(f"time range is empty or inverted: {start_ms} to {end_ms} ms")
+    if price_high <= price_low:
+        raise GridError(f"price range is empty or inverted: {price_low} to {price_high}")
+
+
+def _price_bin(price_low: float, price_high: float, rows: int, tick_size: float) -> float:
+    """Return the least multiple of the tick that shows the range in ``rows`` rows."""
+    wanted = (price_high - price_low) / rows / tick_size
+    # A range of exactly n ticks per row must not become n + 1 by rounding; the difference of two large prices has
+    # lost far more digits than a quotient.
+    ticks = max(1, math.ceil(wanted - wanted * _RANGE_ROUNDING))
+    finest = max(abs(price_low), abs(price_high)) / tick_size / (MAX_PRICE_BIN_INDEX // 2)
+    ticks = max(ticks, math.ceil(finest))
+    # In decimals: 3 ticks of 0.1 are 0.3 and not 0.30000000000000004.
+    return float(Decimal(repr(float(tick_size))) * ticks)
+
+
+def _cover(start_ms: int, end_ms: int, time_bin_ms: int, prices: tuple[float, float], price_bin: float) -> GridSpec:
+    first_col = start_ms // time_bin_ms
+    cols = -(-end_ms // time_bin_ms) - first_col
+    first_row = price_bin_index(prices[0], price_bin)
+    last_row = price_bin_index(prices[1], price_bin)
+    # The upper edge is open: a view that ends on a border does not need the row that begins there.
+    ends_on_border = math.isclose(last_row * price_bin, prices[1], rel_tol=SNAP, abs_tol=price_bin * 1e-9)
+    rows = last_row - first_row + (0 if ends_on_border else 1)
+    return GridSpec(
+        t0_ms=first_col * time_bin_ms,
+        time_bin_ms=time_bin_ms,
+        cols=cols,
+        price0=float(Decimal(repr(price_bin)) * first_row),
+        price_bin=price_bin,
+        rows=max(1, rows),
+    )

@@ -1,0 +1,189 @@
+"""Loading the kernels without ever compiling in a process that has a window.
+
+A compiling thread holds the GIL for up to a tenth of a second at a time. So a child process compiles into the on-disk
+cache, at low priority, while NumPy paints; then a thread of this process loads what is there, which takes a few ms of
+the GIL; then the kernels take over.
+
+Run as ``python -m Heatmap.aggregation.warmup`` this module is that child: it prints one line of JSON,
+``{"compiled": kernels not found in the cache, "seconds": …}``.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from Heatmap.aggregation.engine import set_ready_engine
+from Heatmap.aggregation.grid import GridSpec
+from Heatmap.aggregation.image_builder import ImageBuilder
+from Heatmap.aggregation.kernel_cache import cache_environment, numba_cache_in
+from Heatmap.aggregation.options import RenderOptions
+from Heatmap.clock import SYSTEM_CLOCK
+from Heatmap.columns import EventColumns
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_logger = logging.getLogger(__name__)
+
+_ROOT: Final = Path(__file__).resolve().parents[2]
+_CHILD_TIMEOUT_S: Final = 180.0
+_JOIN_TIMEOUT_S: Final = 10.0
+_NICENESS: Final = 10
+
+
+def jit_disabled(environment: Mapping[str, str] = os.environ) -> bool:
+    """Return True if ``NUMBA_DISABLE_JIT`` turns the kernels into plain Python, right but far slower than NumPy."""
+    return environment.get("NUMBA_DISABLE_JIT", "0") not in {"", "0"}
+
+
+def load_kernels(environment: dict[str, str]) -> int:
+    """Load the kernels into this process, run each once, and let new engines use them.
+
+    Parameters
+    ----------
+    environment
+        From `cache_environment`.
+
+    Returns
+    -------
+    How many kernels were not in the cache and have been compiled here: 0 after a good warm-up.
+    """
+    with numba_cache_in(environment):
+        from Heatmap.aggregation.numba_engine import NumbaEngine, compiled_here  # noqa: PLC0415 - loads Numba
+    builder = ImageBuilder(NumbaEngine())
+    columns = EventColumns(np.array([500, 1500]), np.array([1.5, 2.5]), np.ones(2), np.array([True, False]))
+    spec = GridSpec(t0_ms=0, time_bin_ms=1000, cols=4, price0=0.0, price_bin=1.0, rows=4)
+    for palette in ("fire", "long_short"):
+        options = RenderOptions(palette=palette, trail_half_life_ms=1000)
+        builder.build(columns, spec, options, now_ms=4000, window_start_ms=0)
+    set_ready_engine(NumbaEngine)
+    return compiled_here()
+
+
+class KernelWarmup:
+    """Brings the kernels into this process in the background.
+
+    Parameters
+    ----------
+    on_ready
+        Called once, from the warm-up's thread, when the kernels are loaded: time for `ImageBuilder.use_numba`.
+    on_report
+        Called from the warm-up's thread with a sentence about what happened, good or bad.
+    """
+
+    def __init__(self, on_ready: Callable[[], None], on_report: Callable[[str], None]) -> None:
+        self._on_ready = on_ready
+        self._on_report = on_report
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+        self._child: subprocess.Popen[str] | None = None
+        self._thread = threading.Thread(target=self._guarded_run, name="heatmap-kernel-warmup", daemon=True)
+
+    def start(self) -> None:
+        """Start in the background; returns at once. May be called once."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the child process and wait for the thread. Safe at any time, also before `start` and twice."""
+        with self._lock:
+            self._stopped.set()
+            if self._child is not None:
+                self._child.kill()
+        if self._thread.is_alive() and threading.current_thread() is not self._thread:
+            self._thread.join(_JOIN_TIMEOUT_S)
+
+    def _guarded_run(self) -> None:
+        try:
+            self._run()
+        except Exception:  # the thread's last line of defence: NumPy goes on painting
+            _logger.exception("kernel warm-up failed")
+            self._report("fast kernels could not be loaded; the map is painted by NumPy (details in the log)")
+
+    def _run(self) -> None:
+        if jit_disabled():
+            self._report("NUMBA_DISABLE_JIT is set; the map is painted by NumPy")
+            return
+        if getattr(sys, "frozen", False) or not sys.executable:
+            # The executable is the host program itself: starting it as a child would open a second window.
+            self._report("this program has no Python interpreter to compile with; the map is painted by NumPy")
+            return
+        try:
+            environment = cache_environment()
+        except OSError as error:
+            self._report(f"{error}; the map is painted by NumPy")
+            return
+        if not self._compile_in_child(environment) or self._stopped.is_set():
+            return
+        compiled = load_kernels(environment)
+        if compiled:
+            self._report(f"{compiled} kernels were compiled in this process, the cache did not serve it")
+        if not self._stopped.is_set():
+            self._on_ready()
+
+    def _compile_in_child(self, environment: dict[str, str]) -> bool:
+        with self._lock:
+            if self._stopped.is_set():
+                return False
+            self._child = _start_child(environment)
+        try:
+            output, problems = self._child.communicate(timeout=_CHILD_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            output, problems = self._child.communicate()
+        if self._stopped.is_set():
+            return False
+        if self._child.returncode != 0:
+            _logger.error("compiling the kernels failed with %s:\n%s", self._child.returncode, problems)
+            self._report("compiling the fast kernels failed; the map is painted by NumPy (details in the log)")
+            return False
+        result = json.loads(output.splitlines()[-1])
+        self._report(f"kernels ready: {result['compiled']} compiled, {result['seconds']:.1f} s in the background")
+        return True
+
+    def _report(self, text: str) -> None:
+        _logger.info("%s", text)
+        self._on_report(text)
+
+
+def _start_child(environment: dict[str, str]) -> subprocess.Popen[str]:
+    # The child must find this very package, wherever the host found it.
+    path = os.pathsep.join(part for part in (str(_ROOT), os.environ.get("PYTHONPATH", "")) if part)
+    return subprocess.Popen(
+        [sys.executable, "-m", "Heatmap.aggregation.warmup"],
+        env={**os.environ, **environment, "PYTHONPATH": path},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        creationflags=_background_flags(),
+    )
+
+
+def _background_flags() -> int:
+    """Return the flags that keep the child quiet on Windows: no console, low priority. Elsewhere it is nice itself."""
+    if sys.platform == "win32":
+        return subprocess.CREATE_NO_WINDOW | subprocess.BELOW_NORMAL_PRIORITY_CLASS
+    return 0
+
+
+def main() -> None:
+    """Compile what is missing in the cache and say so on standard output."""
+    if sys.platform != "win32":
+        os.nice(_NICENESS)
+    started_s = SYSTEM_CLOCK.monotonic_s()
+    compiled = load_kernels(cache_environment())
+    seconds = SYSTEM_CLOCK.monotonic_s() - started_s
+    sys.stdout.write(json.dumps({"compiled": compiled, "seconds": round(seconds, 3)}) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,352 @@
+"""The demo exchange on loopback: one port, WebSocket and HTTP, its own thread and event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from concurrent.futures import Future
+from contextlib import suppress
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Self, TypeVar
+
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.datastructures import Headers
+from websockets.exceptions import ConnectionClosedError
+from websockets.http11 import Request, Response
+
+from Heatmap.clock import SYSTEM_CLOCK, Clock
+from Heatmap.demo.client import POLICY_VIOLATION, Client
+from Heatmap.demo.publisher import Publisher
+from Heatmap.demo.rest import Answer, RestApi
+from Heatmap.demo.session import Stream, StreamKind, TooManyStreamsError, open_session
+from Heatmap.demo.wire import combined
+from Heatmap.errors import FeedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from types import TracebackType
+
+    from Heatmap.demo.market import Market
+
+logger = logging.getLogger(__name__)
+
+# Every connection and every HTTP answer is an INFO line there: noise in a log that people read.
+_websocket_logger = logging.getLogger(f"{__name__}.websocket")
+_websocket_logger.setLevel(logging.WARNING)
+
+TICK_S = 0.25
+
+# The real exchange pings every three minutes and waits ten for the pong.
+PING_INTERVAL_S = 180.0
+_PONG_TIMEOUT_S = 600
+
+# Short, because both ends are on one machine and `stop` may have to wait for them.
+_OPEN_TIMEOUT_S = 2
+_CLOSE_TIMEOUT_S = 2
+_CALL_TIMEOUT_S = 10
+
+_T = TypeVar("_T")
+
+
+class DemoExchange:
+    """Serves a market in the protocol of Binance USD-M.
+
+    WebSocket: ``/market/ws/…`` and ``/market/stream?streams=…`` with the streams ``<symbol>@forceOrder``,
+    ``!forceOrder@arr``, ``<symbol>@markPrice``, ``<symbol>@markPrice@1s`` and ``<symbol>@kline_<interval>``; other
+    names are accepted and silent, so are the unrouted ``/ws`` and ``/stream``. HTTP: ``/fapi/v1/`` with ``ping``,
+    ``time``, ``exchangeInfo`` and ``klines``.
+
+    Its methods may be called from any thread but its own.
+
+    Parameters
+    ----------
+    market
+        A simulated or replayed market.
+    host, port
+        Where to listen; port 0 takes a free one.
+    clock
+        The exchange's time. Pushes are prepared every `TICK_S` seconds of real time, whatever this clock does.
+    ping_interval_s
+        Seconds between the pings that each client must answer within ten minutes.
+
+    Raises
+    ------
+    ValueError
+        The clock stands before the market begins.
+    """
+
+    def __init__(
+        self,
+        market: Market,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        clock: Clock = SYSTEM_CLOCK,
+        ping_interval_s: float = PING_INTERVAL_S,
+    ) -> None:
+        if clock.now_ms() < market.earliest_ms:
+            raise ValueError(f"expected a clock at or after {market.earliest_ms} ms, was {clock.now_ms()}")
+        self.market = market
+        self._host = host
+        self._wanted_port = port
+        self._port = 0
+        self._clock = clock
+        self._ping_interval_s = ping_interval_s
+        self._publisher = Publisher(market)
+        self._rest = RestApi(market, clock)
+        self._clients: set[Client] = set()
+        self._frames_sent = 0
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop_requested: asyncio.Event | None = None
+
+    @property
+    def ws_url(self) -> str:
+        """Base of the WebSocket URLs, without a route: ``ws://host:port``."""
+        return f"ws://{self._host}:{self._port}"
+
+    @property
+    def rest_url(self) -> str:
+        """Base of the REST URLs: ``http://host:port``."""
+        return f"http://{self._host}:{self._port}"
+
+    @property
+    def connection_count(self) -> int:
+        """Open WebSocket connections."""
+        return len(self._clients)
+
+    @property
+    def frames_sent(self) -> int:
+        """Data frames sent since construction, over all connections; control replies do not count."""
+        return self._frames_sent
+
+    def start(self) -> None:
+        """Listen; return when clients can connect. Does nothing if already started.
+
+        Raises
+        ------
+        FeedError
+            The address cannot be listened on.
+        """
+        if self._thread is not None:
+            return
+        listening: Future[int] = Future()
+        self._thread = threading.Thread(target=self._run, args=(listening,), name="demo-exchange", daemon=True)
+        self._thread.start()
+        failure = listening.exception()
+        if failure is None:
+            self._port = listening.result()
+            return
+        self._thread.join()
+        self._thread = None
+        if not isinstance(failure, OSError | OverflowError):
+            raise failure
+        reason = getattr(failure, "strerror", None) or failure
+        raise FeedError(
+            f"cannot listen on {self._host}:{self._wanted_port}: {failure!r}",
+            reason="listen",
+            short=f"The demo exchange cannot use port {self._wanted_port}: {reason}.",
+        ) from failure
+
+    def stop(self) -> None:
+        """Close all connections with 1001 and end the thread. Does nothing if not started."""
+        thread, loop, stop_requested = self._thread, self._loop, self._stop_requested
+        if thread is None:
+            return
+        if loop is not None and stop_requested is not None:
+            with suppress(RuntimeError):  # the loop ended by itself; the log says why
+                loop.call_soon_threadsafe(stop_requested.set)
+        thread.join()
+        self._thread = self._loop = self._stop_requested = None
+
+    def __enter__(self) -> Self:
+        """Start."""
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Stop."""
+        self.stop()
+
+    def inject(self, *frames: str | bytes) -> int:
+        """Push frames exactly as given, without an envelope, to every forceOrder subscriber.
+
+        Returns
+        -------
+        int
+            How many subscribers they were queued for.
+        """
+
+        def push() -> int:
+            listeners = [client for client in self._clients if _hears_liquidations(client)]
+            for client in listeners:
+                client.queue(frames)
+            return len(listeners)
+
+        return self._call(push)
+
+    def publish(self, *payloads: str) -> int:
+        """Push forceOrder payloads to every forceOrder subscriber, in the envelope of its route.
+
+        Returns
+        -------
+        int
+            How many subscribers they were queued for.
+        """
+
+        def push() -> int:
+            listeners = [client for client in self._clients if _hears_liquidations(client)]
+            for client in listeners:
+                for stream in _liquidation_streams(client.session.streams):
+                    client.queue(_enveloped(client, stream.name, payloads))
+            return len(listeners)
+
+        return self._call(push)
+
+    def drop_connections(self, code: int = 1001) -> int:
+        """Begin to close every connection and return how many; code 1006 cuts them without a goodbye."""
+
+        def drop() -> int:
+            dropped = list(self._clients)
+            for client in dropped:
+                client.close(code, "dropped by the demo exchange")
+            return len(dropped)
+
+        return self._call(drop)
+
+    def _call(self, work: Callable[[], _T]) -> _T:
+        loop = self._loop
+        if loop is None or loop.is_closed():
+            raise RuntimeError("the demo exchange is not started")
+
+        async def run() -> _T:
+            return work()
+
+        return asyncio.run_coroutine_threadsafe(run(), loop).result(_CALL_TIMEOUT_S)
+
+    def _run(self, listening: Future[int]) -> None:
+        try:
+            # Never the loop of the process's policy: in a Qt program that may be Qt's.
+            with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+                runner.run(self._serve(listening))
+        except Exception as error:  # the thread's last line of defence
+            if listening.done():
+                logger.exception("the demo exchange ended")
+            else:
+                listening.set_exception(error)
+
+    async def _serve(self, listening: Future[int]) -> None:
+        stop_requested = asyncio.Event()
+        async with serve(
+            self._handle,
+            self._host,
+            self._wanted_port,
+            process_request=self._process_request,
+            compression=None,
+            open_timeout=_OPEN_TIMEOUT_S,
+            close_timeout=_CLOSE_TIMEOUT_S,
+            ping_interval=self._ping_interval_s,
+            ping_timeout=_PONG_TIMEOUT_S,
+            logger=_websocket_logger,
+        ) as server:
+            self._loop, self._stop_requested = asyncio.get_running_loop(), stop_requested
+            listening.set_result(server.sockets[0].getsockname()[1])
+            async with asyncio.TaskGroup() as tasks:
+                publishing = tasks.create_task(self._publish_forever())
+                await stop_requested.wait()
+                publishing.cancel()
+
+    async def _publish_forever(self) -> None:
+        published_ms = self._clock.now_ms()
+        while True:
+            await asyncio.sleep(TICK_S)
+            now_ms = self._clock.now_ms()
+            # After a clock was set back that stretch is lived through again; its repeats are exact duplicates.
+            published_ms = min(published_ms, now_ms)
+            wanted = {stream for client in self._clients for stream in client.session.streams}
+            payloads = self._publisher.payloads(wanted, published_ms, now_ms)
+            published_ms = now_ms
+            for client in list(self._clients):
+                for stream in client.session.streams:
+                    if payloads[stream.name]:
+                        client.queue(_enveloped(client, stream.name, payloads[stream.name]))
+
+    def _process_request(self, connection: ServerConnection, request: Request) -> Response | None:
+        """Answer plain HTTP; return None for a WebSocket handshake on a route that exists."""
+        if request.headers.get("Upgrade", "").lower() != "websocket":
+            return _response(self._rest.answer(request.path))
+        try:
+            session = open_session(request.path, self.market.instrument.stream_symbol)
+        except TooManyStreamsError:
+            return None  # accepted, then closed with the reason, see `_handle`
+        return connection.respond(HTTPStatus.NOT_FOUND, "no such route\n") if session is None else None
+
+    async def _handle(self, socket: ServerConnection) -> None:
+        request = socket.request
+        symbol = self.market.instrument.stream_symbol
+        try:
+            session = open_session(request.path, symbol) if request is not None else None
+        except TooManyStreamsError as error:
+            await socket.close(POLICY_VIOLATION, str(error))
+            return
+        if session is None:  # cannot happen: `_process_request` let it in
+            raise RuntimeError(f"expected a known route, was {request!r}")
+        client = Client(socket, session)
+        self._clients.add(client)
+        sending = asyncio.create_task(client.send_forever(self._count_frame))
+        try:
+            self._queue_backlog(client, session.streams)
+            with suppress(ConnectionClosedError):  # a client that vanished is no fault of ours
+                async for message in socket:
+                    if session.is_too_fast(self._clock.monotonic_s()):
+                        await socket.close(POLICY_VIOLATION, "Too many requests")
+                        break
+                    reply = session.receive(message)
+                    client.queue_reply(reply.text)
+                    self._queue_backlog(client, reply.added)
+        finally:
+            self._clients.discard(client)
+            sending.cancel()
+            with suppress(asyncio.CancelledError):
+                await sending
+
+    def _queue_backlog(self, client: Client, added: Iterable[Stream]) -> None:
+        backlog = self._publisher.backlog
+        for stream in _liquidation_streams(added):
+            if backlog:
+                client.queue_backlog(_enveloped(client, stream.name, backlog))
+
+    def _count_frame(self) -> None:
+        self._frames_sent += 1
+
+
+def _liquidation_streams(streams: Iterable[Stream]) -> list[Stream]:
+    return [stream for stream in streams if stream.kind is StreamKind.FORCE_ORDER]
+
+
+def _hears_liquidations(client: Client) -> bool:
+    return bool(_liquidation_streams(client.session.streams))
+
+
+def _enveloped(client: Client, stream: str, payloads: Iterable[str]) -> list[str]:
+    if client.session.is_combined:
+        return [combined(stream, payload) for payload in payloads]
+    return list(payloads)
+
+
+def _response(answer: Answer) -> Response:
+    body = answer.body.encode()
+    headers = Headers(
+        {
+            "Date": formatdate(usegmt=True),
+            "Connection": "close",
+            "Content-Type": "application/json;charset=UTF-8",
+            "Content-Length": str(len(body)),
+            **answer.headers,
+        }
+    )
+    return Response(answer.status.value, answer.status.phrase, headers, body)

@@ -1,0 +1,162 @@
+"""The simulated market: a pure function of seed and absolute time."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from itertools import chain
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from Heatmap.demo.candle import DAY_MS, DAY_S, Candle
+from Heatmap.demo.instrument import Instrument
+from Heatmap.demo.liquidation_model import LOOKBACK_S, ForcedOrders, forced_orders
+from Heatmap.demo.random_walk import Stream, day_stream, shocks, traded_lots
+from Heatmap.demo.tape import DaySeconds, PriceTape
+from Heatmap.demo.wire import PUSH_DELAY_MS
+from Heatmap.events import LiquidationEvent, Side, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# 2017-01-01, long before anything a chart of the demo asks for; the anchors look `_ANCHOR_REACH` days further back.
+_EARLIEST_MS = 1_483_228_800_000
+
+_ANCHOR_REACH = 30
+_ANCHOR_MEMORY = 0.85
+_ANCHOR_SD = 0.014
+
+
+class Market(Protocol):
+    """What the demo exchange trades; `SimulatedMarket` and `Heatmap.demo.replay.ReplayMarket` are markets.
+
+    Attributes
+    ----------
+    instrument
+        What is traded.
+    source
+        How its liquidations are marked in the store.
+    earliest_ms
+        There is no price before this time.
+    """
+
+    instrument: Instrument
+    source: Source
+    earliest_ms: int
+
+    def price_at(self, ms: int) -> float:
+        """Return the price at a millisecond, in quote currency."""
+        ...
+
+    def candle_at(self, interval_ms: int, at_ms: int) -> Candle:
+        """Return the candle that contains ``at_ms``, as it looked at that moment."""
+        ...
+
+    def candles(self, interval_ms: int, start_ms: int, end_ms: int) -> list[Candle]:
+        """Return the candles with ``start_ms <= open_ms < end_ms``; one that ``end_ms`` cuts is unfinished."""
+        ...
+
+    def liquidations(self, start_ms: int, end_ms: int) -> list[LiquidationEvent]:
+        """Return the liquidations with ``start_ms <= ts_ms < end_ms`` in order of time."""
+        ...
+
+    def backlog(self) -> Sequence[str] | None:
+        """Return the frames that a new forceOrder subscriber gets at once, or None where liquidations flow live."""
+        ...
+
+
+class SimulatedMarket:
+    """A market around 90,000 that is the same in every run, whatever the time of asking.
+
+    Each UTC midnight has a price that depends on seed and day number only; between two midnights the price walks
+    randomly from the one to the other.
+
+    Parameters
+    ----------
+    symbol
+        Upper-case name of the contract.
+    seed
+        Another seed is another market; not negative.
+    price
+        The level the market hovers about (within some ten per cent), in quote currency.
+    """
+
+    def __init__(self, symbol: str = "BTCUSDT", seed: int = 7, *, price: float = 90_000.0) -> None:
+        self.instrument = Instrument(symbol)
+        self.source = Source.DEMO
+        self.earliest_ms = _EARLIEST_MS
+        self._seed = seed
+        self._log_level = float(np.log(price * self.instrument.ticks_per_unit))
+        self._tape = PriceTape(self.instrument, self._seconds_of, earliest_ms=_EARLIEST_MS)
+        self._anchor = lru_cache(256)(self._draw_anchor)
+        self._orders_of = lru_cache(8)(self._draw_orders)
+
+    def price_at(self, ms: int) -> float:
+        """See `Market.price_at`."""
+        return self._tape.price_at(ms)
+
+    def candle_at(self, interval_ms: int, at_ms: int) -> Candle:
+        """See `Market.candle_at`."""
+        return self._tape.candle_at(interval_ms, at_ms)
+
+    def candles(self, interval_ms: int, start_ms: int, end_ms: int) -> list[Candle]:
+        """See `Market.candles`."""
+        return self._tape.candles(interval_ms, start_ms, end_ms)
+
+    def liquidations(self, start_ms: int, end_ms: int) -> list[LiquidationEvent]:
+        """See `Market.liquidations`; any range gives the same events as the ranges it is made of."""
+        if start_ms >= end_ms:
+            return []
+        start_ms = max(start_ms, self.earliest_ms)
+        days = range(start_ms // DAY_MS, (end_ms - 1) // DAY_MS + 1)
+        return list(chain.from_iterable(self._events(day, start_ms, end_ms) for day in days))
+
+    def backlog(self) -> None:
+        """Return None: liquidations flow live."""
+        return
+
+    def _draw_anchor(self, day: int) -> float:
+        """Return the log price in ticks at the start of a day: an autoregression over the last month."""
+        noise = [
+            day_stream(self._seed, past, Stream.ANCHOR).standard_normal()
+            for past in range(day - _ANCHOR_REACH + 1, day + 1)
+        ]
+        weights = _ANCHOR_MEMORY ** np.arange(_ANCHOR_REACH - 1, -1, -1)
+        return self._log_level + _ANCHOR_SD * float(np.dot(weights, noise))
+
+    def _seconds_of(self, day: int) -> DaySeconds:
+        start, end = self._anchor(day), self._anchor(day + 1)
+        drawn = shocks(self._seed, day)
+        walk = np.concatenate([[0.0], np.cumsum(drawn.steps)])
+        business_time = np.concatenate([[0.0], np.cumsum(drawn.variance)])
+        missing = end - start - walk[DAY_S]
+        log_price = start + walk + missing * business_time / business_time[DAY_S]
+        ticks = np.rint(np.exp(log_price)).astype(np.int64)
+        return DaySeconds(ticks, traded_lots(self._seed, day, ticks))
+
+    def _draw_orders(self, day: int) -> ForcedOrders:
+        before = self._tape.seconds_of(day - 1).ticks[DAY_S - LOOKBACK_S : DAY_S]
+        return forced_orders(self.instrument, self._seed, day, before, self._tape.seconds_of(day).ticks)
+
+    def _events(self, day: int, start_ms: int, end_ms: int) -> list[LiquidationEvent]:
+        orders = self._orders_of(day)
+        midnight_ms = day * DAY_MS
+        first, last = np.searchsorted(orders.in_day_ms, [start_ms - midnight_ms, end_ms - midnight_ms]).tolist()
+        return [self._event(orders, row, midnight_ms) for row in range(first, last)]
+
+    def _event(self, orders: ForcedOrders, row: int, midnight_ms: int) -> LiquidationEvent:
+        ts_ms = midnight_ms + int(orders.in_day_ms[row])
+        price = self.instrument.price(int(orders.ticks[row]))
+        quantity = self.instrument.quantity(int(orders.lots[row]))
+        return LiquidationEvent(
+            ts_ms=ts_ms,
+            symbol=self.instrument.symbol,
+            side=Side.SELL if orders.is_long[row] else Side.BUY,
+            price=price,
+            qty=quantity,
+            notional=price * quantity,
+            source=self.source,
+            order_price=self.instrument.price(int(orders.order_ticks[row])),
+            order_qty=quantity,
+            event_ms=ts_ms + PUSH_DELAY_MS,
+        )

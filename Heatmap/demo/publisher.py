@@ -1,0 +1,85 @@
+"""What the exchange has to push between two moments: a pure function of market, streams and time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from Heatmap.demo.candle import INTERVALS_MS, SECOND_MS
+from Heatmap.demo.session import Stream, StreamKind
+from Heatmap.demo.wire import PUSH_DELAY_MS, force_order_of, kline, mark_price
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from Heatmap.demo.market import Market
+
+_MARK_PRICE_MS = 3 * SECOND_MS
+
+
+class Publisher:
+    """Makes the payloads of one market's streams.
+
+    Parameters
+    ----------
+    market
+        If it has a backlog, its liquidations lie in the past and none is pushed live.
+    """
+
+    def __init__(self, market: Market) -> None:
+        self._market = market
+        self._backlog = market.backlog()
+
+    @property
+    def backlog(self) -> list[str]:
+        """The payloads a new forceOrder subscriber gets at once, in order of time."""
+        return list(self._backlog or ())
+
+    def payloads(self, streams: Iterable[Stream], after_ms: int, now_ms: int) -> dict[str, list[str]]:
+        """Return what became due in ``(after_ms, now_ms]``, by stream name, without envelopes.
+
+        Parameters
+        ----------
+        streams
+            The streams somebody listens to.
+        after_ms, now_ms
+            The moment of the call before and of this one; klines show the market at ``now_ms``.
+        """
+        by_topic: dict[tuple[StreamKind, str], list[str]] = {}
+        result: dict[str, list[str]] = {}
+        for stream in streams:
+            # The same liquidation travels under two stream names.
+            topic = (stream.kind, stream.interval)
+            if topic not in by_topic:
+                by_topic[topic] = self._due(stream, after_ms, now_ms)
+            result[stream.name] = by_topic[topic]
+        return result
+
+    def _due(self, stream: Stream, after_ms: int, now_ms: int) -> list[str]:
+        match stream.kind:
+            case StreamKind.FORCE_ORDER:
+                return self._force_orders(after_ms, now_ms)
+            case StreamKind.MARK_PRICE:
+                return self._mark_price(_MARK_PRICE_MS, after_ms, now_ms)
+            case StreamKind.MARK_PRICE_1S:
+                return self._mark_price(SECOND_MS, after_ms, now_ms)
+            case StreamKind.KLINE:
+                return self._klines(stream.interval, after_ms, now_ms)
+
+    def _force_orders(self, after_ms: int, now_ms: int) -> list[str]:
+        if self._backlog is not None:
+            return []
+        events = self._market.liquidations(after_ms - PUSH_DELAY_MS + 1, now_ms - PUSH_DELAY_MS + 1)
+        return [force_order_of(self._market.instrument, event) for event in events]
+
+    def _mark_price(self, every_ms: int, after_ms: int, now_ms: int) -> list[str]:
+        if now_ms // every_ms <= after_ms // every_ms:
+            return []
+        return [mark_price(self._market.instrument, self._market.price_at(now_ms), now_ms)]
+
+    def _klines(self, interval: str, after_ms: int, now_ms: int) -> list[str]:
+        interval_ms = INTERVALS_MS[interval]
+        first_open_ms = after_ms - after_ms % interval_ms
+        return [
+            kline(self._market.instrument, candle, interval, interval_ms=interval_ms, now_ms=now_ms)
+            for candle in self._market.candles(interval_ms, first_open_ms, now_ms + 1)
+        ]

@@ -1,0 +1,129 @@
+"""The random bricks of a believable price: volatility that clusters, cascades, volumes.
+
+Everything is drawn from streams seeded by the UTC day number, so a day looks the same in every run and from every
+side: history, restarts and live data can never contradict each other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from Heatmap.demo.candle import DAY_S
+
+Floats = NDArray[np.float64]
+
+# Typical standard deviation of a second's log return; the clusters raise the mean to the 4 bp a minute of BTCUSDT.
+_SECOND_SD = 0.000_32 / float(np.sqrt(60))
+
+# Log-volatility is a sum of noises on lattices of these widths; the weights give minute returns a kurtosis near 20.
+_VOLATILITY_LATTICES = ((21_600, 0.40), (3_600, 0.50), (300, 0.45))
+
+_MEAN_CASCADES_A_DAY = 2.4
+_CASCADE_REACH_S = 3 * 3_600
+_DOWNWARD_SHARE = 0.6
+
+_LOTS_A_SECOND = 60.0
+
+
+class Stream(IntEnum):
+    """Independent random streams of one day; the numbers are part of the simulated market, do not reorder."""
+
+    ANCHOR = 1
+    STEPS = 2
+    CASCADES = 3
+    VOLUME = 4
+    LIQUIDATIONS = 5
+    VOLATILITY = 16  # and the numbers after it, one a lattice
+
+
+@dataclass(frozen=True, slots=True)
+class Shocks:
+    """What drives the log price through one day.
+
+    Attributes
+    ----------
+    steps
+        float64, shape ``(86400,)``: random part of the log return from each second to the next.
+    variance
+        float64, shape ``(86400,)``: the variance each step was drawn with: business time.
+    """
+
+    steps: Floats
+    variance: Floats
+
+
+def day_stream(seed: int, day: int, stream: int) -> np.random.Generator:
+    """Return the random stream of one purpose on one day."""
+    return np.random.Generator(np.random.PCG64([seed, stream, day]))
+
+
+def lattice_noise(seed: int, day: int, stream: int, width_s: int) -> Floats:
+    """Return a standard normal noise on a lattice in absolute time, joined by lines, for each second of a day.
+
+    The last lattice point of a day is the first of the next, so that the noise runs on through midnight.
+    """
+    points = DAY_S // width_s
+    own = day_stream(seed, day, stream).standard_normal(points)
+    following = day_stream(seed, day + 1, stream).standard_normal(1)
+    knots = np.append(own, following)
+    return np.interp(np.arange(DAY_S) / width_s, np.arange(points + 1), knots)
+
+
+def volatility(seed: int, day: int) -> Floats:
+    """Return the standard deviation of each second's log return, shape ``(86400,)``."""
+    log_level = np.zeros(DAY_S)
+    for row, (width_s, weight) in enumerate(_VOLATILITY_LATTICES):
+        log_level += weight * lattice_noise(seed, day, Stream.VOLATILITY + row, width_s)
+    # Busy when Europe and America overlap, quiet in the small hours UTC.
+    hour = np.arange(DAY_S) / 3_600
+    season = 1 + 0.3 * np.sin((hour - 9) / 24 * 2 * np.pi)
+    return np.asarray(_SECOND_SD * season * np.exp(log_level), np.float64)
+
+
+def calm_shocks(seed: int, day: int) -> Shocks:
+    """Return the steps of a day without cascades."""
+    level = volatility(seed, day)
+    noise = day_stream(seed, day, Stream.STEPS).standard_normal(DAY_S)
+    return Shocks(steps=level * noise, variance=level**2)
+
+
+def shocks(seed: int, day: int) -> Shocks:
+    """Return the steps of a day with its cascades: sudden one-sided moves that partly come back."""
+    level = volatility(seed, day)
+    drift = np.zeros(DAY_S)
+    rng = day_stream(seed, day, Stream.CASCADES)
+    for _ in range(rng.poisson(_MEAN_CASCADES_A_DAY)):
+        start = int(rng.integers(0, DAY_S - 3_600))
+        down = rng.random() < _DOWNWARD_SHARE
+        size = min(0.0045 * (1 + rng.pareto(2.4)), 0.025) * (-1 if down else 1)
+        fall_s, rebound_s = rng.uniform(60, 700), rng.uniform(400, 3_000)
+        rebound = rng.uniform(0.15, 0.6)
+        part = slice(start, min(start + _CASCADE_REACH_S, DAY_S))
+        age_s = np.arange(part.stop - start + 1, dtype=np.float64)
+        # Slow at first, then every stop triggers the next; the rebound is slower than the fall.
+        fallen = 1 - np.exp(-((age_s / fall_s) ** 2))
+        recovered = 1 - np.exp(-((age_s / (fall_s + rebound_s)) ** 2))
+        drift[part] += size * np.diff(fallen - rebound * recovered)
+        level[part] *= 1 + 2.5 * np.exp(-age_s[:-1] / 1_500) * np.minimum(1, age_s[:-1] / fall_s)
+    noise = day_stream(seed, day, Stream.STEPS).standard_normal(DAY_S)
+    return Shocks(steps=level * noise + drift, variance=level**2)
+
+
+def traded_lots(seed: int, day: int, ticks: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the quantity traded in each second of a day: more when the price moves.
+
+    Parameters
+    ----------
+    seed, day
+        Name the random stream.
+    ticks
+        int64, shape ``(86401,)``: the day's prices, see `Heatmap.demo.tape.DaySeconds`.
+    """
+    returns = np.abs(np.diff(ticks)) / ticks[:-1]
+    activity = 0.4 + (returns / _SECOND_SD) ** 1.3
+    chance = day_stream(seed, day, Stream.VOLUME).exponential(size=DAY_S)
+    return np.rint(_LOTS_A_SECOND * activity * chance**1.5).astype(np.int64)

@@ -1,0 +1,172 @@
+"""The replayed market: recorded liquidations, and a price path made to run through every one of them."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass
+from threading import Lock
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from Heatmap.demo.candle import DAY_MS, DAY_S, SECOND_MS, Candle
+from Heatmap.demo.instrument import Instrument
+from Heatmap.demo.random_walk import Floats, calm_shocks, traded_lots
+from Heatmap.demo.recording import RecordedFrame, Recording, SkippedLine
+from Heatmap.demo.tape import DaySeconds, Pins, PriceTape
+from Heatmap.events import LiquidationEvent, Source
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["RecordedFrame", "Recording", "ReplayMarket", "SkippedLine"]
+
+# Candles are made this far before the first event, so that the chart does not begin with it.
+_DAYS_BEFORE = 2
+_DAYS_AFTER = 1
+
+# A recording that was shifted spans two or three days; the path takes 1.4 MB a day.
+MAX_DAYS = 30
+
+# Where the recording leaps (a silence of weeks was cut to hours), noise grows with the leap: a straight line of
+# candles would look like a fault. Bounded, or the noise would outshine the recorded prices.
+_LEAP_NOISE = 0.3
+_MAX_NOISE_GAIN = 15.0
+
+# After the last event the price goes on more quietly, pulled back to where the recording left it.
+_AFTERMATH_CALM = 0.5
+_AFTERMATH_PULL = 0.9
+
+# 99767.53 x 100 is no whole number in binary floating point.
+_FLOAT_DUST = 1e-6
+
+
+class ReplayMarket:
+    """A recording as a market: its liquidations as recorded, candles invented around their prices.
+
+    The path is deterministic: the same shifted recording gives the same candles.
+
+    Parameters
+    ----------
+    recording
+        A recording at the times it is to be shown at, see `Recording.shifted`.
+    seed
+        Another seed draws other candles around the same events.
+
+    Raises
+    ------
+    ValueError
+        The recording spans more than `MAX_DAYS`: it was not shifted.
+    """
+
+    def __init__(self, recording: Recording, seed: int = 7) -> None:
+        self.recording = recording
+        self.instrument = _instrument(recording)
+        self.source = Source.REPLAY
+        self._seed = seed
+        self._events = [frame.event for frame in recording.frames]
+        self._times_ms = [event.ts_ms for event in self._events]
+        ticks = np.array([event.price for event in self._events]) * self.instrument.ticks_per_unit
+        knots = _Knots(np.array(self._times_ms, np.int64), ticks)
+        days = range(self._times_ms[0] // DAY_MS - _DAYS_BEFORE, self._times_ms[-1] // DAY_MS + _DAYS_AFTER + 1)
+        if len(days) > MAX_DAYS:
+            raise ValueError(f"expected a recording of at most {MAX_DAYS} days, was {len(days)}: shift it first")
+        self.earliest_ms = days[0] * DAY_MS
+        self._resting_log_price = float(np.log(ticks[-1]))
+        self._log_prices = _bridged_path(knots, seed, days)
+        self._lock = Lock()
+        self._tape = PriceTape(self.instrument, self._seconds_of, earliest_ms=self.earliest_ms, pins=knots.pins())
+
+    def price_at(self, ms: int) -> float:
+        """See `Heatmap.demo.market.Market.price_at`."""
+        return self._tape.price_at(ms)
+
+    def candle_at(self, interval_ms: int, at_ms: int) -> Candle:
+        """See `Heatmap.demo.market.Market.candle_at`."""
+        return self._tape.candle_at(interval_ms, at_ms)
+
+    def candles(self, interval_ms: int, start_ms: int, end_ms: int) -> list[Candle]:
+        """See `Heatmap.demo.market.Market.candles`."""
+        return self._tape.candles(interval_ms, start_ms, end_ms)
+
+    def liquidations(self, start_ms: int, end_ms: int) -> list[LiquidationEvent]:
+        """See `Heatmap.demo.market.Market.liquidations`."""
+        first, last = bisect_left(self._times_ms, start_ms), bisect_left(self._times_ms, end_ms)
+        return self._events[first:last]
+
+    def backlog(self) -> list[str]:
+        """Return every recorded frame as the exchange would push it, in order of time."""
+        return [frame.wire() for frame in self.recording.frames]
+
+    def _seconds_of(self, day: int) -> DaySeconds:
+        first_day = self.earliest_ms // DAY_MS
+        with self._lock:
+            while len(self._log_prices) <= day - first_day:
+                start = float(self._log_prices[-1][-1])
+                self._log_prices.append(self._aftermath(first_day + len(self._log_prices), start))
+            log_price = self._log_prices[day - first_day]
+        ticks = np.maximum(np.rint(np.exp(log_price)), 1).astype(np.int64)
+        return DaySeconds(ticks, traded_lots(self._seed, day, ticks))
+
+    def _aftermath(self, day: int, start: float) -> Floats:
+        """Walk on for a day from ``start``, ending nearer to the last recorded price."""
+        walk = np.concatenate([[0.0], np.cumsum(calm_shocks(self._seed, day).steps)]) * _AFTERMATH_CALM
+        strayed = start + float(walk[-1]) - self._resting_log_price
+        return np.asarray(start + walk - _AFTERMATH_PULL * strayed * np.linspace(0, 1, DAY_S + 1), np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class _Knots:
+    """The trades the path must run through: int64 ms and float64 ticks of shape (N,), sorted by time."""
+
+    ts_ms: NDArray[np.int64]
+    ticks: Floats
+
+    def pins(self) -> Pins:
+        """Round outwards: an average fill price may lie between two ticks and must still lie in its candle."""
+        return Pins(
+            self.ts_ms,
+            np.ceil(self.ticks - _FLOAT_DUST).astype(np.int64),
+            np.floor(self.ticks + _FLOAT_DUST).astype(np.int64),
+        )
+
+
+def _instrument(recording: Recording) -> Instrument:
+    """Read the steps off the decimal strings: what the exchange wrote is at least as fine as its tick."""
+    events = [frame.event for frame in recording.frames]
+    price_decimals = max(_decimals(event.order_price or event.price) for event in events)
+    quantity_decimals = max(_decimals(event.qty) for event in events)
+    return Instrument(
+        recording.symbol, 10**price_decimals, 10**quantity_decimals, price_decimals=max(price_decimals, 2)
+    )
+
+
+def _decimals(number: float) -> int:
+    """Return the decimals that a number shows, at most 8."""
+    return len(f"{number:.8f}".rstrip("0").partition(".")[2])
+
+
+def _bridged_path(knots: _Knots, seed: int, days: range) -> list[Floats]:
+    """Return log prices in ticks by day, shape (86401,) each: noise bent to run through every knot.
+
+    The correction between two knots grows with the variance of the noise, so busy minutes take most of it.
+    """
+    drawn = [calm_shocks(seed, day) for day in days]
+    steps = np.concatenate([shock.steps for shock in drawn])
+    variance = np.concatenate([shock.variance for shock in drawn])
+    # The tape holds one price a second; of several knots in one second the last wins, the pins keep the others.
+    second = (knots.ts_ms - days[0] * DAY_MS) // SECOND_MS
+    last_of_second = np.append(np.diff(second) > 0, True)
+    second, target = second[last_of_second], np.log(knots.ticks[last_of_second])
+
+    between = np.diff(np.cumsum(variance)[second])
+    gain = np.clip(_LEAP_NOISE * np.abs(np.diff(target)) / np.sqrt(between), 1.0, _MAX_NOISE_GAIN)
+    for first, last, factor in zip(second[:-1], second[1:], gain, strict=True):
+        steps[first:last] *= factor
+        variance[first:last] *= factor**2
+    steps[second[-1] :] *= _AFTERMATH_CALM
+
+    walk = np.concatenate([[0.0], np.cumsum(steps)])
+    business_time = np.concatenate([[0.0], np.cumsum(variance)])
+    path = walk + np.interp(business_time, business_time[second], target - walk[second])
+    return [path[row * DAY_S : (row + 1) * DAY_S + 1] for row in range(len(days))]

@@ -1,0 +1,188 @@
+"""How the exchange writes things: stream payloads and REST bodies as text. Pure.
+
+Shapes follow frames recorded from Binance USD-M in 2026 and its documentation (developers.binance.com, USD-M futures,
+"Websocket Market Streams" and "Market Data Endpoints"). Numbers are decimal strings.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from Heatmap.demo.candle import DAY_MS, SECOND_MS, Candle
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from Heatmap.demo.instrument import Instrument
+    from Heatmap.events import LiquidationEvent
+
+# Since 2026 the push comes about a second after the trade.
+PUSH_DELAY_MS = 1_000
+
+WEIGHT_LIMIT = 2_400
+
+_FUNDING_MS = DAY_MS // 3
+_FUNDING_RATE = "0.00003936"
+_USD_MARGINED = 1
+
+
+def encode(value: object) -> str:
+    """Return JSON text as the exchange writes it: compact, UTF-8 left as it is."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def combined(stream: str, payload: str) -> str:
+    """Return a payload in the envelope of ``/stream`` routes."""
+    return f'{{"stream":{encode(stream)},"data":{payload}}}'
+
+
+def force_order(order: Mapping[str, object], ts_ms: int) -> str:
+    """Return a forceOrder payload for an order ``o`` traded at ``ts_ms``."""
+    return encode({"e": "forceOrder", "E": ts_ms + PUSH_DELAY_MS, "o": {**order, "T": ts_ms}})
+
+
+def force_order_of(instrument: Instrument, event: LiquidationEvent) -> str:
+    """Return the forceOrder payload of a simulated liquidation."""
+    quantity = instrument.quantity_text(event.qty)
+    order_price = event.order_price if event.order_price is not None else event.price
+    order = {
+        "s": event.symbol,
+        "S": str(event.side),
+        "o": "LIMIT",
+        "f": "IOC",
+        "q": quantity,
+        "p": instrument.price_text(order_price),
+        "ap": instrument.price_text(event.price),
+        "X": "FILLED",
+        "l": instrument.quantity_text(_last_fill(instrument, event)),
+        "z": quantity,
+        "T": event.ts_ms,
+        "ps": event.symbol,
+        "st": _USD_MARGINED,
+    }
+    return force_order(order, event.ts_ms)
+
+
+def _last_fill(instrument: Instrument, event: LiquidationEvent) -> float:
+    """Return a last fill that differs from the whole in about half of the orders, as in recorded ones."""
+    if event.ts_ms % 2:
+        return event.qty
+    lots = round(event.qty * instrument.lots_per_unit)
+    return instrument.quantity(max(lots * (event.ts_ms % 89 + 10) // 100, 1))
+
+
+def mark_price(instrument: Instrument, price: float, now_ms: int) -> str:
+    """Return a markPriceUpdate payload."""
+    text = f"{price:.8f}"
+    return encode(
+        {
+            "e": "markPriceUpdate",
+            "E": now_ms,
+            "s": instrument.symbol,
+            "p": text,
+            "ap": text,
+            "P": text,
+            "i": f"{price * 1.0003:.8f}",
+            "r": _FUNDING_RATE,
+            "T": (now_ms // _FUNDING_MS + 1) * _FUNDING_MS,
+            "st": _USD_MARGINED,
+        }
+    )
+
+
+def kline(instrument: Instrument, candle: Candle, interval: str, *, interval_ms: int, now_ms: int) -> str:
+    """Return a kline payload; it is marked closed (``x``) if ``now_ms`` is past the candle's end."""
+    first_trade = candle.open_ms // SECOND_MS * 50
+    taker = candle.volume / 2
+    close_ms = candle.open_ms + interval_ms - 1
+    return encode(
+        {
+            "e": "kline",
+            "E": now_ms,
+            "s": instrument.symbol,
+            "k": {
+                "t": candle.open_ms,
+                "T": close_ms,
+                "s": instrument.symbol,
+                "i": interval,
+                "f": first_trade,
+                "L": first_trade + max(candle.trades - 1, 0),
+                "o": instrument.price_text(candle.open),
+                "c": instrument.price_text(candle.close),
+                "h": instrument.price_text(candle.high),
+                "l": instrument.price_text(candle.low),
+                "v": instrument.quantity_text(candle.volume),
+                "n": candle.trades,
+                "x": now_ms > close_ms,
+                "q": f"{candle.quote_volume:.5f}",
+                "V": instrument.quantity_text(taker),
+                "Q": f"{candle.quote_volume / 2:.5f}",
+                "B": "0",
+            },
+        }
+    )
+
+
+def klines(instrument: Instrument, candles: Sequence[Candle], interval_ms: int) -> str:
+    """Return the body of ``GET /fapi/v1/klines``."""
+    return encode(
+        [
+            [
+                candle.open_ms,
+                instrument.price_text(candle.open),
+                instrument.price_text(candle.high),
+                instrument.price_text(candle.low),
+                instrument.price_text(candle.close),
+                instrument.quantity_text(candle.volume),
+                candle.open_ms + interval_ms - 1,
+                f"{candle.quote_volume:.5f}",
+                candle.trades,
+                instrument.quantity_text(candle.volume / 2),
+                f"{candle.quote_volume / 2:.5f}",
+                "0",
+            ]
+            for candle in candles
+        ]
+    )
+
+
+def exchange_info(instrument: Instrument, now_ms: int) -> str:
+    """Return the body of ``GET /fapi/v1/exchangeInfo`` with the one symbol of the demo."""
+    minute = {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": WEIGHT_LIMIT}
+    base, quote = instrument.base_asset, instrument.quote_asset
+    tick, lot = instrument.tick_size, instrument.lot_size
+    symbol = {
+        "symbol": instrument.symbol,
+        "pair": instrument.symbol,
+        "contractType": "PERPETUAL",
+        "deliveryDate": 4_133_404_800_000,
+        "onboardDate": 1_567_965_300_000,
+        "status": "TRADING",
+        "baseAsset": base,
+        "quoteAsset": quote,
+        "marginAsset": quote,
+        "pricePrecision": instrument.price_decimals,
+        "quantityPrecision": instrument.quantity_decimals,
+        "baseAssetPrecision": 8,
+        "quotePrecision": 8,
+        "underlyingType": "COIN",
+        "filters": [
+            {"filterType": "PRICE_FILTER", "minPrice": tick, "maxPrice": "4529764", "tickSize": tick},
+            {"filterType": "LOT_SIZE", "minQty": lot, "maxQty": "1000", "stepSize": lot},
+            {"filterType": "MARKET_LOT_SIZE", "minQty": lot, "maxQty": "120", "stepSize": lot},
+        ],
+        "orderTypes": ["LIMIT", "MARKET", "STOP", "STOP_MARKET"],
+        "timeInForce": ["GTC", "IOC", "FOK", "GTX"],
+    }
+    return encode(
+        {
+            "timezone": "UTC",
+            "serverTime": now_ms,
+            "futuresType": "U_MARGINED",
+            "rateLimits": [minute],
+            "exchangeFilters": [],
+            "assets": [{"asset": quote, "marginAvailable": True, "autoAssetExchange": "0"}],
+            "symbols": [symbol],
+        }
+    )

@@ -1,0 +1,331 @@
+"""The settings, declared once: type, default, range or choices, step, unit and group of every field.
+
+The form, the stored form and the checks are all made from this declaration. A field's texts live in the
+translation catalogues under keys derived here; see `FieldSpec.label_key`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, fields, replace
+from enum import StrEnum
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, Literal, cast, get_args
+
+from Heatmap.errors import SettingsError
+from Heatmap.events import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Value = bool | int | float | str
+
+Window = Literal["2h", "8h", "2d"]
+NormalizationName = Literal["linear", "sqrt", "log", "rank"]
+Decay = Literal["off", "20m", "60m", "6h"]
+Trail = Literal["off", "5m", "20m", "60m"]
+Resolution = Literal["auto", "manual"]
+SpotSize = Literal["small", "medium", "large"]
+Sides = Literal["both", "long", "short"]
+Language = Literal["auto", "en", "de"]
+
+# The names of `Heatmap.aggregation.palettes`, which lies above this module; a test keeps the two equal.
+PALETTE_NAMES: Final = ("fire", "ice", "viridis", "cividis", "grey", "long_short")
+
+_UNIT_MS: Final = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
+
+
+class Kind(StrEnum):
+    """What a field holds, and so which editor shows it."""
+
+    FLAG = "flag"  # bool
+    CHOICE = "choice"  # str, one of `FieldSpec.choices`
+    INTEGER = "integer"  # int within `minimum` and `maximum`
+    NUMBER = "number"  # float within `minimum` and `maximum`
+
+
+class Group(StrEnum):
+    """The part of the form in which a field stands, in the form's order."""
+
+    SWITCH = "switch"  # above all groups
+    DISPLAY = "display"
+    COLOUR = "colour"
+    RESOLUTION = "resolution"
+    DATA = "data"
+
+
+class Unit(StrEnum):
+    """The unit of a number; the catalogues say how it is written."""
+
+    NONE = "none"
+    PERCENT = "percent"
+    USD = "usd"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldSpec:
+    """The declaration of one setting.
+
+    Attributes
+    ----------
+    key
+        Name of the field in `HeatmapSettings`, in the store and in the catalogues.
+    kind
+        See `Kind`.
+    default
+        The value of a fresh installation.
+    group
+        See `Group`.
+    choices
+        The allowed words of a `Kind.CHOICE`, in the form's order; empty otherwise.
+    minimum, maximum
+        The allowed range of a number, both ends included; 0 otherwise.
+    step
+        What one click on the arrow adds.
+    unit
+        See `Unit`.
+    needs
+        ``(key, value)``: the field has an effect only while the other field has that value; None if always.
+    """
+
+    key: str
+    kind: Kind
+    default: Value
+    group: Group
+    choices: tuple[str, ...] = ()
+    minimum: float = 0
+    maximum: float = 0
+    step: float = 1
+    unit: Unit = Unit.NONE
+    needs: tuple[str, Value] | None = None
+
+    @property
+    def label_key(self) -> str:
+        """The catalogue key of the short name beside the editor."""
+        return f"settings.{self.key}.label"
+
+    @property
+    def help_key(self) -> str:
+        """The catalogue key of the sentence that explains the field."""
+        return f"settings.{self.key}.help"
+
+    def choice_key(self, choice: str) -> str:
+        """Return the catalogue key of one choice."""
+        return f"settings.{self.key}.choice.{choice}"
+
+    def is_effective(self, settings: HeatmapSettings) -> bool:
+        """Return True if the field has an effect under these settings; see `needs`."""
+        return self.needs is None or getattr(settings, self.needs[0]) == self.needs[1]
+
+    def checked(self, value: object) -> Value:
+        """Return ``value`` in the field's own type.
+
+        Raises
+        ------
+        SettingsError
+            It has another type, lies outside the range or is none of the choices.
+        """
+        if self.kind is Kind.FLAG:
+            if isinstance(value, bool):
+                return value
+            raise self._refusal("expected true or false", value)
+        if self.kind is Kind.CHOICE:
+            for choice in self.choices:
+                if isinstance(value, str) and value == choice:
+                    return choice
+            raise self._refusal(f"expected one of {', '.join(self.choices)}", value)
+        return self._checked_number(value)
+
+    def parsed(self, raw: object) -> Value:
+        """Return a stored value in the field's own type; a store may have turned it into text.
+
+        ``"false"`` is False: text is read by its words, never by its truth.
+
+        Raises
+        ------
+        SettingsError
+            The text does not say a value of this field.
+        """
+        if not isinstance(raw, str) or self.kind is Kind.CHOICE:
+            return self.checked(raw)
+        text = raw.strip().lower()
+        if self.kind is Kind.FLAG:
+            words = {"true": True, "1": True, "false": False, "0": False}
+            return self.checked(words.get(text, raw))
+        try:
+            number = float(text)
+        except ValueError:
+            raise self._refusal("expected a number", raw) from None
+        return self.checked(number)
+
+    def _checked_number(self, value: object) -> int | float:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+            raise self._refusal("expected a number", value)
+        if self.kind is Kind.INTEGER and value != int(value):
+            raise self._refusal("expected a whole number", value)
+        if not self.minimum <= value <= self.maximum:
+            raise self._refusal(f"expected {self.minimum:,} to {self.maximum:,}", value)
+        return int(value) if self.kind is Kind.INTEGER else float(value)
+
+    def _refusal(self, expected: str, value: object) -> SettingsError:
+        return SettingsError(f"Setting {self.key!r}: {expected}, was {value!r}.")
+
+
+def _flag(group: Group) -> dict[str, Any]:
+    return {"kind": Kind.FLAG, "group": group}
+
+
+def _choice(group: Group, choices: tuple[str, ...]) -> dict[str, Any]:
+    return {"kind": Kind.CHOICE, "group": group, "choices": choices}
+
+
+def _integer(group: Group, minimum: int, maximum: int, **rest: Any) -> dict[str, Any]:
+    return {"kind": Kind.INTEGER, "group": group, "minimum": minimum, "maximum": maximum, **rest}
+
+
+def _number(group: Group, minimum: float, maximum: float, **rest: Any) -> dict[str, Any]:
+    return {"kind": Kind.NUMBER, "group": group, "minimum": minimum, "maximum": maximum, **rest}
+
+
+_MANUAL: Final = ("resolution", "manual")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeatmapSettings:
+    """What the user wants to see. Always valid: a wrong value raises `SettingsError` at construction.
+
+    Attributes
+    ----------
+    enabled
+        The heatmap is drawn. Recording does not depend on it.
+    window
+        How far back from now events are shown.
+    opacity
+        Opacity of the whole map, percent.
+    smooth
+        Interpolate between cells instead of drawing sharp edges.
+    spot_size
+        How wide a single event is drawn.
+    trail
+        Half-life of the heat that stays to the right of an event, or ``"off"``.
+    language
+        Language of the program's own texts; ``"auto"`` follows the system.
+    palette
+        Name of a colour palette; see `PALETTE_NAMES`.
+    normalization
+        How a cell's sum becomes a colour.
+    clip_percentile
+        The percentile of the window's occupied cells from which on the colour is full.
+    decay
+        Half-life of an event's weight by its age, or ``"off"``.
+    resolution
+        ``"auto"`` follows the size of the chart, ``"manual"`` takes the two numbers below.
+    manual_rows, manual_cols
+        Cells over the height and the width of the chart.
+    source
+        Which events are shown; simulated ones never mix with recorded ones.
+    sides
+        Which liquidations are shown: of long positions, of short ones, or both.
+    min_notional_usd
+        Smaller events are not shown, US dollars.
+    """
+
+    enabled: bool = field(default=True, metadata=_flag(Group.SWITCH))
+
+    window: Window = field(default="8h", metadata=_choice(Group.DISPLAY, get_args(Window)))
+    opacity: int = field(default=85, metadata=_integer(Group.DISPLAY, 5, 100, step=5, unit=Unit.PERCENT))
+    trail: Trail = field(default="20m", metadata=_choice(Group.DISPLAY, get_args(Trail)))
+    spot_size: SpotSize = field(default="medium", metadata=_choice(Group.DISPLAY, get_args(SpotSize)))
+    smooth: bool = field(default=True, metadata=_flag(Group.DISPLAY))
+    language: Language = field(default="auto", metadata=_choice(Group.DISPLAY, get_args(Language)))
+
+    palette: str = field(default="long_short", metadata=_choice(Group.COLOUR, PALETTE_NAMES))
+    normalization: NormalizationName = field(default="log", metadata=_choice(Group.COLOUR, get_args(NormalizationName)))
+    clip_percentile: float = field(default=99.5, metadata=_number(Group.COLOUR, 90, 100, step=0.1, unit=Unit.PERCENT))
+    decay: Decay = field(default="off", metadata=_choice(Group.COLOUR, get_args(Decay)))
+
+    resolution: Resolution = field(default="auto", metadata=_choice(Group.RESOLUTION, get_args(Resolution)))
+    manual_rows: int = field(default=300, metadata=_integer(Group.RESOLUTION, 50, 1000, step=10, needs=_MANUAL))
+    manual_cols: int = field(default=1200, metadata=_integer(Group.RESOLUTION, 100, 3000, step=50, needs=_MANUAL))
+
+    source: Source = field(default=Source.BINANCE, metadata=_choice(Group.DATA, tuple(Source)))
+    sides: Sides = field(default="both", metadata=_choice(Group.DATA, get_args(Sides)))
+    min_notional_usd: int = field(default=0, metadata=_integer(Group.DATA, 0, 10_000_000, step=1000, unit=Unit.USD))
+
+    def __post_init__(self) -> None:
+        """Check every field and bring it into its own type.
+
+        Raises
+        ------
+        SettingsError
+            A value is outside its declared range or choices.
+        """
+        for key, spec in FIELDS.items():
+            object.__setattr__(self, key, spec.checked(getattr(self, key)))
+
+    def replaced(self, **changes: object) -> HeatmapSettings:
+        """Return a copy with some fields changed.
+
+        Raises
+        ------
+        SettingsError
+            A name is unknown or a value is outside its declared range or choices.
+        """
+        for key in changes:
+            if key not in FIELDS:
+                raise SettingsError(f"There is no setting {key!r}; there are {', '.join(FIELDS)}.")
+        # The values are checked in __post_init__, where mypy cannot see it.
+        return replace(self, **changes)  # type: ignore[arg-type]
+
+    @classmethod
+    def from_mapping(cls, stored: Mapping[str, object]) -> tuple[HeatmapSettings, list[str]]:
+        """Read stored values, text or typed; what is missing or wrong gets its default.
+
+        Returns
+        -------
+        settings : HeatmapSettings
+            Valid settings, whatever was stored.
+        problems : list of str
+            One sentence for each value or name that was not taken.
+        """
+        values: dict[str, Value] = {}
+        problems = [f"Unknown setting {key!r} is left aside." for key in stored if key not in FIELDS]
+        for key, spec in FIELDS.items():
+            if key not in stored:
+                continue
+            try:
+                values[key] = spec.parsed(stored[key])
+            except SettingsError as error:
+                problems.append(f"{error} The default {spec.default!r} is used.")
+        return cls().replaced(**values), problems
+
+    def as_mapping(self) -> dict[str, Value]:
+        """Return all values by key."""
+        return {key: getattr(self, key) for key in FIELDS}
+
+
+FIELDS: Final[Mapping[str, FieldSpec]] = MappingProxyType(
+    {
+        item.name: FieldSpec(key=item.name, default=cast("Value", item.default), **item.metadata)
+        for item in fields(HeatmapSettings)
+    }
+)
+
+
+def window_ms(settings: HeatmapSettings) -> int:
+    """Return the length of the shown window in milliseconds."""
+    return _span_ms(settings.window)
+
+
+def decay_half_life_ms(settings: HeatmapSettings) -> int | None:
+    """Return the half-life of an event's weight in milliseconds, None if it does not decay."""
+    return None if settings.decay == "off" else _span_ms(settings.decay)
+
+
+def trail_half_life_ms(settings: HeatmapSettings) -> int | None:
+    """Return the half-life of the heat to the right of an event in milliseconds, None without a trail."""
+    return None if settings.trail == "off" else _span_ms(settings.trail)
+
+
+def _span_ms(text: str) -> int:
+    return int(text[:-1]) * _UNIT_MS[text[-1]]

@@ -1,0 +1,138 @@
+"""The settings as the program holds them: one current value, a signal when it changes, a place to keep it."""
+
+from __future__ import annotations
+
+import logging
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from PyQt6.QtCore import QCoreApplication, QObject, QSettings, QTimer, pyqtSignal
+
+from Heatmap.heatmap_settings import FIELDS, HeatmapSettings, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_LOG = logging.getLogger(__name__)
+_PREFIX: Final = "heatmap/"
+_SYNC_DELAY_MS: Final = 500
+_NOTHING: Final[Mapping[str, object]] = MappingProxyType({})
+_STATUS_TEXTS: Final = {
+    QSettings.Status.AccessError: "cannot be read or written",
+    QSettings.Status.FormatError: "is damaged; what cannot be read has its default",
+}
+
+
+class SettingsModel(QObject):
+    """Holds the current `HeatmapSettings` and keeps what the user chooses.
+
+    Parameters
+    ----------
+    store
+        Where the values are kept under ``heatmap/<key>``; None keeps nothing. A damaged or unwritable
+        store is logged, and the defaults serve.
+    overrides
+        Values for this run only, e.g. the window of a replay. They are not written to the store, and
+        each gives way as soon as the user changes its field.
+    parent
+        Qt parent.
+
+    Raises
+    ------
+    SettingsError
+        An override has no such field or a value outside its range.
+    """
+
+    changed = pyqtSignal(object, object)
+    """``(new, previous)``, both `HeatmapSettings`; emitted only when they differ."""
+
+    def __init__(
+        self,
+        store: QSettings | None = None,
+        *,
+        overrides: Mapping[str, object] = _NOTHING,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._store = store
+        self._overrides = dict(overrides)
+        self._reported_status = QSettings.Status.NoError
+        self._value = self._read().replaced(**self._overrides)
+        self._sync_timer = QTimer(self)
+        self._sync_timer.setSingleShot(True)
+        self._sync_timer.setInterval(_SYNC_DELAY_MS)
+        self._sync_timer.timeout.connect(self.flush)
+        application = QCoreApplication.instance()
+        if application is not None:
+            application.aboutToQuit.connect(self.flush)
+
+    @property
+    def value(self) -> HeatmapSettings:
+        """The settings in force."""
+        return self._value
+
+    def update(self, **changes: object) -> None:
+        """Change some fields, keep them in the store and tell everyone.
+
+        Raises
+        ------
+        SettingsError
+            A name is unknown or a value is outside its range; nothing is changed then.
+        """
+        self._put(self._value.replaced(**changes))
+
+    def reset(self) -> None:
+        """Return every field to its default, or to its value for this run where the program was given one."""
+        if self._store is not None:
+            for key in FIELDS:
+                self._store.remove(_PREFIX + key)
+            self._sync_timer.start()
+        self._announce(HeatmapSettings().replaced(**self._overrides))
+
+    def flush(self) -> None:
+        """Write to disk now; else it happens half a second after the last change and at the program's end."""
+        self._sync_timer.stop()
+        if self._store is None:
+            return
+        self._store.sync()
+        self._report_status(self._store)
+
+    def _put(self, value: HeatmapSettings) -> None:
+        previous = self._value.as_mapping()
+        changes = {key: new for key, new in value.as_mapping().items() if new != previous[key]}
+        for key in changes:
+            self._overrides.pop(key, None)
+        if changes:
+            self._write(changes)
+        self._announce(value)
+
+    def _announce(self, value: HeatmapSettings) -> None:
+        previous, self._value = self._value, value
+        if value != previous:
+            self.changed.emit(value, previous)
+
+    def _write(self, changes: Mapping[str, Value]) -> None:
+        if self._store is None:
+            return
+        for key, value in changes.items():
+            # A StrEnum member would be stored as a pickled object.
+            self._store.setValue(_PREFIX + key, str(value) if isinstance(value, str) else value)
+        self._sync_timer.start()
+
+    def _read(self) -> HeatmapSettings:
+        if self._store is None:
+            return HeatmapSettings()
+        self._report_status(self._store)
+        stored = {key: self._store.value(_PREFIX + key) for key in FIELDS if self._store.contains(_PREFIX + key)}
+        settings, problems = HeatmapSettings.from_mapping(stored)
+        for problem in problems:
+            _LOG.warning("%s: %s", self._store.fileName(), problem)
+        return settings
+
+    def _report_status(self, store: QSettings) -> None:
+        status = store.status()
+        if status is QSettings.Status.NoError and not store.isWritable():
+            status = QSettings.Status.AccessError
+        if status is not self._reported_status and status in _STATUS_TEXTS:
+            _LOG.warning("The settings file %s %s.", store.fileName(), _STATUS_TEXTS[status])
+        self._reported_status = status

@@ -1,0 +1,143 @@
+"""The real program in a real window on a real OpenGL context; a missing one fails, it never skips."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+import qasync
+from PyQt6.QtCore import QSettings, QTimer
+from PyQt6.QtGui import QImage
+from PyQt6.QtWidgets import QApplication
+
+from Heatmap.app.main_window import MainWindow, Market
+from Heatmap.clock import SYSTEM_CLOCK
+from Heatmap.demo.exchange import DemoExchange
+from Heatmap.demo.market import SimulatedMarket
+from Heatmap.events import Source
+from Heatmap.heatmap_service import HeatmapService
+from Heatmap.storage.bulk_insert import bulk_insert
+from Heatmap.ui.settings_model import SettingsModel
+from Heatmap.ui.translation import Translator
+
+HOUR_MS = 3_600_000
+# One unit of patience for every wait, scaled on slow machines.
+PATIENCE_MS = round(30_000 * float(os.environ.get("HEATMAP_PATIENCE", "1")))
+
+
+def composed(widget) -> np.ndarray:
+    """Return the widget as the screen shows it: uint8 (height, width, 3)."""
+    picture = widget.screen().grabWindow(widget.window().winId()).toImage()
+    picture = picture.convertToFormat(QImage.Format.Format_RGB888)
+    rows = np.frombuffer(picture.constBits().asstring(picture.sizeInBytes()), np.uint8)
+    rows = rows.reshape(picture.height(), picture.bytesPerLine())[:, : 3 * picture.width()]
+    whole = rows.reshape(picture.height(), picture.width(), 3)
+    corner = widget.mapTo(widget.window(), widget.rect().topLeft())
+    return whole[corner.y() : corner.y() + widget.height(), corner.x() : corner.x() + widget.width()].copy()
+
+
+class Stage:
+    """A running program with its exchange, to be looked at and to be operated."""
+
+    def __init__(self, qtbot, folder: Path, *, history: bool = True, settings: dict | None = None) -> None:
+        self.qtbot = qtbot
+        self.market = SimulatedMarket()
+        self.exchange = DemoExchange(self.market)
+        self.exchange.start()
+        self.db_path = folder / "stage.sqlite3"
+        now_ms = SYSTEM_CLOCK.now_ms()
+        if history:
+            bulk_insert(self.db_path, self.market.liquidations(now_ms - 7 * HOUR_MS, now_ms))
+        self.service = HeatmapService(
+            self.db_path,
+            ("BTCUSDT",),
+            ws_url=self.exchange.ws_url,
+            rest_url=self.exchange.rest_url,
+            source=Source.DEMO,
+        )
+        self.service.start()
+        self.store = QSettings(str(folder / "settings.ini"), QSettings.Format.IniFormat)
+        self.settings = SettingsModel(self.store, overrides={"source": "demo", "language": "en", **(settings or {})})
+        # Already running: pytest-qt drives Qt's own loop, and qasync's tasks run inside it.
+        self.loop = qasync.QEventLoop(QApplication.instance(), already_running=True)
+        asyncio.set_event_loop(self.loop)
+        self.window = MainWindow(
+            self.service,
+            self.settings,
+            Translator("en"),
+            store=self.store,
+            market=Market(source=Source.DEMO),
+            clock=SYSTEM_CLOCK,
+        )
+        self.window.show()
+        self.window.start()
+
+    @property
+    def plugin(self):
+        return self.window.plugin
+
+    @property
+    def view(self):
+        return self.window.view
+
+    def wait(self, condition, timeout_ms: int = PATIENCE_MS) -> None:
+        """Run the program until the condition holds."""
+        self.qtbot.waitUntil(condition, timeout=timeout_ms)
+
+    def evaluate(self, expression: str):
+        """Return the value of a JavaScript expression of the page."""
+        answers: list[str] = []
+        self.view.page().runJavaScript(f"JSON.stringify({expression})", answers.append)
+        self.wait(lambda: bool(answers))
+        return json.loads(answers[0]) if answers[0] else None
+
+    def wait_for_heat(self) -> None:
+        self.wait(lambda: self.plugin.image is not None and self.plugin.underlay.uploads > 0)
+
+    def pane(self) -> np.ndarray:
+        """Return the chart as composed on the screen, after what was asked for has been painted."""
+        for _ in range(2):
+            frames = self.plugin.underlay.frames
+            self.plugin.underlay.update()
+            self.wait(lambda seen=frames: self.plugin.underlay.frames > seen)
+        return composed(self.view)
+
+    def close(self) -> None:
+        """End everything in the order the program does."""
+        stopping = self.loop.create_task(self.window.stop())
+        self.wait(stopping.done)
+        stopping.result()
+        self.window.close()
+        self.window.dispose()
+        self.loop.stop()
+        # That told Qt to leave its loop; until one has run again, no later one would start.
+        QTimer.singleShot(0, QApplication.quit)
+        QApplication.exec()
+        asyncio.events._set_running_loop(None)
+        asyncio.set_event_loop(None)
+        self.loop.close()
+        self.service.stop()
+        self.exchange.stop()
+
+
+@pytest.fixture
+def open_stage(qtbot, tmp_path):
+    """Give a context manager that runs a demo for the length of a ``with`` block.
+
+    It ends inside the test: pytest-qt closes windows between a test's phases, before fixtures could.
+    """
+
+    @contextmanager
+    def opened(**options):
+        running = Stage(qtbot, tmp_path, **options)
+        try:
+            yield running
+        finally:
+            running.close()
+
+    return opened

@@ -1,0 +1,91 @@
+"""Switching the heat on and off in the real window, pixels compared; recording goes on either way."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+
+import numpy as np
+import pytest
+from PyQt6.QtWidgets import QCheckBox
+
+from Heatmap.clock import SYSTEM_CLOCK
+
+pytestmark = [pytest.mark.gl]
+
+
+def rows_of(path) -> int:
+    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)  # noqa: TID251  # an eye of its own on the file
+    try:
+        return connection.execute("SELECT count(*) FROM liq_events").fetchone()[0]
+    finally:
+        connection.close()
+
+
+def heat_pixels(picture: np.ndarray, bare: np.ndarray) -> int:
+    """Count pixels that differ clearly from the picture without heat."""
+    return int((np.abs(picture.astype(int) - bare.astype(int)).sum(axis=2) > 24).sum())
+
+
+def liquidation(stage, notional_btc: str, offset_s: int) -> str:
+    """Return a frame of a liquidation at the present price."""
+    ts_ms = SYSTEM_CLOCK.now_ms() - offset_s * 1000
+    price = f"{stage.market.price_at(ts_ms):.1f}"
+    order = {"s": "BTCUSDT", "S": "SELL", "o": "LIMIT", "f": "IOC", "q": notional_btc, "p": price, "ap": price}
+    order |= {"X": "FILLED", "l": notional_btc, "z": notional_btc, "T": ts_ms}
+    return json.dumps({"e": "forceOrder", "E": ts_ms + 1000, "o": order})
+
+
+def test_the_tabs_checkbox_turns_heat_on_and_off_and_recording_goes_on(open_stage):
+    with open_stage() as stage:
+        checkbox = stage.window.findChild(QCheckBox, "heatmap_enabled")
+        assert checkbox.isChecked()
+        stage.wait_for_heat()
+
+        checkbox.click()
+        assert not stage.plugin.is_enabled()
+        assert stage.plugin.image is None
+        bare = stage.pane()
+
+        # Off: rows keep being written.
+        before = rows_of(stage.db_path)
+        for number in range(5):
+            stage.exchange.inject(liquidation(stage, "25.000", number))
+        stage.wait(lambda: rows_of(stage.db_path) >= before + 5)
+        assert stage.plugin.image is None
+
+        # On again: the heat is back, with what was written meanwhile.
+        checkbox.click()
+        stage.wait_for_heat()
+        stage.wait(lambda: heat_pixels(stage.pane(), bare) > 5000)
+        shown = stage.plugin.image
+        assert shown.events + shown.outside >= before + 5
+
+        # Off once more: no pixel of it remains but what the live candle moved.
+        checkbox.click()
+        stage.wait(lambda: heat_pixels(stage.pane(), bare) < 2500)
+
+
+def test_toolbar_and_tab_agree(open_stage):
+    with open_stage() as stage:
+        checkbox = stage.window.findChild(QCheckBox, "heatmap_enabled")
+        stage.window.heatmap_action.trigger()
+        assert not checkbox.isChecked()
+        checkbox.click()
+        assert stage.window.heatmap_action.isChecked()
+
+
+def test_new_events_appear_without_a_rebuild_being_asked_for(open_stage):
+    with open_stage() as stage:
+        stage.wait_for_heat()
+        events = stage.plugin.image.events + stage.plugin.image.outside
+        stage.exchange.inject(liquidation(stage, "9.000", 2))
+        stage.wait(lambda: stage.plugin.image.events + stage.plugin.image.outside > events)
+
+
+def test_opacity_acts_on_the_screen(open_stage):
+    with open_stage(settings={"opacity": 100}) as stage:
+        stage.wait_for_heat()
+        strong = stage.pane().astype(int).sum()
+        stage.settings.update(opacity=5)
+        assert stage.pane().astype(int).sum() < 0.97 * strong

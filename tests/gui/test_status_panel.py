@@ -1,0 +1,199 @@
+"""The status panel: true words for every state, nothing cut off at 1060 px, details in the tooltips."""
+
+import pytest
+from PyQt6.QtGui import QColor
+from PyQt6.QtWidgets import QMainWindow, QWidget
+
+from Heatmap.ports import ConnectionState, ServiceStatus
+from Heatmap.ui.status import StatusPanel
+from Heatmap.ui.translation import Translator
+
+NOW_MS = 1_700_000_000_000
+LIVE = ServiceStatus(
+    state=ConnectionState.LIVE,
+    last_event_ms=NOW_MS - 12_000,
+    received=1234,
+    stored=1200,
+    duplicates=34,
+    insert_rate_per_s=0.44,
+    queued=3,
+)
+
+
+@pytest.fixture
+def make_panel(qtbot):
+    def made(language="en"):
+        panel = StatusPanel(Translator(language))
+        qtbot.addWidget(panel)
+        return panel
+
+    return made
+
+
+def part(panel, name):
+    return panel.findChild(QWidget, f"heatmap_status_{name}")
+
+
+def texts(panel):
+    return [part(panel, name).text for name in ("connection", "last_event", "insert_rate", "build", "fps")]
+
+
+def test_before_anything_is_known(make_panel):
+    assert texts(make_panel()) == ["Not recording", "Last event –", "0 rows/s", "Build –", "– fps"]
+
+
+def test_all_figures(make_panel):
+    panel = make_panel()
+    panel.set_service_status(LIVE, NOW_MS)
+    panel.set_build(3.27, "numba", 98_765)
+    panel.set_fps(59.7)
+    assert texts(panel) == ["Live", "Last event 12 s ago", "0.4 rows/s", "Build 3.3 ms (numba)", "60 fps"]
+    assert "98,765" in part(panel, "build").toolTip()
+    assert "1,234" in part(panel, "last_event").toolTip()
+    assert "3" in part(panel, "insert_rate").toolTip()
+    panel.set_fps(None)
+    assert part(panel, "fps").text == "– fps"
+
+
+def test_in_german(make_panel):
+    panel = make_panel("de")
+    panel.set_service_status(LIVE, NOW_MS)
+    panel.set_build(3.27, "numpy", 1)
+    panel.set_fps(60)
+    assert texts(panel) == [
+        "Live", "Letztes Ereignis vor 12 s", "0,4 Zeilen/s", "Aufbau 3,3 ms (numpy)", "60 Bilder/s",
+    ]  # fmt: skip
+
+
+def test_waiting_is_said_to_be_normal_only_while_recording(make_panel):
+    panel = make_panel()
+    panel.set_service_status(ServiceStatus(state=ConnectionState.QUIET), NOW_MS)
+    assert part(panel, "last_event").text == "Waiting for first event"
+    assert "20 min is normal" in part(panel, "last_event").toolTip()
+    panel.set_service_status(ServiceStatus(state=ConnectionState.DOWN), NOW_MS)
+    assert part(panel, "last_event").text == "Last event –"
+
+
+@pytest.mark.parametrize("state", list(ConnectionState))
+def test_each_state_has_its_own_word_and_colour(make_panel, state):
+    panel = make_panel()
+    others = set()
+    for other in ConnectionState:
+        panel.set_service_status(ServiceStatus(state=other), NOW_MS)
+        if other is not state:
+            others.add((part(panel, "connection").text, panel._dot._colour.name()))
+    panel.set_service_status(ServiceStatus(state=state), NOW_MS)
+    words = {word for word, _ in others}
+    dots = {dot for _, dot in others}
+    assert part(panel, "connection").text not in words
+    assert panel._dot._colour.name() not in dots
+
+
+def test_connecting_is_never_called_connected(make_panel):
+    panel = make_panel()
+    for state in (ConnectionState.CONNECTING, ConnectionState.SILENT, ConnectionState.DOWN):
+        panel.set_service_status(ServiceStatus(state=state), NOW_MS)
+        assert "Live" not in part(panel, "connection").text
+
+
+def test_the_reason_is_told_short_and_in_full(make_panel):
+    panel = make_panel()
+    status = ServiceStatus(state=ConnectionState.DOWN, reason="silent-route", detail="Handshake took 3 ms <ok>.")
+    panel.set_service_status(status, NOW_MS)
+    assert part(panel, "connection").text == "Not connected: silent route"
+    assert "live route is /market" in part(panel, "connection").toolTip()
+    assert "3 ms &lt;ok&gt;" in part(panel, "connection").toolTip()
+
+
+def test_a_reason_nobody_foresaw_is_unknown_not_a_key(make_panel):
+    panel = make_panel()
+    panel.set_service_status(ServiceStatus(state=ConnectionState.DOWN, reason="flux"), NOW_MS)
+    assert part(panel, "connection").text == "Not connected: unknown reason"
+
+
+def test_a_database_problem_comes_first(make_panel):
+    panel = make_panel()
+    panel.set_service_status(ServiceStatus(state=ConnectionState.LIVE, storage_problem="The disk is full."), NOW_MS)
+    assert part(panel, "connection").text == "Database problem"
+    assert "The disk is full." in part(panel, "connection").toolTip()
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+@pytest.mark.parametrize("state", list(ConnectionState))
+def test_nothing_is_cut_off_in_the_start_window(qtbot, make_panel, language, state):
+    window = QMainWindow()
+    qtbot.addWidget(window)
+    panel = make_panel(language)
+    window.statusBar().addWidget(panel, 1)
+    window.resize(1060, 550)
+    reason = max(
+        ("closed", "dns", "banned", "silent-route"),
+        key=lambda word: len(panel._translator.text(f"connection.brief.{word}")),
+    )
+    status = ServiceStatus(state=state, reason=reason, last_event_ms=NOW_MS - 86_000_000, insert_rate_per_s=12_345)
+    panel.set_service_status(status, NOW_MS)
+    panel.set_build(1234.5, "numpy", 1_000_000)
+    panel.set_fps(144)
+    window.show()
+    qtbot.waitExposed(window)
+    for text in panel._texts:
+        assert text.fontMetrics().horizontalAdvance(text.text) <= text.width(), text.text
+    assert window.width() == 1060
+
+
+def test_a_narrow_window_elides_and_does_not_force_its_width(qtbot, make_panel):
+    panel = make_panel("de")
+    panel.set_service_status(LIVE, NOW_MS)
+    panel.set_build(3.27, "numba", 1)
+    panel.set_fps(60)
+    assert panel.minimumSizeHint().width() < 400
+    panel.resize(400, 24)
+    panel.show()
+    qtbot.waitExposed(panel)
+    widths = [text.width() for text in panel._texts]
+    assert min(widths) > 20
+
+
+def test_the_row_does_not_dance_with_the_digits(make_panel):
+    panel = make_panel()
+    panel.set_fps(144)
+    wide = part(panel, "fps").sizeHint().width()
+    panel.set_fps(9)
+    assert part(panel, "fps").sizeHint().width() == wide
+
+
+def test_the_dot_is_painted_in_the_states_colour(qtbot, make_panel):
+    panel = make_panel()
+    panel.resize(1000, 24)
+    panel.show()
+    qtbot.waitExposed(panel)
+    panel.set_service_status(LIVE, NOW_MS)
+    live = panel._dot.grab().toImage().pixelColor(5, 5)
+    panel.set_service_status(ServiceStatus(state=ConnectionState.DOWN), NOW_MS)
+    down = panel._dot.grab().toImage().pixelColor(5, 5)
+    assert live.green() > live.red()
+    assert down.red() > down.green()
+    assert QColor(live) != QColor(down)
+
+
+def test_the_language_changes_what_is_shown(make_panel):
+    panel = make_panel()
+    panel.set_service_status(LIVE, NOW_MS)
+    panel.set_build(3.27, "numba", 1)
+    panel._translator.set_language("de")
+    assert texts(panel)[1:4] == ["Letztes Ereignis vor 12 s", "0,4 Zeilen/s", "Aufbau 3,3 ms (numba)"]
+
+
+def test_the_log_line_is_the_same_in_every_language(make_panel):
+    english, german = make_panel("en"), make_panel("de")
+    assert english.figures_line() == german.figures_line()
+    assert "build_ms=- engine=- events=- fps=-" in english.figures_line()
+    for panel in (english, german):
+        panel.set_service_status(LIVE, NOW_MS)
+        panel.set_build(3.27, "numba", 98_765)
+        panel.set_fps(59.7)
+    assert english.figures_line() == german.figures_line()
+    assert english.figures_line() == (
+        "state=live reason=- last_event_age_s=12 received=1234 stored=1200 duplicates=34 undecodable=0"
+        " reconnects=0 queued=3 insert_rate_per_s=0.4 build_ms=3.27 engine=numba events=98765 fps=60"
+    )

@@ -1,0 +1,217 @@
+"""Warming up: a child compiles, this process only loads; what can go wrong is told and leaves NumPy at work."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from Heatmap.aggregation import KernelWarmup, engine, kernel_cache, warmup
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def run_python(script, **variables):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", script],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def collected_warmup():
+    ready, reports = threading.Event(), []
+    return KernelWarmup(ready.set, reports.append), ready, reports
+
+
+@pytest.fixture(autouse=True)
+def numpy_by_default(monkeypatch):
+    monkeypatch.setattr(engine, "_ready_engine", None)
+
+
+WARM = """
+import json, sys, threading
+from Heatmap.aggregation import ImageBuilder, KernelWarmup
+assert "numba" not in sys.modules
+ready, reports = threading.Event(), []
+before = ImageBuilder().engine_name
+warm = KernelWarmup(ready.set, reports.append)
+warm.start()
+assert ready.wait(90), reports
+warm.stop()
+from Heatmap.aggregation.numba_engine import compiled_here
+import numba
+print(json.dumps([before, ImageBuilder().engine_name, compiled_here(), reports, numba.config.CACHE_DIR]))
+"""
+
+
+def test_a_cold_cache_is_filled_by_the_child_and_only_loaded_here(tmp_path):
+    output = run_python(WARM, NUMBA_CACHE_DIR=str(tmp_path))
+    before, after, compiled, reports, cache = json.loads(output)
+    assert (before, after) == ("numpy", "numba")
+    assert compiled == 0, "this process must not compile"
+    assert reports[0].startswith("kernels ready: 3 compiled")
+    assert len(reports) == 1
+    assert cache == str(tmp_path)
+    assert list(tmp_path.rglob("*.nbi"))
+    warm = json.loads(run_python(WARM, NUMBA_CACHE_DIR=str(tmp_path)))
+    assert warm[3][0].startswith("kernels ready: 0 compiled")
+
+
+def test_using_the_package_loads_neither_numba_nor_qt():
+    run_python(
+        "import sys, numpy as np, Heatmap.aggregation as a\n"
+        "spec = a.GridSpec(0, 10, 5, 0.0, 1.0, 5)\n"
+        "a.colorize(a.build_grid(np.array([5]), np.array([2.5]), np.ones(1), spec))\n"
+        "a.ImageBuilder(), a.palette_names(), a.KernelWarmup\n"
+        "assert not {'numba', 'llvmlite', 'PyQt6', 'sqlite3', 'websockets'} & set(sys.modules)\n"
+    )
+
+
+def test_all_public_names_exist():
+    run_python("import Heatmap.aggregation as a\nassert all(getattr(a, name) for name in a.__all__)\n")
+
+
+PLAIN = """
+import numpy as np
+from Heatmap.aggregation import GridSpec, ImageBuilder, RenderOptions
+from Heatmap.aggregation.numba_engine import NumbaEngine, compiled_here
+from Heatmap.aggregation.numpy_engine import NumpyEngine
+from Heatmap.columns import EventColumns
+rng = np.random.default_rng(1)
+columns = EventColumns(
+    np.sort(rng.integers(-2_000, 22_000, 60)), rng.uniform(-2, 12, 60), rng.uniform(1, 9, 60), rng.random(60) < 0.5
+)
+spec = GridSpec(t0_ms=0, time_bin_ms=1000, cols=20, price0=0.0, price_bin=1.0, rows=10)
+options = RenderOptions(trail_half_life_ms=3000, half_life_ms=9000)
+fast, slow = (
+    ImageBuilder(engine).build(columns, spec, options, now_ms=22_000, window_start_ms=-2_000)
+    for engine in (NumbaEngine(), NumpyEngine())
+)
+assert fast.rgba.any()
+np.testing.assert_array_equal(fast.rgba, slow.rgba)
+print(compiled_here())
+"""
+
+
+def test_the_kernels_run_as_plain_python():
+    assert run_python(PLAIN, NUMBA_DISABLE_JIT="1") == "0\n"
+
+
+def test_without_jit_the_warmup_leaves_numpy_at_work(monkeypatch):
+    monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")
+    warm, ready, reports = collected_warmup()
+    warm.start()
+    warm._thread.join(10)
+    assert not ready.is_set()
+    assert reports == ["NUMBA_DISABLE_JIT is set; the map is painted by NumPy"]
+    assert engine.new_engine().name == "numpy"
+
+
+def test_a_failing_child_is_told_and_leaves_numpy_at_work(monkeypatch, caplog):
+    start = subprocess.Popen
+
+    def broken(_command, **options):
+        return start([sys.executable, "-c", "raise SystemExit('no compiler today')"], **options)
+
+    monkeypatch.setattr(warmup.subprocess, "Popen", broken)
+    warm, ready, reports = collected_warmup()
+    warm.start()
+    warm._thread.join(30)
+    assert not ready.is_set()
+    assert len(reports) == 1
+    assert "painted by NumPy" in reports[0]
+    assert "no compiler today" in caplog.text
+
+
+def test_a_child_that_cannot_start_is_told(monkeypatch, caplog):
+    monkeypatch.setattr(sys, "executable", "/nonexistent/python")
+    warm, ready, reports = collected_warmup()
+    warm.start()
+    warm._thread.join(30)
+    assert not ready.is_set()
+    assert "painted by NumPy" in reports[0]
+    assert "Traceback" in caplog.text
+
+
+def test_a_frozen_program_never_starts_itself_again(monkeypatch):
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    monkeypatch.setattr(warmup.subprocess, "Popen", None)
+    warm, ready, reports = collected_warmup()
+    warm.start()
+    warm._thread.join(10)
+    assert not ready.is_set()
+    assert "no Python interpreter" in reports[0]
+
+
+def test_stop_ends_the_child(monkeypatch):
+    started = threading.Event()
+    children = []
+    start = subprocess.Popen
+
+    def endless(_command, **options):
+        children.append(start([sys.executable, "-c", "import threading; threading.Event().wait()"], **options))
+        started.set()
+        return children[0]
+
+    monkeypatch.setattr(warmup.subprocess, "Popen", endless)
+    warm, ready, reports = collected_warmup()
+    warm.start()
+    assert started.wait(10)
+    warm.stop()
+    assert not warm._thread.is_alive()
+    assert children[0].poll() is not None
+    assert not ready.is_set()
+    assert reports == []
+
+
+def test_stop_is_safe_before_start_and_twice():
+    warm, _, _ = collected_warmup()
+    warm.stop()
+    warm.stop()
+
+
+def test_the_cache_lies_beside_the_source_if_it_can(monkeypatch, tmp_path):
+    monkeypatch.delenv(kernel_cache.VARIABLE, raising=False)
+    assert kernel_cache.cache_environment(tmp_path / "package", tmp_path / "user") == {}
+    assert not (tmp_path / "user").exists()
+
+
+def test_a_read_only_installation_uses_the_user_s_cache(monkeypatch, tmp_path):
+    monkeypatch.delenv(kernel_cache.VARIABLE, raising=False)
+    blocked = tmp_path / "file"
+    blocked.touch()  # no folder can be made below a file, not even by root
+    found = kernel_cache.cache_environment(blocked, tmp_path / "user")
+    assert found == {"NUMBA_CACHE_DIR": str(tmp_path / "user")}
+    assert (tmp_path / "user").is_dir()
+    with pytest.raises(OSError, match="no folder for compiled kernels"):
+        kernel_cache.cache_environment(blocked, blocked)
+
+
+def test_a_chosen_cache_is_respected(monkeypatch, tmp_path):
+    monkeypatch.setenv(kernel_cache.VARIABLE, str(tmp_path))
+    assert kernel_cache.cache_environment(tmp_path / "x", tmp_path / "y") == {}
+
+
+def test_the_host_s_numba_settings_are_left_alone():
+    output = run_python(
+        "import numba, sys\n"
+        "from Heatmap.aggregation.kernel_cache import numba_cache_in\n"
+        "before = numba.config.CACHE_DIR\n"
+        "with numba_cache_in({'NUMBA_CACHE_DIR': '/somewhere'}):\n"
+        "    assert numba.config.CACHE_DIR == '/somewhere'\n"
+        "assert numba.config.CACHE_DIR == before\n"
+        "print('same')\n"
+    )
+    assert output == "same\n"

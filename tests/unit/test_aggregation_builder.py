@@ -1,0 +1,286 @@
+"""The program's own path: what an image shows, what stays the same between images, what is remembered."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from Heatmap.aggregation import PALETTES, GridSpec, ImageBuilder, RenderOptions, price_profile
+from Heatmap.aggregation.image_buffer import ImageBuffers
+from Heatmap.aggregation.numba_engine import NumbaEngine
+from Heatmap.aggregation.numpy_engine import NumpyEngine
+from Heatmap.columns import EventColumns
+from Heatmap.errors import GridError
+
+SPEC = GridSpec(t0_ms=100_000, time_bin_ms=1_000, cols=20, price0=100.0, price_bin=1.0, rows=10)
+SHARP = RenderOptions(palette="fire", sigma_cols=0, sigma_rows=0, clip_percentile=100)
+WINDOW = {"now_ms": 120_000, "window_start_ms": 0}
+
+
+def columns_of(*events):
+    """Events as (ts_ms, price, notional, is_long), in order of time."""
+    ts_ms, price, notional, is_long = zip(*events, strict=True)
+    return EventColumns(np.array(ts_ms), np.array(price, float), np.array(notional, float), np.array(is_long))
+
+
+def random_columns(count, seed=0):
+    rng = np.random.default_rng(seed)
+    return EventColumns(
+        np.sort(rng.integers(60_000, 140_000, count)),
+        rng.uniform(95, 115, count).round(1),
+        np.exp(rng.normal(8, 2, count)),
+        rng.random(count) < 0.5,
+    )
+
+
+@pytest.fixture(params=[NumpyEngine, NumbaEngine], ids=["numpy", "numba"])
+def builder(request):
+    return ImageBuilder(request.param())
+
+
+def alpha(image):
+    return image.rgba[..., 3]
+
+
+def test_an_event_lights_its_cell(builder):
+    columns = columns_of((105_500, 102.5, 1000.0, True))
+    image = builder.build(columns, SPEC, SHARP, **WINDOW)
+    assert image.rgba.shape == (10, 20, 4)
+    assert image.rgba.dtype == np.uint8
+    assert image.rgba.flags.c_contiguous
+    assert np.argwhere(alpha(image)).tolist() == [[7, 5]]  # row 2 from below is row 7 from above
+    np.testing.assert_array_equal(image.rgba[7, 5], PALETTES["fire"].tables[0, 255])
+    assert (image.reference, image.events, image.outside) == (1000.0, 1, 0)
+    assert image.build_ms > 0
+    assert image.spec == SPEC
+
+
+def test_without_events_there_is_nothing(builder):
+    image = builder.build(EventColumns.empty(), SPEC, RenderOptions(), **WINDOW)
+    assert not image.rgba.any()
+    assert (image.reference, image.events, image.outside) == (0.0, 0, 0)
+    assert np.isinf(image.level_edges).all()
+
+
+def test_events_outside_are_counted_and_not_folded_into_the_edges(builder):
+    columns = columns_of(
+        (99_999, 105, 1, True), (105_000, 99.9, 1, True), (105_000, 110, 1, False), (120_000, 105, 1, True)
+    )
+    image = builder.build(columns, SPEC, SHARP, **WINDOW)
+    assert not image.rgba.any()
+    assert (image.events, image.outside) == (0, 4)
+
+
+def test_what_is_older_than_the_window_is_not_used(builder):
+    columns = columns_of((101_000, 105, 1e6, True), (105_000, 105, 10, True))
+    image = builder.build(columns, SPEC, SHARP, now_ms=120_000, window_start_ms=102_000)
+    assert (image.reference, image.events, image.outside) == (10.0, 1, 0)
+
+
+def test_the_reference_is_the_window_s_and_not_the_view_s(builder):
+    columns = columns_of((50_000, 500, 1e6, True), (105_000, 105, 10, True))
+    image = builder.build(columns, SPEC, SHARP, **WINDOW)
+    assert image.reference == 1e6
+    assert 0 < alpha(image).max() < PALETTES["fire"].tables[0, 255, 3]
+
+
+@pytest.mark.parametrize(
+    ("options", "rows"),
+    [
+        ({"sides": "long"}, [7]),
+        ({"sides": "short"}, [4]),
+        ({"sides": "both"}, [4, 7]),
+        ({"min_notional": 600}, [4]),
+        ({"min_notional": 500}, [4, 7]),
+        ({"min_notional": 5000}, []),
+    ],
+)
+@pytest.mark.parametrize("palette", ["fire", "long_short"])
+def test_filters(builder, options, rows, palette):
+    columns = columns_of((105_000, 102, 500, True), (106_000, 105, 900, False))
+    chosen = RenderOptions(sigma_cols=0, sigma_rows=0, palette=palette, **options)
+    image = builder.build(columns, SPEC, chosen, **WINDOW)
+    assert sorted(np.argwhere(alpha(image))[:, 0].tolist()) == rows
+    assert image.events == len(rows)
+
+
+@pytest.mark.parametrize("sides", ["both", "long", "short"])
+def test_the_side_keeps_its_hue_under_every_filter(builder, sides):
+    columns = columns_of((105_000, 102, 500, True), (106_000, 105, 500, False))
+    chosen = RenderOptions(sigma_cols=0, sigma_rows=0, palette="long_short", sides=sides)
+    image = builder.build(columns, SPEC, chosen, **WINDOW)
+    tables = PALETTES["long_short"].tables
+    if sides != "short":
+        np.testing.assert_array_equal(image.rgba[7, 5], tables[16, 255])
+    if sides != "long":
+        np.testing.assert_array_equal(image.rgba[4, 6], tables[0, 255])
+
+
+def test_a_small_event_is_faint_but_there(builder):
+    columns = columns_of((105_000, 102, 1, True), (106_000, 105, 1e9, True))
+    for normalization in ("linear", "sqrt", "log", "rank"):
+        options = RenderOptions(
+            palette="fire", normalization=normalization, sigma_cols=0, sigma_rows=0, clip_percentile=100
+        )
+        image = builder.build(columns, SPEC, options, **WINDOW)
+        assert alpha(image)[7, 5] >= PALETTES["fire"].tables[0, 30, 3]
+
+
+def test_a_spot_peaks_at_its_own_cell_and_falls_off_evenly(builder):
+    columns = columns_of((110_500, 105.5, 1000.0, True))
+    options = RenderOptions(palette="fire", sigma_cols=1.5, sigma_rows=1.0)
+    shown = alpha(builder.build(columns, SPEC, options, **WINDOW)).astype(int)
+    row, col = 4, 10
+    assert shown[row, col] == PALETTES["fire"].tables[0, 255, 3]
+    assert (np.diff(shown[row, col : col + 6]) < 0).all()
+    np.testing.assert_array_equal(shown[row, col - 5 : col], shown[row, col + 1 : col + 6][::-1])
+    np.testing.assert_array_equal(shown[row - 3 : row, col], shown[row + 1 : row + 4, col][::-1])
+    assert shown[:, :4].max() == 0
+
+
+def test_where_spots_overlap_the_larger_is_shown_and_not_the_sum(builder):
+    crowd = [(100_500 + 1000 * col, 100.5 + row, 1000.0, True) for col in range(20) for row in range(10)]
+    options = RenderOptions(palette="fire", normalization="linear", clip_percentile=100)
+    image = builder.build(columns_of((50_000, 105, 2000.0, True), *crowd), SPEC, options, **WINDOW)
+    sharp = builder.build(
+        columns_of((50_000, 105, 2000.0, True), *crowd),
+        SPEC,
+        RenderOptions(palette="fire", normalization="linear", clip_percentile=100, sigma_cols=0, sigma_rows=0),
+        **WINDOW,
+    )
+    np.testing.assert_array_equal(image.rgba, sharp.rgba)
+
+
+def test_a_trail_fades_to_the_right_and_starts_well_below_the_event(builder):
+    columns = columns_of((103_500, 105.5, 1000.0, True))
+    options = RenderOptions(palette="fire", sigma_cols=0, sigma_rows=0, trail_half_life_ms=2_000)
+    shown = alpha(builder.build(columns, SPEC, options, **WINDOW)).astype(int)
+    assert not shown[4, :3].any()
+    assert shown[4, 4] < shown[4, 3]
+    assert (np.diff(shown[4, 4:14]) < 0).all()
+    assert not shown[[3, 5]].any()
+
+
+@pytest.mark.parametrize("palette", ["fire", "long_short"])
+@pytest.mark.parametrize("trail_half_life_ms", [None, 7_000])
+@pytest.mark.parametrize("half_life_ms", [None, 20_000])
+def test_panning_never_changes_a_pixel(builder, palette, trail_half_life_ms, half_life_ms):
+    columns = random_columns(400)
+    options = RenderOptions(
+        palette=palette,
+        trail_half_life_ms=trail_half_life_ms,
+        half_life_ms=half_life_ms,
+        sigma_cols=2.0,
+        sigma_rows=1.1,
+    )
+    wide = GridSpec(t0_ms=60_000, time_bin_ms=1_000, cols=80, price0=90.0, price_bin=1.0, rows=30)
+    large = builder.build(columns, wide, options, **WINDOW).rgba
+    part = builder.build(columns, SPEC, options, **WINDOW).rgba
+    # Rows count from above: the part covers prices 100 to 110 of 90 to 120, columns 40 to 60.
+    crop = large[10:20, 40:60]
+    # Heat that ran through the columns and heat summed up in closed form differ in the last bits of float32.
+    differing = np.abs(part.astype(int) - crop).max(axis=-1)
+    assert differing.max() <= 3
+    assert np.mean(differing > 0) < 0.02
+
+
+def test_decay_halves_and_time_passing_needs_no_new_weights(builder):
+    columns = columns_of((100_500, 101.5, 1000.0, True), (119_500, 105.5, 1000.0, True))
+    options = RenderOptions(palette="fire", normalization="linear", sigma_cols=0, sigma_rows=0, half_life_ms=9_500)
+    first = builder.build(columns, SPEC, options, now_ms=119_500, window_start_ms=0)
+    tables = PALETTES["fire"].tables[0]
+    np.testing.assert_array_equal(first.rgba[4, 19], tables[255])
+    assert first.reference == 1000.0, "full colour stays what it was recorded as"
+    old = np.abs(tables.astype(int) - first.rgba[8, 0]).sum(axis=1).argmin()
+    assert old == pytest.approx(255 / 4, abs=1)
+    batch = builder._decayed
+    later = builder.build(columns, SPEC, options, now_ms=129_000, window_start_ms=0)
+    assert builder._decayed is batch
+    half = np.abs(tables.astype(int) - later.rgba[4, 19]).sum(axis=1).argmin()
+    assert half == pytest.approx(255 / 2, abs=1)
+
+
+@pytest.mark.parametrize("half_life_ms", [1, 1_000, 10**12])
+def test_decay_of_any_half_life_is_finite_and_rebased(builder, half_life_ms):
+    columns = random_columns(200)
+    options = RenderOptions(half_life_ms=half_life_ms, trail_half_life_ms=500)
+    for now_ms in (140_000, 141_000, 500_000, 10**9, 139_000):
+        image = builder.build(columns, SPEC, options, now_ms=now_ms, window_start_ms=0)
+        fresh = ImageBuilder(NumpyEngine()).build(columns, SPEC, options, now_ms=now_ms, window_start_ms=0)
+        assert np.abs(image.rgba.astype(int) - fresh.rgba).max() <= 3
+
+
+def test_the_scale_is_worked_out_once_per_bins_and_window(builder, monkeypatch):
+    calls = []
+    real = builder._engine.occupied_sums
+    monkeypatch.setattr(builder._engine, "occupied_sums", lambda *args: calls.append(1) or real(*args))
+    columns = random_columns(100)
+    moved = GridSpec(t0_ms=90_000, time_bin_ms=1_000, cols=20, price0=98.0, price_bin=1.0, rows=10)
+    for spec in (SPEC, moved, SPEC):
+        builder.build(columns, spec, SHARP, **WINDOW)
+    assert len(calls) == 1
+    builder.build(columns.merged(columns_of((139_999, 105, 9e9, True))), SPEC, SHARP, **WINDOW)
+    assert len(calls) == 2
+
+
+def test_new_events_change_the_picture(builder):
+    columns = columns_of((105_000, 102, 500, True))
+    builder.build(columns, SPEC, SHARP, **WINDOW)
+    newer = columns.merged(columns_of((106_000, 104, 500, True)))
+    assert builder.build(newer, SPEC, SHARP, **WINDOW).events == 2
+
+
+def test_bad_sizes_and_prices_have_no_place_on_the_map(builder):
+    columns = columns_of(
+        (105_000, 102, 0.0, True), (105_000, 102, np.nan, True), (105_000, np.nan, 5.0, True), (105_000, 102, -1, True)
+    )
+    image = builder.build(columns, SPEC, RenderOptions(), **WINDOW)
+    assert not image.rgba.any()
+
+
+def test_an_unknown_palette_is_refused(builder):
+    with pytest.raises(GridError, match="palette"):
+        builder.build(EventColumns.empty(), SPEC, RenderOptions(palette="mud"), **WINDOW)
+
+
+def test_a_picture_that_is_held_is_never_overwritten(builder):
+    held = [builder.build(columns_of((105_000, 100 + row, 500, True)), SPEC, SHARP, **WINDOW).rgba for row in range(10)]
+    for row, rgba in enumerate(held):
+        assert np.argwhere(rgba[..., 3]).tolist() == [[9 - row, 5]]
+
+
+def test_memory_that_nobody_holds_is_used_again():
+    buffers = ImageBuffers()
+    address = buffers.take(4, 5).ctypes.data
+    assert buffers.take(4, 5).ctypes.data == address
+    held = buffers.take(4, 5)[1:]  # a view holds the array, too
+    assert buffers.take(4, 5).ctypes.data != held.base.ctypes.data
+    assert buffers.take(6, 5).shape == (6, 5, 4)
+    assert len(buffers._arrays) == 1
+
+
+def test_the_engine_can_be_changed_between_images():
+    builder = ImageBuilder(NumpyEngine())
+    columns = random_columns(300)
+    first = builder.build(columns, SPEC, RenderOptions(), **WINDOW)
+    builder.use_numba()
+    second = builder.build(columns, SPEC, RenderOptions(), **WINDOW)
+    assert (first.engine, second.engine, builder.engine_name) == ("numpy", "numba", "numba")
+    np.testing.assert_array_equal(first.rgba, second.rgba)
+
+
+def test_profile_tells_the_sides_apart_per_row():
+    columns = columns_of(
+        (99_999, 101, 7, True),  # before the grid
+        (105_000, 101.5, 100, True),
+        (106_000, 101.9, 20, True),
+        (107_000, 101.0, 3, False),
+        (108_000, 109.9, 50, False),
+        (109_000, 110.0, 9, False),  # above the grid
+    )
+    profile = price_profile(columns, SPEC)
+    np.testing.assert_array_equal(profile.long_usd, [0, 120, 0, 0, 0, 0, 0, 0, 0, 0])
+    np.testing.assert_array_equal(profile.short_usd, [0, 3, 0, 0, 0, 0, 0, 0, 0, 50])
+    large = price_profile(columns, SPEC, min_notional=50)
+    assert (large.long_usd.sum(), large.short_usd.sum()) == (100, 50)
+    assert price_profile(EventColumns.empty(), SPEC).long_usd.dtype == np.float64

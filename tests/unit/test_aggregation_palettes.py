@@ -1,0 +1,112 @@
+"""Palettes: premultiplied, empty where nothing is, rising in lightness, and told apart from the candles."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from Heatmap.aggregation import PALETTES, palette_names
+from Heatmap.aggregation.colour_space import oklab_from_lch, oklab_from_srgb, srgb_from_oklab
+from Heatmap.aggregation.palettes import find_palette
+from Heatmap.errors import GridError
+
+DARK, LIGHT = np.array([0x0E, 0x11, 0x16]), np.array([255, 255, 255])
+CANDLES = np.array([[0x26, 0xA6, 0x9A], [0xEF, 0x53, 0x50]])
+
+every_palette = pytest.mark.parametrize("name", palette_names())
+both_backgrounds = pytest.mark.parametrize("dark", [True, False], ids=["dark", "light"])
+
+
+def on_background(table, dark):
+    background = DARK if dark else LIGHT
+    colour, alpha = table[..., :3].astype(float), table[..., 3:].astype(float) / 255
+    return oklab_from_srgb((colour + background * (1 - alpha)) / 255)
+
+
+def test_there_are_six_of_them():
+    assert palette_names() == ("fire", "ice", "viridis", "cividis", "grey", "long_short")
+    assert [name for name in palette_names() if PALETTES[name].is_bivariate] == ["long_short"]
+
+
+@every_palette
+@both_backgrounds
+def test_tables_are_premultiplied_and_sealed(name, dark):
+    tables = PALETTES[name].for_background(dark)
+    assert tables.dtype == np.uint8
+    assert tables.shape == (PALETTES[name].shares, 256, 4)
+    assert tables.shape[0] in {1, 17}
+    assert (tables[..., :3] <= tables[..., 3:]).all()
+    assert not tables.flags.writeable
+
+
+@every_palette
+@both_backgrounds
+def test_empty_is_transparent_and_faint_is_not(name, dark):
+    tables = PALETTES[name].for_background(dark)
+    assert not tables[:, 0].any()
+    assert (tables[:, 1, 3] >= 30).all()
+    assert (np.diff(tables[:, :, 3].astype(int), axis=1) >= 0).all()
+    assert (tables[:, 255, 3] < 255).all(), "the chart's grid lines must shine through"
+
+
+@every_palette
+@both_backgrounds
+def test_lightness_tells_the_size(name, dark):
+    lightness = on_background(PALETTES[name].for_background(dark), dark)[..., 0]
+    rising = lightness if dark else -lightness
+    # Eight levels apart, so that the rounding to 8 bits does not count.
+    assert (rising[:, 8:] > rising[:, :-8]).all()
+    assert (rising[:, 255] - rising[:, 1] > 0.5).all()
+
+
+@every_palette
+def test_the_strongest_colour_is_no_candle(name):
+    for dark in (True, False):
+        strongest = on_background(PALETTES[name].for_background(dark)[:, 255], dark)
+        distance = np.linalg.norm(strongest[:, None] - oklab_from_srgb(CANDLES / 255)[None], axis=-1)
+        assert distance.min() > 0.12
+
+
+@pytest.mark.parametrize("level", [64, 128, 192])
+@both_backgrounds
+def test_hue_tells_longs_from_shorts(level, dark):
+    tables = PALETTES["long_short"].for_background(dark)
+    short, both, long = on_background(tables[[0, 8, 16], level], dark)
+    assert long[2] > 0 > short[2], "longs lean to yellow, shorts to blue"
+    assert abs(long[0] - short[0]) < 0.06, "size is lightness, whatever the side"
+    assert np.hypot(*both[1:]) < max(np.hypot(*long[1:]), np.hypot(*short[1:])) / 2
+
+
+def test_cividis_survives_red_green_blindness():
+    # Colour differences along the red-green axis of OKLab are what is lost; along blue-yellow it must still vary.
+    lab = on_background(PALETTES["cividis"].tables[0], dark=True)
+    assert np.abs(lab[:, 1]).max() < 0.05
+    assert lab[:, 2].max() - lab[:, 2].min() > 0.12
+
+
+def test_grey_is_grey():
+    lab = on_background(PALETTES["grey"].light_tables[0], dark=False)
+    assert np.abs(lab[:, 1:]).max() < 0.005
+
+
+def test_an_unknown_name_is_told_with_the_known_ones():
+    with pytest.raises(GridError, match=r"fire, ice.*'mud'"):
+        find_palette("mud")
+
+
+def test_oklab_there_and_back():
+    srgb = np.random.default_rng(5).random((200, 3))
+    np.testing.assert_allclose(srgb_from_oklab(oklab_from_srgb(srgb)), srgb, atol=2e-5)
+
+
+def test_oklab_of_white_and_of_a_published_value():
+    np.testing.assert_allclose(oklab_from_srgb(np.ones(3)), [1, 0, 0], atol=1e-6)
+    # Pure red: L 0.62796, a 0.22486, b 0.12585
+    np.testing.assert_allclose(oklab_from_srgb(np.array([1.0, 0, 0])), [0.62796, 0.22486, 0.12585], atol=1e-4)
+
+
+def test_colours_no_screen_can_show_keep_their_lightness():
+    lab = oklab_from_lch(np.array([0.7]), np.array([0.5]), np.array([150.0]))
+    shown = oklab_from_srgb(srgb_from_oklab(lab))
+    assert shown[0, 0] == pytest.approx(0.7, abs=1e-3)
+    assert np.arctan2(shown[0, 2], shown[0, 1]) == pytest.approx(np.deg2rad(150), abs=0.01)

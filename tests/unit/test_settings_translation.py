@@ -1,0 +1,127 @@
+"""Texts: both languages complete and alike; numbers, money and durations as each language writes them."""
+
+import logging
+
+import pytest
+from PyQt6.QtCore import QLocale
+
+from Heatmap.heatmap_settings import FIELDS, Group, Kind, Unit
+from Heatmap.ports import ConnectionState
+from Heatmap.ui.translation import LANGUAGES, Translator, catalogue, placeholders
+
+REASONS = (
+    "dns", "refused", "tls", "timeout", "region", "banned", "closed", "silent-route", "silent", "protocol",
+    "http", "too-large", "bad-json", "unknown",
+)  # fmt: skip
+
+
+def test_both_languages_have_the_same_keys():
+    assert catalogue("en").keys() == catalogue("de").keys()
+
+
+@pytest.mark.parametrize("key", catalogue("en"))
+def test_both_languages_want_the_same_values(key):
+    assert placeholders(catalogue("en")[key]) == placeholders(catalogue("de")[key])
+    assert catalogue("en")[key].strip()
+    assert catalogue("de")[key].strip()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_declared_field_state_and_reason_has_its_texts(language):
+    wanted = {f"connection.{part}.{state}" for part in ("state", "help") for state in ConnectionState}
+    wanted |= {f"connection.{part}.{reason}" for part in ("brief", "reason") for reason in REASONS}
+    wanted |= {f"group.{group}" for group in Group if group is not Group.SWITCH}
+    wanted |= {f"unit.{unit}" for unit in Unit}
+    for spec in FIELDS.values():
+        wanted |= {spec.label_key, spec.help_key} | {spec.choice_key(choice) for choice in spec.choices}
+        if spec.kind in (Kind.INTEGER, Kind.NUMBER) and spec.minimum == 0:
+            wanted.add(f"settings.{spec.key}.zero")
+    assert wanted - catalogue(language).keys() == set()
+
+
+def test_no_text_stands_for_a_choice_or_field_that_does_not_exist():
+    known = {key for spec in FIELDS.values() for key in (spec.label_key, spec.help_key)}
+    known |= {spec.choice_key(choice) for spec in FIELDS.values() for choice in spec.choices}
+    written = {key for key in catalogue("en") if key.startswith("settings.") and not key.endswith(".zero")}
+    assert written == known
+
+
+def test_german_is_german():
+    translator = Translator("de")
+    assert translator.text("settings.spot_size.choice.large") == "Groß"
+    assert translator.text("app.title", symbol="BTCUSDT") == "BTCUSDT – Liquidations-Heatmap"
+
+
+def test_a_missing_text_is_seen_and_logged_once(caplog):
+    translator = Translator("en")
+    with caplog.at_level(logging.ERROR):
+        assert [translator.text("no.such.text") for _ in range(3)] == ["no.such.text"] * 3
+        assert translator.text("app.title") == catalogue("en")["app.title"]
+    assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]
+
+
+@pytest.mark.parametrize(
+    ("value", "english", "german"),
+    [
+        (0, "$0", "0 $"),
+        (4.5, "$4.50", "4,50 $"),
+        (850, "$850", "850 $"),
+        (999.6, "$1K", "1 Tsd. $"),
+        (1234, "$1.23K", "1,23 Tsd. $"),
+        (999_499, "$999K", "999 Tsd. $"),
+        (999_500, "$1M", "1 Mio. $"),
+        (12_345_678, "$12.3M", "12,3 Mio. $"),
+        (1.5e9, "$1.5B", "1,5 Mrd. $"),
+        (4.56e13, "$45,600B", "45.600 Mrd. $"),
+        (-5000, "-$5K", "-5 Tsd. $"),
+        (float("nan"), "–", "–"),
+        (float("inf"), "–", "–"),
+    ],
+)
+def test_money(value, english, german):
+    assert Translator("en").format_usd(value) == english
+    assert Translator("de").format_usd(value) == german
+
+
+@pytest.mark.parametrize(
+    ("age_ms", "english", "german"),
+    [
+        (-3000, "just now", "gerade eben"),
+        (999, "just now", "gerade eben"),
+        (12_999, "12 s ago", "vor 12 s"),
+        (119_000, "119 s ago", "vor 119 s"),
+        (120_000, "2 min ago", "vor 2 min"),
+        (7_200_000, "2 h ago", "vor 2 h"),
+        (8_000_000, "2 h 13 min ago", "vor 2 h 13 min"),
+        (200_000_000, "2 d ago", "vor 2 d"),
+    ],
+)
+def test_age(age_ms, english, german):
+    assert Translator("en").format_age(age_ms) == english
+    assert Translator("de").format_age(age_ms) == german
+
+
+def test_numbers_and_measured_times():
+    assert Translator("de").format_number(1234567.891, 2) == "1.234.567,89"
+    assert Translator("en").format_number(1234567.891) == "1,234,568"
+    assert Translator("de").format_milliseconds(3.27) == "3,3 ms"
+    assert Translator("en").format_milliseconds(1234.5) in ("1,234 ms", "1,235 ms")
+
+
+@pytest.mark.parametrize(
+    ("system", "language"),
+    [("de_CH", "de"), ("de_AT", "de"), ("en_GB", "en"), ("fr_FR", "en"), ("C", "en")],
+)
+def test_automatic_takes_the_systems_language_or_else_english(monkeypatch, system, language):
+    monkeypatch.setattr(QLocale, "system", staticmethod(lambda: QLocale(system)))
+    assert Translator("auto").language == language
+
+
+def test_the_numbers_of_the_systems_own_territory_are_kept(monkeypatch):
+    monkeypatch.setattr(QLocale, "system", staticmethod(lambda: QLocale("de_CH")))
+    assert Translator("auto").locale.territory() is QLocale.Country.Switzerland
+
+
+def test_a_language_that_does_not_exist_is_refused():
+    with pytest.raises(KeyError):
+        Translator("xx")
