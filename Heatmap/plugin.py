@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from Heatmap.clock import Clock
     from Heatmap.heatmap_service import HeatmapService
     from Heatmap.ui.statistics_box import MapStatistics
+    from Heatmap.ui.viewport import Viewport
 
 __all__ = ["HeatmapPlugin", "configure_graphics"]
 
@@ -184,6 +185,16 @@ class HeatmapPlugin(QObject):
     def image(self) -> HeatmapImage | None:
         """The image on the screen, None if there is none."""
         return self._presenter.image
+
+    @property
+    def viewport(self) -> Viewport | None:
+        """The chart's visible range as last reported, None before the page is attached."""
+        return self._presenter.viewport
+
+    @property
+    def is_current(self) -> bool:
+        """True if the heat on the screen was built for the present view and settings."""
+        return self._presenter.is_current
 
     @property
     def underlay(self) -> Underlay:

@@ -1,1 +1,1 @@
-"""The feed: codec, socket session, back-off, liveness, exchange information. Knows no database and no screen."""
+"""The feed: codec, socket session, back-off, liveness, exchange information. No database, no screen."""

@@ -111,7 +111,7 @@ class BuildWorker(QObject):
         Wall clock for the window's right edge, monotonic clock for the pace.
     """
 
-    built = pyqtSignal(object)  # HeatmapImage | None (None: nothing to show in this view)
+    built = pyqtSignal(object, object)  # HeatmapImage | None (nothing to show in this view), its BuildRequest
     counted = pyqtSignal(object)  # MapStatistics of the window and the image
     problem = pyqtSignal(str)  # the store cannot be read: one sentence; "" when it is well again
 
@@ -193,8 +193,8 @@ class BuildWorker(QObject):
             if trouble:
                 trouble = ""
                 self.problem.emit("")
+            self.built.emit(result, request)
             if result is not image or shown is None:
-                self.built.emit(result)
                 self.counted.emit(statistics_of(window.columns, result))
             image, shown = result, request
 

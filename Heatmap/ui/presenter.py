@@ -70,6 +70,8 @@ class HeatmapPresenter(QObject):
         self._viewport: Viewport | None = None
         self._axis: TimeAxis | None = None
         self._image: HeatmapImage | None = None
+        self._asked: BuildRequest | None = None
+        self._served: BuildRequest | None = None
         self._dark = True
         self._size_px: tuple[float, float] | None = None
         self._moved = QTimer(self)
@@ -80,7 +82,7 @@ class HeatmapPresenter(QObject):
         self._resized.setSingleShot(True)
         self._resized.setInterval(RESIZE_QUIET_MS)
         self._resized.timeout.connect(self._ask)
-        worker.built.connect(self._show)
+        worker.built.connect(self._take)
         settings.changed.connect(self._apply)
         self._paint_settings(settings.value)
 
@@ -93,6 +95,12 @@ class HeatmapPresenter(QObject):
     def viewport(self) -> Viewport | None:
         """Return the chart's last reported range."""
         return self._viewport
+
+    @property
+    def is_current(self) -> bool:
+        """Return True if what is on the screen answers the latest view and settings."""
+        waiting = self._moved.isActive() or self._resized.isActive()
+        return not waiting and self._asked is not None and self._served is self._asked
 
     @property
     def dark(self) -> bool:
@@ -150,27 +158,34 @@ class HeatmapPresenter(QObject):
         self._underlay.set_opacity(settings.opacity / 100.0)
         self._underlay.set_smooth(smooth=settings.smooth)
         if not settings.enabled:
+            self._asked = None
             self._show(None)
 
     def _ask(self) -> None:
         settings = self._settings.value
         if not settings.enabled or self._viewport is None or self._axis is None:
-            self._worker.request(None)
-            return
-        self._worker.request(
-            BuildRequest(
+            self._asked = None
+        else:
+            self._asked = BuildRequest(
                 symbol=self._symbol,
                 view=View.of(self._viewport, self._axis),
                 settings=settings,
                 tick_size=self._tick_size(self._symbol),
                 dark=self._dark,
             )
-        )
+        self._worker.request(self._asked)
+
+    def _take(self, image: HeatmapImage | None, request: BuildRequest) -> None:
+        """Show what was built, unless it answers a question of the past."""
+        if self._asked is None or request.symbol != self._symbol or request.settings.source != self._asked.settings.source:
+            return
+        if image is None and request is not self._asked:
+            return  # the view moved on; the old image serves until the next comes
+        self._served = request
+        if image is not self._image:
+            self._show(image)
 
     def _show(self, image: HeatmapImage | None) -> None:
-        """Put an image on the screen, unless the heat was switched off while it was built."""
-        if not self._settings.value.enabled:
-            image = None
         if image is None and self._image is None:
             return
         self._image = image

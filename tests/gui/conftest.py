@@ -41,6 +41,12 @@ def composed(widget) -> np.ndarray:
     return whole[corner.y() : corner.y() + widget.height(), corner.x() : corner.x() + widget.width()].copy()
 
 
+def candles_of(picture: np.ndarray) -> np.ndarray:
+    """Return where the picture has the colours of candles: bool (height, width)."""
+    up, down = np.array([38, 166, 154]), np.array([239, 83, 80])
+    return (np.abs(picture.astype(int) - up).max(axis=2) < 3) | (np.abs(picture.astype(int) - down).max(axis=2) < 3)
+
+
 class Stage:
     """A running program with its exchange, to be looked at and to be operated."""
 
@@ -97,14 +103,23 @@ class Stage:
         return json.loads(answers[0]) if answers[0] else None
 
     def wait_for_heat(self) -> None:
-        self.wait(lambda: self.plugin.image is not None and self.plugin.underlay.uploads > 0)
+        """Wait until the chart shows the range the program asked for, and the image made for it is on the card."""
+        self.wait(self._is_settled)
+
+    def _is_settled(self) -> bool:
+        viewport, wanted = self.plugin.viewport, self.window._bridge._range
+        if viewport is None or not wanted or self.plugin.image is None or not self.plugin.is_current:
+            return False
+        span = json.loads(wanted)
+        shown = viewport.logical(viewport.width_px) - viewport.logical(0.0)
+        return abs(shown - (span["to"] - span["from"])) < 2 and self.plugin.underlay.uploads > 0
+
+    def wait_for_candles(self) -> None:
+        """Wait until the chart shows candles on the screen: their two colours are nowhere else on the page."""
+        self.wait(lambda: self.plugin.viewport is not None and np.count_nonzero(candles_of(self.pane())) > 500)
 
     def pane(self) -> np.ndarray:
-        """Return the chart as composed on the screen, after what was asked for has been painted."""
-        for _ in range(2):
-            frames = self.plugin.underlay.frames
-            self.plugin.underlay.update()
-            self.wait(lambda seen=frames: self.plugin.underlay.frames > seen)
+        """Return the chart as composed on the screen now; what was just asked for may come a few frames later."""
         return composed(self.view)
 
     def close(self) -> None:

@@ -37,17 +37,20 @@ def liquidation(stage, notional_btc: str, offset_s: int) -> str:
 
 
 def test_the_tabs_checkbox_turns_heat_on_and_off_and_recording_goes_on(open_stage):
-    with open_stage() as stage:
+    with open_stage(settings={"enabled": False}) as stage:
         checkbox = stage.window.findChild(QCheckBox, "heatmap_enabled")
-        assert checkbox.isChecked()
-        stage.wait_for_heat()
-
-        checkbox.click()
-        assert not stage.plugin.is_enabled()
-        assert stage.plugin.image is None
+        assert not checkbox.isChecked()
+        stage.wait_for_candles()
         bare = stage.pane()
 
-        # Off: rows keep being written.
+        checkbox.click()
+        assert stage.plugin.is_enabled()
+        stage.wait(lambda: heat_pixels(stage.pane(), bare) > 20_000)
+
+        # Off: nothing of it remains on the screen but what the live candle moved, and rows keep being written.
+        checkbox.click()
+        stage.wait(lambda: heat_pixels(stage.pane(), bare) < 3_000)
+        assert stage.plugin.image is None
         before = rows_of(stage.db_path)
         for number in range(5):
             stage.exchange.inject(liquidation(stage, "25.000", number))
@@ -56,14 +59,9 @@ def test_the_tabs_checkbox_turns_heat_on_and_off_and_recording_goes_on(open_stag
 
         # On again: the heat is back, with what was written meanwhile.
         checkbox.click()
-        stage.wait_for_heat()
-        stage.wait(lambda: heat_pixels(stage.pane(), bare) > 5000)
+        stage.wait(lambda: heat_pixels(stage.pane(), bare) > 20_000)
         shown = stage.plugin.image
         assert shown.events + shown.outside >= before + 5
-
-        # Off once more: no pixel of it remains but what the live candle moved.
-        checkbox.click()
-        stage.wait(lambda: heat_pixels(stage.pane(), bare) < 2500)
 
 
 def test_toolbar_and_tab_agree(open_stage):
@@ -84,8 +82,11 @@ def test_new_events_appear_without_a_rebuild_being_asked_for(open_stage):
 
 
 def test_opacity_acts_on_the_screen(open_stage):
-    with open_stage(settings={"opacity": 100}) as stage:
-        stage.wait_for_heat()
-        strong = stage.pane().astype(int).sum()
-        stage.settings.update(opacity=5)
-        assert stage.pane().astype(int).sum() < 0.97 * strong
+    with open_stage(settings={"enabled": False, "opacity": 100}) as stage:
+        stage.wait_for_candles()
+        bare = stage.pane()
+        stage.plugin.set_enabled(True)
+        stage.wait(lambda: heat_pixels(stage.pane(), bare) > 20_000)
+        strong = heat_pixels(stage.pane(), bare)
+        stage.settings.update(opacity=10)
+        stage.wait(lambda: heat_pixels(stage.pane(), bare) < strong / 3)

@@ -1,0 +1,135 @@
+"""``heatmap collect``: record without a screen until told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import math
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from Heatmap.clock import SYSTEM_CLOCK
+from Heatmap.errors import SettingsError
+from Heatmap.heatmap_service import HeatmapService
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import FrameType
+
+    from Heatmap.ports import ServiceStatus
+
+_LOG = logging.getLogger(__name__)
+
+EXIT_OK: Final = 0
+EXIT_LOST: Final = 1
+EXIT_USAGE: Final = 2
+_REPORT_S: Final = 60.0
+# On Windows a wait without an end would hold up Ctrl+C.
+_LONGEST_WAIT_S: Final = 1.0
+_SIGNALS: Final = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name))
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("--db", type=Path, metavar="PATH", help="database file (default: in your data folder)")
+    parser.add_argument(
+        "--symbol",
+        action="append",
+        metavar="SYMBOL",
+        help="symbol to record, repeatable (default: BTCUSDT)",
+    )
+    parser.add_argument("--ws-url", metavar="BASE", help="base address of the streams, without a route")
+    parser.add_argument("--rest-url", metavar="BASE", help="base address of the REST interface, without a route")
+    parser.add_argument("--duration", type=_seconds, metavar="S", help="stop after this many seconds (default: never)")
+    parser.add_argument("--keep-raw", action="store_true", help="store each frame beside its event")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Record until a signal or the end of ``--duration``; return the exit code.
+
+    Returns
+    -------
+    int
+        0 with everything stored, 1 if events could not be stored, 2 for an argument that cannot be.
+    """
+    # Does nothing if the program has set up its log already.
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    try:
+        service = HeatmapService(
+            args.db,
+            args.symbol or ("BTCUSDT",),
+            ws_url=args.ws_url,
+            rest_url=args.rest_url,
+            keep_raw=args.keep_raw,
+        )
+    except SettingsError as error:
+        sys.stderr.write(f"{error.short}\n")
+        return EXIT_USAGE
+    stopping = threading.Event()
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        stopping.set()
+
+    before = {number: signal.signal(number, on_signal) for number in _SIGNALS}
+    try:
+        _LOG.info("recording %s into %s", ", ".join(service.symbols), service.db_path)
+        service.start()
+        _report_until(stopping, service, args.duration)
+        lost = service.stop()
+    finally:
+        service.stop()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    status = service.status()
+    _LOG.info("ended: %s", _line(status))
+    if lost:
+        sys.stderr.write(f"{lost} liquidations could not be stored. {status.storage_problem}\n")
+        return EXIT_LOST
+    return EXIT_OK
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command by itself."""
+    parser = argparse.ArgumentParser(prog="heatmap collect", description=run.__doc__)
+    add_arguments(parser)
+    return run(parser.parse_args(argv))
+
+
+def _report_until(stopping: threading.Event, service: HeatmapService, duration_s: float | None) -> None:
+    """Log a line a minute until told to stop or the time is up."""
+    started_s = reported_s = SYSTEM_CLOCK.monotonic_s()
+    while not stopping.is_set():
+        now_s = SYSTEM_CLOCK.monotonic_s()
+        if now_s - reported_s >= _REPORT_S:
+            reported_s = now_s
+            _LOG.info("%s", _line(service.status()))
+        left_s = math.inf if duration_s is None else started_s + duration_s - now_s
+        if left_s <= 0:
+            return
+        stopping.wait(min(left_s, _LONGEST_WAIT_S))
+
+
+def _line(status: ServiceStatus) -> str:
+    parts = [
+        f"{status.state}{f' ({status.reason})' if status.reason else ''}",
+        f"{status.stored} stored",
+        f"{status.duplicates} known already",
+        f"{status.undecodable} undecodable",
+        f"{status.reconnects} reconnects",
+    ]
+    if status.queued:
+        parts.append(f"{status.queued} waiting")
+    return ", ".join(parts) + "".join(f"; {text}" for text in (status.detail, status.storage_problem) if text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0.0 < seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"expected seconds above 0, was {text!r}")
+    return seconds

@@ -1,0 +1,313 @@
+"""Starts, stops and reports the collector: a socket thread, a writer thread, and what both have to say. No
+Qt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import platformdirs
+
+from Heatmap.clock import SYSTEM_CLOCK, Clock
+from Heatmap.errors import SettingsError, StorageError
+from Heatmap.events import Source
+from Heatmap.ingestion import endpoints
+from Heatmap.ingestion.collector import FeedCollector, FeedCounts, FeedListener
+from Heatmap.ingestion.loop_thread import LoopThread
+from Heatmap.ingestion.tick_refresher import TickRefresher
+from Heatmap.ports import ConnectionState, ServiceStatus
+from Heatmap.storage.sqlite_store import SqliteStore
+from Heatmap.storage.writer import EventWriter, WriterStats
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_LOG = logging.getLogger(__name__)
+
+# How often a tick size that is in nobody's memory is looked for in the database.
+_TICK_LOOKUP_S: Final = 10.0
+_WRITER_SHARE: Final = 0.5
+
+MAX_SYMBOLS: Final = endpoints.MAX_STREAMS // 2
+"""Most symbols of one service: all share a socket, and each needs two streams."""
+
+
+def default_db_path() -> Path:
+    """Return where the record lies if nobody says otherwise: the user's data folder."""
+    return Path(platformdirs.user_data_dir("Heatmap", appauthor=False)) / "liquidations.sqlite3"
+
+
+class HeatmapService:
+    """The collector and its store, for any program with or without a screen.
+
+    Nothing that the network or the disk does raises out of this class: it is told by `status`, and tried
+    again.
+
+    Parameters
+    ----------
+    db_path
+        The database; None for `default_db_path`.
+    symbols
+        Symbols of the exchange, in any case.
+    ws_url, rest_url
+        Base addresses without a route; None for the real exchange.
+    collect
+        False to read only, while another process collects.
+    source
+        What the events are marked as; see `Heatmap.events.Source`.
+    keep_raw
+        Store each frame beside its event.
+    clock
+        Wall and monotonic time.
+
+    Raises
+    ------
+    SettingsError
+        A symbol or an address cannot be one, or there is no symbol, or more than `MAX_SYMBOLS`.
+    """
+
+    def __init__(
+        self,
+        db_path: str | Path | None = None,
+        symbols: Sequence[str] = ("BTCUSDT",),
+        *,
+        ws_url: str | None = None,
+        rest_url: str | None = None,
+        collect: bool = True,
+        source: str = Source.BINANCE,
+        keep_raw: bool = False,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        self._db_path = Path(db_path) if db_path is not None else default_db_path()
+        # dict keeps the order and drops what was named twice.
+        self._symbols = tuple(dict.fromkeys(endpoints.normalise_symbol(symbol) for symbol in symbols))
+        if not 0 < len(self._symbols) <= MAX_SYMBOLS:
+            raise SettingsError(
+                f"expected 1 to {MAX_SYMBOLS} symbols, was {len(self._symbols)}",
+                short=f"Choose 1 to {MAX_SYMBOLS} symbols.",
+            )
+        self._ws_url = endpoints.normalise_ws_base(ws_url or endpoints.DEFAULT_WS_URL)
+        self._rest_url = endpoints.normalise_rest_base(rest_url or endpoints.DEFAULT_REST_URL)
+        self._collect = collect
+        self._source = str(source)
+        self._keep_raw = keep_raw
+        self._clock = clock
+        self._lifecycle = threading.Lock()
+        self._running = False
+        self._writer: EventWriter | None = None
+        self._collector: FeedCollector | None = None
+        self._feed: LoopThread | None = None
+        # Everything below is guarded by the lock; listeners are called without it.
+        self._lock = threading.Lock()
+        self._state = (ConnectionState.STOPPED, "", "")
+        self._unknown_symbols: dict[str, str] = {}
+        self._tick_sizes: dict[str, float] = {}
+        self._tick_looked_s: dict[str, float] = {}
+        self._listeners: list[Callable[[], None]] = []
+
+    @property
+    def db_path(self) -> Path:
+        """The database file."""
+        return self._db_path
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """The symbols collected, in the exchange's spelling."""
+        return self._symbols
+
+    @property
+    def source(self) -> str:
+        """What the events are marked as."""
+        return self._source
+
+    @property
+    def ws_url(self) -> str:
+        """Base address of the streams, normalised."""
+        return self._ws_url
+
+    @property
+    def rest_url(self) -> str:
+        """Base address of the REST interface, normalised."""
+        return self._rest_url
+
+    @property
+    def is_running(self) -> bool:
+        """True between `start` and `stop`."""
+        return self._running
+
+    def start(self) -> None:
+        """Start collecting and return at once; harmless if it runs."""
+        with self._lifecycle:
+            if self._running:
+                return
+            self._running = True
+            if not self._collect:
+                self._set_state(ConnectionState.READING, "", "")
+                return
+            writer = EventWriter(self._db_path, clock=self._clock, on_change=self._notify)
+            listener = FeedListener(
+                on_event=writer.put,
+                on_market=lambda symbol, at_ms: writer.extend_coverage(self._source, symbol, at_ms),
+                on_loss=writer.close_coverage,
+                on_state=self._set_state,
+            )
+            collector = FeedCollector(
+                self._symbols,
+                listener,
+                ws_url=self._ws_url,
+                source=self._source,
+                keep_raw=self._keep_raw,
+                clock=self._clock,
+            )
+            refresher = TickRefresher(
+                self._symbols,
+                on_tick=self._take_tick_size,
+                on_unknown=self._take_unknown_symbol,
+                rest_url=self._rest_url,
+                clock=self._clock,
+            )
+
+            async def feed() -> None:
+                # A group waits until both have ended; gather would leave the socket half closed.
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(collector.run())
+                    group.create_task(refresher.run())
+
+            self._writer, self._collector = writer, collector
+            self._feed = LoopThread(feed, name="heatmap-feed")
+            self._unknown_symbols = {}
+            self._set_state(ConnectionState.CONNECTING, "", "")
+            writer.start()
+            self._feed.start()
+
+    def stop(self, timeout_s: float = 10.0) -> int:
+        """Close the socket, store what waits and end all threads; harmless if nothing runs.
+
+        Returns
+        -------
+        int
+            Events that could not be stored within ``timeout_s``; 0 when all is well.
+        """
+        with self._lifecycle:
+            if not self._running:
+                return 0
+            self._running = False
+            lost = 0
+            # The socket first: what it still delivers is taken by the writer. Half of the time is the
+            # writer's.
+            if self._feed is not None and not self._feed.stop(timeout_s * (1 - _WRITER_SHARE)):
+                _LOG.error("the socket thread did not end in time")
+            if self._writer is not None:
+                self._writer.close_coverage()
+                lost = self._writer.stop(timeout_s * _WRITER_SHARE)
+            self._feed = None
+            self._set_state(ConnectionState.STOPPED, "", "")
+            return lost
+
+    def status(self) -> ServiceStatus:
+        """Return how the collector is doing; any thread. The counts are those since the last `start`."""
+        writer, collector = self._writer, self._collector
+        stats = writer.stats() if writer is not None else WriterStats()
+        counts = collector.counts if collector is not None else FeedCounts()
+        with self._lock:
+            state, reason, detail = self._state
+            unknown = dict(self._unknown_symbols)
+        if unknown and state is not ConnectionState.STOPPED:
+            detail = " ".join(filter(None, (*unknown.values(), detail)))
+            if len(unknown) == len(self._symbols) and state is ConnectionState.SILENT:
+                # Nothing comes because nothing was asked for: the route is not to blame.
+                reason, detail = "unknown-symbol", " ".join(unknown.values())
+        return ServiceStatus(
+            state=state,
+            reason=reason,
+            detail=detail,
+            last_event_ms=stats.last_event_ms,
+            last_market_ms=counts.last_market_ms,
+            received=counts.received,
+            stored=stats.inserted,
+            duplicates=stats.duplicates,
+            undecodable=counts.undecodable,
+            reconnects=max(0, counts.connections - 1),
+            insert_rate_per_s=stats.insert_rate_per_s,
+            queued=stats.queued,
+            storage_problem=stats.problem,
+        )
+
+    def tick_size(self, symbol: str) -> float | None:
+        """Return the tick size of a symbol in quote currency; any thread.
+
+        What the exchange said, else what it said last time (from the database), else None. Never waits for
+        the network.
+        """
+        now_s = self._clock.monotonic_s()
+        with self._lock:
+            known = self._tick_sizes.get(symbol)
+            if known is not None:
+                return known
+            looked_s = self._tick_looked_s.get(symbol)
+            if looked_s is not None and now_s - looked_s < _TICK_LOOKUP_S:
+                return None
+            self._tick_looked_s[symbol] = now_s
+        try:
+            with SqliteStore(self._db_path) as store:
+                stored = store.tick_size(symbol, self._source)
+        except StorageError as error:
+            _LOG.warning("no tick size from the database: %s", error)
+            return None
+        if stored is not None:
+            with self._lock:
+                # The exchange may have answered meanwhile; its word is newer.
+                return self._tick_sizes.setdefault(symbol, stored)
+        return None
+
+    def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Call ``listener`` after each commit and each change of the state, on a thread of the collector.
+
+        Returns
+        -------
+        Callable
+            Ends the subscription; harmless if called twice.
+        """
+        with self._lock:
+            self._listeners.append(listener)
+
+        def unsubscribe() -> None:
+            with self._lock:
+                if listener in self._listeners:
+                    self._listeners.remove(listener)
+
+        return unsubscribe
+
+    def _set_state(self, state: ConnectionState, reason: str, detail: str) -> None:
+        with self._lock:
+            self._state = (state, reason, detail)
+        self._notify()
+
+    def _take_tick_size(self, symbol: str, tick_size: float) -> None:
+        with self._lock:
+            before = self._tick_sizes.get(symbol)
+            self._tick_sizes[symbol] = tick_size
+            self._unknown_symbols.pop(symbol, None)
+        if before is not None and before != tick_size:
+            _LOG.info("the tick size of %s changed from %s to %s", symbol, before, tick_size)
+        if self._writer is not None:
+            self._writer.set_tick_size(self._source, symbol, tick_size)
+        self._notify()
+
+    def _take_unknown_symbol(self, symbol: str, sentence: str) -> None:
+        with self._lock:
+            self._unknown_symbols[symbol] = sentence
+        self._notify()
+
+    def _notify(self) -> None:
+        with self._lock:
+            listeners = tuple(self._listeners)
+        for listener in listeners:
+            try:
+                listener()
+            except Exception:  # noqa: BLE001 - a listener's fault must end neither the feed nor the writer
+                _LOG.exception("a listener of the service failed")

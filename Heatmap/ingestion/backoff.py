@@ -1,0 +1,71 @@
+"""When to try again: pure arithmetic over times and chance, no clock, no sleep."""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+WINDOW_S = 60.0
+"""The window over which attempts are counted, in seconds."""
+
+
+class Backoff:
+    """Exponential back-off with full jitter, a cap and a limit of attempts a minute. It never gives up.
+
+    The n-th failure in a row waits a random time between 0 and ``min(cap_s, base_s * 2**(n-1))``, and longer
+    if the limit of attempts asks for it. `reset` belongs to the first market message, not to the handshake: a
+    server that accepts and closes would otherwise be called thousands of times a second.
+
+    Parameters
+    ----------
+    base_s, cap_s
+        Upper bound of the first wait, and of any wait, in seconds.
+    attempts_per_min
+        Most attempts within any 60 s, however often the back-off is reset.
+    chance
+        Returns a number in ``[0, 1)``.
+    """
+
+    def __init__(
+        self,
+        *,
+        base_s: float = 1.0,
+        cap_s: float = 60.0,
+        attempts_per_min: int = 10,
+        chance: Callable[[], float] = random.random,  # noqa: S311 - jitter is no secret
+    ) -> None:
+        self._base_s = base_s
+        self._cap_s = cap_s
+        self._chance = chance
+        self._failures = 0
+        self._attempts: deque[float] = deque(maxlen=attempts_per_min)
+
+    @property
+    def failures(self) -> int:
+        """How many attempts failed since the last reset."""
+        return self._failures
+
+    def attempted(self, now_s: float) -> None:
+        """Note that an attempt is made at ``now_s`` (monotonic seconds)."""
+        self._attempts.append(now_s)
+
+    def reset(self) -> None:
+        """Begin again with the shortest wait; the attempts of the last minute still count."""
+        self._failures = 0
+
+    def next_delay_s(self, now_s: float, *, at_least_s: float = 0.0) -> float:
+        """Note a failure and return the seconds to wait before the next attempt.
+
+        ``at_least_s`` is what the exchange asked for (``Retry-After``); it may exceed the cap.
+        """
+        # 2**30 seconds is beyond any cap; the bound keeps the power small after years of failures.
+        bound_s = min(self._cap_s, self._base_s * 2.0 ** min(self._failures, 30))
+        self._failures += 1
+        allowed_s = 0.0
+        if len(self._attempts) == self._attempts.maxlen:
+            allowed_s = self._attempts[0] + WINDOW_S - now_s
+        return max(self._chance() * bound_s, allowed_s, at_least_s)

@@ -1,0 +1,149 @@
+"""Where the exchange's streams and answers live: the routes, as pure functions of a base address.
+
+Facts: developers.binance.com, USD-M futures, "Websocket Market Streams / Connect" and "Important WebSocket
+Change Notice". Since 2026-04-23 a socket without the ``/market`` route opens, acknowledges and then stays
+silent for ever, so the route is written here and never taken from a user's address.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlencode, urlsplit, urlunsplit
+
+from Heatmap.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+DEFAULT_WS_URL = "wss://fstream.binance.com"
+DEFAULT_REST_URL = "https://fapi.binance.com"
+
+MAX_STREAMS = 1024
+"""Streams that the exchange serves on one socket."""
+
+MAX_KLINES = 1500
+"""Rows that the exchange returns for one klines request."""
+
+# A user may paste an address with any of these; what follows the first of them is a route, not a base.
+_WS_ROUTES = frozenset({"ws", "stream", "market", "public", "private"})
+_REST_ROUTES = frozenset({"fapi", "dapi", "futures"})
+_SYMBOL = re.compile(r"\w{1,40}")
+
+
+def normalise_ws_base(url: str) -> str:
+    """Return the base address of the streams: no route, no query, no slash at the end.
+
+    Raises
+    ------
+    SettingsError
+        The scheme is not ``ws`` or ``wss``, or there is no host.
+    """
+    return _base(url, schemes=("ws", "wss"), routes=_WS_ROUTES, example=DEFAULT_WS_URL)
+
+
+def normalise_rest_base(url: str) -> str:
+    """Return the base address of the REST interface: no route, no query, no slash at the end.
+
+    Raises
+    ------
+    SettingsError
+        The scheme is not ``http`` or ``https``, or there is no host.
+    """
+    return _base(url, schemes=("http", "https"), routes=_REST_ROUTES, example=DEFAULT_REST_URL)
+
+
+def normalise_symbol(text: str) -> str:
+    """Return a symbol in the exchange's spelling: upper case, nothing around it.
+
+    Raises
+    ------
+    SettingsError
+        What is left is empty, longer than 40 characters, or holds anything but letters, digits and ``_``.
+    """
+    symbol = text.strip().upper()
+    if not _SYMBOL.fullmatch(symbol):
+        raise SettingsError(f"expected a symbol like BTCUSDT, was {text!r}", short=f"“{text.strip()}” is not a symbol.")
+    return symbol
+
+
+def force_order_stream(symbol: str) -> str:
+    """Return the stream of one symbol's liquidation orders."""
+    return f"{symbol.lower()}@forceOrder"
+
+
+def mark_price_stream(symbol: str) -> str:
+    """Return the stream of one symbol's mark price, once a second: the proof that the socket lives."""
+    return f"{symbol.lower()}@markPrice@1s"
+
+
+def kline_stream(symbol: str, interval: str) -> str:
+    """Return the stream of one symbol's candles; ``interval`` in the exchange's word, e.g. ``"1m"``."""
+    return f"{symbol.lower()}@kline_{interval}"
+
+
+def market_stream_url(base: str, streams: Sequence[str]) -> str:
+    """Return the address of one socket that carries all ``streams``, each message in a combined envelope.
+
+    Raises
+    ------
+    SettingsError
+        The base is no WebSocket address, or there are no streams, or more than `MAX_STREAMS`.
+    """
+    if not 0 < len(streams) <= MAX_STREAMS:
+        raise SettingsError(f"expected 1 to {MAX_STREAMS} streams on one socket, was {len(streams)}")
+    names = "/".join(quote(stream, safe="@!_") for stream in streams)
+    return f"{normalise_ws_base(base)}/market/stream?streams={names}"
+
+
+def exchange_info_url(base: str) -> str:
+    """Return the address of the exchange's rules (weight 1, megabytes, no filter by symbol)."""
+    return f"{normalise_rest_base(base)}/fapi/v1/exchangeInfo"
+
+
+def klines_url(
+    base: str,
+    *,
+    symbol: str,
+    interval: str,
+    start_ms: int | None = None,
+    end_ms: int | None = None,
+    limit: int = MAX_KLINES,
+) -> str:
+    """Return the address of one symbol's candles that open in ``[start_ms, end_ms]``.
+
+    Without ``start_ms`` the newest ``limit`` candles are meant.
+
+    Raises
+    ------
+    SettingsError
+        The base is no HTTP address, or ``limit`` is outside 1 to `MAX_KLINES`.
+    """
+    if not 0 < limit <= MAX_KLINES:
+        raise SettingsError(f"expected a limit of 1 to {MAX_KLINES} candles, was {limit}")
+    query: dict[str, str | int] = {"symbol": symbol, "interval": interval}
+    if start_ms is not None:
+        query["startTime"] = start_ms
+    if end_ms is not None:
+        query["endTime"] = end_ms
+    query["limit"] = limit
+    return f"{normalise_rest_base(base)}/fapi/v1/klines?{urlencode(query)}"
+
+
+def _base(url: str, *, schemes: tuple[str, ...], routes: frozenset[str], example: str) -> str:
+    expected = f"expected an address like {example}, was {url!r}"
+    try:
+        parts = urlsplit(url.strip())
+        # Reading the port is what checks it.
+        well_formed = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError as error:
+        raise SettingsError(f"{expected}: {error}", short=f"“{url}” is not an address.") from error
+    if not well_formed:
+        raise SettingsError(expected, short=f"“{url}” is not an address that starts with {' or '.join(schemes)}://.")
+    kept: list[str] = []
+    for segment in parts.path.split("/"):
+        if segment in routes or "@" in segment:
+            break
+        if segment:
+            kept.append(segment)
+    return urlunsplit((parts.scheme, parts.netloc, "/".join(["", *kept]) if kept else "", "", ""))

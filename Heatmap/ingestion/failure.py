@@ -1,0 +1,128 @@
+"""Why the exchange cannot be reached: exceptions and answers into one stable word and one sentence."""
+
+from __future__ import annotations
+
+import errno
+import re
+import socket
+import ssl
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+REFUSED_WAIT_S = 60.0
+"""Seconds to wait after a refusal (region, ban) that names no time of its own."""
+
+_LONGEST_WAIT_S = 3 * 24 * 3600.0  # the exchange's longest ban
+_BANNED_UNTIL = re.compile(r"banned until (\d{13})\b")
+_ERRNO_IN_TEXT = re.compile(r"\[Errno (\d+)\]")
+_REGION = (HTTPStatus.FORBIDDEN, HTTPStatus.UNAVAILABLE_FOR_LEGAL_REASONS)
+_BANNED = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.IM_A_TEAPOT)
+_REASON_BY_TYPE: tuple[tuple[type[BaseException], str], ...] = (
+    (socket.gaierror, "dns"),
+    (ssl.SSLError, "tls"),
+    (TimeoutError, "timeout"),
+    (ConnectionRefusedError, "refused"),
+    (ConnectionError, "closed"),
+    (EOFError, "closed"),
+)
+_REASON_BY_ERRNO = {
+    errno.ECONNREFUSED: "refused",
+    errno.ETIMEDOUT: "timeout",
+    errno.ENETUNREACH: "unreachable",
+    errno.EHOSTUNREACH: "unreachable",
+    errno.ENETDOWN: "unreachable",
+    errno.EADDRNOTAVAIL: "unreachable",
+}
+_NETWORK_SENTENCES = {
+    "dns": "The name of {place} cannot be resolved; is this machine online?",
+    "timeout": "{place} did not answer in time.",
+    "refused": "{place} refuses the connection; nothing listens there.",
+    "unreachable": "There is no way to {place}; is this machine online?",
+    "closed": "{place} cut the connection.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a connection or a request failed.
+
+    Attributes
+    ----------
+    reason
+        A stable word: ``"dns"``, ``"refused"``, ``"unreachable"``, ``"tls"``, ``"timeout"``, ``"region"``,
+        ``"banned"``, ``"http"``, ``"closed"``, ``"too-large"``, ``"protocol"`` or ``"network"``.
+    detail
+        One English sentence for logs and the command line.
+    status
+        The HTTP status, or None when no answer came.
+    wait_s
+        Seconds to wait at least before the next attempt; 0 if the exchange asks for nothing.
+    """
+
+    reason: str
+    detail: str
+    status: int | None = None
+    wait_s: float = 0.0
+
+
+def of_network_error(error: BaseException, place: str) -> Failure:
+    """Return what an `OSError` from connecting to ``place`` means; anything else is ``"network"``."""
+    reason = _network_reason(error)
+    if reason == "tls":
+        return Failure(reason, f"No secure connection to {place}: {getattr(error, 'reason', None) or error}.")
+    sentence = _NETWORK_SENTENCES.get(reason, f"The connection to {place} failed: {error}.")
+    return Failure(reason, sentence.replace("{place}", place))
+
+
+def of_http_answer(status: int, headers: Mapping[str, str], body: str, place: str, *, now_ms: int) -> Failure:
+    """Return what an HTTP answer other than success means.
+
+    Parameters
+    ----------
+    status, headers, body
+        The answer; ``body`` may be cut.
+    place
+        Host for the sentence.
+    now_ms
+        The present, ms since the epoch: the exchange names the end of a ban as a time.
+    """
+    if status in _REGION:
+        return Failure(
+            "region",
+            f"{place} does not serve this region or network (HTTP {status}).",
+            status,
+            REFUSED_WAIT_S,
+        )
+    if status in _BANNED:
+        wait_s = min(_asked_wait_s(headers, body, now_ms), _LONGEST_WAIT_S)
+        sentence = f"{place} asks for a pause of {wait_s:.0f} s: too many requests (HTTP {status})."
+        return Failure("banned", sentence, status, wait_s)
+    excerpt = " ".join(body.split())[:200]
+    return Failure("http", f"{place} answered HTTP {status}{': ' + excerpt if excerpt else ''}.", status)
+
+
+def _asked_wait_s(headers: Mapping[str, str], body: str, now_ms: int) -> float:
+    if (asked := headers.get("Retry-After", "").strip()).isdecimal():
+        return float(asked)
+    if until := _BANNED_UNTIL.search(body):
+        return max(0.0, (int(until[1]) - now_ms) / 1000)
+    return REFUSED_WAIT_S
+
+
+def _network_reason(error: BaseException) -> str:
+    for kind, reason in _REASON_BY_TYPE:
+        if isinstance(error, kind):
+            return reason
+    return _REASON_BY_ERRNO.get(_errno_of(error) or 0, "network")
+
+
+def _errno_of(error: BaseException) -> int | None:
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno
+    # asyncio joins the failures of several addresses of one host into a text without a number.
+    found = _ERRNO_IN_TEXT.search(str(error))
+    return int(found[1]) if found else None

@@ -1,0 +1,286 @@
+"""The liquidation stream's codec: bytes in, facts out; no socket, no clock, no state.
+
+Payload: developers.binance.com, USD-M futures, "Liquidation Order Streams" and "Mark Price Stream". Strict on
+what the map depends on (symbol, side, time, price, quantity), tolerant of everything else: unknown keys, both
+places of ``ps`` and ``st``, raw and combined envelopes, other streams on the same socket.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+
+import msgspec
+
+from Heatmap.errors import FrameError
+from Heatmap.events import LiquidationEvent, Side, Source
+
+MAX_FRAME_BYTES = 64 * 1024
+"""Longest frame that is read, in bytes; a forceOrder frame has about 250."""
+
+# From before the exchange opened its futures (2019-09) to 2100: seconds, microseconds and zero fall outside,
+# a machine whose own clock is wrong does not matter.
+FIRST_PLAUSIBLE_MS = 1_546_300_800_000
+LAST_PLAUSIBLE_MS = 4_102_444_800_000
+
+_EXCERPT_CHARS = 200
+_COIN_MARGINED = 2
+# No lower case, no blank, nothing unprintable; symbols may be non-ASCII.
+_SYMBOL = re.compile(r"[^\sa-z\"'\\]{1,40}")
+_SIDES = {"SELL": Side.SELL, "BUY": Side.BUY}
+
+
+@dataclass(frozen=True, slots=True)
+class MarketHeartbeat:
+    """A mark price: the proof that the socket delivers market data of ``symbol``.
+
+    Attributes
+    ----------
+    symbol
+        Exact symbol of the exchange.
+    price
+        Mark price in quote currency.
+    event_ms
+        Push time of the exchange, ms since the epoch, UTC.
+    """
+
+    symbol: str
+    price: float
+    event_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ControlReply:
+    """An answer to a request such as SUBSCRIBE: neither market data nor a sign of life.
+
+    Attributes
+    ----------
+    request_id
+        The id of the request, or None if the exchange named none.
+    error_code
+        The exchange's code of a refusal, or None if the request was accepted.
+    message
+        The exchange's text of a refusal, "" otherwise.
+    """
+
+    request_id: int | str | None
+    error_code: int | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A well-formed message that is not for us; ``reason`` is a stable word such as ``"coin-margined"``."""
+
+    reason: str
+
+
+Message = LiquidationEvent | MarketHeartbeat | ControlReply | Ignored
+
+
+class _Order(msgspec.Struct, gc=False):
+    s: str
+    S: str
+    T: int
+    p: float | None = None
+    ap: float | None = None
+    q: float | None = None
+    z: float | None = None
+    st: int | None = None
+
+
+class _Payload(msgspec.Struct):
+    e: str | None = None
+    E: int | None = None
+    o: _Order | None = None
+    s: str | None = None
+    p: float | None = None
+    st: int | None = None
+
+
+class _Frame(_Payload):
+    stream: str | None = None
+    data: _Payload | None = None
+
+
+# strict=False reads the exchange's decimal strings as numbers by JSON's own grammar: "1_0", " 1" and "0x1"
+# fail.
+_FRAME = msgspec.json.Decoder(_Frame, strict=False)
+_ANYTHING = msgspec.json.Decoder()
+
+
+def decode(
+    data: str | bytes, *, received_ms: int | None = None, source: str = Source.BINANCE, keep_raw: bool = False
+) -> Message:
+    """Return what a frame says.
+
+    Parameters
+    ----------
+    data
+        One text message as it came off the socket.
+    received_ms
+        When it was read, ms since the epoch; stored, never used to judge the frame.
+    source
+        Where it came from; see `Heatmap.events.Source`.
+    keep_raw
+        Keep the frame itself in the event.
+
+    Raises
+    ------
+    FrameError
+        The frame does not decode. Nothing else is raised whatever the bytes are. Its ``kind`` is one of
+        ``"too-large"``, ``"bad-json"``, ``"bad-shape"``, ``"bad-symbol"``, ``"bad-side"``, ``"bad-time"``,
+        ``"bad-price"``, ``"bad-qty"``.
+    """
+    if len(data) > MAX_FRAME_BYTES:
+        raise _refusal("too-large", f"expected at most {MAX_FRAME_BYTES} bytes, was {len(data)}", data)
+    try:
+        frame = _FRAME.decode(data)
+    except msgspec.ValidationError as error:
+        return _classify_untyped(data, error)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise _refusal("bad-json", f"expected JSON: {error}", data) from error
+    payload = frame if frame.data is None else frame.data
+    if payload.e == "forceOrder":
+        return _liquidation(payload, data, received_ms, source, keep_raw=keep_raw)
+    if payload.e == "markPriceUpdate":
+        return _heartbeat(payload, data)
+    if payload.e is not None:
+        return Ignored(payload.e)
+    return _classify_untyped(data, None)
+
+
+def encode(event: LiquidationEvent, *, combined: bool = False) -> str:
+    """Return a forceOrder frame that decodes to ``event``, less ``received_ms``, ``source`` and ``raw_json``.
+
+    ``notional`` is not on the wire: the decoder computes it from price and quantity.
+    """
+    qty = _decimal(event.qty)
+    order = {
+        "s": event.symbol,
+        "S": event.side.value,
+        "o": "LIMIT",
+        "f": "IOC",
+        "q": None if event.order_qty is None else _decimal(event.order_qty),
+        "p": None if event.order_price is None else _decimal(event.order_price),
+        "ap": _decimal(event.price),
+        "X": "FILLED",
+        "l": qty,
+        "z": qty,
+        "T": event.ts_ms,
+        "ps": event.symbol,
+        "st": 1,
+    }
+    order = {key: value for key, value in order.items() if value is not None}
+    payload: dict[str, object] = {"e": "forceOrder"}
+    if event.event_ms is not None:
+        payload["E"] = event.event_ms
+    payload["o"] = order
+    frame = {"stream": f"{event.symbol.lower()}@forceOrder", "data": payload} if combined else payload
+    return msgspec.json.encode(frame).decode()
+
+
+def _liquidation(
+    payload: _Payload, data: str | bytes, received_ms: int | None, source: str, *, keep_raw: bool
+) -> LiquidationEvent | Ignored:
+    order = payload.o
+    if order is None:
+        raise _refusal("bad-shape", "expected an order in `o`, was nothing", data)
+    if _COIN_MARGINED in (order.st, payload.st):
+        # Quantities in contracts of $100 must never mix with quantities in coins.
+        return Ignored("coin-margined")
+    side = _SIDES.get(order.S)
+    if side is None:
+        raise _refusal("bad-side", f"expected SELL or BUY, was {order.S!r}", data)
+    if order.z == 0:
+        return Ignored("nothing-filled")
+    price = _positive(order.ap or order.p, "bad-price", data)
+    qty = _positive(order.q if order.z is None else order.z, "bad-qty", data)
+    notional = _positive(price * qty, "bad-qty", data)
+    return LiquidationEvent(
+        ts_ms=_plausible_ms(order.T, data),
+        symbol=_symbol(order.s, data),
+        side=side,
+        price=price,
+        qty=qty,
+        notional=notional,
+        source=source,
+        order_price=_positive(order.p, "bad-price", data) if order.p else None,
+        order_qty=_positive(order.q, "bad-qty", data) if order.q else None,
+        event_ms=None if payload.E is None else _plausible_ms(payload.E, data),
+        received_ms=received_ms,
+        raw_json=_text(data) if keep_raw else None,
+    )
+
+
+def _heartbeat(payload: _Payload, data: str | bytes) -> MarketHeartbeat | Ignored:
+    if payload.st == _COIN_MARGINED:
+        return Ignored("coin-margined")
+    if payload.s is None or payload.E is None:
+        raise _refusal("bad-shape", "expected a mark price with `s` and `E`", data)
+    price = _positive(payload.p, "bad-price", data)
+    return MarketHeartbeat(_symbol(payload.s, data), price, _plausible_ms(payload.E, data))
+
+
+def _classify_untyped(data: str | bytes, error: msgspec.ValidationError | None) -> ControlReply | Ignored:
+    """Tell a damaged frame of ours from a message of another kind; the rare, slow way."""
+    try:
+        # The typed decoder skips what it does not know; this one checks every value.
+        frame = _ANYTHING.decode(data)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as fault:
+        raise _refusal("bad-json", f"expected JSON: {fault}", data) from fault
+    if not isinstance(frame, dict):
+        raise _refusal("bad-shape", f"expected an object, was {type(frame).__name__}", data)
+    payload = frame.get("data", frame)
+    word = payload.get("e") if isinstance(payload, dict) else None
+    if word in ("forceOrder", "markPriceUpdate"):
+        raise _refusal("bad-shape", f"expected a {word} message: {error}", data) from error
+    if isinstance(word, str):
+        return Ignored(word)
+    if "code" in frame or "result" in frame or "error" in frame:
+        return _control_reply(frame)
+    return Ignored("unknown")
+
+
+def _control_reply(frame: dict[str, object]) -> ControlReply:
+    request_id, fault = frame.get("id"), frame.get("error", frame)
+    code = fault.get("code") if isinstance(fault, dict) else None
+    message = fault.get("msg", "") if isinstance(fault, dict) else fault
+    return ControlReply(
+        request_id if isinstance(request_id, (int, str)) else None,
+        code if isinstance(code, int) else None,
+        str(message)[:_EXCERPT_CHARS],
+    )
+
+
+def _symbol(symbol: str, data: str | bytes) -> str:
+    if not _SYMBOL.fullmatch(symbol) or not symbol.isprintable():
+        raise _refusal("bad-symbol", f"expected a symbol in upper case, was {symbol!r}", data)
+    return symbol
+
+
+def _positive(number: float | None, kind: str, data: str | bytes) -> float:
+    if number is None or not 0.0 < number < math.inf:
+        raise _refusal(kind, f"expected a finite number above 0, was {number}", data)
+    return number
+
+
+def _plausible_ms(time_ms: int, data: str | bytes) -> int:
+    if not FIRST_PLAUSIBLE_MS <= time_ms < LAST_PLAUSIBLE_MS:
+        raise _refusal("bad-time", f"expected milliseconds between 2019 and 2100, was {time_ms}", data)
+    return time_ms
+
+
+def _decimal(number: float) -> str:
+    """Spell a number as the exchange does, without an exponent, exact to the last bit when read back."""
+    return f"{Decimal(repr(number)):f}"
+
+
+def _text(data: str | bytes) -> str:
+    return data if isinstance(data, str) else data.decode("utf-8", "replace")
+
+
+def _refusal(kind: str, message: str, data: str | bytes) -> FrameError:
+    return FrameError(message, kind=kind, excerpt=_text(data[:_EXCERPT_CHARS]))

@@ -1,0 +1,61 @@
+"""An event loop on a thread of its own, away from the GUI's."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+_LOG = logging.getLogger(__name__)
+
+
+class LoopThread:
+    """Runs one coroutine on its own thread and loop until `stop` cancels it.
+
+    Parameters
+    ----------
+    main
+        Makes the coroutine; called on the thread.
+    name
+        Name of the thread.
+    """
+
+    def __init__(self, main: Callable[[], Coroutine[object, object, None]], *, name: str) -> None:
+        self._main = main
+        self._loop = asyncio.new_event_loop()
+        self._stop = asyncio.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Start the thread; call once."""
+        self._thread.start()
+
+    def stop(self, timeout_s: float) -> bool:
+        """Cancel the coroutine and join the thread; return False if it did not end within ``timeout_s``."""
+        # The loop is closed once the coroutine has ended by itself; then there is nothing to tell.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            try:
+                runner.run(self._until_stopped())
+            except Exception:  # noqa: BLE001 - last line of defence; else nobody sees the traceback
+                _LOG.exception("the thread %s ends because of a fault", self._thread.name)
+
+    async def _until_stopped(self) -> None:
+        main = asyncio.create_task(self._main())
+        stop = asyncio.create_task(self._stop.wait())
+        await asyncio.wait([main, stop], return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        main.cancel()
+        await asyncio.wait([main, stop])
+        if not main.cancelled():
+            main.result()

@@ -1,0 +1,90 @@
+"""The schema's versions: ordered, each one transaction, numbered by ``PRAGMA user_version``."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from typing import TYPE_CHECKING, Final
+
+from Heatmap.errors import StorageError
+from Heatmap.resources import SCHEMA, read_text
+from Heatmap.storage.connection import storage_error
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+# "LIQH": tells our files from those of other programs, whose user_version means something else.
+APPLICATION_ID: Final = 0x4C495148
+
+# The n-th entry leads from version n to n + 1. Entries are never changed once released, only added.
+MIGRATIONS: Final[tuple[Callable[[], str], ...]] = (lambda: read_text(SCHEMA),)
+LATEST: Final = len(MIGRATIONS)
+
+
+def version_of(connection: sqlite3.Connection, path: Path) -> int:
+    """Return the schema version of an open database; 0 if it is new and empty.
+
+    Raises
+    ------
+    StorageError
+        The file is no database, belongs to another program, or was written by a newer version of this one.
+    """
+    try:
+        version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+        owner = int(connection.execute("PRAGMA application_id").fetchone()[0])
+        empty = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+    except sqlite3.Error as error:
+        raise storage_error(error, path) from error
+    if owner != APPLICATION_ID and not (owner == 0 and version == 0 and empty):
+        raise StorageError(
+            f"{path}: expected application id {APPLICATION_ID:#x}, was {owner:#x}, version {version}",
+            short=f"The database {path} belongs to another program.",
+        )
+    if version > LATEST:
+        raise StorageError(
+            f"{path}: expected a schema version up to {LATEST}, was {version}",
+            short=f"The database {path} was written by a newer version of this program; please update.",
+        )
+    return version
+
+
+def migrate(connection: sqlite3.Connection, path: Path) -> None:
+    """Bring an open database to the latest version; nothing happens if it is there already.
+
+    Raises
+    ------
+    StorageError
+        As `version_of`; or a step failed, and then nothing of it remains.
+    """
+    while version_of(connection, path) < LATEST:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                # Looked at again under the lock: another process may have been faster.
+                version = version_of(connection, path)
+                if version < LATEST:
+                    for statement in _statements(MIGRATIONS[version]()):
+                        connection.execute(statement)
+                    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                    connection.execute(f"PRAGMA user_version = {version + 1}")
+                connection.execute("COMMIT")
+            except BaseException:
+                # The failure may have ended the transaction already; the first error is the one to tell.
+                with contextlib.suppress(sqlite3.Error):
+                    connection.execute("ROLLBACK")
+                raise
+        except sqlite3.Error as error:
+            raise storage_error(error, path) from error
+
+
+def _statements(script: str) -> Iterator[str]:
+    """Split a script; `sqlite3.Connection.executescript` would commit the transaction around it."""
+    pending = ""
+    for line in script.splitlines(keepends=True):
+        pending += line
+        if ";" in line and sqlite3.complete_statement(pending):
+            yield pending
+            pending = ""
+    if pending.strip():
+        raise StorageError(f"expected a script that ends with a statement, was {pending!r}")

@@ -1,0 +1,430 @@
+"""The one writer thread: takes events from a bounded queue and stores each once, whatever the disk does
+meanwhile.
+
+Policy: storing is lossless. The queue is bounded and says so (`EventWriter.put` returns False when it is
+full); a batch that cannot be committed is kept and tried again; only a stop that runs out of time gives up,
+and then says how many events were lost.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sqlite3
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from Heatmap.clock import SYSTEM_CLOCK, Clock
+from Heatmap.errors import StorageError
+from Heatmap.events import LiquidationEvent
+from Heatmap.storage import statement
+from Heatmap.storage.connection import open_writer, storage_error
+from Heatmap.storage.coverage_log import CoverageLog, Stretch
+from Heatmap.storage.migrations import migrate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_LOG = logging.getLogger(__name__)
+
+HEARTBEAT_S: Final = 5.0
+"""Coverage on disk is at most this old while market data flows: what a crash costs."""
+
+RATE_WINDOW_S: Final = 10.0
+_FIRST_RETRY_S: Final = 0.25
+_LAST_RETRY_S: Final = 5.0
+# What one unacceptable row raises; everything else concerns the database as a whole.
+_ROW_FAULTS = (
+    sqlite3.IntegrityError,
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+    OverflowError,
+    UnicodeError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WriterStats:
+    """A snapshot of the writer.
+
+    Attributes
+    ----------
+    inserted
+        Rows newly stored.
+    duplicates
+        Events the database already had.
+    refused
+        Events that the schema does not accept; each is logged.
+    queued
+        Events waiting, those of the batch being written included.
+    insert_rate_per_s
+        Rows stored a second, mean over the last 10 s.
+    last_event_ms
+        Trade time of the newest event that is stored, ms since the epoch, or None.
+    problem
+        One sentence if the database cannot be written at the moment, "" otherwise.
+    """
+
+    inserted: int = 0
+    duplicates: int = 0
+    refused: int = 0
+    queued: int = 0
+    insert_rate_per_s: float = 0.0
+    last_event_ms: int | None = None
+    problem: str = ""
+
+
+@dataclass(slots=True)
+class _Proofs:
+    """Proofs of life between two events: ``(source, symbol) -> [first_ms, last_ms]``."""
+
+    spans: dict[tuple[str, str], list[int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Loss:
+    """Market data no longer flows."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Tick:
+    source: str
+    symbol: str
+    tick_size: float
+    updated_ms: int
+
+
+_Item = LiquidationEvent | _Proofs | _Loss | _Tick
+
+
+@dataclass(slots=True)
+class _Batch:
+    events: list[LiquidationEvent] = field(default_factory=list)
+    ticks: list[_Tick] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.events or self.ticks)
+
+
+class EventWriter:
+    """Stores events, coverage and tick sizes on its own thread.
+
+    Parameters
+    ----------
+    db_path
+        The database file; it and its folder are created when missing, on the writer's thread.
+    clock
+        Monotonic time for the flush timer and the rate.
+    batch_rows, flush_ms
+        A transaction is made when this many events wait, or the oldest has waited this long.
+    queue_rows
+        Most events that may wait.
+    on_change
+        Called on the writer's thread after every commit and every change of the problem; must return at once.
+    """
+
+    def __init__(
+        self,
+        db_path: str | Path,
+        *,
+        clock: Clock = SYSTEM_CLOCK,
+        batch_rows: int = 200,
+        flush_ms: int = 250,
+        queue_rows: int = 20_000,
+        on_change: Callable[[], None] | None = None,
+    ) -> None:
+        self._path = Path(db_path)
+        self._clock = clock
+        self._batch_rows = batch_rows
+        self._flush_s = flush_ms / 1000
+        self._queue_rows = queue_rows
+        self._on_change = on_change
+        self._thread = threading.Thread(target=self._run, name="heatmap-writer", daemon=True)
+        # Everything below is guarded by the condition.
+        self._changed = threading.Condition()
+        self._queue: deque[_Item] = deque()
+        self._waiting_events = 0
+        self._oldest_s = 0.0
+        self._stopping = False
+        self._deadline_s = 0.0
+        self._stats = WriterStats()
+        self._recent: deque[tuple[float, int]] = deque()
+        # Everything below belongs to the writer's thread.
+        self._connection: sqlite3.Connection | None = None
+        self._coverage = CoverageLog()
+        self._coverage_due_s = 0.0
+        self._batch = _Batch()
+        self._retry_s = _FIRST_RETRY_S
+
+    def start(self) -> None:
+        """Start the thread; call once. It opens the database and keeps trying if that fails."""
+        self._thread.start()
+
+    def stop(self, timeout_s: float = 10.0) -> int:
+        """Store what waits, end the thread and join it.
+
+        Returns
+        -------
+        int
+            Events that could not be stored in time; 0 when all is well.
+        """
+        with self._changed:
+            self._stopping = True
+            self._deadline_s = self._clock.monotonic_s() + timeout_s
+            self._changed.notify_all()
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s + _FIRST_RETRY_S)
+        with self._changed:
+            lost = self._waiting_events
+        if lost:
+            _LOG.error("%d events could not be stored: %s", lost, self.stats().problem)
+        return lost
+
+    def put(self, event: LiquidationEvent, timeout_s: float = 0.0) -> bool:
+        """Take an event; any thread.
+
+        Returns
+        -------
+        bool
+            False if the queue stayed full for ``timeout_s``, or the writer is stopped: the event is not
+            taken.
+        """
+        with self._changed:
+            if not self._has_room():
+                self._changed.wait_for(self._has_room, timeout_s)
+            if not self._has_room() or self._stopping:
+                return False
+            self._waiting_events += 1
+            self._append(event)
+            return True
+
+    def extend_coverage(self, source: str, symbol: str, at_ms: int) -> None:
+        """Note that the series is being delivered at ``at_ms``; stored after the events put before. Any
+        thread.
+        """
+        with self._changed:
+            last = self._queue[-1] if self._queue else None
+            # Proofs in a row share one item, so that their number is bounded by that of the events.
+            proofs = last if isinstance(last, _Proofs) else None
+            if proofs is None:
+                proofs = _Proofs()
+                self._append(proofs)
+            span = proofs.spans.setdefault((source, symbol), [at_ms, at_ms])
+            span[1] = max(span[1], at_ms)
+
+    def close_coverage(self) -> None:
+        """Note that nothing is delivered any more. Any thread."""
+        with self._changed:
+            if not (self._queue and isinstance(self._queue[-1], _Loss)):
+                self._append(_Loss())
+
+    def set_tick_size(self, source: str, symbol: str, tick_size: float) -> None:
+        """Store the tick size of a symbol, in quote currency. Any thread."""
+        with self._changed:
+            self._append(_Tick(source, symbol, tick_size, self._clock.now_ms()))
+
+    def stats(self) -> WriterStats:
+        """Return a snapshot; any thread."""
+        with self._changed:
+            horizon_s = self._clock.monotonic_s() - RATE_WINDOW_S
+            while self._recent and self._recent[0][0] <= horizon_s:
+                self._recent.popleft()
+            stats = self._stats
+            return WriterStats(
+                inserted=stats.inserted,
+                duplicates=stats.duplicates,
+                refused=stats.refused,
+                queued=self._waiting_events,
+                insert_rate_per_s=sum(rows for _, rows in self._recent) / RATE_WINDOW_S,
+                last_event_ms=stats.last_event_ms,
+                problem=stats.problem,
+            )
+
+    def _has_room(self) -> bool:
+        return self._waiting_events < self._queue_rows or self._stopping
+
+    def _append(self, item: _Item) -> None:
+        if not self._queue:
+            self._oldest_s = self._clock.monotonic_s()
+        self._queue.append(item)
+        # The thread waits for a first item, then for the timer or a full batch.
+        if len(self._queue) == 1 or self._waiting_events == self._batch_rows:
+            self._changed.notify_all()
+
+    def _run(self) -> None:
+        while not self._finished():
+            try:
+                if self._connection is None:
+                    self._connection = self._open()
+                if not self._batch:
+                    self._take()
+                self._commit(self._connection)
+            except StorageError as error:
+                self._hold(error)
+            except sqlite3.Error as error:
+                self._hold(storage_error(error, self._path))
+            except Exception as error:  # noqa: BLE001 - the thread's last line of defence: the batch is kept
+                _LOG.exception("the writer failed in an unforeseen way")
+                self._hold(StorageError(f"unforeseen: {error!r}", short=f"Storing fails: {error!r}."))
+            else:
+                self._retry_s = _FIRST_RETRY_S
+                self._set_problem("")
+        self._disconnect()
+
+    def _finished(self) -> bool:
+        with self._changed:
+            if not self._stopping:
+                return False
+            # A loss without anything before it is nothing to wait for.
+            waits = any(not isinstance(item, _Loss) for item in self._queue)
+            idle = not waits and not self._batch and not self._coverage.due()
+            return idle or self._clock.monotonic_s() >= self._deadline_s
+
+    def _open(self) -> sqlite3.Connection:
+        connection = open_writer(self._path)
+        try:
+            migrate(connection, self._path)
+        except StorageError:
+            connection.close()
+            raise
+        return connection
+
+    def _take(self) -> None:
+        """Wait for work and move at most a batch of it off the queue."""
+        with self._changed:
+            while not self._stopping:
+                if not self._queue:
+                    self._changed.wait()
+                    continue
+                left_s = self._oldest_s + self._flush_s - self._clock.monotonic_s()
+                if left_s <= 0 or self._waiting_events >= self._batch_rows:
+                    break
+                self._changed.wait(left_s)
+            while self._queue and len(self._batch.events) < self._batch_rows:
+                item = self._queue.popleft()
+                if isinstance(item, LiquidationEvent):
+                    self._batch.events.append(item)
+                elif isinstance(item, _Proofs):
+                    for (source, symbol), (first_ms, last_ms) in item.spans.items():
+                        self._coverage.extend(source, symbol, first_ms, last_ms)
+                elif isinstance(item, _Loss):
+                    self._coverage.close()
+                else:
+                    self._batch.ticks.append(item)
+            # What remains has waited already: its timer runs from now, and a full batch needs no timer.
+            self._oldest_s = self._clock.monotonic_s()
+
+    def _commit(self, connection: sqlite3.Connection) -> None:
+        now_s = self._clock.monotonic_s()
+        heartbeat = now_s >= self._coverage_due_s or self._coverage.has_ended() or self._stopping
+        stretches = self._coverage.due() if heartbeat else []
+        if not self._batch and not stretches:
+            return
+        rows = [statement.event_row(event) for event in self._batch.events]
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            inserted, refused = self._insert(connection, rows)
+            for tick in self._batch.ticks:
+                connection.execute(statement.PUT_TICK_SIZE, (tick.source, tick.symbol, tick.tick_size, tick.updated_ms))
+            row_ids = [self._store_stretch(connection, stretch) for stretch in stretches]
+            connection.execute("COMMIT")
+        except BaseException:
+            # The failure may have ended the transaction already; the first error is the one to tell.
+            with contextlib.suppress(sqlite3.Error):
+                connection.execute("ROLLBACK")
+            raise
+        for stretch, row_id in zip(stretches, row_ids, strict=True):
+            stretch.row_id, stretch.stored_end_ms = row_id, stretch.end_ms
+        self._coverage.forget_ended()
+        if stretches:
+            self._coverage_due_s = now_s + HEARTBEAT_S
+        self._account(inserted, refused)
+
+    def _insert(self, connection: sqlite3.Connection, rows: list[statement.EventRow]) -> tuple[int, int]:
+        """Insert the rows into the open transaction; return how many were new, and how many refused."""
+        if not rows:
+            return 0, 0
+        try:
+            return connection.executemany(statement.INSERT_EVENT, rows).rowcount, 0
+        except _ROW_FAULTS:
+            connection.execute("ROLLBACK")
+            connection.execute("BEGIN IMMEDIATE")
+        # One row is unacceptable. It must not hold up the others, nor go unnoticed.
+        inserted = refused = 0
+        for row in rows:
+            try:
+                inserted += connection.execute(statement.INSERT_EVENT, row).rowcount
+            except _ROW_FAULTS as error:
+                refused += 1
+                _LOG.error("an event is refused (%s): %r", error, row)
+        return inserted, refused
+
+    @staticmethod
+    def _store_stretch(connection: sqlite3.Connection, stretch: Stretch) -> int | None:
+        if stretch.row_id is None:
+            values = (stretch.source, stretch.symbol, stretch.start_ms, stretch.end_ms)
+            return connection.execute(statement.INSERT_COVERAGE, values).lastrowid
+        connection.execute(statement.EXTEND_COVERAGE, (stretch.end_ms, stretch.row_id))
+        return stretch.row_id
+
+    def _account(self, inserted: int, refused: int) -> None:
+        taken = len(self._batch.events)
+        newest_ms = max((event.ts_ms for event in self._batch.events), default=None)
+        self._batch = _Batch()
+        with self._changed:
+            stats = self._stats
+            if newest_ms is None or (stats.last_event_ms is not None and stats.last_event_ms > newest_ms):
+                newest_ms = stats.last_event_ms
+            self._stats = WriterStats(
+                inserted=stats.inserted + inserted,
+                duplicates=stats.duplicates + taken - inserted - refused,
+                refused=stats.refused + refused,
+                last_event_ms=newest_ms,
+                problem=stats.problem,
+            )
+            if inserted:
+                self._recent.append((self._clock.monotonic_s(), inserted))
+            self._waiting_events -= taken
+            self._changed.notify_all()
+        self._tell()
+
+    def _hold(self, error: StorageError) -> None:
+        """Keep the batch, tell of the problem and wait before the next try."""
+        self._disconnect()
+        if self._set_problem(error.short):
+            _LOG.error("storing is held up, %d events wait: %s", self.stats().queued, error)
+        with self._changed:
+            wait_s = _FIRST_RETRY_S if self._stopping else self._retry_s
+            self._changed.wait_for(lambda: self._stopping, wait_s)
+        self._retry_s = min(self._retry_s * 2, _LAST_RETRY_S)
+
+    def _set_problem(self, problem: str) -> bool:
+        with self._changed:
+            if problem == self._stats.problem:
+                return False
+            stats = self._stats
+            self._stats = WriterStats(
+                inserted=stats.inserted,
+                duplicates=stats.duplicates,
+                refused=stats.refused,
+                last_event_ms=stats.last_event_ms,
+                problem=problem,
+            )
+        if not problem:
+            _LOG.info("storing works again")
+        self._tell()
+        return True
+
+    def _tell(self) -> None:
+        if self._on_change is not None:
+            self._on_change()
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            # A failing disk may fail here too; what was committed is safe without it.
+            with contextlib.suppress(sqlite3.Error):
+                connection.close()

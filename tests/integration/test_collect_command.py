@@ -1,0 +1,199 @@
+"""``heatmap collect`` and ``heatmap status`` as people run them: in processes of their own."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import signal
+import sys
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from websockets.asyncio.server import serve
+
+from Heatmap.commands import collect, status
+from Heatmap.events import Coverage, LiquidationEvent, Side
+from Heatmap.ingestion import forceorder
+from Heatmap.storage.bulk_insert import bulk_insert
+from Heatmap.storage.sqlite_store import SqliteStore
+
+ROOT = Path(__file__).parents[2]
+T = 1_790_000_000_000
+PATIENCE_S = 30.0
+# What the process has loaded and how large it grew, told after the command has ended.
+PROGRAM = """
+import sys
+from Heatmap.commands import collect
+code = collect.main(sys.argv[1:])
+heavy = [name for name in ("PyQt6", "numba", "numpy", "moderngl", "qasync") if name in sys.modules]
+with open("/proc/self/status") as lines:
+    peak_kb = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+print(heavy, peak_kb, flush=True)
+sys.exit(code)
+"""
+
+
+def event(offset_ms):
+    return LiquidationEvent(T + offset_ms, "BTCUSDT", Side.BUY, 85_000.5, 0.25, 85_000.5 * 0.25)
+
+
+@asynccontextmanager
+async def exchange(count):
+    async def play(ws):
+        await ws.send(json.dumps({"e": "markPriceUpdate", "E": T, "s": "BTCUSDT", "p": "85000.1"}))
+        for offset_ms in [*range(count), 0]:
+            await ws.send(forceorder.encode(event(offset_ms)))
+        await ws.wait_closed()
+
+    def answer(connection, request):
+        return None if request.path.startswith("/market/") else connection.respond(500, "no")
+
+    async with serve(play, "127.0.0.1", 0, process_request=answer, compression=None) as server:
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+async def started(path, place, *more):
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-W", "error", "-c", PROGRAM, "--db", str(path), "--symbol", "btcusdt",
+        "--ws-url", f"ws://{place}", "--rest-url", f"http://{place}", *more,
+        cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+
+
+def stored(path):
+    with SqliteStore(path) as store:
+        return sum(series.rows for series in store.summary().series)
+
+
+async def until_stored(path, count):
+    """Wait for rows that another process writes; the file itself is the only sign."""
+    async with asyncio.timeout(PATIENCE_S):
+        while stored(path) < count:  # noqa: ASYNC110 - see above
+            await asyncio.sleep(0.02)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot send these signals to a child")
+@pytest.mark.parametrize("number", ["SIGTERM", "SIGINT"])
+def test_a_signal_ends_it_cleanly_with_everything_stored(tmp_path, number):
+    path = tmp_path / "new" / "record.sqlite3"
+
+    async def scenario():
+        async with exchange(300) as place:
+            process = await started(path, place)
+            await until_stored(path, 1)
+            process.send_signal(getattr(signal, number))
+            async with asyncio.timeout(PATIENCE_S):
+                output, log = await process.communicate()
+            return process.returncode, output.decode(), log.decode()
+
+    code, output, log = asyncio.run(scenario())
+    assert code == 0, log
+    assert stored(path) == 300
+    heavy, _, peak_kb = output.rpartition(" ")
+    assert heavy == "[]"
+    assert int(peak_kb) < 60 * 1024
+    assert "300 stored, 1 known already" in log
+    assert "Traceback" not in log
+
+
+def test_it_ends_by_itself_after_the_duration(tmp_path):
+    async def scenario():
+        async with exchange(5) as place:
+            process = await started(tmp_path / "record.sqlite3", place, "--duration", "1", "--keep-raw")
+            async with asyncio.timeout(PATIENCE_S):
+                return process, *(await process.communicate())
+
+    process, _, log = asyncio.run(scenario())
+    assert process.returncode == 0, log
+    assert stored(tmp_path / "record.sqlite3") == 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--symbol", "BTC/USDT"], "“BTC/USDT” is not a symbol."),
+        (["--ws-url", "https://x"], "ws or wss://"),
+    ],
+)
+def test_arguments_that_cannot_be_are_refused_in_a_sentence(tmp_path, capsys, arguments, words):
+    assert collect.main(["--db", str(tmp_path / "x"), *arguments]) == 2
+    assert words in capsys.readouterr().err
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "soon"])
+def test_a_duration_is_a_number_of_seconds(text, capsys):
+    with pytest.raises(SystemExit) as caught:
+        collect.main(["--duration", text])
+    assert caught.value.code == 2
+    assert "seconds above 0" in capsys.readouterr().err
+
+
+def test_what_cannot_be_stored_is_an_exit_code(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+
+    async def scenario():
+        async with exchange(1) as place:
+            return await asyncio.to_thread(
+                collect.run,
+                argparse.Namespace(
+                    db=tmp_path / "file" / "x", symbol=None, ws_url=f"ws://{place}", rest_url=f"http://{place}",
+                    duration=0.5, keep_raw=False,
+                ),
+            )  # fmt: skip
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(collect, "_SIGNALS", ())  # a thread may not install handlers
+        patch.setattr(collect.HeatmapService.stop, "__defaults__", (0.5,))
+        assert asyncio.run(scenario()) == 1
+    assert "2 liquidations could not be stored" in capsys.readouterr().err
+
+
+class Now:
+    def now_ms(self):
+        return T + 20_000
+
+    def monotonic_s(self):
+        return 0.0
+
+
+def told(path, capsys, *, as_json):
+    code = status.run(argparse.Namespace(db=path, json=as_json), clock=Now())
+    return code, capsys.readouterr()
+
+
+def test_status_tells_of_rows_and_of_who_records(tmp_path, capsys):
+    path = tmp_path / "record.sqlite3"
+    bulk_insert(path, [event(0), event(1000)], coverage=[Coverage("binance", "BTCUSDT", T, T + 18_000)])
+    bulk_insert(path, [], coverage=[Coverage("binance", "ETHUSDT", T, T + 1000)])
+    code, output = told(path, capsys, as_json=False)
+    assert code == 0
+    lines = output.out.splitlines()
+    assert lines[0].startswith(f"{path}: ")
+    assert lines[1].startswith(
+        "BTCUSDT (binance): 2 liquidations, 2026-09-21 14:13:20 UTC to 2026-09-21 14:13:21 UTC; recording now"
+    )
+    assert lines[2].startswith("ETHUSDT (binance): 0 liquidations; not recording, covered until ")
+    code, output = told(path, capsys, as_json=True)
+    answer = json.loads(output.out)
+    assert (code, answer["recording"], answer["exists"], answer["schema_version"]) == (0, True, True, 1)
+    assert answer["series"][0] == {
+        "source": "binance", "symbol": "BTCUSDT", "rows": 2, "first_ms": T, "last_ms": T + 1000,
+        "covered_until_ms": T + 18_000, "tick_size": None, "recording": True,
+    }  # fmt: skip
+
+
+def test_status_without_a_database_is_no_fault(tmp_path, capsys):
+    code, output = told(tmp_path / "none", capsys, as_json=False)
+    assert code == 0
+    assert output.out == f"Nothing is recorded yet: there is no database {tmp_path / 'none'}.\n"
+
+
+def test_status_of_something_else_is_a_sentence(tmp_path, capsys):
+    (tmp_path / "x").write_text("x" * 5000)
+    code, output = told(tmp_path / "x", capsys, as_json=False)
+    assert (code, output.err) == (1, f"The file {tmp_path / 'x'} is not a database.\n")
+    code, output = told(tmp_path / "x", capsys, as_json=True)
+    assert json.loads(output.out)["problem"].endswith("is not a database.")

@@ -1,0 +1,297 @@
+"""The service end to end on loopback: socket thread, writer thread, database, status."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+from websockets.asyncio.server import serve
+
+import Heatmap
+from Heatmap import heatmap_service
+from Heatmap.errors import SettingsError
+from Heatmap.events import LiquidationEvent, Side
+from Heatmap.heatmap_service import HeatmapService, default_db_path
+from Heatmap.ingestion import forceorder
+from Heatmap.ports import ConnectionState as State
+from Heatmap.ports import ServiceStatus
+from Heatmap.storage.bulk_insert import bulk_insert
+from Heatmap.storage.sqlite_store import SqliteStore
+from Heatmap.storage.writer import EventWriter
+
+T = 1_790_000_000_000
+PATIENCE_S = 20.0
+
+
+def event(offset_ms):
+    return LiquidationEvent(T + offset_ms, "BTCUSDT", Side.SELL, 85_000.5, 0.25, 85_000.5 * 0.25)
+
+
+def mark_price(at_ms, symbol="BTCUSDT"):
+    return json.dumps({"e": "markPriceUpdate", "E": at_ms, "s": symbol, "p": "85000.1"})
+
+
+def rules(*names):
+    filters = [{"filterType": "PRICE_FILTER", "tickSize": "0.10"}]
+    return json.dumps({"symbols": [{"symbol": name, "filters": filters} for name in names]})
+
+
+class Exchange:
+    """Sends a script over each connection, answers exchangeInfo on the same port; on a thread of its own."""
+
+    def __init__(self, script=(), *, known=("BTCUSDT", "ETHUSDT"), hold=True):
+        self.script, self.hold = list(script), hold
+        self.rules = rules(*known) if known else None
+        self.connections = 0
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
+
+    def __enter__(self):
+        self._thread.start()
+        assert self._ready.wait(PATIENCE_S)
+        return self
+
+    def __exit__(self, *_):
+        self._loop.call_soon_threadsafe(self._end.set)
+        self._thread.join()
+
+    async def _serve(self):
+        self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
+        async with serve(
+            self._play, "127.0.0.1", 0, process_request=self._answer, compression=None, close_timeout=0.1
+        ) as server:
+            self.port = server.sockets[0].getsockname()[1]
+            self._ready.set()
+            await self._end.wait()
+
+    def _answer(self, connection, request):
+        if request.path.startswith("/market/"):
+            return None
+        return connection.respond(200, self.rules) if self.rules else connection.respond(500, "no")
+
+    async def _play(self, ws):
+        self.connections += 1
+        for frame in self.script:
+            await ws.send(frame)
+        if self.hold:
+            await ws.wait_closed()
+
+    @property
+    def ws_url(self):
+        return f"ws://127.0.0.1:{self.port}"
+
+    @property
+    def rest_url(self):
+        return f"http://127.0.0.1:{self.port}"
+
+
+class Running:
+    """A started service that a test can wait for; stopped at the end, with nothing left."""
+
+    def __init__(self, service):
+        self.service = service
+        self.changed = threading.Condition()
+        self.told = 0
+
+    def __enter__(self):
+        self.threads = set(threading.enumerate())
+        self.unsubscribe = self.service.subscribe(self._tell)
+        self.service.start()
+        return self
+
+    def __exit__(self, *_):
+        self.service.stop()
+        self.unsubscribe()
+        for thread in set(threading.enumerate()) - self.threads:
+            thread.join(5)
+        assert set(threading.enumerate()) <= self.threads
+
+    def _tell(self):
+        with self.changed:
+            self.told += 1
+            self.changed.notify_all()
+
+    def until(self, predicate):
+        with self.changed:
+            assert self.changed.wait_for(lambda: predicate(self.service.status()), PATIENCE_S), self.service.status()
+        return self.service.status()
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "folder" / "record.sqlite3"
+
+
+def test_events_are_stored_once_and_reported(path):
+    events = [event(offset) for offset in range(50)]
+    frames = [
+        mark_price(T),
+        *map(forceorder.encode, events),
+        *map(forceorder.encode, events[:7]),
+        "garbage",
+        mark_price(T + 3000),
+    ]
+    with Exchange(frames) as exchange, Running(
+        HeatmapService(path, ["btcusdt"], ws_url=exchange.ws_url + "/ws/", rest_url=exchange.rest_url, keep_raw=True)
+    ) as running:  # fmt: skip
+        status = running.until(lambda s: s.stored + s.duplicates == 57 and s.undecodable == 1)
+        assert replace(status, last_market_ms=None, insert_rate_per_s=0.0, detail="") == ServiceStatus(
+            state=State.LIVE, last_event_ms=T + 49, received=57, stored=50, duplicates=7, undecodable=1
+        )
+        assert status.last_market_ms is not None
+        assert status.insert_rate_per_s == pytest.approx(5.0)
+        service = running.service
+        assert (service.symbols, service.source, service.is_running) == (("BTCUSDT",), "binance", True)
+        assert (service.ws_url, service.rest_url) == (exchange.ws_url, exchange.rest_url)
+        service.stop()
+        assert not service.is_running
+        assert service.status().state is State.STOPPED
+        assert service.status().stored == 50
+    with SqliteStore(path) as store:
+        assert store.window("BTCUSDT", "binance", 0, 2 * T).ts_ms.tolist() == [e.ts_ms for e in events]
+        assert [(c.start_ms, c.end_ms) for c in store.coverage("BTCUSDT", "binance", 0, 2 * T)] == [(T, T + 3000)]
+
+
+def test_reconnecting_stores_everything_once(path):
+    frames = [mark_price(T), *[forceorder.encode(event(offset)) for offset in range(5)]]
+    with Exchange(frames, hold=False) as exchange, Running(
+        HeatmapService(path, ws_url=exchange.ws_url, rest_url=exchange.rest_url)
+    ) as running:  # fmt: skip
+        status = running.until(lambda s: s.reconnects >= 2 and s.duplicates >= 10)
+        assert status.stored == 5
+
+
+def test_start_and_stop_twice_are_harmless_and_it_can_be_started_again(path):
+    with Exchange([mark_price(T), forceorder.encode(event(0))]) as exchange:
+        service = HeatmapService(path, ws_url=exchange.ws_url, rest_url=exchange.rest_url)
+        assert service.stop() == 0
+        with Running(service) as running:
+            service.start()
+            assert running.until(lambda s: s.stored == 1).state is State.LIVE
+            service.stop()
+            service.stop()
+            service.start()
+            assert running.until(lambda s: s.duplicates == 1).stored == 0
+    assert exchange.connections == 2
+
+
+def test_an_unreachable_exchange_and_database_are_told_and_not_raised(tmp_path):
+    (tmp_path / "file").write_text("")
+    service = HeatmapService(tmp_path / "file" / "x.sqlite3", ws_url="ws://127.0.0.1:9", rest_url="http://127.0.0.1:9")
+    with Running(service) as running:
+        status = running.until(lambda s: s.state is State.DOWN and s.storage_problem)
+        assert status.reason == "refused"
+        assert "127.0.0.1:9 refuses" in status.detail
+        assert str(tmp_path / "file") in status.storage_problem
+        assert service.tick_size("BTCUSDT") is None
+
+
+def test_the_start_waits_for_nothing(path):
+    service = HeatmapService(path, ws_url="ws://192.0.2.1:9", rest_url="http://192.0.2.1:9")
+    with Running(service):
+        before_s = time.monotonic()
+        service.stop()
+        # The address answers never; only the patience of connecting (10 s) could hold this up.
+        assert time.monotonic() - before_s < 5
+
+
+def test_the_tick_size_comes_from_the_exchange_and_outlives_it(path):
+    with Exchange([mark_price(T)]) as exchange, Running(
+        HeatmapService(path, ws_url=exchange.ws_url, rest_url=exchange.rest_url)
+    ) as running:  # fmt: skip
+        running.until(lambda _: running.service.tick_size("BTCUSDT") == 0.1)
+    assert HeatmapService(path, collect=False).tick_size("BTCUSDT") == 0.1
+    assert HeatmapService(path, collect=False).tick_size("ETHUSDT") is None
+    assert HeatmapService(path, collect=False, source="demo").tick_size("BTCUSDT") is None
+
+
+def test_an_unknown_symbol_is_a_sentence_and_the_rest_goes_on(path):
+    with Exchange([mark_price(T), forceorder.encode(event(0))], known=("BTCUSDT",)) as exchange, Running(
+        HeatmapService(path, ["BTCUSDT", "BTCUSD"], ws_url=exchange.ws_url, rest_url=exchange.rest_url)
+    ) as running:  # fmt: skip
+        status = running.until(lambda s: s.stored == 1 and s.detail)
+        assert status.detail == "The exchange has no symbol BTCUSD. Did you mean BTCUSDT?"
+        assert status.state is State.LIVE
+
+
+def test_only_unknown_symbols_are_the_reason_for_silence(path):
+    with Exchange() as exchange:
+        service = HeatmapService(path, ["NOSUCH"], ws_url=exchange.ws_url, rest_url=exchange.rest_url)
+        with Running(service) as running:
+            running.until(lambda s: s.detail)
+            service._set_state(State.SILENT, "silent-route", "dead route")
+            assert service.status().reason == "unknown-symbol"
+            assert service.status().detail == "The exchange has no symbol NOSUCH."
+
+
+def test_a_reader_opens_no_socket_and_no_thread(path):
+    bulk_insert(path, [event(0)])
+    threads = threading.active_count()
+    with Running(HeatmapService(path, collect=False)) as running:
+        assert running.service.status() == ServiceStatus(state=State.READING)
+        assert threading.active_count() == threads
+    assert running.service.status().state is State.STOPPED
+
+
+def test_a_listener_that_fails_harms_nobody_and_unsubscribing_twice_is_harmless(path, caplog):
+    with Exchange([mark_price(T), forceorder.encode(event(0))]) as exchange:
+        service = HeatmapService(path, ws_url=exchange.ws_url, rest_url=exchange.rest_url)
+        unsubscribe = service.subscribe(lambda: 1 / 0)
+        with Running(service) as running:
+            running.until(lambda s: s.stored == 1)
+            unsubscribe()
+            unsubscribe()
+    assert "ZeroDivisionError" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"symbols": []},
+        {"symbols": ["BTC/USDT"]},
+        {"symbols": [f"S{n}" for n in range(513)]},
+        {"ws_url": "https://x"},
+        {"rest_url": "ws://x"},
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_starts(path, options):
+    with pytest.raises(SettingsError):
+        HeatmapService(path, **options)
+
+
+def test_symbols_are_spelled_right_and_named_once(path):
+    assert HeatmapService(path, ["btcusdt", "ETHUSDT", "BTCUSDT"]).symbols == ("BTCUSDT", "ETHUSDT")
+
+
+def test_the_public_name_and_the_default_place():
+    assert Heatmap.HeatmapService is HeatmapService
+    assert HeatmapService().db_path == default_db_path()
+    assert default_db_path().name == "liquidations.sqlite3"
+    assert default_db_path().parent.name == "Heatmap"
+
+
+def test_events_that_cannot_be_stored_in_time_are_counted(tmp_path, caplog):
+    (tmp_path / "file").write_text("")
+    with Exchange([mark_price(T), forceorder.encode(event(0))]) as exchange:
+        service = HeatmapService(tmp_path / "file" / "x", ws_url=exchange.ws_url, rest_url=exchange.rest_url)
+        with Running(service) as running, caplog.at_level(logging.ERROR):
+            running.until(lambda s: s.queued == 1)
+            assert service.stop(timeout_s=0.2) == 1
+    assert "could not be stored" in caplog.text
+
+
+def test_a_small_queue_holds_the_socket_back_and_loses_nothing(path, monkeypatch):
+    def small(db_path, **options):
+        return EventWriter(db_path, queue_rows=10, batch_rows=5, flush_ms=5, **options)
+
+    monkeypatch.setattr(heatmap_service, "EventWriter", small)
+    frames = [mark_price(T), *[forceorder.encode(event(offset)) for offset in range(1000)]]
+    with Exchange(frames) as exchange, Running(
+        HeatmapService(path, ws_url=exchange.ws_url, rest_url=exchange.rest_url)
+    ) as running:  # fmt: skip
+        assert running.until(lambda s: s.stored == 1000).reconnects == 0

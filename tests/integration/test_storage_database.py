@@ -1,0 +1,136 @@
+"""Opening, migrating and refusing databases; every refusal is one sentence for people."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from contextlib import closing
+
+import pytest
+
+from Heatmap.errors import StorageError
+from Heatmap.storage.connection import describe, open_reader, open_writer
+from Heatmap.storage.migrations import APPLICATION_ID, LATEST, migrate, version_of
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "new folder" / "a b#?%.sqlite3"
+
+
+def created(path):
+    with closing(open_writer(path)) as connection:
+        migrate(connection, path)
+
+
+def test_a_missing_folder_and_file_are_made_whatever_their_name(path):
+    created(path)
+    assert path.is_file()
+    with closing(open_reader(path)) as reader:
+        assert version_of(reader, path) == LATEST
+        assert reader.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID
+        assert reader.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            reader.execute("DELETE FROM liq_events")
+
+
+def test_migrating_twice_changes_nothing_and_two_at_once_agree(path):
+    threads = [threading.Thread(target=created, args=(path,)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    created(path)
+    with closing(open_reader(path)) as reader:
+        tables = {row[0] for row in reader.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    assert tables == {"liq_events", "coverage", "tick_sizes"}
+
+
+def test_a_step_that_fails_leaves_nothing_behind(path, monkeypatch):
+    monkeypatch.setattr(
+        "Heatmap.storage.migrations.MIGRATIONS", (lambda: "CREATE TABLE one (a); CREATE TABLE one (b);",)
+    )
+    with closing(open_writer(path)) as connection:
+        with pytest.raises(StorageError):
+            migrate(connection, path)
+        assert not connection.in_transaction
+        assert connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
+
+
+def test_the_indices_of_the_design_exist_and_the_window_query_reads_nothing_else(path):
+    created(path)
+    with closing(open_reader(path)) as reader:
+        names = {row[0] for row in reader.execute("SELECT name FROM sqlite_master WHERE type = 'index'")}
+        assert {"idx_liq_events_symbol_ts", "idx_liq_events_ts", "uq_liq_events"} <= names
+        plan = reader.execute(
+            "EXPLAIN QUERY PLAN SELECT ts_ms, price, notional, side FROM liq_events"
+            " WHERE source = 'a' AND symbol = 'b' AND ts_ms >= 1 AND ts_ms < 2 ORDER BY ts_ms, id"
+        ).fetchall()
+    assert [row[3].split(" (")[0] for row in plan] == ["SEARCH liq_events USING COVERING INDEX idx_liq_events_window"]
+
+
+def test_a_newer_schema_is_refused(path):
+    created(path)
+    with closing(open_writer(path)) as connection:
+        connection.execute(f"PRAGMA user_version = {LATEST + 1}")
+        with pytest.raises(StorageError) as caught:
+            migrate(connection, path)
+    assert "newer version" in caught.value.short
+
+
+@pytest.mark.parametrize(
+    "statement", ["CREATE TABLE theirs (a)", "PRAGMA user_version = 1", "PRAGMA application_id = 7"]
+)
+def test_another_programs_database_is_left_alone(path, statement):
+    with closing(open_writer(path)) as connection:
+        connection.execute(statement)
+        before = path.read_bytes()
+        with pytest.raises(StorageError) as caught:
+            migrate(connection, path)
+        assert "another program" in caught.value.short
+        assert path.read_bytes() == before
+
+
+def test_a_file_that_is_no_database_is_refused_and_not_touched(tmp_path):
+    path = tmp_path / "letter.txt"
+    path.write_text("dear all, " * 1000)
+    with pytest.raises(StorageError) as caught:
+        open_writer(path)
+    assert caught.value.short == f"The file {path} is not a database."
+    assert path.read_text().startswith("dear all")
+
+
+def test_a_folder_that_cannot_be_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError) as caught:
+        open_writer(tmp_path / "file" / "x.sqlite3")
+    assert str(tmp_path / "file") in caught.value.short
+    with pytest.raises(StorageError, match="folder"):
+        open_writer(tmp_path)
+
+
+def test_a_reader_does_not_create(tmp_path):
+    with pytest.raises(StorageError, match="CANTOPEN"):
+        open_reader(tmp_path / "none.sqlite3")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (sqlite3.SQLITE_BUSY, "Another program"),
+        (sqlite3.SQLITE_BUSY_SNAPSHOT, "Another program"),
+        (sqlite3.SQLITE_FULL, "disk is full"),
+        (sqlite3.SQLITE_READONLY_DBMOVED, "read-only"),
+        (sqlite3.SQLITE_IOERR_WRITE, "disk fails"),
+        (sqlite3.SQLITE_CORRUPT, "damaged"),
+    ],
+)
+def test_sqlites_codes_become_sentences(tmp_path, code, words):
+    error = sqlite3.OperationalError("x")
+    error.sqlite_errorcode = code
+    assert words in describe(error, tmp_path)
+
+
+def test_an_error_without_a_code_still_has_a_sentence(tmp_path):
+    assert "odd" in describe(sqlite3.OperationalError("odd"), tmp_path)
