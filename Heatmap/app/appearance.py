@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from PyQt6.QtGui import QColor, QPalette
-from PyQt6.QtWidgets import QApplication
+
+if TYPE_CHECKING:
+    from PyQt6.QtWidgets import QApplication
 
 WINDOW, BASE, BUTTON = QColor("#161a21"), QColor("#0e1116"), QColor("#232933")
 TEXT, DIM, ACCENT = QColor("#d5dae2"), QColor("#7d8796"), QColor("#2f7fd1")

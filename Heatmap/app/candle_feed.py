@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from PyQt6.QtCore import QObject, pyqtSignal
 from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
-from Heatmap.errors import FeedError, FrameError
+from Heatmap.errors import FrameError, RestError
 from Heatmap.ingestion.backoff import Backoff
-from Heatmap.ingestion.endpoints import MAX_KLINES, kline_stream, klines_url, market_stream_url
+from Heatmap.ingestion.endpoints import MAX_KLINES, kline_stream, klines_url, market_stream_url, normalise_ws_base
+from Heatmap.ingestion.failure import Failure, of_socket_error
 from Heatmap.ingestion.kline import Candle, decode_frame, decode_rows
 from Heatmap.ingestion.rest import fetch_json
 
@@ -39,8 +41,9 @@ MIN_BARS = 500
 SILENCE_S = 60.0
 OPEN_TIMEOUT_S = 10.0
 MAX_FRAME_BYTES = 64 * 1024
+# The exchange's error code for a symbol it does not list (developers.binance.com, USD-M futures, "Error Codes").
+INVALID_SYMBOL = "-1121"
 MAX_REST_BYTES = 8 * 1024 * 1024
-FAILURES = (FeedError, FrameError, OSError, TimeoutError, WebSocketException)
 
 
 def history_requests(interval_ms: int, now_ms: int) -> list[tuple[int, int, int]]:
@@ -72,13 +75,16 @@ class CandleFeed(QObject):
 
     historyReady = pyqtSignal(object)  # list[Candle], ascending, the last one unfinished
     candleReady = pyqtSignal(object)  # Candle: the newest one, changed or new
-    problemChanged = pyqtSignal(str)  # why there are no candles at the moment; "" when they flow
+    # Why there are no candles at the moment: a reason word of `Heatmap.ingestion.failure`, and a sentence in English.
+    # Both are "" when candles flow.
+    problemChanged = pyqtSignal(str, str)
 
     def __init__(self, ws_url: str, rest_url: str, *, clock: Clock, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._ws_url = ws_url
         self._rest_url = rest_url
         self._clock = clock
+        self._reason = ""
         self._task: asyncio.Task[None] | None = None
 
     def show(self, symbol: str, interval: str) -> None:
@@ -99,24 +105,40 @@ class CandleFeed(QObject):
         backoff = Backoff()
         while True:
             backoff.attempted(self._clock.monotonic_s())
-            try:
-                await self._session(symbol, interval, backoff)
-                reason = "closed by the exchange"
-            except FAILURES as error:
-                reason = error.short if isinstance(error, FeedError | FrameError) else str(error) or repr(error)
-                log.warning("candles of %s %s: %s", symbol, interval, error)
-            self.problemChanged.emit(reason)
-            await asyncio.sleep(backoff.next_delay_s(self._clock.monotonic_s()))
+            seen = await self._session(symbol, interval, backoff)
+            if seen.reason != self._reason:
+                self._reason = seen.reason
+                log.warning("candles of %s %s: %s", symbol, interval, seen.detail)
+            self.problemChanged.emit(seen.reason, seen.detail)
+            await asyncio.sleep(backoff.next_delay_s(self._clock.monotonic_s(), at_least_s=seen.wait_s))
 
-    async def _session(self, symbol: str, interval: str, backoff: Backoff) -> None:
-        """Serve one connection until it ends. The socket is opened first, so that no candle falls between the two."""
+    async def _session(self, symbol: str, interval: str, backoff: Backoff) -> Failure:
+        """Serve one connection until it ends; return why."""
+        place = normalise_ws_base(self._ws_url).partition("://")[2]
+        try:
+            return await self._serve(symbol, interval, backoff)
+        except RestError as error:
+            unknown = error.status == HTTPStatus.BAD_REQUEST and INVALID_SYMBOL in str(error)
+            reason = "unknown-symbol" if unknown else error.reason
+            return Failure(reason, error.short, error.status, error.retry_after_s or 0.0)
+        except FrameError as error:
+            return Failure("protocol", f"{place} sent a candle that cannot be: {error}.")
+        except (OSError, WebSocketException) as error:
+            return of_socket_error(error, place, max_bytes=MAX_FRAME_BYTES, now_ms=self._clock.now_ms())
+
+    async def _serve(self, symbol: str, interval: str, backoff: Backoff) -> Failure:
+        """The socket is opened before history is asked for, so that no candle falls between the two."""
         url = market_stream_url(self._ws_url, [kline_stream(symbol, interval)])
         async with connect(url, open_timeout=OPEN_TIMEOUT_S, max_size=MAX_FRAME_BYTES) as socket:
             self.historyReady.emit(await self._history(symbol, interval))
-            self.problemChanged.emit("")
+            self._reason = ""
+            self.problemChanged.emit("", "")
             while True:
-                async with asyncio.timeout(SILENCE_S):
-                    frame = await socket.recv()
+                try:
+                    async with asyncio.timeout(SILENCE_S):
+                        frame = await socket.recv()
+                except TimeoutError:
+                    return Failure("silent", f"No candle came for {SILENCE_S:.0f} s.")
                 update = decode_frame(frame)
                 if update is None or (update.symbol, update.interval) != (symbol, interval):
                     continue

@@ -121,4 +121,3 @@ class ChartView(QWebEngineView):
         self.setPage(None)
         if page is not None:
             sip.delete(page)
-

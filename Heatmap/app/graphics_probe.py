@@ -35,7 +35,7 @@ def main() -> int:
         if {"gl", "gl_error"} & report.keys() and {"web", "web_error"} & report.keys():
             application.quit()
 
-    def page_loaded(ok: bool) -> None:  # noqa: FBT001  # Qt's signature
+    def page_loaded(ok: bool) -> None:  # Qt's signature
         if ok and view.title() == "heatmap":
             say("web", "a page loads and runs")
         else:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from PyQt6 import sip
-from PyQt6.QtCore import QSettings, Qt, pyqtSignal
+from PyQt6.QtCore import QSettings, Qt, QTimer, pyqtSignal
 from PyQt6.QtGui import QAction, QCloseEvent, QResizeEvent
 from PyQt6.QtWidgets import (
     QComboBox,
@@ -47,6 +47,7 @@ INTERVAL_FOR_WINDOW = {"2h": "1m", "8h": "3m", "2d": "15m"}
 INTERVAL_KEY = "program/interval"
 MESSAGE_MS = 8000
 TROUBLE_WIDTH_PX = 520
+STORAGE_WATCH_MS = 1000
 TROUBLE_STYLE = (
     "QLabel { color: #ffd9d6; background: rgba(92, 26, 24, 220); border: 1px solid #ef5350; border-radius: 4px;"
     " padding: 8px 12px; }"
@@ -108,6 +109,7 @@ class MainWindow(QMainWindow):
         self._market = market
         self._candles: Sequence[Candle] = ()
         self._fitted = False
+        self._candle_trouble = self._storage_trouble = ""
 
         self._bridge = ChartBridge(self)
         self._view = ChartView(self._bridge, self)
@@ -147,6 +149,10 @@ class MainWindow(QMainWindow):
         translator.follow(settings)
         translator.languageChanged.connect(self._set_texts)
         self._set_texts()
+        self._storage_watch = QTimer(self)
+        self._storage_watch.setInterval(STORAGE_WATCH_MS)
+        self._storage_watch.timeout.connect(self._watch_storage)
+        self._storage_watch.start()
 
     @property
     def view(self) -> ChartView:
@@ -166,6 +172,7 @@ class MainWindow(QMainWindow):
 
     async def stop(self) -> None:
         """End the candle feed and the plugin; the service is the caller's."""
+        self._storage_watch.stop()
         await self._feed.close()
         self.plugin.detach()
 
@@ -290,13 +297,29 @@ class MainWindow(QMainWindow):
             self._fitted = True
             self.fit()
 
-    def _candle_problem(self, reason: str) -> None:
-        """Say over the chart why there are no candles, for as long as there are none."""
-        if reason:
-            self._trouble.setText(self._translator.text("error.candles", reason=reason))
-            self._place_trouble()
-            self._trouble.raise_()
-        self._trouble.setVisible(bool(reason))
+    def _candle_problem(self, reason: str, detail: str) -> None:
+        text = self._translator
+        key = f"connection.reason.{reason}"
+        words = text.text(key) if text.has(key) else detail
+        self._candle_trouble = text.text("error.candles", reason=words) if reason else ""
+        self._show_trouble()
+
+    def _watch_storage(self) -> None:
+        """An event that cannot be stored is the worst that can happen here; it is said over the chart."""
+        problem = self._service.status().storage_problem
+        if problem:
+            problem = self._translator.text("status.database_problem_help", problem=problem)
+        if problem != self._storage_trouble:
+            self._storage_trouble = problem
+            self._show_trouble()
+
+    def _show_trouble(self) -> None:
+        """Say over the chart what does not work, for as long as it does not."""
+        text = "\n\n".join(filter(None, (self._storage_trouble, self._candle_trouble)))
+        self._trouble.setText(text)
+        self._trouble.setVisible(bool(text))
+        self._place_trouble()
+        self._trouble.raise_()
 
     def _place_trouble(self) -> None:
         self._trouble.setFixedWidth(min(TROUBLE_WIDTH_PX, self._view.width() - 40))

@@ -25,10 +25,12 @@ from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.demo.exchange import DemoExchange
 from Heatmap.demo.market import SimulatedMarket
 from Heatmap.demo.replay import Recording, ReplayMarket
-from Heatmap.events import Source
+from Heatmap.errors import StorageError
+from Heatmap.events import Coverage, Source
 from Heatmap.heatmap_service import HeatmapService
 from Heatmap.plugin import SETTINGS_ORGANIZATION
 from Heatmap.storage.bulk_insert import bulk_insert
+from Heatmap.storage.erasure import erase_source
 from Heatmap.ui.graphics import configure_graphics
 from Heatmap.ui.settings_model import SettingsModel
 from Heatmap.ui.translation import Translator
@@ -107,9 +109,11 @@ class Program:
         if db_path is None:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="heatmap-", ignore_cleanup_errors=True))
             db_path = Path(folder) / f"{source}.sqlite3"
-        if isinstance(simulated, SimulatedMarket):
-            now_ms = self._clock.now_ms()
-            bulk_insert(db_path, simulated.liquidations(now_ms - HISTORY_MS, now_ms))
+        try:
+            self._prepare_database(db_path, simulated)
+        except StorageError as error:
+            # The service meets the same trouble and keeps trying; the window says so. The chart works without.
+            log.warning("the database is not prepared: %s", error)
         service = HeatmapService(
             db_path,
             (simulated.instrument.symbol,),
@@ -118,6 +122,15 @@ class Program:
             source=source,
         )
         return service, Market(source=source, notes=notes)
+
+    def _prepare_database(self, db_path: Path, market: SimulatedMarket | ReplayMarket) -> None:
+        if isinstance(market, SimulatedMarket):
+            now_ms = self._clock.now_ms()
+            span = Coverage(Source.DEMO, market.instrument.symbol, now_ms - HISTORY_MS, now_ms)
+            bulk_insert(db_path, market.liquidations(span.start_ms, span.end_ms), coverage=[span])
+        else:
+            # The shift depends on the present: an earlier replay would lie in the map a second time.
+            erase_source(db_path, Source.REPLAY)
 
     # -- window ------------------------------------------------------------------------------------------------------
 

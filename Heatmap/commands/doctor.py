@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import os
@@ -12,13 +11,16 @@ import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
 from Heatmap.app.virtual_display import display_is_missing, virtual_display
+from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.errors import HeatmapError, RestError
 from Heatmap.heatmap_service import default_db_path
+from Heatmap.ingestion import exchange_info
 from Heatmap.ingestion.endpoints import (
     DEFAULT_REST_URL,
     DEFAULT_WS_URL,
@@ -26,13 +28,17 @@ from Heatmap.ingestion.endpoints import (
     mark_price_stream,
     market_stream_url,
 )
-from Heatmap.ingestion.exchange_info import tick_size_of
-from Heatmap.ingestion.rest import fetch_json
+from Heatmap.ingestion.failure import of_socket_error
+from Heatmap.ingestion.rest import fetch_bytes
 from Heatmap.storage.connection import open_writer
+
+if TYPE_CHECKING:
+    import argparse
 
 TIMEOUT_S = 15.0
 PROBE_TIMEOUT_S = 60.0
 MAX_REST_BYTES = 32 * 1024 * 1024
+MAX_FRAME_BYTES = 64 * 1024
 EXIT_SICK = 1
 
 
@@ -96,7 +102,7 @@ def _graphics() -> list[Finding]:
                     Finding("WebEngine", well=False, detail="not checked without a display"),
                 ]
         try:
-            probe = subprocess.run(  # noqa: S603  # this interpreter, a module of this package
+            probe = subprocess.run(  # this interpreter, a module of this package
                 [sys.executable, "-m", "Heatmap.app.graphics_probe"],
                 capture_output=True,
                 text=True,
@@ -140,23 +146,29 @@ async def _endpoints(options: argparse.Namespace) -> list[Finding]:
     symbol = str(options.symbol).upper()
     findings = []
     try:
-        info = await fetch_json(exchange_info_url(options.rest_url), timeout_s=TIMEOUT_S, max_bytes=MAX_REST_BYTES)
-        tick = tick_size_of(info, symbol)
+        body = await fetch_bytes(exchange_info_url(options.rest_url), timeout_s=TIMEOUT_S, max_bytes=MAX_REST_BYTES)
+        tick = exchange_info.decode(body).tick_size(symbol)
         findings.append(Finding("REST", well=True, detail=f"{options.rest_url}: tick size of {symbol} is {tick}"))
     except HeatmapError as error:
         cure = "the exchange may not serve this region" if _is_region(error) else "check network, proxy and --rest-url"
         findings.append(Finding("REST", well=False, detail=f"{options.rest_url}: {error.short}", cure=cure))
     cure = "check network, proxy and --ws-url; the live route is /market"
+    place = str(options.ws_url)
     try:
-        url = market_stream_url(options.ws_url, [mark_price_stream(symbol)])
-        async with connect(url, open_timeout=TIMEOUT_S) as socket:
-            await asyncio.wait_for(socket.recv(), TIMEOUT_S)
-        findings.append(Finding("streams", well=True, detail=f"{options.ws_url}: market data arrives"))
+        url = market_stream_url(place, [mark_price_stream(symbol)])
+        async with asyncio.timeout(TIMEOUT_S), connect(url, open_timeout=TIMEOUT_S) as socket:
+            await socket.recv()
+        findings.append(Finding("streams", well=True, detail=f"{place}: market data arrives"))
     except TimeoutError:
-        detail = f"{options.ws_url}: no market data within {TIMEOUT_S:.0f} s"
+        detail = f"{place}: no market data within {TIMEOUT_S:.0f} s"
         findings.append(Finding("streams", well=False, detail=detail, cure=cure))
-    except (HeatmapError, OSError, WebSocketException) as error:
-        findings.append(Finding("streams", well=False, detail=f"{options.ws_url}: {error}", cure=cure))
+    except HeatmapError as error:
+        findings.append(Finding("streams", well=False, detail=error.short, cure=cure))
+    except (OSError, WebSocketException) as error:
+        seen = of_socket_error(
+            error, place.partition("://")[2], max_bytes=MAX_FRAME_BYTES, now_ms=SYSTEM_CLOCK.now_ms()
+        )
+        findings.append(Finding("streams", well=False, detail=seen.detail, cure=cure))
     return findings
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NoReturn
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus, WebSocketException
+from websockets.exceptions import WebSocketException
 
 from Heatmap.clock import SYSTEM_CLOCK, Clock
 from Heatmap.errors import FrameError
@@ -183,7 +183,9 @@ class FeedCollector:
                 self._report()
                 await self._read(connection)
         except (WebSocketException, OSError) as error:
-            return self._why(error)
+            return failure.of_socket_error(
+                error, self._place, max_bytes=forceorder.MAX_FRAME_BYTES, now_ms=self._clock.now_ms()
+            )
         except Exception as error:  # noqa: BLE001 - a fault of ours costs one connection, not the feed
             _LOG.exception("the session failed in an unforeseen way")
             return Failure("internal", f"The session failed in an unforeseen way: {error!r}.")
@@ -264,34 +266,6 @@ class FeedCollector:
             _LOG.warning("the exchange refuses a request (%s): %s", message.error_code, message.message)
         elif isinstance(message, forceorder.Ignored) and message.reason == "serverShutdown":
             _LOG.info("the exchange announces that it will close this connection")
-
-    def _why(self, error: WebSocketException | OSError) -> Failure:
-        if isinstance(error, ConnectionClosed):
-            return self._why_closed(error)
-        if isinstance(error, InvalidStatus):
-            answer = error.response
-            return failure.of_http_answer(
-                answer.status_code,
-                {key.title(): value for key, value in answer.headers.raw_items()},
-                answer.body.decode("utf-8", "replace"),
-                self._place,
-                now_ms=self._clock.now_ms(),
-            )
-        if isinstance(error, OSError):
-            return failure.of_network_error(error, self._place)
-        if isinstance(error, InvalidMessage) and isinstance(error.__cause__, (EOFError, OSError)):
-            return failure.of_network_error(error.__cause__, self._place)
-        return Failure("protocol", f"{self._place} does not speak WebSocket as expected: {error}.")
-
-    def _why_closed(self, error: ConnectionClosed) -> Failure:
-        sent, received = error.sent, error.rcvd
-        if sent is not None and sent.code == _TOO_BIG and not error.rcvd_then_sent:
-            limit = forceorder.MAX_FRAME_BYTES
-            return Failure("too-large", f"{self._place} sent a message of more than {limit} bytes.")
-        if received is None:
-            return Failure("closed", f"The connection to {self._place} broke off.")
-        words = f" ({received.code}{' ' + received.reason if received.reason else ''})"
-        return Failure("closed", f"{self._place} closed the connection{words}.")
 
     def _report(self) -> None:
         """Tell of the state if it changed."""

@@ -10,8 +10,13 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
+from websockets.frames import CloseCode
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from websockets.exceptions import WebSocketException
 
 REFUSED_WAIT_S = 60.0
 """Seconds to wait after a refusal (region, ban) that names no time of its own."""
@@ -103,6 +108,48 @@ def of_http_answer(status: int, headers: Mapping[str, str], body: str, place: st
         return Failure("banned", sentence, status, wait_s)
     excerpt = " ".join(body.split())[:200]
     return Failure("http", f"{place} answered HTTP {status}{': ' + excerpt if excerpt else ''}.", status)
+
+
+def of_socket_error(error: WebSocketException | OSError, place: str, *, max_bytes: int, now_ms: int) -> Failure:
+    """Return why a WebSocket did not open, or ended.
+
+    Parameters
+    ----------
+    error
+        What connecting or reading raised.
+    place
+        Host for the sentence.
+    max_bytes
+        The size of a message above which this side closes.
+    now_ms
+        See `of_http_answer`.
+    """
+    if isinstance(error, ConnectionClosed):
+        return _of_close(error, place, max_bytes)
+    if isinstance(error, InvalidStatus):
+        answer = error.response
+        return of_http_answer(
+            answer.status_code,
+            {key.title(): value for key, value in answer.headers.raw_items()},
+            answer.body.decode("utf-8", "replace"),
+            place,
+            now_ms=now_ms,
+        )
+    if isinstance(error, OSError):
+        return of_network_error(error, place)
+    if isinstance(error, InvalidMessage) and isinstance(error.__cause__, (EOFError, OSError)):
+        return of_network_error(error.__cause__, place)
+    return Failure("protocol", f"{place} does not speak WebSocket as expected: {error}.")
+
+
+def _of_close(error: ConnectionClosed, place: str, max_bytes: int) -> Failure:
+    sent, received = error.sent, error.rcvd
+    if sent is not None and sent.code == CloseCode.MESSAGE_TOO_BIG and not error.rcvd_then_sent:
+        return Failure("too-large", f"{place} sent a message of more than {max_bytes} bytes.")
+    if received is None:
+        return Failure("closed", f"The connection to {place} broke off.")
+    words = f" ({received.code}{' ' + received.reason if received.reason else ''})"
+    return Failure("closed", f"{place} closed the connection{words}.")
 
 
 def _asked_wait_s(headers: Mapping[str, str], body: str, now_ms: int) -> float:

@@ -1,0 +1,49 @@
+"""Taking events out again that were never a record of anything: simulated and replayed ones."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from Heatmap.errors import StorageError
+from Heatmap.events import Source
+from Heatmap.storage.connection import open_writer, storage_error
+from Heatmap.storage.migrations import migrate
+
+
+def erase_source(db_path: str | Path, source: str) -> int:
+    """Delete all events and all coverage of a source that can be made again.
+
+    Parameters
+    ----------
+    db_path
+        The database; one that does not exist is left so.
+    source
+        `Source.DEMO` or `Source.REPLAY`.
+
+    Returns
+    -------
+    int
+        How many events were deleted.
+
+    Raises
+    ------
+    StorageError
+        The source is a recorded one, which nothing here may delete, or the database cannot be written.
+    """
+    if source not in (Source.DEMO, Source.REPLAY):
+        raise StorageError(f"expected a simulated or replayed source, was {source!r}: recorded events are never erased")
+    path = Path(db_path)
+    if not path.exists():
+        return 0
+    try:
+        with closing(open_writer(path)) as connection:
+            migrate(connection, path)
+            connection.execute("BEGIN IMMEDIATE")
+            erased = connection.execute("DELETE FROM liq_events WHERE source = ?", (str(source),)).rowcount
+            connection.execute("DELETE FROM coverage WHERE source = ?", (str(source),))
+            connection.execute("COMMIT")
+    except sqlite3.Error as error:
+        raise storage_error(error, path) from error
+    return erased
