@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from Heatmap.app.web_engine import prepare_web_engine
+from Heatmap.ui.graphics import configure_graphics
+
 RECORDED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
 def pytest_configure() -> None:
     """Prepare Qt before pytest-qt makes its application, as every host must."""
-    from Heatmap.app.sandbox import allow_root
-    from Heatmap.ui.graphics import configure_graphics
-
-    allow_root()
+    prepare_web_engine()
     configure_graphics()
 
 

@@ -10,7 +10,7 @@ from PyQt6.QtGui import QColor
 from PyQt6.QtWebEngineWidgets import QWebEngineView
 from PyQt6.QtWidgets import QApplication
 
-from Heatmap.app.sandbox import allow_root
+from Heatmap.app.web_engine import prepare_web_engine
 from Heatmap.ui.graphics import configure_graphics
 from Heatmap.ui.underlay import Underlay
 
@@ -21,7 +21,7 @@ EXIT_SICK = 1
 
 def main() -> int:
     """Probe, print, return 0 if both work."""
-    allow_root()
+    prepare_web_engine()
     configure_graphics()
     application = QApplication(["heatmap-probe"])
     view = QWebEngineView()

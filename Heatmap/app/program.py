@@ -20,7 +20,7 @@ from PyQt6.QtWidgets import QApplication
 from Heatmap.app.appearance import apply_dark_look
 from Heatmap.app.main_window import MainWindow, Market
 from Heatmap.app.qt_log import take_qt_messages
-from Heatmap.app.sandbox import allow_root
+from Heatmap.app.web_engine import prepare_web_engine
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.demo.exchange import DemoExchange
 from Heatmap.demo.market import SimulatedMarket
@@ -136,7 +136,7 @@ class Program:
 
     def _application(self, stack: ExitStack) -> QApplication:
         take_qt_messages()
-        allow_root()
+        prepare_web_engine()
         configure_graphics()
         application = QApplication(["heatmap"])
         application.setApplicationName("heatmap")

@@ -22,7 +22,7 @@ EXPECTED = (
     "initInstance: No Vulkan library available",
     "Failed to create platform Vulkan instance",
     "Unable to detect GPU vendor",
-    "Sandboxing disabled by user",  # already said by Heatmap.app.sandbox
+    "Sandboxing disabled by user",  # already said by Heatmap.app.web_engine
 )
 
 
