@@ -1,0 +1,118 @@
+"""The build thread on a real file: it follows the store, the view and the settings, and the latest wins."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+
+import pytest
+
+from Heatmap.clock import SYSTEM_CLOCK
+from Heatmap.events import LiquidationEvent, Side
+from Heatmap.heatmap_settings import HeatmapSettings
+from Heatmap.storage.bulk_insert import bulk_insert
+from Heatmap.ui.build_worker import BuildRequest, BuildWorker
+from Heatmap.ui.view_grid import View
+
+MINUTE_MS = 60_000
+
+
+def event(age_ms: int, *, price: float = 100.0, qty: float = 10.0, side: Side = Side.SELL) -> LiquidationEvent:
+    ts_ms = SYSTEM_CLOCK.now_ms() - age_ms
+    return LiquidationEvent(ts_ms, "BTCUSDT", side, price, qty, price * qty)
+
+
+def request(**changes) -> BuildRequest:
+    now_ms = SYSTEM_CLOCK.now_ms()
+    view = View(now_ms - 60 * MINUTE_MS, now_ms + 5 * MINUTE_MS, 90.0, 110.0, 800, 400)
+    values = {"symbol": "BTCUSDT", "view": view, "settings": HeatmapSettings(), "tick_size": 0.1, "dark": True}
+    return BuildRequest(**(values | changes))
+
+
+@pytest.fixture
+def db_path(tmp_path):
+    return tmp_path / "events.sqlite3"
+
+
+@pytest.fixture
+def worker(qtbot, db_path):
+    del qtbot
+    worker = BuildWorker(db_path, clock=SYSTEM_CLOCK)
+    worker.start()
+    yield worker
+    worker.stop()
+    assert not [thread for thread in threading.enumerate() if thread.name == "heatmap-build"]
+
+
+def built(qtbot, worker, wanted):
+    """Return the first image that satisfies a condition."""
+    with qtbot.waitSignal(worker.built, timeout=20_000, check_params_cb=lambda image, _: wanted(image)) as signal:
+        pass
+    return signal.args[0]
+
+
+def test_stored_events_are_built(qtbot, worker, db_path):
+    bulk_insert(db_path, [event(10 * MINUTE_MS), event(20 * MINUTE_MS, price=95.0), event(10 * MINUTE_MS, price=150.0)])
+    worker.request(request())
+    image = built(qtbot, worker, lambda image: image is not None and image.events == 2)
+    assert image.outside == 1
+    assert image.rgba[..., 3].max() > 0
+
+
+def test_a_new_row_comes_in_without_being_asked_for(qtbot, worker, db_path):
+    bulk_insert(db_path, [event(10 * MINUTE_MS)])
+    worker.request(request())
+    built(qtbot, worker, lambda image: image is not None and image.events == 1)
+    # Another program writes: nothing but the file itself tells.
+    bulk_insert(db_path, [event(5 * MINUTE_MS)])
+    built(qtbot, worker, lambda image: image is not None and image.events == 2)
+
+
+def test_a_file_that_appears_later_is_picked_up(qtbot, worker, db_path):
+    worker.request(request())
+    built(qtbot, worker, lambda image: image is not None and image.events == 0)
+    bulk_insert(db_path, [event(5 * MINUTE_MS)])
+    built(qtbot, worker, lambda image: image is not None and image.events == 1)
+
+
+def test_another_source_and_another_symbol_are_not_mixed_in(qtbot, worker, db_path):
+    simulated = dataclasses.replace(event(5 * MINUTE_MS), source="demo")
+    other = dataclasses.replace(event(6 * MINUTE_MS), symbol="ETHUSDT")
+    bulk_insert(db_path, [simulated, other, event(7 * MINUTE_MS)])
+    worker.request(request())
+    built(qtbot, worker, lambda image: image is not None and image.events == 1)
+    worker.request(request(settings=HeatmapSettings(source="demo")))
+    built(qtbot, worker, lambda image: image is not None and image.events == 1)
+
+
+def test_a_wider_window_is_read_again(qtbot, worker, db_path):
+    bulk_insert(db_path, [event(30 * MINUTE_MS), event(5 * 60 * MINUTE_MS)])
+    wide = dataclasses.replace(request().view, start_ms=SYSTEM_CLOCK.now_ms() - 6 * 60 * MINUTE_MS)
+    worker.request(request(view=wide, settings=HeatmapSettings(window="2h")))
+    built(qtbot, worker, lambda image: image is not None and image.events == 1)
+    worker.request(request(view=wide, settings=HeatmapSettings(window="8h")))
+    built(qtbot, worker, lambda image: image is not None and image.events == 2)
+
+
+def test_a_view_out_of_the_window_shows_nothing(qtbot, worker):
+    past = dataclasses.replace(request().view, start_ms=0, end_ms=MINUTE_MS)
+    worker.request(request(view=past))
+    built(qtbot, worker, lambda image: image is None)
+
+
+def test_an_unreadable_file_is_told_and_recovery_too(qtbot, worker, db_path):
+    db_path.write_bytes(b"this is no database" * 300)
+    with qtbot.waitSignal(worker.problem, timeout=20_000) as told:
+        worker.request(request())
+    assert told.args[0]
+    with qtbot.waitSignal(worker.problem, timeout=20_000, check_params_cb=lambda text: text == ""):
+        db_path.unlink()
+        bulk_insert(db_path, [event(5 * MINUTE_MS)])
+
+
+def test_statistics_are_sums_of_the_window(qtbot, worker, db_path):
+    bulk_insert(db_path, [event(5 * MINUTE_MS, qty=3.0), event(6 * MINUTE_MS, qty=7.0, side=Side.BUY)])
+    with qtbot.waitSignal(worker.counted, timeout=20_000, check_params_cb=lambda figures: figures.events == 2) as told:
+        worker.request(request())
+    figures = told.args[0]
+    assert (figures.long_usd, figures.short_usd, figures.largest_usd) == (300.0, 700.0, 700.0)

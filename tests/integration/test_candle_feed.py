@@ -1,0 +1,143 @@
+"""Candles from the demo exchange: history, then live, then again after the connection broke."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from Heatmap.app.candle_feed import HISTORY_MS, INTERVAL_MS, MIN_BARS, CandleFeed, history_requests
+from Heatmap.app.chart_bridge import ChartBridge, price_format
+from Heatmap.clock import SYSTEM_CLOCK
+from Heatmap.demo.exchange import DemoExchange
+from Heatmap.demo.market import SimulatedMarket
+from Heatmap.ingestion.endpoints import MAX_KLINES
+from Heatmap.ingestion.kline import Candle
+
+PATIENCE_S = 20
+
+
+@given(st.sampled_from(sorted(INTERVAL_MS)), st.integers(1_600_000_000_000, 1_900_000_000_000))
+def test_history_is_asked_for_in_pages_without_gap_or_overlap(interval, now_ms):
+    step_ms = INTERVAL_MS[interval]
+    pages = history_requests(step_ms, now_ms)
+    opens = [start + k * step_ms for start, _, count in pages for k in range(count)]
+    assert opens == list(range(opens[0], opens[-1] + 1, step_ms))
+    assert opens[-1] == now_ms - now_ms % step_ms
+    assert len(opens) >= MIN_BARS
+    assert opens[0] <= now_ms - HISTORY_MS + step_ms
+    assert all(count <= MAX_KLINES and end == start + count * step_ms - 1 for start, end, count in pages)
+
+
+@pytest.mark.parametrize(
+    ("tick", "price", "expected"),
+    [(0.1, 90_000.0, (1, 0.1)), (0.01, 90_000.0, (2, 0.01)), (0.5, 3_000.0, (1, 0.5)), (1.0, 90_000.0, (0, 1.0))],
+)
+def test_the_axis_shows_the_ticks_decimals(tick, price, expected):
+    assert price_format(tick, price) == expected
+
+
+def test_without_a_tick_the_price_decides():
+    assert price_format(None, 90_000.0) == (0, 1.0)
+    assert price_format(None, 0.012) == (6, pytest.approx(1e-6))
+
+
+class Listener:
+    """Collects what the feed says and lets a test wait for more."""
+
+    def __init__(self, feed: CandleFeed) -> None:
+        self.histories: list[list[Candle]] = []
+        self.candles: list[Candle] = []
+        self.problems: list[str] = []
+        self._news = asyncio.Event()
+        feed.historyReady.connect(lambda candles: self._take(self.histories, candles))
+        feed.candleReady.connect(lambda candle: self._take(self.candles, candle))
+        feed.problemChanged.connect(lambda reason, _: self._take(self.problems, reason))
+
+    def _take(self, to: list, item: object) -> None:
+        to.append(item)
+        self._news.set()
+
+    async def until(self, condition) -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            while not condition():
+                self._news.clear()
+                await self._news.wait()
+
+
+def play(scene, exchange) -> None:
+    async def run() -> None:
+        feed = CandleFeed(exchange.ws_url, exchange.rest_url, clock=SYSTEM_CLOCK)
+        listener = Listener(feed)
+        try:
+            await scene(feed, listener)
+        finally:
+            await feed.close()
+
+    asyncio.run(run())
+
+
+@pytest.fixture
+def exchange():
+    with DemoExchange(SimulatedMarket()) as running:
+        yield running
+
+
+def test_history_comes_first_and_live_candles_continue_it(exchange):
+    async def scene(feed, listener):
+        feed.show("BTCUSDT", "1m")
+        await listener.until(lambda: len(listener.candles) >= 3)
+        history = listener.histories[0]
+        opens = [candle.open_ms for candle in history]
+        assert opens == list(range(opens[0], opens[-1] + 1, 60_000))
+        assert listener.candles[0].open_ms >= history[-1].open_ms
+        assert listener.problems == [""]
+
+    play(scene, exchange)
+
+
+def test_a_broken_connection_is_told_and_mended(exchange):
+    async def scene(feed, listener):
+        feed.show("BTCUSDT", "1m")
+        await listener.until(lambda: bool(listener.candles))
+        exchange.drop_connections(1001)
+        await listener.until(lambda: len(listener.histories) >= 2)
+        assert listener.problems == ["", "closed", ""]
+
+    play(scene, exchange)
+
+
+def test_showing_another_interval_ends_the_first(exchange):
+    async def scene(feed, listener):
+        feed.show("BTCUSDT", "1m")
+        await listener.until(lambda: bool(listener.candles))
+        feed.show("BTCUSDT", "15m")
+        await listener.until(lambda: len(listener.histories) >= 2)
+        assert listener.histories[-1][1].open_ms - listener.histories[-1][0].open_ms == 900_000
+        await listener.until(lambda: listener.candles[-1].close_ms - listener.candles[-1].open_ms == 899_999)
+        assert exchange.connection_count <= 2
+
+    play(scene, exchange)
+
+
+def test_an_unknown_symbol_is_named(exchange):
+    async def scene(feed, listener):
+        feed.show("NOPEUSDT", "1m")
+        await listener.until(lambda: "unknown-symbol" in listener.problems)
+
+    play(scene, exchange)
+
+
+def test_what_comes_before_the_page_is_ready_is_sent_then(qtbot):
+    bridge = ChartBridge()
+    candle = Candle(60_000, 1.0, 2.0, 0.5, 1.5, 10.0, 119_999, closed=False)
+    with qtbot.assertNotEmitted(bridge.historyReady):
+        bridge.set_history([candle], tick_size=0.1)
+        bridge.show_range(0, 10)
+    with qtbot.waitSignals([bridge.historyReady, bridge.rangeRequested]):
+        bridge.page_ready()
+    bridge.page_left()
+    with qtbot.assertNotEmitted(bridge.barReady):
+        bridge.update_bar(candle)
