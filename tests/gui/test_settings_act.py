@@ -1,0 +1,99 @@
+"""Every setting does something: the image changes, or the picture, or the texts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PyQt6.QtWidgets import QCheckBox, QComboBox
+
+from Heatmap.heatmap_settings import FIELDS
+
+pytestmark = [pytest.mark.gl]
+
+# One change of each setting that must give another image; together with those below they are all settings there are.
+IMAGE_CHANGES = {
+    "window": "2h",
+    "palette": "fire",
+    "normalization": "linear",
+    "decay": "20m",
+    "resolution": "manual",
+    "trail": "off",
+    "spot_size": "large",
+    "sides": "short",
+    "min_notional_usd": 50_000,
+    "clip_percentile": 90.0,
+}
+SCREEN_CHANGES = {"enabled": False, "opacity": 10, "smooth": False}
+NEEDS_MANUAL = {"manual_rows": 60, "manual_cols": 150}
+OTHERS = {"source", "language"}
+
+
+def test_every_setting_is_covered_here():
+    assert set(FIELDS) == {*IMAGE_CHANGES, *SCREEN_CHANGES, *NEEDS_MANUAL, *OTHERS}
+
+
+def test_image_settings_change_the_image(open_stage):
+    with open_stage() as stage:
+        stage.wait_for_heat()
+        stage.wait(lambda: stage.plugin.image.engine == "numba")
+        stage.wait_for_heat()
+        for key, value in IMAGE_CHANGES.items():
+            before, old = stage.plugin.image, getattr(stage.settings.value, key)
+            assert old != value, key
+            stage.settings.update(**{key: value})
+            stage.wait(lambda: stage.plugin.is_current)
+            after = stage.plugin.image
+            assert after is not before, key
+            same = before.rgba.shape == after.rgba.shape and np.array_equal(before.rgba, after.rgba)
+            assert not same, key
+            stage.settings.update(**{key: old})
+            stage.wait(lambda: stage.plugin.is_current)
+
+
+def test_manual_rows_and_columns_are_obeyed(open_stage):
+    with open_stage(settings={"resolution": "manual", "manual_rows": 300, "manual_cols": 400}) as stage:
+        stage.wait_for_heat()
+        fine = stage.plugin.image.spec
+        stage.settings.update(**NEEDS_MANUAL)
+        stage.wait(lambda: stage.plugin.is_current)
+        coarse = stage.plugin.image.spec
+        assert coarse.price_bin > 3 * fine.price_bin
+        assert coarse.time_bin_ms >= 2 * fine.time_bin_ms
+
+
+def test_smooth_and_sharp_cells_look_different(open_stage):
+    coarse = {"resolution": "manual", "manual_rows": 50, "manual_cols": 100, "trail": "off", "smooth": True}
+    with open_stage(settings=coarse) as stage:
+        stage.wait_for_heat()
+        stage.wait(lambda: edges(stage.pane()) > 0)
+        stage.wait(lambda: stage.plugin.is_current)
+        smooth = edges(stage.pane())
+        stage.settings.update(smooth=False)
+        stage.wait(lambda: edges(stage.pane()) > 1.2 * smooth)
+
+
+def edges(picture: np.ndarray) -> float:
+    """Return how hard the blue of the heat steps from row to row."""
+    blue = picture[80:420, 50:900, 2].astype(int)
+    return float((np.abs(np.diff(blue, axis=0)) > 30).sum())
+
+
+def test_the_language_changes_all_texts_at_once(open_stage):
+    with open_stage() as stage:
+        checkbox = stage.window.findChild(QCheckBox, "heatmap_enabled")
+        assert checkbox.text() == "Show heatmap"
+        stage.settings.update(language="de")
+        assert checkbox.text() == "Heatmap anzeigen"
+        assert "SIMULIERTER" in stage.window.windowTitle()
+        assert "Untergrenzen" in stage.window.findChild(type(stage.window._honesty), "honesty").text()
+
+
+def test_only_the_source_of_this_run_can_be_chosen(open_stage):
+    with open_stage() as stage:
+        box = next(
+            box
+            for box in stage.window.findChildren(QComboBox)
+            if {"demo", "replay", "binance"} <= {box.itemData(row) for row in range(box.count())}
+        )
+        enabled = {box.itemData(row) for row in range(box.count()) if box.model().item(row).isEnabled()}
+        assert enabled == {"demo"}
