@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 from contextlib import contextmanager
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -24,6 +24,9 @@ from Heatmap.heatmap_service import HeatmapService
 from Heatmap.storage.bulk_insert import bulk_insert
 from Heatmap.ui.settings_model import SettingsModel
 from Heatmap.ui.translation import Translator
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 HOUR_MS = 3_600_000
 # One unit of patience for every wait, scaled on slow machines.
@@ -116,7 +119,11 @@ class Stage:
 
     def wait_for_candles(self) -> None:
         """Wait until the chart shows candles on the screen: their two colours are nowhere else on the page."""
-        self.wait(lambda: self.plugin.viewport is not None and np.count_nonzero(candles_of(self.pane())) > 500)
+        self.wait(lambda: self.plugin.viewport is not None and self.candle_pixels() > 500)
+
+    def candle_pixels(self) -> int:
+        """Return how many pixels of the chart have the colours of candles."""
+        return int(np.count_nonzero(candles_of(self.pane())))
 
     def pane(self) -> np.ndarray:
         """Return the chart as composed on the screen now; what was just asked for may come a few frames later."""
