@@ -28,7 +28,8 @@ class EventColumns:
     is_long
         bool, True where a long position was liquidated (order side SELL).
     last_row_id
-        The largest database row id contained (0 if none): where the live tail goes on.
+        Where the live tail goes on: every event of this series up to this row id of the database has been read,
+        whether it is contained or lay outside of what was asked for. 0 if nothing was read.
     """
 
     ts_ms: NDArray[np.int64]

@@ -62,8 +62,7 @@ class RestError(FeedError):
     message
         What was asked and what came back.
     reason
-        A stable word: ``"dns"``, ``"refused"``, ``"tls"``, ``"timeout"``, ``"region"``, ``"banned"``, ``"http"``,
-        ``"too-large"`` or ``"bad-json"``.
+        A stable word of `Heatmap.ingestion.failure.Failure`, or ``"bad-json"``.
     status
         The HTTP status, or None when no answer came.
     retry_after_s

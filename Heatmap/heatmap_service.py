@@ -148,7 +148,12 @@ class HeatmapService:
             if not self._collect:
                 self._set_state(ConnectionState.READING, "", "")
                 return
-            writer = EventWriter(self._db_path, clock=self._clock, on_change=self._notify)
+            writer = EventWriter(
+                self._db_path,
+                clock=self._clock,
+                series=[(self._source, symbol) for symbol in self._symbols],
+                on_change=self._notify,
+            )
             listener = FeedListener(
                 on_event=writer.put,
                 on_market=lambda symbol, at_ms: writer.extend_coverage(self._source, symbol, at_ms),
@@ -172,10 +177,16 @@ class HeatmapService:
             )
 
             async def feed() -> None:
-                # A group waits until both have ended; gather would leave the socket half closed.
-                async with asyncio.TaskGroup() as group:
-                    group.create_task(collector.run())
-                    group.create_task(refresher.run())
+                try:
+                    # A group waits until both have ended; gather would leave the socket half closed.
+                    async with asyncio.TaskGroup() as group:
+                        group.create_task(collector.run())
+                        group.create_task(refresher.run())
+                except* Exception:
+                    # Neither is known to fail; but a dead feed must never go on looking alive.
+                    writer.close_coverage()
+                    self._set_state(ConnectionState.DOWN, "internal", "The feed ended because of a fault; see the log.")
+                    raise
 
             self._writer, self._collector = writer, collector
             self._feed = LoopThread(feed, name="heatmap-feed")

@@ -31,9 +31,10 @@ class ServiceStatus:
     detail
         One sentence for people, "" if there is nothing to say.
     last_event_ms
-        Exchange time of the newest liquidation stored by this process, or None.
+        Exchange time of the newest liquidation stored of the service's symbols and source, by this run or an earlier
+        one; ms since the epoch, or None. Always None while `READING`.
     last_market_ms
-        Receive time of the newest market data, or None.
+        Receive time of the newest market data, ms since the epoch, or None.
     received
         forceOrder frames decoded since start.
     stored

@@ -45,7 +45,8 @@ class RenderOptions:
         Share of an event's value with which its trail begins, in [0, 1]. Small, so that the event stays the brightest.
     sigma_cols, sigma_rows
         Radius (standard deviation) of the Gaussian spot of an event, in columns and rows; 0: one sharp cell. The
-        middle of a spot is the exact sum of its cell: where spots overlap the larger value is shown, never their sum.
+        middle of a spot is the exact sum of its cell: where spots of one side overlap the larger value is shown, never
+        their sum. A palette that tells the sides apart shows the sum of what both sides show.
     sides
         Which liquidations to show: "both", "long" or "short".
     min_notional

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -20,25 +19,24 @@ from Heatmap.app.virtual_display import display_is_missing, virtual_display
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.errors import HeatmapError, RestError
 from Heatmap.heatmap_service import default_db_path
-from Heatmap.ingestion import exchange_info
+from Heatmap.ingestion import exchange_info, forceorder
 from Heatmap.ingestion.endpoints import (
     DEFAULT_REST_URL,
     DEFAULT_WS_URL,
     exchange_info_url,
     mark_price_stream,
     market_stream_url,
+    normalise_symbol,
 )
 from Heatmap.ingestion.failure import of_socket_error
 from Heatmap.ingestion.rest import fetch_bytes
-from Heatmap.storage.connection import open_writer
+from Heatmap.storage.migrations import check_writable, open_database
 
 if TYPE_CHECKING:
     import argparse
 
 TIMEOUT_S = 15.0
 PROBE_TIMEOUT_S = 60.0
-MAX_REST_BYTES = 32 * 1024 * 1024
-MAX_FRAME_BYTES = 64 * 1024
 EXIT_SICK = 1
 
 
@@ -129,24 +127,25 @@ def _database(path: Path) -> Finding:
     cure = "check the folder's permissions and free space, or choose another file with --db"
     try:
         if path.exists():
-            open_writer(path).close()
-            if not os.access(path, os.W_OK):
-                return Finding("database", well=False, detail=f"{path} is read-only", cure=cure)
+            check_writable(path)
             return Finding("database", well=True, detail=f"{path}, {path.stat().st_size / 1e6:.1f} MB")
         folder = next(parent for parent in path.absolute().parents if parent.exists())
         with tempfile.TemporaryDirectory(dir=folder) as trial:
-            open_writer(Path(trial) / "trial.sqlite3").close()
+            open_database(Path(trial) / "trial.sqlite3").close()
     except (HeatmapError, OSError) as error:
-        return Finding("database", well=False, detail=f"{path}: {error}", cure=cure)
+        return Finding("database", well=False, detail=_sentence(error), cure=cure)
     return Finding("database", well=True, detail=f"{path} will be created")
 
 
 async def _endpoints(options: argparse.Namespace) -> list[Finding]:
     """Ask both endpoints; what counts is market data, not a handshake."""
-    symbol = str(options.symbol).upper()
     findings = []
     try:
-        body = await fetch_bytes(exchange_info_url(options.rest_url), timeout_s=TIMEOUT_S, max_bytes=MAX_REST_BYTES)
+        symbol = normalise_symbol(options.symbol)
+    except HeatmapError as error:
+        return [Finding("symbol", well=False, detail=error.short, cure="name one like BTCUSDT with --symbol")]
+    try:
+        body = await fetch_bytes(exchange_info_url(options.rest_url), timeout_s=TIMEOUT_S)
         tick = exchange_info.decode(body).tick_size(symbol)
         findings.append(Finding("REST", well=True, detail=f"{options.rest_url}: tick size of {symbol} is {tick}"))
     except HeatmapError as error:
@@ -156,8 +155,13 @@ async def _endpoints(options: argparse.Namespace) -> list[Finding]:
     place = str(options.ws_url)
     try:
         url = market_stream_url(place, [mark_price_stream(symbol)])
-        async with asyncio.timeout(TIMEOUT_S), connect(url, open_timeout=TIMEOUT_S) as socket:
-            await socket.recv()
+        async with (
+            asyncio.timeout(TIMEOUT_S),
+            connect(url, open_timeout=TIMEOUT_S, max_size=forceorder.MAX_FRAME_BYTES) as socket,
+        ):
+            # An acknowledgement is no market data: a dead route sends that too.
+            while not isinstance(forceorder.decode(await socket.recv()), forceorder.MarketHeartbeat):
+                pass
         findings.append(Finding("streams", well=True, detail=f"{place}: market data arrives"))
     except TimeoutError:
         detail = f"{place}: no market data within {TIMEOUT_S:.0f} s"
@@ -166,10 +170,14 @@ async def _endpoints(options: argparse.Namespace) -> list[Finding]:
         findings.append(Finding("streams", well=False, detail=error.short, cure=cure))
     except (OSError, WebSocketException) as error:
         seen = of_socket_error(
-            error, place.partition("://")[2], max_bytes=MAX_FRAME_BYTES, now_ms=SYSTEM_CLOCK.now_ms()
+            error, place.partition("://")[2], max_bytes=forceorder.MAX_FRAME_BYTES, now_ms=SYSTEM_CLOCK.now_ms()
         )
         findings.append(Finding("streams", well=False, detail=seen.detail, cure=cure))
     return findings
+
+
+def _sentence(error: HeatmapError | OSError) -> str:
+    return error.short if isinstance(error, HeatmapError) else str(error)
 
 
 def _is_region(error: HeatmapError) -> bool:

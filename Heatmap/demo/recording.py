@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from Heatmap.demo.wire import PUSH_DELAY_MS, encode, force_order
-from Heatmap.errors import ReplayError
+from Heatmap.errors import FrameError, ReplayError
 from Heatmap.events import LiquidationEvent, Side, Source
+from Heatmap.ingestion import forceorder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -34,7 +35,8 @@ _FIRST_MS, _LAST_MS = 1_483_228_800_000, 4_102_444_800_000
 _DECIMAL = re.compile(r"[0-9]{1,18}(\.[0-9]{1,18})?")
 # Ticks are at least 1e-8 wide and counted in 64 bits; no contract is anywhere near.
 _HIGHEST_PRICE = 1e9
-_COIN_MARGINED = re.compile(r"_(PERP|[0-9]+)$")
+# BTCUSD_PERP, BTCUSD_260925; but BTCUSDT_260925 is a USD-M contract with a delivery date.
+_COIN_MARGINED = re.compile(r"USD_(PERP|[0-9]+)$")
 _COIN_MARGINED_ST = 2
 
 
@@ -279,7 +281,13 @@ def _frame(line: bytes | None) -> RecordedFrame:
         order_json.encode()
     except UnicodeEncodeError:
         raise _UnplayableError("contains half a character (a lone surrogate)") from None
-    return RecordedFrame(event, order_json)
+    recorded = RecordedFrame(event, order_json)
+    try:
+        # What the feed would refuse must not be counted as played.
+        forceorder.decode(recorded.wire())
+    except FrameError as error:
+        raise _UnplayableError(f"the feed would refuse it: {error}") from None
+    return recorded
 
 
 def _event(order: Mapping[str, object], frame_st: object) -> LiquidationEvent:

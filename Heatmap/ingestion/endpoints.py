@@ -134,8 +134,8 @@ def _base(url: str, *, schemes: tuple[str, ...], routes: frozenset[str], example
     expected = f"expected an address like {example}, was {url!r}"
     try:
         parts = urlsplit(url.strip())
-        # Reading the port is what checks it.
-        well_formed = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+        # Reading the port is what checks it; a name that cannot be encoded cannot be looked up either.
+        well_formed = parts.scheme in schemes and bool((parts.hostname or "").encode("idna")) and parts.port != 0
     except ValueError as error:
         raise SettingsError(f"{expected}: {error}", short=f"“{url}” is not an address.") from error
     if not well_formed:

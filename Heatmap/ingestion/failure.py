@@ -59,7 +59,8 @@ class Failure:
     ----------
     reason
         A stable word: ``"dns"``, ``"refused"``, ``"unreachable"``, ``"tls"``, ``"timeout"``, ``"region"``,
-        ``"banned"``, ``"http"``, ``"closed"``, ``"too-large"``, ``"protocol"`` or ``"network"``.
+        ``"banned"``, ``"http"``, ``"closed"``, ``"too-large"``, ``"protocol"``, ``"network"``, or ``"internal"`` for a
+        fault of this program.
     detail
         One English sentence for logs and the command line.
     status
@@ -89,7 +90,7 @@ def of_http_answer(status: int, headers: Mapping[str, str], body: str, place: st
     Parameters
     ----------
     status, headers, body
-        The answer; ``body`` may be cut.
+        The answer; ``body`` may be cut, header names may be in any case.
     place
         Host for the sentence.
     now_ms
@@ -130,7 +131,7 @@ def of_socket_error(error: WebSocketException | OSError, place: str, *, max_byte
         answer = error.response
         return of_http_answer(
             answer.status_code,
-            {key.title(): value for key, value in answer.headers.raw_items()},
+            dict(answer.headers.raw_items()),
             answer.body.decode("utf-8", "replace"),
             place,
             now_ms=now_ms,
@@ -153,7 +154,8 @@ def _of_close(error: ConnectionClosed, place: str, max_bytes: int) -> Failure:
 
 
 def _asked_wait_s(headers: Mapping[str, str], body: str, now_ms: int) -> float:
-    if (asked := headers.get("Retry-After", "").strip()).isdecimal():
+    asked = next((value.strip() for name, value in headers.items() if name.lower() == "retry-after"), "")
+    if asked.isdecimal():
         return float(asked)
     if until := _BANNED_UNTIL.search(body):
         return max(0.0, (int(until[1]) - now_ms) / 1000)

@@ -5,13 +5,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import socket
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from Heatmap.ingestion.daemon_call import call_on_daemon_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
 _LOG = logging.getLogger(__name__)
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    """A loop that a name server which hangs can hold up neither at its own end nor at the program's."""
+
+    async def getaddrinfo(self, host: Any, port: Any, **options: Any) -> Any:  # as asyncio types it, for any host
+        return await call_on_daemon_thread(lambda: socket.getaddrinfo(host, port, **options), name="heatmap-dns")
 
 
 class LoopThread:
@@ -27,7 +37,7 @@ class LoopThread:
 
     def __init__(self, main: Callable[[], Coroutine[object, object, None]], *, name: str) -> None:
         self._main = main
-        self._loop = asyncio.new_event_loop()
+        self._loop = _Loop()
         self._stop = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 

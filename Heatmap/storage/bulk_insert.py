@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from Heatmap.errors import StorageError
 from Heatmap.storage import statement
-from Heatmap.storage.connection import open_writer, storage_error
-from Heatmap.storage.migrations import migrate
+from Heatmap.storage.connection import storage_error
+from Heatmap.storage.migrations import open_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -61,9 +61,7 @@ def bulk_insert(
     path = Path(db_path)
     inserted = taken = 0
     remaining = iter(events)
-    connection = open_writer(path)
-    try:
-        migrate(connection, path)
+    with contextlib.closing(open_database(path)) as connection:
         while chunk := [statement.event_row(event) for event in islice(remaining, _CHUNK_ROWS)]:
             with _transaction(connection, path):
                 inserted += connection.executemany(statement.INSERT_EVENT, chunk).rowcount
@@ -79,8 +77,6 @@ def bulk_insert(
                         "end_ms": stretch.end_ms,
                     },
                 )
-    finally:
-        connection.close()
     return BulkResult(inserted, taken - inserted)
 
 

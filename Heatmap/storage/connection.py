@@ -28,17 +28,19 @@ _SENTENCES = {
 
 
 def open_writer(path: Path) -> sqlite3.Connection:
-    """Open a database for writing, creating the file and its folder if they are missing.
+    """Open a file for writing, creating it and its folder if they are missing; its content is not looked at.
+
+    `Heatmap.storage.migrations.open_database` is what writers want: it also sees to it that the file is ours.
 
     Returns
     -------
     sqlite3.Connection
-        In WAL mode, without implicit transactions; only for the thread that opened it.
+        Without implicit transactions; only for the thread that opened it.
 
     Raises
     ------
     StorageError
-        The folder cannot be made, or the file is no database or cannot be written.
+        The folder cannot be made, or the file cannot be opened.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -50,16 +52,9 @@ def open_writer(path: Path) -> sqlite3.Connection:
     if path.is_dir():
         raise StorageError(f"expected a file, was a folder: {path}", short=f"{path} is a folder, not a database.")
     try:
-        connection = _connect(f"{path.absolute().as_uri()}?mode=rwc")
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
-        except sqlite3.Error:
-            connection.close()
-            raise
+        return _connect(f"{path.absolute().as_uri()}?mode=rwc")
     except sqlite3.Error as error:
         raise storage_error(error, path) from error
-    return connection
 
 
 def open_reader(path: Path) -> sqlite3.Connection:
@@ -81,6 +76,25 @@ def open_reader(path: Path) -> sqlite3.Connection:
     except sqlite3.Error as error:
         raise storage_error(error, path) from error
     return connection
+
+
+def file_identity(path: Path) -> tuple[int, int] | None:
+    """Return what tells the file at this place from any other, None if there is none.
+
+    Raises
+    ------
+    StorageError
+        The place cannot be looked at.
+    """
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StorageError(
+            f"cannot look at {path}: {error}", short=f"The database {path} cannot be opened: {error.strerror}."
+        ) from error
+    return found.st_dev, found.st_ino
 
 
 def describe(error: sqlite3.Error, path: Path) -> str:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from Heatmap.errors import StorageError
 from Heatmap.events import Source
-from Heatmap.storage.connection import open_writer, storage_error
-from Heatmap.storage.migrations import migrate
+from Heatmap.storage.connection import storage_error
+from Heatmap.storage.migrations import open_database
 
 
 def erase_source(db_path: str | Path, source: str) -> int:
@@ -38,8 +38,7 @@ def erase_source(db_path: str | Path, source: str) -> int:
     if not path.exists():
         return 0
     try:
-        with closing(open_writer(path)) as connection:
-            migrate(connection, path)
+        with closing(open_database(path)) as connection:
             connection.execute("BEGIN IMMEDIATE")
             erased = connection.execute("DELETE FROM liq_events WHERE source = ?", (str(source),)).rowcount
             connection.execute("DELETE FROM coverage WHERE source = ?", (str(source),))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from Heatmap.errors import StorageError
 from Heatmap.resources import SCHEMA, read_text
-from Heatmap.storage.connection import storage_error
+from Heatmap.storage.connection import open_writer, storage_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,9 +31,10 @@ def version_of(connection: sqlite3.Connection, path: Path) -> int:
         The file is no database, belongs to another program, or was written by a newer version of this one.
     """
     try:
+        # In this order: whoever creates the schema between two of these reads must not look like a stranger.
+        empty = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
         version = int(connection.execute("PRAGMA user_version").fetchone()[0])
         owner = int(connection.execute("PRAGMA application_id").fetchone()[0])
-        empty = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
     except sqlite3.Error as error:
         raise storage_error(error, path) from error
     if owner != APPLICATION_ID and not (owner == 0 and version == 0 and empty):
@@ -49,14 +50,62 @@ def version_of(connection: sqlite3.Connection, path: Path) -> int:
     return version
 
 
-def migrate(connection: sqlite3.Connection, path: Path) -> None:
-    """Bring an open database to the latest version; nothing happens if it is there already.
+def open_database(path: Path) -> sqlite3.Connection:
+    """Open a database for writing at the latest version, creating it and its folder if they are missing.
+
+    Returns
+    -------
+    sqlite3.Connection
+        In WAL mode, without implicit transactions; only for the thread that opened it.
 
     Raises
     ------
     StorageError
-        As `version_of`; or a step failed, and then nothing of it remains.
+        As `Heatmap.storage.connection.open_writer` and `migrate`.
     """
+    connection = open_writer(path)
+    try:
+        migrate(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def check_writable(path: Path) -> None:
+    """Check that an existing database is ours and can be written, without changing it.
+
+    Raises
+    ------
+    StorageError
+        As `version_of`; or it is read-only, or another program has been holding it for too long.
+    """
+    with contextlib.closing(open_writer(path)) as connection:
+        version = version_of(connection, path)
+        try:
+            # On a read-only file SQLite lets even an immediate transaction begin; only a write tells.
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute(f"PRAGMA user_version = {version}")
+            connection.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            raise storage_error(error, path) from error
+
+
+def migrate(connection: sqlite3.Connection, path: Path) -> None:
+    """Bring an open database to WAL mode and the latest version; nothing happens if it is there already.
+
+    Raises
+    ------
+    StorageError
+        As `version_of`, and then the file is as it was; or a step failed, and then nothing of it remains.
+    """
+    version_of(connection, path)
+    try:
+        # Kept in the file for ever, hence only now: another program's file must not be changed.
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+    except sqlite3.Error as error:
+        raise storage_error(error, path) from error
     while version_of(connection, path) < LATEST:
         try:
             connection.execute("BEGIN IMMEDIATE")

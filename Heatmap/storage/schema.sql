@@ -3,7 +3,7 @@
 
 -- One row is one forced liquidation as the exchange reported it.
 CREATE TABLE liq_events (
-    id          INTEGER PRIMARY KEY,  -- order of arrival
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,  -- order of arrival; never used twice, for readers go on by it
     ts_ms       INTEGER NOT NULL CHECK (ts_ms > 0),  -- trade time of the order
     symbol      TEXT    NOT NULL CHECK (symbol <> ''),
     side        TEXT    NOT NULL CHECK (side IN ('SELL', 'BUY')),  -- SELL: a long was liquidated; BUY: a short

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 from Heatmap.errors import StorageError
 from Heatmap.events import Coverage
-from Heatmap.storage.connection import open_reader, storage_error
+from Heatmap.storage.connection import file_identity, open_reader, storage_error
 from Heatmap.storage.coverage_log import merged
 from Heatmap.storage.migrations import LATEST, version_of
 
@@ -192,7 +192,7 @@ class SqliteStore:
 
         with self._reading() as connection:
             if connection is None:
-                return EventColumns.empty()
+                return replace(EventColumns.empty(), last_row_id=after_row_id)
             rows = connection.execute(_TAIL, (after_row_id, source, symbol))
             columns, order_matters = _columns_of(rows, width=4, last_row_id=after_row_id)
         return _sorted(columns) if order_matters else columns
@@ -288,17 +288,10 @@ class SqliteStore:
 
     def _open(self) -> sqlite3.Connection | None:
         """Return the connection to the file as it is now, or None if there is nothing to read yet."""
-        try:
-            found = self._path.stat()
-        except FileNotFoundError:
+        identity = file_identity(self._path)
+        if identity is None:
             self.close()
             return None
-        except OSError as error:
-            raise StorageError(
-                f"cannot look at {self._path}: {error}",
-                short=f"The database {self._path} cannot be opened: {error.strerror}.",
-            ) from error
-        identity = (found.st_dev, found.st_ino)
         if self._connection is not None and identity == self._identity:
             return self._connection
         self.close()

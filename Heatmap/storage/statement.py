@@ -18,6 +18,7 @@ INSERT_EVENT: Final = """
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT DO NOTHING
 """
+NEWEST_EVENT: Final = "SELECT max(ts_ms) FROM liq_events WHERE source = ? AND symbol = ?"
 INSERT_COVERAGE: Final = "INSERT INTO coverage (source, symbol, start_ms, end_ms) VALUES (?, ?, ?, ?)"
 EXTEND_COVERAGE: Final = "UPDATE coverage SET end_ms = ? WHERE id = ?"
 PUT_TICK_SIZE: Final = """

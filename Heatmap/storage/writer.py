@@ -13,7 +13,7 @@ import logging
 import sqlite3
 import threading
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -21,12 +21,12 @@ from Heatmap.clock import SYSTEM_CLOCK, Clock
 from Heatmap.errors import StorageError
 from Heatmap.events import LiquidationEvent
 from Heatmap.storage import statement
-from Heatmap.storage.connection import open_writer, storage_error
-from Heatmap.storage.coverage_log import CoverageLog, Stretch
-from Heatmap.storage.migrations import migrate
+from Heatmap.storage.connection import file_identity, storage_error
+from Heatmap.storage.coverage_log import MAX_GAP_MS, CoverageLog, Stretch
+from Heatmap.storage.migrations import open_database
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 _LOG = logging.getLogger(__name__)
 
@@ -36,6 +36,7 @@ HEARTBEAT_S: Final = 5.0
 RATE_WINDOW_S: Final = 10.0
 _FIRST_RETRY_S: Final = 0.25
 _LAST_RETRY_S: Final = 5.0
+_STOP_RETRY_S: Final = 0.05
 # What one unacceptable row raises; everything else concerns the database as a whole.
 _ROW_FAULTS = (
     sqlite3.IntegrityError,
@@ -63,7 +64,7 @@ class WriterStats:
     insert_rate_per_s
         Rows stored a second, mean over the last 10 s.
     last_event_ms
-        Trade time of the newest event that is stored, ms since the epoch, or None.
+        Trade time of the newest event that is stored, by this writer or before it; ms since the epoch, or None.
     problem
         One sentence if the database cannot be written at the moment, "" otherwise.
     """
@@ -79,7 +80,7 @@ class WriterStats:
 
 @dataclass(slots=True)
 class _Proofs:
-    """Proofs of life between two events: ``(source, symbol) -> [first_ms, last_ms]``."""
+    """Proofs of life between two events, without a gap: ``(source, symbol) -> [first_ms, last_ms]``."""
 
     spans: dict[tuple[str, str], list[int]] = field(default_factory=dict)
 
@@ -122,6 +123,9 @@ class EventWriter:
         A transaction is made when this many events wait, or the oldest has waited this long.
     queue_rows
         Most events that may wait.
+    series
+        ``(source, symbol)`` of the series whose newest stored event counts as `WriterStats.last_event_ms` from the
+        start.
     on_change
         Called on the writer's thread after every commit and every change of the problem; must return at once.
     """
@@ -134,6 +138,7 @@ class EventWriter:
         batch_rows: int = 200,
         flush_ms: int = 250,
         queue_rows: int = 20_000,
+        series: Iterable[tuple[str, str]] = (),
         on_change: Callable[[], None] | None = None,
     ) -> None:
         self._path = Path(db_path)
@@ -141,6 +146,7 @@ class EventWriter:
         self._batch_rows = batch_rows
         self._flush_s = flush_ms / 1000
         self._queue_rows = queue_rows
+        self._series = tuple(series)
         self._on_change = on_change
         self._thread = threading.Thread(target=self._run, name="heatmap-writer", daemon=True)
         # Everything below is guarded by the condition.
@@ -154,6 +160,7 @@ class EventWriter:
         self._recent: deque[tuple[float, int]] = deque()
         # Everything below belongs to the writer's thread.
         self._connection: sqlite3.Connection | None = None
+        self._identity: tuple[int, int] | None = None
         self._coverage = CoverageLog()
         self._coverage_due_s = 0.0
         self._batch = _Batch()
@@ -207,9 +214,12 @@ class EventWriter:
         """
         with self._changed:
             last = self._queue[-1] if self._queue else None
-            # Proofs in a row share one item, so that their number is bounded by that of the events.
-            proofs = last if isinstance(last, _Proofs) else None
-            if proofs is None:
+            # Proofs in a row share one item, so that their number is bounded by that of the events; unless there was
+            # a gap (a machine that slept), for an item stands for one piece.
+            span = last.spans.get((source, symbol)) if isinstance(last, _Proofs) else None
+            if isinstance(last, _Proofs) and (span is None or at_ms <= span[1] + MAX_GAP_MS):
+                proofs = last
+            else:
                 proofs = _Proofs()
                 self._append(proofs)
             span = proofs.spans.setdefault((source, symbol), [at_ms, at_ms])
@@ -229,19 +239,14 @@ class EventWriter:
     def stats(self) -> WriterStats:
         """Return a snapshot; any thread."""
         with self._changed:
-            horizon_s = self._clock.monotonic_s() - RATE_WINDOW_S
-            while self._recent and self._recent[0][0] <= horizon_s:
-                self._recent.popleft()
-            stats = self._stats
-            return WriterStats(
-                inserted=stats.inserted,
-                duplicates=stats.duplicates,
-                refused=stats.refused,
-                queued=self._waiting_events,
-                insert_rate_per_s=sum(rows for _, rows in self._recent) / RATE_WINDOW_S,
-                last_event_ms=stats.last_event_ms,
-                problem=stats.problem,
-            )
+            self._forget_old_rows()
+            rate = sum(rows for _, rows in self._recent) / RATE_WINDOW_S
+            return replace(self._stats, queued=self._waiting_events, insert_rate_per_s=rate)
+
+    def _forget_old_rows(self) -> None:
+        horizon_s = self._clock.monotonic_s() - RATE_WINDOW_S
+        while self._recent and self._recent[0][0] <= horizon_s:
+            self._recent.popleft()
 
     def _has_room(self) -> bool:
         return self._waiting_events < self._queue_rows or self._stopping
@@ -284,13 +289,42 @@ class EventWriter:
             return idle or self._clock.monotonic_s() >= self._deadline_s
 
     def _open(self) -> sqlite3.Connection:
-        connection = open_writer(self._path)
+        connection = open_database(self._path)
         try:
-            migrate(connection, self._path)
-        except StorageError:
+            identity = file_identity(self._path)
+            if self._identity not in (None, identity):
+                # A new file holds none of the events that the old stretches speak for.
+                self._coverage = CoverageLog()
+            # The newest event of earlier runs, so that a restart does not look like a first start.
+            rows = [connection.execute(statement.NEWEST_EVENT, key).fetchone() for key in self._series]
+        except BaseException:
             connection.close()
             raise
+        self._identity = identity
+        if self._note_newest(ts_ms for (ts_ms,) in rows):
+            self._tell()
         return connection
+
+    def _check_place(self, connection: sqlite3.Connection) -> None:
+        """Refuse to write into a file that has lost its name: nobody would ever read it."""
+        if file_identity(self._path) != self._identity:
+            # What was committed may still lie in the log beside the old name; a file that was moved takes it along.
+            with contextlib.suppress(sqlite3.Error):
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            raise StorageError(
+                f"{self._path} is not the file any more that was opened",
+                short=f"The database {self._path} was moved or deleted; a new one is begun.",
+            )
+
+    def _note_newest(self, times_ms: Iterable[int | None]) -> bool:
+        """Take note of the newest of some trade times; return True if it is newer than all before."""
+        known = [ts_ms for ts_ms in times_ms if ts_ms is not None]
+        with self._changed:
+            before_ms = self._stats.last_event_ms
+            if not known or (before_ms is not None and max(known) <= before_ms):
+                return False
+            self._stats = replace(self._stats, last_event_ms=max(known))
+        return True
 
     def _take(self) -> None:
         """Wait for work and move at most a batch of it off the queue."""
@@ -323,10 +357,10 @@ class EventWriter:
         stretches = self._coverage.due() if heartbeat else []
         if not self._batch and not stretches:
             return
-        rows = [statement.event_row(event) for event in self._batch.events]
+        self._check_place(connection)
         connection.execute("BEGIN IMMEDIATE")
         try:
-            inserted, refused = self._insert(connection, rows)
+            inserted, accepted = self._insert(connection, self._batch.events)
             for tick in self._batch.ticks:
                 connection.execute(statement.PUT_TICK_SIZE, (tick.source, tick.symbol, tick.tick_size, tick.updated_ms))
             row_ids = [self._store_stretch(connection, stretch) for stretch in stretches]
@@ -341,26 +375,30 @@ class EventWriter:
         self._coverage.forget_ended()
         if stretches:
             self._coverage_due_s = now_s + HEARTBEAT_S
-        self._account(inserted, refused)
+        self._account(inserted, accepted)
 
-    def _insert(self, connection: sqlite3.Connection, rows: list[statement.EventRow]) -> tuple[int, int]:
-        """Insert the rows into the open transaction; return how many were new, and how many refused."""
-        if not rows:
-            return 0, 0
+    @staticmethod
+    def _insert(connection: sqlite3.Connection, events: list[LiquidationEvent]) -> tuple[int, list[LiquidationEvent]]:
+        """Insert into the open transaction; return how many were new, and the events that the schema accepts."""
+        if not events:
+            return 0, []
         try:
-            return connection.executemany(statement.INSERT_EVENT, rows).rowcount, 0
+            rows = [statement.event_row(event) for event in events]
+            return connection.executemany(statement.INSERT_EVENT, rows).rowcount, events
         except _ROW_FAULTS:
             connection.execute("ROLLBACK")
             connection.execute("BEGIN IMMEDIATE")
         # One row is unacceptable. It must not hold up the others, nor go unnoticed.
-        inserted = refused = 0
-        for row in rows:
+        inserted = 0
+        accepted: list[LiquidationEvent] = []
+        for event in events:
             try:
-                inserted += connection.execute(statement.INSERT_EVENT, row).rowcount
+                inserted += connection.execute(statement.INSERT_EVENT, statement.event_row(event)).rowcount
             except _ROW_FAULTS as error:
-                refused += 1
-                _LOG.error("an event is refused (%s): %r", error, row)
-        return inserted, refused
+                _LOG.error("an event is refused (%s): %r", error, event)
+            else:
+                accepted.append(event)
+        return inserted, accepted
 
     @staticmethod
     def _store_stretch(connection: sqlite3.Connection, stretch: Stretch) -> int | None:
@@ -370,21 +408,19 @@ class EventWriter:
         connection.execute(statement.EXTEND_COVERAGE, (stretch.end_ms, stretch.row_id))
         return stretch.row_id
 
-    def _account(self, inserted: int, refused: int) -> None:
+    def _account(self, inserted: int, accepted: list[LiquidationEvent]) -> None:
         taken = len(self._batch.events)
-        newest_ms = max((event.ts_ms for event in self._batch.events), default=None)
+        self._note_newest(event.ts_ms for event in accepted)
         self._batch = _Batch()
         with self._changed:
             stats = self._stats
-            if newest_ms is None or (stats.last_event_ms is not None and stats.last_event_ms > newest_ms):
-                newest_ms = stats.last_event_ms
-            self._stats = WriterStats(
+            self._stats = replace(
+                stats,
                 inserted=stats.inserted + inserted,
-                duplicates=stats.duplicates + taken - inserted - refused,
-                refused=stats.refused + refused,
-                last_event_ms=newest_ms,
-                problem=stats.problem,
+                duplicates=stats.duplicates + len(accepted) - inserted,
+                refused=stats.refused + taken - len(accepted),
             )
+            self._forget_old_rows()
             if inserted:
                 self._recent.append((self._clock.monotonic_s(), inserted))
             self._waiting_events -= taken
@@ -397,22 +433,18 @@ class EventWriter:
         if self._set_problem(error.short):
             _LOG.error("storing is held up, %d events wait: %s", self.stats().queued, error)
         with self._changed:
-            wait_s = _FIRST_RETRY_S if self._stopping else self._retry_s
-            self._changed.wait_for(lambda: self._stopping, wait_s)
+            if self._stopping:
+                # Nobody calls any more, so this wait is a whole one; a file that cannot be opened fails at once.
+                self._changed.wait(min(_STOP_RETRY_S, max(0.0, self._deadline_s - self._clock.monotonic_s())))
+            else:
+                self._changed.wait_for(lambda: self._stopping, self._retry_s)
         self._retry_s = min(self._retry_s * 2, _LAST_RETRY_S)
 
     def _set_problem(self, problem: str) -> bool:
         with self._changed:
             if problem == self._stats.problem:
                 return False
-            stats = self._stats
-            self._stats = WriterStats(
-                inserted=stats.inserted,
-                duplicates=stats.duplicates,
-                refused=stats.refused,
-                last_event_ms=stats.last_event_ms,
-                problem=problem,
-            )
+            self._stats = replace(self._stats, problem=problem)
         if not problem:
             _LOG.info("storing works again")
         self._tell()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import socket
 import threading
@@ -59,10 +60,16 @@ def fetched(*answers, **options):
     try:
         return asyncio.run(scenario())
     finally:
-        for thread in threading.enumerate():
-            if thread.name == "heatmap-rest":
-                thread.join(5)
+        requests_end()
         assert threading.active_count() == threads
+
+
+def requests_end():
+    """Wait for the daemon threads of requests, which end by themselves once their server is gone."""
+    for thread in threading.enumerate():
+        if thread.name == "heatmap-rest":
+            thread.join(10)
+            assert not thread.is_alive()
 
 
 def refused(*answers, **options):
@@ -87,8 +94,9 @@ def test_refusals_are_told_apart(status, reason):
         assert "Invalid symbol." in error.short
 
 
-def test_a_ban_names_its_end():
-    assert refused(answer(429, "", "Retry-After: 12")).retry_after_s == 12.0
+@pytest.mark.parametrize("name", ["Retry-After", "retry-after"])
+def test_a_ban_names_its_end(name):
+    assert refused(answer(429, "", f"{name}: 12")).retry_after_s == 12.0
 
 
 def test_no_json_is_no_answer():
@@ -108,7 +116,36 @@ def test_silence_ends_after_the_timeout():
     assert refused(None, timeout_s=0.1).reason == "timeout"
 
 
-def test_a_cancelled_request_leaves_no_thread():
+def test_a_trickle_ends_after_the_timeout_in_the_thread_too():
+    async def scenario():
+        ended = asyncio.Event()
+
+        async def trickle(reader, writer):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 X\r\nContent-Length: 100000\r\n\r\n")
+            with contextlib.suppress(ConnectionError):
+                while True:
+                    writer.write(b" ")
+                    await writer.drain()
+                    await asyncio.sleep(0.01)
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+            ended.set()
+
+        server = await asyncio.start_server(trickle, "127.0.0.1", 0)
+        async with server:
+            url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            with pytest.raises(RestError) as caught:
+                await rest.fetch_bytes(url, timeout_s=0.2)
+            assert caught.value.reason == "timeout"
+            await asyncio.to_thread(requests_end)
+            await ended.wait()
+
+    asyncio.run(scenario())
+
+
+def test_a_cancelled_request_ends_the_wait_at_once_and_its_thread_later():
     async def scenario():
         asked = asyncio.Event()
         async with answering(None, asked=asked) as url:
@@ -120,22 +157,25 @@ def test_a_cancelled_request_leaves_no_thread():
             assert task.cancelled()
 
     asyncio.run(scenario())
-    for thread in threading.enumerate():
-        if thread.name == "heatmap-rest":
-            thread.join(5)
-            assert not thread.is_alive()
+    requests_end()
 
 
 def test_a_cancellation_that_meets_the_answer_is_not_lost(monkeypatch):
     async def scenario():
-        def perform(_request, loop, result):
+        loop = asyncio.get_running_loop()
+
+        async def answered(_work, *, name):
+            assert name == "heatmap-rest"
+            result = loop.create_future()
+
             def settle():
                 result.set_result(b"5")
                 task.cancel()
 
-            loop.call_soon_threadsafe(settle)
+            loop.call_soon(settle)
+            return await result
 
-        monkeypatch.setattr(rest, "_perform", perform)
+        monkeypatch.setattr(rest, "call_on_daemon_thread", answered)
         task = asyncio.create_task(rest.fetch_bytes("http://127.0.0.1/"))
         await asyncio.wait([task], timeout=10)
         assert task.cancelled()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import socket
 import threading
 import time
 from dataclasses import replace
@@ -108,7 +109,7 @@ class Running:
         self.service.stop()
         self.unsubscribe()
         for thread in set(threading.enumerate()) - self.threads:
-            thread.join(5)
+            thread.join(PATIENCE_S if thread.daemon else 5)
         assert set(threading.enumerate()) <= self.threads
 
     def _tell(self):
@@ -191,6 +192,17 @@ def test_an_unreachable_exchange_and_database_are_told_and_not_raised(tmp_path):
         assert service.tick_size("BTCUSDT") is None
 
 
+def test_a_feed_that_ends_by_a_fault_does_not_look_alive(path, monkeypatch, caplog):
+    async def fail(self):
+        self._listener.on_state(State.LIVE, "", "")
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(heatmap_service.FeedCollector, "run", fail)
+    with Running(HeatmapService(path, ws_url="ws://127.0.0.1:9", rest_url="http://127.0.0.1:9")) as running:
+        assert running.until(lambda s: s.state is State.DOWN).reason == "internal"
+    assert "ZeroDivisionError" in caplog.text
+
+
 def test_the_start_waits_for_nothing(path):
     service = HeatmapService(path, ws_url="ws://192.0.2.1:9", rest_url="http://192.0.2.1:9")
     with Running(service):
@@ -198,6 +210,35 @@ def test_the_start_waits_for_nothing(path):
         service.stop()
         # The address answers never; only the patience of connecting (10 s) could hold this up.
         assert time.monotonic() - before_s < 5
+
+
+def test_a_name_server_that_hangs_holds_up_neither_stop_nor_the_end(path, monkeypatch):
+    asked, answer = threading.Event(), threading.Event()
+
+    def hang(*_, **__):
+        asked.set()
+        answer.wait(PATIENCE_S)
+        raise socket.gaierror
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    service = HeatmapService(path, ws_url="ws://exchange.invalid", rest_url="http://exchange.invalid")
+    with Running(service) as running:
+        assert asked.wait(PATIENCE_S)
+        before_s = time.monotonic()
+        assert service.stop() == 0
+        assert time.monotonic() - before_s < 4  # it would wait 5 s for the socket's thread
+        left = set(threading.enumerate()) - running.threads
+        # What still waits is a daemon, and so are not the threads of an executor, which the interpreter joins.
+        assert {thread.name for thread in left} <= {"heatmap-dns", "heatmap-rest"}
+        assert all(thread.daemon for thread in left)
+        answer.set()
+
+
+def test_after_a_restart_the_newest_event_is_known_before_another_comes(path):
+    bulk_insert(path, [event(0), event(7)])
+    with Running(HeatmapService(path, ws_url="ws://127.0.0.1:9", rest_url="http://127.0.0.1:9")) as running:
+        status = running.until(lambda s: s.last_event_ms is not None)
+        assert (status.last_event_ms, status.stored, status.received) == (T + 7, 0, 0)
 
 
 def test_the_tick_size_comes_from_the_exchange_and_outlives_it(path):

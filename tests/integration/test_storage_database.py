@@ -10,7 +10,7 @@ import pytest
 
 from Heatmap.errors import StorageError
 from Heatmap.storage.connection import describe, open_reader, open_writer
-from Heatmap.storage.migrations import APPLICATION_ID, LATEST, migrate, version_of
+from Heatmap.storage.migrations import APPLICATION_ID, LATEST, check_writable, migrate, open_database, version_of
 
 
 @pytest.fixture
@@ -19,8 +19,7 @@ def path(tmp_path):
 
 
 def created(path):
-    with closing(open_writer(path)) as connection:
-        migrate(connection, path)
+    open_database(path).close()
 
 
 def test_a_missing_folder_and_file_are_made_whatever_their_name(path):
@@ -43,7 +42,19 @@ def test_migrating_twice_changes_nothing_and_two_at_once_agree(path):
     created(path)
     with closing(open_reader(path)) as reader:
         tables = {row[0] for row in reader.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    assert tables == {"liq_events", "coverage", "tick_sizes"}
+    assert tables == {"liq_events", "coverage", "tick_sizes", "sqlite_sequence"}
+
+
+def test_a_schema_that_appears_while_one_looks_is_no_strangers(path):
+    with closing(open_writer(path)) as connection:
+        others = iter([created])
+
+        def meanwhile(sql):
+            if "sqlite_master" in sql:
+                next(others, lambda _: None)(path)
+
+        connection.set_trace_callback(meanwhile)
+        assert version_of(connection, path) == LATEST
 
 
 def test_a_step_that_fails_leaves_nothing_behind(path, monkeypatch):
@@ -84,20 +95,36 @@ def test_a_newer_schema_is_refused(path):
 def test_another_programs_database_is_left_alone(path, statement):
     with closing(open_writer(path)) as connection:
         connection.execute(statement)
-        before = path.read_bytes()
+    before = path.read_bytes()
+    for look in (open_database, check_writable):
         with pytest.raises(StorageError) as caught:
-            migrate(connection, path)
+            look(path)
         assert "another program" in caught.value.short
+        # Not even the journal mode, which is kept in the file.
         assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
 
 
 def test_a_file_that_is_no_database_is_refused_and_not_touched(tmp_path):
     path = tmp_path / "letter.txt"
     path.write_text("dear all, " * 1000)
-    with pytest.raises(StorageError) as caught:
-        open_writer(path)
-    assert caught.value.short == f"The file {path} is not a database."
-    assert path.read_text().startswith("dear all")
+    for look in (open_database, check_writable):
+        with pytest.raises(StorageError) as caught:
+            look(path)
+        assert caught.value.short == f"The file {path} is not a database."
+    assert path.read_text() == "dear all, " * 1000
+
+
+def test_looking_whether_a_database_can_be_written_changes_nothing(path, monkeypatch):
+    created(path)
+    before = path.read_bytes()
+    check_writable(path)
+    assert path.read_bytes() == before
+    monkeypatch.setattr("Heatmap.storage.connection.BUSY_TIMEOUT_MS", 10)
+    with closing(open_writer(path)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StorageError, match="BUSY"):
+            check_writable(path)
 
 
 def test_a_folder_that_cannot_be_is_named(tmp_path):

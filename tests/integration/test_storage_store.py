@@ -15,6 +15,7 @@ from Heatmap.errors import StorageError
 from Heatmap.events import Coverage, LiquidationEvent, Side
 from Heatmap.storage.bulk_insert import BulkResult, bulk_insert
 from Heatmap.storage.connection import open_reader, open_writer
+from Heatmap.storage.erasure import erase_source
 from Heatmap.storage.sqlite_store import SeriesSummary, SqliteStore
 from Heatmap.storage.writer import EventWriter
 
@@ -124,6 +125,71 @@ def test_stop_stores_what_waits_and_ends_the_thread(path, writer):
     assert not writer.put(event(0))
 
 
+def test_the_newest_event_of_earlier_runs_is_known_from_the_start(path, commits):
+    bulk_insert(path, [event(5), event(9), event(50, source="demo"), event(60, symbol="ETHUSDT")])
+    writer = EventWriter(path, series=[("binance", "BTCUSDT"), ("binance", "XRPUSDT")], on_change=commits)
+    writer.start()
+    commits.wait(lambda: writer.stats().last_event_ms == T + 9)
+    writer.put(event(7))
+    writer.stop()
+    assert writer.stats().last_event_ms == T + 9
+    assert writer.stats().inserted == 1
+
+
+def test_a_file_that_is_taken_away_gets_a_successor(path, commits, tmp_path, caplog):
+    writer = EventWriter(path, flush_ms=5, on_change=commits)
+    writer.start()
+    writer.put(event(0))
+    writer.extend_coverage("binance", "BTCUSDT", T)
+    commits.wait(lambda: writer.stats().inserted == 1)
+    kept = path.rename(tmp_path / "kept.sqlite3")
+    writer.extend_coverage("binance", "BTCUSDT", T + 1000)
+    writer.put(event(1500))
+    commits.wait(lambda: writer.stats().inserted == 2)
+    writer.extend_coverage("binance", "BTCUSDT", T + 2000)
+    assert writer.stop() == 0
+    assert "not the file any more" in caplog.text
+    assert rows(path, "SELECT ts_ms FROM liq_events") == [(T + 1500,)]
+    # The new file must not claim the time whose events only the old one has.
+    assert rows(path, "SELECT start_ms, end_ms FROM coverage") == [(T + 2000, T + 2000)]
+    assert rows(kept, "SELECT ts_ms FROM liq_events") == [(T,)]
+
+
+def test_proofs_on_both_sides_of_a_long_gap_are_no_coverage_of_the_gap(path, writer):
+    # Both wait in the queue: a machine that slept brings them together.
+    for second in (0, 1, 300, 301):
+        writer.extend_coverage("binance", "BTCUSDT", T + second * 1000)
+        writer.extend_coverage("binance", "ETHUSDT", T + second * 1000)
+    writer.start()
+    writer.stop()
+    wanted = [(T, T + 1000), (T + 300_000, T + 301_000)]
+    for symbol in ("BTCUSDT", "ETHUSDT"):
+        query = f"SELECT start_ms, end_ms FROM coverage WHERE symbol = '{symbol}' ORDER BY start_ms"  # noqa: S608
+        assert rows(path, query) == wanted
+
+
+def test_figures_for_the_rate_do_not_pile_up_while_nobody_asks(path, commits):
+    class Clock:
+        now_s = 0.0
+
+        def monotonic_s(self):
+            return self.now_s
+
+        def now_ms(self):
+            return T
+
+    clock = Clock()
+    stored = []
+    writer = EventWriter(path, clock=clock, batch_rows=1, on_change=lambda: (stored.append(1), commits()))
+    writer.start()
+    for count in range(1, 6):
+        clock.now_s += 20.0
+        writer.put(event(count))
+        commits.wait(lambda count=count: len(stored) >= count)
+    writer.stop()
+    assert len(writer._recent) == 1
+
+
 def test_a_full_queue_says_so_and_loses_nothing(path, commits):
     writer = EventWriter(path, queue_rows=2, flush_ms=10, on_change=commits)
     assert writer.put(event(0))
@@ -144,6 +210,7 @@ def test_an_event_that_the_schema_refuses_holds_up_no_other(path, writer, caplog
     assert rows(path) == [(2,)]
     stats = writer.stats()
     assert (stats.inserted, stats.refused, stats.duplicates, stats.queued) == (2, 3, 0, 0)
+    assert stats.last_event_ms == T + 4
     assert sum("is refused" in record.message for record in caplog.records) == 3
 
 
@@ -175,6 +242,22 @@ def test_a_folder_that_appears_late_is_picked_up(tmp_path, commits):
     commits.wait(lambda: writer.stats().inserted == 1)
     writer.stop()
     assert writer.stats().problem == ""
+
+
+def test_a_stop_that_cannot_store_does_not_spin(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    writer = EventWriter(tmp_path / "file" / "record.sqlite3")
+    writer.put(event(0))
+    tries = []
+
+    def refuse(path):
+        tries.append(path)
+        raise StorageError("no")
+
+    monkeypatch.setattr("Heatmap.storage.writer.open_database", refuse)
+    writer.start()
+    assert writer.stop(timeout_s=0.4) == 1
+    assert 1 <= len(tries) <= 12
 
 
 def test_a_stop_that_runs_out_of_time_says_how_much_is_lost(tmp_path, caplog):
@@ -271,6 +354,15 @@ def test_the_tail_goes_on_where_the_window_ended(path):
         assert (len(again), again.last_row_id) == (0, tail.last_row_id)
 
 
+def test_row_ids_are_never_used_twice_so_that_a_tail_misses_nothing(path):
+    bulk_insert(path, [event(0), event(1, source="replay"), event(2, source="replay")])
+    with SqliteStore(path) as store:
+        seen = store.window("BTCUSDT", "binance", 0, 2 * T)
+        assert erase_source(path, "replay") == 2
+        bulk_insert(path, [event(3)])
+        assert store.tail("BTCUSDT", "binance", seen.last_row_id).ts_ms.tolist() == [T + 3]
+
+
 def test_bulk_insert_twice_changes_nothing(path):
     events = [event(offset_ms) for offset_ms in range(12_000)]
     coverage = [Coverage("binance", "BTCUSDT", T, T + 12_000)]
@@ -312,7 +404,8 @@ def test_a_missing_file_reads_as_empty_and_is_picked_up_when_it_appears(path):
     with SqliteStore(path) as store:
         assert store.data_version() == 0
         assert len(store.window("BTCUSDT", "binance", 0, 2 * T)) == 0
-        assert len(store.tail("BTCUSDT", "binance", 0)) == 0
+        tail = store.tail("BTCUSDT", "binance", 7)
+        assert (len(tail), tail.last_row_id) == (0, 7)
         assert store.coverage("BTCUSDT", "binance", 0, 2 * T) == []
         assert store.tick_size("BTCUSDT", "binance") is None
         assert store.sources("BTCUSDT") == ()

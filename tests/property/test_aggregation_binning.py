@@ -184,9 +184,7 @@ def plain_paint(sums, plan, rows, cols):
     st.integers(0, 2**32 - 1),
 )
 @settings(max_examples=60, deadline=None)
-def test_painting_follows_the_formula(  # noqa: PLR0917 - one strategy per knob
-    engine_type, channels, rows, cols, pad_cols, pad_rows, factor, seed
-):
+def test_painting_follows_the_formula(engine_type, channels, rows, cols, pad_cols, pad_rows, factor, seed):
     rng = np.random.default_rng(seed)
     shape = (channels, cols + 2 * pad_cols, rows + 2 * pad_rows)
     sums = np.where(rng.random(shape) < 0.2, rng.uniform(1, 100, shape), 0).astype(np.float32)

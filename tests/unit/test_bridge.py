@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from Heatmap.errors import BridgeError
-from Heatmap.ui.bridge import Bridge, page_script, parse_bars, parse_viewport
+from Heatmap.aggregation import GridSpec
+from Heatmap.errors import BridgeError, GridError
+from Heatmap.heatmap_settings import HeatmapSettings
+from Heatmap.ui.bridge import Bridge, page_script, parse_bars, parse_surfaces, parse_viewport
+from Heatmap.ui.strip_mesh import strip_mesh
+from Heatmap.ui.surface import Surface, opaque_colors
+from Heatmap.ui.view_grid import View, grid_for_view
 from Heatmap.ui.viewport import BarSegment, PriceScaleMode
 
+SPEC = GridSpec(t0_ms=0, time_bin_ms=60_000, cols=60, price0=90.0, price_bin=0.5, rows=40)
 GOOD = {
     "pane": [0, 0, 900, 500],
     "from": 10,
@@ -54,7 +61,7 @@ def test_an_impossible_viewport_is_refused(change):
         parse_viewport(json.dumps(GOOD | change))
 
 
-@given(st.text(max_size=200))
+@given(st.text(st.characters(), max_size=200) | st.text(st.characters(categories=["Cs"]), min_size=1, max_size=3))
 @settings(max_examples=300)
 def test_any_text_is_read_or_refused(text):
     for parse in (parse_viewport, parse_bars):
@@ -79,6 +86,34 @@ def test_any_json_is_read_or_refused(message):
             continue
 
 
+extremes = st.sampled_from([0, 1, -1, 1e-300, 5e-324, 1e-9, 1e9, -1e9, 1e12, -1e12, 1e5, 32, 0.1, 1e11]) | st.floats(
+    -1e12, 1e12
+)
+
+
+@given(
+    st.fixed_dictionaries({}, optional=dict.fromkeys(("from", "to", "x_from", "x_to", "price_top"), extremes)),
+    st.fixed_dictionaries({}, optional={"price_bottom": extremes, "ratio": extremes, "mode": st.integers(0, 3)}),
+    st.lists(extremes, min_size=4, max_size=4),
+    st.lists(st.tuples(st.integers(-(10**10), 10**10), extremes, extremes, st.integers(-1, 10**10)), max_size=3),
+)
+@settings(max_examples=500)
+def test_what_is_taken_can_be_shown(first, second, pane, segments):
+    """A slot that raises ends the program: whatever passes the door must pass all arithmetic behind it."""
+    try:
+        view = parse_viewport(json.dumps(GOOD | first | second))
+        axis = parse_bars(json.dumps({"segments": segments or [[0, 0, 60, 100]]}))
+        pane_view = parse_viewport(json.dumps(GOOD | first | second | {"pane": pane}))
+    except BridgeError:
+        return
+    assert axis is not None
+    for viewport in (view, pane_view):
+        visible = View.of(viewport, axis)
+        with suppress(GridError):  # no grid serves such a view; the worker says so
+            grid = grid_for_view(visible, HeatmapSettings(), now_ms=1_760_000_000_000, tick_size=0.1)
+            strip_mesh(viewport, axis, grid or SPEC)
+
+
 def test_bars_become_an_axis_in_utc():
     text = json.dumps({"segments": [[0, 3600, 60, 10], [10, 9000, 60, 5]]})
     axis = parse_bars(text, time_offset_s=3600)
@@ -92,7 +127,13 @@ def test_a_series_without_bars_has_no_axis():
 
 @pytest.mark.parametrize(
     "segments",
-    [[[0, 0, 0, 1]], [[0, 0, 60, 0]], [[0, 1e15, 60, 1]], [[0, 0, 60, 5], [4, 400, 60, 1]], [[0, 500, 60, 5], [5, 0, 60, 1]]],
+    [
+        [[0, 0, 0, 1]],
+        [[0, 0, 60, 0]],
+        [[0, 1e15, 60, 1]],
+        [[0, 0, 60, 5], [4, 400, 60, 1]],
+        [[0, 500, 60, 5], [5, 0, 60, 1]],
+    ],
 )
 def test_impossible_bars_are_refused(segments):
     with pytest.raises(BridgeError):
@@ -119,3 +160,19 @@ def test_the_script_holds_the_hosts_expressions():
     script = page_script("app.chart", "app.series[0]")
     assert "() => (app.chart)" in script
     assert "() => (app.series[0])" in script
+
+
+def test_surfaces_are_read_in_device_pixels():
+    text = json.dumps({"ratio": 2, "surfaces": [[1, 2, 30, 40, 255, 0, 0, 255], [0.3, 0, 1, 1, 0, 0, 0, 51]]})
+    outer, inner = parse_surfaces(text)
+    assert outer == Surface(2.0, 4.0, 60.0, 80.0, color=(1.0, 0.0, 0.0, 1.0))
+    assert outer.box_px == (2, 4, 60, 80)
+    assert inner.box_px == (1, 0, 2, 2)
+    # The inner one lets four fifths of the red through.
+    assert opaque_colors((0.0, 0.0, 1.0), (outer, inner)) == ((1.0, 0.0, 0.0), pytest.approx((0.8, 0.0, 0.0)))
+
+
+@pytest.mark.parametrize("colour", [[256, 0, 0, 0], [0, 0, 0, -1], [0, 0, 0], ["red", 0, 0, 0]])
+def test_impossible_surfaces_are_refused(colour):
+    with pytest.raises(BridgeError):
+        parse_surfaces(json.dumps({"ratio": 1, "surfaces": [[0, 0, 1, 1, *colour]]}))

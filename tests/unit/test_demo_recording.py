@@ -68,6 +68,10 @@ def test_order_price_stands_in_for_a_missing_average(tmp_path, changes):
     assert Recording.load(write(tmp_path, raw(**changes))).frames[0].event.price == 89_700.1
 
 
+def test_a_contract_with_a_delivery_date_is_played_unless_it_is_coin_margined(tmp_path):
+    assert Recording.load(write(tmp_path, raw(s="BTCUSDT_260925"))).symbol == "BTCUSDT_260925"
+
+
 def test_order_quantity_stands_in_for_a_missing_fill(tmp_path):
     assert Recording.load(write(tmp_path, raw(z=None))).frames[0].event.qty == 0.2
 
@@ -98,6 +102,8 @@ def test_order_quantity_stands_in_for_a_missing_fill(tmp_path):
         (raw(z="0.000"), "no filled quantity"),
         (raw(s="BTCUSD_PERP"), "COIN-M"),
         (raw(s="BTCUSD_260925"), "COIN-M"),
+        (raw(s="btcusdt"), "expected a symbol in upper case"),
+        (raw(ap="0090000.5"), "the feed would refuse it"),
         (raw(st=2), "COIN-M"),
         (raw().replace('"e"', '"st": 2, "e"'), "COIN-M"),
         (raw(X="\ud800").encode("utf-8", "surrogatepass"), "not UTF-8"),

@@ -32,7 +32,7 @@ def test_a_port_and_a_path_before_the_route_are_kept():
 
 
 @pytest.mark.parametrize(
-    "wrong", ["", "fstream.binance.com", "https://x", "ws://", "ws://x:0", "ws://x:banana", "ws://["]
+    "wrong", ["", "fstream.binance.com", "https://x", "ws://", "ws://x:0", "ws://x:banana", "ws://[", "ws://a..b"]
 )
 def test_what_is_no_stream_address_is_refused_in_a_sentence(wrong):
     with pytest.raises(SettingsError) as caught:

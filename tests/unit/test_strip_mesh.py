@@ -37,7 +37,7 @@ def viewport(mode=PriceScaleMode.NORMAL, ratio=1.0, top=115.0, bottom=85.0) -> V
 def share_of(mesh, height_share):
     """What the fragment shader computes: the price's place in the grid, 0 at the bottom and 1 at the top."""
     at = mesh.edge_top + height_share * (mesh.edge_bottom - mesh.edge_top)
-    return (math.exp(at) - 1) / mesh.log_span if mesh.logarithmic else at
+    return math.exp(at) * mesh.log_scale - mesh.log_offset if mesh.logarithmic else at
 
 
 @given(st.floats(0, 1), st.sampled_from(PriceScaleMode), st.booleans())
@@ -46,6 +46,14 @@ def test_the_shader_finds_the_price_the_viewport_says(height_share, mode, invert
     mesh = strip_mesh(view, TimeAxis((BarSegment(0, 0, MINUTE, 90),)), SPEC)
     price = view.price(height_share * view.height_px)
     assert share_of(mesh, height_share) == pytest.approx((price - 90.0) / 20.0, abs=1e-6)
+
+
+def test_a_logarithmic_scale_above_a_grid_that_begins_at_zero():
+    """Rows of equal height under a scale from 2 to 110 begin at price 0, which has no logarithm."""
+    view = viewport(PriceScaleMode.LOGARITHMIC, top=110.0, bottom=2.0)
+    spec = GridSpec(t0_ms=0, time_bin_ms=MINUTE, cols=60, price0=0.0, price_bin=0.5, rows=240)
+    mesh = strip_mesh(view, TimeAxis((BarSegment(0, 0, MINUTE, 90),)), spec)
+    assert share_of(mesh, 0.25) == pytest.approx(view.price(0.25 * view.height_px) / 120.0)
 
 
 @pytest.mark.parametrize("ratio", [1.0, 1.25, 1.5, 2.0])

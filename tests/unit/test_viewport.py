@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
@@ -64,7 +65,9 @@ def test_time_and_logical_are_inverse_without_gaps(logical):
     assert PLAIN.logical(PLAIN.time_ms(logical)) == pytest.approx(logical, abs=1e-9)
 
 
-@given(st.lists(st.tuples(st.integers(1, 20), st.integers(0, 500), st.integers(1, 60)), min_size=1, max_size=8), st.data())
+@given(
+    st.lists(st.tuples(st.integers(1, 20), st.integers(0, 500), st.integers(1, 60)), min_size=1, max_size=8), st.data()
+)
 def test_logical_never_falls_as_time_goes_on(runs, data):
     index, start_s, segments = 0, 0, []
     for count, gap_s, step_s in runs:
@@ -74,7 +77,7 @@ def test_logical_never_falls_as_time_goes_on(runs, data):
     axis = TimeAxis(tuple(segments))
     times = sorted(data.draw(st.lists(st.integers(-10_000, start_s * 1000 + 10_000), min_size=2, max_size=20)))
     places = [axis.logical(time) for time in times]
-    assert all(a <= b + 1e-9 for a, b in zip(places, places[1:], strict=False))
+    assert all(a <= b + 1e-9 for a, b in itertools.pairwise(places))
 
 
 @given(st.floats(1, 1e5), st.floats(1, 1e5), st.floats(0, 400), st.sampled_from(PriceScaleMode))

@@ -1,0 +1,100 @@
+"""What ``heatmap doctor`` says of databases and endpoints that are well, dead or not what they seem."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sqlite3
+from contextlib import asynccontextmanager, closing
+
+import pytest
+from websockets.asyncio.server import serve
+
+from Heatmap.commands import doctor
+from Heatmap.storage.connection import open_writer
+from Heatmap.storage.migrations import open_database
+
+RULES = {"symbols": [{"symbol": "BTCUSDT", "filters": [{"filterType": "PRICE_FILTER", "tickSize": "0.10"}]}]}
+MARK_PRICE = {"e": "markPriceUpdate", "E": 1_790_000_000_000, "s": "BTCUSDT", "p": "85000.1"}
+
+
+@asynccontextmanager
+async def exchange(*frames):
+    async def play(ws):
+        for frame in frames:
+            await ws.send(json.dumps(frame))
+        await ws.wait_closed()
+
+    def answer(connection, request):
+        return None if request.path.startswith("/market/") else connection.respond(200, json.dumps(RULES))
+
+    async with serve(play, "127.0.0.1", 0, process_request=answer, compression=None) as server:
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+def findings(*frames, symbol="btcusdt"):
+    async def scenario():
+        async with exchange(*frames) as place, asyncio.timeout(20):
+            options = argparse.Namespace(symbol=symbol, ws_url=f"ws://{place}", rest_url=f"http://{place}")
+            return await doctor._endpoints(options)
+
+    return asyncio.run(scenario())
+
+
+def test_an_exchange_that_delivers_is_well():
+    rest, streams = findings({"result": None, "id": 1}, MARK_PRICE)
+    assert rest.well
+    assert "tick size of BTCUSDT is 0.1" in rest.detail
+    assert streams.well
+
+
+def test_an_acknowledgement_is_no_market_data(monkeypatch):
+    monkeypatch.setattr(doctor, "TIMEOUT_S", 0.3)
+    _, streams = findings({"result": None, "id": 1})
+    assert not streams.well
+    assert "no market data" in streams.detail
+
+
+def test_a_frame_that_does_not_decode_is_a_finding_and_no_traceback():
+    _, streams = findings([])
+    assert not streams.well
+
+
+def test_a_symbol_that_cannot_be_is_a_sentence():
+    assert [finding.well for finding in findings(symbol="BTC/USDT")] == [False]
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "record.sqlite3"
+
+
+def test_a_database_of_ours_is_well_and_a_missing_one_is_not_created(path):
+    assert doctor._database(path).well
+    assert not path.exists()
+    open_database(path).close()
+    assert doctor._database(path).well
+
+
+def test_another_programs_database_is_not_ours_to_write(path):
+    with closing(open_writer(path)) as connection:
+        connection.execute("CREATE TABLE theirs (a)")
+    before = path.read_bytes()
+    finding = doctor._database(path)
+    assert not finding.well
+    assert finding.detail == f"The database {path} belongs to another program."
+    assert path.read_bytes() == before
+
+
+def test_a_database_that_cannot_be_written_is_said_to_be_so(path, monkeypatch):
+    open_database(path).close()
+
+    def read_only(_path):
+        # Permissions stop nobody who is root, so the file is opened as by one who may not write.
+        return sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None)  # noqa: TID251 - see above
+
+    monkeypatch.setattr("Heatmap.storage.migrations.open_writer", read_only)
+    finding = doctor._database(path)
+    assert not finding.well
+    assert "read-only" in finding.detail
