@@ -211,8 +211,9 @@ def _close_on_signals(window: MainWindow) -> Callable[[], None]:
     """Let Ctrl+C and SIGTERM close the window in order; return what undoes it."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     for number in before:
-        # Python runs the handler between two byte codes; the status timer gives it one twice a second.
-        signal.signal(number, lambda *_: window.close())
+        # Python runs the handler between two byte codes; the status timer gives it one twice a second. Those may be in
+        # the middle of a paint event, where Qt must not lose its window: it is closed when that is over.
+        signal.signal(number, lambda *_: QTimer.singleShot(0, window.close))
 
     def restore() -> None:
         for number, handler in before.items():

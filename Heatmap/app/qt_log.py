@@ -21,6 +21,7 @@ EXPECTED = (
     "Failed to load vulkan",
     "initInstance: No Vulkan library available",
     "Failed to create platform Vulkan instance",
+    "Failed to create Vulkan instance",
     "Unable to detect GPU vendor",
     "Sandboxing disabled by user",  # already said by Heatmap.app.web_engine
 )
