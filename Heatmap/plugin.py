@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 from PyQt6 import sip
 from PyQt6.QtCore import QObject, QSettings, Qt, QTimer, pyqtSignal
-from PyQt6.QtGui import QColor
 from PyQt6.QtWebChannel import QWebChannel
 
+from Heatmap.aggregation.engine import new_engine
 from Heatmap.aggregation.warmup import KernelWarmup
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.events import Source
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from Heatmap.clock import Clock
     from Heatmap.heatmap_service import HeatmapService
     from Heatmap.ui.statistics_box import MapStatistics
+    from Heatmap.ui.surface import Surface
     from Heatmap.ui.viewport import Viewport
 
 __all__ = ["HeatmapPlugin", "configure_graphics"]
@@ -44,6 +46,9 @@ log = logging.getLogger(__name__)
 
 SETTINGS_ORGANIZATION = "Heatmap"
 SETTINGS_APPLICATION = "Heatmap"
+CHANNEL_WATCH_MS = 250
+
+_numbers = itertools.count(1)
 
 
 class HeatmapPlugin(QObject):
@@ -76,9 +81,14 @@ class HeatmapPlugin(QObject):
         self._settings = settings
         self._translator = translator
         self._clock = clock
-        self._script = page_script(chart, series)
+        # A name of its own: a host may share one channel between several views.
+        self._object_name = f"{OBJECT_NAME}{next(_numbers)}"
+        self._script = page_script(chart, series, self._object_name)
+        self._channel: QWebChannel | None = None
+        self._own_channel: QWebChannel | None = None
         self._attached = False
         self._detached = False
+        self._has_graphics = True
 
         self._bridge = Bridge(time_offset_s=time_offset_s, parent=self)
         self._underlay = Underlay(view)
@@ -93,7 +103,8 @@ class HeatmapPlugin(QObject):
 
         self._bridge.viewportChanged.connect(self._presenter.set_viewport)
         self._bridge.timeAxisChanged.connect(self._presenter.set_time_axis)
-        self._bridge.attachedChanged.connect(self._page_attached)
+        self._bridge.surfacesChanged.connect(self._set_surfaces)
+        self._bridge.attachedChanged.connect(self._page_answered)
         self._presenter.imageChanged.connect(self.imageChanged)
         self._underlay.failed.connect(self._no_graphics)
         self._worker.problem.connect(self._set_notice)
@@ -105,11 +116,16 @@ class HeatmapPlugin(QObject):
         self._tick_watch.setInterval(1000)
         self._tick_watch.timeout.connect(self._watch_tick_size)
         self._tick_watch.start()
+        self._channel_watch = QTimer(self)
+        self._channel_watch.setInterval(CHANNEL_WATCH_MS)
+        self._channel_watch.timeout.connect(self._watch_channel)
 
         self._warmup = KernelWarmup(self._worker.use_numba, lambda report: log.info("kernels: %s", report))
         self._join_page()
         self._worker.start()
-        self._warmup.start()
+        # Kernels that an earlier heatmap of this process has loaded serve this one, too.
+        if new_engine().name != "numba":
+            self._warmup.start()
 
     @classmethod
     def attach(
@@ -234,11 +250,14 @@ class HeatmapPlugin(QObject):
         self._detached = True
         self._unsubscribe()
         self._tick_watch.stop()
+        self._channel_watch.stop()
         self._performance.stop()
+        self._presenter.stop()
         self._warmup.stop()
         self._worker.stop()
         if self._view_alive:
             self._leave_page()
+        self._leave_channel()
         self._set_attached(attached=False)
 
     # -- page --------------------------------------------------------------------------------------------------------
@@ -249,42 +268,83 @@ class HeatmapPlugin(QObject):
             raise RuntimeError("the web view has no page")
         self._page = page
         self._page_background = page.backgroundColor()
-        channel = page.webChannel()
-        self._own_channel = QWebChannel(self) if channel is None else None
-        if self._own_channel is not None:
-            page.setWebChannel(self._own_channel)
-        self._channel = self._own_channel or channel
-        if self._channel is not None:
-            self._channel.registerObject(OBJECT_NAME, self._bridge)
+        self._join_channel()
         page.loadFinished.connect(self._page_loaded)
-        page.loadStarted.connect(self._page_leaves)
+        page.loadStarted.connect(self._page_starts)
         self._view.destroyed.connect(self._view_destroyed)
+        self._channel_watch.start()
         if not page.isLoading() and not page.url().isEmpty():
             page.runJavaScript(self._script)
 
-    def _leave_page(self) -> None:
-        self._page.loadFinished.disconnect(self._page_loaded)
-        self._page.loadStarted.disconnect(self._page_leaves)
-        self._view.destroyed.disconnect(self._view_destroyed)
-        self._page.runJavaScript(detach_script())
-        self._page.setBackgroundColor(self._page_background)
-        if self._channel is not None:
+    def _join_channel(self) -> bool:
+        """Register the bridge on the channel the page has now; return True if that was another one until now."""
+        channel = self._page.webChannel()
+        if channel is not None and channel is self._channel:
+            return False
+        self._leave_channel()
+        if channel is None:
+            channel = self._own_channel = QWebChannel(self)
+            self._page.setWebChannel(channel)
+        channel.registerObject(self._object_name, self._bridge)
+        self._channel = channel
+        return True
+
+    def _leave_channel(self) -> None:
+        if self._channel is not None and not sip.isdeleted(self._channel):
             self._channel.deregisterObject(self._bridge)
+        if self._own_channel is not None:
+            if not sip.isdeleted(self._page) and self._page.webChannel() is self._own_channel:
+                self._page.setWebChannel(None)
+            self._own_channel.deleteLater()
+        self._channel = self._own_channel = None
+
+    def _watch_channel(self) -> None:
+        """Notice a host that gives its page a channel after the heatmap came; Qt has no signal for it."""
+        if not sip.isdeleted(self._page) and self._join_channel() and not self._page.isLoading():
+            self._page_loaded(ok=True)
+
+    def _leave_page(self) -> None:
+        self._view.destroyed.disconnect(self._view_destroyed)
+        if not sip.isdeleted(self._page):
+            self._page.loadFinished.disconnect(self._page_loaded)
+            self._page.loadStarted.disconnect(self._page_starts)
+            self._page.runJavaScript(detach_script())
+            self._page.setBackgroundColor(self._page_background)
         self._overlay.remove()
         self._underlay.remove()
 
     def _page_loaded(self, ok: bool) -> None:  # Qt's signature
-        if ok:
+        if ok and self._has_graphics:
+            self._join_channel()
             self._page.runJavaScript(self._script)
 
+    def _page_starts(self) -> None:
+        self._join_channel()
+        self._page_leaves()
+
     def _page_leaves(self) -> None:
+        """Show the bare page: what comes next may have no chart, and must not have heat behind its text.
+
+        The page stays transparent and its background is painted beneath it: Chromium, in the midst of changing the
+        document, would not take another colour.
+        """
+        self._presenter.set_viewport(None)
+        self._set_surfaces(())
         self._set_attached(attached=False)
 
-    def _page_attached(self, red: int, green: int, blue: int) -> None:
-        self._page.setBackgroundColor(Qt.GlobalColor.transparent)
-        self._presenter.set_background(QColor(red, green, blue))
-        self._underlay.show()
-        self._set_attached(attached=True)
+    def _page_answered(self, attached: bool) -> None:  # Qt's signature
+        if not attached:
+            self._page_leaves()
+        elif self._has_graphics:
+            self._page.setBackgroundColor(Qt.GlobalColor.transparent)
+            self._underlay.show()
+            self._set_attached(attached=True)
+
+    def _set_surfaces(self, surfaces: tuple[Surface, ...]) -> None:
+        base = self._page_background
+        if base.alpha() == 0:  # the host shows its own window through the page
+            base = self._view.palette().window().color()
+        self._presenter.set_background(base, surfaces)
 
     def _set_attached(self, *, attached: bool) -> None:
         if attached != self._attached:
@@ -305,7 +365,15 @@ class HeatmapPlugin(QObject):
             self._presenter.refresh()
 
     def _no_graphics(self, reason: str) -> None:
+        """Give the page its own background back: nothing can be painted beneath it."""
         log.error("OpenGL 3.3 is not available: %s", reason)
+        self._has_graphics = False
+        if not self._detached and not sip.isdeleted(self._page):
+            self._page.runJavaScript(detach_script())
+            self._page.setBackgroundColor(self._page_background)
+            self._underlay.hide()
+            self._presenter.set_viewport(None)
+            self._set_attached(attached=False)
         self._set_notice(self._translator.text("error.no_gl"))
 
     def _show_statistics(self, statistics: MapStatistics) -> None:

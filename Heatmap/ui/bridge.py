@@ -1,9 +1,8 @@
-"""The narrow door between chart page and Qt: three typed messages in, each validated, none out but a call to attach."""
+"""The narrow door between chart page and Qt: a few typed messages in, each validated, none out but a call to attach."""
 
 from __future__ import annotations
 
 import logging
-import math
 from typing import Annotated, TypeVar
 
 import msgspec
@@ -15,20 +14,38 @@ from PyQt6.QtWebChannel import QWebChannel  # noqa: F401
 
 from Heatmap.errors import BridgeError
 from Heatmap.resources import JAVASCRIPT, read_text
+from Heatmap.ui.surface import Surface
 from Heatmap.ui.viewport import BarSegment, PriceScaleMode, TimeAxis, Viewport
 
 log = logging.getLogger(__name__)
 
 OBJECT_NAME = "liquidationHeatmap"
-PAGE_SCRIPTS = ("channel_port.js", "time_segments.js", "viewport_reporter.js", "plugin_page.js")
+PAGE_SCRIPTS = (
+    "channel_port.js",
+    "time_segments.js",
+    "viewport_reporter.js",
+    "page_background.js",
+    "plugin_page.js",
+)
 
 # Bounds that no real chart reaches; a page that sends more is broken or hostile.
 MAX_MESSAGE_CHARS = 1_000_000
 MAX_SEGMENTS = 50_000
 MAX_PIXELS = 100_000.0
 MAX_TIME_S = 1e11
+MAX_SURFACES = 200
+MAX_BARS = 1_000_000_000
+MIN_STEP_S = 1e-3
+# Half the width of a huge screen at the one end, far more bars than pixels at the other.
+MIN_BAR_SPACING_PX, MAX_BAR_SPACING_PX = 1e-5, 1e6
+# Below it a logarithm of price ratios leaves what the shader's float32 can hold.
+MIN_LOG_PRICE = 1e-12
+# Prices nearer to each other than float64 can tell apart have no scale between them.
+MIN_PRICE_SPAN = 1e-13
 
 _Pixels = Annotated[float, Meta(ge=-MAX_PIXELS, le=MAX_PIXELS)]
+_Ratio = Annotated[float, Meta(ge=0.1, le=32)]
+_Byte = Annotated[int, Meta(ge=0, le=255)]
 _Logical = Annotated[float, Meta(ge=-1e9, le=1e9)]
 _Price = Annotated[float, Meta(ge=-1e12, le=1e12)]
 
@@ -43,7 +60,7 @@ class _ViewportMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     price_top: _Price
     price_bottom: _Price
     mode: Annotated[int, Meta(ge=0, le=3)]
-    ratio: Annotated[float, Meta(gt=0, le=32)]
+    ratio: _Ratio
     frame: Annotated[int, Meta(ge=0)]
 
 
@@ -51,11 +68,11 @@ class _BarsMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     segments: Annotated[list[tuple[int, float, float, int]], Meta(max_length=MAX_SEGMENTS)]
 
 
-class _AttachedMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    background: tuple[
-        Annotated[int, Meta(ge=0, le=255)],
-        Annotated[int, Meta(ge=0, le=255)],
-        Annotated[int, Meta(ge=0, le=255)],
+class _SurfacesMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    ratio: _Ratio
+    # left, top, width, height, red, green, blue, alpha
+    surfaces: Annotated[
+        list[tuple[_Pixels, _Pixels, _Pixels, _Pixels, _Byte, _Byte, _Byte, _Byte]], Meta(max_length=MAX_SURFACES)
     ]
 
 
@@ -67,7 +84,8 @@ def _decode(text: str, kind: type[_Message]) -> _Message:
         raise BridgeError(f"expected at most {MAX_MESSAGE_CHARS} characters from the page, was {len(text)}")
     try:
         return msgspec.json.decode(text, type=kind)
-    except msgspec.DecodeError as error:
+    # JavaScript's strings may hold half of a character, which UTF-8 has no bytes for.
+    except (msgspec.DecodeError, UnicodeEncodeError) as error:
         raise BridgeError(f"the page sent a bad {kind.__name__}: {error}; began {text[:120]!r}") from error
 
 
@@ -81,10 +99,16 @@ def parse_viewport(text: str) -> Viewport:
     """
     message = _decode(text, _ViewportMessage)
     left, top, width, height = message.pane
-    if not (width > 0 and height > 0 and message.to > message.from_ and message.x_to > message.x_from):
+    if not (width >= 1 and height >= 1 and message.to > message.from_):
         raise BridgeError(f"expected a view with positive extent, was {text[:200]!r}")
-    if message.price_top == message.price_bottom:
-        raise BridgeError(f"expected two different prices at the pane's edges, was {message.price_top} twice")
+    spacing_px = (message.x_to - message.x_from) / (message.to - message.from_)
+    if not MIN_BAR_SPACING_PX <= spacing_px <= MAX_BAR_SPACING_PX:
+        raise BridgeError(f"expected a distance between bars, was {spacing_px} px")
+    prices = (message.price_top, message.price_bottom)
+    if abs(prices[0] - prices[1]) <= MIN_PRICE_SPAN * max(map(abs, prices)):
+        raise BridgeError(f"expected two different prices at the pane's edges, was {prices}")
+    if message.mode == PriceScaleMode.LOGARITHMIC and 0 < min(prices) < MIN_LOG_PRICE:
+        raise BridgeError(f"expected prices that have a logarithm, was {prices}")
     return Viewport(
         left_px=left,
         top_px=top,
@@ -119,7 +143,12 @@ def parse_bars(text: str, *, time_offset_s: float = 0.0) -> TimeAxis | None:
     """
     segments: list[BarSegment] = []
     for index, time_s, step_s, count in _decode(text, _BarsMessage).segments:
-        if not (abs(time_s) <= MAX_TIME_S and 0 < step_s <= MAX_TIME_S and count > 0 and math.isfinite(time_s)):
+        if not (
+            abs(time_s) <= MAX_TIME_S
+            and MIN_STEP_S <= step_s <= MAX_TIME_S
+            and 0 < count <= MAX_BARS
+            and abs(index) <= MAX_BARS
+        ):
             raise BridgeError(f"expected a run of bars, was {(index, time_s, step_s, count)}")
         segment = BarSegment(index, round((time_s - time_offset_s) * 1000), max(round(step_s * 1000), 1), count)
         if segments and (
@@ -130,7 +159,31 @@ def parse_bars(text: str, *, time_offset_s: float = 0.0) -> TimeAxis | None:
     return TimeAxis(tuple(segments)) if segments else None
 
 
-def page_script(chart: str, series: str) -> str:
+def parse_surfaces(text: str) -> tuple[Surface, ...]:
+    """Return the surfaces a page message describes, outermost first.
+
+    Raises
+    ------
+    BridgeError
+        The message is not of the agreed form.
+    """
+    message = _decode(text, _SurfacesMessage)
+    surfaces = []
+    for left, top, width, height, *color in message.surfaces:
+        red, green, blue, alpha = (value / 255 for value in color)
+        surfaces.append(
+            Surface(
+                left_px=left * message.ratio,
+                top_px=top * message.ratio,
+                width_px=max(width, 0.0) * message.ratio,
+                height_px=max(height, 0.0) * message.ratio,
+                color=(red, green, blue, alpha),
+            )
+        )
+    return tuple(surfaces)
+
+
+def page_script(chart: str, series: str, object_name: str = OBJECT_NAME) -> str:
     """Return the JavaScript that attaches the heatmap to a host's page.
 
     The two expressions are JavaScript that the *developer of the host program* wrote (``"chart"``, ``"app.series"``);
@@ -138,10 +191,7 @@ def page_script(chart: str, series: str) -> str:
     """
     parts = [_channel_library(), *(read_text(JAVASCRIPT / name) for name in PAGE_SCRIPTS)]
     body = "\n".join(parts)
-    start = (
-        f"whenReady(() => ({chart}), () => ({series}), "
-        f"(chart, series) => attachHeatmap(chart, series, '{OBJECT_NAME}'));"
-    )
+    start = f"followChart(() => ({chart}), () => ({series}), '{object_name}');"
     return f"(() => {{\n{body}\n{start}\n}})();"
 
 
@@ -161,9 +211,10 @@ def _channel_library() -> str:
 class Bridge(QObject):
     """The object the page talks to. A bad message is logged once per kind and changes nothing."""
 
-    viewportChanged = pyqtSignal(object)  # Viewport
+    viewportChanged = pyqtSignal(object)  # Viewport | None: the chart shows nothing whose place could be told
     timeAxisChanged = pyqtSignal(object)  # TimeAxis | None
-    attachedChanged = pyqtSignal(int, int, int)  # the page's background colour: red, green, blue
+    surfacesChanged = pyqtSignal(object)  # tuple[Surface, ...]: the colours the page had, outermost first
+    attachedChanged = pyqtSignal(bool)  # the page is transparent now; or its chart is gone and it is as it was
 
     def __init__(self, *, time_offset_s: float = 0.0, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -196,14 +247,29 @@ class Bridge(QObject):
         self.timeAxisChanged.emit(axis)
 
     @pyqtSlot(str)
-    def page_attached(self, text: str) -> None:
-        """Take the news that the page is transparent now, and the colour it had."""
+    def surfaces_changed(self, text: str) -> None:
+        """Take the colours that the page had and where."""
         try:
-            message = _decode(text, _AttachedMessage)
+            surfaces = parse_surfaces(text)
         except BridgeError as error:
-            self._reject("attached", error)
+            self._reject("surfaces", error)
             return
-        self.attachedChanged.emit(*message.background)
+        self.surfacesChanged.emit(surfaces)
+
+    @pyqtSlot()
+    def viewport_lost(self) -> None:
+        """Take the news that the chart shows nothing now."""
+        self.viewportChanged.emit(None)
+
+    @pyqtSlot()
+    def page_attached(self) -> None:
+        """Take the news that the page is transparent now."""
+        self.attachedChanged.emit(True)
+
+    @pyqtSlot()
+    def page_left(self) -> None:
+        """Take the news that the host has removed its chart."""
+        self.attachedChanged.emit(False)
 
     def _reject(self, kind: str, error: BridgeError) -> None:
         self._rejected[kind] = self._rejected.get(kind, 0) + 1

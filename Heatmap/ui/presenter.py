@@ -6,14 +6,14 @@ import logging
 from typing import TYPE_CHECKING
 
 from PyQt6.QtCore import QObject, QTimer, pyqtSignal
+from PyQt6.QtGui import QColor
 
 from Heatmap.ui.build_worker import BuildRequest
+from Heatmap.ui.surface import Surface, opaque_colors
 from Heatmap.ui.view_grid import View
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from PyQt6.QtGui import QColor
 
     from Heatmap.aggregation import HeatmapImage
     from Heatmap.heatmap_settings import HeatmapSettings
@@ -118,8 +118,11 @@ class HeatmapPresenter(QObject):
         self._show(None)
         self._ask()
 
-    def set_viewport(self, viewport: Viewport) -> None:
-        """Follow the chart: move the image at once, ask for a better one soon."""
+    def set_viewport(self, viewport: Viewport | None) -> None:
+        """Follow the chart: move the image at once, ask for a better one soon; None: show no heat until it tells."""
+        if viewport is None:
+            self._lose_viewport()
+            return
         self._viewport = viewport
         self._underlay.set_viewport(viewport)
         self.placeChanged.emit(viewport)
@@ -137,16 +140,39 @@ class HeatmapPresenter(QObject):
         if not self._moved.isActive():
             self._moved.start()
 
-    def set_background(self, color: QColor) -> None:
-        """Take the colour the page had, and choose the palette's ramp by it."""
-        self._underlay.set_background(color)
-        dark = color.lightness() < DARK_BELOW_LIGHTNESS
+    def set_background(self, color: QColor, surfaces: tuple[Surface, ...] = ()) -> None:
+        """Take the colours the page had, and choose the palette's ramp by the one behind the candles.
+
+        Parameters
+        ----------
+        color
+            What lies beneath the whole page.
+        surfaces
+            Painted parts of the page, outermost first; the last is the chart's own.
+        """
+        self._underlay.set_background(color, surfaces)
+        seen = opaque_colors((color.redF(), color.greenF(), color.blueF()), surfaces)
+        dark = (QColor.fromRgbF(*seen[-1]) if seen else color).lightness() < DARK_BELOW_LIGHTNESS
         if dark != self._dark:
             self._dark = dark
             self._ask()
 
+    def stop(self) -> None:
+        """Decide nothing any more: underlay and worker may be gone."""
+        self._moved.stop()
+        self._resized.stop()
+        self._worker.built.disconnect(self._take)
+        self._settings.changed.disconnect(self._apply)
+        self._asked = self._image = None
+
     def refresh(self) -> None:
         """Ask again, e.g. because the tick size became known."""
+        self._ask()
+
+    def _lose_viewport(self) -> None:
+        self._viewport = None
+        self._underlay.set_viewport(None)
+        self._show(None)
         self._ask()
 
     def _apply(self, settings: HeatmapSettings, previous: HeatmapSettings) -> None:
@@ -177,7 +203,11 @@ class HeatmapPresenter(QObject):
 
     def _take(self, image: HeatmapImage | None, request: BuildRequest) -> None:
         """Show what was built, unless it answers a question of the past."""
-        if self._asked is None or request.symbol != self._symbol or request.settings.source != self._asked.settings.source:
+        if (
+            self._asked is None
+            or request.symbol != self._symbol
+            or request.settings.source != self._asked.settings.source
+        ):
             return
         if image is None and request is not self._asked:
             return  # the view moved on; the old image serves until the next comes

@@ -26,8 +26,8 @@ class StripMesh:
         grid's time (0 left edge, 1 right edge), share of the pane's height (0 top, 1 bottom).
     edge_top, edge_bottom
         Where the pane's edges lie in the grid's prices; see ``heatmap.frag``.
-    log_span
-        ``(price1 - price0) / price0`` for a logarithmic scale, else 1.
+    log_scale, log_offset
+        For a logarithmic scale: share of the grid's prices = ``exp(edge) * log_scale - log_offset``; else 1 and 0.
     logarithmic
         Whether y is linear in the logarithm of the price.
     scissor_px
@@ -37,7 +37,8 @@ class StripMesh:
     vertices: NDArray[np.float32]
     edge_top: float
     edge_bottom: float
-    log_span: float
+    log_scale: float
+    log_offset: float
     logarithmic: bool
     scissor_px: tuple[int, int, int, int]
 
@@ -69,22 +70,24 @@ def strip_mesh(viewport: Viewport, axis: TimeAxis, spec: GridSpec) -> StripMesh:
         lower_left, lower_right = (left, bottom, share_a, 1.0), (right, bottom, share_b, 1.0)
         triangles += [upper_left, lower_left, upper_right, upper_right, lower_left, lower_right]
     price_span = spec.price_bin * spec.rows
-    logarithmic = viewport.is_logarithmic and spec.price0 > 0
-    if logarithmic:
-        edge_top = math.log(viewport.price_top / spec.price0)
-        edge_bottom = math.log(viewport.price_bottom / spec.price0)
-        log_span = price_span / spec.price0
+    log_scale, log_offset = 1.0, 0.0
+    if viewport.is_logarithmic:
+        # Relative to the grid's upper end, which is never 0: the lower one is when the scale reaches far down.
+        price1 = spec.price0 + price_span
+        edge_top = math.log(viewport.price_top / price1)
+        edge_bottom = math.log(viewport.price_bottom / price1)
+        log_scale, log_offset = price1 / price_span, spec.price0 / price_span
     else:
         edge_top = (viewport.price_top - spec.price0) / price_span
         edge_bottom = (viewport.price_bottom - spec.price0) / price_span
-        log_span = 1.0
     left_px, top_px = math.floor(viewport.left_px * ratio), math.floor(top)
     return StripMesh(
         vertices=np.array(triangles, np.float32).reshape(-1, 4),
         edge_top=edge_top,
         edge_bottom=edge_bottom,
-        log_span=log_span,
-        logarithmic=logarithmic,
+        log_scale=log_scale,
+        log_offset=log_offset,
+        logarithmic=viewport.is_logarithmic,
         scissor_px=(
             left_px,
             top_px,

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any, Self, SupportsInt, cast
 import moderngl
 import numpy as np
 from PyQt6.QtCore import QEvent, QObject, Qt, pyqtSignal
-from PyQt6.QtGui import QColor, QOpenGLContext, QSurfaceFormat
+from PyQt6.QtGui import QOpenGLContext, QSurfaceFormat
 from PyQt6.QtOpenGLWidgets import QOpenGLWidget
 
 from Heatmap.resources import SHADERS, read_text
 from Heatmap.ui.strip_mesh import StripMesh, strip_mesh
+from Heatmap.ui.surface import Rgb, Surface, opaque_colors
 
 if TYPE_CHECKING:
+    from PyQt6.QtGui import QColor
     from PyQt6.QtWebEngineWidgets import QWebEngineView
 
     from Heatmap.aggregation import HeatmapImage
@@ -80,7 +82,8 @@ class Underlay(QOpenGLWidget):
         self._axis: TimeAxis | None = None
         self._image: HeatmapImage | None = None
         self._image_is_new = False
-        self._background = QColor("white")
+        self._background: Rgb = (1.0, 1.0, 1.0)
+        self._surfaces: tuple[Surface, ...] = ()
         self._opacity = 1.0
         self._smooth = False
         self._gl: moderngl.Context | None = None
@@ -104,8 +107,8 @@ class Underlay(QOpenGLWidget):
             return ""
         return f"{self._gl.info['GL_RENDERER']}, OpenGL {self._gl.version_code / 100:.1f}"
 
-    def set_viewport(self, viewport: Viewport) -> None:
-        """Move the heat to where the chart is now."""
+    def set_viewport(self, viewport: Viewport | None) -> None:
+        """Move the heat to where the chart is now; None: it is nowhere."""
         self._viewport = viewport
         self.update()
 
@@ -122,9 +125,10 @@ class Underlay(QOpenGLWidget):
         self._image_is_new = image is not None
         self.update()
 
-    def set_background(self, color: QColor) -> None:
-        """Set the colour that the page itself had."""
-        self._background = color
+    def set_background(self, color: QColor, surfaces: tuple[Surface, ...] = ()) -> None:
+        """Set the colours that the page had: beneath it all, and of its parts, outermost first."""
+        self._background = (color.redF(), color.greenF(), color.blueF())
+        self._surfaces = surfaces
         self.update()
 
     def set_opacity(self, opacity: float) -> None:
@@ -169,10 +173,22 @@ class Underlay(QOpenGLWidget):
             return
         target = self._gl.detect_framebuffer(self.defaultFramebufferObject())
         target.use()
-        target.clear(self._background.redF(), self._background.greenF(), self._background.blueF(), 1.0)
+        self._paint_background(target)
         if self._image is not None and self._viewport is not None and self._axis is not None:
             self._paint_heat(self._gl, target, self._image, strip_mesh(self._viewport, self._axis, self._image.spec))
         self.framePainted.emit()
+
+    def _paint_background(self, target: moderngl.Framebuffer) -> None:
+        target.clear(*self._background, 1.0)
+        _, surface_height_px = self._surface_px()
+        for surface, color in zip(self._surfaces, opaque_colors(self._background, self._surfaces), strict=True):
+            left, top, width, height = surface.box_px
+            if width > 0 and height > 0:
+                target.clear(*color, 1.0, viewport=(left, surface_height_px - top - height, width, height))
+
+    def _surface_px(self) -> tuple[int, int]:
+        scale = self.devicePixelRatioF()
+        return round(self.width() * scale), round(self.height() * scale)
 
     def _paint_heat(
         self, gl: moderngl.Context, target: moderngl.Framebuffer, image: HeatmapImage, mesh: StripMesh
@@ -180,8 +196,7 @@ class Underlay(QOpenGLWidget):
         if not len(mesh.vertices):
             return
         texture = self._upload(gl, image)
-        scale = self.devicePixelRatioF()
-        surface = (round(self.width() * scale), round(self.height() * scale))
+        surface = self._surface_px()
         if mesh.vertices.nbytes > self._vertices.size:
             self._vertices.orphan(2 * mesh.vertices.nbytes)
             self._strips.release()
@@ -195,7 +210,8 @@ class Underlay(QOpenGLWidget):
         self._program["logarithmic"] = mesh.logarithmic
         self._program["edge_top"] = mesh.edge_top
         self._program["edge_bottom"] = mesh.edge_bottom
-        self._program["log_span"] = mesh.log_span
+        self._program["log_scale"] = mesh.log_scale
+        self._program["log_offset"] = mesh.log_offset
         left, top, width, height = mesh.scissor_px
         target.scissor = (left, surface[1] - top - height, width, height)
         gl.enable_only(moderngl.BLEND)

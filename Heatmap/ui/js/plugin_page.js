@@ -1,94 +1,150 @@
-// The page side of the plugin: attaches the reporter, makes the backgrounds transparent, and puts everything back.
-function transparentPage(chart) {
-  const TRANSPARENT = 'rgba(0, 0, 0, 0)';
-  const elements = [];
-  for (let element = chart.chartElement ? chart.chartElement() : null; element; element = element.parentElement) {
-    elements.push(element);
+// The page side of the plugin: finds the chart, attaches the reporter, and puts everything back.
+
+// What is joined to one chart and one series.
+class Attachment {
+  constructor(chart, series, bridge) {
+    this.chart = chart;
+    this.series = series;
+    this._bridge = bridge;
+    this._element = chart.chartElement();
+    this._page = new PageBackground(chart, this._element);
+    this._reporter = new ViewportReporter(chart, series, bridge, () => this._frameDrawn());
+    this._detached = false;
+    this._ends = [];
+    this._lastBars = this._lastSurfaces = this._lastPlace = '';
+    this._sendBars = this._sendBars.bind(this);
+    this._refresh = () => { if (this.isAlive) this._reporter.refresh(); };
+    this._observer = new ResizeObserver(this._refresh);
+    this._themeObserver = new MutationObserver(() => { this._page.reread(); this._sendSurfaces(); });
+    for (const at of this._page.elements) {
+      this._themeObserver.observe(at, {attributes: true, attributeFilter: ['class', 'data-theme', 'data-bs-theme']});
+    }
+    series.subscribeDataChanged(this._sendBars);
+    this._sendBars();
+    this._sendSurfaces();
+    series.attachPrimitive(this._reporter);
+    window.addEventListener('resize', this._refresh);
+    window.addEventListener('scroll', this._refresh, true);
+    this._observer.observe(this._element);
+    bridge.page_attached();
   }
-  for (const element of [document.body, document.documentElement]) if (!elements.includes(element)) elements.push(element);
-  // What the user saw behind the candles: the chart's own colour, else the nearest painted element around it.
-  const painted = (color) => color && color !== 'transparent' && !/,\s*0\)$/.test(color);
-  const chartBackground = chart.options().layout.background;
-  let seen = chartBackground.type === 'gradient' ? chartBackground.topColor : chartBackground.color;
-  if (!painted(seen)) {
-    seen = elements.map((element) => getComputedStyle(element).backgroundColor).find(painted) || '#ffffff';
+
+  get isAlive() { return this._element.isConnected; }
+
+  // The chart draws no frame when it is only pushed aside, or hidden.
+  watch() {
+    const box = this._element.getBoundingClientRect();
+    const place = [box.x, box.y, box.width, box.height].join();
+    if (place === this._lastPlace) return;
+    this._lastPlace = place;
+    if (box.width > 0 && box.height > 0) this._reporter.refresh();
+    else this._reporter.lose();
   }
-  const styles = elements.map((element) => [
-    element, element.style.getPropertyValue('background'), element.style.getPropertyPriority('background')]);
-  for (const element of elements) element.style.setProperty('background', 'transparent', 'important');
-  chart.applyOptions({layout: {background: {type: 'solid', color: TRANSPARENT}}});
-  return {
-    color: cssColor(seen),
-    restore() {
-      for (const [element, value, priority] of styles) {
-        element.style.removeProperty('background');
-        if (value) element.style.setProperty('background', value, priority);
-      }
-      chart.applyOptions({layout: {background: chartBackground}});
-    },
-  };
+
+  detach() {
+    this._detached = true;
+    this._observer.disconnect();
+    this._themeObserver.disconnect();
+    window.removeEventListener('resize', this._refresh);
+    window.removeEventListener('scroll', this._refresh, true);
+    this._page.restorePage();
+    if (!this.isAlive) return; // a removed chart throws in its next frame when it is touched
+    for (const step of [
+      () => this._page.restoreChart(),
+      () => this.series.unsubscribeDataChanged(this._sendBars),
+      () => this.series.detachPrimitive(this._reporter),
+    ]) {
+      // The host may have removed the series; what belongs to it is gone then, the rest is still to be restored.
+      try { step(); } catch (error) { console.info(`Heatmap: ${error}`); }
+    }
+  }
+
+  _frameDrawn() {
+    this._sendSurfaces();
+    if (!this._barsAreInPlace()) this._sendBars();
+    // Not inside the chart's own drawing.
+    queueMicrotask(() => { if (this.isAlive && !this._detached) this._page.keepChartTransparent(); });
+  }
+
+  // Points of another series shift the index of the bars behind them, and the chart tells nobody.
+  _barsAreInPlace() {
+    return this._ends.every(([index, time]) => {
+      const bar = this.series.dataByIndex(index);
+      return bar && timeInSeconds(bar.time) === time;
+    });
+  }
+
+  _sendBars() {
+    const points = pointsOf(this.series);
+    this._ends = points.length ? [points[0], points[points.length - 1]] : [];
+    const text = JSON.stringify({segments: runsOf(points)});
+    if (text === this._lastBars) return;
+    this._lastBars = text;
+    this._bridge.bars_changed(text);
+  }
+
+  _sendSurfaces() {
+    const text = JSON.stringify({ratio: window.devicePixelRatio, surfaces: this._page.surfaces()});
+    if (text === this._lastSurfaces) return;
+    this._lastSurfaces = text;
+    this._bridge.surfaces_changed(text);
+  }
 }
 
-// Any CSS colour as [r, g, b], 0 to 255: a canvas knows them all.
-function cssColor(text) {
-  const context = document.createElement('canvas').getContext('2d');
-  context.fillStyle = text;
-  context.fillRect(0, 0, 1, 1);
-  return Array.from(context.getImageData(0, 0, 1, 1).data.slice(0, 3));
-}
-
-// The host may create its chart later than its page: look again until both expressions have a value.
-function whenReady(getChart, getSeries, then) {
-  const RETRY_MS = 50, GIVE_UP_MS = 60000;
+// The host may create its chart later than its page, and may replace it: keep looking at both expressions.
+function followChart(getChart, getSeries, objectName) {
+  const RETRY_MS = 50, WATCH_MS = 200, COMPLAIN_AFTER_MS = 60000;
+  if (window.__heatmapDetach) window.__heatmapDetach();
   const begun = performance.now();
-  const look = () => {
-    let chart, series, reason = 'is not there';
+  let port = null, bridge = null, attachment = null, timer = 0, complained = false, left = false;
+
+  const find = () => {
+    let reason = 'is not there';
     try {
-      chart = getChart();
-      series = getSeries();
+      const chart = getChart(), series = getSeries();
+      if (chart && series && chart.chartElement().isConnected) return [chart, series];
     } catch (error) {
       reason = String(error);
     }
-    if (chart && series) then(chart, series);
-    else if (performance.now() - begun < GIVE_UP_MS) setTimeout(look, RETRY_MS);
-    else console.error(`Heatmap: the chart or its series ${reason}; check the two expressions given to attach()`);
+    if (!complained && !attachment && performance.now() - begun > COMPLAIN_AFTER_MS) {
+      complained = true;
+      console.error(`Heatmap: the chart or its series ${reason}; check the two expressions given to attach()`);
+    }
+    return [null, null];
+  };
+
+  const leave = () => {
+    attachment.detach();
+    attachment = null;
+    bridge.page_left();
+  };
+
+  const look = () => {
+    clearTimeout(timer);
+    timer = setTimeout(look, attachment ? WATCH_MS : RETRY_MS);
+    if (!port) {
+      if (typeof qt === 'undefined' || !qt.webChannelTransport) return;
+      port = openChannelPort(qt.webChannelTransport, objectName.replace(/[0-9]+$/, ''));
+      new QWebChannel(port, (channel) => {
+        if (left) return;
+        bridge = channel.objects[objectName];
+        look();
+      });
+    }
+    if (!bridge) return;
+    const [chart, series] = find();
+    if (attachment && (attachment.chart !== chart || attachment.series !== series || !attachment.isAlive)) leave();
+    if (attachment) attachment.watch();
+    else if (chart) attachment = new Attachment(chart, series, bridge);
+  };
+
+  window.__heatmapDetach = () => {
+    delete window.__heatmapDetach;
+    left = true;
+    clearTimeout(timer);
+    if (attachment) attachment.detach();
+    attachment = null;
+    if (port) port.close();
   };
   look();
-}
-
-function attachHeatmap(chart, series, objectName) {
-  if (window.__heatmapDetach) window.__heatmapDetach();
-  const port = openChannelPort(qt.webChannelTransport, [objectName]);
-  new QWebChannel(port, (channel) => {
-    const bridge = channel.objects[objectName];
-    const page = transparentPage(chart);
-    const reporter = new ViewportReporter(chart, series, (text) => bridge.viewport_moved(text));
-    let lastBars = '';
-    const sendBars = () => {
-      const text = JSON.stringify({segments: segmentsOf(series)});
-      if (text === lastBars) return;
-      lastBars = text;
-      bridge.bars_changed(text);
-    };
-    const refresh = () => reporter.refresh();
-    const observer = new ResizeObserver(refresh);
-    series.subscribeDataChanged(sendBars);
-    sendBars();
-    series.attachPrimitive(reporter);
-    window.addEventListener('resize', refresh);
-    window.addEventListener('scroll', refresh, true);
-    if (chart.chartElement) observer.observe(chart.chartElement());
-
-    window.__heatmapDetach = () => {
-      delete window.__heatmapDetach;
-      observer.disconnect();
-      window.removeEventListener('resize', refresh);
-      window.removeEventListener('scroll', refresh, true);
-      series.unsubscribeDataChanged(sendBars);
-      series.detachPrimitive(reporter);
-      page.restore();
-      port.close();
-    };
-    bridge.page_attached(JSON.stringify({background: page.color}));
-  });
 }

@@ -35,8 +35,9 @@ function runsOf(points) {
   return runs;
 }
 
-// Other series of the chart may add points to the time scale, so an index of this series' data is not yet a logical index.
-function segmentsOf(series) {
+// [logical index, time in s] of each bar. Other series of the chart may add points to the time scale, so an index of this
+// series' data is not yet a logical index.
+function pointsOf(series) {
   const total = series.data().length;
   const points = [];
   const LONGEST_HOLE = 100000;
@@ -46,5 +47,5 @@ function segmentsOf(series) {
     misses = 0;
     points.push([index, timeInSeconds(bar.time)]);
   }
-  return runsOf(points);
+  return points;
 }

@@ -1,9 +1,10 @@
 // A series primitive that paints nothing: its renderer runs in the frame that draws the candles and reports where they are.
 class ViewportReporter {
-  constructor(chart, series, send) {
+  constructor(chart, series, bridge, onFrame) {
     this._chart = chart;
     this._series = series;
-    this._send = send;
+    this._bridge = bridge;
+    this._onFrame = onFrame;
     this._frame = 0;
     this._last = '';
     this._requestUpdate = null;
@@ -16,7 +17,8 @@ class ViewportReporter {
 
   detached() { this._requestUpdate = null; }
 
-  updateAllViews() {}
+  // Called before every frame, also for a hidden series, which is not drawn.
+  updateAllViews() { if (!this._series.options().visible) this.lose(); }
 
   paneViews() { return this._views; }
 
@@ -26,20 +28,29 @@ class ViewportReporter {
     if (this._requestUpdate) this._requestUpdate();
   }
 
+  // There is nothing in sight whose place could be told.
+  lose() {
+    if (this._last === 'lost') return;
+    this._last = 'lost';
+    this._bridge.viewport_lost();
+  }
+
   _report(scope) {
+    this._onFrame();
     const timeScale = this._chart.timeScale();
     const range = timeScale.getVisibleLogicalRange();
-    const height = scope.mediaSize.height;
-    const priceTop = this._series.coordinateToPrice(0);
-    const priceBottom = this._series.coordinateToPrice(height);
-    if (!range || priceTop === null || priceBottom === null || height <= 0) return;
+    // The chart names the pixel a line is drawn on; its middle is half a device pixel further.
+    const height = scope.mediaSize.height, half = 0.5 / window.devicePixelRatio;
+    const priceTop = this._series.coordinateToPrice(-half);
+    const priceBottom = this._series.coordinateToPrice(height - half);
+    if (!range || priceTop === null || priceBottom === null || height <= 0) { this.lose(); return; }
     const from = Math.floor(range.from), to = Math.ceil(range.to);
     const xFrom = timeScale.logicalToCoordinate(from), xTo = timeScale.logicalToCoordinate(to);
-    if (xFrom === null || xTo === null || to <= from) return;
+    if (xFrom === null || xTo === null || to <= from) { this.lose(); return; }
     const pane = scope.context.canvas.getBoundingClientRect();
     const message = {
       pane: [pane.left, pane.top, pane.width, pane.height],
-      from, to, x_from: xFrom, x_to: xTo,
+      from, to, x_from: xFrom + half, x_to: xTo + half,
       price_top: priceTop, price_bottom: priceBottom,
       mode: this._series.priceScale().options().mode,
       ratio: window.devicePixelRatio,
@@ -48,6 +59,6 @@ class ViewportReporter {
     if (text === this._last) return;
     this._last = text;
     message.frame = ++this._frame;
-    this._send(JSON.stringify(message));
+    this._bridge.viewport_moved(JSON.stringify(message));
   }
 }

@@ -1,0 +1,51 @@
+"""The colours the page had: what is painted beneath it while it is transparent. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+Rgb = tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Surface:
+    """One painted element of the page around or under the chart.
+
+    Attributes
+    ----------
+    left_px, top_px, width_px, height_px
+        Its box in device pixels of the view, origin top left.
+    color
+        Red, green, blue and alpha, each 0 to 1, not premultiplied.
+    """
+
+    left_px: float
+    top_px: float
+    width_px: float
+    height_px: float
+    color: tuple[float, float, float, float]
+
+    @property
+    def box_px(self) -> tuple[int, int, int, int]:
+        """Return left, top, width and height, edges on whole device pixels."""
+        left, top = round(self.left_px), round(self.top_px)
+        return left, top, round(self.left_px + self.width_px) - left, round(self.top_px + self.height_px) - top
+
+
+def opaque_colors(base: Rgb, surfaces: tuple[Surface, ...]) -> tuple[Rgb, ...]:
+    """Return the colour to be seen on each surface.
+
+    Parameters
+    ----------
+    base
+        What is beneath them all, 0 to 1.
+    surfaces
+        Outermost first; each lies within the one before.
+    """
+    seen, colors = base, []
+    for surface in surfaces:
+        *color, alpha = surface.color
+        red, green, blue = (under + (over - under) * alpha for under, over in zip(seen, color, strict=True))
+        seen = (red, green, blue)
+        colors.append(seen)
+    return tuple(colors)

@@ -1,0 +1,496 @@
+"""The heatmap comes and goes in hosts of every kind, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import gc
+
+import numpy as np
+import psutil
+import pytest
+from PyQt6 import sip
+from PyQt6.QtCore import QCoreApplication, QEvent, QObject, Qt, pyqtProperty, pyqtSignal, pyqtSlot
+from PyQt6.QtGui import QColor
+from PyQt6.QtWebChannel import QWebChannel
+from PyQt6.QtWidgets import QDockWidget, QHBoxLayout, QSplitter, QTabWidget, QWidget
+
+from Heatmap.ui.legend import Legend
+from Heatmap.ui.settings_model import SettingsModel
+from Heatmap.ui.underlay import Underlay
+
+pytestmark = [pytest.mark.gl]
+
+
+class HostBridge(QObject):
+    """A host's own object on its own channel: a slot that answers, a signal, a property that changes."""
+
+    spoken = pyqtSignal(str)
+    levelChanged = pyqtSignal(int)  # Qt's way
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard: list[str] = []
+        self._level = 1
+
+    @pyqtSlot(int, int, result=int)
+    def add(self, first: int, second: int) -> int:
+        return first + second
+
+    @pyqtSlot(str)
+    def hear(self, text: str) -> None:
+        self.heard.append(text)
+
+    def _get_level(self) -> int:
+        return self._level
+
+    def _set_level(self, level: int) -> None:
+        self._level = level
+        self.levelChanged.emit(level)
+
+    level = pyqtProperty(int, _get_level, _set_level, notify=levelChanged)
+
+
+CLIENT = """makeChart();
+let hostBridge = null;
+const spoken = [];
+new QWebChannel(qt.webChannelTransport, (channel) => {
+  hostBridge = channel.objects.host;
+  hostBridge.spoken.connect((text) => { spoken.push(text); hostBridge.hear('echo ' + text); });
+});
+"""
+
+
+def give_channel(host) -> HostBridge:
+    bridge = HostBridge()
+    channel = QWebChannel(host.window)
+    channel.registerObject("host", bridge)
+    host.view.page().setWebChannel(channel)
+    return bridge
+
+
+def check_channel(host, bridge: HostBridge, word: str) -> None:
+    """Use the host's channel both ways: call with an answer, signal, property."""
+    host.wait(lambda: host.evaluate("hostBridge !== null"))
+    host.run("window.sum = undefined; hostBridge.add(20, 22).then((value) => { window.sum = value; })")
+    host.wait(lambda: host.evaluate("window.sum") == 42)
+    bridge.spoken.emit(word)
+    host.wait(lambda: f"echo {word}" in bridge.heard)
+    bridge.setProperty("level", bridge.property("level") + 1)
+    host.wait(lambda: host.evaluate("hostBridge.level") == bridge.property("level"))
+    host.run("hostBridge.level = 77")
+    host.wait(lambda: bridge.property("level") == 77)
+    bridge.setProperty("level", 3)
+    host.wait(lambda: host.evaluate("hostBridge.level") == 3)
+    assert host.evaluate(f"spoken.filter((text) => text === '{word}').length") == 1
+
+
+# -- channels --------------------------------------------------------------------------------------------------------
+
+
+def test_a_page_without_a_channel(open_host):
+    with open_host() as host:
+        host.show()
+        host.wait_for_place()
+        assert host.view.page().console == []
+        host.plugin.detach()
+        assert host.view.page().webChannel() is None
+
+
+def test_a_host_with_its_own_channel(open_host):
+    with open_host() as host:
+        bridge = give_channel(host)
+        host.load(start=CLIENT)
+        check_channel(host, bridge, "before")
+        host.attach()
+        host.wait_for_place()
+        check_channel(host, bridge, "beside")
+        host.plugin.detach()
+        check_channel(host, bridge, "after")
+        host.attach()
+        host.wait_for_place()
+        check_channel(host, bridge, "again")
+        assert host.view.page().console == []
+
+
+def test_a_host_that_makes_its_client_after_the_heatmap(open_host):
+    with open_host() as host:
+        bridge = give_channel(host)
+        host.show(start="makeChart();")
+        host.wait_for_place()
+        host.run(CLIENT.replace("makeChart();", "").replace("let ", "var ").replace("const ", "var "))
+        check_channel(host, bridge, "late")
+        host.plugin.detach()
+        check_channel(host, bridge, "after")
+
+
+def test_a_host_that_gives_the_page_a_channel_after_attaching(open_host):
+    with open_host() as host:
+        host.attach()
+        bridge = give_channel(host)
+        host.load(start=CLIENT)
+        check_channel(host, bridge, "host")
+        host.wait_for_place()
+
+
+def test_a_host_that_replaces_the_channel_of_a_running_page(open_host):
+    with open_host() as host:
+        host.show()
+        host.wait_for_place()
+        bridge = give_channel(host)
+        host.run(CLIENT.replace("makeChart();", "").replace("let ", "var ").replace("const ", "var "))
+        check_channel(host, bridge, "host")
+        host.run("chart.timeScale().scrollToPosition(-40, false)")
+        host.wait_for_place()
+
+
+def test_two_views_on_one_channel(open_host):
+    with open_host() as host:
+        second = host.new_view()
+        splitter = QSplitter()
+        splitter.addWidget(host.view)
+        splitter.addWidget(second)
+        host.window.setCentralWidget(splitter)
+        second.show()
+        splitter.setSizes([450, 450])
+        bridge = give_channel(host)
+        second.page().setWebChannel(host.view.page().webChannel())
+        address = host.write_page(start=CLIENT + "chart.timeScale().fitContent();")
+        for view in (host.view, second):
+            view.load(address)
+            host.attach(view)
+        for view in (host.view, second):
+            host.wait_for_heat(view)
+        check_channel(host, bridge, "both")
+        # Each heat follows its own chart.
+        host.run("chart.timeScale().scrollToPosition(-30, false)", second)
+        host.wait_for_place()
+        assert host.plugins[0].viewport != host.plugins[1].viewport
+        # One leaves, the other stays.
+        host.plugins[0].detach()
+        host.wait_for_no_heat(host.view)
+        assert host.has_heat(second)
+        check_channel(host, bridge, "one")
+
+
+# -- when the chart comes --------------------------------------------------------------------------------------------
+
+
+def test_a_chart_that_is_made_half_a_second_after_its_page(open_host):
+    with open_host() as host:
+        host.load(start="setTimeout(makeChart, 500);")
+        host.attach()
+        host.wait_for_heat()
+        host.wait_for_place()
+
+
+@pytest.mark.parametrize("moment", ["before", "during", "after"])
+def test_attaching_at_any_moment_of_the_load(open_host, moment):
+    with open_host() as host:
+        address = host.write_page()
+        if moment == "before":
+            host.attach()
+        with host.qtbot.waitSignal(host.view.loadFinished, timeout=10_000):
+            if moment == "during":
+                host.view.page().loadStarted.connect(host.attach, Qt.ConnectionType.SingleShotConnection)
+            host.view.load(address)
+        if moment == "after":
+            host.attach()
+        host.wait_for_place()
+
+
+def test_detaching_before_the_chart_exists(open_host):
+    with open_host() as host:
+        host.load(start="")
+        host.attach()
+        host.wait(lambda: host.evaluate("typeof window.__heatmapDetach") == "function")
+        host.plugin.detach()
+        host.run("makeChart()")
+        host.wait(lambda: tuple(host.picture()[40, 300]) == (0x10, 0x14, 0x18))
+        host.wait(lambda: tuple(host.still_picture()[40, 300]) == (0x10, 0x14, 0x18))
+        assert host.evaluate("document.body.getAttribute('style')") is None
+
+
+def test_reloading_the_page(open_host):
+    with open_host() as host:
+        host.show()
+        for _ in range(2):
+            with host.qtbot.waitSignal(host.view.loadFinished, timeout=10_000):
+                host.view.reload()
+            host.wait_for_place()
+
+
+def test_going_to_a_page_without_a_chart(open_host):
+    with open_host() as host:
+        host.show()
+        with host.qtbot.waitSignal(host.view.loadFinished, timeout=10_000):
+            host.view.setHtml("<p>about this program</p>")
+        host.wait(lambda: tuple(host.picture()[400, 700]) == (255, 255, 255))
+        host.wait_for_no_heat()
+        assert not any(legend.isVisible() for legend in host.view.findChildren(Legend))
+        host.load()
+        host.wait_for_place()
+
+
+def test_a_host_that_replaces_its_chart(open_host):
+    with open_host() as host:
+        host.show()
+        host.run("chart.remove(); makeChart({rightPriceScale: {scaleMargins: {top: 0.4, bottom: 0.1}}})")
+        host.wait_for_place()
+        host.run("chart.remove(); chart = series = null")
+        host.wait_for_no_heat()
+        host.run("makeChart()")
+        host.wait_for_place()
+        assert host.view.page().console == []
+
+
+def test_a_strict_content_security_policy(open_host):
+    policy = "default-src 'none'; script-src file: qrc:; style-src 'self' 'unsafe-inline'"
+    with open_host() as host:
+        host.show(head=f'<meta http-equiv="Content-Security-Policy" content="{policy}">')
+        host.wait_for_place()
+
+
+# -- colours ---------------------------------------------------------------------------------------------------------
+
+WHITE = "makeChart({layout: {background: {type: 'solid', color: 'white'}, textColor: '#606060'}});"
+
+
+def test_a_white_host_stays_white_and_turns_the_palette(open_host):
+    with open_host() as host:
+        host.show(start=WHITE)
+        host.wait_for_place()
+        assert tuple(host.picture()[40, 300]) == (255, 255, 255)
+        assert not host.plugin._presenter.dark
+        # On white, the strongest heat is darker than what lies around it.
+        x, y = (round(value) for value in (host.spot().x_px, host.spot().y_px))
+        assert host.picture()[y, x].sum() < 400
+
+
+@pytest.mark.parametrize("color", ["#000000", "rgb(255, 0, 0)", "rgba(20, 40, 200, 0.5)", "transparent", "teal"])
+def test_the_charts_colour_is_seen_as_before(open_host, color):
+    start = f"makeChart({{layout: {{background: {{type: 'solid', color: '{color}'}}}}}});"
+    css = "body { background: #204060; } #chart { margin: 30px; background: rgba(255, 255, 0, 0.2); }"
+    with open_host() as host:
+        host.load(start=start, css=css)
+        before = host.still_picture()
+        host.attach(settings=SettingsModel(None, overrides={"enabled": False}))
+        host.wait(lambda: host.plugin.is_attached)
+        after = host.still_picture()
+        # Thin translucent lines keep fewer digits on a transparent canvas than on an opaque one.
+        difference = np.abs(before.astype(int) - after.astype(int)).max(axis=2)
+        assert difference.max() <= 6
+        assert np.mean(difference > 1) < 0.03
+        # Under a page that shows it: the background is ours now.
+        assert host.view.page().backgroundColor().alpha() == 0
+
+
+def test_the_views_own_background_is_kept_under_a_page_without_one(open_host):
+    with open_host() as host:
+        host.view.page().setBackgroundColor(QColor("#405060"))
+        host.load(start="makeChart({layout: {background: {type: 'solid', color: 'transparent'}}});")
+        before = host.still_picture()
+        host.attach()
+        host.wait_for_place()
+        assert tuple(host.picture()[40, 300]) == tuple(before[40, 300]) == (0x40, 0x50, 0x60)
+        host.plugin.detach()
+        assert host.view.page().backgroundColor() == QColor("#405060")
+
+
+def test_a_host_that_changes_its_theme(open_host):
+    with open_host() as host:
+        host.show()
+        host.run("chart.applyOptions({layout: {background: {type: 'solid', color: '#ffffff'}}})")
+        host.wait(lambda: tuple(host.picture()[40, 300]) == (255, 255, 255))
+        host.wait(lambda: not host.plugin._presenter.dark)
+        host.wait_for_place()
+        host.plugin.detach()
+        host.wait(lambda: host.evaluate("chart.options().layout.background.color") == "#ffffff")
+
+
+def test_a_host_that_changes_its_theme_by_style_sheet(open_host):
+    css = "body { background: #101418; } body.light { background: #fafafa; }"
+    with open_host() as host:
+        host.show(start="makeChart({layout: {background: {type: 'solid', color: 'transparent'}}});", css=css)
+        host.run("document.body.className = 'light'")
+        host.wait(lambda: tuple(host.picture()[40, 300]) == (250, 250, 250))
+        assert not host.plugin._presenter.dark
+        host.wait_for_place()
+        host.run("document.body.className = ''")
+        host.wait(lambda: tuple(host.picture()[40, 300]) == (0x10, 0x14, 0x18))
+        assert host.plugin._presenter.dark
+
+
+# -- leaving ---------------------------------------------------------------------------------------------------------
+
+STYLED = {
+    "body": '<div style="background-color: #333344; padding: 12px"><div id="chart" style="inset: 20px"></div></div>',
+    "css": "html { background: linear-gradient(#112233, #223355); } body { background: #123; }",
+}
+STYLES = "Array.from(document.querySelectorAll('*'), (at) => Array.from(at.style, (n) => n + at.style[n]).sort())"
+GRADIENT = "makeChart({layout: {background: {type: 'gradient', topColor: '#203040', bottomColor: '#402010'}}});"
+
+
+@pytest.mark.parametrize("start", ["makeChart();", WHITE, GRADIENT])
+def test_detaching_gives_back_every_pixel(open_host, start):
+    with open_host() as host:
+        host.load(start=start, **STYLED)
+        # The library's own second drawing differs from its first in some pixels of the price line.
+        host.still_picture()
+        host.run("chart.applyOptions({layout: {fontSize: 13}}); chart.applyOptions({layout: {fontSize: 12}})")
+        before = host.still_picture()
+        styles = host.evaluate(STYLES)
+        options = host.evaluate("chart.options()")
+        background = host.view.page().backgroundColor()
+        for _ in range(2):
+            host.attach()
+            host.wait_for_place()
+            host.plugin.detach()
+            host.wait(lambda: np.array_equal(host.picture(), before))
+            assert host.evaluate("chart.options()") == options
+            assert host.evaluate(STYLES) == styles
+            assert host.view.page().backgroundColor() == background
+        assert host.view.findChildren(Underlay) == []
+        assert host.view.page().console == []
+
+
+def test_settings_outlive_a_detached_plugin(open_host):
+    settings = SettingsModel(None, overrides={"trail": "off", "palette": "fire"})
+    with open_host() as host:
+        host.show(plugin={"settings": settings})
+        tab = host.plugin.settings_tab()
+        host.plugin.detach()
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+        host.plugin.set_symbol("ETHUSDT")
+        settings.update(opacity=40, enabled=False)
+        settings.update(enabled=True)
+        host.attach(settings=settings)
+        host.wait_for_place()
+        tab.deleteLater()
+
+
+def test_attaching_twenty_times(open_host):
+    process = psutil.Process()
+    with open_host() as host:
+        host.load()
+        sizes = []
+        for _ in range(20):
+            host.attach()
+            host.wait(lambda: host.plugin.is_attached and host.plugin.image is not None)
+            host.plugin.detach()
+            host.plugin = None
+            host.plugins.clear()
+            QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+            gc.collect()
+            sizes.append((process.num_threads(), process.memory_info().rss))
+        assert host.view.findChildren(QWidget, "heatmap_badge") == []
+        assert sizes[-1][0] <= sizes[4][0] + 2
+        assert sizes[-1][1] - sizes[4][1] < 24 * 2**20
+        assert host.evaluate("typeof window.__heatmapDetach") == "undefined"
+
+
+@pytest.mark.parametrize("how", ["view", "window"])
+def test_a_view_that_is_destroyed_first(open_host, how):
+    with open_host() as host:
+        host.show()
+        plugin = host.plugin
+        sip.delete(host.view if how == "view" else host.window)
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+        assert not plugin._worker._thread.is_alive()
+        assert not plugin.is_attached
+        # What still refers to the plugin does no harm.
+        plugin.settings.update(opacity=30)
+        plugin.set_enabled(False)
+        plugin.detach()
+
+
+def test_a_page_that_is_replaced_under_the_plugin(open_host):
+    with open_host() as host:
+        host.show()
+        old = host.view.page()
+        page = type(old)(host.view)
+        host.view.setPage(page)
+        old.deleteLater()
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+        host.load()
+        host.plugin.detach()
+        host.attach()
+        host.wait_for_place()
+
+
+# -- the host's window -----------------------------------------------------------------------------------------------
+
+
+def test_a_view_that_moves_through_the_window(open_host):
+    with open_host() as host:
+        host.show()
+        host.wait_for_place()
+        dock = QDockWidget("chart", host.window)
+        dock.setWidget(host.view)
+        host.window.setCentralWidget(QWidget())
+        host.window.addDockWidget(Qt.DockWidgetArea.LeftDockWidgetArea, dock)
+        host.window.resizeDocks([dock], [700], Qt.Orientation.Horizontal)
+        host.wait_for_place()
+        dock.setFloating(True)
+        dock.resize(820, 460)
+        host.wait_for_place()
+        dock.setFloating(False)
+        host.wait_for_place()
+        splitter = QSplitter()
+        splitter.addWidget(QWidget())
+        splitter.addWidget(host.view)
+        host.window.removeDockWidget(dock)
+        host.window.setCentralWidget(splitter)
+        host.view.show()
+        splitter.setSizes([100, 800])
+        host.wait(lambda: host.view.width() > 700)
+        host.wait_for_place()
+        assert host.view.findChild(Underlay).size() == host.view.size()
+
+
+def test_a_view_in_a_tab_that_comes_and_goes(open_host):
+    with open_host() as host:
+        tabs = QTabWidget()
+        tabs.addTab(host.view, "chart")
+        host.window.setCentralWidget(tabs)
+        host.show()
+        host.wait_for_place()
+        tabs.addTab(host.plugin.settings_tab(), "Heatmap")
+        tabs.setCurrentIndex(1)
+        assert host.plugin.settings.value.enabled
+        tabs.setCurrentIndex(0)
+        host.wait_for_place()
+        host.plugin.set_enabled(False)
+        host.wait_for_no_heat()
+
+
+def test_two_charts_in_one_window(open_host):
+    with open_host(size=(1100, 460)) as host:
+        second = host.new_view()
+        both = QWidget()
+        layout = QHBoxLayout(both)
+        layout.addWidget(host.view, 1)
+        layout.addWidget(second, 1)
+        host.window.setCentralWidget(both)
+        second.show()
+        address = host.write_page(start="makeChart(); chart.timeScale().fitContent();")
+        for view in (host.view, second):
+            view.load(address)
+            host.attach(view)
+        for view in (host.view, second):
+            host.wait_for_heat(view)
+        host.plugins[0].set_enabled(False)
+        host.wait_for_no_heat(host.view)
+        assert host.has_heat(second)
+        host.plugins[0].set_enabled(True)
+        host.wait_for_place()
+
+
+def test_without_graphics_the_page_keeps_its_own_background(open_host):
+    with open_host() as host:
+        host.load(start=WHITE)
+        before = host.still_picture()
+        host.attach()
+        host.wait_for_place()
+        host.plugin.underlay.failed.emit("the context is lost")
+        host.wait(lambda: np.abs(host.picture().astype(int) - before).max() <= 6)
+        assert host.view.page().backgroundColor() == QColor("white")
+        assert not host.plugin.is_attached
