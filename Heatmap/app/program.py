@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import socket
 import sys
 import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import qasync
 from PyQt6.QtCore import QLibraryInfo, QSettings, QTimer, QTranslator
@@ -28,6 +29,7 @@ from Heatmap.demo.replay import Recording, ReplayMarket
 from Heatmap.errors import StorageError
 from Heatmap.events import Coverage, Source
 from Heatmap.heatmap_service import HeatmapService
+from Heatmap.ingestion.daemon_call import call_on_daemon_thread
 from Heatmap.plugin import SETTINGS_ORGANIZATION
 from Heatmap.storage.bulk_insert import bulk_insert
 from Heatmap.storage.erasure import erase_source
@@ -62,6 +64,13 @@ class ProgramOptions:
     replay: Path | None = None
     screenshot: Path | None = None
     after_s: float = 10.0
+
+
+class _ProgramLoop(qasync.QEventLoop):  # type: ignore[misc]  # qasync ships no types
+    """Qt's loop for asyncio; a name server that hangs cannot hold up its end."""
+
+    async def getaddrinfo(self, host: Any, port: Any, **options: Any) -> Any:  # as asyncio types it, for any host
+        return await call_on_daemon_thread(lambda: socket.getaddrinfo(host, port, **options), name="candles-dns")
 
 
 class Program:
@@ -168,7 +177,7 @@ class Program:
             QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath),
         ):
             application.installTranslator(qt_texts)
-        loop = qasync.QEventLoop(application)
+        loop = _ProgramLoop(application)
         asyncio.set_event_loop(loop)
         service.start()
         window = MainWindow(service, settings, translator, store=store, market=market, clock=self._clock)

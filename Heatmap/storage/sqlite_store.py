@@ -197,6 +197,11 @@ class SqliteStore:
             columns, order_matters = _columns_of(rows, width=4, last_row_id=after_row_id)
         return _sorted(columns) if order_matters else columns
 
+    @property
+    def generation(self) -> int:
+        """Counts the files that were opened: after a change row ids begin anew and all must be read again."""
+        return self._generation
+
     def data_version(self) -> int:
         """Return a number that changes when another connection has committed; cheap enough to poll.
 

@@ -32,6 +32,7 @@ LIVE_INTERVAL_S = 0.25
 POLL_INTERVAL_S = 0.5
 # With decay on, the map is drawn anew after this share of the half-life: a 0.7 % change of every value.
 FADE_STEP = 0.01
+FAR_MS = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,31 +68,36 @@ class _Window:
 
     def __init__(self, path: Path) -> None:
         self._store = SqliteStore(path)
-        self._key: tuple[str, str] | None = None
+        self._key: tuple[str, str, int] | None = None
         self._start_ms = 0
         self._seen_version: int | None = None
         self.columns = EventColumns.empty()
 
-    def refresh(self, symbol: str, source: str, start_ms: int, end_ms: int) -> bool:
-        """Bring the columns up to date; return True if they changed."""
+    def refresh(self, symbol: str, source: str, start_ms: int) -> bool:
+        """Bring the columns up to date from ``start_ms`` on; return True if they changed.
+
+        The window is open to the right: an event that the exchange dates later than this machine's clock must be in
+        it, for the tail goes on after its row.
+        """
         version = self._store.data_version()
-        if self._key != (symbol, source) or start_ms < self._start_ms:
-            self.columns = self._store.window(symbol, source, start_ms, end_ms)
-            self._key, self._start_ms, self._seen_version = (symbol, source), start_ms, version
+        key = (symbol, source, self._store.generation)
+        if self._key != key or start_ms < self._start_ms:
+            self.columns = self._store.window(symbol, source, start_ms, FAR_MS)
+            self._key, self._start_ms, self._seen_version = key, start_ms, version
             return True
         changed = False
         if version != self._seen_version:
             self._seen_version = version
             newer = self._store.tail(symbol, source, self.columns.last_row_id)
             if len(newer):
-                self.columns = self.columns.merged(newer.between(start_ms, newer.ts_ms[-1] + 1))
+                self.columns = self.columns.merged(newer.between(start_ms, FAR_MS))
                 changed = True
         self._prune(start_ms)
         return changed
 
     def _prune(self, start_ms: int) -> None:
         """Forget what left the window, but only once it is a tenth of all, so that a tail stays cheap."""
-        kept = self.columns.between(start_ms, 2**62)
+        kept = self.columns.between(start_ms, FAR_MS)
         if len(self.columns) - len(kept) > len(self.columns) // 10:
             self.columns = kept
             self._start_ms = start_ms
@@ -226,7 +232,7 @@ class BuildWorker(QObject):
             self._builder.use_numba()
         now_ms = self._clock.now_ms()
         start_ms = now_ms - window_ms(request.settings)
-        changed = window.refresh(request.symbol, request.settings.source, start_ms, now_ms + 1)
+        changed = window.refresh(request.symbol, request.settings.source, start_ms)
         spec = grid_for_view(request.view, request.settings, now_ms=now_ms, tick_size=request.tick_size)
         if spec is None:
             return None

@@ -60,6 +60,8 @@ class Overlay(QObject):
         self._badge.hide()
         presenter.imageChanged.connect(self._show_image)
         presenter.placeChanged.connect(self._place)
+        settings.changed.connect(self._show_badge)
+        translator.languageChanged.connect(self._show_badge)
 
     def _show_image(self, image: HeatmapImage | None) -> None:
         settings = self._settings.value
@@ -71,14 +73,17 @@ class Overlay(QObject):
                 reference_usd=image.reference,
                 dark=self._presenter.dark,
             )
-        key = BADGE_KEYS.get(Source(settings.source)) if settings.enabled else None
-        if key is not None:
-            self._badge.setText(self._translator.text(key))
-            self._badge.adjustSize()
-        self._badge.setVisible(key is not None)
         viewport = self._presenter.viewport
         if viewport is not None:
             self._place(viewport)
+
+    def _show_badge(self) -> None:
+        """Say that the market is not real, whether heat is shown or not: its candles are not real either."""
+        key = BADGE_KEYS.get(Source(self._settings.value.source))
+        if key is not None:
+            self._badge.setText(self._translator.text(key))
+            self._badge.adjustSize()
+        self._badge.setVisible(key is not None and self._presenter.viewport is not None)
 
     def _place(self, viewport: Viewport) -> None:
         """Legend at the pane's lower left, badge at its upper left, in logical pixels of the view."""
@@ -91,6 +96,8 @@ class Overlay(QObject):
         bottom = round((viewport.top_px + viewport.height_px) * scale) - MARGIN_PX
         self._legend.move(left + LOGO_PX, bottom - self._legend.height())
         self._badge.move(left, top)
+        if self._badge.isHidden():
+            self._show_badge()
         for widget in (self._legend, self._badge):
             if widget.isVisible():
                 widget.raise_()

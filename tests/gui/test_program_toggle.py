@@ -7,11 +7,13 @@ import sqlite3
 
 import numpy as np
 import pytest
-from PyQt6.QtWidgets import QCheckBox
+from PyQt6.QtWidgets import QCheckBox, QLabel
 
 from Heatmap.clock import SYSTEM_CLOCK
 
 pytestmark = [pytest.mark.gl]
+
+BADGE_BOTTOM_PX = 40
 
 
 def rows_of(path) -> int:
@@ -23,8 +25,9 @@ def rows_of(path) -> int:
 
 
 def heat_pixels(picture: np.ndarray, bare: np.ndarray) -> int:
-    """Count pixels that differ clearly from the picture without heat."""
-    return int((np.abs(picture.astype(int) - bare.astype(int)).sum(axis=2) > 24).sum())
+    """Count pixels beneath the badge that differ clearly from the picture without heat."""
+    differs = np.abs(picture.astype(int) - bare.astype(int)).sum(axis=2) > 24
+    return int(differs[BADGE_BOTTOM_PX:].sum())
 
 
 def liquidation(stage, notional_btc: str, offset_s: int) -> str:
@@ -90,3 +93,14 @@ def test_opacity_acts_on_the_screen(open_stage):
         strong = heat_pixels(stage.pane(), bare)
         stage.settings.update(opacity=10)
         stage.wait(lambda: heat_pixels(stage.pane(), bare) < strong / 3)
+
+
+def test_a_market_that_is_not_real_is_marked_with_and_without_heat(open_stage):
+    with open_stage() as stage:
+        badge = stage.window.findChild(QLabel, "heatmap_badge")
+        stage.wait_for_heat()
+        assert badge.isVisible()
+        assert "SIMULATED" in badge.text()
+        stage.plugin.set_enabled(False)
+        assert badge.isVisible()
+        assert "SIMULATED" in stage.window.windowTitle()

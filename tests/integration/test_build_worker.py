@@ -75,6 +75,22 @@ def test_a_file_that_appears_later_is_picked_up(qtbot, worker, db_path):
     built(qtbot, worker, lambda image: image is not None and image.events == 1)
 
 
+def test_another_file_in_the_same_place_is_read_anew(qtbot, worker, db_path):
+    bulk_insert(db_path, [event(10 * MINUTE_MS), event(11 * MINUTE_MS), event(12 * MINUTE_MS)])
+    worker.request(request())
+    built(qtbot, worker, lambda image: image is not None and image.events == 3)
+    for name in (db_path.name, f"{db_path.name}-wal", f"{db_path.name}-shm"):
+        (db_path.parent / name).unlink(missing_ok=True)
+    bulk_insert(db_path, [event(5 * MINUTE_MS)])
+    built(qtbot, worker, lambda image: image is not None and image.events == 1)
+
+
+def test_an_event_dated_ahead_of_this_clock_appears_when_its_time_comes(qtbot, worker, db_path):
+    bulk_insert(db_path, [event(-2500)])
+    worker.request(request())
+    built(qtbot, worker, lambda image: image is not None and image.events == 1)
+
+
 def test_another_source_and_another_symbol_are_not_mixed_in(qtbot, worker, db_path):
     simulated = dataclasses.replace(event(5 * MINUTE_MS), source="demo")
     other = dataclasses.replace(event(6 * MINUTE_MS), symbol="ETHUSDT")

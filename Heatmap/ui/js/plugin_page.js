@@ -12,14 +12,14 @@ class Attachment {
     this._detached = false;
     this._ends = [];
     this._lastBars = this._lastSurfaces = this._lastPlace = '';
-    this._sendBars = this._sendBars.bind(this);
+    this._dataChanged = this._dataChanged.bind(this);
     this._refresh = () => { if (this.isAlive) this._reporter.refresh(); };
     this._observer = new ResizeObserver(this._refresh);
     this._themeObserver = new MutationObserver(() => { this._page.reread(); this._sendSurfaces(); });
     for (const at of this._page.elements) {
       this._themeObserver.observe(at, {attributes: true, attributeFilter: ['class', 'data-theme', 'data-bs-theme']});
     }
-    series.subscribeDataChanged(this._sendBars);
+    series.subscribeDataChanged(this._dataChanged);
     this._sendBars();
     this._sendSurfaces();
     series.attachPrimitive(this._reporter);
@@ -51,7 +51,7 @@ class Attachment {
     if (!this.isAlive) return; // a removed chart throws in its next frame when it is touched
     for (const step of [
       () => this._page.restoreChart(),
-      () => this.series.unsubscribeDataChanged(this._sendBars),
+      () => this.series.unsubscribeDataChanged(this._dataChanged),
       () => this.series.detachPrimitive(this._reporter),
     ]) {
       // The host may have removed the series; what belongs to it is gone then, the rest is still to be restored.
@@ -72,6 +72,17 @@ class Attachment {
       const bar = this.series.dataByIndex(index);
       return bar && timeInSeconds(bar.time) === time;
     });
+  }
+
+  // The last bar of a live chart changes several times a second; the bars' times are the same as before.
+  _dataChanged(scope) {
+    if (scope !== 'update' || !this._endsWithTheSameBar()) this._sendBars();
+  }
+
+  _endsWithTheSameBar() {
+    const NEAREST_LEFT = -1, last = this._ends[1];
+    const bar = this.series.dataByIndex(Number.MAX_SAFE_INTEGER, NEAREST_LEFT);
+    return last !== undefined && bar && timeInSeconds(bar.time) === last[1] && this._barsAreInPlace();
   }
 
   _sendBars() {
