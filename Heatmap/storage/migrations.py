@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import time
 from typing import TYPE_CHECKING, Final
 
 from Heatmap.errors import StorageError
@@ -20,6 +21,10 @@ APPLICATION_ID: Final = 0x4C495148
 # The n-th entry leads from version n to n + 1. Entries are never changed once released, only added.
 MIGRATIONS: Final[tuple[Callable[[], str], ...]] = (lambda: read_text(SCHEMA),)
 LATEST: Final = len(MIGRATIONS)
+
+# Together five seconds, as the busy timeout of every connection.
+WAL_ATTEMPTS: Final = 500
+WAL_PAUSE_S: Final = 0.01
 
 
 def version_of(connection: sqlite3.Connection, path: Path) -> int:
@@ -102,7 +107,7 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
     version_of(connection, path)
     try:
         # Kept in the file for ever, hence only now: another program's file must not be changed.
-        connection.execute("PRAGMA journal_mode = WAL")
+        _switch_to_wal(connection)
         connection.execute("PRAGMA synchronous = NORMAL")
     except sqlite3.Error as error:
         raise storage_error(error, path) from error
@@ -125,6 +130,23 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
                 raise
         except sqlite3.Error as error:
             raise storage_error(error, path) from error
+
+
+def _switch_to_wal(connection: sqlite3.Connection) -> None:
+    """Turn the write-ahead log on; waits for others that do the same to the same new file.
+
+    SQLite's own busy timeout does not cover this switch: of two that make it at once, one is refused without waiting.
+    """
+    for _ in range(WAL_ATTEMPTS):
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                raise
+            time.sleep(WAL_PAUSE_S)
+        else:
+            return
+    connection.execute("PRAGMA journal_mode = WAL")
 
 
 def _statements(script: str) -> Iterator[str]:

@@ -34,7 +34,7 @@ def test_a_missing_folder_and_file_are_made_whatever_their_name(path):
 
 
 def test_migrating_twice_changes_nothing_and_two_at_once_agree(path):
-    threads = [threading.Thread(target=created, args=(path,)) for _ in range(4)]
+    threads = [threading.Thread(target=created, args=(path,)) for _ in range(12)]
     for thread in threads:
         thread.start()
     for thread in threads:
