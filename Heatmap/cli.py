@@ -68,12 +68,13 @@ def program_parser() -> argparse.ArgumentParser:
     parser.add_argument("--rest-url", metavar="BASE", help="base address of the REST interface, http://host:port")
     parser.add_argument("--lang", choices=("de", "en"), help="language of this run")
     parser.add_argument("--screenshot", type=Path, metavar="PNG", help="save the composed window, then quit")
-    parser.add_argument("--after", type=_seconds, default=10.0, metavar="SECONDS", help="when to save it (default 10)")
+    parser.add_argument("--after", type=seconds, default=10.0, metavar="SECONDS", help="when to save it (default 10)")
     parser.add_argument("--verbose", action="store_true", help="log more")
     return parser
 
 
-def _seconds(text: str) -> float:
+def seconds(text: str) -> float:
+    """Return a length of time given on the command line; argparse names this function when it is none."""
     value = float(text)
     if not 0 <= value <= MAX_AFTER_S:
         raise argparse.ArgumentTypeError(f"expected 0 to {MAX_AFTER_S} seconds, was {text}")

@@ -19,10 +19,12 @@ from Heatmap.ui.bridge import OBJECT_NAME, Bridge, detach_script, page_script
 from Heatmap.ui.build_worker import BuildWorker
 from Heatmap.ui.graphics import configure_graphics
 from Heatmap.ui.heatmap_tab import HeatmapTab
+from Heatmap.ui.notice import notice_of
 from Heatmap.ui.overlay import Overlay
 from Heatmap.ui.performance import Performance
 from Heatmap.ui.presenter import HeatmapPresenter
 from Heatmap.ui.settings_model import SettingsModel
+from Heatmap.ui.statistics_box import MapStatistics
 from Heatmap.ui.status import StatusPanel
 from Heatmap.ui.translation import Translator
 from Heatmap.ui.underlay import Underlay
@@ -36,7 +38,6 @@ if TYPE_CHECKING:
     from Heatmap.aggregation import HeatmapImage
     from Heatmap.clock import Clock
     from Heatmap.heatmap_service import HeatmapService
-    from Heatmap.ui.statistics_box import MapStatistics
     from Heatmap.ui.surface import Surface
     from Heatmap.ui.viewport import Viewport
 
@@ -92,14 +93,13 @@ class HeatmapPlugin(QObject):
 
         self._bridge = Bridge(time_offset_s=time_offset_s, parent=self)
         self._underlay = Underlay(view)
-        self._worker = BuildWorker(service.db_path, clock=clock, parent=self)
-        self._presenter = HeatmapPresenter(
-            self._underlay, self._worker, settings, symbol=symbol, tick_size=service.tick_size, parent=self
-        )
+        self._worker = BuildWorker(service.db_path, tick_size=service.tick_size, clock=clock, parent=self)
+        self._presenter = HeatmapPresenter(self._underlay, self._worker, settings, symbol=symbol, parent=self)
         self._overlay = Overlay(view, self._presenter, settings, translator)
         self._performance = Performance(service, self._underlay, self._presenter, clock=clock, parent=self)
         self._tabs: WeakSet[HeatmapTab] = WeakSet()
-        self._notice = ""
+        self._problem = ("", "")
+        self._statistics = MapStatistics()
 
         self._bridge.viewportChanged.connect(self._presenter.set_viewport)
         self._bridge.timeAxisChanged.connect(self._presenter.set_time_axis)
@@ -107,15 +107,12 @@ class HeatmapPlugin(QObject):
         self._bridge.attachedChanged.connect(self._page_answered)
         self._presenter.imageChanged.connect(self.imageChanged)
         self._underlay.failed.connect(self._no_graphics)
-        self._worker.problem.connect(self._set_notice)
-        self._worker.counted.connect(self._show_statistics)
+        self._worker.problem.connect(self._take_problem)
+        self._worker.counted.connect(self._take_statistics)
+        settings.changed.connect(self._show_notice)
+        translator.languageChanged.connect(self._show_notice)
         self._unsubscribe: Callable[[], None] = service.subscribe(self._worker.data_changed)
 
-        self._tick_size: float | None = service.tick_size(symbol)
-        self._tick_watch = QTimer(self)
-        self._tick_watch.setInterval(1000)
-        self._tick_watch.timeout.connect(self._watch_tick_size)
-        self._tick_watch.start()
         self._channel_watch = QTimer(self)
         self._channel_watch.setInterval(CHANNEL_WATCH_MS)
         self._channel_watch.timeout.connect(self._watch_channel)
@@ -227,19 +224,19 @@ class HeatmapPlugin(QObject):
 
     def set_symbol(self, symbol: str) -> None:
         """Show the liquidations of another symbol of the service."""
-        self._tick_size = self._service.tick_size(symbol)
         self._presenter.set_symbol(symbol)
 
     def settings_tab(self, parent: QWidget | None = None) -> HeatmapTab:
         """Return a new settings page, to be put into a tab of the host's settings."""
         tab = HeatmapTab(self._settings, self._translator, parent, sources=(self._service.source,))
-        tab.set_notice(self._notice, "problem")
+        tab.set_statistics(self._statistics)
         self._tabs.add(tab)
+        self._show_notice()
         return tab
 
     def status_panel(self, parent: QWidget | None = None) -> StatusPanel:
         """Return a new row of figures for a status bar: connection, last event, rates, build time, frames."""
-        panel = StatusPanel(self._translator, parent)
+        panel = StatusPanel(self._translator, parent, source=self._service.source)
         self._performance.add_panel(panel)
         return panel
 
@@ -249,7 +246,6 @@ class HeatmapPlugin(QObject):
             return
         self._detached = True
         self._unsubscribe()
-        self._tick_watch.stop()
         self._channel_watch.stop()
         self._performance.stop()
         self._presenter.stop()
@@ -357,13 +353,6 @@ class HeatmapPlugin(QObject):
 
     # -- news --------------------------------------------------------------------------------------------------------
 
-    def _watch_tick_size(self) -> None:
-        """Bin by the exchange's tick as soon as it is known; the feed fetches it in its own time."""
-        tick_size = self._service.tick_size(self._presenter.symbol)
-        if tick_size != self._tick_size:
-            self._tick_size = tick_size
-            self._presenter.refresh()
-
     def _no_graphics(self, reason: str) -> None:
         """Give the page its own background back: nothing can be painted beneath it."""
         log.error("OpenGL 3.3 is not available: %s", reason)
@@ -374,15 +363,28 @@ class HeatmapPlugin(QObject):
             self._underlay.hide()
             self._presenter.set_viewport(None)
             self._set_attached(attached=False)
-        self._set_notice(self._translator.text("error.no_gl"))
+        self._show_notice()
 
-    def _show_statistics(self, statistics: MapStatistics) -> None:
-        for tab in self._tabs:
-            if not sip.isdeleted(tab):
-                tab.set_statistics(statistics)
+    def _take_problem(self, key: str, detail: str) -> None:
+        self._problem = (key, detail)
+        self._show_notice()
 
-    def _set_notice(self, text: str) -> None:
-        self._notice = text
-        for tab in self._tabs:
-            if not sip.isdeleted(tab):
-                tab.set_notice(text, "problem")
+    def _take_statistics(self, statistics: MapStatistics) -> None:
+        self._statistics = statistics
+        for tab in self._living_tabs():
+            tab.set_statistics(statistics)
+        self._show_notice()
+
+    def _show_notice(self) -> None:
+        notice = notice_of(
+            self._translator.text,
+            has_graphics=self._has_graphics,
+            problem=self._problem,
+            events=self._statistics.events if self.is_enabled() else None,
+            status=self._service.status(),
+        )
+        for tab in self._living_tabs():
+            tab.set_notice(notice.text, notice.kind)
+
+    def _living_tabs(self) -> list[HeatmapTab]:
+        return [tab for tab in self._tabs if not sip.isdeleted(tab)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -14,12 +13,15 @@ from websockets.exceptions import WebSocketException
 
 from Heatmap.errors import FrameError, RestError
 from Heatmap.ingestion.backoff import Backoff
+from Heatmap.ingestion.daemon_call import call_on_daemon_thread
 from Heatmap.ingestion.endpoints import MAX_KLINES, kline_stream, klines_url, market_stream_url, normalise_ws_base
 from Heatmap.ingestion.failure import Failure, of_socket_error
 from Heatmap.ingestion.kline import Candle, decode_frame, decode_rows
 from Heatmap.ingestion.rest import fetch_json
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from Heatmap.clock import Clock
 
 log = logging.getLogger(__name__)
@@ -40,6 +42,10 @@ MIN_BARS = 500
 # Klines of a traded contract are pushed every 250 ms; a minute without one means the socket is dead.
 SILENCE_S = 60.0
 OPEN_TIMEOUT_S = 10.0
+# The window is gone by then: an exchange that does not say goodbye must not hold up the end of the program.
+CLOSE_TIMEOUT_S = 1.0
+# A tick size that came too late for the history is asked for again at this pace.
+TICK_AGAIN_S = 1.0
 MAX_FRAME_BYTES = 64 * 1024
 # The exchange's error code for a symbol it does not list (developers.binance.com, USD-M futures, "Error Codes").
 INVALID_SYMBOL = "-1121"
@@ -69,37 +75,52 @@ class CandleFeed(QObject):
     ----------
     ws_url, rest_url
         Base addresses without a route.
+    tick_size
+        Returns the tick size of a symbol, None while it is not known; it may read a file, so it is called on a thread.
     clock
-        Wall clock for the history's end.
+        Wall clock for the history's end, monotonic clock for the pace.
     """
 
-    historyReady = pyqtSignal(object)  # list[Candle], ascending, the last one unfinished
+    # list[Candle], ascending, the last one unfinished; the tick size or None
+    historyReady = pyqtSignal(object, object)
+    tickSizeReady = pyqtSignal(float)  # it became known after the history
     candleReady = pyqtSignal(object)  # Candle: the newest one, changed or new
     # Why there are no candles at the moment: a reason word of `Heatmap.ingestion.failure`, and a sentence in English.
     # Both are "" when candles flow.
     problemChanged = pyqtSignal(str, str)
 
-    def __init__(self, ws_url: str, rest_url: str, *, clock: Clock, parent: QObject | None = None) -> None:
+    def __init__(
+        self,
+        ws_url: str,
+        rest_url: str,
+        *,
+        tick_size: Callable[[str], float | None],
+        clock: Clock,
+        parent: QObject | None = None,
+    ) -> None:
         super().__init__(parent)
+        self._tick_size = tick_size
         self._ws_url = ws_url
         self._rest_url = rest_url
         self._clock = clock
         self._reason = ""
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def show(self, symbol: str, interval: str) -> None:
         """Follow this symbol and interval from now on instead of what was followed before."""
-        if self._task is not None:
-            self._task.cancel()
-        self._task = asyncio.ensure_future(self._follow(symbol, interval))
+        self._cancel()
+        task = asyncio.ensure_future(self._follow(symbol, interval))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
-        """End the connection and wait until it is gone."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
-            self._task = None
+        """End the connection, and those that were left before, and wait until they are gone."""
+        self._cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _cancel(self) -> None:
+        for task in self._tasks:
+            task.cancel()
 
     async def _follow(self, symbol: str, interval: str) -> None:
         backoff = Backoff()
@@ -125,15 +146,28 @@ class CandleFeed(QObject):
             return Failure("protocol", f"{place} sent a candle that cannot be: {error}.")
         except (OSError, WebSocketException) as error:
             return of_socket_error(error, place, max_bytes=MAX_FRAME_BYTES, now_ms=self._clock.now_ms())
+        except Exception:  # the task's last line of defence: nobody waits for it, the candles would just stand still
+            log.exception("candles of %s %s: a fault", symbol, interval)
+            return Failure("internal", "The candles' connection ended because of a fault; see the log.")
 
     async def _serve(self, symbol: str, interval: str, backoff: Backoff) -> Failure:
         """The socket is opened before history is asked for, so that no candle falls between the two."""
         url = market_stream_url(self._ws_url, [kline_stream(symbol, interval)])
-        async with connect(url, open_timeout=OPEN_TIMEOUT_S, max_size=MAX_FRAME_BYTES) as socket:
-            self.historyReady.emit(await self._history(symbol, interval))
+        async with connect(
+            url, open_timeout=OPEN_TIMEOUT_S, close_timeout=CLOSE_TIMEOUT_S, max_size=MAX_FRAME_BYTES
+        ) as socket:
+            candles = await self._history(symbol, interval)
+            tick_size = await self._ask_tick_size(symbol)
+            self.historyReady.emit(candles, tick_size)
             self._reason = ""
             self.problemChanged.emit("", "")
+            asked_s = self._clock.monotonic_s()
             while True:
+                if tick_size is None and self._clock.monotonic_s() - asked_s >= TICK_AGAIN_S:
+                    asked_s = self._clock.monotonic_s()
+                    tick_size = await self._ask_tick_size(symbol)
+                    if tick_size is not None:
+                        self.tickSizeReady.emit(tick_size)
                 try:
                     async with asyncio.timeout(SILENCE_S):
                         frame = await socket.recv()
@@ -144,6 +178,9 @@ class CandleFeed(QObject):
                     continue
                 backoff.reset()
                 self.candleReady.emit(update.candle)
+
+    async def _ask_tick_size(self, symbol: str) -> float | None:
+        return await call_on_daemon_thread(lambda: self._tick_size(symbol), name="candles-tick")
 
     async def _history(self, symbol: str, interval: str) -> list[Candle]:
         now_ms = self._clock.now_ms()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PyQt6 import sip
@@ -13,13 +14,14 @@ from PyQt6.QtWebEngineCore import QWebEnginePage, QWebEngineProfile, QWebEngineS
 from PyQt6.QtWebEngineWidgets import QWebEngineView
 
 from Heatmap.app.chart_bridge import OBJECT_NAME, ChartBridge
-from Heatmap.resources import CHART_PAGE
+from Heatmap.resources import CHART_LIBRARY, CHART_PAGE
 
 if TYPE_CHECKING:
     from PyQt6.QtWidgets import QWidget
 
 log = logging.getLogger(__name__)
 
+CHART_INDEX = CHART_PAGE / "index.html"
 PAGE_BACKGROUND = QColor("#0e1116")
 RELOAD_AFTER_MS = 500
 # The chart library's licence asks for a link to its makers; it opens in the user's browser.
@@ -37,7 +39,8 @@ class ChartPage(QWebEnginePage):
     ) -> bool:
         """Allow the chart page only."""
         del type, isMainFrame
-        return url.isLocalFile() and url.toLocalFile().startswith(str(CHART_PAGE))
+        # Compared as paths: Qt writes "/" on every system.
+        return url.isLocalFile() and Path(url.toLocalFile()) == CHART_INDEX
 
     def createWindow(  # noqa: N802  # Qt's name
         self,
@@ -79,7 +82,7 @@ class _LinkPage(QWebEnginePage):
 class ChartView(QWebEngineView):
     """Shows the chart page and brings it back when its process dies."""
 
-    pageFailed = pyqtSignal(str)  # key of a text that says why
+    problemChanged = pyqtSignal(str)  # key of a text that says why there is no chart; "" when there is one
 
     def __init__(self, bridge: ChartBridge, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -101,18 +104,22 @@ class ChartView(QWebEngineView):
         page.renderProcessTerminated.connect(self._renderer_ended)
         self.setPage(page)
         self.setContextMenuPolicy(self.contextMenuPolicy().NoContextMenu)
-        self.load(QUrl.fromLocalFile(str(CHART_PAGE / "index.html")))
+        self.load(QUrl.fromLocalFile(str(CHART_INDEX)))
 
     def _loaded(self, ok: bool) -> None:  # Qt's signature
-        if not ok:
-            log.error("the chart page %s could not be loaded", CHART_PAGE / "index.html")
-            self.pageFailed.emit("error.page_load")
+        # The page is also "loaded" without its scripts.
+        missing = [str(path) for path in (CHART_INDEX, CHART_LIBRARY) if not path.is_file()]
+        if not ok or missing:
+            log.error(
+                "the chart page %s could not be loaded; missing: %s", CHART_INDEX, ", ".join(missing) or "nothing"
+            )
+        self.problemChanged.emit("error.page_load" if not ok or missing else "")
 
     def _renderer_ended(self, status: QWebEnginePage.RenderProcessTerminationStatus, code: int) -> None:
         if status is QWebEnginePage.RenderProcessTerminationStatus.NormalTerminationStatus:
             return
         log.error("the chart's web process ended: %s, code %s; loading it again", status.name, code)
-        self.pageFailed.emit("error.renderer_crashed")
+        self.problemChanged.emit("error.renderer_crashed")
         QTimer.singleShot(RELOAD_AFTER_MS, self.reload)
 
     def dispose(self) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from PyQt6 import sip
 from PyQt6.QtCore import QSettings, Qt, QTimer, pyqtSignal
-from PyQt6.QtGui import QAction, QCloseEvent, QResizeEvent
+from PyQt6.QtGui import QAction, QCloseEvent
 from PyQt6.QtWidgets import (
     QComboBox,
     QDockWidget,
@@ -17,6 +17,7 @@ from PyQt6.QtWidgets import (
     QSizePolicy,
     QTabWidget,
     QToolBar,
+    QVBoxLayout,
     QWidget,
 )
 
@@ -46,12 +47,8 @@ RIGHT_MARGIN_BARS = 4
 INTERVAL_FOR_WINDOW = {"2h": "1m", "8h": "3m", "2d": "15m"}
 INTERVAL_KEY = "program/interval"
 MESSAGE_MS = 8000
-TROUBLE_WIDTH_PX = 520
 STORAGE_WATCH_MS = 1000
-TROUBLE_STYLE = (
-    "QLabel { color: #ffd9d6; background: rgba(92, 26, 24, 220); border: 1px solid #ef5350; border-radius: 4px;"
-    " padding: 8px 12px; }"
-)
+TROUBLE_STYLE = "QLabel { color: #ffd9d6; background: #5c1a18; border-bottom: 1px solid #d9534f; padding: 6px 12px; }"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +104,22 @@ class MainWindow(QMainWindow):
         self._translator = translator
         self._store = store
         self._market = market
-        self._candles: Sequence[Candle] = ()
         self._fitted = False
-        self._candle_trouble = self._storage_trouble = ""
+        self._candle_trouble = ("", "")  # reason word and English sentence, as `CandleFeed.problemChanged` tells them
+        self._page_trouble = ""  # key of a text
+        self._storage_trouble = ""
 
         self._bridge = ChartBridge(self)
         self._view = ChartView(self._bridge, self)
-        self.setCentralWidget(self._view)
-        self._feed = CandleFeed(service.ws_url, service.rest_url, clock=clock, parent=self)
+        self._trouble = _trouble_bar(self)
+        central = QWidget(self)
+        column = QVBoxLayout(central)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self._trouble)
+        column.addWidget(self._view, 1)
+        self.setCentralWidget(central)
+        self._feed = CandleFeed(service.ws_url, service.rest_url, tick_size=service.tick_size, clock=clock, parent=self)
         self.plugin = HeatmapPlugin.attach(
             self._view,
             chart="chart",
@@ -133,18 +138,13 @@ class MainWindow(QMainWindow):
             bar.setSizeGripEnabled(False)
             bar.addWidget(self._panel, 1)
         self._status_bar = bar
-        self._trouble = QLabel(self._view)
-        self._trouble.setObjectName("trouble")
-        self._trouble.setWordWrap(True)
-        self._trouble.setStyleSheet(TROUBLE_STYLE)
-        self._trouble.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-        self._trouble.hide()
         self.resize(*START_SIZE_PX)
 
         self._feed.historyReady.connect(self._show_history)
         self._feed.candleReady.connect(self._bridge.update_bar)
+        self._feed.tickSizeReady.connect(self._bridge.set_tick_size)
         self._feed.problemChanged.connect(self._candle_problem)
-        self._view.pageFailed.connect(self._page_failed)
+        self._view.problemChanged.connect(self._page_problem)
         settings.changed.connect(self._settings_changed)
         translator.follow(settings)
         translator.languageChanged.connect(self._set_texts)
@@ -241,7 +241,8 @@ class MainWindow(QMainWindow):
         self._dock.setMinimumWidth(DOCK_WIDTH_PX)
         self.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, self._dock)
         self._dock.hide()
-        self._show_settings.toggled.connect(self._dock.setVisible)
+        # Not `toggled`: the dock is hidden with the window, too, and that must not close it.
+        self._show_settings.triggered.connect(self._dock.setVisible)
         self._dock.visibilityChanged.connect(self._show_settings.setChecked)
 
     def _set_texts(self) -> None:
@@ -262,12 +263,15 @@ class MainWindow(QMainWindow):
         self._honesty.setToolTip(text("badge.lower_bound"))
         self._tabs.setTabText(0, text("tab.title"))
         self._dock.setWindowTitle(text("toolbar.settings"))
+        self._show_trouble()
 
     # -- what the user does ------------------------------------------------------------------------------------------
 
     def _symbol_chosen(self, symbol: str) -> None:
         self._fitted = False
         self.plugin.set_symbol(symbol)
+        # Another market's candles must not stand under this name until its own come, which may be never.
+        self._bridge.set_history((), tick_size=None)
         self._feed.show(symbol, self._interval.currentText())
         self._set_texts()
 
@@ -281,65 +285,68 @@ class MainWindow(QMainWindow):
 
     def fit(self) -> None:
         """Show the heatmap's window in the chart."""
-        if not self._candles:
+        if not self._bridge.bar_count:
             return
         interval_ms = INTERVAL_MS[self._interval.currentText()]
-        bars = min(max(window_ms(self._settings.value) // interval_ms, MIN_BARS), MAX_BARS, len(self._candles))
-        last = len(self._candles) - 1
-        self._bridge.show_range(last - bars + 0.5, last + RIGHT_MARGIN_BARS)
+        bars = min(max(window_ms(self._settings.value) // interval_ms, MIN_BARS), MAX_BARS, self._bridge.bar_count)
+        self._bridge.show_newest(bars, RIGHT_MARGIN_BARS)
 
     # -- news --------------------------------------------------------------------------------------------------------
 
-    def _show_history(self, candles: Sequence[Candle]) -> None:
-        self._candles = candles
-        self._bridge.set_history(candles, tick_size=self._service.tick_size(self._symbol.currentText()))
+    def _show_history(self, candles: Sequence[Candle], tick_size: float | None) -> None:
+        self._bridge.set_history(candles, tick_size=tick_size)
         if not self._fitted:
             self._fitted = True
             self.fit()
 
     def _candle_problem(self, reason: str, detail: str) -> None:
-        text = self._translator
-        key = f"connection.reason.{reason}"
-        words = text.text(key) if text.has(key) else detail
-        self._candle_trouble = text.text("error.candles", reason=words) if reason else ""
+        self._candle_trouble = (reason, detail)
         self._show_trouble()
 
     def _watch_storage(self) -> None:
-        """An event that cannot be stored is the worst that can happen here; it is said over the chart."""
+        """An event that cannot be stored is the worst that can happen here; it is said above the chart."""
         problem = self._service.status().storage_problem
-        if problem:
-            problem = self._translator.text("status.database_problem_help", problem=problem)
         if problem != self._storage_trouble:
             self._storage_trouble = problem
             self._show_trouble()
 
     def _show_trouble(self) -> None:
-        """Say over the chart what does not work, for as long as it does not."""
-        text = "\n\n".join(filter(None, (self._storage_trouble, self._candle_trouble)))
+        """Say above the chart what does not work, for as long as it does not."""
+        translator, sentences = self._translator, []
+        if self._storage_trouble:
+            sentences.append(translator.text("status.database_problem_help", problem=self._storage_trouble))
+        if self._page_trouble:
+            sentences.append(translator.text(self._page_trouble))
+        reason, detail = self._candle_trouble
+        if reason:
+            key = f"connection.reason.{reason}"
+            words = translator.text(key) if translator.has(key) else detail
+            sentences.append(translator.text("error.candles", reason=words))
+        text = "\n\n".join(sentences)
         self._trouble.setText(text)
         self._trouble.setVisible(bool(text))
-        self._place_trouble()
-        self._trouble.raise_()
 
-    def _place_trouble(self) -> None:
-        self._trouble.setFixedWidth(min(TROUBLE_WIDTH_PX, self._view.width() - 40))
-        self._trouble.adjustSize()
-        self._trouble.move((self._view.width() - self._trouble.width()) // 2, 48)
-
-    def _page_failed(self, key: str) -> None:
-        self._show_message(self._translator.text(key))
+    def _page_problem(self, key: str) -> None:
+        self._page_trouble = key
+        self._show_trouble()
 
     def _show_message(self, text: str) -> None:
         """Say something in the status bar; the figures come back by themselves."""
         if self._status_bar is not None:
             self._status_bar.showMessage(text, MESSAGE_MS)
 
-    def resizeEvent(self, event: QResizeEvent | None) -> None:
-        """Keep the notice in the middle."""
-        super().resizeEvent(event)
-        self._place_trouble()
-
     def closeEvent(self, event: QCloseEvent | None) -> None:
         """Tell the program, which ends everything in order."""
         self.closing.emit()
         super().closeEvent(event)
+
+
+def _trouble_bar(parent: QWidget) -> QLabel:
+    """Return the line above the chart; on the chart, the transparent page would be composed over its words."""
+    bar = QLabel(parent)
+    bar.setObjectName("trouble")
+    bar.setWordWrap(True)
+    bar.setTextFormat(Qt.TextFormat.PlainText)
+    bar.setStyleSheet(TROUBLE_STYLE)
+    bar.hide()
+    return bar

@@ -33,7 +33,7 @@ from Heatmap.ingestion.daemon_call import call_on_daemon_thread
 from Heatmap.plugin import SETTINGS_ORGANIZATION
 from Heatmap.storage.bulk_insert import bulk_insert
 from Heatmap.storage.erasure import erase_source
-from Heatmap.ui.graphics import configure_graphics
+from Heatmap.ui.graphics import configure_graphics, require_opengl
 from Heatmap.ui.settings_model import SettingsModel
 from Heatmap.ui.translation import Translator
 
@@ -148,6 +148,7 @@ class Program:
         prepare_web_engine()
         configure_graphics()
         application = QApplication(["heatmap"])
+        require_opengl()
         application.setApplicationName("heatmap")
         application.setOrganizationName(SETTINGS_ORGANIZATION)
         # The loop ends when everything is closed, not when the last window is.

@@ -19,6 +19,7 @@ from Heatmap.ui.statistics_box import MapStatistics
 from Heatmap.ui.view_grid import View, covers, grid_for_view, same_cells
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from Heatmap.aggregation import HeatmapImage
@@ -47,8 +48,6 @@ class BuildRequest:
         Visible range of the chart.
     settings
         The user's settings.
-    tick_size
-        Tick size of the symbol, None if not known yet.
     dark
         Whether the chart's background is dark.
     """
@@ -56,11 +55,10 @@ class BuildRequest:
     symbol: str
     view: View
     settings: HeatmapSettings
-    tick_size: float | None
     dark: bool
 
 
-_STOP: Final = BuildRequest("", View(0, 0, 0.0, 0.0, 0, 0), HeatmapSettings(), None, dark=False)
+_STOP: Final = BuildRequest("", View(0, 0, 0.0, 0.0, 0, 0), HeatmapSettings(), dark=False)
 
 
 class _Window:
@@ -113,17 +111,29 @@ class BuildWorker(QObject):
     ----------
     db_path
         The database to read; it may not exist yet.
+    tick_size
+        Returns the tick size of a symbol, None while it is not known. Called on the build thread: it may read a file.
     clock
         Wall clock for the window's right edge, monotonic clock for the pace.
     """
 
     built = pyqtSignal(object, object)  # HeatmapImage | None (nothing to show in this view), its BuildRequest
     counted = pyqtSignal(object)  # MapStatistics of the window and the image
-    problem = pyqtSignal(str)  # the store cannot be read: one sentence; "" when it is well again
+    # Why nothing can be built: the key of a text, and a sentence in English with the details. Both are "" when all is
+    # well again.
+    problem = pyqtSignal(str, str)
 
-    def __init__(self, db_path: Path, *, clock: Clock, parent: QObject | None = None) -> None:
+    def __init__(
+        self,
+        db_path: Path,
+        *,
+        tick_size: Callable[[str], float | None],
+        clock: Clock,
+        parent: QObject | None = None,
+    ) -> None:
         super().__init__(parent)
         self._db_path = db_path
+        self._tick_size = tick_size
         self._clock = clock
         self._wake = threading.Condition()
         self._request: BuildRequest | None = None
@@ -176,7 +186,7 @@ class BuildWorker(QObject):
             self._loop(window)
         except Exception:  # the thread's last line of defence: say it, do not vanish
             log.exception("the build thread ended")
-            self.problem.emit("The heatmap cannot be built; see the log.")
+            self.problem.emit("error.build", "")
         finally:
             window.close()
 
@@ -194,11 +204,11 @@ class BuildWorker(QObject):
                 if str(error) != trouble:
                     trouble = str(error)
                     log.warning("the heatmap cannot be built: %s", error)
-                    self.problem.emit(error.short)
+                    self.problem.emit("error.database_read", error.short)
                 continue
             if trouble:
                 trouble = ""
-                self.problem.emit("")
+                self.problem.emit("", "")
             self.built.emit(result, request)
             if result is not image or shown is None:
                 self.counted.emit(statistics_of(window.columns, result))
@@ -233,7 +243,8 @@ class BuildWorker(QObject):
         now_ms = self._clock.now_ms()
         start_ms = now_ms - window_ms(request.settings)
         changed = window.refresh(request.symbol, request.settings.source, start_ms)
-        spec = grid_for_view(request.view, request.settings, now_ms=now_ms, tick_size=request.tick_size)
+        tick_size = self._tick_size(request.symbol)
+        spec = grid_for_view(request.view, request.settings, now_ms=now_ms, tick_size=tick_size)
         if spec is None:
             return None
         still_true = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PyQt6.QtCore import QCoreApplication, Qt
-from PyQt6.QtGui import QSurfaceFormat
+from PyQt6.QtGui import QOpenGLContext, QSurfaceFormat
 from PyQt6.QtQuick import QQuickWindow, QSGRendererInterface
 
 # Sharing contexts needs QtWebEngine's own start-up, which importing this module runs.
@@ -35,3 +35,20 @@ def configure_graphics() -> None:
     surface.setVersion(3, 3)
     surface.setProfile(QSurfaceFormat.OpenGLContextProfile.CoreProfile)
     QSurfaceFormat.setDefaultFormat(surface)
+
+
+def require_opengl() -> None:
+    """Make sure that a window can be composed at all. Call it after `QApplication` was made.
+
+    Raises
+    ------
+    GraphicsError
+        Qt can create no OpenGL context: every window with a web view in it would stay black.
+    """
+    if not QOpenGLContext().create():
+        raise GraphicsError(
+            "Qt could create no OpenGL context",
+            short="The window cannot be drawn: OpenGL is not available. Install or update the graphics driver, or "
+            "software OpenGL (Debian: apt-get install libgl1-mesa-dri libegl1). `heatmap collect` records without a "
+            "window, `heatmap doctor` tells more.",
+        )

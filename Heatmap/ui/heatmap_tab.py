@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import (
@@ -27,10 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from Heatmap.heatmap_settings import HeatmapSettings
+    from Heatmap.ui.notice import NoticeKind
     from Heatmap.ui.settings_model import SettingsModel
     from Heatmap.ui.translation import Translator
-
-NoticeKind = Literal["info", "warning", "problem"]
 
 _NOTICE_COLOURS: Final = {"info": "59, 130, 246", "warning": "217, 149, 20", "problem": "220, 60, 60"}
 _SWITCH_SCALE: Final = 1.25

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from PyQt6.QtCore import QRectF, QSize, Qt
-from PyQt6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPaintEvent, QPen
-from PyQt6.QtWidgets import QWidget
+from PyQt6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen
 
 from Heatmap.aggregation.normalization import level_edges
 from Heatmap.aggregation.options import Normalization
+from Heatmap.ui.card import Card
 from Heatmap.ui.palette_image import DARK_CHART, LIGHT_CHART, palette_bars
 
 if TYPE_CHECKING:
     from PyQt6.QtGui import QImage
+    from PyQt6.QtWidgets import QWidget
 
     from Heatmap.ui.translation import Translator
 
@@ -29,7 +30,6 @@ _LABEL_GAP_PX: Final = 8
 _MAX_LABELS: Final = 4
 _CORNER_PX: Final = 5
 _LOWEST_POSITION: Final = 0.04  # a label further left would name a colour hardly to be seen
-_BACKGROUND_ALPHA: Final = 215
 
 
 def level_position(value_usd: float, normalization: Normalization, reference_usd: float) -> float:
@@ -63,8 +63,8 @@ def round_values(normalization: Normalization, reference_usd: float) -> list[tup
     return found
 
 
-class Legend(QWidget):
-    """A small translucent card with the colour bars and their amounts; lets all mouse events through.
+class Legend(Card):
+    """A small card with the colour bars and their amounts.
 
     Parameters
     ----------
@@ -77,8 +77,6 @@ class Legend(QWidget):
     def __init__(self, translator: Translator, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("heatmap_legend")
-        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-        self.setAttribute(Qt.WidgetAttribute.WA_NoSystemBackground)
         font = QFont(self.font())
         font.setPixelSize(_FONT_PX)
         self.setFont(font)
@@ -156,23 +154,18 @@ class Legend(QWidget):
             height += _BAR_PX
         return QSize(round(2 * _PADDING_PX + self._names_px() + _BAR_LENGTH_PX), height)
 
-    def paintEvent(self, _event: QPaintEvent | None) -> None:
-        """Paint the card."""
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    def draw(self, painter: QPainter) -> None:
+        """Draw ground, bars, names and amounts."""
         chart = DARK_CHART if self._dark else LIGHT_CHART
         ink = QColor(0xD1, 0xD4, 0xDC) if self._dark else QColor(0x26, 0x2B, 0x36)
-        card = QColor(chart)
-        card.setAlpha(_BACKGROUND_ALPHA)
         line = QColor(ink)
         line.setAlpha(50)
         painter.setPen(QPen(line, 1))
-        painter.setBrush(card)
+        painter.setBrush(chart)
         painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), _CORNER_PX, _CORNER_PX)
         painter.setPen(ink)
         bottom = self._paint_bars(painter, chart)
         self._paint_labels(painter, bottom)
-        painter.end()
 
     def _names(self) -> tuple[str, ...]:
         keys = ("legend.long", "legend.short") if len(self._bars) > 1 else ()

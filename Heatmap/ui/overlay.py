@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PyQt6.QtCore import QObject, Qt
-from PyQt6.QtWidgets import QLabel
+from PyQt6.QtCore import QEvent, QObject
 
 from Heatmap.events import Source
+from Heatmap.ui.badge import Badge
 from Heatmap.ui.legend import Legend
 
 if TYPE_CHECKING:
@@ -23,10 +23,6 @@ MARGIN_PX = 8
 # Room for the chart library's logo in the pane's corner, which its licence asks for.
 LOGO_PX = 40
 BADGE_KEYS = {Source.DEMO: "badge.simulated", Source.REPLAY: "badge.replay"}
-BADGE_STYLE = (
-    "QLabel { color: #1b1300; background: rgba(255, 193, 7, 230); border-radius: 4px; padding: 3px 8px;"
-    " font-weight: 600; }"
-)
 
 
 class Overlay(QObject):
@@ -48,30 +44,29 @@ class Overlay(QObject):
         self, view: QWidget, presenter: HeatmapPresenter, settings: SettingsModel, translator: Translator
     ) -> None:
         super().__init__(view)
+        self._view = view
         self._presenter = presenter
         self._settings = settings
         self._translator = translator
         self._legend = Legend(translator, view)
         self._legend.hide()
-        self._badge = QLabel(view)
-        self._badge.setObjectName("heatmap_badge")
-        self._badge.setStyleSheet(BADGE_STYLE)
-        self._badge.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self._badge = Badge(view)
         self._badge.hide()
+        view.installEventFilter(self)
         presenter.imageChanged.connect(self._show_image)
         presenter.placeChanged.connect(self._place)
         settings.changed.connect(self._show_badge)
         translator.languageChanged.connect(self._show_badge)
 
     def _show_image(self, image: HeatmapImage | None) -> None:
-        settings = self._settings.value
+        served = self._presenter.served
         self._legend.setVisible(image is not None)
-        if image is not None:
+        if image is not None and served is not None:
             self._legend.set_scale(
-                palette=settings.palette,
-                normalization=settings.normalization,
+                palette=served.settings.palette,
+                normalization=served.settings.normalization,
                 reference_usd=image.reference,
-                dark=self._presenter.dark,
+                dark=served.dark,
             )
         viewport = self._presenter.viewport
         if viewport is not None:
@@ -81,16 +76,15 @@ class Overlay(QObject):
         """Say that the market is not real, whether heat is shown or not: its candles are not real either."""
         key = BADGE_KEYS.get(Source(self._settings.value.source))
         if key is not None:
-            self._badge.setText(self._translator.text(key))
-            self._badge.adjustSize()
+            self._badge.set_text(self._translator.text(key))
         self._badge.setVisible(key is not None and self._presenter.viewport is not None)
 
-    def _place(self, viewport: Viewport) -> None:
+    def _place(self, viewport: Viewport | None) -> None:
         """Legend at the pane's lower left, badge at its upper left, in logical pixels of the view."""
-        view = self._legend.parentWidget()
-        if view is None:
+        if viewport is None:
+            self._badge.hide()
             return
-        scale = viewport.ratio / view.devicePixelRatioF()  # page zoom
+        scale = viewport.ratio / self._view.devicePixelRatioF()  # page zoom
         left = round(viewport.left_px * scale) + MARGIN_PX
         top = round(viewport.top_px * scale) + MARGIN_PX
         bottom = round((viewport.top_px + viewport.height_px) * scale) - MARGIN_PX
@@ -98,12 +92,17 @@ class Overlay(QObject):
         self._badge.move(left, top)
         if self._badge.isHidden():
             self._show_badge()
-        for widget in (self._legend, self._badge):
-            if widget.isVisible():
-                widget.raise_()
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        """Stay above the page when the view gets a new inner widget; raising in every frame would repaint both."""
+        if watched is self._view and event is not None and event.type() == QEvent.Type.ChildPolished:
+            self._legend.raise_()
+            self._badge.raise_()
+        return False
 
     def remove(self) -> None:
         """Leave the view for good."""
+        self._view.removeEventFilter(self)
         self._legend.deleteLater()
         self._badge.deleteLater()
         self.deleteLater()

@@ -13,8 +13,6 @@ from Heatmap.ui.surface import Surface, opaque_colors
 from Heatmap.ui.view_grid import View
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from Heatmap.aggregation import HeatmapImage
     from Heatmap.heatmap_settings import HeatmapSettings
     from Heatmap.ui.build_worker import BuildWorker
@@ -44,12 +42,10 @@ class HeatmapPresenter(QObject):
         The user's settings.
     symbol
         Exact symbol of the exchange.
-    tick_size
-        Returns the tick size of a symbol, None while it is not known.
     """
 
     imageChanged = pyqtSignal(object)  # HeatmapImage | None: what is on the screen now
-    placeChanged = pyqtSignal(object)  # Viewport: where the pane is now
+    placeChanged = pyqtSignal(object)  # Viewport | None: where the pane is now
 
     def __init__(
         self,
@@ -58,7 +54,6 @@ class HeatmapPresenter(QObject):
         settings: SettingsModel,
         *,
         symbol: str,
-        tick_size: Callable[[str], float | None],
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
@@ -66,7 +61,6 @@ class HeatmapPresenter(QObject):
         self._worker = worker
         self._settings = settings
         self._symbol = symbol
-        self._tick_size = tick_size
         self._viewport: Viewport | None = None
         self._axis: TimeAxis | None = None
         self._image: HeatmapImage | None = None
@@ -103,14 +97,9 @@ class HeatmapPresenter(QObject):
         return not waiting and self._asked is not None and self._served is self._asked
 
     @property
-    def dark(self) -> bool:
-        """Return whether the chart's background is dark."""
-        return self._dark
-
-    @property
-    def symbol(self) -> str:
-        """Return the symbol whose liquidations are shown."""
-        return self._symbol
+    def served(self) -> BuildRequest | None:
+        """Return what the image on the screen was built for: the settings may have moved on since."""
+        return self._served
 
     def set_symbol(self, symbol: str) -> None:
         """Show another symbol."""
@@ -165,14 +154,10 @@ class HeatmapPresenter(QObject):
         self._settings.changed.disconnect(self._apply)
         self._asked = self._image = None
 
-    def refresh(self) -> None:
-        """Ask again, e.g. because the tick size became known."""
-        self._ask()
-
     def _lose_viewport(self) -> None:
         self._viewport = None
         self._underlay.set_viewport(None)
-        self._show(None)
+        self.placeChanged.emit(None)
         self._ask()
 
     def _apply(self, settings: HeatmapSettings, previous: HeatmapSettings) -> None:
@@ -183,20 +168,17 @@ class HeatmapPresenter(QObject):
     def _paint_settings(self, settings: HeatmapSettings) -> None:
         self._underlay.set_opacity(settings.opacity / 100.0)
         self._underlay.set_smooth(smooth=settings.smooth)
-        if not settings.enabled:
-            self._asked = None
-            self._show(None)
 
     def _ask(self) -> None:
         settings = self._settings.value
         if not settings.enabled or self._viewport is None or self._axis is None:
             self._asked = None
+            self._show(None)
         else:
             self._asked = BuildRequest(
                 symbol=self._symbol,
                 view=View.of(self._viewport, self._axis),
                 settings=settings,
-                tick_size=self._tick_size(self._symbol),
                 dark=self._dark,
             )
         self._worker.request(self._asked)

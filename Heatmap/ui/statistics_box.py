@@ -38,8 +38,6 @@ class MapStatistics:
         Time to build the image, milliseconds.
     engine
         What built it, e.g. ``"numba"``.
-    stored
-        Rows stored since the program started.
     """
 
     events: int | None = None
@@ -52,7 +50,6 @@ class MapStatistics:
     time_bin_ms: int | None = None
     build_ms: float | None = None
     engine: str = ""
-    stored: int | None = None
 
 
 class StatisticsBox(QGroupBox):
@@ -127,10 +124,6 @@ def _events(translator: Translator, statistics: MapStatistics) -> str:
     return _count(statistics.events, translator)
 
 
-def _stored(translator: Translator, statistics: MapStatistics) -> str:
-    return _count(statistics.stored, translator)
-
-
 def _long_usd(translator: Translator, statistics: MapStatistics) -> str:
     return _usd(statistics.long_usd, translator)
 
@@ -174,5 +167,4 @@ _WRITERS: Final[dict[str, Callable[[Translator, MapStatistics], str]]] = {
     "cells": _cells,
     "bins": _bins,
     "build": _build,
-    "stored": _stored,
 }

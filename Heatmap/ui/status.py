@@ -9,14 +9,13 @@ from PyQt6.QtCore import QEvent, QSize, Qt
 from PyQt6.QtGui import QColor, QFontMetrics, QPainter, QPaintEvent
 from PyQt6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
 
+from Heatmap.events import Source
 from Heatmap.ports import ConnectionState, ServiceStatus
 from Heatmap.ui.form import tooltip
-from Heatmap.ui.meter import FrameRate
+from Heatmap.ui.notice import AWAITING
 
 if TYPE_CHECKING:
     from Heatmap.ui.translation import Translator
-
-__all__ = ["FrameRate", "StatusPanel"]
 
 _DOT_PX: Final = 10
 _GAP_PX: Final = 14
@@ -32,8 +31,9 @@ _STATE_COLOURS: Final = {
     ConnectionState.DOWN: _PROBLEM_COLOUR,
     ConnectionState.READING: QColor(0x4A, 0x90, 0xD9),
 }
-# In these states this process records and an event may come at any moment.
-_AWAITING: Final = frozenset({ConnectionState.CONNECTING, ConnectionState.LIVE, ConnectionState.QUIET})
+# What is not real is not called live, however well it flows.
+_UNREAL: Final = {Source.DEMO: "connection.simulated", Source.REPLAY: "connection.replayed"}
+_FLOWING: Final = frozenset({ConnectionState.LIVE, ConnectionState.QUIET})
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +52,14 @@ class StatusPanel(QWidget):
         Texts and number formats.
     parent
         Qt parent.
+    source
+        One of `Source`: what the events are marked as.
     """
 
-    def __init__(self, translator: Translator, parent: QWidget | None = None) -> None:
+    def __init__(self, translator: Translator, parent: QWidget | None = None, *, source: str = Source.BINANCE) -> None:
         super().__init__(parent)
         self.setObjectName("heatmap_status")
+        self._source = Source(source)
         self._translator = translator
         self._status = ServiceStatus()
         self._now_ms = 0
@@ -144,7 +147,8 @@ class StatusPanel(QWidget):
             self._connection.set_text(text("status.database_problem"), help_text)
             return
         self._dot.set_colour(_STATE_COLOURS[status.state])
-        shown = text(f"connection.state.{status.state.value}")
+        unreal = _UNREAL.get(self._source) if status.state in _FLOWING else None
+        shown = text(unreal or f"connection.state.{status.state.value}")
         sentences = [text(f"connection.help.{status.state.value}")]
         if status.reason and status.state in (ConnectionState.DOWN, ConnectionState.SILENT):
             known = self._translator.has(f"connection.brief.{status.reason}")
@@ -169,7 +173,7 @@ class StatusPanel(QWidget):
         if status.last_event_ms is not None:
             age = self._translator.format_age(self._now_ms - status.last_event_ms)
             self._last_event.set_text(text("status.last_event", age=age), counts)
-        elif status.state in _AWAITING:
+        elif status.state in AWAITING:
             self._last_event.set_text(text("status.waiting"), text("status.waiting_help") + "\n" + counts)
         else:
             self._last_event.set_text(text("status.last_event_none"), counts)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, SupportsInt, cast
 
 import moderngl
 import numpy as np
-from PyQt6.QtCore import QEvent, QObject, Qt, pyqtSignal
+from PyQt6.QtCore import QEvent, QObject, Qt, QTimer, pyqtSignal
 from PyQt6.QtGui import QOpenGLContext, QSurfaceFormat
 from PyQt6.QtOpenGLWidgets import QOpenGLWidget
 
@@ -20,7 +20,7 @@ from Heatmap.ui.strip_mesh import StripMesh, strip_mesh
 from Heatmap.ui.surface import Rgb, Surface, opaque_colors
 
 if TYPE_CHECKING:
-    from PyQt6.QtGui import QColor
+    from PyQt6.QtGui import QColor, QShowEvent
     from PyQt6.QtWebEngineWidgets import QWebEngineView
 
     from Heatmap.aggregation import HeatmapImage
@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 
 BYTES_PER_VERTEX = 16
 GL_VERSION = (3, 3)
+# Qt makes the context while it shows the widget, and only writes into its log when it cannot.
+CONTEXT_PATIENCE_MS = 1000
 
 
 class _QtLoader:
@@ -249,6 +251,15 @@ class Underlay(QOpenGLWidget):
         self._texture = None
         self._gl = None
         self.doneCurrent()
+
+    def showEvent(self, event: QShowEvent | None) -> None:
+        """Look soon whether Qt could make a context."""
+        super().showEvent(event)
+        QTimer.singleShot(CONTEXT_PATIENCE_MS, self._check_context)
+
+    def _check_context(self) -> None:
+        if self.isVisible() and not self.size().isEmpty() and not self.isValid():
+            self.failed.emit("Qt could not create an OpenGL context")
 
     # -- geometry ----------------------------------------------------------------------------------------------------
 

@@ -63,8 +63,7 @@ class TimeAxis:
 
     def logical(self, time_ms: float) -> float:
         """Return the logical position of a time; times inside a gap fall on the edge of the next bar."""
-        starts = [segment.start_ms for segment in self.segments]
-        at = max(bisect_right(starts, time_ms) - 1, 0)
+        at = max(bisect_right(self.segments, time_ms, key=lambda segment: segment.start_ms) - 1, 0)
         segment = self.segments[at]
         if time_ms >= segment.end_ms and at + 1 < len(self.segments):
             return self.segments[at + 1].index - 0.5
@@ -72,8 +71,7 @@ class TimeAxis:
 
     def time_ms(self, logical: float) -> float:
         """Return the time at a logical position; the inverse of `logical` outside gaps."""
-        starts = [segment.index - 0.5 for segment in self.segments]
-        at = max(bisect_right(starts, logical) - 1, 0)
+        at = self._number_at(logical)
         segment = self.segments[at]
         time_ms = segment.start_ms + (logical - segment.index + 0.5) * segment.step_ms
         if at + 1 < len(self.segments):
@@ -89,7 +87,9 @@ class TimeAxis:
             Ascending, without gaps between the logical positions; a collapsed gap in time lies between two pieces.
         """
         pieces: list[tuple[float, float, float, float]] = []
-        for number, segment in enumerate(self.segments):
+        # Only the segments in sight: a chart whose bars are never evenly spaced has as many of them as bars.
+        for number in range(self._number_at(first), self._number_at(last) + 1):
+            segment = self.segments[number]
             begin = segment.index - 0.5 if number else -math.inf
             end = self.segments[number + 1].index - 0.5 if number + 1 < len(self.segments) else math.inf
             a, b = max(first, begin), min(last, end)
@@ -99,6 +99,10 @@ class TimeAxis:
             time_b = segment.start_ms + (b - segment.index + 0.5) * segment.step_ms
             pieces.append((a, b, time_a, time_b))
         return pieces
+
+    def _number_at(self, logical: float) -> int:
+        """Return the number of the segment that holds a logical position; the first one reaches back for ever."""
+        return max(bisect_right(self.segments, logical, key=lambda segment: segment.index - 0.5) - 1, 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,24 +110,26 @@ class Stage:
         self.wait(self._is_settled)
 
     def _is_settled(self) -> bool:
-        viewport, wanted = self.plugin.viewport, self.window._bridge._range
-        if viewport is None or not wanted or self.plugin.image is None or not self.plugin.is_current:
+        viewport, wanted = self.plugin.viewport, self.window._bridge.shown_range
+        if viewport is None or wanted is None or self.plugin.image is None or not self.plugin.is_current:
             return False
-        span = json.loads(wanted)
         shown = viewport.logical(viewport.width_px) - viewport.logical(0.0)
-        return abs(shown - (span["to"] - span["from"])) < 2 and self.plugin.underlay.uploads > 0
+        return abs(shown - (wanted[1] - wanted[0])) < 2 and self.plugin.underlay.uploads > 0
 
     def wait_for_candles(self) -> None:
         """Wait until the chart shows candles on the screen: their two colours are nowhere else on the page."""
         self.wait(lambda: self.plugin.viewport is not None and self.candle_pixels() > 500)
 
-    def candle_pixels(self) -> int:
-        """Return how many pixels of the chart have the colours of candles."""
-        return int(np.count_nonzero(candles_of(self.pane())))
+    def candle_pixels(self, widget=None) -> int:
+        """Return how many pixels of the chart, or of another widget, have the colours of candles."""
+        return int(np.count_nonzero(candles_of(self.pane(widget))))
 
-    def pane(self) -> np.ndarray:
-        """Return the chart as composed on the screen now; what was just asked for may come a few frames later."""
-        return composed(self.view)
+    def pane(self, widget=None) -> np.ndarray:
+        """Return the chart, or another widget, as composed on the screen now.
+
+        What was just asked for may come a few frames later.
+        """
+        return composed(widget or self.view)
 
     def close(self) -> None:
         """End everything in the order the program does."""

@@ -26,7 +26,7 @@ def legend(qtbot):
 
 def colours(legend):
     legend.show()
-    picture = legend.grab().toImage()
+    picture = legend.picture()
     return {QColor(picture.pixel(x, y)).name() for x in range(picture.width()) for y in range(picture.height())}
 
 

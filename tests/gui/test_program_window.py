@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import signal
 
+import numpy as np
 import pytest
-from PyQt6.QtCore import QUrl
-from PyQt6.QtWidgets import QLabel
+from PyQt6.QtCore import QEvent, QObject, QUrl
+from PyQt6.QtWidgets import QLabel, QWidget
 
 from Heatmap.app.chart_view import ChartPage
 from Heatmap.resources import CHART_PAGE
@@ -33,6 +34,8 @@ def test_the_page_never_leaves_the_program(open_stage):
         page = stage.view.page()
         assert isinstance(page, ChartPage)
         kind = ChartPage.NavigationType.NavigationTypeLinkClicked
+        beside = f"{CHART_PAGE}-evil/index.html"
+        assert not page.acceptNavigationRequest(QUrl.fromLocalFile(beside), kind, True)
         for address in ("https://example.com/", "file:///etc/passwd", "data:text/html,x", "chrome://gpu"):
             assert not page.acceptNavigationRequest(QUrl(address), kind, True)
         assert page.acceptNavigationRequest(QUrl.fromLocalFile(str(CHART_PAGE / "index.html")), kind, True)
@@ -62,6 +65,11 @@ def test_a_lost_exchange_is_said_over_the_chart_and_the_word_goes_when_it_is_bac
         stage.exchange.stop()
         stage.wait(trouble.isVisible)
         assert "candles" in trouble.text()
+        stage.settings.update(language="de")
+        assert "Kerzen" in trouble.text()
+        # Nothing of the chart is drawn over the words.
+        stage.wait(lambda: np.all(stage.pane(trouble)[2] == (0x5C, 0x1A, 0x18)))
+        assert stage.candle_pixels(trouble) == 0
 
 
 def test_the_status_bar_tells_connection_rates_and_times(open_stage):
@@ -71,3 +79,59 @@ def test_the_status_bar_tells_connection_rates_and_times(open_stage):
         line = stage.window._panel.figures_line()
         for word in ("insert_rate_per_s=", "build_ms=", "fps=", "last_event_age_s="):
             assert word in line
+
+
+def test_the_settings_stay_open_when_the_window_is_hidden_and_shown(open_stage):
+    with open_stage() as stage:
+        stage.window._show_settings.trigger()
+        stage.wait(stage.window._dock.isVisible)
+        stage.window.hide()
+        stage.window.show()
+        stage.wait(stage.window._dock.isVisible)
+        assert stage.window._show_settings.isChecked()
+        stage.window._dock.close()
+        assert not stage.window._show_settings.isChecked()
+
+
+def test_another_symbol_empties_the_chart_until_its_own_candles_come(open_stage):
+    with open_stage() as stage:
+        stage.wait_for_heat()
+        stage.exchange.stop()
+        stage.window._symbol.addItem("ETHUSDT")
+        stage.window._symbol.setCurrentText("ETHUSDT")
+        stage.wait(lambda: stage.evaluate("series.data().length") == 0)
+        stage.wait(lambda: stage.candle_pixels() == 0)
+        assert stage.plugin.image is None
+        assert "ETHUSDT" in stage.window.windowTitle()
+
+
+def test_a_settings_page_opened_later_shows_the_figures_of_the_map(open_stage):
+    with open_stage() as stage:
+        stage.wait_for_heat()
+        first, later = stage.window._tabs.widget(0), stage.plugin.settings_tab()
+        figures = [tab.findChild(QLabel, "heatmap_statistics_events").text() for tab in (first, later)]
+        assert figures[0] == figures[1] != ""
+
+
+class Raises(QObject):
+    """Counts how often the widgets it watches change their place among their siblings."""
+
+    count = 0
+
+    def eventFilter(self, _watched, event) -> bool:
+        self.count += event.type() == QEvent.Type.ZOrderChange
+        return False
+
+
+def test_legend_and_badge_are_not_raised_and_repainted_in_every_frame(open_stage):
+    with open_stage() as stage:
+        stage.wait_for_heat()
+        raises, places = Raises(), []
+        for name in ("heatmap_legend", "heatmap_badge"):
+            widget = stage.window.findChild(QWidget, name)
+            assert widget.isVisible()
+            widget.installEventFilter(raises)
+        stage.plugin._presenter.placeChanged.connect(places.append)
+        stage.view.page().runJavaScript("chart.timeScale().scrollToPosition(-40, true)")
+        stage.wait(lambda: len(places) >= 5)
+        assert raises.count == 0

@@ -1,9 +1,12 @@
 """The status panel: true words for every state, nothing cut off at 1060 px, details in the tooltips."""
 
+from dataclasses import replace
+
 import pytest
 from PyQt6.QtGui import QColor
 from PyQt6.QtWidgets import QMainWindow, QWidget
 
+from Heatmap.events import Source
 from Heatmap.ports import ConnectionState, ServiceStatus
 from Heatmap.ui.status import StatusPanel
 from Heatmap.ui.translation import Translator
@@ -22,8 +25,8 @@ LIVE = ServiceStatus(
 
 @pytest.fixture
 def make_panel(qtbot):
-    def made(language="en"):
-        panel = StatusPanel(Translator(language))
+    def made(language="en", **options):
+        panel = StatusPanel(Translator(language), **options)
         qtbot.addWidget(panel)
         return panel
 
@@ -53,6 +56,16 @@ def test_all_figures(make_panel):
     assert "3" in part(panel, "insert_rate").toolTip()
     panel.set_fps(None)
     assert part(panel, "fps").text == "– fps"
+
+
+@pytest.mark.parametrize("state", [ConnectionState.LIVE, ConnectionState.QUIET])
+def test_what_is_not_real_is_not_called_live(make_panel, state):
+    for source, words in ((Source.DEMO, "Simulation running"), (Source.REPLAY, "Replay running")):
+        panel = make_panel(source=source)
+        panel.set_service_status(replace(LIVE, state=state), NOW_MS)
+        assert part(panel, "connection").text == words
+        panel.set_service_status(replace(LIVE, state=ConnectionState.DOWN), NOW_MS)
+        assert part(panel, "connection").text == "Not connected"
 
 
 def test_in_german(make_panel):

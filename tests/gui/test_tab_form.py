@@ -36,7 +36,6 @@ STATISTICS = MapStatistics(
     time_bin_ms=30_000,
     build_ms=3.27,
     engine="numba",
-    stored=17,
 )
 
 

@@ -25,7 +25,7 @@ def event(age_ms: int, *, price: float = 100.0, qty: float = 10.0, side: Side = 
 def request(**changes) -> BuildRequest:
     now_ms = SYSTEM_CLOCK.now_ms()
     view = View(now_ms - 60 * MINUTE_MS, now_ms + 5 * MINUTE_MS, 90.0, 110.0, 800, 400)
-    values = {"symbol": "BTCUSDT", "view": view, "settings": HeatmapSettings(), "tick_size": 0.1, "dark": True}
+    values = {"symbol": "BTCUSDT", "view": view, "settings": HeatmapSettings(), "dark": True}
     return BuildRequest(**(values | changes))
 
 
@@ -37,7 +37,7 @@ def db_path(tmp_path):
 @pytest.fixture
 def worker(qtbot, db_path):
     del qtbot
-    worker = BuildWorker(db_path, clock=SYSTEM_CLOCK)
+    worker = BuildWorker(db_path, tick_size=lambda _symbol: 0.1, clock=SYSTEM_CLOCK)
     worker.start()
     yield worker
     worker.stop()
@@ -120,8 +120,9 @@ def test_an_unreadable_file_is_told_and_recovery_too(qtbot, worker, db_path):
     db_path.write_bytes(b"this is no database" * 300)
     with qtbot.waitSignal(worker.problem, timeout=20_000) as told:
         worker.request(request())
-    assert told.args[0]
-    with qtbot.waitSignal(worker.problem, timeout=20_000, check_params_cb=lambda text: text == ""):
+    assert told.args[0] == "error.database_read"
+    assert told.args[1]
+    with qtbot.waitSignal(worker.problem, timeout=20_000, check_params_cb=lambda *words: words == ("", "")):
         db_path.unlink()
         bulk_insert(db_path, [event(5 * MINUTE_MS)])
 
@@ -132,3 +133,24 @@ def test_statistics_are_sums_of_the_window(qtbot, worker, db_path):
         worker.request(request())
     figures = told.args[0]
     assert (figures.long_usd, figures.short_usd, figures.largest_usd) == (300.0, 700.0, 700.0)
+
+
+def test_a_tick_size_that_becomes_known_refines_the_cells_and_is_asked_for_off_the_gui_thread(qtbot, db_path):
+    bulk_insert(db_path, [event(10 * MINUTE_MS)])
+    known, threads = [None], set()
+
+    def tick_size(symbol):
+        threads.add(threading.current_thread().name)
+        return known[0] if symbol == "BTCUSDT" else None
+
+    worker = BuildWorker(db_path, tick_size=tick_size, clock=SYSTEM_CLOCK)
+    worker.start()
+    try:
+        worker.request(request())
+        built(qtbot, worker, lambda image: image is not None and image.spec.price_bin < 0.2)
+        known[0] = 0.5
+        worker.data_changed()
+        built(qtbot, worker, lambda image: image.spec.price_bin == 0.5)
+    finally:
+        worker.stop()
+    assert threads == {"heatmap-build"}

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from Heatmap.app.candle_feed import HISTORY_MS, INTERVAL_MS, MIN_BARS, CandleFeed, history_requests
-from Heatmap.app.chart_bridge import ChartBridge, price_format
+from Heatmap.app.chart_bridge import price_format
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.demo.exchange import DemoExchange
 from Heatmap.demo.market import SimulatedMarket
 from Heatmap.ingestion.endpoints import MAX_KLINES
-from Heatmap.ingestion.kline import Candle
+
+if TYPE_CHECKING:
+    from Heatmap.ingestion.kline import Candle
 
 PATIENCE_S = 20
 
@@ -52,7 +56,7 @@ class Listener:
         self.candles: list[Candle] = []
         self.problems: list[str] = []
         self._news = asyncio.Event()
-        feed.historyReady.connect(lambda candles: self._take(self.histories, candles))
+        feed.historyReady.connect(lambda candles, _: self._take(self.histories, candles))
         feed.candleReady.connect(lambda candle: self._take(self.candles, candle))
         feed.problemChanged.connect(lambda reason, _: self._take(self.problems, reason))
 
@@ -69,7 +73,7 @@ class Listener:
 
 def play(scene, exchange) -> None:
     async def run() -> None:
-        feed = CandleFeed(exchange.ws_url, exchange.rest_url, clock=SYSTEM_CLOCK)
+        feed = CandleFeed(exchange.ws_url, exchange.rest_url, tick_size=lambda _symbol: 0.1, clock=SYSTEM_CLOCK)
         listener = Listener(feed)
         try:
             await scene(feed, listener)
@@ -130,14 +134,53 @@ def test_an_unknown_symbol_is_named(exchange):
     play(scene, exchange)
 
 
-def test_what_comes_before_the_page_is_ready_is_sent_then(qtbot):
-    bridge = ChartBridge()
-    candle = Candle(60_000, 1.0, 2.0, 0.5, 1.5, 10.0, 119_999, closed=False)
-    with qtbot.assertNotEmitted(bridge.historyReady):
-        bridge.set_history([candle], tick_size=0.1)
-        bridge.show_range(0, 10)
-    with qtbot.waitSignals([bridge.historyReady, bridge.rangeRequested]):
-        bridge.page_ready()
-    bridge.page_left()
-    with qtbot.assertNotEmitted(bridge.barReady):
-        bridge.update_bar(candle)
+def test_a_tick_size_that_comes_late_is_told_and_asked_for_off_the_loops_thread(exchange):
+    answers, threads = [None, None, 0.5], set()
+
+    def tick_size(_symbol):
+        threads.add(threading.current_thread())
+        return answers.pop(0) if len(answers) > 1 else answers[0]
+
+    async def run() -> None:
+        feed = CandleFeed(exchange.ws_url, exchange.rest_url, tick_size=tick_size, clock=SYSTEM_CLOCK)
+        listener, told, known = Listener(feed), [], asyncio.Event()
+        feed.historyReady.connect(lambda _, tick: told.append(tick))
+        feed.tickSizeReady.connect(lambda tick: (told.append(tick), known.set()))
+        try:
+            feed.show("BTCUSDT", "1m")
+            async with asyncio.timeout(PATIENCE_S):
+                await known.wait()
+            assert told == [None, 0.5]
+            assert listener.problems == [""]
+        finally:
+            await feed.close()
+
+    asyncio.run(run())
+    assert threading.main_thread() not in threads
+
+
+def test_a_fault_of_the_program_is_told_and_does_not_hinder_the_end(exchange, caplog):
+    def tick_size(_symbol):
+        raise ZeroDivisionError
+
+    async def run() -> None:
+        feed = CandleFeed(exchange.ws_url, exchange.rest_url, tick_size=tick_size, clock=SYSTEM_CLOCK)
+        listener = Listener(feed)
+        feed.show("BTCUSDT", "1m")
+        await listener.until(lambda: "internal" in listener.problems)
+        await feed.close()
+
+    asyncio.run(run())
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_the_end_waits_for_connections_that_were_left_before(exchange):
+    async def scene(feed, listener):
+        feed.show("BTCUSDT", "1m")
+        await listener.until(lambda: bool(listener.candles))
+        for interval in ("3m", "5m", "15m"):
+            feed.show("BTCUSDT", interval)
+        await feed.close()
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    play(scene, exchange)

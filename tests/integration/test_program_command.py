@@ -288,3 +288,19 @@ def test_the_doctor_names_what_is_wrong_and_a_cure(tmp_path):
     assert [line[:4] for line in lines] == ["ok  ", "ok  ", "ok  ", "FAIL", "FAIL"]
     assert all("→" in line for line in lines[3:])
     assert not (tmp_path / "d.db").exists()
+
+
+def test_without_opengl_the_program_says_so_instead_of_showing_a_black_window(tmp_path):
+    picture = tmp_path / "out.png"
+    result = heatmap(
+        tmp_path, "--demo", "--screenshot", picture, "--after", 1, QT_XCB_GL_INTEGRATION="none", QT_QPA_PLATFORM="xcb"
+    )
+    assert result.returncode == 1
+    assert "OpenGL is not available" in result.stderr
+    assert not picture.exists()
+
+
+def test_a_time_that_is_none_is_refused_in_plain_words(tmp_path):
+    result = heatmap(tmp_path, "--demo", "--after", "soon")
+    assert result.returncode == 2
+    assert "invalid seconds value: 'soon'" in result.stderr

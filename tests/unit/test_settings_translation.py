@@ -1,12 +1,14 @@
 """Texts: both languages complete and alike; numbers, money and durations as each language writes them."""
 
 import logging
+import re
 
 import pytest
 from PyQt6.QtCore import QLocale
 
 from Heatmap.heatmap_settings import FIELDS, Group, Kind, Unit
 from Heatmap.ports import ConnectionState
+from Heatmap.resources import PACKAGE
 from Heatmap.ui.translation import LANGUAGES, Translator, catalogue, placeholders
 
 REASONS = (
@@ -44,6 +46,16 @@ def test_no_text_stands_for_a_choice_or_field_that_does_not_exist():
     known |= {spec.choice_key(choice) for spec in FIELDS.values() for choice in spec.choices}
     written = {key for key in catalogue("en") if key.startswith("settings.") and not key.endswith(".zero")}
     assert written == known
+
+
+# Texts whose key is put together: by the field, state, reason, unit or line they belong to.
+COMPOSED = ("settings.", "connection.", "group.", "unit.", "money.", "statistics.", "toolbar.")
+
+
+def test_every_text_is_used():
+    source = "".join(path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py"))
+    written = set(re.findall(r"""["']([a-z_.]+)["']""", source))
+    assert {key for key in catalogue("en") if not key.startswith(COMPOSED)} <= written
 
 
 def test_german_is_german():

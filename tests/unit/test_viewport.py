@@ -102,3 +102,45 @@ def test_an_inverted_scale_has_the_low_price_on_top():
 
 def test_visible_time_reaches_from_edge_to_edge():
     assert viewport().visible_time_ms(PLAIN) == (MINUTE // 2, 100 * MINUTE + MINUTE // 2)
+
+
+class CountedSegments(tuple):
+    """Counts how many segments are looked at."""
+
+    __slots__ = ()
+    looks = 0
+
+    def __getitem__(self, number):
+        CountedSegments.looks += 1
+        return super().__getitem__(number)
+
+    def __iter__(self):
+        CountedSegments.looks += len(self)
+        return super().__iter__()
+
+
+def test_a_frame_looks_only_at_the_segments_in_sight():
+    # Bars that are never evenly spaced: each is a segment of its own.
+    segments = CountedSegments(BarSegment(k, k * k * MINUTE, MINUTE, 1) for k in range(50_000))
+    axis = TimeAxis(segments)
+    CountedSegments.looks = 0
+    assert len(axis.pieces(30_000.0, 30_100.0)) == 101
+    assert axis.time_ms(30_000.0) == (30_000**2 + 0.5) * MINUTE
+    assert axis.logical(30_000**2 * MINUTE) == 29_999.5
+    assert CountedSegments.looks < 500
+
+
+@given(
+    st.lists(st.integers(1, 4), min_size=1, max_size=6),
+    st.floats(-10, 40),
+    st.floats(0.01, 30),
+)
+def test_pieces_cover_the_range_without_a_gap(counts, first, width):
+    segments, index, start_ms = [], 0, 0
+    for count in counts:
+        segments.append(BarSegment(index, start_ms, MINUTE, count))
+        index, start_ms = index + count, start_ms + (count + 7) * MINUTE
+    pieces = TimeAxis(tuple(segments)).pieces(first, first + width)
+    assert pieces[0][0] == first
+    assert pieces[-1][1] == first + width
+    assert all(before[1] == after[0] and before[3] <= after[2] for before, after in itertools.pairwise(pieces))

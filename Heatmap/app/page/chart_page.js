@@ -24,6 +24,10 @@ function showBar(bar) {
   line.style.color = bar.close >= bar.open ? UP : DOWN;
 }
 
+function setPriceFormat(format) {
+  series.applyOptions({priceFormat: {type: 'price', precision: format.precision, minMove: format.min_move}});
+}
+
 let lastBar = null;
 chart.subscribeCrosshairMove((move) => showBar(move.seriesData.get(series) || lastBar));
 
@@ -31,14 +35,14 @@ new QWebChannel(qt.webChannelTransport, (channel) => {
   const feed = channel.objects.candles;
   feed.historyReady.connect((text) => {
     const message = JSON.parse(text);
-    series.applyOptions({priceFormat: {type: 'price', precision: message.precision, minMove: message.min_move}});
+    setPriceFormat(message.format);
     series.setData(message.bars);
     lastBar = message.bars[message.bars.length - 1] || null;
     showBar(lastBar);
   });
+  feed.priceFormatReady.connect((text) => setPriceFormat(JSON.parse(text)));
   feed.barReady.connect((text) => {
     const bar = JSON.parse(text);
-    if (lastBar && bar.time < lastBar.time) return; // an older bar cannot be appended; the next history brings it
     lastBar = bar;
     series.update(bar);
     showBar(bar);

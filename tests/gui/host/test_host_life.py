@@ -11,7 +11,7 @@ from PyQt6 import sip
 from PyQt6.QtCore import QCoreApplication, QEvent, QObject, Qt, pyqtProperty, pyqtSignal, pyqtSlot
 from PyQt6.QtGui import QColor
 from PyQt6.QtWebChannel import QWebChannel
-from PyQt6.QtWidgets import QDockWidget, QHBoxLayout, QSplitter, QTabWidget, QWidget
+from PyQt6.QtWidgets import QDockWidget, QHBoxLayout, QLabel, QSplitter, QTabWidget, QWidget
 
 from Heatmap.ui.legend import Legend
 from Heatmap.ui.settings_model import SettingsModel
@@ -259,7 +259,7 @@ def test_a_white_host_stays_white_and_turns_the_palette(open_host):
         host.show(start=WHITE)
         host.wait_for_place()
         assert tuple(host.picture()[40, 300]) == (255, 255, 255)
-        assert not host.plugin._presenter.dark
+        assert not host.plugin._presenter._dark
         # On white, the strongest heat is darker than what lies around it.
         x, y = (round(value) for value in (host.spot().x_px, host.spot().y_px))
         assert host.picture()[y, x].sum() < 400
@@ -300,7 +300,7 @@ def test_a_host_that_changes_its_theme(open_host):
         host.show()
         host.run("chart.applyOptions({layout: {background: {type: 'solid', color: '#ffffff'}}})")
         host.wait(lambda: tuple(host.picture()[40, 300]) == (255, 255, 255))
-        host.wait(lambda: not host.plugin._presenter.dark)
+        host.wait(lambda: not host.plugin._presenter._dark)
         host.wait_for_place()
         host.plugin.detach()
         host.wait(lambda: host.evaluate("chart.options().layout.background.color") == "#ffffff")
@@ -312,11 +312,11 @@ def test_a_host_that_changes_its_theme_by_style_sheet(open_host):
         host.show(start="makeChart({layout: {background: {type: 'solid', color: 'transparent'}}});", css=css)
         host.run("document.body.className = 'light'")
         host.wait(lambda: tuple(host.picture()[40, 300]) == (250, 250, 250))
-        assert not host.plugin._presenter.dark
+        assert not host.plugin._presenter._dark
         host.wait_for_place()
         host.run("document.body.className = ''")
         host.wait(lambda: tuple(host.picture()[40, 300]) == (0x10, 0x14, 0x18))
-        assert host.plugin._presenter.dark
+        assert host.plugin._presenter._dark
 
 
 # -- leaving ---------------------------------------------------------------------------------------------------------
@@ -494,3 +494,31 @@ def test_without_graphics_the_page_keeps_its_own_background(open_host):
         host.wait(lambda: np.abs(host.picture().astype(int) - before).max() <= 6)
         assert host.view.page().backgroundColor() == QColor("white")
         assert not host.plugin.is_attached
+
+
+def test_a_context_that_qt_cannot_make_is_noticed(open_host, monkeypatch):
+    monkeypatch.setattr(Underlay, "isValid", lambda _self: False)
+    with open_host() as host:
+        host.load(start=WHITE)
+        host.attach()
+        tab = host.plugin.settings_tab()
+        notice = tab.findChild(QLabel, "heatmap_notice")
+        host.wait(lambda: "OpenGL" in notice.text())
+        assert "graphics driver" in notice.text()
+        assert host.view.page().backgroundColor() == QColor("white")
+        assert not host.plugin.is_attached
+        tab.deleteLater()
+
+
+def test_an_empty_window_is_explained_in_the_settings_in_the_users_language(open_host):
+    with open_host(events=[]) as host:
+        host.load()
+        host.attach()
+        tab = host.plugin.settings_tab()
+        notice = tab.findChild(QLabel, "heatmap_notice")
+        host.wait(lambda: "No liquidations in this window" in notice.text())
+        host.plugin.settings.update(language="de")
+        assert "noch keine Liquidationen" in notice.text()
+        host.plugin.set_enabled(False)
+        assert notice.text() == ""
+        tab.deleteLater()

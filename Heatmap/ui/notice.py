@@ -1,0 +1,60 @@
+"""The one notice above the settings: what is wrong, or why the map is empty. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from Heatmap.ports import ConnectionState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from Heatmap.ports import ServiceStatus
+
+NoticeKind = Literal["info", "warning", "problem"]
+
+# In these states this process records and an event may come at any moment.
+AWAITING: Final = frozenset({ConnectionState.CONNECTING, ConnectionState.LIVE, ConnectionState.QUIET})
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A text in the user's language and how serious it is; "" takes the notice away."""
+
+    text: str = ""
+    kind: NoticeKind = "info"
+
+
+def notice_of(
+    text: Callable[[str], str],
+    *,
+    has_graphics: bool,
+    problem: tuple[str, str],
+    events: int | None,
+    status: ServiceStatus,
+) -> Notice:
+    """Return the weightiest thing to say.
+
+    Parameters
+    ----------
+    text
+        Gives the text of a key.
+    has_graphics
+        False if OpenGL is missing.
+    problem
+        Why no map can be built: the key of a text, and details in English; both "" if all is well.
+    events
+        Events in the window, None while nobody counts them.
+    status
+        The collector's report.
+    """
+    if not has_graphics:
+        return Notice(f"{text('error.no_gl')}\n{text('error.no_gl_cure')}", "problem")
+    key, detail = problem
+    if key:
+        return Notice("\n".join(filter(None, (text(key), detail))), "problem")
+    if events == 0:
+        first = status.last_event_ms is None and status.state in AWAITING
+        return Notice(text("notice.first_start" if first else "notice.empty_window"))
+    return Notice()
