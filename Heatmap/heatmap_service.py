@@ -84,7 +84,8 @@ class HeatmapService:
     ) -> None:
         self._db_path = Path(db_path) if db_path is not None else default_db_path()
         # dict keeps the order and drops what was named twice.
-        self._symbols = tuple(dict.fromkeys(endpoints.normalise_symbol(symbol) for symbol in symbols))
+        wanted = (symbols,) if isinstance(symbols, str) else symbols
+        self._symbols = tuple(dict.fromkeys(endpoints.normalise_symbol(symbol) for symbol in wanted))
         if not 0 < len(self._symbols) <= MAX_SYMBOLS:
             raise SettingsError(
                 f"expected 1 to {MAX_SYMBOLS} symbols, was {len(self._symbols)}",

@@ -50,6 +50,8 @@ SETTINGS_APPLICATION = "Heatmap"
 CHANNEL_WATCH_MS = 250
 
 _numbers = itertools.count(1)
+# Keeps each plugin alive until it is detached or its view is gone: a host need not hold it.
+_attached: set[HeatmapPlugin] = set()
 
 
 class HeatmapPlugin(QObject):
@@ -161,7 +163,7 @@ class HeatmapPlugin(QObject):
         Returns
         -------
         HeatmapPlugin
-            Keep it; `detach` ends it.
+            Lives until `detach` is called or the view is destroyed.
         """
         if not isinstance(settings, SettingsModel):
             store = settings or QSettings(SETTINGS_ORGANIZATION, SETTINGS_APPLICATION)
@@ -170,7 +172,7 @@ class HeatmapPlugin(QObject):
         if translator is None:
             translator = Translator(settings.value.language)
             translator.follow(settings)
-        return cls(
+        plugin = cls(
             view,
             chart=chart,
             series=series,
@@ -181,6 +183,8 @@ class HeatmapPlugin(QObject):
             translator=translator,
             clock=clock,
         )
+        _attached.add(plugin)
+        return plugin
 
     # -- what hosts use ----------------------------------------------------------------------------------------------
 
@@ -245,6 +249,7 @@ class HeatmapPlugin(QObject):
         if self._detached:
             return
         self._detached = True
+        _attached.discard(self)
         self._unsubscribe()
         self._channel_watch.stop()
         self._performance.stop()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from PyQt6 import sip
 from PyQt6.QtCore import QObject, QTimer, pyqtSignal
 from PyQt6.QtGui import QColor
 
@@ -147,11 +148,12 @@ class HeatmapPresenter(QObject):
             self._ask()
 
     def stop(self) -> None:
-        """Decide nothing any more: underlay and worker may be gone."""
+        """Decide nothing any more: underlay and worker may be gone, at the program's end even the settings."""
         self._moved.stop()
         self._resized.stop()
         self._worker.built.disconnect(self._take)
-        self._settings.changed.disconnect(self._apply)
+        if not sip.isdeleted(self._settings):
+            self._settings.changed.disconnect(self._apply)
         self._asked = self._image = None
 
     def _lose_viewport(self) -> None:
