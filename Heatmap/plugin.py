@@ -9,6 +9,7 @@ from weakref import WeakSet
 
 from PyQt6 import sip
 from PyQt6.QtCore import QObject, QSettings, Qt, QTimer, pyqtSignal
+from PyQt6.QtGui import QColor
 from PyQt6.QtWebChannel import QWebChannel
 
 from Heatmap.aggregation.engine import new_engine
@@ -48,6 +49,8 @@ log = logging.getLogger(__name__)
 SETTINGS_ORGANIZATION = "Heatmap"
 SETTINGS_APPLICATION = "Heatmap"
 CHANNEL_WATCH_MS = 250
+TRANSPARENCY_REPEATS = 4
+ALMOST_TRANSPARENT = QColor(0, 0, 0, 1)
 
 _numbers = itertools.count(1)
 # Keeps each plugin alive until it is detached or its view is gone: a host need not hold it.
@@ -90,6 +93,7 @@ class HeatmapPlugin(QObject):
         self._channel: QWebChannel | None = None
         self._own_channel: QWebChannel | None = None
         self._attached = False
+        self._transparency_due = 0
         self._detached = False
         self._has_graphics = True
 
