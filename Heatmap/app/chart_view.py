@@ -15,6 +15,7 @@ from PyQt6.QtWebEngineWidgets import QWebEngineView
 
 from Heatmap.app.chart_bridge import OBJECT_NAME, ChartBridge
 from Heatmap.resources import CHART_LIBRARY, CHART_PAGE
+from Heatmap.ui.bridge import OBJECT_NAME as PLUGIN_OBJECT
 
 if TYPE_CHECKING:
     from PyQt6.QtWidgets import QWidget
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CHART_INDEX = CHART_PAGE / "index.html"
+GOODBYE = f"Unhandled signal: {PLUGIN_OBJECT}"
 PAGE_BACKGROUND = QColor("#0e1116")
 RELOAD_AFTER_MS = 500
 # The chart library's licence asks for a link to its makers; it opens in the user's browser.
@@ -59,6 +61,8 @@ class ChartPage(QWebEnginePage):
     ) -> None:
         """Write what the page says into the program's log."""
         serious = level is not QWebEnginePage.JavaScriptConsoleMessageLevel.InfoMessageLevel
+        if (message or "").startswith(GOODBYE):
+            serious = False  # the plugin left before its page script had come: nobody there knew its object
         log.log(logging.WARNING if serious else logging.INFO, "page: %s (%s:%s)", message, sourceID, lineNumber)
 
 
