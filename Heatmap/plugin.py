@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 from PyQt6 import sip
-from PyQt6.QtCore import QObject, QSettings, Qt, QTimer, pyqtSignal
-from PyQt6.QtGui import QColor
+from PyQt6.QtCore import QObject, QSettings, QTimer, pyqtSignal
 from PyQt6.QtWebChannel import QWebChannel
 
 from Heatmap.aggregation.engine import new_engine
@@ -22,6 +21,7 @@ from Heatmap.ui.graphics import configure_graphics
 from Heatmap.ui.heatmap_tab import HeatmapTab
 from Heatmap.ui.notice import notice_of
 from Heatmap.ui.overlay import Overlay
+from Heatmap.ui.page_transparency import PageTransparency
 from Heatmap.ui.performance import Performance
 from Heatmap.ui.presenter import HeatmapPresenter
 from Heatmap.ui.settings_model import SettingsModel
@@ -49,8 +49,6 @@ log = logging.getLogger(__name__)
 SETTINGS_ORGANIZATION = "Heatmap"
 SETTINGS_APPLICATION = "Heatmap"
 CHANNEL_WATCH_MS = 250
-TRANSPARENCY_REPEATS = 4
-ALMOST_TRANSPARENT = QColor(0, 0, 0, 1)
 
 _numbers = itertools.count(1)
 # Keeps each plugin alive until it is detached or its view is gone: a host need not hold it.
@@ -93,7 +91,7 @@ class HeatmapPlugin(QObject):
         self._channel: QWebChannel | None = None
         self._own_channel: QWebChannel | None = None
         self._attached = False
-        self._transparency_due = 0
+        self._surfaces: tuple[Surface, ...] = ()
         self._detached = False
         self._has_graphics = True
 
@@ -272,7 +270,8 @@ class HeatmapPlugin(QObject):
         if page is None:  # a view without a page cannot exist; Qt's types allow it
             raise RuntimeError("the web view has no page")
         self._page = page
-        self._page_background = page.backgroundColor()
+        self._transparency = PageTransparency(self._view, page, self)
+        self._transparency.baseColorChanged.connect(self._paint_background)
         self._join_channel()
         page.loadFinished.connect(self._page_loaded)
         page.loadStarted.connect(self._page_starts)
@@ -314,7 +313,7 @@ class HeatmapPlugin(QObject):
             self._page.loadFinished.disconnect(self._page_loaded)
             self._page.loadStarted.disconnect(self._page_starts)
             self._page.runJavaScript(detach_script())
-            self._page.setBackgroundColor(self._page_background)
+        self._transparency.give_back()
         self._overlay.remove()
         self._underlay.remove()
 
@@ -333,6 +332,7 @@ class HeatmapPlugin(QObject):
         The page stays transparent and its background is painted beneath it: Chromium, in the midst of changing the
         document, would not take another colour.
         """
+        self._transparency.pause()
         self._presenter.set_viewport(None)
         self._set_surfaces(())
         self._set_attached(attached=False)
@@ -341,15 +341,19 @@ class HeatmapPlugin(QObject):
         if not attached:
             self._page_leaves()
         elif self._has_graphics:
-            self._page.setBackgroundColor(Qt.GlobalColor.transparent)
+            self._transparency.hold()
             self._underlay.show()
             self._set_attached(attached=True)
 
     def _set_surfaces(self, surfaces: tuple[Surface, ...]) -> None:
-        base = self._page_background
+        self._surfaces = surfaces
+        self._paint_background()
+
+    def _paint_background(self) -> None:
+        base = self._transparency.base_color
         if base.alpha() == 0:  # the host shows its own window through the page
             base = self._view.palette().window().color()
-        self._presenter.set_background(base, surfaces)
+        self._presenter.set_background(base, self._surfaces)
 
     def _set_attached(self, *, attached: bool) -> None:
         if attached != self._attached:
@@ -368,7 +372,7 @@ class HeatmapPlugin(QObject):
         self._has_graphics = False
         if not self._detached and not sip.isdeleted(self._page):
             self._page.runJavaScript(detach_script())
-            self._page.setBackgroundColor(self._page_background)
+            self._transparency.give_back()
             self._underlay.hide()
             self._presenter.set_viewport(None)
             self._set_attached(attached=False)

@@ -10,6 +10,7 @@ import pytest
 from PyQt6 import sip
 from PyQt6.QtCore import QCoreApplication, QEvent, QObject, Qt, pyqtProperty, pyqtSignal, pyqtSlot
 from PyQt6.QtGui import QColor
+from PyQt6.QtQuickWidgets import QQuickWidget
 from PyQt6.QtWebChannel import QWebChannel
 from PyQt6.QtWidgets import QDockWidget, QHBoxLayout, QLabel, QSplitter, QTabWidget, QWidget
 
@@ -291,6 +292,28 @@ def test_the_views_own_background_is_kept_under_a_page_without_one(open_host):
         host.attach()
         host.wait_for_place()
         assert tuple(host.picture()[40, 300]) == tuple(before[40, 300]) == (0x40, 0x50, 0x60)
+        host.plugin.detach()
+        assert host.view.page().backgroundColor() == QColor("#405060")
+
+
+def test_a_page_that_the_web_engine_keeps_opaque_is_made_transparent_again(open_host):
+    with open_host() as host:
+        host.show()
+        # What a busy machine does to it: the widget fills itself as if nobody had asked for another colour.
+        page_widget = host.view.findChild(QQuickWidget)
+        page_widget.setClearColor(QColor("white"))
+        page_widget.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
+        host.wait_for_no_heat()
+        host.wait_for_heat()
+        host.wait(lambda: host.view.page().backgroundColor() == QColor(0, 0, 0, 0))
+        host.wait(lambda: page_widget.quickWindow().color().alpha() == 0)
+
+
+def test_a_host_that_gives_its_page_another_colour(open_host):
+    with open_host() as host:
+        host.show(start="makeChart({layout: {background: {type: 'solid', color: 'transparent'}}});")
+        host.view.page().setBackgroundColor(QColor("#405060"))
+        host.wait(lambda: tuple(host.picture()[40, 300]) == (0x40, 0x50, 0x60) and host.has_heat())
         host.plugin.detach()
         assert host.view.page().backgroundColor() == QColor("#405060")
 

@@ -1,0 +1,112 @@
+"""Keeps a web page transparent for as long as a heatmap lies beneath it.
+
+The web engine is told once, and its renderer answers with a frame. When that frame is dropped, as happens on a busy
+machine, the widget goes on filling itself with the old, opaque colour, although `QWebEnginePage.backgroundColor` says
+otherwise, and the same colour set again is ignored. So the colour that really fills the widget is watched, and another
+one is asked for until it is transparent.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from PyQt6 import sip
+from PyQt6.QtCore import QObject, Qt, QTimer, pyqtSignal
+from PyQt6.QtGui import QColor
+from PyQt6.QtQuickWidgets import QQuickWidget
+
+if TYPE_CHECKING:
+    from PyQt6.QtQuick import QQuickWindow
+    from PyQt6.QtWebEngineCore import QWebEnginePage
+    from PyQt6.QtWebEngineWidgets import QWebEngineView
+
+log = logging.getLogger(__name__)
+
+TRANSPARENT = QColor(0, 0, 0, 0)
+# Another colour for the renderer, the same one for the eye. Chromium aborts on alphas between 0 and 255.
+ALSO_TRANSPARENT = QColor(1, 1, 1, 0)
+PATIENCE_MS = 100
+
+
+class PageTransparency(QObject):
+    """Makes a page transparent, sees to it that it stays so, and gives it its colour back.
+
+    Parameters
+    ----------
+    view, page
+        The web view and the page it shows.
+    """
+
+    baseColorChanged = pyqtSignal()  # the host gave the page another colour
+
+    def __init__(self, view: QWebEngineView, page: QWebEnginePage, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._view = view
+        self._page = page
+        self._base_color = page.backgroundColor()
+        self._window: QQuickWindow | None = None
+        self._held = False
+        self._repairs = 0
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(PATIENCE_MS)
+        self._timer.timeout.connect(self._check)
+
+    @property
+    def base_color(self) -> QColor:
+        """The colour that the host gave the page."""
+        return self._base_color
+
+    def hold(self) -> None:
+        """Make the page transparent and keep it so."""
+        self._held = True
+        self._repairs = 0
+        self._ask(TRANSPARENT)
+        window = self._shown_window()
+        if window is not None and window is not self._window:
+            window.colorChanged.connect(self._timer.start)
+            self._window = window
+        self._timer.start()
+
+    def pause(self) -> None:
+        """Leave the page's colour alone, whatever it is: another document comes."""
+        self._held = False
+        self._timer.stop()
+
+    def give_back(self) -> None:
+        """Give the page the colour it had. Harmless when the page is gone."""
+        self.pause()
+        if self._window is not None and not sip.isdeleted(self._window):
+            self._window.colorChanged.disconnect(self._timer.start)
+        self._window = None
+        if not sip.isdeleted(self._page):
+            self._page.setBackgroundColor(self._base_color)
+
+    def _shown_window(self) -> QQuickWindow | None:
+        """Return the offscreen window that the web engine paints the page into, None where it has none."""
+        if sip.isdeleted(self._view):
+            return None
+        widgets = self._view.findChildren(QQuickWidget, "", Qt.FindChildOption.FindDirectChildrenOnly)
+        return widgets[0].quickWindow() if widgets else None
+
+    def _check(self) -> None:
+        window = self._shown_window()
+        if not self._held or window is None or sip.isdeleted(self._page):
+            return
+        wanted = self._page.backgroundColor()
+        if wanted == TRANSPARENT and window.color().alpha() == 0:
+            return
+        # The renderer answers only to a colour that differs from the last one.
+        self._ask(ALSO_TRANSPARENT if wanted == TRANSPARENT else TRANSPARENT)
+        self._repairs += 1
+        if self._repairs == 1:
+            log.info("the web engine kept the page opaque; asking again")
+        self._timer.start()
+
+    def _ask(self, color: QColor) -> None:
+        present = self._page.backgroundColor()
+        if present not in (TRANSPARENT, ALSO_TRANSPARENT, self._base_color):
+            self._base_color = present
+            self.baseColorChanged.emit()
+        self._page.setBackgroundColor(color)
