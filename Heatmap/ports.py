@@ -51,6 +51,13 @@ class ServiceStatus:
         Events waiting for the writer.
     storage_problem
         One sentence if the database cannot be written at the moment, "" otherwise.
+    since_ms
+        When the present state began, ms since the epoch, or None before the first.
+    latency_ms
+        From the exchange's push to the reading here, in ms, the clocks' difference taken out: median of the mark
+        prices of the last minute, or None.
+    clock_offset_ms
+        How far the exchange's clock is ahead of this machine's, in ms (negative: behind), or None if not measured.
     """
 
     state: ConnectionState = ConnectionState.STOPPED
@@ -66,3 +73,81 @@ class ServiceStatus:
     insert_rate_per_s: float = 0.0
     queued: int = 0
     storage_problem: str = ""
+    since_ms: int | None = None
+    latency_ms: float | None = None
+    clock_offset_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CollectorReport:
+    """What a collector writes about itself, for programs that read the same database.
+
+    Attributes
+    ----------
+    source, symbols
+        What it records.
+    run_id
+        A word of its own for each run.
+    host, pid
+        Where it runs.
+    started_ms
+        When it began, ms since the epoch.
+    status
+        How it goes.
+    """
+
+    source: str
+    symbols: tuple[str, ...]
+    run_id: str
+    host: str
+    pid: int
+    started_ms: int
+    status: ServiceStatus
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedFrame:
+    """A frame that did not decode.
+
+    Attributes
+    ----------
+    source
+        Where it came from; see `Heatmap.events.Source`.
+    kind, note
+        What is wrong: one stable word, and what was expected and what was there.
+    received_ms
+        When it was read, ms since the epoch.
+    size_bytes
+        Size of the whole frame.
+    frame
+        The frame, or its beginning.
+    """
+
+    source: str
+    kind: str
+    note: str
+    received_ms: int
+    size_bytes: int
+    frame: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ClockReading:
+    """How far the exchange's clock was ahead of this machine's.
+
+    Attributes
+    ----------
+    source
+        Whose clock.
+    measured_ms
+        When, by this machine's clock, ms since the epoch.
+    offset_ms
+        Exchange minus machine, in ms.
+    uncertainty_ms
+        Half of the request's round trip, in ms: the true offset lies within ``offset_ms ± uncertainty_ms``.
+    """
+
+    source: str
+    measured_ms: int
+    offset_ms: float
+    uncertainty_ms: float

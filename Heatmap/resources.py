@@ -13,6 +13,7 @@ CHART_LIBRARY = CHART_PAGE / "vendor" / "lightweight-charts.js"
 JAVASCRIPT = PACKAGE / "ui" / "js"
 TRANSLATIONS = PACKAGE / "ui" / "translations"
 SCHEMA = PACKAGE / "storage" / "schema.sql"
+SCHEMA_UPGRADE_1_TO_2 = PACKAGE / "storage" / "upgrade_1_to_2.sql"
 
 
 def read_text(path: Path) -> str:

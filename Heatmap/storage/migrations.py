@@ -8,19 +8,20 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from Heatmap.errors import StorageError
-from Heatmap.resources import SCHEMA, read_text
+from Heatmap.resources import SCHEMA, SCHEMA_UPGRADE_1_TO_2, read_text
 from Heatmap.storage.connection import open_writer, storage_error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
 # "LIQH": tells our files from those of other programs, whose user_version means something else.
 APPLICATION_ID: Final = 0x4C495148
 
-# The n-th entry leads from version n to n + 1. Entries are never changed once released, only added.
-MIGRATIONS: Final[tuple[Callable[[], str], ...]] = (lambda: read_text(SCHEMA),)
-LATEST: Final = len(MIGRATIONS)
+LATEST: Final = 2
+# From each version the script and the version it leads to. A new file gets the whole schema at once; the upgrades are
+# never changed once released, only added, and a test sees to it that both ways end alike.
+MIGRATIONS: Final[dict[int, tuple[Path, int]]] = {0: (SCHEMA, LATEST), 1: (SCHEMA_UPGRADE_1_TO_2, 2)}
 
 # Together five seconds, as the busy timeout of every connection.
 WAL_ATTEMPTS: Final = 500
@@ -118,10 +119,11 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
                 # Looked at again under the lock: another process may have been faster.
                 version = version_of(connection, path)
                 if version < LATEST:
-                    for statement in _statements(MIGRATIONS[version]()):
+                    script, reached = MIGRATIONS[version]
+                    for statement in _statements(read_text(script)):
                         connection.execute(statement)
                     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-                    connection.execute(f"PRAGMA user_version = {version + 1}")
+                    connection.execute(f"PRAGMA user_version = {reached}")
                 connection.execute("COMMIT")
             except BaseException:
                 # The failure may have ended the transaction already; the first error is the one to tell.

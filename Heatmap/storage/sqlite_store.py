@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from Heatmap.errors import StorageError
 from Heatmap.events import Coverage
+from Heatmap.ports import CollectorReport, ConnectionState, ServiceStatus
 from Heatmap.storage.connection import file_identity, open_reader, storage_error
 from Heatmap.storage.coverage_log import merged
-from Heatmap.storage.migrations import LATEST, version_of
+from Heatmap.storage.migrations import version_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,6 +64,17 @@ _SERIES: Final = """
     LEFT JOIN tick_sizes AS t ON t.source = s.source AND t.symbol = s.symbol
     GROUP BY s.source, s.symbol ORDER BY s.source, s.symbol
 """
+_COLLECTORS: Final = """
+    SELECT source, symbols, run_id, host, pid, started_ms, heartbeat_ms, state, reason, detail, since_ms, received,
+           stored, duplicates, undecodable, reconnects, latency_ms, clock_offset_ms
+    FROM collector ORDER BY source
+"""
+_QUARANTINED: Final = "SELECT kind, count(*) FROM quarantine GROUP BY kind ORDER BY kind"
+# The version that brought both tables.
+_COLLECTOR_VERSION: Final = 2
+
+COLLECTOR_DEAD_MS: Final = 15_000
+"""A collector that has not been heard of for so long, in ms, is dead: three of its heartbeats."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +105,29 @@ class SeriesSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class CollectorEntry:
+    """What a collector last wrote about itself, and when.
+
+    Attributes
+    ----------
+    report
+        See `Heatmap.ports.CollectorReport`; figures that are not stored (rate, queue, last times) are at their
+        defaults.
+    heartbeat_ms
+        When it was written, ms since the epoch.
+    """
+
+    report: CollectorReport
+    heartbeat_ms: int
+
+    def is_alive(self, now_ms: int) -> bool:
+        """Return True if this collector is at work: not stopped, and heard of within 15 s."""
+        return (
+            self.report.status.state is not ConnectionState.STOPPED and now_ms - self.heartbeat_ms <= COLLECTOR_DEAD_MS
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class StoreSummary:
     """What a database holds.
 
@@ -108,6 +143,10 @@ class StoreSummary:
         See `Heatmap.storage.migrations`.
     series
         One entry for each source and symbol.
+    collectors
+        One entry for each source that was ever collected.
+    quarantined
+        Number of kept frames that did not decode, by kind.
     """
 
     path: Path
@@ -115,6 +154,8 @@ class StoreSummary:
     size_bytes: int
     schema_version: int
     series: tuple[SeriesSummary, ...]
+    collectors: tuple[CollectorEntry, ...] = ()
+    quarantined: dict[str, int] = field(default_factory=dict)
 
 
 class SqliteStore:
@@ -134,6 +175,7 @@ class SqliteStore:
         self._connection: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None
         self._generation = 0
+        self._version = 0
 
     def __enter__(self) -> Self:
         """Return the store; leaving the block closes it."""
@@ -273,9 +315,29 @@ class SqliteStore:
             if connection is None:
                 return StoreSummary(self._path, exists=False, size_bytes=0, schema_version=0, series=())
             series = tuple(SeriesSummary(*row) for row in connection.execute(_SERIES))
+            collectors, quarantined = self._collectors(connection), self._quarantined(connection)
         wal = self._path.with_name(self._path.name + "-wal")
         size_bytes = sum(file.stat().st_size for file in (self._path, wal) if file.exists())
-        return StoreSummary(self._path, exists=True, size_bytes=size_bytes, schema_version=LATEST, series=series)
+        return StoreSummary(
+            self._path,
+            exists=True,
+            size_bytes=size_bytes,
+            schema_version=self._version,
+            series=series,
+            collectors=collectors,
+            quarantined=quarantined,
+        )
+
+    def collectors(self) -> tuple[CollectorEntry, ...]:
+        """Return who records or recorded, by source.
+
+        Raises
+        ------
+        StorageError
+            The file exists but cannot be read.
+        """
+        with self._reading() as connection:
+            return () if connection is None else self._collectors(connection)
 
     def close(self) -> None:
         """Close the connection; a later call opens it again."""
@@ -291,6 +353,20 @@ class SqliteStore:
             self.close()
             raise storage_error(error, self._path) from error
 
+    def _collectors(self, connection: sqlite3.Connection) -> tuple[CollectorEntry, ...]:
+        if not self._has_collectors(connection):
+            return ()
+        return tuple(_collector_entry(row) for row in connection.execute(_COLLECTORS))
+
+    def _quarantined(self, connection: sqlite3.Connection) -> dict[str, int]:
+        return dict(connection.execute(_QUARANTINED)) if self._has_collectors(connection) else {}
+
+    def _has_collectors(self, connection: sqlite3.Connection) -> bool:
+        """Return True if the file has the tables of version 2; an old one is read as long as nobody records into it."""
+        if self._version < _COLLECTOR_VERSION:
+            self._version = version_of(connection, self._path)
+        return self._version >= _COLLECTOR_VERSION
+
     def _open(self) -> sqlite3.Connection | None:
         """Return the connection to the file as it is now, or None if there is nothing to read yet."""
         identity = file_identity(self._path)
@@ -302,8 +378,9 @@ class SqliteStore:
         self.close()
         connection = open_reader(self._path)
         try:
-            if version_of(connection, self._path) < LATEST:
-                # Its writer is about to create or migrate it.
+            self._version = version_of(connection, self._path)
+            if self._version == 0:
+                # Its writer is about to create it.
                 connection.close()
                 return None
         except StorageError:
@@ -312,6 +389,26 @@ class SqliteStore:
         self._connection, self._identity = connection, identity
         self._generation += 1
         return connection
+
+
+def _collector_entry(row: tuple[Any, ...]) -> CollectorEntry:
+    source, symbols, run_id, host, pid, started_ms, heartbeat_ms, state, *rest = row
+    reason, detail, since_ms, received, stored, duplicates, undecodable, reconnects, latency_ms, clock_offset_ms = rest
+    status = ServiceStatus(
+        state=ConnectionState(state),
+        reason=reason,
+        detail=detail,
+        received=received,
+        stored=stored,
+        duplicates=duplicates,
+        undecodable=undecodable,
+        reconnects=reconnects,
+        since_ms=since_ms,
+        latency_ms=latency_ms,
+        clock_offset_ms=clock_offset_ms,
+    )
+    report = CollectorReport(source, tuple(symbols.split()), run_id, host, pid, started_ms, status)
+    return CollectorEntry(report, heartbeat_ms)
 
 
 def _columns_of(rows: sqlite3.Cursor, *, width: int, last_row_id: int) -> tuple[EventColumns, bool]:

@@ -6,10 +6,17 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from Heatmap.events import LiquidationEvent
+    from Heatmap.ports import CollectorReport, RejectedFrame
 
 EventRow = tuple[
     int, str, str, float, float, float, str, str | None, float | None, float | None, int | None, int | None
 ]
+
+QUARANTINE_ROWS: Final = 1000
+"""Most frames kept that did not decode."""
+
+QUARANTINE_FRAME_BYTES: Final = 4096
+"""Most bytes kept of one of them."""
 
 # ON CONFLICT concerns the unique key alone; OR IGNORE would drop a row that breaks a CHECK without a word.
 INSERT_EVENT: Final = """
@@ -26,6 +33,52 @@ PUT_TICK_SIZE: Final = """
     ON CONFLICT (source, symbol) DO UPDATE SET tick_size = excluded.tick_size, updated_ms =
     excluded.updated_ms
 """
+INSERT_REJECTED: Final = """
+    INSERT INTO quarantine (source, kind, note, received_ms, size_bytes, frame) VALUES (?, ?, ?, ?, ?, ?)
+"""
+TRIM_QUARANTINE: Final = f"""
+    DELETE FROM quarantine WHERE id <= (SELECT max(id) FROM quarantine) - {QUARANTINE_ROWS}
+"""  # noqa: S608 - a constant of this module
+INSERT_CLOCK_OFFSET: Final = """
+    INSERT INTO clock_offsets (source, measured_ms, offset_ms, uncertainty_ms) VALUES (?, ?, ?, ?)
+"""
+PUT_COLLECTOR: Final = """
+    INSERT OR REPLACE INTO collector
+        (source, run_id, host, pid, symbols, started_ms, heartbeat_ms, state, reason, detail, since_ms, received,
+         stored, duplicates, undecodable, reconnects, latency_ms, clock_offset_ms)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+
+
+def rejected_row(rejected: RejectedFrame) -> tuple[str, str, str, int, int, bytes]:
+    """Return the values of `INSERT_REJECTED` for one frame."""
+    frame = rejected.frame[:QUARANTINE_FRAME_BYTES]
+    return (rejected.source, rejected.kind, rejected.note, rejected.received_ms, rejected.size_bytes, frame)
+
+
+def collector_row(report: CollectorReport, now_ms: int) -> tuple[str | int | float | None, ...]:
+    """Return the values of `PUT_COLLECTOR` for a report made at ``now_ms``."""
+    status = report.status
+    return (
+        report.source,
+        report.run_id,
+        report.host,
+        report.pid,
+        " ".join(report.symbols),
+        report.started_ms,
+        now_ms,
+        status.state.value,
+        status.reason,
+        status.detail,
+        status.since_ms if status.since_ms is not None else report.started_ms,
+        status.received,
+        status.stored,
+        status.duplicates,
+        status.undecodable,
+        status.reconnects,
+        status.latency_ms,
+        status.clock_offset_ms,
+    )
 
 
 def event_row(event: LiquidationEvent) -> EventRow:

@@ -13,17 +13,19 @@ import logging
 import sqlite3
 import threading
 from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from Heatmap.clock import SYSTEM_CLOCK, Clock
 from Heatmap.errors import StorageError
 from Heatmap.events import LiquidationEvent
+from Heatmap.ports import ClockReading, CollectorReport, RejectedFrame
 from Heatmap.storage import statement
 from Heatmap.storage.connection import file_identity, storage_error
 from Heatmap.storage.coverage_log import MAX_GAP_MS, CoverageLog, Stretch
 from Heatmap.storage.migrations import open_database
+from Heatmap.storage.write_items import Batch, Item, Loss, Proofs, Tick
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -78,40 +80,8 @@ class WriterStats:
     problem: str = ""
 
 
-@dataclass(slots=True)
-class _Proofs:
-    """Proofs of life between two events, without a gap: ``(source, symbol) -> [first_ms, last_ms]``."""
-
-    spans: dict[tuple[str, str], list[int]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class _Loss:
-    """Market data no longer flows."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Tick:
-    source: str
-    symbol: str
-    tick_size: float
-    updated_ms: int
-
-
-_Item = LiquidationEvent | _Proofs | _Loss | _Tick
-
-
-@dataclass(slots=True)
-class _Batch:
-    events: list[LiquidationEvent] = field(default_factory=list)
-    ticks: list[_Tick] = field(default_factory=list)
-
-    def __bool__(self) -> bool:
-        return bool(self.events or self.ticks)
-
-
 class EventWriter:
-    """Stores events, coverage and tick sizes on its own thread.
+    """Stores events, coverage, tick sizes and what else a collector learns, on its own thread.
 
     Parameters
     ----------
@@ -126,6 +96,9 @@ class EventWriter:
     series
         ``(source, symbol)`` of the series whose newest stored event counts as `WriterStats.last_event_ms` from the
         start.
+    report
+        What the collector says of itself; asked on the writer's thread and stored with every heartbeat, and at once
+        after `report_changed`.
     on_change
         Called on the writer's thread after every commit and every change of the problem; must return at once.
     """
@@ -139,6 +112,7 @@ class EventWriter:
         flush_ms: int = 250,
         queue_rows: int = 20_000,
         series: Iterable[tuple[str, str]] = (),
+        report: Callable[[], CollectorReport] | None = None,
         on_change: Callable[[], None] | None = None,
     ) -> None:
         self._path = Path(db_path)
@@ -147,23 +121,25 @@ class EventWriter:
         self._flush_s = flush_ms / 1000
         self._queue_rows = queue_rows
         self._series = tuple(series)
+        self._report = report
         self._on_change = on_change
         self._thread = threading.Thread(target=self._run, name="heatmap-writer", daemon=True)
         # Everything below is guarded by the condition.
         self._changed = threading.Condition()
-        self._queue: deque[_Item] = deque()
+        self._queue: deque[Item] = deque()
         self._waiting_events = 0
         self._oldest_s = 0.0
         self._stopping = False
         self._deadline_s = 0.0
         self._stats = WriterStats()
         self._recent: deque[tuple[float, int]] = deque()
+        self._report_is_new = report is not None
         # Everything below belongs to the writer's thread.
         self._connection: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None
         self._coverage = CoverageLog()
-        self._coverage_due_s = 0.0
-        self._batch = _Batch()
+        self._heartbeat_due_s = 0.0
+        self._batch = Batch()
         self._retry_s = _FIRST_RETRY_S
 
     def start(self) -> None:
@@ -216,11 +192,11 @@ class EventWriter:
             last = self._queue[-1] if self._queue else None
             # Proofs in a row share one item, so that their number is bounded by that of the events; unless there was
             # a gap (a machine that slept), for an item stands for one piece.
-            span = last.spans.get((source, symbol)) if isinstance(last, _Proofs) else None
-            if isinstance(last, _Proofs) and (span is None or at_ms <= span[1] + MAX_GAP_MS):
+            span = last.spans.get((source, symbol)) if isinstance(last, Proofs) else None
+            if isinstance(last, Proofs) and (span is None or at_ms <= span[1] + MAX_GAP_MS):
                 proofs = last
             else:
-                proofs = _Proofs()
+                proofs = Proofs()
                 self._append(proofs)
             span = proofs.spans.setdefault((source, symbol), [at_ms, at_ms])
             span[1] = max(span[1], at_ms)
@@ -228,13 +204,29 @@ class EventWriter:
     def close_coverage(self) -> None:
         """Note that nothing is delivered any more. Any thread."""
         with self._changed:
-            if not (self._queue and isinstance(self._queue[-1], _Loss)):
-                self._append(_Loss())
+            if not (self._queue and isinstance(self._queue[-1], Loss)):
+                self._append(Loss())
 
     def set_tick_size(self, source: str, symbol: str, tick_size: float) -> None:
         """Store the tick size of a symbol, in quote currency. Any thread."""
         with self._changed:
-            self._append(_Tick(source, symbol, tick_size, self._clock.now_ms()))
+            self._append(Tick(source, symbol, tick_size, self._clock.now_ms()))
+
+    def quarantine(self, rejected: RejectedFrame) -> None:
+        """Keep a frame that did not decode; the caller bounds how many. Any thread."""
+        with self._changed:
+            self._append(rejected)
+
+    def note_clock(self, reading: ClockReading) -> None:
+        """Store how far the exchange's clock is off. Any thread."""
+        with self._changed:
+            self._append(reading)
+
+    def report_changed(self) -> None:
+        """Store what the collector says of itself without waiting for the heartbeat. Any thread."""
+        with self._changed:
+            self._report_is_new = self._report is not None
+            self._changed.notify_all()
 
     def stats(self) -> WriterStats:
         """Return a snapshot; any thread."""
@@ -251,7 +243,7 @@ class EventWriter:
     def _has_room(self) -> bool:
         return self._waiting_events < self._queue_rows or self._stopping
 
-    def _append(self, item: _Item) -> None:
+    def _append(self, item: Item) -> None:
         if not self._queue:
             self._oldest_s = self._clock.monotonic_s()
         self._queue.append(item)
@@ -284,8 +276,8 @@ class EventWriter:
             if not self._stopping:
                 return False
             # A loss without anything before it is nothing to wait for.
-            waits = any(not isinstance(item, _Loss) for item in self._queue)
-            idle = not waits and not self._batch and not self._coverage.due()
+            waits = any(not isinstance(item, Loss) for item in self._queue)
+            idle = not waits and not self._batch and not self._coverage.due() and not self._report_is_new
             return idle or self._clock.monotonic_s() >= self._deadline_s
 
     def _open(self) -> sqlite3.Connection:
@@ -329,53 +321,86 @@ class EventWriter:
     def _take(self) -> None:
         """Wait for work and move at most a batch of it off the queue."""
         with self._changed:
-            while not self._stopping:
-                if not self._queue:
-                    self._changed.wait()
-                    continue
-                left_s = self._oldest_s + self._flush_s - self._clock.monotonic_s()
-                if left_s <= 0 or self._waiting_events >= self._batch_rows:
+            while not self._stopping and not self._report_is_new and self._waiting_events < self._batch_rows:
+                left_s = self._left_s()
+                if left_s is not None and left_s <= 0:
                     break
                 self._changed.wait(left_s)
             while self._queue and len(self._batch.events) < self._batch_rows:
                 item = self._queue.popleft()
                 if isinstance(item, LiquidationEvent):
                     self._batch.events.append(item)
-                elif isinstance(item, _Proofs):
+                elif isinstance(item, Proofs):
                     for (source, symbol), (first_ms, last_ms) in item.spans.items():
                         self._coverage.extend(source, symbol, first_ms, last_ms)
-                elif isinstance(item, _Loss):
+                elif isinstance(item, Loss):
                     self._coverage.close()
-                else:
+                elif isinstance(item, Tick):
                     self._batch.ticks.append(item)
+                elif isinstance(item, RejectedFrame):
+                    self._batch.rejected.append(item)
+                else:
+                    self._batch.readings.append(item)
             # What remains has waited already: its timer runs from now, and a full batch needs no timer.
             self._oldest_s = self._clock.monotonic_s()
 
+    def _left_s(self) -> float | None:
+        """Return the seconds until something is due; None: nothing will be before it is asked for."""
+        due_s = [self._oldest_s + self._flush_s] if self._queue else []
+        if self._report is not None:
+            due_s.append(self._heartbeat_due_s)
+        return min(due_s) - self._clock.monotonic_s() if due_s else None
+
     def _commit(self, connection: sqlite3.Connection) -> None:
         now_s = self._clock.monotonic_s()
-        heartbeat = now_s >= self._coverage_due_s or self._coverage.has_ended() or self._stopping
+        with self._changed:
+            report_is_new, self._report_is_new = self._report_is_new, False
+        heartbeat = now_s >= self._heartbeat_due_s or self._coverage.has_ended() or self._stopping or report_is_new
         stretches = self._coverage.due() if heartbeat else []
-        if not self._batch and not stretches:
+        report = self._report() if self._report is not None and heartbeat else None
+        if not self._batch and not stretches and report is None:
             return
-        self._check_place(connection)
+        try:
+            self._check_place(connection)
+            inserted, accepted, row_ids = self._transact(connection, stretches, report)
+        except BaseException:
+            with self._changed:
+                self._report_is_new = report_is_new
+            raise
+        for stretch, row_id in zip(stretches, row_ids, strict=True):
+            stretch.row_id, stretch.stored_end_ms = row_id, stretch.end_ms
+        self._coverage.forget_ended()
+        if heartbeat:
+            self._heartbeat_due_s = now_s + HEARTBEAT_S
+        self._account(inserted, accepted)
+
+    def _transact(
+        self, connection: sqlite3.Connection, stretches: list[Stretch], report: CollectorReport | None
+    ) -> tuple[int, list[LiquidationEvent], list[int | None]]:
+        """Store the batch, some stretches and the report, all or nothing."""
+        batch = self._batch
         connection.execute("BEGIN IMMEDIATE")
         try:
-            inserted, accepted = self._insert(connection, self._batch.events)
-            for tick in self._batch.ticks:
+            inserted, accepted = self._insert(connection, batch.events)
+            for tick in batch.ticks:
                 connection.execute(statement.PUT_TICK_SIZE, (tick.source, tick.symbol, tick.tick_size, tick.updated_ms))
+            if batch.rejected:
+                rows = [statement.rejected_row(rejected) for rejected in batch.rejected]
+                connection.executemany(statement.INSERT_REJECTED, rows)
+                connection.execute(statement.TRIM_QUARANTINE)
+            for reading in batch.readings:
+                values = (reading.source, reading.measured_ms, reading.offset_ms, reading.uncertainty_ms)
+                connection.execute(statement.INSERT_CLOCK_OFFSET, values)
             row_ids = [self._store_stretch(connection, stretch) for stretch in stretches]
+            if report is not None:
+                connection.execute(statement.PUT_COLLECTOR, statement.collector_row(report, self._clock.now_ms()))
             connection.execute("COMMIT")
         except BaseException:
             # The failure may have ended the transaction already; the first error is the one to tell.
             with contextlib.suppress(sqlite3.Error):
                 connection.execute("ROLLBACK")
             raise
-        for stretch, row_id in zip(stretches, row_ids, strict=True):
-            stretch.row_id, stretch.stored_end_ms = row_id, stretch.end_ms
-        self._coverage.forget_ended()
-        if stretches:
-            self._coverage_due_s = now_s + HEARTBEAT_S
-        self._account(inserted, accepted)
+        return inserted, accepted, row_ids
 
     @staticmethod
     def _insert(connection: sqlite3.Connection, events: list[LiquidationEvent]) -> tuple[int, list[LiquidationEvent]]:
@@ -411,7 +436,7 @@ class EventWriter:
     def _account(self, inserted: int, accepted: list[LiquidationEvent]) -> None:
         taken = len(self._batch.events)
         self._note_newest(event.ts_ms for event in accepted)
-        self._batch = _Batch()
+        self._batch = Batch()
         with self._changed:
             stats = self._stats
             self._stats = replace(

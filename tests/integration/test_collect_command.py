@@ -17,6 +17,7 @@ from Heatmap.commands import collect, status
 from Heatmap.events import Coverage, LiquidationEvent, Side
 from Heatmap.ingestion import forceorder
 from Heatmap.storage.bulk_insert import bulk_insert
+from Heatmap.storage.migrations import LATEST
 from Heatmap.storage.sqlite_store import SqliteStore
 
 ROOT = Path(__file__).parents[2]
@@ -178,7 +179,7 @@ def test_status_tells_of_rows_and_of_who_records(tmp_path, capsys):
     assert lines[2].startswith("ETHUSDT (binance): 0 liquidations; not recording, covered until ")
     code, output = told(path, capsys, as_json=True)
     answer = json.loads(output.out)
-    assert (code, answer["recording"], answer["exists"], answer["schema_version"]) == (0, True, True, 1)
+    assert (code, answer["recording"], answer["exists"], answer["schema_version"]) == (0, True, True, LATEST)
     assert answer["series"][0] == {
         "source": "binance", "symbol": "BTCUSDT", "rows": 2, "first_ms": T, "last_ms": T + 1000,
         "covered_until_ms": T + 18_000, "tick_size": None, "recording": True,

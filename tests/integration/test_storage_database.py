@@ -5,12 +5,17 @@ from __future__ import annotations
 import sqlite3
 import threading
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from Heatmap.errors import StorageError
 from Heatmap.storage.connection import describe, open_reader, open_writer
 from Heatmap.storage.migrations import APPLICATION_ID, LATEST, check_writable, migrate, open_database, version_of
+from Heatmap.storage.sqlite_store import SqliteStore
+
+# The schema as it was released first.
+VERSION_1 = Path(__file__).with_name("schema_version_1.sql")
 
 
 @pytest.fixture
@@ -42,7 +47,45 @@ def test_migrating_twice_changes_nothing_and_two_at_once_agree(path):
     created(path)
     with closing(open_reader(path)) as reader:
         tables = {row[0] for row in reader.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    assert tables == {"liq_events", "coverage", "tick_sizes", "sqlite_sequence"}
+    ours = {"liq_events", "coverage", "tick_sizes", "quarantine", "collector", "clock_offsets"}
+    assert tables == ours | {"sqlite_sequence"}
+
+
+def version_1(path):
+    with closing(open_writer(path)) as connection:
+        connection.executescript(VERSION_1.read_text())
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute("PRAGMA user_version = 1")
+        connection.execute(
+            "INSERT INTO liq_events (ts_ms, symbol, side, price, qty, notional, source)"
+            " VALUES (5, 'BTCUSDT', 'SELL', 1, 2, 2, 'binance')"
+        )
+
+
+def declarations(path):
+    with closing(open_reader(path)) as reader:
+        return sorted(reader.execute("SELECT type, name, sql FROM sqlite_master").fetchall())
+
+
+def test_an_upgraded_file_and_a_new_one_are_declared_alike(path, tmp_path):
+    version_1(path)
+    created(path)
+    created(tmp_path / "new.sqlite3")
+    assert declarations(path) == declarations(tmp_path / "new.sqlite3")
+    with closing(open_reader(path)) as reader:
+        assert version_of(reader, path) == LATEST
+        assert reader.execute("SELECT ts_ms FROM liq_events").fetchall() == [(5,)]
+
+
+def test_a_file_of_an_old_version_is_read_as_it_is(path):
+    version_1(path)
+    with SqliteStore(path) as store:
+        assert store.window("BTCUSDT", "binance", 0, 10).ts_ms.tolist() == [5]
+        summary = store.summary()
+        assert (summary.schema_version, summary.collectors, summary.quarantined) == (1, (), {})
+        # A collector starts, and the same reader sees what is new.
+        created(path)
+        assert store.summary().schema_version == LATEST
 
 
 def test_a_schema_that_appears_while_one_looks_is_no_strangers(path):
@@ -58,9 +101,7 @@ def test_a_schema_that_appears_while_one_looks_is_no_strangers(path):
 
 
 def test_a_step_that_fails_leaves_nothing_behind(path, monkeypatch):
-    monkeypatch.setattr(
-        "Heatmap.storage.migrations.MIGRATIONS", (lambda: "CREATE TABLE one (a); CREATE TABLE one (b);",)
-    )
+    monkeypatch.setattr("Heatmap.storage.migrations.read_text", lambda _: "CREATE TABLE one (a); CREATE TABLE one (b);")
     with closing(open_writer(path)) as connection:
         with pytest.raises(StorageError):
             migrate(connection, path)
