@@ -6,6 +6,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
+import os
+import platform
+import secrets
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -16,10 +20,10 @@ from Heatmap.clock import SYSTEM_CLOCK, Clock
 from Heatmap.errors import SettingsError, StorageError
 from Heatmap.events import Source
 from Heatmap.ingestion import endpoints
-from Heatmap.ingestion.collector import FeedCollector, FeedCounts, FeedListener
+from Heatmap.ingestion.collector import ROTATE_AFTER_S, FeedCollector, FeedCounts, FeedListener, FeedState
 from Heatmap.ingestion.loop_thread import LoopThread
 from Heatmap.ingestion.tick_refresher import TickRefresher
-from Heatmap.ports import ConnectionState, ServiceStatus
+from Heatmap.ports import CollectorReport, ConnectionState, ServiceStatus
 from Heatmap.storage.sqlite_store import SqliteStore
 from Heatmap.storage.writer import EventWriter, WriterStats
 
@@ -28,7 +32,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 
-# How often a tick size that is in nobody's memory is looked for in the database.
+# How often the database is asked for a tick size that the exchange has not told to this process, in seconds.
 _TICK_LOOKUP_S: Final = 10.0
 _WRITER_SHARE: Final = 0.5
 
@@ -61,6 +65,8 @@ class HeatmapService:
         What the events are marked as; see `Heatmap.events.Source`.
     keep_raw
         Store each frame beside its event.
+    rotate_after_s
+        Age at which a connection is replaced by the next one, in seconds.
     clock
         Wall and monotonic time.
 
@@ -80,6 +86,7 @@ class HeatmapService:
         collect: bool = True,
         source: str = Source.BINANCE,
         keep_raw: bool = False,
+        rotate_after_s: float = ROTATE_AFTER_S,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._db_path = Path(db_path) if db_path is not None else default_db_path()
@@ -96,6 +103,7 @@ class HeatmapService:
         self._collect = collect
         self._source = str(source)
         self._keep_raw = keep_raw
+        self._rotate_after_s = rotate_after_s
         self._clock = clock
         self._lifecycle = threading.Lock()
         self._running = False
@@ -104,10 +112,13 @@ class HeatmapService:
         self._feed: LoopThread | None = None
         # Everything below is guarded by the lock; listeners are called without it.
         self._lock = threading.Lock()
-        self._state = (ConnectionState.STOPPED, "", "")
+        self._state = FeedState(ConnectionState.STOPPED)
+        self._since_ms = clock.now_ms()
+        self._run_id = ""
+        self._started_ms = 0
         self._unknown_symbols: dict[str, str] = {}
         self._tick_sizes: dict[str, float] = {}
-        self._tick_looked_s: dict[str, float] = {}
+        self._stored_ticks: dict[str, tuple[float | None, float]] = {}
         self._listeners: list[Callable[[], None]] = []
 
     @property
@@ -147,12 +158,13 @@ class HeatmapService:
                 return
             self._running = True
             if not self._collect:
-                self._set_state(ConnectionState.READING, "", "")
+                self._set_state(FeedState(ConnectionState.READING))
                 return
             writer = EventWriter(
                 self._db_path,
                 clock=self._clock,
                 series=[(self._source, symbol) for symbol in self._symbols],
+                report=self._report,
                 on_change=self._notify,
             )
             listener = FeedListener(
@@ -160,6 +172,8 @@ class HeatmapService:
                 on_market=lambda symbol, at_ms: writer.extend_coverage(self._source, symbol, at_ms),
                 on_loss=writer.close_coverage,
                 on_state=self._set_state,
+                on_rejected=writer.quarantine,
+                on_clock=writer.note_clock,
             )
             collector = FeedCollector(
                 self._symbols,
@@ -167,6 +181,7 @@ class HeatmapService:
                 ws_url=self._ws_url,
                 source=self._source,
                 keep_raw=self._keep_raw,
+                rotate_after_s=self._rotate_after_s,
                 clock=self._clock,
             )
             refresher = TickRefresher(
@@ -186,13 +201,16 @@ class HeatmapService:
                 except* Exception:
                     # Neither is known to fail; but a dead feed must never go on looking alive.
                     writer.close_coverage()
-                    self._set_state(ConnectionState.DOWN, "internal", "The feed ended because of a fault; see the log.")
+                    self._set_state(
+                        FeedState(ConnectionState.DOWN, "internal", "The feed ended because of a fault; see the log.")
+                    )
                     raise
 
             self._writer, self._collector = writer, collector
             self._feed = LoopThread(feed, name="heatmap-feed")
             self._unknown_symbols = {}
-            self._set_state(ConnectionState.CONNECTING, "", "")
+            self._run_id, self._started_ms = secrets.token_hex(8), self._clock.now_ms()
+            self._set_state(FeedState(ConnectionState.CONNECTING))
             writer.start()
             self._feed.start()
 
@@ -213,11 +231,12 @@ class HeatmapService:
             # writer's.
             if self._feed is not None and not self._feed.stop(timeout_s * (1 - _WRITER_SHARE)):
                 _LOG.error("the socket thread did not end in time")
+            self._feed = None
+            # The writer's last word about this run.
+            self._set_state(FeedState(ConnectionState.STOPPED))
             if self._writer is not None:
                 self._writer.close_coverage()
                 lost = self._writer.stop(timeout_s * _WRITER_SHARE)
-            self._feed = None
-            self._set_state(ConnectionState.STOPPED, "", "")
             return lost
 
     def status(self) -> ServiceStatus:
@@ -226,8 +245,9 @@ class HeatmapService:
         stats = writer.stats() if writer is not None else WriterStats()
         counts = collector.counts if collector is not None else FeedCounts()
         with self._lock:
-            state, reason, detail = self._state
+            feed, since_ms = self._state, self._since_ms
             unknown = dict(self._unknown_symbols)
+        state, reason, detail = feed.state, feed.reason, feed.detail
         if unknown and state is not ConnectionState.STOPPED:
             detail = " ".join(filter(None, (*unknown.values(), detail)))
             if len(unknown) == len(self._symbols) and state is ConnectionState.SILENT:
@@ -247,6 +267,10 @@ class HeatmapService:
             insert_rate_per_s=stats.insert_rate_per_s,
             queued=stats.queued,
             storage_problem=stats.problem,
+            since_ms=since_ms,
+            retry_at_ms=feed.retry_at_ms,
+            latency_ms=counts.latency_ms,
+            clock_offset_ms=counts.clock_offset_ms,
         )
 
     def tick_size(self, symbol: str) -> float | None:
@@ -257,24 +281,20 @@ class HeatmapService:
         """
         now_s = self._clock.monotonic_s()
         with self._lock:
-            known = self._tick_sizes.get(symbol)
-            if known is not None:
-                return known
-            looked_s = self._tick_looked_s.get(symbol)
-            if looked_s is not None and now_s - looked_s < _TICK_LOOKUP_S:
-                return None
-            self._tick_looked_s[symbol] = now_s
+            if symbol in self._tick_sizes:
+                return self._tick_sizes[symbol]
+            stored, looked_s = self._stored_ticks.get(symbol, (None, -math.inf))
+        if now_s - looked_s < _TICK_LOOKUP_S:
+            return stored
         try:
             with SqliteStore(self._db_path) as store:
                 stored = store.tick_size(symbol, self._source)
         except StorageError as error:
             _LOG.warning("no tick size from the database: %s", error)
-            return None
-        if stored is not None:
-            with self._lock:
-                # The exchange may have answered meanwhile; its word is newer.
-                return self._tick_sizes.setdefault(symbol, stored)
-        return None
+        with self._lock:
+            self._stored_ticks[symbol] = (stored, now_s)
+            # The exchange may have answered meanwhile; its word is newer.
+            return self._tick_sizes.get(symbol, stored)
 
     def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
         """Call ``listener`` after each commit and each change of the state, on a thread of the collector.
@@ -294,18 +314,30 @@ class HeatmapService:
 
         return unsubscribe
 
-    def _set_state(self, state: ConnectionState, reason: str, detail: str) -> None:
+    def _set_state(self, feed: FeedState) -> None:
         with self._lock:
-            self._state = (state, reason, detail)
+            if feed.state is not self._state.state:
+                self._since_ms = self._clock.now_ms()
+            self._state = feed
+        if self._writer is not None:
+            self._writer.report_changed()
         self._notify()
+
+    def _report(self) -> CollectorReport:
+        return CollectorReport(
+            self._source,
+            self._symbols,
+            self._run_id,
+            platform.node(),
+            os.getpid(),
+            self._started_ms,
+            self.status(),
+        )
 
     def _take_tick_size(self, symbol: str, tick_size: float) -> None:
         with self._lock:
-            before = self._tick_sizes.get(symbol)
             self._tick_sizes[symbol] = tick_size
             self._unknown_symbols.pop(symbol, None)
-        if before is not None and before != tick_size:
-            _LOG.info("the tick size of %s changed from %s to %s", symbol, before, tick_size)
         if self._writer is not None:
             self._writer.set_tick_size(self._source, symbol, tick_size)
         self._notify()

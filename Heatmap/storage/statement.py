@@ -28,6 +28,7 @@ INSERT_EVENT: Final = """
 NEWEST_EVENT: Final = "SELECT max(ts_ms) FROM liq_events WHERE source = ? AND symbol = ?"
 INSERT_COVERAGE: Final = "INSERT INTO coverage (source, symbol, start_ms, end_ms) VALUES (?, ?, ?, ?)"
 EXTEND_COVERAGE: Final = "UPDATE coverage SET end_ms = ? WHERE id = ?"
+TICK_SIZE: Final = "SELECT tick_size FROM tick_sizes WHERE source = ? AND symbol = ?"
 PUT_TICK_SIZE: Final = """
     INSERT INTO tick_sizes (source, symbol, tick_size, updated_ms) VALUES (?, ?, ?, ?)
     ON CONFLICT (source, symbol) DO UPDATE SET tick_size = excluded.tick_size, updated_ms =

@@ -383,7 +383,7 @@ class EventWriter:
         try:
             inserted, accepted = self._insert(connection, batch.events)
             for tick in batch.ticks:
-                connection.execute(statement.PUT_TICK_SIZE, (tick.source, tick.symbol, tick.tick_size, tick.updated_ms))
+                self._store_tick(connection, tick)
             if batch.rejected:
                 rows = [statement.rejected_row(rejected) for rejected in batch.rejected]
                 connection.executemany(statement.INSERT_REJECTED, rows)
@@ -424,6 +424,13 @@ class EventWriter:
             else:
                 accepted.append(event)
         return inserted, accepted
+
+    @staticmethod
+    def _store_tick(connection: sqlite3.Connection, tick: Tick) -> None:
+        before = connection.execute(statement.TICK_SIZE, (tick.source, tick.symbol)).fetchone()
+        if before is not None and before[0] != tick.tick_size:
+            _LOG.warning("the tick size of %s changed from %s to %s", tick.symbol, before[0], tick.tick_size)
+        connection.execute(statement.PUT_TICK_SIZE, (tick.source, tick.symbol, tick.tick_size, tick.updated_ms))
 
     @staticmethod
     def _store_stretch(connection: sqlite3.Connection, stretch: Stretch) -> int | None:
