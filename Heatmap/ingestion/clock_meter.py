@@ -16,6 +16,9 @@ from Heatmap.ports import ClockReading
 RECORD_S: Final = 3600.0
 """Seconds between two readings that are recorded, as long as the offset stays."""
 
+RECORD_AGAIN_S: Final = 60.0
+"""Fewest seconds between two readings however the offset moves, unless the machine's clock was set."""
+
 _MESSAGES: Final = 60
 _FEWEST_MESSAGES: Final = 5
 _ROUND_TRIPS: Final = 9
@@ -38,10 +41,9 @@ class ClockMeter:
         """Take note of the time from a ping to its pong, by the monotonic clock."""
         self._round_trips_ms.append(round_trip_ms)
 
-    def forget(self) -> None:
-        """Begin anew: the machine's clock was set, or there is another way to the exchange."""
+    def clock_was_set(self) -> None:
+        """Forget what this machine's wall clock had a part in."""
         self._lags_ms.clear()
-        self._round_trips_ms.clear()
         self._recorded = None
 
     @property
@@ -76,7 +78,10 @@ class ClockMeter:
         if offset_ms is None or latency_ms is None:
             return None
         last = self._recorded
-        if last is not None and now_s - self._recorded_s < RECORD_S:
+        age_s = now_s - self._recorded_s
+        if last is not None and age_s < RECORD_AGAIN_S:
+            return None
+        if last is not None and age_s < RECORD_S:
             doubt_ms = 2 * max(last.uncertainty_ms, latency_ms) + 10
             if abs(offset_ms - last.offset_ms) <= doubt_ms:
                 return None

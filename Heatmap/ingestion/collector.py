@@ -307,7 +307,7 @@ class FeedCollector:
             jump_s = sleep.look(self._clock.now_ms(), self._clock.monotonic_s())
             if jump_s:
                 _LOG.warning("the wall clock jumped by %.1f s", jump_s)
-                self._clocks.forget()
+                self._clocks.clock_was_set()
             if jump_s > 0:
                 self._interrupt(_SLEPT, self._links)
             lost = [link for link in self._links if link.local_address and not owns_address(link.local_address)]
