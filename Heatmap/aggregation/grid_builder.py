@@ -56,7 +56,7 @@ def build_grid(
     if (ts_ms[1:] < ts_ms[:-1]).any():
         order = np.argsort(ts_ms, kind="stable")
         ts_ms, price, weight = ts_ms[order], price[order], weight[order]
-    batch = EventBatch(ts_ms, price, weight, np.zeros(ts_ms.size, np.uint8), 1)
+    batch = EventBatch.of_weights(ts_ms, price, weight)
     engine = engine if engine is not None else new_engine()
-    cells = engine.bin_events(batch, spec, pad_cols=0, pad_rows=0)
+    cells = engine.bin_events(batch, spec, pad_cols=0, pad_rows=0, tail=0.0)
     return np.array(cells.sums[0].T, order="C")

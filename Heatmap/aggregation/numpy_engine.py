@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from Heatmap.aggregation.engine import EngineName, PaintPlan, RawCells
+from Heatmap.aggregation.engine import Cells, EngineName, PaintPlan, RawCells, TouchedCells
 from Heatmap.aggregation.grid import GridSpec, price_bins
+from Heatmap.aggregation.normalization import LevelTable, clip_reference
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from Heatmap.aggregation.event_batch import EventBatch
+    from Heatmap.aggregation.image_buffer import Canvas
 
 
 class NumpyEngine:
@@ -23,65 +25,123 @@ class NumpyEngine:
         """Which engine this is."""
         return "numpy"
 
-    def bin_events(self, batch: EventBatch, spec: GridSpec, *, pad_cols: int, pad_rows: int) -> RawCells:
+    def bin_events(self, batch: EventBatch, spec: GridSpec, *, pad_cols: int, pad_rows: int, tail: float) -> RawCells:  # noqa: ARG002 - a hint
         """Sum the weights per cell; see `Engine.bin_events`."""
         spec = spec.padded(pad_cols, pad_rows)
-        first, last = np.searchsorted(batch.ts_ms, [spec.t0_ms, spec.end_ms], side="left")
-        part = slice(int(first), int(last))
-        rows = price_bins(batch.price[part], spec.price_bin) - spec.first_price_bin
+        part = batch.between(spec.t0_ms, spec.end_ms).kept()
+        rows = price_bins(part.price, spec.price_bin) - spec.first_price_bin
         inside = (rows >= 0) & (rows < spec.rows)
-        cols = (batch.ts_ms[part] - spec.t0_ms) // spec.time_bin_ms
-        cells = (batch.channel[part].astype(np.int64) * spec.cols + cols)[inside] * spec.rows
+        cols = (part.ts_ms - spec.t0_ms) // spec.time_bin_ms
+        cells = (part.channel() * spec.cols + cols)[inside] * spec.rows
         cells += rows[inside].astype(np.int64)
         shape = (batch.channels, spec.cols, spec.rows)
-        sums = np.bincount(cells, batch.weight[part][inside], minlength=batch.channels * spec.cols * spec.rows)
-        extents = np.zeros((batch.channels, spec.cols, 2), np.int32)
-        extents.reshape(-1, 2)[cells // spec.rows, 1] = spec.rows
+        sums = np.bincount(cells, part.weight[inside], minlength=batch.channels * spec.cols * spec.rows)
+        sums = sums.reshape(shape).astype(np.float32)
+        extents = np.zeros((spec.cols, 2), np.int32)
+        extents[cols[inside], 1] = spec.rows
         visible = (rows >= pad_rows) & (rows < spec.rows - pad_rows)
         visible &= (cols >= pad_cols) & (cols < spec.cols - pad_cols)
-        return RawCells(sums.reshape(shape).astype(np.float32), extents, int(np.count_nonzero(visible)))
+        return RawCells(
+            sums=sums,
+            extents=extents,
+            occupied=int(np.count_nonzero(_totals(sums) > 0)),
+            inside=int(np.count_nonzero(visible)),
+            found=int(np.count_nonzero(inside)),
+            kept=len(part),
+            largest=np.empty(0, np.float32),
+        )
+
+    def bin_touched(self, batch: EventBatch, spec: GridSpec) -> TouchedCells | None:  # noqa: ARG002 - never cheaper here
+        """Return None; see `Engine.bin_touched`."""
+        return None
+
+    def cell_values(self, cells: Cells) -> NDArray[np.float32]:
+        """Return all occupied cells; see `Engine.cell_values`."""
+        if isinstance(cells, TouchedCells):
+            return cells.values
+        totals = _totals(cells.sums)
+        return totals[totals > 0]
+
+    def cell_percentile(self, cells: Cells, percentile: float) -> float:
+        """Return the exact percentile of the occupied cells; see `Engine.cell_percentile`."""
+        return clip_reference(self.cell_values(cells), percentile)
+
+    def percentile(self, values: NDArray[np.float32], percentile: float) -> float:
+        """Return the exact percentile; see `Engine.percentile`."""
+        return clip_reference(values, percentile)
 
     def occupied_sums(self, batch: EventBatch, time_bin_ms: int, price_bin: float) -> NDArray[np.float32]:
         """Return the sum of every occupied cell; see `Engine.occupied_sums`."""
+        batch = batch.kept()
         if not len(batch):
             return np.empty(0, np.float32)
         rows = price_bins(batch.price, price_bin)
         order = np.lexsort((rows, cols := batch.ts_ms // time_bin_ms))
         rows, cols = rows[order], cols[order]
         starts = np.concatenate([[True], (rows[1:] != rows[:-1]) | (cols[1:] != cols[:-1])])
-        # Not np.add.reduceat: bincount adds in order of arrival, as the kernel does.
-        return np.bincount(np.cumsum(starts) - 1, batch.weight[order]).astype(np.float32)
+        cell = np.cumsum(starts) - 1
+        channel, weight = batch.channel()[order], batch.weight[order]
+        # Not np.add.reduceat: bincount adds in order of arrival, as the kernels do; and they add up channels last.
+        sums = [
+            np.bincount(cell[channel == ch], weight[channel == ch], minlength=int(cell[-1]) + 1).astype(np.float32)
+            for ch in range(batch.channels)
+        ]
+        total: NDArray[np.float32] = sum(sums[1:], sums[0])
+        return total
 
-    def paint(self, cells: RawCells, plan: PaintPlan, out: NDArray[np.uint32]) -> None:
+    def count_kept(self, batch: EventBatch) -> int:
+        """Return how many events count; see `Engine.count_kept`."""
+        return int(np.count_nonzero(batch.keeps()))
+
+    def paint(self, cells: Cells, plan: PaintPlan, canvas: Canvas) -> None:
         """Fill the image; see `Engine.paint`."""
+        if isinstance(cells, TouchedCells):
+            raise TypeError("touched cells are painted by the engine that found them")
+        out = canvas.pixels
         rows, cols = out.shape
         channels, _, padded_rows = cells.sums.shape
+        sums, heat = cells.sums, plan.trail_start
+        if channels > 1:
+            sums = np.concatenate([sums, _totals(sums)[np.newaxis]])
         floors = plan.floors[np.newaxis, :, np.newaxis]
-        lifted = np.where(cells.sums > 0, np.maximum(cells.sums, floors), np.float32(0))
-        spot = np.zeros((channels, cols, padded_rows), np.float32)
+        lifted = np.where(sums > 0, np.maximum(sums, floors), np.float32(0))
+        spot = np.zeros((sums.shape[0], cols, padded_rows), np.float32)
         if plan.trail_factor > 0:
-            _leave_trail(cells.sums, plan, spot)
+            _leave_trail(cells.sums, heat, plan, spot)
         for offset, weight in enumerate(plan.col_weights):
             np.maximum(spot, weight * lifted[:, offset : offset + cols], out=spot)
-        value = np.zeros((channels, cols, rows), np.float32)
+        value = np.zeros((sums.shape[0], cols, rows), np.float32)
         for offset, weight in enumerate(plan.row_weights):
             np.maximum(value, weight * spot[:, :, offset : offset + rows], out=value)
-        total = value.sum(axis=0, dtype=np.float32)
-        levels = plan.levels.lookup(total)
-        if plan.colours.shape[0] == 1:
+        size = value[-1]
+        levels = LevelTable.from_edges(plan.edges).lookup(size)
+        if channels == 1:
             colours = plan.colours[0][levels]
         else:
-            share = np.divide(value[1], total, out=np.zeros_like(total), where=total > 0)
+            both = value[0] + value[1]
+            share = np.divide(value[1], both, out=np.zeros_like(both), where=both > 0)
             steps = np.float32(plan.colours.shape[0] - 1)
             colours = plan.colours[(share * steps + np.float32(0.5)).astype(np.intp), levels]
         out[:] = colours.T[::-1]
+        canvas.spans[:] = (0, rows)
+        canvas.cells = np.empty(0, np.int64)
 
 
-def _leave_trail(sums: NDArray[np.float32], plan: PaintPlan, spot: NDArray[np.float32]) -> None:
-    heat = plan.trail_start.copy()
+def _totals(sums: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the sum over at most two channels."""
+    totals: NDArray[np.float32] = sums[0] if sums.shape[0] == 1 else sums[0] + sums[1]
+    return totals
+
+
+def _leave_trail(
+    sums: NDArray[np.float32], trail_start: NDArray[np.float32], plan: PaintPlan, spot: NDArray[np.float32]
+) -> None:
+    heat = trail_start.copy()
     last = plan.pad_cols + spot.shape[1]
     for col in range(last):
         if col >= plan.pad_cols:
-            np.multiply(heat, plan.trail_strength, out=spot[:, col - plan.pad_cols])
+            np.multiply(heat, plan.trail_strength, out=spot[: heat.shape[0], col - plan.pad_cols])
+            if heat.shape[0] > 1:
+                np.multiply(_totals(heat), plan.trail_strength, out=spot[-1, col - plan.pad_cols])
         heat += sums[:, col]
         heat *= plan.trail_factor

@@ -46,9 +46,9 @@ def price_profile(columns: EventColumns, spec: GridSpec, *, min_notional: float 
         Events below this many dollars are left out.
     """
     visible = columns.between(spec.t0_ms, spec.end_ms)
-    batch = EventBatch.select(visible, first=0, sides="both", min_notional=min_notional, by_side=True)
+    batch = EventBatch.select(visible, first=0, sides="both", min_notional=min_notional, by_side=True).kept()
     rows = price_bins(batch.price, spec.price_bin) - spec.first_price_bin
     inside = (rows >= 0) & (rows < spec.rows)
-    cells = batch.channel[inside].astype(np.int64) * spec.rows + rows[inside].astype(np.int64)
+    cells = batch.channel()[inside] * spec.rows + rows[inside].astype(np.int64)
     usd = np.bincount(cells, batch.weight[inside], minlength=2 * spec.rows).astype(np.float64, copy=False)
     return PriceProfile(long_usd=usd[spec.rows :], short_usd=usd[: spec.rows], spec=spec)

@@ -251,12 +251,12 @@ def test_a_picture_that_is_held_is_never_overwritten(builder):
 
 def test_memory_that_nobody_holds_is_used_again():
     buffers = ImageBuffers()
-    address = buffers.take(4, 5).ctypes.data
-    assert buffers.take(4, 5).ctypes.data == address
-    held = buffers.take(4, 5)[1:]  # a view holds the array, too
-    assert buffers.take(4, 5).ctypes.data != held.base.ctypes.data
-    assert buffers.take(6, 5).shape == (6, 5, 4)
-    assert len(buffers._arrays) == 1
+    address = buffers.take(4, 5).rgba.ctypes.data
+    assert buffers.take(4, 5).rgba.ctypes.data == address
+    held = buffers.take(4, 5).rgba[1:]  # a view holds the array, too
+    assert buffers.take(4, 5).rgba.ctypes.data != held.base.ctypes.data
+    assert buffers.take(6, 5).rgba.shape == (6, 5, 4)
+    assert len(buffers._canvases) == 1
 
 
 def test_the_engine_can_be_changed_between_images():

@@ -1,0 +1,337 @@
+"""The painting kernels: columns of sums to pixels, or a few touched cells to pixels.
+
+A block of columns is coloured into a small buffer and written line by line, one cache line of the image at a time.
+Only the rows that something reaches are worked on; what an image held elsewhere is known and cleared. See `kernel` for
+the rules of the trade.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numba import types
+
+from Heatmap.aggregation.kernel_jit import FLOAT32_IN, UINT8_IN, entry, kernel
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# Columns painted before they are written out: one cache line of the image, row by row.
+BLOCK_COLS = 16
+
+_COLOURS_IN = types.Array(types.uint32, 2, "C", readonly=True)
+
+
+@kernel
+def _spread_columns(  # noqa: PLR0917 - a kernel takes arrays and numbers by position, Numba knows no objects here
+    sums: NDArray[np.float32],
+    extents: NDArray[np.int32],
+    col: int,
+    col_weights: NDArray[np.float32],
+    floors: NDArray[np.float32],
+    spot: NDArray[np.float32],
+) -> None:
+    """Raise ``spot`` (channels, rows) to the largest weighted cell of the columns around ``col``.
+
+    With two channels there is a third, of their sum: where the flanks of two spots of opposite sides meet, the larger
+    one is seen and never more than that.
+    """
+    zero = np.float32(0)
+    for k in range(col_weights.size):
+        low = extents[col + k, 0]
+        high = extents[col + k, 1]
+        if high == 0:
+            continue
+        weight = col_weights[k]
+        floor = floors[col + k]
+        source = sums[0, col + k, low:high]
+        target = spot[0, low:high]
+        if sums.shape[0] == 1:
+            for r in range(source.size):
+                lifted = max(source[r], floor) if source[r] > zero else zero
+                target[r] = max(target[r], weight * lifted)
+        else:
+            other = sums[1, col + k, low:high]
+            other_target = spot[1, low:high]
+            both = spot[2, low:high]
+            for r in range(source.size):
+                total = source[r] + other[r]
+                lifted = max(source[r], floor) if source[r] > zero else zero
+                other_lifted = max(other[r], floor) if other[r] > zero else zero
+                total_lifted = max(total, floor) if total > zero else zero
+                target[r] = max(target[r], weight * lifted)
+                other_target[r] = max(other_target[r], weight * other_lifted)
+                both[r] = max(both[r], weight * total_lifted)
+
+
+@kernel
+def _advance_heat(heat: NDArray[np.float32], sums: NDArray[np.float32], factor: np.float32) -> None:
+    """Let one column of heat (rows,) take up the column of events it leaves and fade by one column."""
+    for r in range(heat.size):
+        heat[r] = (heat[r] + sums[r]) * factor
+
+
+@kernel
+def _spread_rows(spot: NDArray[np.float32], row_weights: NDArray[np.float32], value: NDArray[np.float32]) -> None:
+    """Set each of ``value`` to the largest weighted of ``spot`` around it, which has the margins for that."""
+    value[:] = np.float32(0)
+    for q in range(row_weights.size):
+        source = spot[q : q + value.size]
+        weight = row_weights[q]
+        for r in range(value.size):
+            value[r] = max(value[r], weight * source[r])
+
+
+@kernel
+def _colour_column(  # noqa: PLR0917 - as above
+    value: NDArray[np.float32],
+    low: int,
+    high: int,
+    first_bucket: int,
+    bucket_shift: int,
+    levels: NDArray[np.uint8],
+    colours: NDArray[np.uint32],
+    block: NDArray[np.uint32],
+    k: int,
+) -> None:
+    """Look up the colours of rows ``[low, high)`` of one column: ``value`` (channels, rows) to ``block`` (rows, 16)."""
+    last_bucket = np.int32(levels.size - 1)
+    none = np.int32(0)
+    base = np.int32(first_bucket)
+    shift = np.int32(bucket_shift)
+    by_side = value.shape[0] > 1
+    total = value[2 if by_side else 0, low:high]
+    for r in range(total.size):
+        bucket = np.int32((np.float32(total[r]).view(np.int32) >> shift) - base)
+        level = levels[min(max(bucket, none), last_bucket)]
+        share = 0
+        if by_side and level > 0:
+            long = value[1, low + r]
+            steps = np.float32(colours.shape[0] - 1)
+            share = int(long / (value[0, low + r] + long) * steps + np.float32(0.5))
+        block[low + r, k] = colours[share, level]
+
+
+@kernel
+def _colour_cells(  # noqa: PLR0917 - as above
+    cells: NDArray[np.float32],
+    floor: np.float32,
+    low: int,
+    first_bucket: int,
+    bucket_shift: int,
+    levels: NDArray[np.uint8],
+    colours: NDArray[np.uint32],
+    block: NDArray[np.uint32],
+    k: int,
+) -> None:
+    """Look up the colours of sharp cells of one channel, whose first is in row ``low``."""
+    last_bucket = np.int32(levels.size - 1)
+    none = np.int32(0)
+    base = np.int32(first_bucket)
+    shift = np.int32(bucket_shift)
+    zero = np.float32(0)
+    table = colours[0]
+    for r in range(cells.size):
+        lifted = max(cells[r], floor) if cells[r] > zero else zero
+        bucket = np.int32((np.float32(lifted).view(np.int32) >> shift) - base)
+        block[low + r, k] = table[levels[min(max(bucket, none), last_bucket)]]
+
+
+@kernel
+def _write_block(  # noqa: PLR0917 - as above
+    block: NDArray[np.uint32],
+    low: int,
+    high: int,
+    span: NDArray[np.int32],
+    first_col: int,
+    count: int,
+    out: NDArray[np.uint32],
+) -> None:
+    """Write rows ``[low, high)`` of ``block`` to the image, turned upside down, and clear what it held elsewhere."""
+    rows = out.shape[0]
+    for r in range(span[0], span[1]):
+        if r < low or r >= high:
+            out[rows - 1 - r, first_col : first_col + count] = np.uint32(0)
+    for r in range(low, high):
+        line = out[rows - 1 - r, first_col : first_col + count]
+        source = block[r, :count]
+        for k in range(line.size):
+            line[k] = source[k]
+    span[0] = low
+    span[1] = high
+
+
+@entry(
+    types.Array(types.float32, 3, "C", readonly=True),
+    types.Array(types.int32, 2, "C", readonly=True),
+    FLOAT32_IN,
+    FLOAT32_IN,
+    FLOAT32_IN,
+    types.float32,
+    types.float32,
+    types.float32[:, ::1],
+    types.int64,
+    types.int64,
+    UINT8_IN,
+    _COLOURS_IN,
+    types.int64,
+    types.int64,
+    types.float32[:, ::1],
+    types.float32[:, ::1],
+    types.uint32[:, ::1],
+    types.int32[:, ::1],
+    types.uint32[:, ::1],
+)
+def paint_columns(  # noqa: PLR0917 - as above
+    sums: NDArray[np.float32],
+    extents: NDArray[np.int32],
+    col_weights: NDArray[np.float32],
+    row_weights: NDArray[np.float32],
+    floors: NDArray[np.float32],
+    trail_factor: np.float32,
+    trail_strength: np.float32,
+    heat: NDArray[np.float32],
+    first_bucket: int,
+    bucket_shift: int,
+    levels: NDArray[np.uint8],
+    colours: NDArray[np.uint32],
+    first_col: int,
+    last_col: int,
+    spot: NDArray[np.float32],
+    value: NDArray[np.float32],
+    block: NDArray[np.uint32],
+    spans: NDArray[np.int32],
+    out: NDArray[np.uint32],
+) -> None:
+    """Paint the columns ``[first_col, last_col)`` of the image by the formula of `PaintPlan`.
+
+    ``first_col`` begins a block of `BLOCK_COLS`; ``last_col`` ends one or the image. ``spans`` (blocks, 2) are the rows,
+    from the lowest price, outside which each block of the image is 0, before and after.
+    ``heat`` (channels, padded rows) starts as the heat from the left of the image and is used up. ``spot`` (channels or
+    3, padded rows), ``value`` (likewise, rows) and ``block`` (rows, BLOCK_COLS) are scratch.
+    """
+    channels = sums.shape[0]
+    padded_rows = sums.shape[2]
+    rows = out.shape[0]
+    width = col_weights.size
+    pad_cols = width // 2
+    margin = row_weights.size - 1
+    has_trail = trail_factor > np.float32(0)
+    is_sharp = channels == 1 and width == 1 and margin == 0 and not has_trail
+    # Rows that heat has reached so far; the padded ones.
+    warm_low = padded_rows
+    warm_high = 0
+    if has_trail:
+        for r in range(padded_rows):
+            if heat[0, r] > np.float32(0) or heat[channels - 1, r] > np.float32(0):
+                warm_low = min(warm_low, r)
+                warm_high = r + 1
+        for col in range(first_col + pad_cols):
+            if extents[col, 1] > 0:
+                warm_low = min(warm_low, extents[col, 0])
+                warm_high = max(warm_high, extents[col, 1])
+            if warm_high > 0:
+                for ch in range(channels):
+                    _advance_heat(heat[ch, warm_low:warm_high], sums[ch, col, warm_low:warm_high], trail_factor)
+    for block_col in range(first_col, last_col, BLOCK_COLS):
+        count = min(BLOCK_COLS, last_col - block_col)
+        low = warm_low
+        high = warm_high
+        for col in range(block_col, block_col + count + width - 1):
+            if extents[col, 1] > 0:
+                low = min(low, extents[col, 0])
+                high = max(high, extents[col, 1])
+        # A padded row is seen in the rows from itself down to itself less the margin.
+        visible_low = max(0, low - margin)
+        visible_high = max(visible_low, min(rows, high)) if high > 0 else visible_low
+        low = visible_low
+        high = visible_high + margin
+        for k in range(count if visible_high > visible_low else 0):
+            col = block_col + k
+            if is_sharp:
+                _colour_cells(
+                    sums[0, col, low:high],
+                    floors[col],
+                    low,
+                    first_bucket,
+                    bucket_shift,
+                    levels,
+                    colours,
+                    block,
+                    k,
+                )
+                continue
+            if has_trail:
+                for ch in range(channels):
+                    warm = heat[ch, low:high]
+                    target = spot[ch, low:high]
+                    for r in range(target.size):
+                        target[r] = trail_strength * warm[r]
+                if channels > 1:
+                    both = spot[2, low:high]
+                    for r in range(both.size):
+                        both[r] = trail_strength * (heat[0, low + r] + heat[1, low + r])
+                if extents[col + pad_cols, 1] > 0:
+                    warm_low = min(warm_low, extents[col + pad_cols, 0])
+                    warm_high = max(warm_high, extents[col + pad_cols, 1])
+                if warm_high > 0:
+                    for ch in range(channels):
+                        _advance_heat(
+                            heat[ch, warm_low:warm_high], sums[ch, col + pad_cols, warm_low:warm_high], trail_factor
+                        )
+            else:
+                spot[:, low:high] = np.float32(0)
+            _spread_columns(sums, extents, col, col_weights, floors, spot)
+            for ch in range(spot.shape[0]):
+                _spread_rows(spot[ch, low:high], row_weights, value[ch, visible_low:visible_high])
+            _colour_column(
+                value, visible_low, visible_high, first_bucket, bucket_shift, levels, colours, block, k
+            )
+        _write_block(block, visible_low, visible_high, spans[block_col // BLOCK_COLS], block_col, count, out)
+
+
+@entry(FLOAT32_IN, types.int64, types.int64, types.uint8[::1])
+def fill_levels(edges: NDArray[np.float32], first_bucket: int, bucket_shift: int, levels: NDArray[np.uint8]) -> None:
+    """Fill the table of `LevelTable` from the ascending edges of the levels 1 to 255."""
+    start = 0
+    for k in range(edges.size):
+        until = min(max((np.float32(edges[k]).view(np.int32) >> bucket_shift) - first_bucket, start), levels.size)
+        levels[start:until] = np.uint8(k)
+        start = until
+    levels[start:] = np.uint8(edges.size)
+    levels[0] = np.uint8(0)
+
+
+@entry(
+    types.Array(types.int64, 1, "C", readonly=True),
+    FLOAT32_IN,
+    types.float32,
+    types.int64,
+    types.int64,
+    UINT8_IN,
+    _COLOURS_IN,
+    types.uint32[::1],
+)
+def paint_cells(  # noqa: PLR0917 - as above
+    positions: NDArray[np.int64],
+    values: NDArray[np.float32],
+    floor: np.float32,
+    first_bucket: int,
+    bucket_shift: int,
+    levels: NDArray[np.uint8],
+    colours: NDArray[np.uint32],
+    out: NDArray[np.uint32],
+) -> None:
+    """Paint single sharp cells of one channel into ``out``, the image as one row."""
+    last_bucket = levels.size - 1
+    for i in range(positions.size):
+        bucket = (np.float32(max(values[i], floor)).view(np.int32) >> bucket_shift) - first_bucket
+        out[positions[i]] = colours[0, levels[min(max(bucket, 0), last_bucket)]]
+
+
+@entry(types.Array(types.int64, 1, "C", readonly=True), types.uint32[::1])
+def erase_cells(positions: NDArray[np.int64], out: NDArray[np.uint32]) -> None:
+    """Make single pixels of the image, as one row, transparent."""
+    for i in range(positions.size):
+        out[positions[i]] = np.uint32(0)
