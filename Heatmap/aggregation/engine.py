@@ -23,14 +23,18 @@ EngineName = Literal["numpy", "numba"]
 
 @dataclass(frozen=True, slots=True)
 class RawCells:
-    """Plain sums per cell of a padded grid. The arrays belong to the engine and hold until it bins again.
+    """Plain sums per cell of a padded grid, packed column by column: only the rows between the lowest and the highest
+    occupied one are there. The arrays belong to the engine and hold until it bins again.
 
     Attributes
     ----------
-    sums
-        float32 (channels, cols, rows), C order: a column of the picture is contiguous. Row 0 is the lowest price.
-    extents
-        int32 (cols, 2): the occupied rows of a column, over all channels, lie in ``[extent 0, extent 1)``; empty: 0, 0.
+    cells
+        float32 (N,). A column's rows of channel 0, then those of channel 1 if there are two. Row 0 is the lowest price.
+    places
+        int64 (cols, 3): a column holds the rows ``[place 0, place 1)`` of each channel, from ``cells[place 2]`` on.
+        An empty column holds no row.
+    channels, rows
+        How many there are; rows with padding.
     occupied
         How many cells are occupied by any channel.
     inside
@@ -43,8 +47,10 @@ class RawCells:
         float32 (K,): the largest of the occupied cells, summed over the channels, in any order; perhaps none.
     """
 
-    sums: NDArray[np.float32]
-    extents: NDArray[np.int32]
+    cells: NDArray[np.float32]
+    places: NDArray[np.int64]
+    channels: int
+    rows: int
     occupied: int
     inside: int
     found: int
@@ -145,6 +151,10 @@ class Engine(Protocol):
 
     def bin_touched(self, batch: EventBatch, spec: GridSpec) -> TouchedCells | None:
         """Sum the weights per cell as `bin_events` does, one channel only, where that is cheaper; else None."""
+        ...
+
+    def grid_of(self, cells: RawCells, channel: int) -> NDArray[np.float32]:
+        """Return one channel as a new array, float32 (rows, cols), C order, row 0 the lowest price."""
         ...
 
     def cell_values(self, cells: Cells) -> NDArray[np.float32]:

@@ -59,4 +59,4 @@ def build_grid(
     batch = EventBatch.of_weights(ts_ms, price, weight)
     engine = engine if engine is not None else new_engine()
     cells = engine.bin_events(batch, spec, pad_cols=0, pad_rows=0, tail=0.0)
-    return np.array(cells.sums[0].T, order="C")
+    return engine.grid_of(cells, 0)

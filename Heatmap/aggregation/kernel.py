@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numba import types
 
-from Heatmap.aggregation.kernel_jit import FLOAT32_IN, FLOAT64_IN, INT64_IN, UINT8_IN, entry, kernel
+from Heatmap.aggregation.kernel_jit import FLOAT32_IN, FLOAT64_IN, INT64_IN, PLACES_IN, UINT8_IN, entry, kernel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,6 +26,9 @@ BLOCK_EVENTS = 512
 # What a walk counts; indices into a tally.
 KEPT, FOUND, INSIDE, OCCUPIED, COLLECTED = 0, 1, 2, 3, 4
 TALLY_SIZE = 5
+
+# What is known of a column; indices into a row of places, see `RawCells`.
+LOW, HIGH, START = 0, 1, 2
 
 _EVENTS = (INT64_IN, FLOAT64_IN, FLOAT64_IN, UINT8_IN)
 _FILTER = (types.float64, types.int64, types.int64)
@@ -103,68 +106,53 @@ def _index_cells(  # noqa: PLR0917 - a kernel takes arrays and numbers by positi
 
 @kernel
 def _store_column(  # noqa: PLR0917 - as above
-    col: int,
     low: int,
     high: int,
+    rows: int,
+    channels: int,
     scratch: NDArray[np.float64],
-    sums: NDArray[np.float32],
-    extents: NDArray[np.int32],
-    threshold: float,
+    threshold: np.float32,
+    cells: NDArray[np.float32],
     collected: NDArray[np.float32],
     tally: NDArray[np.int64],
 ) -> None:
-    """Move the float64 sums in rows ``[low, high)`` of one column to its float32 cells; no events: rows and 0.
+    """Move the float64 sums in rows ``[low, high)`` of one column to its float32 ``cells``, and clear ``scratch``.
 
-    Clears what the column held before, and ``scratch``. Counts the occupied cells, over all channels, and collects
-    those of ``threshold`` or more.
+    Counts the occupied cells, over all channels, and collects those of ``threshold`` or more, which is positive.
     """
-    channels = sums.shape[0]
-    rows = sums.shape[2]
-    old_low = extents[col, 0]
-    old_high = extents[col, 1]
-    for channel in range(channels):
-        if old_high > old_low:
-            sums[channel, col, old_low : max(old_low, min(old_high, low))] = np.float32(0)
-            sums[channel, col, min(old_high, max(old_low, high)) : old_high] = np.float32(0)
-    if high == 0:
-        extents[col, 0] = 0
-        extents[col, 1] = 0
-        return
-    extents[col, 0] = low
-    extents[col, 1] = high
-    largest = np.float32(0)
+    zero = np.float32(0)
+    size = high - low
     occupied = np.int32(0)
+    reached = np.int32(0)
     one = np.int32(1)
     none = np.int32(0)
-    cells = sums[0, col, low:high]
     source = scratch[low:high]
+    first = cells[:size]
+    for k in range(first.size):
+        first[k] = np.float32(source[k])
+    source[:] = 0.0
     if channels == 1:
-        for k in range(cells.size):
-            value = np.float32(source[k])
-            cells[k] = value
-            largest = max(largest, value)
-            occupied += one if value > np.float32(0) else none
+        for k in range(first.size):
+            occupied += one if first[k] > zero else none
+            reached += one if first[k] >= threshold else none
     else:
-        other_cells = sums[1, col, low:high]
-        other = scratch[rows + low : rows + high]
-        for k in range(cells.size):
-            cells[k] = np.float32(source[k])
-            other_cells[k] = np.float32(other[k])
-            value = cells[k] + other_cells[k]
-            largest = max(largest, value)
-            occupied += one if value > np.float32(0) else none
+        source = scratch[rows + low : rows + high]
+        second = cells[size : size + size]
+        for k in range(second.size):
+            second[k] = np.float32(source[k])
+        source[:] = 0.0
+        for k in range(second.size):
+            occupied += one if first[k] + second[k] > zero else none
+            reached += one if first[k] + second[k] >= threshold else none
     tally[OCCUPIED] += occupied
-    if largest >= threshold:
+    if reached > none:
         count = tally[COLLECTED]
-        for k in range(cells.size):
-            value = cells[k] + sums[1, col, low + k] if channels > 1 else cells[k]
-            if value >= threshold and value > np.float32(0):
+        for k in range(size):
+            value = first[k] + cells[size + k] if channels > 1 else first[k]
+            if value >= threshold:
                 collected[count] = value
                 count += 1
         tally[COLLECTED] = count
-    source[:] = 0.0
-    if channels > 1:
-        scratch[rows + low : rows + high] = 0.0
 
 
 @kernel
@@ -187,19 +175,22 @@ def _walk(  # noqa: PLR0917 - as above
     last_col: int,
     first: int,
     last: int,
-    threshold: float,
-    sums: NDArray[np.float32],
-    extents: NDArray[np.int32],
+    threshold: np.float32,
+    channels: int,
+    rows: int,
+    cells: NDArray[np.float32],
+    places: NDArray[np.int64],
     scratch: NDArray[np.float64],
     index: NDArray[np.uint32],
     collected: NDArray[np.float32],
     tally: NDArray[np.int64],
 ) -> None:
     """Bin the events ``[first, last)``, which are those of the columns ``[first_col, last_col)``."""
-    rows = sums.shape[2]
-    trash = sums.shape[0] * rows
+    trash = channels * rows
     # Row of a cell of the second channel: its index less this. With one channel no index gets there.
-    wrap = np.int32(rows if sums.shape[0] > 1 else trash + 1)
+    wrap = np.int32(rows if channels > 1 else trash + 1)
+    # Enough room for full columns of those before, which other threads may write meanwhile.
+    place = first_col * channels * rows
     outside = np.int32(rows)
     visible_from = np.int32(pad_rows)
     visible_to = np.int32(rows - pad_rows)
@@ -234,21 +225,28 @@ def _walk(  # noqa: PLR0917 - as above
                     tally,
                 )
             until = min(col_end, indexed_to)
-            cells = index[event - indexed_from : until - indexed_from]
+            located = index[event - indexed_from : until - indexed_from]
             added = weight[event:until]
             visible = none
-            for k in range(cells.size):
-                cell = np.int32(cells[k])
+            for k in range(located.size):
+                cell = np.int32(located[k])
                 row = np.int32(cell - outside) if cell >= wrap else cell
                 low = min(low, row)
                 high = max(high, row + one if row < outside else none)
                 visible += one if (row >= visible_from) & (row < visible_to) else none
             inside += visible
-            for k in range(cells.size):
-                scratch[cells[k]] += added[k]
+            for k in range(located.size):
+                scratch[located[k]] += added[k]
             event = until
-        _store_column(col, low, high, scratch, sums, extents, threshold, collected, tally)
-        if pad_cols <= col < sums.shape[1] - pad_cols:
+        high = max(high, low) if low < outside else none
+        low = min(low, high)
+        places[col, LOW] = low
+        places[col, HIGH] = high
+        places[col, START] = place
+        if high > low:
+            _store_column(low, high, rows, channels, scratch, threshold, cells[place:], collected, tally)
+            place += channels * (high - low)
+        if pad_cols <= col < places.shape[0] - pad_cols:
             tally[INSIDE] += inside
 
 
@@ -260,9 +258,10 @@ def _walk(  # noqa: PLR0917 - as above
     types.int64,
     types.int64,
     types.int64,
-    types.float64,
-    types.float32[:, :, ::1],
-    types.int32[:, ::1],
+    types.float32,
+    types.int64,
+    types.float32[::1],
+    types.int64[:, ::1],
     types.float64[::1],
     types.uint32[::1],
     types.float32[::1],
@@ -285,21 +284,23 @@ def bin_columns(  # noqa: PLR0917 - as above
     pad_rows: int,
     first_col: int,
     last_col: int,
-    threshold: float,
-    sums: NDArray[np.float32],
-    extents: NDArray[np.int32],
+    threshold: np.float32,
+    rows: int,
+    cells: NDArray[np.float32],
+    places: NDArray[np.int64],
     scratch: NDArray[np.float64],
     index: NDArray[np.uint32],
     collected: NDArray[np.float32],
     tally: NDArray[np.int64],
 ) -> None:
-    """Bin the columns ``[first_col, last_col)`` of a grid whose first column begins at ``t0_ms``; see `EventBatch`.
+    """Bin the columns ``[first_col, last_col)`` of a grid whose first column begins at ``t0_ms``; see `RawCells`.
 
-    ``sums`` (channels, cols, rows) and ``extents`` (cols, 2) may hold an earlier grid: cells outside the extents are 0.
-    ``scratch`` (float64, channels * rows + 1) is all 0 but for its last entry, before and after. ``index`` holds
-    `BLOCK_EVENTS` entries. Cells of ``threshold`` or more, summed over the channels, go to ``collected`` from
-    ``tally[COLLECTED]`` on. ``tally`` (`TALLY_SIZE`) is added to.
+    ``cells`` (channels * cols * rows) and ``places`` (cols, 3) are written for these columns only. ``scratch`` (float64,
+    channels * rows + 1) is all 0 but for its last entry, before and after. ``index`` holds `BLOCK_EVENTS` entries. Cells
+    of ``threshold`` or more, summed over the channels, go to ``collected`` from ``tally[COLLECTED]`` on; it is positive.
+    ``tally`` (`TALLY_SIZE`) is added to.
     """
+    channels = max(short_channel, long_channel) + 1
     first = _first_at(ts_ms, t0_ms + first_col * time_bin_ms, 0, max(1, ts_ms.size // 2), ts_ms.size)
     last = _first_at(ts_ms, t0_ms + last_col * time_bin_ms, first, max(1, ts_ms.size // 2), ts_ms.size)
     _walk(
@@ -322,8 +323,10 @@ def bin_columns(  # noqa: PLR0917 - as above
         first,
         last,
         threshold,
-        sums,
-        extents,
+        channels,
+        rows,
+        cells,
+        places,
         scratch,
         index,
         collected,
@@ -336,8 +339,10 @@ def bin_columns(  # noqa: PLR0917 - as above
     *_FILTER,
     *_BINS,
     types.int64,
-    types.float32[:, :, ::1],
-    types.int32[:, ::1],
+    types.float32,
+    types.int64,
+    types.float32[::1],
+    types.int64[:, ::1],
     types.float64[::1],
     types.uint32[::1],
     types.float32[::1],
@@ -357,15 +362,18 @@ def sample_columns(  # noqa: PLR0917 - as above
     snap: float,
     first_price_bin: float,
     samples: int,
-    sums: NDArray[np.float32],
-    extents: NDArray[np.int32],
+    threshold: np.float32,
+    rows: int,
+    cells: NDArray[np.float32],
+    places: NDArray[np.int64],
     scratch: NDArray[np.float64],
     index: NDArray[np.uint32],
     collected: NDArray[np.float32],
     tally: NDArray[np.int64],
 ) -> None:
-    """Bin some columns, evenly spaced, and collect all their cells; arguments as for `bin_columns`."""
-    cols = sums.shape[1]
+    """Bin some columns, evenly spaced; arguments as for `bin_columns`."""
+    channels = max(short_channel, long_channel) + 1
+    cols = places.shape[0]
     stride = max(1, ts_ms.size // cols)
     for sample in range(samples):
         col = (2 * sample + 1) * cols // (2 * samples)
@@ -390,9 +398,11 @@ def sample_columns(  # noqa: PLR0917 - as above
             col + 1,
             first,
             last,
-            0.0,
-            sums,
-            extents,
+            threshold,
+            channels,
+            rows,
+            cells,
+            places,
             scratch,
             index,
             collected,
@@ -504,24 +514,36 @@ def count_kept(  # noqa: PLR0917 - as above
     return kept
 
 
-@entry(
-    types.Array(types.float32, 3, "C", readonly=True),
-    types.Array(types.int32, 2, "C", readonly=True),
-    types.float32[::1],
-    returns=types.int64,
-)
-def collect_cells(sums: NDArray[np.float32], extents: NDArray[np.int32], values: NDArray[np.float32]) -> int:
-    """Write every occupied cell, summed over the channels, to ``values`` and return how many there are."""
+@entry(FLOAT32_IN, PLACES_IN, types.int64, types.float32[::1], returns=types.int64)
+def collect_cells(
+    cells: NDArray[np.float32], places: NDArray[np.int64], channels: int, values: NDArray[np.float32]
+) -> int:
+    """Write every occupied cell, summed over the channels, to ``values`` and return how many there are.
+
+    ``values`` holds one more entry than that.
+    """
     count = 0
-    last = sums.shape[0] - 1
-    for col in range(extents.shape[0]):
-        for row in range(extents[col, 0], extents[col, 1]):
-            value = sums[0, col, row]
-            if last > 0:
-                value += sums[last, col, row]
+    for col in range(places.shape[0]):
+        size = places[col, HIGH] - places[col, LOW]
+        column = cells[places[col, START] : places[col, START] + channels * size]
+        for k in range(size):
+            value = column[k] + column[size + k] if channels > 1 else column[k]
             values[count] = value
             count += value > np.float32(0)
     return count
+
+
+@entry(FLOAT32_IN, PLACES_IN, types.int64, types.float32[:, ::1])
+def spread_grid(
+    cells: NDArray[np.float32], places: NDArray[np.int64], channel: int, out: NDArray[np.float32]
+) -> None:
+    """Write the cells of one channel to a zeroed grid (rows, cols)."""
+    for col in range(places.shape[0]):
+        low = places[col, LOW]
+        size = places[col, HIGH] - low
+        start = places[col, START] + channel * size
+        for k in range(size):
+            out[low + k, col] = cells[start + k]
 
 
 @entry(FLOAT32_IN, types.int64, types.float32[::1], types.int64[::1], types.float32[::1])

@@ -18,6 +18,7 @@ INT64_IN: Final = types.Array(types.int64, 1, "C", readonly=True)
 FLOAT64_IN: Final = types.Array(types.float64, 1, "C", readonly=True)
 FLOAT32_IN: Final = types.Array(types.float32, 1, "C", readonly=True)
 UINT8_IN: Final = types.Array(types.uint8, 1, "C", readonly=True)
+PLACES_IN: Final = types.Array(types.int64, 2, "C", readonly=True)
 
 
 def kernel(function: _Function) -> _Function:

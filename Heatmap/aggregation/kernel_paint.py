@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numba import types
 
-from Heatmap.aggregation.kernel_jit import FLOAT32_IN, UINT8_IN, entry, kernel
+from Heatmap.aggregation.kernel_jit import FLOAT32_IN, PLACES_IN, UINT8_IN, entry, kernel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,13 +20,16 @@ if TYPE_CHECKING:
 # Columns painted before they are written out: one cache line of the image, row by row.
 BLOCK_COLS = 16
 
+# What is known of a column; indices into a row of places, see `RawCells`.
+LOW, HIGH, START = 0, 1, 2
+
 _COLOURS_IN = types.Array(types.uint32, 2, "C", readonly=True)
 
 
 @kernel
 def _spread_columns(  # noqa: PLR0917 - a kernel takes arrays and numbers by position, Numba knows no objects here
-    sums: NDArray[np.float32],
-    extents: NDArray[np.int32],
+    cells: NDArray[np.float32],
+    places: NDArray[np.int64],
     col: int,
     col_weights: NDArray[np.float32],
     floors: NDArray[np.float32],
@@ -39,20 +42,21 @@ def _spread_columns(  # noqa: PLR0917 - a kernel takes arrays and numbers by pos
     """
     zero = np.float32(0)
     for k in range(col_weights.size):
-        low = extents[col + k, 0]
-        high = extents[col + k, 1]
-        if high == 0:
+        low = places[col + k, LOW]
+        high = places[col + k, HIGH]
+        start = places[col + k, START]
+        if high == low:
             continue
         weight = col_weights[k]
         floor = floors[col + k]
-        source = sums[0, col + k, low:high]
+        source = cells[start : start + high - low]
         target = spot[0, low:high]
-        if sums.shape[0] == 1:
+        if spot.shape[0] == 1:
             for r in range(source.size):
                 lifted = max(source[r], floor) if source[r] > zero else zero
                 target[r] = max(target[r], weight * lifted)
         else:
-            other = sums[1, col + k, low:high]
+            other = cells[start + high - low : start + 2 * (high - low)]
             other_target = spot[1, low:high]
             both = spot[2, low:high]
             for r in range(source.size):
@@ -66,10 +70,33 @@ def _spread_columns(  # noqa: PLR0917 - a kernel takes arrays and numbers by pos
 
 
 @kernel
-def _advance_heat(heat: NDArray[np.float32], sums: NDArray[np.float32], factor: np.float32) -> None:
-    """Let one column of heat (rows,) take up the column of events it leaves and fade by one column."""
-    for r in range(heat.size):
-        heat[r] = (heat[r] + sums[r]) * factor
+def _advance_heat(
+    heat: NDArray[np.float32],
+    cells: NDArray[np.float32],
+    place: NDArray[np.int64],
+    warm: NDArray[np.int64],
+    factor: np.float32,
+) -> None:
+    """Let ``heat`` (channels, rows) take up the column of events it leaves and fade by one column.
+
+    ``warm`` are the rows ``[warm 0, warm 1)`` that heat has reached so far.
+    """
+    low = place[LOW]
+    high = place[HIGH]
+    size = high - low
+    if size > 0:
+        warm[0] = min(warm[0], low)
+        warm[1] = max(warm[1], high)
+    for ch in range(heat.shape[0]):
+        if size > 0:
+            source = cells[place[START] + ch * size : place[START] + (ch + 1) * size]
+            target = heat[ch, low:high]
+            for r in range(target.size):
+                target[r] += source[r]
+        if warm[1] > warm[0]:
+            fading = heat[ch, warm[0] : warm[1]]
+            for r in range(fading.size):
+                fading[r] *= factor
 
 
 @kernel
@@ -116,8 +143,10 @@ def _colour_column(  # noqa: PLR0917 - as above
 @kernel
 def _colour_cells(  # noqa: PLR0917 - as above
     cells: NDArray[np.float32],
+    place: NDArray[np.int64],
     floor: np.float32,
     low: int,
+    high: int,
     first_bucket: int,
     bucket_shift: int,
     levels: NDArray[np.uint8],
@@ -125,17 +154,22 @@ def _colour_cells(  # noqa: PLR0917 - as above
     block: NDArray[np.uint32],
     k: int,
 ) -> None:
-    """Look up the colours of sharp cells of one channel, whose first is in row ``low``."""
+    """Look up the colours of rows ``[low, high)``, in which the sharp cells of a column of one channel lie."""
     last_bucket = np.int32(levels.size - 1)
     none = np.int32(0)
     base = np.int32(first_bucket)
     shift = np.int32(bucket_shift)
     zero = np.float32(0)
     table = colours[0]
-    for r in range(cells.size):
-        lifted = max(cells[r], floor) if cells[r] > zero else zero
+    bottom = place[LOW]
+    top = place[HIGH]
+    source = cells[place[START] : place[START] + top - bottom]
+    block[low : min(bottom, high), k] = np.uint32(0)
+    block[max(top, low) : high, k] = np.uint32(0)
+    for r in range(source.size):
+        lifted = max(source[r], floor) if source[r] > zero else zero
         bucket = np.int32((np.float32(lifted).view(np.int32) >> shift) - base)
-        block[low + r, k] = table[levels[min(max(bucket, none), last_bucket)]]
+        block[bottom + r, k] = table[levels[min(max(bucket, none), last_bucket)]]
 
 
 @kernel
@@ -163,8 +197,8 @@ def _write_block(  # noqa: PLR0917 - as above
 
 
 @entry(
-    types.Array(types.float32, 3, "C", readonly=True),
-    types.Array(types.int32, 2, "C", readonly=True),
+    FLOAT32_IN,
+    PLACES_IN,
     FLOAT32_IN,
     FLOAT32_IN,
     FLOAT32_IN,
@@ -184,8 +218,8 @@ def _write_block(  # noqa: PLR0917 - as above
     types.uint32[:, ::1],
 )
 def paint_columns(  # noqa: PLR0917 - as above
-    sums: NDArray[np.float32],
-    extents: NDArray[np.int32],
+    cells: NDArray[np.float32],
+    places: NDArray[np.int64],
     col_weights: NDArray[np.float32],
     row_weights: NDArray[np.float32],
     floors: NDArray[np.float32],
@@ -211,37 +245,32 @@ def paint_columns(  # noqa: PLR0917 - as above
     ``heat`` (channels, padded rows) starts as the heat from the left of the image and is used up. ``spot`` (channels or
     3, padded rows), ``value`` (likewise, rows) and ``block`` (rows, BLOCK_COLS) are scratch.
     """
-    channels = sums.shape[0]
-    padded_rows = sums.shape[2]
+    channels = heat.shape[0]
+    padded_rows = heat.shape[1]
     rows = out.shape[0]
     width = col_weights.size
     pad_cols = width // 2
     margin = row_weights.size - 1
     has_trail = trail_factor > np.float32(0)
     is_sharp = channels == 1 and width == 1 and margin == 0 and not has_trail
-    # Rows that heat has reached so far; the padded ones.
-    warm_low = padded_rows
-    warm_high = 0
+    warm = np.empty(2, np.int64)
+    warm[0] = padded_rows
+    warm[1] = 0
     if has_trail:
         for r in range(padded_rows):
             if heat[0, r] > np.float32(0) or heat[channels - 1, r] > np.float32(0):
-                warm_low = min(warm_low, r)
-                warm_high = r + 1
+                warm[0] = min(warm[0], r)
+                warm[1] = r + 1
         for col in range(first_col + pad_cols):
-            if extents[col, 1] > 0:
-                warm_low = min(warm_low, extents[col, 0])
-                warm_high = max(warm_high, extents[col, 1])
-            if warm_high > 0:
-                for ch in range(channels):
-                    _advance_heat(heat[ch, warm_low:warm_high], sums[ch, col, warm_low:warm_high], trail_factor)
+            _advance_heat(heat, cells, places[col], warm, trail_factor)
     for block_col in range(first_col, last_col, BLOCK_COLS):
         count = min(BLOCK_COLS, last_col - block_col)
-        low = warm_low
-        high = warm_high
+        low = warm[0]
+        high = warm[1]
         for col in range(block_col, block_col + count + width - 1):
-            if extents[col, 1] > 0:
-                low = min(low, extents[col, 0])
-                high = max(high, extents[col, 1])
+            if places[col, HIGH] > places[col, LOW]:
+                low = min(low, places[col, LOW])
+                high = max(high, places[col, HIGH])
         # A padded row is seen in the rows from itself down to itself less the margin.
         visible_low = max(0, low - margin)
         visible_high = max(visible_low, min(rows, high)) if high > 0 else visible_low
@@ -251,43 +280,26 @@ def paint_columns(  # noqa: PLR0917 - as above
             col = block_col + k
             if is_sharp:
                 _colour_cells(
-                    sums[0, col, low:high],
-                    floors[col],
-                    low,
-                    first_bucket,
-                    bucket_shift,
-                    levels,
-                    colours,
-                    block,
-                    k,
+                    cells, places[col], floors[col], low, high, first_bucket, bucket_shift, levels, colours, block, k
                 )
                 continue
             if has_trail:
                 for ch in range(channels):
-                    warm = heat[ch, low:high]
+                    source = heat[ch, low:high]
                     target = spot[ch, low:high]
                     for r in range(target.size):
-                        target[r] = trail_strength * warm[r]
+                        target[r] = trail_strength * source[r]
                 if channels > 1:
                     both = spot[2, low:high]
                     for r in range(both.size):
                         both[r] = trail_strength * (heat[0, low + r] + heat[1, low + r])
-                if extents[col + pad_cols, 1] > 0:
-                    warm_low = min(warm_low, extents[col + pad_cols, 0])
-                    warm_high = max(warm_high, extents[col + pad_cols, 1])
-                if warm_high > 0:
-                    for ch in range(channels):
-                        _advance_heat(
-                            heat[ch, warm_low:warm_high], sums[ch, col + pad_cols, warm_low:warm_high], trail_factor
-                        )
+                _advance_heat(heat, cells, places[col + pad_cols], warm, trail_factor)
             else:
                 spot[:, low:high] = np.float32(0)
-            _spread_columns(sums, extents, col, col_weights, floors, spot)
+            _spread_columns(cells, places, col, col_weights, floors, spot)
             for ch in range(spot.shape[0]):
                 _spread_rows(spot[ch, low:high], row_weights, value[ch, visible_low:visible_high])
-            _colour_column(
-                value, visible_low, visible_high, first_bucket, bucket_shift, levels, colours, block, k
-            )
+            _colour_column(value, visible_low, visible_high, first_bucket, bucket_shift, levels, colours, block, k)
         _write_block(block, visible_low, visible_high, spans[block_col // BLOCK_COLS], block_col, count, out)
 
 

@@ -45,6 +45,7 @@ _MIN_SAMPLED_CELLS: Final = 256
 # The largest cells are collected while they are in the first-level cache, with this margin against a bad sample.
 _TAIL_MARGIN: Final = 2.5
 _MAX_TAIL: Final = 0.1
+_SMALLEST: Final = np.nextafter(np.float32(0), np.float32(1))
 
 
 class _Lane:
@@ -117,8 +118,8 @@ class NumbaEngine:
         self._lanes = [_Lane() for _ in range(threads if threads is not None else usable_threads())]
         self._touch = _Touch()
         self._world = _Touch()
-        self._sums = np.empty((0, 0, 0), np.float32)
-        self._extents = np.empty((0, 2), np.int32)
+        self._cells = np.empty(0, np.float32)
+        self._places = np.empty((0, 3), np.int64)
         self._candidates = np.empty(0, np.float32)
         self._digits = np.empty(2048, np.int64)
         self._neighbours = np.empty(2, np.float32)
@@ -133,23 +134,25 @@ class NumbaEngine:
     def bin_events(self, batch: EventBatch, spec: GridSpec, *, pad_cols: int, pad_rows: int, tail: float) -> RawCells:
         """Sum the weights per cell; see `Engine.bin_events`."""
         spec = spec.padded(pad_cols, pad_rows)
-        shape = (batch.channels, spec.cols, spec.rows)
-        if self._sums.shape != shape:
-            self._sums = np.zeros(shape, np.float32)
-            self._extents = np.zeros((spec.cols, 2), np.int32)
+        column = batch.channels * spec.rows
+        # As if every column were full: pages that are never written cost nothing.
+        capacity = spec.cols * column
+        if self._cells.size < capacity:
+            self._cells = np.empty(capacity, np.float32)
+        if len(self._places) != spec.cols:
+            self._places = np.zeros((spec.cols, 3), np.int64)
         part = batch.between(spec.t0_ms, spec.end_ms)
         events, bins = _arguments(part), _bins(spec)
-        cells = batch.channels * spec.rows
-        capacity = spec.cols * spec.rows if tail > 0 else 0
-        threshold = np.inf if tail <= 0 else 0.0
+        listed = spec.cols * spec.rows if tail > 0 else 0
+        threshold = np.float32(np.inf) if tail <= 0 else _SMALLEST
         if 0 < tail < _MAX_TAIL:
-            self._lanes[0].for_binning(cells, capacity)
-            threshold = self._threshold(events, bins, tail)
+            self._lanes[0].for_binning(column, listed)
+            threshold = self._threshold(events, bins, spec.rows, tail)
         borders = self._event_borders(part, spec)
         lanes = self._lanes[: len(borders) - 1]
         tasks = []
         for lane, first_col, last_col in zip(lanes, borders[:-1], borders[1:], strict=True):
-            lane.for_binning(cells, capacity)
+            lane.for_binning(column, listed)
             tasks.append(
                 partial(
                     kernel.bin_columns,
@@ -160,8 +163,9 @@ class NumbaEngine:
                     first_col,
                     last_col,
                     threshold,
-                    self._sums,
-                    self._extents,
+                    spec.rows,
+                    self._cells,
+                    self._places,
                     lane.scratch,
                     lane.index,
                     lane.collected,
@@ -172,8 +176,10 @@ class NumbaEngine:
         tally = sum((lane.tally for lane in lanes[1:]), lanes[0].tally)
         largest = lanes[0].largest if len(lanes) == 1 else np.concatenate([lane.largest for lane in lanes])
         return RawCells(
-            sums=self._sums,
-            extents=self._extents,
+            cells=self._cells,
+            places=self._places,
+            channels=batch.channels,
+            rows=spec.rows,
             occupied=int(tally[kernel.OCCUPIED]),
             inside=int(tally[kernel.INSIDE]),
             found=int(tally[kernel.FOUND]),
@@ -205,6 +211,12 @@ class NumbaEngine:
         kept, found, inside, count, _ = touch.tally.tolist()
         return TouchedCells(touch.positions[:count], touch.values[:count], inside=inside, found=found, kept=kept)
 
+    def grid_of(self, cells: RawCells, channel: int) -> NDArray[np.float32]:
+        """Return one channel as a new array; see `Engine.grid_of`."""
+        grid = np.zeros((cells.rows, len(cells.places)), np.float32)
+        kernel.spread_grid(cells.cells, cells.places, channel, grid)
+        return grid
+
     def cell_values(self, cells: Cells) -> NDArray[np.float32]:
         """Return all occupied cells; see `Engine.cell_values`."""
         if isinstance(cells, TouchedCells):
@@ -213,7 +225,7 @@ class NumbaEngine:
             return cells.largest
         # One more than there are: an empty cell is written, too, and then overwritten.
         values = np.empty(cells.occupied + 1, np.float32)
-        return values[: kernel.collect_cells(cells.sums, cells.extents, values)]
+        return values[: kernel.collect_cells(cells.cells, cells.places, cells.channels, values)]
 
     def cell_percentile(self, cells: Cells, percentile: float) -> float:
         """Return the exact percentile of the occupied cells; see `Engine.cell_percentile`."""
@@ -303,16 +315,15 @@ class NumbaEngine:
             )
             canvas.cells = cells.positions.copy()
             return
-        channels, _, padded_rows = cells.sums.shape
         borders = self._block_borders(cols)
         tasks = []
         for lane, first_col, last_col in zip(self._lanes, borders[:-1], borders[1:], strict=False):
-            lane.for_painting(channels if channels == 1 else 3, padded_rows, rows)
+            lane.for_painting(1 if cells.channels == 1 else 3, cells.rows, rows)
             tasks.append(
                 partial(
                     kernel_paint.paint_columns,
-                    cells.sums,
-                    cells.extents,
+                    cells.cells,
+                    cells.places,
                     plan.col_weights,
                     plan.row_weights,
                     plan.floors,
@@ -334,16 +345,18 @@ class NumbaEngine:
             )
         _run(tasks)
 
-    def _threshold(self, events: _Events, bins: _Bins, tail: float) -> float:
+    def _threshold(self, events: _Events, bins: _Bins, rows: int, tail: float) -> np.float32:
         """Return a value that somewhat more than the wanted share of cells should reach, judged by a sample."""
         lane = self._lanes[0]
-        samples = min(_SAMPLED_COLS, self._sums.shape[1])
+        samples = min(_SAMPLED_COLS, len(self._places))
         kernel.sample_columns(
             *events,
             *bins,
             samples,
-            self._sums,
-            self._extents,
+            _SMALLEST,
+            rows,
+            self._cells,
+            self._places,
             lane.scratch,
             lane.index,
             lane.collected,
@@ -351,9 +364,9 @@ class NumbaEngine:
         )
         sample = lane.largest
         if sample.size < _MIN_SAMPLED_CELLS:
-            return 0.0
+            return _SMALLEST
         wanted = min(tail * _TAIL_MARGIN + 0.005, 1.0)
-        return self._neighbours_of(sample, int((1.0 - wanted) * (sample.size - 1)))[0]
+        return np.float32(self._neighbours_of(sample, int((1.0 - wanted) * (sample.size - 1)))[0])
 
     def _neighbours_of(self, values: NDArray[np.float32], rank: int) -> tuple[float, float]:
         if self._candidates.size < values.size:
@@ -408,6 +421,7 @@ def compiled_here() -> int:
         kernel.bin_touched,
         kernel.count_kept,
         kernel.collect_cells,
+        kernel.spread_grid,
         kernel.neighbours_of_rank,
         kernel_paint.paint_columns,
         kernel_paint.fill_levels,

@@ -32,19 +32,22 @@ class NumpyEngine:
         rows = price_bins(part.price, spec.price_bin) - spec.first_price_bin
         inside = (rows >= 0) & (rows < spec.rows)
         cols = (part.ts_ms - spec.t0_ms) // spec.time_bin_ms
-        cells = (part.channel() * spec.cols + cols)[inside] * spec.rows
+        # Full columns, one after the other: the simplest packing.
+        cells = (cols * batch.channels + part.channel())[inside] * spec.rows
         cells += rows[inside].astype(np.int64)
-        shape = (batch.channels, spec.cols, spec.rows)
-        sums = np.bincount(cells, part.weight[inside], minlength=batch.channels * spec.cols * spec.rows)
-        sums = sums.reshape(shape).astype(np.float32)
-        extents = np.zeros((spec.cols, 2), np.int32)
-        extents[cols[inside], 1] = spec.rows
+        size = batch.channels * spec.rows
+        sums = np.bincount(cells, part.weight[inside], minlength=spec.cols * size).astype(np.float32)
+        places = np.zeros((spec.cols, 3), np.int64)
+        places[:, 1] = spec.rows
+        places[:, 2] = np.arange(spec.cols) * size
         visible = (rows >= pad_rows) & (rows < spec.rows - pad_rows)
         visible &= (cols >= pad_cols) & (cols < spec.cols - pad_cols)
         return RawCells(
-            sums=sums,
-            extents=extents,
-            occupied=int(np.count_nonzero(_totals(sums) > 0)),
+            cells=sums,
+            places=places,
+            channels=batch.channels,
+            rows=spec.rows,
+            occupied=int(np.count_nonzero(_totals(sums.reshape(spec.cols, batch.channels, spec.rows)) > 0)),
             inside=int(np.count_nonzero(visible)),
             found=int(np.count_nonzero(inside)),
             kept=len(part),
@@ -55,11 +58,15 @@ class NumpyEngine:
         """Return None; see `Engine.bin_touched`."""
         return None
 
+    def grid_of(self, cells: RawCells, channel: int) -> NDArray[np.float32]:
+        """Return one channel as a new array; see `Engine.grid_of`."""
+        return np.array(_dense(cells)[:, channel].T, order="C")
+
     def cell_values(self, cells: Cells) -> NDArray[np.float32]:
         """Return all occupied cells; see `Engine.cell_values`."""
         if isinstance(cells, TouchedCells):
             return cells.values
-        totals = _totals(cells.sums)
+        totals = _totals(_dense(cells))
         return totals[totals > 0]
 
     def cell_percentile(self, cells: Cells, percentile: float) -> float:
@@ -99,15 +106,16 @@ class NumpyEngine:
             raise TypeError("touched cells are painted by the engine that found them")
         out = canvas.pixels
         rows, cols = out.shape
-        channels, _, padded_rows = cells.sums.shape
-        sums, heat = cells.sums, plan.trail_start
+        channels, padded_rows = cells.channels, cells.rows
+        sums = np.moveaxis(_dense(cells), 1, 0)
+        channel_sums = sums
         if channels > 1:
-            sums = np.concatenate([sums, _totals(sums)[np.newaxis]])
+            sums = np.concatenate([sums, (sums[0] + sums[1])[np.newaxis]])
         floors = plan.floors[np.newaxis, :, np.newaxis]
         lifted = np.where(sums > 0, np.maximum(sums, floors), np.float32(0))
         spot = np.zeros((sums.shape[0], cols, padded_rows), np.float32)
         if plan.trail_factor > 0:
-            _leave_trail(cells.sums, heat, plan, spot)
+            _leave_trail(channel_sums, plan, spot)
         for offset, weight in enumerate(plan.col_weights):
             np.maximum(spot, weight * lifted[:, offset : offset + cols], out=spot)
         value = np.zeros((sums.shape[0], cols, rows), np.float32)
@@ -127,21 +135,29 @@ class NumpyEngine:
         canvas.cells = np.empty(0, np.int64)
 
 
-def _totals(sums: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the sum over at most two channels."""
-    totals: NDArray[np.float32] = sums[0] if sums.shape[0] == 1 else sums[0] + sums[1]
+def _dense(cells: RawCells) -> NDArray[np.float32]:
+    """Return all cells, float32 (cols, channels, rows)."""
+    dense = np.zeros((len(cells.places), cells.channels, cells.rows), np.float32)
+    for col, (low, high, start) in enumerate(cells.places.tolist()):
+        size = high - low
+        if size:
+            dense[col, :, low:high] = cells.cells[start : start + cells.channels * size].reshape(-1, size)
+    return dense
+
+
+def _totals(dense: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the sum over at most two channels, float32 (cols, rows)."""
+    totals: NDArray[np.float32] = dense[:, 0] if dense.shape[1] == 1 else dense[:, 0] + dense[:, 1]
     return totals
 
 
-def _leave_trail(
-    sums: NDArray[np.float32], trail_start: NDArray[np.float32], plan: PaintPlan, spot: NDArray[np.float32]
-) -> None:
-    heat = trail_start.copy()
+def _leave_trail(sums: NDArray[np.float32], plan: PaintPlan, spot: NDArray[np.float32]) -> None:
+    heat = plan.trail_start.copy()
     last = plan.pad_cols + spot.shape[1]
     for col in range(last):
         if col >= plan.pad_cols:
             np.multiply(heat, plan.trail_strength, out=spot[: heat.shape[0], col - plan.pad_cols])
             if heat.shape[0] > 1:
-                np.multiply(_totals(heat), plan.trail_strength, out=spot[-1, col - plan.pad_cols])
+                np.multiply(heat[0] + heat[1], plan.trail_strength, out=spot[-1, col - plan.pad_cols])
         heat += sums[:, col]
         heat *= plan.trail_factor

@@ -192,9 +192,13 @@ def test_painting_follows_the_formula(engine_type, channels, rows, cols, pad_col
     rng = np.random.default_rng(seed)
     shape = (channels, cols + 2 * pad_cols, rows + 2 * pad_rows)
     sums = np.where(rng.random(shape) < 0.2, rng.uniform(1, 100, shape), 0).astype(np.float32)
-    occupied = (sums > 0).any(axis=2)
-    occupied = occupied.any(axis=0)
-    extents = np.stack([np.zeros_like(occupied), occupied * shape[2]], axis=-1).astype(np.int32)
+    places = np.zeros((shape[1], 3), np.int64)
+    packed = []
+    for col in range(shape[1]):
+        occupied = np.flatnonzero((sums[:, col] > 0).any(axis=0))
+        low, high = (occupied[0], occupied[-1] + 1) if occupied.size else (0, 0)
+        places[col] = low, high, sum(part.size for part in packed)
+        packed.append(sums[:, col, low:high].ravel())
     heat = rng.uniform(0, 9, (channels, shape[2])) * (factor > 0)
     edges = np.linspace(0.5, 120, 255).astype(np.float32)
     plan = PaintPlan(
@@ -214,7 +218,17 @@ def test_painting_follows_the_formula(engine_type, channels, rows, cols, pad_col
     canvas = Canvas.empty(rows, cols)
     canvas.pixels[:] = 99_999
     canvas.spans[:, 1] = rows
-    cells = RawCells(sums, extents, occupied=0, inside=0, found=0, kept=0, largest=np.empty(0, np.float32))
+    cells = RawCells(
+        np.concatenate(packed),
+        places,
+        channels=channels,
+        rows=shape[2],
+        occupied=0,
+        inside=0,
+        found=0,
+        kept=0,
+        largest=np.empty(0, np.float32),
+    )
     engine_type().paint(cells, plan, canvas)
     out = canvas.pixels
     values = plain_paint(sums, plan, rows, cols)
