@@ -111,65 +111,56 @@ def _spread_rows(spot: NDArray[np.float32], row_weights: NDArray[np.float32], va
 
 
 @kernel
-def _colour_column(  # noqa: PLR0917 - as above
-    value: NDArray[np.float32],
-    low: int,
-    high: int,
-    first_bucket: int,
-    bucket_shift: int,
-    levels: NDArray[np.uint8],
-    colours: NDArray[np.uint32],
-    block: NDArray[np.uint32],
-    k: int,
+def _find_buckets(
+    value: NDArray[np.float32], floor: np.float32, bucket_shift: int, first_bucket: int, buckets: NDArray[np.int32]
 ) -> None:
-    """Look up the colours of rows ``[low, high)`` of one column: ``value`` (channels, rows) to ``block`` (rows, 16)."""
-    last_bucket = np.int32(levels.size - 1)
-    none = np.int32(0)
-    base = np.int32(first_bucket)
+    """Write where to look up each value, which is lifted to the floor unless it is 0; not yet cut off at the end."""
     shift = np.int32(bucket_shift)
-    by_side = value.shape[0] > 1
-    total = value[2 if by_side else 0, low:high]
-    for r in range(total.size):
-        bucket = np.int32((np.float32(total[r]).view(np.int32) >> shift) - base)
-        level = levels[min(max(bucket, none), last_bucket)]
-        share = 0
-        if by_side and level > 0:
-            long = value[1, low + r]
-            steps = np.float32(colours.shape[0] - 1)
-            share = int(long / (value[0, low + r] + long) * steps + np.float32(0.5))
-        block[low + r, k] = colours[share, level]
+    base = np.int32(first_bucket)
+    zero = np.float32(0)
+    none = np.int32(0)
+    for r in range(value.size):
+        lifted = max(value[r], floor) if value[r] > zero else zero
+        buckets[r] = max(np.int32((np.float32(lifted).view(np.int32) >> shift) - base), none)
 
 
 @kernel
-def _colour_cells(  # noqa: PLR0917 - as above
-    cells: NDArray[np.float32],
-    place: NDArray[np.int64],
-    floor: np.float32,
-    low: int,
-    high: int,
-    first_bucket: int,
-    bucket_shift: int,
+def _colour_column(  # noqa: PLR0917 - as above
+    buckets: NDArray[np.int32],
     levels: NDArray[np.uint8],
     colours: NDArray[np.uint32],
     block: NDArray[np.uint32],
     k: int,
 ) -> None:
-    """Look up the colours of rows ``[low, high)``, in which the sharp cells of a column of one channel lie."""
-    last_bucket = np.int32(levels.size - 1)
-    none = np.int32(0)
-    base = np.int32(first_bucket)
-    shift = np.int32(bucket_shift)
-    zero = np.float32(0)
+    """Look up the colours of one column of ``block`` (rows, BLOCK_COLS)."""
+    last = np.uint32(levels.size - 1)
     table = colours[0]
-    bottom = place[LOW]
-    top = place[HIGH]
-    source = cells[place[START] : place[START] + top - bottom]
-    block[low : min(bottom, high), k] = np.uint32(0)
-    block[max(top, low) : high, k] = np.uint32(0)
-    for r in range(source.size):
-        lifted = max(source[r], floor) if source[r] > zero else zero
-        bucket = np.int32((np.float32(lifted).view(np.int32) >> shift) - base)
-        block[bottom + r, k] = table[levels[min(max(bucket, none), last_bucket)]]
+    for r in range(buckets.size):
+        block[r, k] = table[levels[min(np.uint32(buckets[r]), last)]]
+
+
+@kernel
+def _colour_sides(  # noqa: PLR0917 - as above
+    value: NDArray[np.float32],
+    buckets: NDArray[np.int32],
+    shares: NDArray[np.int32],
+    levels: NDArray[np.uint8],
+    colours: NDArray[np.uint32],
+    block: NDArray[np.uint32],
+    k: int,
+) -> None:
+    """Look up the colours of one column by level and by the share of ``value`` (layers, rows) that is long."""
+    last = np.uint32(levels.size - 1)
+    short = value[0]
+    long = value[1]
+    steps = np.float32(colours.shape[0] - 1)
+    half = np.float32(0.5)
+    # Where both are 0 the level is 0 and any share will do.
+    tiny = np.float32(1e-37)
+    for r in range(shares.size):
+        shares[r] = np.int32(long[r] / max(short[r] + long[r], tiny) * steps + half)
+    for r in range(buckets.size):
+        block[r, k] = colours[np.uint32(shares[r]), levels[min(np.uint32(buckets[r]), last)]]
 
 
 @kernel
@@ -187,11 +178,16 @@ def _write_block(  # noqa: PLR0917 - as above
     for r in range(span[0], span[1]):
         if r < low or r >= high:
             out[rows - 1 - r, first_col : first_col + count] = np.uint32(0)
-    for r in range(low, high):
-        line = out[rows - 1 - r, first_col : first_col + count]
-        source = block[r, :count]
-        for k in range(line.size):
-            line[k] = source[k]
+    if count == BLOCK_COLS:
+        for r in range(low, high):
+            line = out[rows - 1 - r, first_col : first_col + BLOCK_COLS]
+            # A constant length becomes one move of a whole cache line.
+            for k in range(BLOCK_COLS):
+                line[np.uint64(k)] = block[r, np.uint64(k)]
+    else:
+        for r in range(low, high):
+            for k in range(count):
+                out[rows - 1 - r, first_col + k] = block[r, k]
     span[0] = low
     span[1] = high
 
@@ -213,6 +209,8 @@ def _write_block(  # noqa: PLR0917 - as above
     types.int64,
     types.float32[:, ::1],
     types.float32[:, ::1],
+    types.int32[::1],
+    types.int32[::1],
     types.uint32[:, ::1],
     types.int32[:, ::1],
     types.uint32[:, ::1],
@@ -234,6 +232,8 @@ def paint_columns(  # noqa: PLR0917 - as above
     last_col: int,
     spot: NDArray[np.float32],
     value: NDArray[np.float32],
+    buckets: NDArray[np.int32],
+    shares: NDArray[np.int32],
     block: NDArray[np.uint32],
     spans: NDArray[np.int32],
     out: NDArray[np.uint32],
@@ -243,7 +243,7 @@ def paint_columns(  # noqa: PLR0917 - as above
     ``first_col`` begins a block of `BLOCK_COLS`; ``last_col`` ends one or the image. ``spans`` (blocks, 2) are the rows,
     from the lowest price, outside which each block of the image is 0, before and after.
     ``heat`` (channels, padded rows) starts as the heat from the left of the image and is used up. ``spot`` (channels or
-    3, padded rows), ``value`` (likewise, rows) and ``block`` (rows, BLOCK_COLS) are scratch.
+    3, padded rows), ``value`` (likewise, rows), ``buckets``, ``shares`` (rows) and ``block`` (rows, BLOCK_COLS) are scratch.
     """
     channels = heat.shape[0]
     padded_rows = heat.shape[1]
@@ -279,9 +279,16 @@ def paint_columns(  # noqa: PLR0917 - as above
         for k in range(count if visible_high > visible_low else 0):
             col = block_col + k
             if is_sharp:
-                _colour_cells(
-                    cells, places[col], floors[col], low, high, first_bucket, bucket_shift, levels, colours, block, k
+                bottom = max(places[col, LOW], low)
+                top = max(places[col, HIGH], bottom)
+                block[low:bottom, k] = np.uint32(0)
+                block[top:high, k] = np.uint32(0)
+                start = places[col, START]
+                size = top - bottom
+                _find_buckets(
+                    cells[start : start + size], floors[col], bucket_shift, first_bucket, buckets[:size]
                 )
+                _colour_column(buckets[:size], levels, colours, block[bottom:top], k)
                 continue
             if has_trail:
                 for ch in range(channels):
@@ -299,7 +306,20 @@ def paint_columns(  # noqa: PLR0917 - as above
             _spread_columns(cells, places, col, col_weights, floors, spot)
             for ch in range(spot.shape[0]):
                 _spread_rows(spot[ch, low:high], row_weights, value[ch, visible_low:visible_high])
-            _colour_column(value, visible_low, visible_high, first_bucket, bucket_shift, levels, colours, block, k)
+            size = visible_high - visible_low
+            _find_buckets(
+                value[spot.shape[0] - 1, visible_low:visible_high],
+                np.float32(0),
+                bucket_shift,
+                first_bucket,
+                buckets[:size],
+            )
+            painted = block[visible_low:visible_high]
+            if channels == 1:
+                _colour_column(buckets[:size], levels, colours, painted, k)
+            else:
+                sides = value[:, visible_low:visible_high]
+                _colour_sides(sides, buckets[:size], shares[:size], levels, colours, painted, k)
         _write_block(block, visible_low, visible_high, spans[block_col // BLOCK_COLS], block_col, count, out)
 
 

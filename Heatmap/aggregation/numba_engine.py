@@ -58,6 +58,8 @@ class _Lane:
         self.collected = np.empty(0, np.float32)
         self.spot = np.empty((0, 0), np.float32)
         self.value = np.empty((0, 0), np.float32)
+        self.buckets = np.empty(0, np.int32)
+        self.shares = np.empty(0, np.int32)
         self.block = np.empty((0, kernel_paint.BLOCK_COLS), np.uint32)
 
     def for_binning(self, cells: int, capacity: int) -> None:
@@ -74,6 +76,8 @@ class _Lane:
             self.spot = np.zeros((layers, padded_rows), np.float32)
             self.value = np.zeros((layers, rows), np.float32)
         if self.block.shape[0] != rows:
+            self.buckets = np.zeros(rows, np.int32)
+            self.shares = np.zeros(rows, np.int32)
             self.block = np.zeros((rows, kernel_paint.BLOCK_COLS), np.uint32)
 
     @property
@@ -338,6 +342,8 @@ class NumbaEngine:
                     last_col,
                     lane.spot,
                     lane.value,
+                    lane.buckets,
+                    lane.shares,
                     lane.block,
                     canvas.spans,
                     out,
