@@ -134,6 +134,38 @@ class PaintPlan:
         return self.pad_cols == self.pad_rows == 0 and self.trail_factor == 0
 
 
+class LiveCells(Protocol):
+    """A grid that takes up new events at the cost of the columns they lie in, and sums as `Engine.bin_events` does."""
+
+    @property
+    def cells(self) -> RawCells:
+        """The cells, to be painted. Its counts are those of the beginning."""
+        ...
+
+    def watch(self, lower: float, upper: float, elsewhere: NDArray[np.float32] | None) -> None:
+        """Count the occupied cells, and those below and above these values, from now on.
+
+        ``elsewhere``: all cells of the window if they are not all in the grid, else None.
+        """
+        ...
+
+    def percentile_is_watched(self, percentile: float) -> bool:
+        """Return True if this percentile of the occupied cells surely lies between the values watched."""
+        ...
+
+    def update(self, batch: EventBatch, newer: EventBatch) -> tuple[int, int] | None:
+        """Take up ``newer``, events that are in ``batch``, too; return the range of padded columns that changed.
+
+        None, with nothing changed, if one of them lies outside the padded grid.
+        """
+        ...
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Events that count in the time range of the padded grid, and events in the grid itself."""
+        ...
+
+
 class Engine(Protocol):
     """Does the work over all events and all cells. One engine serves one thread at a time: it owns its scratch."""
 
@@ -177,8 +209,12 @@ class Engine(Protocol):
         """Return how many events count."""
         ...
 
-    def paint(self, cells: Cells, plan: PaintPlan, canvas: Canvas) -> None:
-        """Fill the canvas."""
+    def paint(self, cells: Cells, plan: PaintPlan, canvas: Canvas, cols: tuple[int, int] | None = None) -> None:
+        """Fill the canvas, or only its columns ``[cols 0, cols 1)``, which begin and end whole spans of the canvas."""
+        ...
+
+    def live_cells(self, batch: EventBatch, spec: GridSpec, *, pad_cols: int, pad_rows: int) -> LiveCells | None:
+        """Return cells that can take up new events, or None if this engine would not be faster by them."""
         ...
 
 

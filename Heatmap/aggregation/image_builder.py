@@ -149,9 +149,7 @@ class ImageBuilder:
         selection = self._select(columns, options, palette, window_start_ms)
         batch, fade = self._decay(selection, options, now_ms)
         scale, cells = self._bin(engine, selection, batch, spec, options)
-        plan = paint_plan(
-            batch, spec, options, palette=palette, edges=scale.edges, as_of_ms=self._as_of_ms, fade=fade
-        )
+        plan = paint_plan(batch, spec, options, palette=palette, edges=scale.edges, as_of_ms=self._as_of_ms, fade=fade)
         canvas = self._buffers.take(spec.rows, spec.cols)
         engine.paint(cells, plan, canvas)
         return HeatmapImage(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numba import types
 
-from Heatmap.aggregation.kernel_jit import FLOAT32_IN, FLOAT64_IN, INT64_IN, PLACES_IN, UINT8_IN, entry, kernel
+from Heatmap.aggregation.kernel_jit import BINS, EVENTS, FILTER, entry, kernel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,10 +29,6 @@ TALLY_SIZE = 5
 
 # What is known of a column; indices into a row of places, see `RawCells`.
 LOW, HIGH, START = 0, 1, 2
-
-_EVENTS = (INT64_IN, FLOAT64_IN, FLOAT64_IN, UINT8_IN)
-_FILTER = (types.float64, types.int64, types.int64)
-_BINS = (types.int64, types.int64, types.float64, types.float64, types.float64)
 
 
 @kernel
@@ -176,6 +172,7 @@ def _walk(  # noqa: PLR0917 - as above
     first: int,
     last: int,
     threshold: np.float32,
+    packed: bool,
     channels: int,
     rows: int,
     cells: NDArray[np.float32],
@@ -245,20 +242,21 @@ def _walk(  # noqa: PLR0917 - as above
         places[col, START] = place
         if high > low:
             _store_column(low, high, rows, channels, scratch, threshold, cells[place:], collected, tally)
-            place += channels * (high - low)
+        place += channels * (high - low if packed else rows)
         if pad_cols <= col < places.shape[0] - pad_cols:
             tally[INSIDE] += inside
 
 
 @entry(
-    *_EVENTS,
-    *_FILTER,
-    *_BINS,
+    *EVENTS,
+    *FILTER,
+    *BINS,
     types.int64,
     types.int64,
     types.int64,
     types.int64,
     types.float32,
+    types.boolean,
     types.int64,
     types.float32[::1],
     types.int64[:, ::1],
@@ -285,6 +283,7 @@ def bin_columns(  # noqa: PLR0917 - as above
     first_col: int,
     last_col: int,
     threshold: np.float32,
+    packed: bool,
     rows: int,
     cells: NDArray[np.float32],
     places: NDArray[np.int64],
@@ -298,7 +297,7 @@ def bin_columns(  # noqa: PLR0917 - as above
     ``cells`` (channels * cols * rows) and ``places`` (cols, 3) are written for these columns only. ``scratch`` (float64,
     channels * rows + 1) is all 0 but for its last entry, before and after. ``index`` holds `BLOCK_EVENTS` entries. Cells
     of ``threshold`` or more, summed over the channels, go to ``collected`` from ``tally[COLLECTED]`` on; it is positive.
-    ``tally`` (`TALLY_SIZE`) is added to.
+    ``tally`` (`TALLY_SIZE`) is added to. ``packed``: columns follow one another; else each is at the beginning of its room.
     """
     channels = max(short_channel, long_channel) + 1
     first = _first_at(ts_ms, t0_ms + first_col * time_bin_ms, 0, max(1, ts_ms.size // 2), ts_ms.size)
@@ -323,6 +322,7 @@ def bin_columns(  # noqa: PLR0917 - as above
         first,
         last,
         threshold,
+        packed,
         channels,
         rows,
         cells,
@@ -335,9 +335,9 @@ def bin_columns(  # noqa: PLR0917 - as above
 
 
 @entry(
-    *_EVENTS,
-    *_FILTER,
-    *_BINS,
+    *EVENTS,
+    *FILTER,
+    *BINS,
     types.int64,
     types.float32,
     types.int64,
@@ -399,6 +399,7 @@ def sample_columns(  # noqa: PLR0917 - as above
             first,
             last,
             threshold,
+            True,
             channels,
             rows,
             cells,
@@ -410,26 +411,54 @@ def sample_columns(  # noqa: PLR0917 - as above
         )
 
 
+@kernel
+def _count_column(  # noqa: PLR0917 - as above
+    place: NDArray[np.int64],
+    channels: int,
+    cells: NDArray[np.float32],
+    lower: np.float32,
+    upper: np.float32,
+    sign: int,
+    counters: NDArray[np.int64],
+) -> None:
+    """Add a column's occupied cells, those below ``lower`` and those above ``upper`` to the counters, or take them off."""
+    size = place[HIGH] - place[LOW]
+    start = place[START]
+    for k in range(size):
+        value = cells[start + k] + cells[start + size + k] if channels > 1 else cells[start + k]
+        if value > np.float32(0):
+            counters[0] += sign
+            counters[1] += sign * (value < lower)
+            counters[2] += sign * (value > upper)
+
+
 @entry(
-    *_EVENTS,
-    *_FILTER,
-    *_BINS,
+    *EVENTS,
+    *EVENTS,
+    *FILTER,
+    *BINS,
     types.int64,
     types.int64,
     types.int64,
-    types.int64,
-    types.float64[::1],
-    types.uint8[::1],
-    types.int64[::1],
-    types.int64[::1],
+    types.float32,
+    types.float32,
     types.float32[::1],
+    types.int64[:, ::1],
+    types.float64[::1],
+    types.uint32[::1],
     types.int64[::1],
+    types.int64[::1],
+    returns=types.boolean,
 )
-def bin_touched(  # noqa: PLR0917 - as above
+def update_columns(  # noqa: PLR0917 - as above
     ts_ms: NDArray[np.int64],
     price: NDArray[np.float64],
     weight: NDArray[np.float64],
     is_long: NDArray[np.uint8],
+    newer_ts_ms: NDArray[np.int64],
+    newer_price: NDArray[np.float64],
+    newer_weight: NDArray[np.float64],
+    newer_is_long: NDArray[np.uint8],
     least: float,
     short_channel: int,
     long_channel: int,
@@ -438,150 +467,92 @@ def bin_touched(  # noqa: PLR0917 - as above
     inverse_price_bin: float,
     snap: float,
     first_price_bin: float,
+    pad_cols: int,
+    pad_rows: int,
     rows: int,
-    origin: int,
-    row_step: int,
-    col_step: int,
+    lower: np.float32,
+    upper: np.float32,
+    cells: NDArray[np.float32],
+    places: NDArray[np.int64],
     scratch: NDArray[np.float64],
-    seen: NDArray[np.uint8],
-    touched: NDArray[np.int64],
-    positions: NDArray[np.int64],
-    values: NDArray[np.float32],
+    index: NDArray[np.uint32],
     tally: NDArray[np.int64],
-) -> None:
-    """Write each occupied cell, summed over the channels: where it is and its value; ``tally`` counts them.
+    counters: NDArray[np.int64],
+) -> bool:
+    """Bin the columns anew that the newer events, a part of all events, lie in; sums come out as in a full walk.
 
-    The work grows with the events alone, however many columns there are. A cell's position is ``origin + row * row_step
-    + col * col_step``. ``scratch`` (float64, 2 * rows) and ``seen`` (rows) are all 0 before and after; ``touched`` holds
-    ``rows`` entries, ``positions`` and ``values`` one an event.
+    Return False, with nothing changed, if a newer event that counts lies outside the grid. ``tally`` is added the newer
+    events' counts. ``counters`` (5): occupied cells, those below ``lower``, those above ``upper``, kept up to date; the
+    first and one past the last of the columns binned, which are set.
+    Each column has room for all its rows: ``cells`` as for `bin_columns`, but not packed across columns.
     """
-    limit = float(rows)
-    count = 0
-    written = 0
+    channels = max(short_channel, long_channel) + 1
+    cols = places.shape[0]
+    count = newer_ts_ms.size
     kept = 0
     inside = 0
-    col = 0
-    col_end_ms = t0_ms
-    # One more turn than there are events: it writes the last column out.
-    for i in range(ts_ms.size + 1):
-        if i == ts_ms.size or ts_ms[i] >= col_end_ms:
-            for k in range(count):
-                row = touched[k]
-                values[written] = np.float32(scratch[row]) + np.float32(scratch[rows + row])
-                positions[written] = origin + row * row_step + col * col_step
-                scratch[row] = 0.0
-                scratch[rows + row] = 0.0
-                seen[row] = 0
-                written += 1
-            count = 0
-            if i == ts_ms.size:
-                break
-            col = (ts_ms[i] - t0_ms) // time_bin_ms
-            col_end_ms = t0_ms + (col + 1) * time_bin_ms
-        channel = long_channel if is_long[i] != 0 else short_channel
-        keep = (weight[i] >= least) & (weight[i] < np.inf) & (abs(price[i]) < np.inf) & (channel >= 0)
-        kept += keep
-        quotient = price[i] * inverse_price_bin
-        row_float = np.floor(quotient + abs(quotient) * snap) - first_price_bin
-        if keep and 0.0 <= row_float < limit:
-            inside += 1
-            row = int(row_float)
-            if seen[row] == 0:
-                seen[row] = 1
-                touched[count] = row
-                count += 1
-            scratch[channel * rows + row] += weight[i]
+    for i in range(count):
+        channel = long_channel if newer_is_long[i] != 0 else short_channel
+        if not (
+            newer_weight[i] >= least and newer_weight[i] < np.inf and abs(newer_price[i]) < np.inf and channel >= 0
+        ):
+            continue
+        quotient = newer_price[i] * inverse_price_bin
+        row = np.floor(quotient + abs(quotient) * snap) - first_price_bin
+        col = (newer_ts_ms[i] - t0_ms) // time_bin_ms
+        if not (0 <= col < cols and 0.0 <= row < rows):
+            return False
+        kept += 1
+        inside += (pad_cols <= col < cols - pad_cols) and (pad_rows <= row < rows - pad_rows)
     tally[KEPT] += kept
-    tally[FOUND] += inside
+    tally[FOUND] += kept
     tally[INSIDE] += inside
-    tally[OCCUPIED] += written
-
-
-@entry(FLOAT64_IN, FLOAT64_IN, UINT8_IN, *_FILTER, returns=types.int64)
-def count_kept(  # noqa: PLR0917 - as above
-    price: NDArray[np.float64],
-    weight: NDArray[np.float64],
-    is_long: NDArray[np.uint8],
-    least: float,
-    short_channel: int,
-    long_channel: int,
-) -> int:
-    """Return how many events count; see `EventBatch`."""
-    kept = 0
-    for i in range(price.size):
-        channel = long_channel if is_long[i] != 0 else short_channel
-        kept += (weight[i] >= least) & (weight[i] < np.inf) & (abs(price[i]) < np.inf) & (channel >= 0)
-    return kept
-
-
-@entry(FLOAT32_IN, PLACES_IN, types.int64, types.float32[::1], returns=types.int64)
-def collect_cells(
-    cells: NDArray[np.float32], places: NDArray[np.int64], channels: int, values: NDArray[np.float32]
-) -> int:
-    """Write every occupied cell, summed over the channels, to ``values`` and return how many there are.
-
-    ``values`` holds one more entry than that.
-    """
-    count = 0
-    for col in range(places.shape[0]):
-        size = places[col, HIGH] - places[col, LOW]
-        column = cells[places[col, START] : places[col, START] + channels * size]
-        for k in range(size):
-            value = column[k] + column[size + k] if channels > 1 else column[k]
-            values[count] = value
-            count += value > np.float32(0)
-    return count
-
-
-@entry(FLOAT32_IN, PLACES_IN, types.int64, types.float32[:, ::1])
-def spread_grid(
-    cells: NDArray[np.float32], places: NDArray[np.int64], channel: int, out: NDArray[np.float32]
-) -> None:
-    """Write the cells of one channel to a zeroed grid (rows, cols)."""
-    for col in range(places.shape[0]):
-        low = places[col, LOW]
-        size = places[col, HIGH] - low
-        start = places[col, START] + channel * size
-        for k in range(size):
-            out[low + k, col] = cells[start + k]
-
-
-@entry(FLOAT32_IN, types.int64, types.float32[::1], types.int64[::1], types.float32[::1])
-def neighbours_of_rank(
-    values: NDArray[np.float32],
-    rank: int,
-    candidates: NDArray[np.float32],
-    counts: NDArray[np.int64],
-    found: NDArray[np.float32],
-) -> None:
-    """Write the two values that would be at ``rank`` and ``rank + 1`` if ``values``, all positive, were sorted.
-
-    Positive floats sort as their bits do: three rounds of counting by 11, 11 and 10 bits leave one value. Without a
-    next one the value itself stands for it. ``candidates`` is as long as ``values``; ``counts`` holds 2048 entries.
-    """
-    size = values.size
-    candidates[:size] = values
-    left = rank
-    for shift in (21, 10, 0):
-        counts[:] = 0
-        mask = 0x3FF if shift == 0 else 0x7FF
-        for i in range(size):
-            counts[(np.float32(candidates[i]).view(np.int32) >> shift) & mask] += 1
-        digit = 0
-        while left >= counts[digit]:
-            left -= counts[digit]
-            digit += 1
-        remaining = 0
-        for i in range(size):
-            value = candidates[i]
-            candidates[remaining] = value
-            remaining += ((np.float32(value).view(np.int32) >> shift) & mask) == digit
-        size = remaining
-    value = candidates[0]
-    not_above = 0
-    above = np.float32(np.inf)
-    for i in range(values.size):
-        not_above += values[i] <= value
-        above = min(above, values[i] if values[i] > value else np.float32(np.inf))
-    found[0] = value
-    found[1] = value if not_above > rank + 1 or not_above == values.size else above
+    counters[3] = cols
+    counters[4] = 0
+    collected = np.empty(0, np.float32)
+    walked = np.zeros(TALLY_SIZE, np.int64)
+    before = -1
+    for i in range(count):
+        col = (newer_ts_ms[i] - t0_ms) // time_bin_ms
+        # Ascending in time: the events of a column follow one another. One that does not count may lie anywhere.
+        if col == before or col < 0 or col >= cols:
+            continue
+        before = col
+        counters[3] = min(counters[3], col)
+        counters[4] = col + 1
+        _count_column(places[col], channels, cells, lower, upper, -1, counters)
+        col_ms = t0_ms + col * time_bin_ms
+        first = _first_at(ts_ms, col_ms, 0, max(1, ts_ms.size // 2), ts_ms.size)
+        last = _first_at(ts_ms, col_ms + time_bin_ms, first, 64, ts_ms.size)
+        _walk(
+            ts_ms,
+            price,
+            weight,
+            is_long,
+            least,
+            short_channel,
+            long_channel,
+            t0_ms,
+            time_bin_ms,
+            inverse_price_bin,
+            snap,
+            first_price_bin,
+            pad_cols,
+            pad_rows,
+            col,
+            col + 1,
+            first,
+            last,
+            np.float32(np.inf),
+            False,
+            channels,
+            rows,
+            cells,
+            places,
+            scratch,
+            index,
+            collected,
+            walked,
+        )
+        _count_column(places[col], channels, cells, lower, upper, 1, counters)
+    return True

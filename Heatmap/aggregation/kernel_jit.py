@@ -20,6 +20,11 @@ FLOAT32_IN: Final = types.Array(types.float32, 1, "C", readonly=True)
 UINT8_IN: Final = types.Array(types.uint8, 1, "C", readonly=True)
 PLACES_IN: Final = types.Array(types.int64, 2, "C", readonly=True)
 
+# What most kernels are called with: the arrays of an `EventBatch`, its filter, and what a cell's place is computed with.
+EVENTS: Final = (INT64_IN, FLOAT64_IN, FLOAT64_IN, UINT8_IN)
+FILTER: Final = (types.float64, types.int64, types.int64)
+BINS: Final = (types.int64, types.int64, types.float64, types.float64, types.float64)
+
 
 def kernel(function: _Function) -> _Function:
     """Compile a function that only other kernels call; to the type checker it stays what it is written as."""

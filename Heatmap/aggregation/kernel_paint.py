@@ -285,9 +285,7 @@ def paint_columns(  # noqa: PLR0917 - as above
                 block[top:high, k] = np.uint32(0)
                 start = places[col, START]
                 size = top - bottom
-                _find_buckets(
-                    cells[start : start + size], floors[col], bucket_shift, first_bucket, buckets[:size]
-                )
+                _find_buckets(cells[start : start + size], floors[col], bucket_shift, first_bucket, buckets[:size])
                 _colour_column(buckets[:size], levels, colours, block[bottom:top], k)
                 continue
             if has_trail:

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from Heatmap.aggregation import kernel, kernel_paint
+from Heatmap.aggregation import kernel, kernel_paint, kernel_select, kernel_sparse
 from Heatmap.aggregation.crew import CREW, usable_threads
 from Heatmap.aggregation.engine import Cells, EngineName, PaintPlan, RawCells, TouchedCells
 from Heatmap.aggregation.grid import SNAP, GridSpec, price_bins
+from Heatmap.aggregation.kernel_call import BinArguments, EventArguments, bin_arguments, event_arguments
 from Heatmap.aggregation.normalization import BUCKET_SHIFT, LevelTable, between, rank_of
+from Heatmap.aggregation.numba_live import NumbaLiveCells
 from Heatmap.aggregation.numpy_engine import NumpyEngine
 
 if TYPE_CHECKING:
@@ -25,9 +27,6 @@ if TYPE_CHECKING:
 
     from Heatmap.aggregation.event_batch import EventBatch
     from Heatmap.aggregation.image_buffer import Canvas
-
-_Events = tuple["NDArray[np.int64]", "NDArray[np.float64]", "NDArray[np.float64]", "NDArray[np.uint8]", float, int, int]
-_Bins = tuple[int, int, float, float, float]
 
 # Rows between the lowest and the highest price of a window for which scratch is kept; past it a sort is cheaper.
 _MAX_SCRATCH_ROWS: Final = 2_000_000
@@ -127,7 +126,10 @@ class NumbaEngine:
         self._candidates = np.empty(0, np.float32)
         self._digits = np.empty(2048, np.int64)
         self._neighbours = np.empty(2, np.float32)
+        # The edges that the level table was made of: an array is never changed once it is one's edges.
+        self._edges: NDArray[np.float32] | None = None
         self._levels = np.empty(0, np.uint8)
+        self._first_bucket = 0
         self._fallback = NumpyEngine()
 
     @property
@@ -146,7 +148,7 @@ class NumbaEngine:
         if len(self._places) != spec.cols:
             self._places = np.zeros((spec.cols, 3), np.int64)
         part = batch.between(spec.t0_ms, spec.end_ms)
-        events, bins = _arguments(part), _bins(spec)
+        events, bins = event_arguments(part), bin_arguments(spec)
         listed = spec.cols * spec.rows if tail > 0 else 0
         threshold = np.float32(np.inf) if tail <= 0 else _SMALLEST
         if 0 < tail < _MAX_TAIL:
@@ -167,6 +169,7 @@ class NumbaEngine:
                     first_col,
                     last_col,
                     threshold,
+                    True,
                     spec.rows,
                     self._cells,
                     self._places,
@@ -200,9 +203,9 @@ class NumbaEngine:
         touch.prepare(spec.rows, len(part))
         # Row 0 of the picture is the highest price.
         steps = ((spec.rows - 1) * spec.cols, -spec.cols, 1)
-        kernel.bin_touched(
-            *_arguments(part),
-            *_bins(spec),
+        kernel_sparse.bin_touched(
+            *event_arguments(part),
+            *bin_arguments(spec),
             spec.rows,
             *steps,
             touch.scratch,
@@ -218,7 +221,7 @@ class NumbaEngine:
     def grid_of(self, cells: RawCells, channel: int) -> NDArray[np.float32]:
         """Return one channel as a new array; see `Engine.grid_of`."""
         grid = np.zeros((cells.rows, len(cells.places)), np.float32)
-        kernel.spread_grid(cells.cells, cells.places, channel, grid)
+        kernel_select.spread_grid(cells.cells, cells.places, channel, grid)
         return grid
 
     def cell_values(self, cells: Cells) -> NDArray[np.float32]:
@@ -229,7 +232,7 @@ class NumbaEngine:
             return cells.largest
         # One more than there are: an empty cell is written, too, and then overwritten.
         values = np.empty(cells.occupied + 1, np.float32)
-        return values[: kernel.collect_cells(cells.cells, cells.places, cells.channels, values)]
+        return values[: kernel_select.collect_cells(cells.cells, cells.places, cells.channels, values)]
 
     def cell_percentile(self, cells: Cells, percentile: float) -> float:
         """Return the exact percentile of the occupied cells; see `Engine.cell_percentile`."""
@@ -264,8 +267,8 @@ class NumbaEngine:
         world = self._world
         world.prepare(rows, len(batch))
         start_ms = int(batch.ts_ms[0]) // time_bin_ms * time_bin_ms
-        kernel.bin_touched(
-            *_arguments(batch),
+        kernel_sparse.bin_touched(
+            *event_arguments(batch),
             start_ms,
             time_bin_ms,
             1.0 / price_bin,
@@ -286,23 +289,23 @@ class NumbaEngine:
 
     def count_kept(self, batch: EventBatch) -> int:
         """Return how many events count; see `Engine.count_kept`."""
-        return kernel.count_kept(*_arguments(batch)[1:]) if len(batch) else 0
+        return kernel_sparse.count_kept(*event_arguments(batch)[1:]) if len(batch) else 0
 
-    def paint(self, cells: Cells, plan: PaintPlan, canvas: Canvas) -> None:
+    def live_cells(self, batch: EventBatch, spec: GridSpec, *, pad_cols: int, pad_rows: int) -> NumbaLiveCells:
+        """Return cells that can take up new events; see `Engine.live_cells`."""
+        return NumbaLiveCells(batch, spec, pad_cols=pad_cols, pad_rows=pad_rows)
+
+    def paint(self, cells: Cells, plan: PaintPlan, canvas: Canvas, cols: tuple[int, int] | None = None) -> None:
         """Fill the image; see `Engine.paint`."""
         out = canvas.pixels
-        rows, cols = out.shape
+        rows, width = out.shape
         if canvas.cells.size:
             kernel_paint.erase_cells(canvas.cells, out.reshape(-1))
             canvas.cells = np.empty(0, np.int64)
-        first_bucket, buckets = LevelTable.bounds(plan.edges)
-        if self._levels.size < buckets:
-            self._levels = np.empty(buckets, np.uint8)
-        levels = self._levels[:buckets]
-        if buckets == 1:
-            levels.fill(0)
-        else:
-            kernel_paint.fill_levels(plan.edges, first_bucket, BUCKET_SHIFT, levels)
+        if self._edges is not plan.edges:
+            self._first_bucket, self._levels = _level_table(plan.edges, self._levels)
+            self._edges = plan.edges
+        first_bucket, levels = self._first_bucket, self._levels
         if isinstance(cells, TouchedCells):
             if canvas.spans.any():
                 out.fill(0)
@@ -319,7 +322,7 @@ class NumbaEngine:
             )
             canvas.cells = cells.positions.copy()
             return
-        borders = self._block_borders(cols)
+        borders = self._block_borders(*(cols or (0, width)))
         tasks = []
         for lane, first_col, last_col in zip(self._lanes, borders[:-1], borders[1:], strict=False):
             lane.for_painting(1 if cells.channels == 1 else 3, cells.rows, rows)
@@ -351,7 +354,7 @@ class NumbaEngine:
             )
         _run(tasks)
 
-    def _threshold(self, events: _Events, bins: _Bins, rows: int, tail: float) -> np.float32:
+    def _threshold(self, events: EventArguments, bins: BinArguments, rows: int, tail: float) -> np.float32:
         """Return a value that somewhat more than the wanted share of cells should reach, judged by a sample."""
         lane = self._lanes[0]
         samples = min(_SAMPLED_COLS, len(self._places))
@@ -377,7 +380,7 @@ class NumbaEngine:
     def _neighbours_of(self, values: NDArray[np.float32], rank: int) -> tuple[float, float]:
         if self._candidates.size < values.size:
             self._candidates = np.empty(max(values.size, 2 * self._candidates.size), np.float32)
-        kernel.neighbours_of_rank(values, rank, self._candidates, self._digits, self._neighbours)
+        kernel_select.neighbours_of_rank(values, rank, self._candidates, self._digits, self._neighbours)
         return float(self._neighbours[0]), float(self._neighbours[1])
 
     def _event_borders(self, part: EventBatch, spec: GridSpec) -> list[int]:
@@ -388,11 +391,12 @@ class NumbaEngine:
         ]
         return [0, *inner, spec.cols]
 
-    def _block_borders(self, cols: int) -> list[int]:
+    def _block_borders(self, first_col: int, last_col: int) -> list[int]:
         """Return the columns at which the threads' ranges begin and end, in whole blocks."""
+        cols = last_col - first_col
         lanes = max(1, min(len(self._lanes), cols // _MIN_COLS_PER_THREAD))
         block = kernel_paint.BLOCK_COLS
-        return [*(cols * lane // lanes // block * block for lane in range(lanes)), cols]
+        return [*(first_col + cols * lane // lanes // block * block for lane in range(lanes)), last_col]
 
 
 def _run(tasks: Sequence[Callable[[], None]]) -> None:
@@ -402,36 +406,12 @@ def _run(tasks: Sequence[Callable[[], None]]) -> None:
         CREW.run(tasks)
 
 
-def _arguments(batch: EventBatch) -> _Events:
-    # ascontiguousarray copies only what the kernels would refuse.
-    return (
-        np.ascontiguousarray(batch.ts_ms),
-        np.ascontiguousarray(batch.price),
-        np.ascontiguousarray(batch.weight),
-        np.ascontiguousarray(batch.is_long),
-        batch.least,
-        batch.short_channel,
-        batch.long_channel,
-    )
-
-
-def _bins(spec: GridSpec) -> _Bins:
-    return spec.t0_ms, spec.time_bin_ms, 1.0 / spec.price_bin, SNAP, float(spec.first_price_bin)
-
-
-def compiled_here() -> int:
-    """Return how many kernels this process had to compile because the on-disk cache did not have them."""
-    entries = (
-        kernel.bin_columns,
-        kernel.sample_columns,
-        kernel.bin_touched,
-        kernel.count_kept,
-        kernel.collect_cells,
-        kernel.spread_grid,
-        kernel.neighbours_of_rank,
-        kernel_paint.paint_columns,
-        kernel_paint.fill_levels,
-        kernel_paint.paint_cells,
-        kernel_paint.erase_cells,
-    )
-    return sum(sum(entry.stats.cache_misses.values()) for entry in entries if hasattr(entry, "stats"))
+def _level_table(edges: NDArray[np.float32], memory: NDArray[np.uint8]) -> tuple[int, NDArray[np.uint8]]:
+    """Return the first bucket and the table of `LevelTable`, in the memory given if that has the right size."""
+    first_bucket, buckets = LevelTable.bounds(edges)
+    levels = memory if memory.size == buckets else np.empty(buckets, np.uint8)
+    if buckets == 1:
+        levels.fill(0)
+    else:
+        kernel_paint.fill_levels(edges, first_bucket, BUCKET_SHIFT, levels)
+    return first_bucket, levels

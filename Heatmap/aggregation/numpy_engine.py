@@ -100,7 +100,10 @@ class NumpyEngine:
         """Return how many events count; see `Engine.count_kept`."""
         return int(np.count_nonzero(batch.keeps()))
 
-    def paint(self, cells: Cells, plan: PaintPlan, canvas: Canvas) -> None:
+    def live_cells(self, batch: EventBatch, spec: GridSpec, *, pad_cols: int, pad_rows: int) -> None:
+        """Return None; see `Engine.live_cells`."""
+
+    def paint(self, cells: Cells, plan: PaintPlan, canvas: Canvas, cols: tuple[int, int] | None = None) -> None:  # noqa: ARG002 - all is as cheap
         """Fill the image; see `Engine.paint`."""
         if isinstance(cells, TouchedCells):
             raise TypeError("touched cells are painted by the engine that found them")

@@ -50,7 +50,7 @@ warm = KernelWarmup(ready.set, reports.append)
 warm.start()
 assert ready.wait(90), reports
 warm.stop()
-from Heatmap.aggregation.numba_engine import compiled_here
+from Heatmap.aggregation.kernel_call import compiled_here
 import numba
 print(json.dumps([before, ImageBuilder().engine_name, compiled_here(), reports, numba.config.CACHE_DIR]))
 """
@@ -61,7 +61,7 @@ def test_a_cold_cache_is_filled_by_the_child_and_only_loaded_here(tmp_path):
     before, after, compiled, reports, cache = json.loads(output)
     assert (before, after) == ("numpy", "numba")
     assert compiled == 0, "this process must not compile"
-    assert reports[0].startswith("kernels ready: 11 compiled")
+    assert reports[0].startswith("kernels ready: 12 compiled")
     assert len(reports) == 1
     assert cache == str(tmp_path)
     assert list(tmp_path.rglob("*.nbi"))
@@ -86,7 +86,8 @@ def test_all_public_names_exist():
 PLAIN = """
 import numpy as np
 from Heatmap.aggregation import GridSpec, ImageBuilder, RenderOptions
-from Heatmap.aggregation.numba_engine import NumbaEngine, compiled_here
+from Heatmap.aggregation.kernel_call import compiled_here
+from Heatmap.aggregation.numba_engine import NumbaEngine
 from Heatmap.aggregation.numpy_engine import NumpyEngine
 from Heatmap.columns import EventColumns
 rng = np.random.default_rng(1)
