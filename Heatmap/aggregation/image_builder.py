@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -11,7 +11,8 @@ import numpy as np
 from Heatmap.aggregation.engine import Cells, Engine, EngineName, new_engine
 from Heatmap.aggregation.event_batch import EventBatch
 from Heatmap.aggregation.image_buffer import ImageBuffers
-from Heatmap.aggregation.normalization import level_edges
+from Heatmap.aggregation.live_frame import LiveFrame
+from Heatmap.aggregation.normalization import Scale, level_edges
 from Heatmap.aggregation.options import MAX_PERCENT, Normalization
 from Heatmap.aggregation.paint_plan import paint_plan, reach
 from Heatmap.aggregation.palettes import Palette, find_palette
@@ -59,6 +60,11 @@ class HeatmapImage:
         Events of the window that the options let through but that lie outside the grid.
     level_edges
         float32 (255,): dollars at which each level from 1 to 255 begins (infinite if the window is empty); for legends.
+    serial
+        Counts the images of a builder, from 1 on.
+    dirty_cols
+        This image equals the one with the serial before, apart from the columns ``[dirty 0, dirty 1)``. None: it may
+        differ everywhere. Who missed that image must take all of this one.
     """
 
     rgba: NDArray[np.uint8]
@@ -69,12 +75,8 @@ class HeatmapImage:
     events: int
     outside: int
     level_edges: NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True)
-class _Scale:
-    reference: float
-    edges: NDArray[np.float32]
+    serial: int = 0
+    dirty_cols: tuple[int, int] | None = None
 
 
 class ImageBuilder:
@@ -101,7 +103,9 @@ class ImageBuilder:
         self._decayed_key: tuple[object, ...] = ()
         self._decayed = self._selection
         self._as_of_ms = 0
-        self._scales: OrderedDict[tuple[object, ...], _Scale] = OrderedDict()
+        self._scales: OrderedDict[tuple[object, ...], Scale] = OrderedDict()
+        self._serial = 0
+        self._frame: LiveFrame | None = None
 
     @property
     def engine_name(self) -> EngineName:
@@ -122,8 +126,12 @@ class ImageBuilder:
         *,
         now_ms: int,
         window_start_ms: int,
+        newer: EventColumns | None = None,
     ) -> HeatmapImage:
         """Return the picture of the events on a grid.
+
+        If only ``newer`` events were added since the last call, only what they touch is computed and painted, at the
+        scale of the last image, as long as the exact one stays within `REFERENCE_TOLERANCE` of it.
 
         Parameters
         ----------
@@ -137,6 +145,8 @@ class ImageBuilder:
             Right edge of the window, ms since the epoch: the moment decay is measured from.
         window_start_ms
             Left edge of the window, ms since the epoch.
+        newer
+            The events, ascending in time, by which ``columns`` differ from those of the last call. None: not known.
 
         Raises
         ------
@@ -147,11 +157,29 @@ class ImageBuilder:
         engine = self._engine
         palette = find_palette(options.palette)
         selection = self._select(columns, options, palette, window_start_ms)
+        if newer is not None:
+            image = self._follow(selection, newer, spec, options, started_s)
+            if image is not None:
+                return image
         batch, fade = self._decay(selection, options, now_ms)
-        scale, cells = self._bin(engine, selection, batch, spec, options)
+        scale, cells, is_whole = self._bin(engine, selection, batch, spec, options)
         plan = paint_plan(batch, spec, options, palette=palette, edges=scale.edges, as_of_ms=self._as_of_ms, fade=fade)
+        kept_elsewhere = _kept_elsewhere(engine, batch, spec, options)
         canvas = self._buffers.take(spec.rows, spec.cols)
         engine.paint(cells, plan, canvas)
+        self._serial += 1
+        canvas.version = self._serial
+        self._frame = LiveFrame(
+            engine,
+            selection,
+            spec,
+            options=options,
+            plan=plan,
+            scale=scale,
+            is_whole=is_whole,
+            kept_elsewhere=kept_elsewhere,
+            serial=self._serial,
+        )
         return HeatmapImage(
             rgba=canvas.rgba,
             spec=spec,
@@ -159,8 +187,43 @@ class ImageBuilder:
             engine=engine.name,
             build_ms=(self._clock.monotonic_s() - started_s) * 1000.0,
             events=cells.inside,
-            outside=_kept_elsewhere(engine, batch, spec, options) + cells.kept - cells.inside,
+            outside=kept_elsewhere + cells.kept - cells.inside,
             level_edges=scale.edges,
+            serial=self._serial,
+        )
+
+    def _follow(
+        self, selection: EventBatch, newer: EventColumns, spec: GridSpec, options: RenderOptions, started_s: float
+    ) -> HeatmapImage | None:
+        """Return the last image with the newer events added; None if all must be built anew."""
+        frame = self._frame
+        added = replace(
+            selection,
+            ts_ms=newer.ts_ms,
+            price=newer.price,
+            weight=newer.notional,
+            is_long=newer.is_long.view(np.uint8),
+        )
+        if frame is None or not frame.continues(self._engine, selection, added, spec, options):
+            return None
+        dirty = frame.add(selection, added)
+        if dirty is None:
+            self._frame = None
+            return None
+        self._serial += 1
+        canvas = frame.paint(self._buffers, dirty, self._serial)
+        kept, inside = frame.counts
+        return HeatmapImage(
+            rgba=canvas.rgba,
+            spec=spec,
+            reference=frame.scale.reference,
+            engine=self._engine.name,
+            build_ms=(self._clock.monotonic_s() - started_s) * 1000.0,
+            events=inside,
+            outside=frame.kept_elsewhere + kept - inside,
+            level_edges=frame.scale.edges,
+            serial=self._serial,
+            dirty_cols=dirty,
         )
 
     def _select(
@@ -184,8 +247,8 @@ class ImageBuilder:
 
     def _bin(
         self, engine: Engine, selection: EventBatch, batch: EventBatch, spec: GridSpec, options: RenderOptions
-    ) -> tuple[_Scale, Cells]:
-        """Return the scale of the whole window at these bins, and the cells of the grid.
+    ) -> tuple[Scale, Cells, bool]:
+        """Return the scale of the whole window at these bins, the cells of the grid, and if they are all there are.
 
         The scale is made of cells before decay, wherever they lie: where that is the grid itself, one walk serves both.
         """
@@ -199,21 +262,22 @@ class ImageBuilder:
         if cells is None:
             tail = 0.0 if scale is not None or not covers_time else _tail(options)
             cells = engine.bin_events(batch, spec, pad_cols=pad_cols, pad_rows=pad_rows, tail=tail)
+        is_whole = covers_time and cells.found == cells.kept
         if scale is not None:
             self._scales.move_to_end(key)
-            return scale, cells
+            return scale, cells, is_whole
         by_rank = options.normalization is Normalization.RANK
-        if covers_time and cells.found == cells.kept:
+        if is_whole:
             reference = engine.cell_percentile(cells, options.clip_percentile)
             values = engine.cell_values(cells) if by_rank else _NO_VALUES
         else:
             values = engine.occupied_sums(selection, spec.time_bin_ms, spec.price_bin)
             reference = engine.percentile(values, options.clip_percentile)
-        scale = _Scale(reference, level_edges(options.normalization, reference, values))
+        scale = Scale(reference, level_edges(options.normalization, reference, values))
         self._scales[key] = scale
         if len(self._scales) > _KEPT_SCALES:
             self._scales.popitem(last=False)
-        return scale, cells
+        return scale, cells, is_whole
 
     def _decay(self, selection: EventBatch, options: RenderOptions, now_ms: int) -> tuple[EventBatch, float]:
         """Return decayed events and the factor by which they have faded since the moment they are relative to."""

@@ -114,6 +114,22 @@ def _quantiles(values: NDArray[np.float32], count: int) -> NDArray[np.float64]:
 
 
 @dataclass(frozen=True, slots=True)
+class Scale:
+    """What the colours of an image mean.
+
+    Attributes
+    ----------
+    reference
+        Dollars at full colour, from `clip_reference`.
+    edges
+        float32 (255,), from `level_edges`.
+    """
+
+    reference: float
+    edges: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
 class LevelTable:
     """Level of a float32 by its leading bits; exact to one bucket in 1024 an octave, monotone everywhere.
 

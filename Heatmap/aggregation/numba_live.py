@@ -39,16 +39,17 @@ class NumbaLiveCells:
         column = channels * padded.rows
         self._tally = np.zeros(kernel.TALLY_SIZE, np.int64)
         self._counters = np.zeros(5, np.int64)
-        self._bins = (*bin_arguments(padded), pad_cols, pad_rows, padded.rows)
+        self._bins = bin_arguments(padded)
+        self._pads = (pad_cols, pad_rows)
         self._bounds = (np.float32(0), np.float32(np.inf))
         cells = np.empty(padded.cols * column, np.float32)
         places = np.zeros((padded.cols, 3), np.int64)
-        self._buffers = (cells, places, np.zeros(column + 1), np.zeros(kernel.BLOCK_EVENTS, np.uint32))
+        self._scratch = np.zeros(column + 1)
+        self._index = np.zeros(kernel.BLOCK_EVENTS, np.uint32)
         part = batch.between(padded.t0_ms, padded.end_ms)
-        cells, places, scratch, index = self._buffers
         kernel.bin_columns(
             *event_arguments(part),
-            *bin_arguments(padded),
+            *self._bins,
             pad_cols,
             pad_rows,
             0,
@@ -58,8 +59,8 @@ class NumbaLiveCells:
             padded.rows,
             cells,
             places,
-            scratch,
-            index,
+            self._scratch,
+            self._index,
             np.empty(0, np.float32),
             self._tally,
         )
@@ -110,13 +111,20 @@ class NumbaLiveCells:
     def update(self, batch: EventBatch, newer: EventBatch) -> tuple[int, int] | None:
         """Take up newer events; see `LiveCells.update`."""
         events = event_arguments(batch)
+        pad_cols, pad_rows = self._pads
         fits = kernel.update_columns(
             *events[:4],
             *event_arguments(newer)[:4],
             *events[4:],
             *self._bins,
+            pad_cols,
+            pad_rows,
+            self._cells.rows,
             *self._bounds,
-            *self._buffers,
+            self._cells.cells,
+            self._cells.places,
+            self._scratch,
+            self._index,
             self._tally,
             self._counters,
         )

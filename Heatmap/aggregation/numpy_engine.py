@@ -103,12 +103,13 @@ class NumpyEngine:
     def live_cells(self, batch: EventBatch, spec: GridSpec, *, pad_cols: int, pad_rows: int) -> None:
         """Return None; see `Engine.live_cells`."""
 
-    def paint(self, cells: Cells, plan: PaintPlan, canvas: Canvas, cols: tuple[int, int] | None = None) -> None:  # noqa: ARG002 - all is as cheap
-        """Fill the image; see `Engine.paint`."""
+    def paint(self, cells: Cells, plan: PaintPlan, canvas: Canvas, cols: tuple[int, int] | None = None) -> None:
+        """Fill the image, always all of it; see `Engine.paint`."""
+        del cols
         if isinstance(cells, TouchedCells):
             raise TypeError("touched cells are painted by the engine that found them")
         out = canvas.pixels
-        rows, cols = out.shape
+        rows, width = out.shape
         channels, padded_rows = cells.channels, cells.rows
         sums = np.moveaxis(_dense(cells), 1, 0)
         channel_sums = sums
@@ -116,12 +117,12 @@ class NumpyEngine:
             sums = np.concatenate([sums, (sums[0] + sums[1])[np.newaxis]])
         floors = plan.floors[np.newaxis, :, np.newaxis]
         lifted = np.where(sums > 0, np.maximum(sums, floors), np.float32(0))
-        spot = np.zeros((sums.shape[0], cols, padded_rows), np.float32)
+        spot = np.zeros((sums.shape[0], width, padded_rows), np.float32)
         if plan.trail_factor > 0:
             _leave_trail(channel_sums, plan, spot)
         for offset, weight in enumerate(plan.col_weights):
-            np.maximum(spot, weight * lifted[:, offset : offset + cols], out=spot)
-        value = np.zeros((sums.shape[0], cols, rows), np.float32)
+            np.maximum(spot, weight * lifted[:, offset : offset + width], out=spot)
+        value = np.zeros((sums.shape[0], width, rows), np.float32)
         for offset, weight in enumerate(plan.row_weights):
             np.maximum(value, weight * spot[:, :, offset : offset + rows], out=value)
         size = value[-1]
