@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from Heatmap.aggregation.event_batch import EventBatch
     from Heatmap.aggregation.grid import GridSpec
     from Heatmap.aggregation.image_buffer import Canvas
+    from Heatmap.columns import EventColumns
 
 EngineName = Literal["numpy", "numba"]
 
@@ -149,14 +150,15 @@ class LiveCells(Protocol):
         """
         ...
 
-    def percentile_is_watched(self, percentile: float) -> bool:
-        """Return True if this percentile of the occupied cells surely lies between the values watched."""
+    def percentile_stays(self, percentile: float) -> bool:
+        """Return True if this percentile of the occupied cells lies between the values watched."""
         ...
 
-    def update(self, batch: EventBatch, newer: EventBatch) -> tuple[int, int] | None:
-        """Take up ``newer``, events that are in ``batch``, too; return the range of padded columns that changed.
+    def update(self, columns: EventColumns, first: int, newer: EventColumns) -> tuple[int, int] | None:
+        """Take up ``newer`` events; return the range of padded columns that changed.
 
-        None, with nothing changed, if one of them lies outside the padded grid.
+        They are contained in ``columns``, whose events from index ``first`` on are those of the window.
+        None, with nothing changed, if one of them that counts lies outside the padded grid.
         """
         ...
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -156,11 +156,17 @@ class ImageBuilder:
         started_s = self._clock.monotonic_s()
         engine = self._engine
         palette = find_palette(options.palette)
-        selection = self._select(columns, options, palette, window_start_ms)
-        if newer is not None:
-            image = self._follow(selection, newer, spec, options, started_s)
+        if newer is not None and self._frame is not None:
+            image = self._follow(
+                self._frame,
+                columns,
+                newer,
+                wanted=(engine, spec, options, window_start_ms),
+                started_s=started_s,
+            )
             if image is not None:
                 return image
+        selection = self._select(columns, options, palette, window_start_ms)
         batch, fade = self._decay(selection, options, now_ms)
         scale, cells, is_whole = self._bin(engine, selection, batch, spec, options)
         plan = paint_plan(batch, spec, options, palette=palette, edges=scale.edges, as_of_ms=self._as_of_ms, fade=fade)
@@ -171,8 +177,9 @@ class ImageBuilder:
         canvas.version = self._serial
         self._frame = LiveFrame(
             engine,
+            columns,
             selection,
-            spec,
+            spec=spec,
             options=options,
             plan=plan,
             scale=scale,
@@ -193,20 +200,18 @@ class ImageBuilder:
         )
 
     def _follow(
-        self, selection: EventBatch, newer: EventColumns, spec: GridSpec, options: RenderOptions, started_s: float
+        self,
+        frame: LiveFrame,
+        columns: EventColumns,
+        newer: EventColumns,
+        *,
+        wanted: tuple[Engine, GridSpec, RenderOptions, int],
+        started_s: float,
     ) -> HeatmapImage | None:
         """Return the last image with the newer events added; None if all must be built anew."""
-        frame = self._frame
-        added = replace(
-            selection,
-            ts_ms=newer.ts_ms,
-            price=newer.price,
-            weight=newer.notional,
-            is_long=newer.is_long.view(np.uint8),
-        )
-        if frame is None or not frame.continues(self._engine, selection, added, spec, options):
+        if not frame.continues(columns, newer, *wanted):
             return None
-        dirty = frame.add(selection, added)
+        dirty = frame.add(columns, newer)
         if dirty is None:
             self._frame = None
             return None
@@ -215,7 +220,7 @@ class ImageBuilder:
         kept, inside = frame.counts
         return HeatmapImage(
             rgba=canvas.rgba,
-            spec=spec,
+            spec=frame.spec,
             reference=frame.scale.reference,
             engine=self._engine.name,
             build_ms=(self._clock.monotonic_s() - started_s) * 1000.0,

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from Heatmap.aggregation.grid import GridSpec
     from Heatmap.aggregation.normalization import Scale
     from Heatmap.aggregation.options import RenderOptions
+    from Heatmap.columns import EventColumns
 
 # The scale of an image is kept while the exact reference stays so near: less than one level of the log scale.
 REFERENCE_TOLERANCE: Final = 0.02
@@ -28,8 +29,8 @@ class LiveFrame:
     ----------
     engine
         What built it.
-    selection
-        The events it was built from: those of the whole window.
+    columns, selection
+        The events it was built from, and those of them in the window.
     spec, options, plan
         How it was painted.
     scale
@@ -45,9 +46,10 @@ class LiveFrame:
     def __init__(
         self,
         engine: Engine,
+        columns: EventColumns,
         selection: EventBatch,
-        spec: GridSpec,
         *,
+        spec: GridSpec,
         options: RenderOptions,
         plan: PaintPlan,
         scale: Scale,
@@ -55,54 +57,64 @@ class LiveFrame:
         kept_elsewhere: int,
         serial: int,
     ) -> None:
-        self._engine = engine
-        self._selection = selection
-        self._spec = spec
-        self._options = options
-        self._plan = plan
+        self.spec = spec
         self.scale = scale
         self.kept_elsewhere = kept_elsewhere
+        self._engine = engine
+        self._selection = selection
+        self._count = len(columns)
+        # Index of the window's first event, which stays the same while this frame lives.
+        self._first = len(columns) - len(selection)
+        self._options = options
+        self._plan = plan
         self._is_whole = is_whole
         self._live: LiveCells | None = None
         # The image that each canvas can be brought up to date from, and what changed later, in order.
         self._known_from = serial
         self._changes: list[tuple[int, int, int]] = []
 
-    def continues(
-        self, engine: Engine, selection: EventBatch, newer: EventBatch, spec: GridSpec, options: RenderOptions
+    def continues(  # noqa: PLR0917 - what an image is made of
+        self,
+        columns: EventColumns,
+        newer: EventColumns,
+        engine: Engine,
+        spec: GridSpec,
+        options: RenderOptions,
+        window_start_ms: int,
     ) -> bool:
         """Return True if the image wanted now is this one with the newer events added, and they can be added.
 
         With decay or by rank every pixel may change with every event.
         """
-        before = self._selection
+        first = self._first
         return (
             engine is self._engine
-            and spec == self._spec
-            and options == self._options
+            and len(columns) == self._count + len(newer)
+            and first < self._count
+            # Nothing has left the window on the left, and nothing was added beyond.
+            and bool(columns.ts_ms[first] >= window_start_ms)
+            and (first == 0 or bool(columns.ts_ms[first - 1] < window_start_ms))
+            and (spec is self.spec or spec == self.spec)
+            and (options is self._options or options == self._options)
             and options.half_life_ms is None
             and options.normalization is not Normalization.RANK
-            and len(before) > 0
-            and len(selection) == len(before) + len(newer)
-            # Nothing has left the window on the left.
-            and bool(selection.ts_ms[0] == before.ts_ms[0])
         )
 
-    def add(self, selection: EventBatch, newer: EventBatch) -> tuple[int, int] | None:
-        """Take up ``newer``, which are part of ``selection``; return the dirty columns of the image.
+    def add(self, columns: EventColumns, newer: EventColumns) -> tuple[int, int] | None:
+        """Take up ``newer``, which are part of ``columns``; return the dirty columns of the image.
 
         None: the image must be built from all events, for one lies outside or the scale moved. Then this frame ends.
         """
         live = self._live if self._live is not None else self._open()
         if live is None:
             return None
-        changed = live.update(selection, newer)
-        if changed is None or not live.percentile_is_watched(self._options.clip_percentile):
+        changed = live.update(columns, self._first, newer)
+        if changed is None or not live.percentile_stays(self._options.clip_percentile):
             return None
-        self._selection = selection
+        self._count = len(columns)
         first = max(changed[0] - 2 * self._plan.pad_cols, 0)
         # A trail goes on to the right.
-        last = self._spec.cols if self._plan.trail_factor > 0 else min(changed[1], self._spec.cols)
+        last = self.spec.cols if self._plan.trail_factor > 0 else min(changed[1], self.spec.cols)
         return (first, last) if first < last else (0, 0)
 
     def paint(self, buffers: ImageBuffers, dirty: tuple[int, int], serial: int) -> Canvas:
@@ -113,7 +125,7 @@ class LiveFrame:
         self._changes.append((serial, *dirty))
         if len(self._changes) > _REMEMBERED_CHANGES:
             self._known_from = self._changes.pop(0)[0]
-        spec = self._spec
+        spec = self.spec
         canvas = buffers.take(spec.rows, spec.cols)
         first, last = 0, spec.cols
         # Single pixels are erased before anything else is painted: nothing of such an image remains.
@@ -133,11 +145,11 @@ class LiveFrame:
 
     def _open(self) -> LiveCells | None:
         pad_cols, pad_rows = self._plan.pad_cols, self._plan.pad_rows
-        self._live = self._engine.live_cells(self._selection, self._spec, pad_cols=pad_cols, pad_rows=pad_rows)
+        self._live = self._engine.live_cells(self._selection, self.spec, pad_cols=pad_cols, pad_rows=pad_rows)
         if self._live is not None:
             elsewhere = None
             if not self._is_whole:
-                elsewhere = self._engine.occupied_sums(self._selection, self._spec.time_bin_ms, self._spec.price_bin)
+                elsewhere = self._engine.occupied_sums(self._selection, self.spec.time_bin_ms, self.spec.price_bin)
             margin = self.scale.reference * REFERENCE_TOLERANCE
             self._live.watch(self.scale.reference - margin, self.scale.reference + margin, elsewhere)
         return self._live

@@ -9,13 +9,14 @@ import numpy as np
 from Heatmap.aggregation import kernel, kernel_select
 from Heatmap.aggregation.engine import RawCells
 from Heatmap.aggregation.kernel_call import bin_arguments, event_arguments
-from Heatmap.aggregation.normalization import rank_of
+from Heatmap.aggregation.normalization import clip_reference, rank_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from Heatmap.aggregation.event_batch import EventBatch
     from Heatmap.aggregation.grid import GridSpec
+    from Heatmap.columns import EventColumns
 
 _OCCUPIED, _BELOW, _ABOVE, _FIRST_COL, _LAST_COL = range(5)
 
@@ -41,7 +42,9 @@ class NumbaLiveCells:
         self._counters = np.zeros(5, np.int64)
         self._bins = bin_arguments(padded)
         self._pads = (pad_cols, pad_rows)
+        self._filter = (batch.least, batch.short_channel, batch.long_channel)
         self._bounds = (np.float32(0), np.float32(np.inf))
+        self._is_whole = True
         cells = np.empty(padded.cols * column, np.float32)
         places = np.zeros((padded.cols, 3), np.int64)
         self._scratch = np.zeros(column + 1)
@@ -90,32 +93,38 @@ class NumbaLiveCells:
     def watch(self, lower: float, upper: float, elsewhere: NDArray[np.float32] | None) -> None:
         """Count cells from now on; see `LiveCells.watch`."""
         self._bounds = (np.float32(lower), np.float32(upper))
-        values = elsewhere
-        if values is None:
-            listed = np.empty(self._cells.occupied + 1, np.float32)
-            count = kernel_select.collect_cells(self._cells.cells, self._cells.places, self._cells.channels, listed)
-            values = listed[:count]
+        self._is_whole = elsewhere is None
+        values = self._values(self._cells.occupied) if elsewhere is None else elsewhere
         self._counters[_OCCUPIED] = values.size
         self._counters[_BELOW] = np.count_nonzero(values < self._bounds[0])
         self._counters[_ABOVE] = np.count_nonzero(values > self._bounds[1])
 
-    def percentile_is_watched(self, percentile: float) -> bool:
-        """Return True if the percentile lies between the bounds; see `LiveCells.percentile_is_watched`."""
+    def percentile_stays(self, percentile: float) -> bool:
+        """Return True if the percentile lies between the bounds; see `LiveCells.percentile_stays`."""
         occupied, below, above, _, _ = self._counters.tolist()
         if not occupied:
             return False
         rank, _ = rank_of(occupied, percentile)
-        # It lies between the values at this rank and at the next.
-        return bool(below <= rank and min(rank + 1, occupied - 1) < occupied - above)
+        # It lies between the values at this rank and at the next: mostly, counting is enough.
+        if below <= rank and min(rank + 1, occupied - 1) < occupied - above:
+            return True
+        return self._is_whole and bool(
+            self._bounds[0] <= clip_reference(self._values(occupied), percentile) <= self._bounds[1]
+        )
 
-    def update(self, batch: EventBatch, newer: EventBatch) -> tuple[int, int] | None:
+    def update(self, columns: EventColumns, first: int, newer: EventColumns) -> tuple[int, int] | None:
         """Take up newer events; see `LiveCells.update`."""
-        events = event_arguments(batch)
         pad_cols, pad_rows = self._pads
         fits = kernel.update_columns(
-            *events[:4],
-            *event_arguments(newer)[:4],
-            *events[4:],
+            columns.ts_ms[first:],
+            columns.price[first:],
+            columns.notional[first:],
+            columns.is_long[first:].view(np.uint8),
+            newer.ts_ms,
+            newer.price,
+            newer.notional,
+            newer.is_long.view(np.uint8),
+            *self._filter,
             *self._bins,
             pad_cols,
             pad_rows,
@@ -131,3 +140,10 @@ class NumbaLiveCells:
         if not fits:
             return None
         return int(self._counters[_FIRST_COL]), int(self._counters[_LAST_COL])
+
+    def _values(self, occupied: int) -> NDArray[np.float32]:
+        """Return the occupied cells of the grid."""
+        listed = np.empty(occupied + 1, np.float32)
+        return listed[
+            : kernel_select.collect_cells(self._cells.cells, self._cells.places, self._cells.channels, listed)
+        ]
