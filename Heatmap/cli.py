@@ -26,6 +26,7 @@ MAX_AFTER_S = 86_400.0
 COMMANDS = {
     "collect": ("record liquidations without a screen", "Heatmap.commands.collect"),
     "status": ("show what is recorded", "Heatmap.commands.status"),
+    "bench": ("measure the map's speed beside other libraries", "Heatmap.commands.bench"),
     "doctor": ("check graphics, web engine, database and endpoints", "Heatmap.commands.doctor"),
 }
 
