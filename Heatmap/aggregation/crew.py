@@ -1,13 +1,15 @@
-"""A few threads that stay: each takes a range of columns while the caller does the first itself.
+"""A few threads that stay and help the caller with a list of tasks, each a range of columns.
 
 Kernels release the GIL, so threads of Python suffice; Numba's own parallel loops compile seconds longer and would bring
-a second pool into the host's process.
+a second pool into the host's process. Whoever is free takes the next task: where the cores are busy with other work,
+the caller does most itself and waits for one task of a late helper at most.
 """
 
 from __future__ import annotations
 
 import os
 import threading
+from collections import deque
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final
 
@@ -17,7 +19,8 @@ if TYPE_CHECKING:
 # The work is bound by memory well before this many cores are.
 _MOST_THREADS: Final = 4
 
-_Task = tuple["Callable[[], None]", "SimpleQueue[BaseException | None]"]
+_Tasks = deque["Callable[[int], None]"]
+_Outcomes = SimpleQueue["BaseException | None"]
 
 
 def usable_threads() -> int:
@@ -33,24 +36,34 @@ class Crew:
     """
 
     def __init__(self) -> None:
-        self._tasks: SimpleQueue[_Task] = SimpleQueue()
+        self._calls: SimpleQueue[tuple[int, _Tasks, _Outcomes]] = SimpleQueue()
         self._lock = threading.Lock()
         self._helpers = 0
 
-    def run(self, tasks: Sequence[Callable[[], None]]) -> None:
-        """Run all tasks and return when the last has ended; the first runs on the calling thread.
+    def run(self, tasks: Sequence[Callable[[int], None]], lanes: int) -> None:
+        """Run all tasks and return when the last has ended.
+
+        Parameters
+        ----------
+        tasks
+            Each is called with the lane it runs on, a number below ``lanes``. The caller's is 0. No two tasks run on
+            one lane at the same time.
+        lanes
+            How many threads may take part, the calling one included.
 
         Raises
         ------
         BaseException
             What a task raised, once all have ended.
         """
-        self._hire(len(tasks) - 1)
-        ended: SimpleQueue[BaseException | None] = SimpleQueue()
-        for task in tasks[1:]:
-            self._tasks.put((task, ended))
-        errors = [_error_of(tasks[0])]
-        errors += [ended.get() for _ in tasks[1:]]
+        pending = deque(tasks)
+        outcomes: _Outcomes = SimpleQueue()
+        if lanes > 1:
+            self._hire(lanes - 1)
+        for lane in range(1, lanes):
+            self._calls.put((lane, pending, outcomes))
+        _take_part(0, pending, outcomes)
+        errors = [outcomes.get() for _ in tasks]
         for error in errors:
             if error is not None:
                 raise error
@@ -66,16 +79,21 @@ class Crew:
 
     def _work(self) -> None:
         while True:
-            task, ended = self._tasks.get()
-            ended.put(_error_of(task))
+            _take_part(*self._calls.get())
 
 
-def _error_of(task: Callable[[], None]) -> BaseException | None:
-    try:
-        task()
-    except BaseException as error:  # noqa: BLE001 - nothing is hidden: `run` raises it on the caller's thread
-        return error
-    return None
+def _take_part(lane: int, pending: _Tasks, outcomes: _Outcomes) -> None:
+    while pending:
+        try:
+            task = pending.popleft()
+        except IndexError:
+            return  # another thread was faster
+        try:
+            task(lane)
+        except BaseException as error:  # noqa: BLE001 - nothing is hidden: `run` raises it on the caller's thread
+            outcomes.put(error)
+        else:
+            outcomes.put(None)
 
 
 CREW: Final = Crew()

@@ -38,6 +38,9 @@ TOUCHED_LIMIT: Final = 20_000
 _MIN_EVENTS_PER_THREAD: Final = 20_000
 _MIN_COLS_PER_THREAD: Final = 256
 
+# More tasks than threads, so that a thread that comes late does less.
+_PIECES_PER_LANE: Final = 3
+
 # Columns that are binned first to learn which cells are among the largest.
 _SAMPLED_COLS: Final = 32
 _MIN_SAMPLED_CELLS: Final = 256
@@ -154,32 +157,32 @@ class NumbaEngine:
         if 0 < tail < _MAX_TAIL:
             self._lanes[0].for_binning(column, listed)
             threshold = self._threshold(events, bins, spec.rows, tail)
-        borders = self._event_borders(part, spec)
-        lanes = self._lanes[: len(borders) - 1]
-        tasks = []
-        for lane, first_col, last_col in zip(lanes, borders[:-1], borders[1:], strict=True):
+        lanes = self._lanes[: max(1, min(len(self._lanes), len(part) // _MIN_EVENTS_PER_THREAD))]
+        for lane in lanes:
             lane.for_binning(column, listed)
-            tasks.append(
-                partial(
-                    kernel.bin_columns,
-                    *events,
-                    *bins,
-                    pad_cols,
-                    pad_rows,
-                    first_col,
-                    last_col,
-                    threshold,
-                    True,
-                    spec.rows,
-                    self._cells,
-                    self._places,
-                    lane.scratch,
-                    lane.index,
-                    lane.collected,
-                    lane.tally,
-                )
+        borders = _event_borders(part, spec, len(lanes))
+
+        def bin_range(number: int, *, first_col: int, last_col: int) -> None:
+            lane = lanes[number]
+            kernel.bin_columns(
+                *events,
+                *bins,
+                pad_cols,
+                pad_rows,
+                first_col,
+                last_col,
+                threshold,
+                True,
+                spec.rows,
+                self._cells,
+                self._places,
+                lane.scratch,
+                lane.index,
+                lane.collected,
+                lane.tally,
             )
-        _run(tasks)
+
+        _share_out(bin_range, borders, len(lanes))
         tally = sum((lane.tally for lane in lanes[1:]), lanes[0].tally)
         largest = lanes[0].largest if len(lanes) == 1 else np.concatenate([lane.largest for lane in lanes])
         return RawCells(
@@ -322,37 +325,38 @@ class NumbaEngine:
             )
             canvas.cells = cells.positions.copy()
             return
-        borders = self._block_borders(*(cols or (0, width)))
-        tasks = []
-        for lane, first_col, last_col in zip(self._lanes, borders[:-1], borders[1:], strict=False):
+        first_col, last_col = cols or (0, width)
+        lanes = self._lanes[: max(1, min(len(self._lanes), (last_col - first_col) // _MIN_COLS_PER_THREAD))]
+        for lane in lanes:
             lane.for_painting(1 if cells.channels == 1 else 3, cells.rows, rows)
-            tasks.append(
-                partial(
-                    kernel_paint.paint_columns,
-                    cells.cells,
-                    cells.places,
-                    plan.col_weights,
-                    plan.row_weights,
-                    plan.floors,
-                    plan.trail_factor,
-                    plan.trail_strength,
-                    plan.trail_start.copy(),
-                    first_bucket,
-                    BUCKET_SHIFT,
-                    levels,
-                    plan.colours,
-                    first_col,
-                    last_col,
-                    lane.spot,
-                    lane.value,
-                    lane.buckets,
-                    lane.shares,
-                    lane.block,
-                    canvas.spans,
-                    out,
-                )
+
+        def paint_range(number: int, *, first_col: int, last_col: int) -> None:
+            lane = lanes[number]
+            kernel_paint.paint_columns(
+                cells.cells,
+                cells.places,
+                plan.col_weights,
+                plan.row_weights,
+                plan.floors,
+                plan.trail_factor,
+                plan.trail_strength,
+                plan.trail_start.copy(),
+                first_bucket,
+                BUCKET_SHIFT,
+                levels,
+                plan.colours,
+                first_col,
+                last_col,
+                lane.spot,
+                lane.value,
+                lane.buckets,
+                lane.shares,
+                lane.block,
+                canvas.spans,
+                out,
             )
-        _run(tasks)
+
+        _share_out(paint_range, _block_borders(first_col, last_col, len(lanes)), len(lanes))
 
     def _threshold(self, events: EventArguments, bins: BinArguments, rows: int, tail: float) -> np.float32:
         """Return a value that somewhat more than the wanted share of cells should reach, judged by a sample."""
@@ -383,27 +387,33 @@ class NumbaEngine:
         kernel_select.neighbours_of_rank(values, rank, self._candidates, self._digits, self._neighbours)
         return float(self._neighbours[0]), float(self._neighbours[1])
 
-    def _event_borders(self, part: EventBatch, spec: GridSpec) -> list[int]:
-        """Return the columns at which the threads' ranges begin and end, balanced by events."""
-        lanes = max(1, min(len(self._lanes), len(part) // _MIN_EVENTS_PER_THREAD))
-        inner = [
-            (int(part.ts_ms[len(part) * lane // lanes]) - spec.t0_ms) // spec.time_bin_ms for lane in range(1, lanes)
-        ]
-        return [0, *inner, spec.cols]
 
-    def _block_borders(self, first_col: int, last_col: int) -> list[int]:
-        """Return the columns at which the threads' ranges begin and end, in whole blocks."""
-        cols = last_col - first_col
-        lanes = max(1, min(len(self._lanes), cols // _MIN_COLS_PER_THREAD))
-        block = kernel_paint.BLOCK_COLS
-        return [*(first_col + cols * lane // lanes // block * block for lane in range(lanes)), last_col]
+def _share_out(work: Callable[..., None], borders: Sequence[int], lanes: int) -> None:
+    """Do the work on every range of columns between two borders."""
+    if lanes == 1:
+        work(0, first_col=borders[0], last_col=borders[-1])
+        return
+    ranges = zip(borders[:-1], borders[1:], strict=True)
+    CREW.run([partial(work, first_col=first, last_col=last) for first, last in ranges if first < last], lanes)
 
 
-def _run(tasks: Sequence[Callable[[], None]]) -> None:
-    if len(tasks) == 1:
-        tasks[0]()
-    else:
-        CREW.run(tasks)
+def _event_borders(part: EventBatch, spec: GridSpec, lanes: int) -> list[int]:
+    """Return columns between which about the same number of events lies."""
+    pieces = lanes * _PIECES_PER_LANE if lanes > 1 else 1
+    inner = [
+        (int(part.ts_ms[len(part) * piece // pieces]) - spec.t0_ms) // spec.time_bin_ms for piece in range(1, pieces)
+    ]
+    return [0, *inner, spec.cols]
+
+
+def _block_borders(first_col: int, last_col: int, lanes: int) -> list[int]:
+    """Return columns that begin whole blocks, about evenly spaced."""
+    pieces = lanes * _PIECES_PER_LANE if lanes > 1 else 1
+    block = kernel_paint.BLOCK_COLS
+    return [
+        *(first_col + (last_col - first_col) * piece // pieces // block * block for piece in range(pieces)),
+        last_col,
+    ]
 
 
 def _level_table(edges: NDArray[np.float32], memory: NDArray[np.uint8]) -> tuple[int, NDArray[np.uint8]]:

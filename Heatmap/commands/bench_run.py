@@ -44,10 +44,15 @@ _LIVE_COLS: Final = 4
 
 
 def interleaved_ms(runs: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Return the median time of each in ms; all take turns, so that a slow phase of the machine hits all."""
+    """Return the median time of each in ms.
+
+    All take turns, so that a slow phase of the machine hits all. In each turn one runs twice and the second time counts,
+    as in a program that makes one picture after the other: what the others left in the caches is not its cost.
+    """
     times: dict[str, list[float]] = {name: [] for name in runs}
     for turn in range(rounds + 1):
         for name, run in runs.items():
+            run()
             started_s = SYSTEM_CLOCK.monotonic_s()
             run()
             # The first turn compiles, loads and fills buffers.
