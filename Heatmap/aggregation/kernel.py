@@ -103,7 +103,7 @@ def _index_cells(  # noqa: PLR0917 - a kernel takes arrays and numbers by positi
 @kernel
 def _store_column(  # noqa: PLR0917 - as above
     low: int,
-    high: int,
+    size: int,
     rows: int,
     channels: int,
     scratch: NDArray[np.float64],
@@ -112,17 +112,16 @@ def _store_column(  # noqa: PLR0917 - as above
     collected: NDArray[np.float32],
     tally: NDArray[np.int64],
 ) -> None:
-    """Move the float64 sums in rows ``[low, high)`` of one column to its float32 ``cells``, and clear ``scratch``.
+    """Move the float64 sums of ``size`` rows of one column to its float32 ``cells``, and clear ``scratch``.
 
     Counts the occupied cells, over all channels, and collects those of ``threshold`` or more, which is positive.
     """
     zero = np.float32(0)
-    size = high - low
     occupied = np.int32(0)
     reached = np.int32(0)
     one = np.int32(1)
     none = np.int32(0)
-    source = scratch[low:high]
+    source = scratch[low : low + size]
     first = cells[:size]
     for k in range(first.size):
         first[k] = np.float32(source[k])
@@ -132,7 +131,7 @@ def _store_column(  # noqa: PLR0917 - as above
             occupied += one if first[k] > zero else none
             reached += one if first[k] >= threshold else none
     else:
-        source = scratch[rows + low : rows + high]
+        source = scratch[rows + low : rows + low + size]
         second = cells[size : size + size]
         for k in range(second.size):
             second[k] = np.float32(source[k])
@@ -201,7 +200,7 @@ def _walk(  # noqa: PLR0917 - as above
         col_end = _first_at(ts_ms, t0_ms + (col + 1) * time_bin_ms, event, stride, last)
         low = outside
         high = none
-        inside = 0
+        inside = none
         while event < col_end:
             if event == indexed_to:
                 indexed_from = event
@@ -235,14 +234,13 @@ def _walk(  # noqa: PLR0917 - as above
             for k in range(located.size):
                 scratch[located[k]] += added[k]
             event = until
-        high = max(high, low) if low < outside else none
-        low = min(low, high)
-        places[col, LOW] = low
-        places[col, HIGH] = high
+        size = max(int(high) - int(low), 0)
+        places[col, LOW] = low if size > 0 else 0
+        places[col, HIGH] = high if size > 0 else 0
         places[col, START] = place
-        if high > low:
-            _store_column(low, high, rows, channels, scratch, threshold, cells[place:], collected, tally)
-        place += channels * (high - low if packed else rows)
+        if size > 0:
+            _store_column(int(low), size, rows, channels, scratch, threshold, cells[place:], collected, tally)
+        place += channels * (size if packed else rows)
         if pad_cols <= col < places.shape[0] - pad_cols:
             tally[INSIDE] += inside
 
@@ -294,10 +292,11 @@ def bin_columns(  # noqa: PLR0917 - as above
 ) -> None:
     """Bin the columns ``[first_col, last_col)`` of a grid whose first column begins at ``t0_ms``; see `RawCells`.
 
-    ``cells`` (channels * cols * rows) and ``places`` (cols, 3) are written for these columns only. ``scratch`` (float64,
-    channels * rows + 1) is all 0 but for its last entry, before and after. ``index`` holds `BLOCK_EVENTS` entries. Cells
-    of ``threshold`` or more, summed over the channels, go to ``collected`` from ``tally[COLLECTED]`` on; it is positive.
-    ``tally`` (`TALLY_SIZE`) is added to. ``packed``: columns follow one another; else each is at the beginning of its room.
+    ``cells`` (channels * cols * rows) and ``places`` (cols, 3) are written for these columns only; ``packed`` if one
+    column follows the other, else each is at the beginning of its own room. ``scratch`` (float64, channels * rows + 1)
+    is all 0 but for its last entry, before and after. ``index`` holds `BLOCK_EVENTS` entries. Cells of ``threshold`` or
+    more, which is positive, summed over the channels, go to ``collected`` from ``tally[COLLECTED]`` on. ``tally``
+    (`TALLY_SIZE`) is added to.
     """
     channels = max(short_channel, long_channel) + 1
     first = _first_at(ts_ms, t0_ms + first_col * time_bin_ms, 0, max(1, ts_ms.size // 2), ts_ms.size)
@@ -421,7 +420,7 @@ def _count_column(  # noqa: PLR0917 - as above
     sign: int,
     counters: NDArray[np.int64],
 ) -> None:
-    """Add a column's occupied cells, those below ``lower`` and those above ``upper`` to the counters, or take them off."""
+    """Add a column's occupied cells, those below and those above the bounds to the counters, or take them off."""
     size = place[HIGH] - place[LOW]
     start = place[START]
     for k in range(size):

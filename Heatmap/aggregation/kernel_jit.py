@@ -20,7 +20,7 @@ FLOAT32_IN: Final = types.Array(types.float32, 1, "C", readonly=True)
 UINT8_IN: Final = types.Array(types.uint8, 1, "C", readonly=True)
 PLACES_IN: Final = types.Array(types.int64, 2, "C", readonly=True)
 
-# What most kernels are called with: the arrays of an `EventBatch`, its filter, and what a cell's place is computed with.
+# What most kernels are called with: the arrays of an `EventBatch`, its filter, and what a cell's place follows from.
 EVENTS: Final = (INT64_IN, FLOAT64_IN, FLOAT64_IN, UINT8_IN)
 FILTER: Final = (types.float64, types.int64, types.int64)
 BINS: Final = (types.int64, types.int64, types.float64, types.float64, types.float64)

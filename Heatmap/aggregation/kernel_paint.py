@@ -125,7 +125,7 @@ def _find_buckets(
 
 
 @kernel
-def _colour_column(  # noqa: PLR0917 - as above
+def _colour_column(
     buckets: NDArray[np.int32],
     levels: NDArray[np.uint8],
     colours: NDArray[np.uint32],
@@ -161,6 +161,76 @@ def _colour_sides(  # noqa: PLR0917 - as above
         shares[r] = np.int32(long[r] / max(short[r] + long[r], tiny) * steps + half)
     for r in range(buckets.size):
         block[r, k] = colours[np.uint32(shares[r]), levels[min(np.uint32(buckets[r]), last)]]
+
+
+@kernel
+def _warm_up(
+    heat: NDArray[np.float32],
+    cells: NDArray[np.float32],
+    places: NDArray[np.int64],
+    warm: NDArray[np.int64],
+    factor: np.float32,
+) -> None:
+    """Let the heat from the left run through these columns; see `_advance_heat`."""
+    last = heat.shape[0] - 1
+    for r in range(heat.shape[1]):
+        if heat[0, r] > np.float32(0) or heat[last, r] > np.float32(0):
+            warm[0] = min(warm[0], r)
+            warm[1] = r + 1
+    for col in range(places.shape[0]):
+        _advance_heat(heat, cells, places[col], warm, factor)
+
+
+@kernel
+def _start_with_trail(heat: NDArray[np.float32], strength: np.float32, spot: NDArray[np.float32]) -> None:
+    """Set ``spot`` (layers, rows) to the share of the heat that is shown."""
+    for ch in range(heat.shape[0]):
+        source = heat[ch]
+        target = spot[ch]
+        for r in range(target.size):
+            target[r] = strength * source[r]
+    if heat.shape[0] > 1:
+        short = heat[0]
+        long = heat[1]
+        both = spot[2]
+        for r in range(both.size):
+            both[r] = strength * (short[r] + long[r])
+
+
+@kernel
+def _reached_rows(places: NDArray[np.int64], warm: NDArray[np.int64]) -> tuple[int, int]:
+    """Return the padded rows ``[low, high)`` in which heat or one of these columns lies; high is 0 if none does."""
+    low = warm[0]
+    high = warm[1]
+    for col in range(places.shape[0]):
+        if places[col, HIGH] > places[col, LOW]:
+            low = min(low, places[col, LOW])
+            high = max(high, places[col, HIGH])
+    return low, high
+
+
+@kernel
+def _paint_sharp(  # noqa: PLR0917 - as above
+    cells: NDArray[np.float32],
+    place: NDArray[np.int64],
+    floor: np.float32,
+    low: int,
+    first_bucket: int,
+    bucket_shift: int,
+    levels: NDArray[np.uint8],
+    colours: NDArray[np.uint32],
+    buckets: NDArray[np.int32],
+    painted: NDArray[np.uint32],
+    k: int,
+) -> None:
+    """Colour one column of sharp cells of one channel; the first row of ``painted`` is row ``low``."""
+    bottom = max(place[LOW] - low, 0)
+    size = place[HIGH] - place[LOW]
+    top = bottom + size
+    painted[:bottom, k] = np.uint32(0)
+    painted[top:, k] = np.uint32(0)
+    _find_buckets(cells[place[START] : place[START] + size], floor, bucket_shift, first_bucket, buckets[:size])
+    _colour_column(buckets[:size], levels, colours, painted[bottom:top], k)
 
 
 @kernel
@@ -240,84 +310,62 @@ def paint_columns(  # noqa: PLR0917 - as above
 ) -> None:
     """Paint the columns ``[first_col, last_col)`` of the image by the formula of `PaintPlan`.
 
-    ``first_col`` begins a block of `BLOCK_COLS`; ``last_col`` ends one or the image. ``spans`` (blocks, 2) are the rows,
-    from the lowest price, outside which each block of the image is 0, before and after.
-    ``heat`` (channels, padded rows) starts as the heat from the left of the image and is used up. ``spot`` (channels or
-    3, padded rows), ``value`` (likewise, rows), ``buckets``, ``shares`` (rows) and ``block`` (rows, BLOCK_COLS) are scratch.
+    ``first_col`` begins a block of `BLOCK_COLS`; ``last_col`` ends one or the image. ``spans`` (blocks, 2) are the
+    rows, from the lowest price, outside which each block of the image is 0, before and after. ``heat`` (channels,
+    padded rows) starts as the heat from the left of the image and is used up. Scratch: ``spot`` (layers, padded rows)
+    and ``value`` (layers, rows) with one layer per channel and one for their sum, ``buckets`` and ``shares`` (rows),
+    ``block`` (rows, BLOCK_COLS).
     """
-    channels = heat.shape[0]
-    padded_rows = heat.shape[1]
     rows = out.shape[0]
     width = col_weights.size
-    pad_cols = width // 2
     margin = row_weights.size - 1
     has_trail = trail_factor > np.float32(0)
-    is_sharp = channels == 1 and width == 1 and margin == 0 and not has_trail
+    is_sharp = heat.shape[0] == 1 and width == 1 and margin == 0 and not has_trail
     warm = np.empty(2, np.int64)
-    warm[0] = padded_rows
+    warm[0] = heat.shape[1]
     warm[1] = 0
     if has_trail:
-        for r in range(padded_rows):
-            if heat[0, r] > np.float32(0) or heat[channels - 1, r] > np.float32(0):
-                warm[0] = min(warm[0], r)
-                warm[1] = r + 1
-        for col in range(first_col + pad_cols):
-            _advance_heat(heat, cells, places[col], warm, trail_factor)
+        _warm_up(heat, cells, places[: first_col + width // 2], warm, trail_factor)
     for block_col in range(first_col, last_col, BLOCK_COLS):
         count = min(BLOCK_COLS, last_col - block_col)
-        low = warm[0]
-        high = warm[1]
-        for col in range(block_col, block_col + count + width - 1):
-            if places[col, HIGH] > places[col, LOW]:
-                low = min(low, places[col, LOW])
-                high = max(high, places[col, HIGH])
+        low, high = _reached_rows(places[block_col : block_col + count + width - 1], warm)
         # A padded row is seen in the rows from itself down to itself less the margin.
         visible_low = max(0, low - margin)
-        visible_high = max(visible_low, min(rows, high)) if high > 0 else visible_low
-        low = visible_low
-        high = visible_high + margin
-        for k in range(count if visible_high > visible_low else 0):
+        visible_high = max(visible_low, min(rows, high))
+        size = visible_high - visible_low
+        painted = block[visible_low:visible_high]
+        for k in range(count if size > 0 else 0):
             col = block_col + k
             if is_sharp:
-                bottom = max(places[col, LOW], low)
-                top = max(places[col, HIGH], bottom)
-                block[low:bottom, k] = np.uint32(0)
-                block[top:high, k] = np.uint32(0)
-                start = places[col, START]
-                size = top - bottom
-                _find_buckets(cells[start : start + size], floors[col], bucket_shift, first_bucket, buckets[:size])
-                _colour_column(buckets[:size], levels, colours, block[bottom:top], k)
+                _paint_sharp(
+                    cells,
+                    places[col],
+                    floors[col],
+                    visible_low,
+                    first_bucket,
+                    bucket_shift,
+                    levels,
+                    colours,
+                    buckets,
+                    painted,
+                    k,
+                )
                 continue
+            # The padded rows that are seen in these.
+            around = spot[:, visible_low : visible_high + margin]
             if has_trail:
-                for ch in range(channels):
-                    source = heat[ch, low:high]
-                    target = spot[ch, low:high]
-                    for r in range(target.size):
-                        target[r] = trail_strength * source[r]
-                if channels > 1:
-                    both = spot[2, low:high]
-                    for r in range(both.size):
-                        both[r] = trail_strength * (heat[0, low + r] + heat[1, low + r])
-                _advance_heat(heat, cells, places[col + pad_cols], warm, trail_factor)
+                _start_with_trail(heat[:, visible_low : visible_high + margin], trail_strength, around)
+                _advance_heat(heat, cells, places[col + width // 2], warm, trail_factor)
             else:
-                spot[:, low:high] = np.float32(0)
+                around[:] = np.float32(0)
             _spread_columns(cells, places, col, col_weights, floors, spot)
-            for ch in range(spot.shape[0]):
-                _spread_rows(spot[ch, low:high], row_weights, value[ch, visible_low:visible_high])
-            size = visible_high - visible_low
-            _find_buckets(
-                value[spot.shape[0] - 1, visible_low:visible_high],
-                np.float32(0),
-                bucket_shift,
-                first_bucket,
-                buckets[:size],
-            )
-            painted = block[visible_low:visible_high]
-            if channels == 1:
+            for layer in range(spot.shape[0]):
+                _spread_rows(around[layer], row_weights, value[layer, :size])
+            _find_buckets(value[spot.shape[0] - 1, :size], np.float32(0), bucket_shift, first_bucket, buckets[:size])
+            if heat.shape[0] == 1:
                 _colour_column(buckets[:size], levels, colours, painted, k)
             else:
-                sides = value[:, visible_low:visible_high]
-                _colour_sides(sides, buckets[:size], shares[:size], levels, colours, painted, k)
+                _colour_sides(value[:, :size], buckets[:size], shares[:size], levels, colours, painted, k)
         _write_block(block, visible_low, visible_high, spans[block_col // BLOCK_COLS], block_col, count, out)
 
 
@@ -326,7 +374,8 @@ def fill_levels(edges: NDArray[np.float32], first_bucket: int, bucket_shift: int
     """Fill the table of `LevelTable` from the ascending edges of the levels 1 to 255."""
     start = 0
     for k in range(edges.size):
-        until = min(max((np.float32(edges[k]).view(np.int32) >> bucket_shift) - first_bucket, start), levels.size)
+        bucket = (int(np.float32(edges[k]).view(np.int32)) >> bucket_shift) - first_bucket
+        until = min(max(bucket, start), levels.size)
         levels[start:until] = np.uint8(k)
         start = until
     levels[start:] = np.uint8(edges.size)
@@ -354,10 +403,10 @@ def paint_cells(  # noqa: PLR0917 - as above
     out: NDArray[np.uint32],
 ) -> None:
     """Paint single sharp cells of one channel into ``out``, the image as one row."""
-    last_bucket = levels.size - 1
     for i in range(positions.size):
-        bucket = (np.float32(max(values[i], floor)).view(np.int32) >> bucket_shift) - first_bucket
-        out[positions[i]] = colours[0, levels[min(max(bucket, 0), last_bucket)]]
+        lifted = np.float32(max(values[i], floor))
+        bucket = (int(lifted.view(np.int32)) >> bucket_shift) - first_bucket
+        out[positions[i]] = colours[0, levels[min(max(bucket, 0), levels.size - 1)]]
 
 
 @entry(types.Array(types.int64, 1, "C", readonly=True), types.uint32[::1])

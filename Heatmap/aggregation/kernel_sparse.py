@@ -57,9 +57,9 @@ def bin_touched(  # noqa: PLR0917 - a kernel takes arrays and numbers by positio
 ) -> None:
     """Write each occupied cell, summed over the channels: where it is and its value; ``tally`` counts them.
 
-    The work grows with the events alone, however many columns there are. A cell's position is ``origin + row * row_step
-    + col * col_step``. ``scratch`` (float64, 2 * rows) and ``seen`` (rows) are all 0 before and after; ``touched`` holds
-    ``rows`` entries, ``positions`` and ``values`` one an event.
+    The work grows with the events alone, however many columns there are. A cell's position is ``origin`` + row *
+    ``row_step`` + column * ``col_step``. ``scratch`` (float64, 2 * rows) and ``seen`` (rows) are all 0 before and
+    after; ``touched`` holds ``rows`` entries, ``positions`` and ``values`` one an event.
     """
     limit = float(rows)
     count = 0

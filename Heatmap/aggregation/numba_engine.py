@@ -7,6 +7,7 @@ not there. A program with a window lets `KernelWarmup` do it.
 from __future__ import annotations
 
 from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -47,7 +48,7 @@ _MIN_SAMPLED_CELLS: Final = 256
 # The largest cells are collected while they are in the first-level cache, with this margin against a bad sample.
 _TAIL_MARGIN: Final = 2.5
 _MAX_TAIL: Final = 0.1
-_SMALLEST: Final = np.nextafter(np.float32(0), np.float32(1))
+_SMALLEST: Final[np.float32] = np.nextafter(np.float32(0), np.float32(1))
 
 
 class _Lane:
@@ -393,7 +394,7 @@ def _share_out(work: Callable[..., None], borders: Sequence[int], lanes: int) ->
     if lanes == 1:
         work(0, first_col=borders[0], last_col=borders[-1])
         return
-    ranges = zip(borders[:-1], borders[1:], strict=True)
+    ranges = pairwise(borders)
     CREW.run([partial(work, first_col=first, last_col=last) for first, last in ranges if first < last], lanes)
 
 

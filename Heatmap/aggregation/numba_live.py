@@ -40,9 +40,8 @@ class NumbaLiveCells:
         column = channels * padded.rows
         self._tally = np.zeros(kernel.TALLY_SIZE, np.int64)
         self._counters = np.zeros(5, np.int64)
-        self._bins = bin_arguments(padded)
-        self._pads = (pad_cols, pad_rows)
-        self._filter = (batch.least, batch.short_channel, batch.long_channel)
+        bins = bin_arguments(padded)
+        self._constants = (batch.least, batch.short_channel, batch.long_channel, *bins, pad_cols, pad_rows, padded.rows)
         self._bounds = (np.float32(0), np.float32(np.inf))
         self._is_whole = True
         cells = np.empty(padded.cols * column, np.float32)
@@ -52,7 +51,7 @@ class NumbaLiveCells:
         part = batch.between(padded.t0_ms, padded.end_ms)
         kernel.bin_columns(
             *event_arguments(part),
-            *self._bins,
+            *bins,
             pad_cols,
             pad_rows,
             0,
@@ -114,7 +113,6 @@ class NumbaLiveCells:
 
     def update(self, columns: EventColumns, first: int, newer: EventColumns) -> tuple[int, int] | None:
         """Take up newer events; see `LiveCells.update`."""
-        pad_cols, pad_rows = self._pads
         fits = kernel.update_columns(
             columns.ts_ms[first:],
             columns.price[first:],
@@ -124,11 +122,7 @@ class NumbaLiveCells:
             newer.price,
             newer.notional,
             newer.is_long.view(np.uint8),
-            *self._filter,
-            *self._bins,
-            pad_cols,
-            pad_rows,
-            self._cells.rows,
+            *self._constants,
             *self._bounds,
             self._cells.cells,
             self._cells.places,

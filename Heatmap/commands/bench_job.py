@@ -39,8 +39,7 @@ LINEAR: Final = RenderOptions(
 LOOK: Final = RenderOptions(trail_half_life_ms=1_200_000)
 
 _DECADES: Final = 1000.0
-
-Build = "Callable[[], NDArray[np.uint8]]"
+_RANGES: Final = ((SPEC.price0, SPEC.price1), (float(SPEC.t0_ms), float(SPEC.end_ms)))
 
 
 def market(count: int) -> EventColumns:
@@ -48,7 +47,7 @@ def market(count: int) -> EventColumns:
     rng = np.random.default_rng(count)
     ts_ms = np.sort(rng.integers(SPEC.t0_ms, SPEC.end_ms, count))
     path = 100_000 + 400 * np.sin(np.linspace(0, 9, count)) + rng.normal(0, 60, count)
-    return EventColumns(ts_ms, path.round(1), np.exp(rng.normal(8, 2, count)), rng.random(count) < 0.5)
+    return EventColumns(ts_ms, path.round(1), np.exp(rng.normal(8, 2, count)), rng.integers(0, 2, count) > 0)
 
 
 def ours(engine: Engine, columns: EventColumns, options: RenderOptions) -> Callable[[], NDArray[np.uint8]]:
@@ -96,19 +95,20 @@ class Contest:
 
 
 def _table() -> NDArray[np.uint32]:
-    return PALETTES["fire"].tables[0].view(np.uint32)[:, 0].copy()
+    table: NDArray[np.uint32] = PALETTES["fire"].tables[0].view(np.uint32)[:, 0].copy()
+    return table
 
 
 def _pyqtgraph_colours(contest: Contest, grid: NDArray[np.float64]) -> NDArray[np.uint8]:
     scaled, full = contest.scaled(grid)
-    lookup = import_module("pyqtgraph.functions_numba").rescale_and_lookup
-    # Row 0 of an image is the highest price: turned round without a copy.
-    pixels: NDArray[np.uint32] = lookup(scaled, 255.0 / full, 0.0, _table())[::-1]
-    return pixels.view(np.uint8).reshape(ROWS, COLS, 4) if pixels.flags.c_contiguous else _as_bytes(pixels)
+    lookup: Any = import_module("pyqtgraph.functions_numba").rescale_and_lookup
+    return _as_image(lookup(scaled, 255.0 / full, 0.0, _table()))
 
 
-def _as_bytes(pixels: NDArray[np.uint32]) -> NDArray[np.uint8]:
-    return pixels[..., np.newaxis].view(np.uint8)
+def _as_image(pixels: NDArray[np.uint32]) -> NDArray[np.uint8]:
+    """Return bytes with the highest price in row 0: turned round without a copy."""
+    image: NDArray[np.uint8] = pixels[::-1, :, np.newaxis].view(np.uint8)
+    return image
 
 
 def fast_histogram_and_pyqtgraph(contest: Contest) -> Callable[[], NDArray[np.uint8]]:
@@ -116,10 +116,9 @@ def fast_histogram_and_pyqtgraph(contest: Contest) -> Callable[[], NDArray[np.ui
     histogram2d = import_module("fast_histogram").histogram2d
     import_module("pyqtgraph.functions_numba")
     columns = contest.columns
-    ranges = [[SPEC.price0, SPEC.price1], [SPEC.t0_ms, SPEC.end_ms]]
 
     def build() -> NDArray[np.uint8]:
-        grid = histogram2d(columns.price, contest.ts, bins=[ROWS, COLS], range=ranges, weights=columns.notional)
+        grid = histogram2d(columns.price, contest.ts, bins=[ROWS, COLS], range=_RANGES, weights=columns.notional)
         return _pyqtgraph_colours(contest, grid)
 
     return build
@@ -144,14 +143,12 @@ def boost_histogram_and_pyqtgraph(contest: Contest) -> Callable[[], NDArray[np.u
 
 def numpy_and_matplotlib(contest: Contest) -> Callable[[], NDArray[np.uint8]]:
     """Bin by numpy.histogram2d, colour by a matplotlib colour map."""
+    histogram2d: Any = np.histogram2d  # its types know no ranges of tuples
     colormap = import_module("matplotlib").colormaps["inferno"]
     columns = contest.columns
-    ranges = [[SPEC.price0, SPEC.price1], [SPEC.t0_ms, SPEC.end_ms]]
 
     def build() -> NDArray[np.uint8]:
-        grid, _, _ = np.histogram2d(
-            columns.price, contest.ts, bins=[ROWS, COLS], range=ranges, weights=columns.notional
-        )
+        grid, _, _ = histogram2d(columns.price, contest.ts, bins=[ROWS, COLS], range=_RANGES, weights=columns.notional)
         scaled, full = contest.scaled(grid)
         np.multiply(scaled, 1.0 / full, out=scaled)
         pixels: NDArray[np.uint8] = colormap(scaled, bytes=True)[::-1]
@@ -179,7 +176,7 @@ def datashader_points(contest: Contest) -> Callable[[], NDArray[np.uint8]]:
     def build() -> NDArray[np.uint8]:
         grid = canvas.points(frame, "ts", "price", ds.sum("usd"))
         image = shade(grid, cmap=colours, how=how)
-        return _as_bytes(image.data[::-1])
+        return _as_image(image.data)
 
     return build
 

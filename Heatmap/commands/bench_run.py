@@ -10,6 +10,7 @@ import json
 import os
 import platform
 import sys
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
@@ -46,8 +47,8 @@ _LIVE_COLS: Final = 4
 def interleaved_ms(runs: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
     """Return the median time of each in ms.
 
-    All take turns, so that a slow phase of the machine hits all. In each turn one runs twice and the second time counts,
-    as in a program that makes one picture after the other: what the others left in the caches is not its cost.
+    All take turns, so that a slow phase of the machine hits all. In each turn one runs twice and the second time
+    counts, as in a program that makes one picture after the other: what others left in the caches is not its cost.
     """
     times: dict[str, list[float]] = {name: [] for name in runs}
     for turn in range(rounds + 1):
@@ -127,19 +128,19 @@ def _live_ms(engine: Engine) -> dict[str, float]:
     found = {}
     for name, size in (("1 event", 1), ("1,000 events", 1000)):
         builder, columns, rng = ImageBuilder(engine), market(100_000), np.random.default_rng(size)
-        window = {"now_ms": SPEC.end_ms, "window_start_ms": SPEC.t0_ms}
-        builder.build(columns, SPEC, LOG, **window)
+        build = partial(builder.build, now_ms=SPEC.end_ms, window_start_ms=SPEC.t0_ms)
+        build(columns, SPEC, LOG)
         times = []
         for _ in range(_LIVE_REPEATS):
             newer = EventColumns(
                 np.sort(rng.integers(SPEC.end_ms - _LIVE_COLS * SPEC.time_bin_ms, SPEC.end_ms, size)),
                 (100_160 + rng.normal(0, 60, size)).round(1),
                 np.full(size, 1500.0),
-                rng.random(size) < 0.5,
+                rng.integers(0, 2, size) > 0,
             )
             columns = columns.merged(newer)
             started_s = SYSTEM_CLOCK.monotonic_s()
-            image = builder.build(columns, SPEC, LOG, **window, newer=newer)
+            image = build(columns, SPEC, LOG, newer=newer)
             if image.dirty_cols is not None:
                 times.append((SYSTEM_CLOCK.monotonic_s() - started_s) * 1000.0)
         # The first one opens the live grid.

@@ -160,7 +160,8 @@ def plain_paint(sums, plan, rows, cols):
         layers.append(layers[0] + layers[1])
         heats.append(heats[0] + heats[1])
     values = np.zeros((len(layers), rows, cols))
-    for layer, (raw_cells, heat) in enumerate(zip(layers, heats, strict=True)):
+    for layer, (raw_cells, start) in enumerate(zip(layers, heats, strict=True)):
+        heat = start
         for col in range(padded_cols - plan.pad_cols):
             if col >= plan.pad_cols:
                 spot = float(plan.trail_strength) * heat

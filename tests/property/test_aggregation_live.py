@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from Heatmap.aggregation import GridSpec, ImageBuilder, RenderOptions
 from Heatmap.aggregation.numba_engine import NumbaEngine
 from Heatmap.aggregation.numpy_engine import NumpyEngine
+from Heatmap.aggregation.palettes import find_palette
 from Heatmap.columns import EventColumns
 
 SPEC = GridSpec(t0_ms=0, time_bin_ms=1_000, cols=150, price0=100.0, price_bin=0.5, rows=40)
@@ -39,15 +40,9 @@ def built_anew(columns, options, scale_from, spec=SPEC):
     builder = ImageBuilder(NumbaEngine())
     builder.build(scale_from, spec, options, **WINDOW)
     scales = builder._scales.copy()
-    builder._select(columns, options, *_select_arguments(options))
+    builder._select(columns, options, find_palette(options.palette), WINDOW["window_start_ms"])
     builder._scales = scales
     return builder.build(columns, spec, options, **WINDOW)
-
-
-def _select_arguments(options):
-    from Heatmap.aggregation.palettes import find_palette
-
-    return find_palette(options.palette), WINDOW["window_start_ms"]
 
 
 @looks
