@@ -215,6 +215,19 @@ class Engine(Protocol):
         """Fill the canvas, or only its columns ``[cols 0, cols 1)``, which begin and end whole spans of the canvas."""
         ...
 
+    def positive_values(self, grid: NDArray[np.float32]) -> NDArray[np.float32] | None:
+        """Return all cells above 0 of any grid, unordered; None if one is negative or not finite."""
+        ...
+
+    def colour_grid(
+        self, grid: NDArray[np.float32], edges: NDArray[np.float32], colours: NDArray[np.uint32]
+    ) -> NDArray[np.uint32]:
+        """Return the image of a grid (rows, cols), C order, row 0 the lowest price, turned upside down; a new array.
+
+        ``colours`` (256,) by level; a cell above 0 has level 1 at least.
+        """
+        ...
+
     def live_cells(self, batch: EventBatch, spec: GridSpec, *, pad_cols: int, pad_rows: int) -> LiveCells | None:
         """Return cells that can take up new events, or None if this engine would not be faster by them."""
         ...

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from Heatmap.aggregation import kernel, kernel_paint, kernel_select, kernel_sparse
+from Heatmap.aggregation import kernel, kernel_grid, kernel_paint, kernel_select, kernel_sparse
 from Heatmap.aggregation.grid import SNAP, GridSpec
 
 if TYPE_CHECKING:
@@ -50,6 +50,8 @@ def compiled_here() -> int:
         kernel_select.collect_cells,
         kernel_select.spread_grid,
         kernel_select.neighbours_of_rank,
+        kernel_grid.collect_positive,
+        kernel_grid.paint_grid,
         kernel_paint.paint_columns,
         kernel_paint.fill_levels,
         kernel_paint.paint_cells,

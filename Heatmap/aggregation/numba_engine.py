@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from Heatmap.aggregation import kernel, kernel_paint, kernel_select, kernel_sparse
+from Heatmap.aggregation import kernel, kernel_grid, kernel_paint, kernel_select, kernel_sparse
 from Heatmap.aggregation.crew import CREW, usable_threads
 from Heatmap.aggregation.engine import Cells, EngineName, PaintPlan, RawCells, TouchedCells
 from Heatmap.aggregation.grid import SNAP, GridSpec, price_bins
@@ -294,6 +294,21 @@ class NumbaEngine:
     def count_kept(self, batch: EventBatch) -> int:
         """Return how many events count; see `Engine.count_kept`."""
         return kernel_sparse.count_kept(*event_arguments(batch)[1:]) if len(batch) else 0
+
+    def positive_values(self, grid: NDArray[np.float32]) -> NDArray[np.float32] | None:
+        """Return all cells above 0; see `Engine.positive_values`."""
+        values = np.empty(grid.size + 1, np.float32)
+        count = kernel_grid.collect_positive(np.ascontiguousarray(grid).reshape(-1), values)
+        return None if count < 0 else values[:count]
+
+    def colour_grid(
+        self, grid: NDArray[np.float32], edges: NDArray[np.float32], colours: NDArray[np.uint32]
+    ) -> NDArray[np.uint32]:
+        """Return the image of a grid; see `Engine.colour_grid`."""
+        first_bucket, levels = _level_table(edges, np.empty(0, np.uint8))
+        out = np.zeros(grid.shape, np.uint32)
+        kernel_grid.paint_grid(np.ascontiguousarray(grid), first_bucket, BUCKET_SHIFT, levels, colours, out)
+        return out
 
     def live_cells(self, batch: EventBatch, spec: GridSpec, *, pad_cols: int, pad_rows: int) -> NumbaLiveCells:
         """Return cells that can take up new events; see `Engine.live_cells`."""

@@ -100,6 +100,21 @@ class NumpyEngine:
         """Return how many events count; see `Engine.count_kept`."""
         return int(np.count_nonzero(batch.keeps()))
 
+    def positive_values(self, grid: NDArray[np.float32]) -> NDArray[np.float32] | None:
+        """Return all cells above 0; see `Engine.positive_values`."""
+        # The comparison is false for NaN, too.
+        if not ((grid >= 0) & (grid < np.inf)).all():
+            return None
+        values: NDArray[np.float32] = grid[grid > 0]
+        return values
+
+    def colour_grid(
+        self, grid: NDArray[np.float32], edges: NDArray[np.float32], colours: NDArray[np.uint32]
+    ) -> NDArray[np.uint32]:
+        """Return the image of a grid; see `Engine.colour_grid`."""
+        levels = np.maximum(LevelTable.from_edges(edges).lookup(grid), grid > 0)
+        return colours[levels[::-1]]
+
     def live_cells(self, batch: EventBatch, spec: GridSpec, *, pad_cols: int, pad_rows: int) -> None:
         """Return None; see `Engine.live_cells`."""
 
