@@ -151,6 +151,21 @@ def _store_column(  # noqa: PLR0917 - as above
 
 
 @kernel
+def _count_rows(
+    located: NDArray[np.uint32], wrap: np.int32, rows: np.int32, first_row: np.int32, last_row: np.int32
+) -> int:
+    """Return how many of the cells of `_index_cells` lie in the rows ``[first_row, last_row)`` of their channel."""
+    count = np.int32(0)
+    one = np.int32(1)
+    none = np.int32(0)
+    for k in range(located.size):
+        cell = np.int32(located[k])
+        row = np.int32(cell - rows) if cell >= wrap else cell
+        count += one if (row >= first_row) & (row < last_row) else none
+    return int(count)
+
+
+@kernel
 def _walk(  # noqa: PLR0917 - as above
     ts_ms: NDArray[np.int64],
     price: NDArray[np.float64],
@@ -188,8 +203,9 @@ def _walk(  # noqa: PLR0917 - as above
     # Enough room for full columns of those before, which other threads may write meanwhile.
     place = first_col * channels * rows
     outside = np.int32(rows)
-    visible_from = np.int32(pad_rows)
-    visible_to = np.int32(rows - pad_rows)
+    # Without padding what is found is inside, and need not be counted once more.
+    is_padded = pad_cols + pad_rows > 0
+    found_before = tally[FOUND]
     stride = max(1, (last - first) // max(1, last_col - first_col))
     event = first
     indexed_from = first
@@ -200,7 +216,7 @@ def _walk(  # noqa: PLR0917 - as above
         col_end = _first_at(ts_ms, t0_ms + (col + 1) * time_bin_ms, event, stride, last)
         low = outside
         high = none
-        inside = none
+        inside = 0
         while event < col_end:
             if event == indexed_to:
                 indexed_from = event
@@ -223,14 +239,13 @@ def _walk(  # noqa: PLR0917 - as above
             until = min(col_end, indexed_to)
             located = index[event - indexed_from : until - indexed_from]
             added = weight[event:until]
-            visible = none
             for k in range(located.size):
                 cell = np.int32(located[k])
                 row = np.int32(cell - outside) if cell >= wrap else cell
                 low = min(low, row)
                 high = max(high, row + one if row < outside else none)
-                visible += one if (row >= visible_from) & (row < visible_to) else none
-            inside += visible
+            if is_padded:
+                inside += _count_rows(located, wrap, outside, np.int32(pad_rows), np.int32(rows - pad_rows))
             for k in range(located.size):
                 scratch[located[k]] += added[k]
             event = until
@@ -241,8 +256,10 @@ def _walk(  # noqa: PLR0917 - as above
         if size > 0:
             _store_column(int(low), size, rows, channels, scratch, threshold, cells[place:], collected, tally)
         place += channels * (size if packed else rows)
-        if pad_cols <= col < places.shape[0] - pad_cols:
+        if is_padded and pad_cols <= col < places.shape[0] - pad_cols:
             tally[INSIDE] += inside
+    if not is_padded:
+        tally[INSIDE] += tally[FOUND] - found_before
 
 
 @entry(
