@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from Heatmap.aggregation.cell_detail import CellDetails, cell_details
     from Heatmap.aggregation.colouring import colorize
     from Heatmap.aggregation.grid import GridSpec
     from Heatmap.aggregation.grid_builder import build_grid
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PALETTES",
+    "CellDetails",
     "GridSpec",
     "HeatmapImage",
     "ImageBuilder",
@@ -31,6 +33,7 @@ __all__ = [
     "RenderOptions",
     "auto_spec",
     "build_grid",
+    "cell_details",
     "colorize",
     "manual_spec",
     "palette_names",
@@ -39,6 +42,7 @@ __all__ = [
 
 _HOMES = {
     "PALETTES": "palettes",
+    "CellDetails": "cell_detail",
     "GridSpec": "grid",
     "HeatmapImage": "image_builder",
     "ImageBuilder": "image_builder",
@@ -49,6 +53,7 @@ _HOMES = {
     "RenderOptions": "options",
     "auto_spec": "resolution",
     "build_grid": "grid_builder",
+    "cell_details": "cell_detail",
     "colorize": "colouring",
     "manual_spec": "resolution",
     "palette_names": "palettes",

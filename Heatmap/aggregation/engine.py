@@ -16,28 +16,71 @@ if TYPE_CHECKING:
 
     from Heatmap.aggregation.event_batch import EventBatch
     from Heatmap.aggregation.grid import GridSpec
-    from Heatmap.aggregation.normalization import LevelTable
+    from Heatmap.aggregation.image_buffer import Canvas
+    from Heatmap.columns import EventColumns
 
 EngineName = Literal["numpy", "numba"]
 
 
 @dataclass(frozen=True, slots=True)
 class RawCells:
-    """Plain sums per cell of a padded grid. The arrays belong to the engine and hold until its next call.
+    """Plain sums per cell of a padded grid, packed column by column: only the rows between the lowest and the highest
+    occupied one are there. The arrays belong to the engine and hold until it bins again.
 
     Attributes
     ----------
-    sums
-        float32 (channels, cols, rows), C order: a column of the picture is contiguous. Row 0 is the lowest price.
-    extents
-        int32 (channels, cols, 2): the occupied rows of a column lie in ``[extent 0, extent 1)``; empty: 0, 0.
+    cells
+        float32 (N,). A column's rows of channel 0, then those of channel 1 if there are two. Row 0 is the lowest price.
+    places
+        int64 (cols, 3): a column holds the rows ``[place 0, place 1)`` of each channel, from ``cells[place 2]`` on.
+        An empty column holds no row.
+    channels, rows
+        How many there are; rows with padding.
+    occupied
+        How many cells are occupied by any channel.
     inside
         How many events lie in the grid itself, its padding not counted.
+    found
+        How many events lie in the padded grid.
+    kept
+        How many events in the time range of the padded grid count, whatever their price.
+    largest
+        float32 (K,): the largest of the occupied cells, summed over the channels, in any order; perhaps none.
     """
 
-    sums: NDArray[np.float32]
-    extents: NDArray[np.int32]
+    cells: NDArray[np.float32]
+    places: NDArray[np.int64]
+    channels: int
+    rows: int
+    occupied: int
     inside: int
+    found: int
+    kept: int
+    largest: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class TouchedCells:
+    """The occupied cells of a sparse grid without padding, one by one. The arrays hold until the engine bins again.
+
+    Attributes
+    ----------
+    positions
+        int64 (K,): the pixel of each cell, counted through the image, whose row 0 is the highest price.
+    values
+        float32 (K,), the sum of each.
+    inside, found, kept
+        See `RawCells`.
+    """
+
+    positions: NDArray[np.int64]
+    values: NDArray[np.float32]
+    inside: int
+    found: int
+    kept: int
+
+
+Cells = RawCells | TouchedCells
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +94,9 @@ class PaintPlan:
         spot[c]   = max(trail_strength * heat[c], max over k of col_weights[k] * lifted[c + k])
         value[r]  = max over q of row_weights[q] * spot[r + q]
 
-    The colour is ``colours[share, level(sum of the channels)]``, all in float32.
+    With two channels the same is done for both and for x their sum: that third value is the size, and the second one's
+    part of the first two is the share. So where the flanks of opposite sides meet, nothing is added up.
+    The colour is ``colours[share, level(size)]``, all in float32.
 
     Attributes
     ----------
@@ -67,8 +112,8 @@ class PaintPlan:
         Share of the heat that is shown.
     trail_start
         float32 (channels, rows + 2 * pad_rows): heat that comes in from the left.
-    levels
-        See `LevelTable`.
+    edges
+        float32 (255,), from `level_edges`; looked up as by `LevelTable`.
     colours
         uint32 (shares, 256): four bytes RGBA each. One share per channel count 1; else by the share of channel 1.
     """
@@ -81,8 +126,46 @@ class PaintPlan:
     trail_factor: np.float32
     trail_strength: np.float32
     trail_start: NDArray[np.float32]
-    levels: LevelTable
+    edges: NDArray[np.float32]
     colours: NDArray[np.uint32]
+
+    @property
+    def is_sharp(self) -> bool:
+        """True if every event stays in its own cell."""
+        return self.pad_cols == self.pad_rows == 0 and self.trail_factor == 0
+
+
+class LiveCells(Protocol):
+    """A grid that takes up new events at the cost of the columns they lie in, and sums as `Engine.bin_events` does."""
+
+    @property
+    def cells(self) -> RawCells:
+        """The cells, to be painted. Its counts are those of the beginning."""
+        ...
+
+    def watch(self, lower: float, upper: float, elsewhere: NDArray[np.float32] | None) -> None:
+        """Count the occupied cells, and those below and above these values, from now on.
+
+        ``elsewhere``: all cells of the window if they are not all in the grid, else None.
+        """
+        ...
+
+    def percentile_stays(self, percentile: float) -> bool:
+        """Return True if this percentile of the occupied cells lies between the values watched."""
+        ...
+
+    def update(self, columns: EventColumns, first: int, newer: EventColumns) -> tuple[int, int] | None:
+        """Take up ``newer`` events; return the range of padded columns that changed.
+
+        They are contained in ``columns``, whose events from index ``first`` on are those of the window.
+        None, with nothing changed, if one of them that counts lies outside the padded grid.
+        """
+        ...
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Events that count in the time range of the padded grid, and events in the grid itself."""
+        ...
 
 
 class Engine(Protocol):
@@ -93,16 +176,60 @@ class Engine(Protocol):
         """Which engine this is."""
         ...
 
-    def bin_events(self, batch: EventBatch, spec: GridSpec, *, pad_cols: int, pad_rows: int) -> RawCells:
-        """Sum the weights per cell of the padded grid, in float64; what lies outside is left out, not folded in."""
+    def bin_events(self, batch: EventBatch, spec: GridSpec, *, pad_cols: int, pad_rows: int, tail: float) -> RawCells:
+        """Sum the weights per cell of the padded grid, in float64; what lies outside is left out, not folded in.
+
+        ``tail`` is the share of the occupied cells that `cell_percentile` will ask for, from the largest on; a hint.
+        """
+        ...
+
+    def bin_touched(self, batch: EventBatch, spec: GridSpec) -> TouchedCells | None:
+        """Sum the weights per cell as `bin_events` does, one channel only, where that is cheaper; else None."""
+        ...
+
+    def grid_of(self, cells: RawCells, channel: int) -> NDArray[np.float32]:
+        """Return one channel as a new array, float32 (rows, cols), C order, row 0 the lowest price."""
+        ...
+
+    def cell_values(self, cells: Cells) -> NDArray[np.float32]:
+        """Return all occupied cells, summed over the channels; float32 (K,), unordered."""
+        ...
+
+    def cell_percentile(self, cells: Cells, percentile: float) -> float:
+        """Return the exact percentile of the occupied cells, as `clip_reference` defines it."""
+        ...
+
+    def percentile(self, values: NDArray[np.float32], percentile: float) -> float:
+        """Return `clip_reference` of these values, all positive."""
         ...
 
     def occupied_sums(self, batch: EventBatch, time_bin_ms: int, price_bin: float) -> NDArray[np.float32]:
-        """Return the sum of every occupied cell, over all channels and wherever it lies; float32 (K,), unordered."""
+        """Return the sum over the channels of every occupied cell, wherever it lies; float32 (K,), unordered."""
         ...
 
-    def paint(self, cells: RawCells, plan: PaintPlan, out: NDArray[np.uint32]) -> None:
-        """Fill ``out``, uint32 (rows, cols), C order, row 0 the highest price."""
+    def count_kept(self, batch: EventBatch) -> int:
+        """Return how many events count."""
+        ...
+
+    def paint(self, cells: Cells, plan: PaintPlan, canvas: Canvas, cols: tuple[int, int] | None = None) -> None:
+        """Fill the canvas, or only its columns ``[cols 0, cols 1)``, which begin and end whole spans of the canvas."""
+        ...
+
+    def positive_values(self, grid: NDArray[np.float32]) -> NDArray[np.float32] | None:
+        """Return all cells above 0 of any grid, unordered; None if one is negative or not finite."""
+        ...
+
+    def colour_grid(
+        self, grid: NDArray[np.float32], edges: NDArray[np.float32], colours: NDArray[np.uint32]
+    ) -> NDArray[np.uint32]:
+        """Return the image of a grid (rows, cols), C order, row 0 the lowest price, turned upside down; a new array.
+
+        ``colours`` (256,) by level; a cell above 0 has level 1 at least.
+        """
+        ...
+
+    def live_cells(self, batch: EventBatch, spec: GridSpec, *, pad_cols: int, pad_rows: int) -> LiveCells | None:
+        """Return cells that can take up new events, or None if this engine would not be faster by them."""
         ...
 
 

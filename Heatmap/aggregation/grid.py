@@ -138,6 +138,8 @@ class GridSpec:
 
     def padded(self, cols: int, rows: int) -> GridSpec:
         """Return this grid with ``cols`` more columns left and right and ``rows`` more rows above and below."""
+        if cols == rows == 0:
+            return self
         return GridSpec(
             t0_ms=self.t0_ms - cols * self.time_bin_ms,
             time_bin_ms=self.time_bin_ms,

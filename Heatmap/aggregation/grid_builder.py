@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from Heatmap.aggregation.grid import GridSpec
+    from Heatmap.aggregation.options import Sides
 
 
 def build_grid(
@@ -22,6 +23,8 @@ def build_grid(
     weight: NDArray[np.float64],
     spec: GridSpec,
     *,
+    is_long: NDArray[np.bool_] | None = None,
+    sides: Sides = "both",
     engine: Engine | None = None,
 ) -> NDArray[np.float32]:
     """Sum the weights of events per cell.
@@ -36,6 +39,10 @@ def build_grid(
         float64 (N,), finite; what is summed, usually dollars.
     spec
         The grid; see `GridSpec`. Events outside are left out, not folded into its edges.
+    is_long
+        bool (N,), True where a long was liquidated; needed for one side only.
+    sides
+        "both", "long" or "short": whose events to sum.
     engine
         By default the fastest that needs no compiling in this process.
 
@@ -46,17 +53,22 @@ def build_grid(
     Raises
     ------
     GridError
-        The three arrays are not one-dimensional and equally long.
+        The arrays are not one-dimensional and equally long, or one side is wanted without ``is_long``.
     """
     ts_ms = np.ascontiguousarray(ts_ms, np.int64)
     price = np.ascontiguousarray(price, np.float64)
     weight = np.ascontiguousarray(weight, np.float64)
     if ts_ms.ndim != 1 or not ts_ms.shape == price.shape == weight.shape:
         raise GridError(f"expected three equally long arrays, was {ts_ms.shape}, {price.shape} and {weight.shape}")
+    if sides != "both":
+        if is_long is None or is_long.shape != ts_ms.shape:
+            raise GridError(f"is_long: expected one for each event to tell the {sides} ones")
+        chosen = np.asarray(is_long, np.bool_) == (sides == "long")
+        ts_ms, price, weight = ts_ms[chosen], price[chosen], weight[chosen]
     if (ts_ms[1:] < ts_ms[:-1]).any():
         order = np.argsort(ts_ms, kind="stable")
         ts_ms, price, weight = ts_ms[order], price[order], weight[order]
-    batch = EventBatch(ts_ms, price, weight, np.zeros(ts_ms.size, np.uint8), 1)
+    batch = EventBatch.of_weights(ts_ms, price, weight)
     engine = engine if engine is not None else new_engine()
-    cells = engine.bin_events(batch, spec, pad_cols=0, pad_rows=0)
-    return np.array(cells.sums[0].T, order="C")
+    cells = engine.bin_events(batch, spec, pad_cols=0, pad_rows=0, tail=0.0)
+    return engine.grid_of(cells, 0)

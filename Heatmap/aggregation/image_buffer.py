@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -12,27 +13,66 @@ if TYPE_CHECKING:
 
 _KEPT: Final = 4
 
+# Columns of an image whose painted rows are remembered together: one cache line of pixels.
+SPAN_COLS: Final = 16
+
+
+@dataclass(slots=True)
+class Canvas:
+    """Memory of an image, and where it is not empty, so that clearing costs no more than was painted.
+
+    Attributes
+    ----------
+    rgba
+        uint8 (rows, cols, 4), C order.
+    spans
+        int32 (ceil(cols / 16), 2): in these 16 columns all but the rows ``[span 0, span 1)``, counted from the lowest
+        price, is transparent.
+    cells
+        int64 (K,): single pixels, counted through the image, that may be painted as well.
+    version
+        Number of the image it holds; 0 for none. For those who bring an older image up to date.
+    """
+
+    rgba: NDArray[np.uint8]
+    spans: NDArray[np.int32]
+    cells: NDArray[np.int64]
+    version: int = 0
+
+    @classmethod
+    def empty(cls, rows: int, cols: int) -> Canvas:
+        """Return a transparent canvas."""
+        spans = np.zeros((-(-cols // SPAN_COLS), 2), np.int32)
+        return cls(np.zeros((rows, cols, 4), np.uint8), spans, np.empty(0, np.int64))
+
+    @property
+    def pixels(self) -> NDArray[np.uint32]:
+        """The image as uint32 (rows, cols). A view, which counts as a holder: not to be kept."""
+        return self.rgba.view(np.uint32)[:, :, 0]
+
 
 class ImageBuffers:
-    """Hands out image arrays and takes back those that nobody holds any more.
+    """Hands out canvases and takes back those whose image nobody holds any more.
 
-    An array is reused only when the pool's own reference is the last one. A view keeps its array alive and counts as
+    An array is reused only when the canvas's own reference is the last one. A view keeps its array alive and counts as
     a holder, so a picture that is still looked at is never overwritten, however long it is kept.
     """
 
     def __init__(self) -> None:
-        self._arrays: list[NDArray[np.uint8]] = [np.empty((1, 1, 4), np.uint8)]
+        self._canvases = [Canvas.empty(1, 1)]
         # How many references an idle array has as seen from here differs between Python versions: measured, not known.
-        self._idle_references = sys.getrefcount(self._arrays[0])
+        self._idle_references = sys.getrefcount(self._canvases[0].rgba)
 
-    def take(self, rows: int, cols: int) -> NDArray[np.uint8]:
-        """Return an array (rows, cols, 4) of undefined content that nobody else holds."""
+    def take(self, rows: int, cols: int) -> Canvas:
+        """Return a canvas of this size, with whatever was painted last, whose image nobody else holds."""
         shape = (rows, cols, 4)
-        for index in range(len(self._arrays)):
-            if self._arrays[index].shape == shape and sys.getrefcount(self._arrays[index]) == self._idle_references:
-                self._arrays.append(self._arrays.pop(index))
-                return self._arrays[-1]
-        fresh = np.empty(shape, np.uint8)
-        self._arrays = [*(array for array in self._arrays if array.shape == shape)][1 - _KEPT :]
-        self._arrays.append(fresh)
+        # The one painted last comes first: it may be up to date but for a few columns.
+        for index in reversed(range(len(self._canvases))):
+            canvas = self._canvases[index]
+            if canvas.rgba.shape == shape and sys.getrefcount(canvas.rgba) == self._idle_references:
+                self._canvases.append(self._canvases.pop(index))
+                return canvas
+        fresh = Canvas.empty(rows, cols)
+        self._canvases = [canvas for canvas in self._canvases if canvas.rgba.shape == shape][1 - _KEPT :]
+        self._canvases.append(fresh)
         return fresh

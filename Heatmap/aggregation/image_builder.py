@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from Heatmap.aggregation.engine import Engine, EngineName, PaintPlan, new_engine
+from Heatmap.aggregation.engine import Cells, Engine, EngineName, new_engine
 from Heatmap.aggregation.event_batch import EventBatch
 from Heatmap.aggregation.image_buffer import ImageBuffers
-from Heatmap.aggregation.normalization import LevelTable, clip_reference, level_edges
+from Heatmap.aggregation.live_frame import LiveFrame
+from Heatmap.aggregation.normalization import Scale, level_edges
+from Heatmap.aggregation.options import MAX_PERCENT, Normalization
+from Heatmap.aggregation.paint_plan import paint_plan, reach
 from Heatmap.aggregation.palettes import Palette, find_palette
-from Heatmap.aggregation.trail import column_factor, heat_from_the_left
 from Heatmap.clock import SYSTEM_CLOCK, Clock
 from Heatmap.columns import EventColumns
 
@@ -24,17 +25,16 @@ if TYPE_CHECKING:
     from Heatmap.aggregation.grid import GridSpec
     from Heatmap.aggregation.options import RenderOptions
 
-# The level at which an occupied cell is shown at least: a small liquidation is faint, not absent.
-FAINTEST_EVENT_LEVEL: Final = 32
-
-# A spot reaches as far as its Gaussian keeps a thousandth of the middle, the least that log still colours.
-_SPOT_REACH_SIGMAS: Final = math.sqrt(2 * math.log(1000))
-
 # Decayed weights are relative to a moment; past so many half-lives from it they are computed afresh, long before
 # float32 runs out of range.
 _REBASE_HALF_LIVES: Final = 16
 
 _KEPT_SCALES: Final = 16
+
+# Even the maximum is one of a few cells.
+_LEAST_TAIL: Final = 1e-3
+
+_NO_VALUES: Final = np.empty(0, np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,11 @@ class HeatmapImage:
         Events of the window that the options let through but that lie outside the grid.
     level_edges
         float32 (255,): dollars at which each level from 1 to 255 begins (infinite if the window is empty); for legends.
+    serial
+        Counts the images of a builder, from 1 on.
+    dirty_cols
+        This image equals the one with the serial before, apart from the columns ``[dirty 0, dirty 1)``. None: it may
+        differ everywhere. Who missed that image must take all of this one.
     """
 
     rgba: NDArray[np.uint8]
@@ -70,12 +75,8 @@ class HeatmapImage:
     events: int
     outside: int
     level_edges: NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True)
-class _Scale:
-    reference: float
-    edges: NDArray[np.float32]
+    serial: int = 0
+    dirty_cols: tuple[int, int] | None = None
 
 
 class ImageBuilder:
@@ -102,7 +103,9 @@ class ImageBuilder:
         self._decayed_key: tuple[object, ...] = ()
         self._decayed = self._selection
         self._as_of_ms = 0
-        self._scales: OrderedDict[tuple[object, ...], _Scale] = OrderedDict()
+        self._scales: OrderedDict[tuple[object, ...], Scale] = OrderedDict()
+        self._serial = 0
+        self._frame: LiveFrame | None = None
 
     @property
     def engine_name(self) -> EngineName:
@@ -123,8 +126,12 @@ class ImageBuilder:
         *,
         now_ms: int,
         window_start_ms: int,
+        newer: EventColumns | None = None,
     ) -> HeatmapImage:
         """Return the picture of the events on a grid.
+
+        If only ``newer`` events were added since the last call, only what they touch is computed and painted, at the
+        scale of the last image, as long as the exact one stays within `REFERENCE_TOLERANCE` of it.
 
         Parameters
         ----------
@@ -138,6 +145,8 @@ class ImageBuilder:
             Right edge of the window, ms since the epoch: the moment decay is measured from.
         window_start_ms
             Left edge of the window, ms since the epoch.
+        newer
+            The events, ascending in time, by which ``columns`` differ from those of the last call. None: not known.
 
         Raises
         ------
@@ -147,38 +156,79 @@ class ImageBuilder:
         started_s = self._clock.monotonic_s()
         engine = self._engine
         palette = find_palette(options.palette)
+        if newer is not None and self._frame is not None:
+            image = self._follow(
+                self._frame,
+                columns,
+                newer,
+                wanted=(engine, spec, options, window_start_ms),
+                started_s=started_s,
+            )
+            if image is not None:
+                return image
         selection = self._select(columns, options, palette, window_start_ms)
-        scale = self._scale(engine, selection, spec, options)
         batch, fade = self._decay(selection, options, now_ms)
-
-        pad_cols, pad_rows = _reach(options.sigma_cols), _reach(options.sigma_rows)
-        padded = spec.padded(pad_cols, pad_rows)
-        factor, heat = _trail(batch, padded, options)
-        plan = PaintPlan(
-            pad_cols=pad_cols,
-            pad_rows=pad_rows,
-            col_weights=_gaussian(options.sigma_cols, pad_cols),
-            row_weights=_gaussian(options.sigma_rows, pad_rows),
-            floors=_floors(float(scale.edges[FAINTEST_EVENT_LEVEL - 1]), padded, options, self._as_of_ms),
-            trail_factor=factor,
-            trail_strength=np.float32(options.trail_strength),
-            trail_start=heat,
-            # Weights are relative to the moment they were decayed to; time passing moves the scale by one scalar.
-            levels=LevelTable.from_edges((scale.edges.astype(np.float64) / fade).astype(np.float32)),
-            colours=_colours(palette, options),
+        scale, cells, is_whole = self._bin(engine, selection, batch, spec, options)
+        plan = paint_plan(batch, spec, options, palette=palette, edges=scale.edges, as_of_ms=self._as_of_ms, fade=fade)
+        kept_elsewhere = _kept_elsewhere(engine, batch, spec, options)
+        canvas = self._buffers.take(spec.rows, spec.cols)
+        engine.paint(cells, plan, canvas)
+        self._serial += 1
+        canvas.version = self._serial
+        self._frame = LiveFrame(
+            engine,
+            columns,
+            selection,
+            spec=spec,
+            options=options,
+            plan=plan,
+            scale=scale,
+            is_whole=is_whole,
+            kept_elsewhere=kept_elsewhere,
+            serial=self._serial,
         )
-        rgba = self._buffers.take(spec.rows, spec.cols)
-        cells = engine.bin_events(batch, spec, pad_cols=pad_cols, pad_rows=pad_rows)
-        engine.paint(cells, plan, rgba.view(np.uint32)[:, :, 0])
         return HeatmapImage(
-            rgba=rgba,
+            rgba=canvas.rgba,
             spec=spec,
             reference=scale.reference,
             engine=engine.name,
             build_ms=(self._clock.monotonic_s() - started_s) * 1000.0,
             events=cells.inside,
-            outside=len(batch) - cells.inside,
+            outside=kept_elsewhere + cells.kept - cells.inside,
             level_edges=scale.edges,
+            serial=self._serial,
+        )
+
+    def _follow(
+        self,
+        frame: LiveFrame,
+        columns: EventColumns,
+        newer: EventColumns,
+        *,
+        wanted: tuple[Engine, GridSpec, RenderOptions, int],
+        started_s: float,
+    ) -> HeatmapImage | None:
+        """Return the last image with the newer events added; None if all must be built anew."""
+        if not frame.continues(columns, newer, *wanted):
+            return None
+        dirty = frame.add(columns, newer)
+        if dirty is None:
+            self._frame = None
+            return None
+        self._serial += 1
+        canvas = frame.paint(self._buffers, dirty, self._serial)
+        kept, inside = frame.counts
+        return HeatmapImage(
+            rgba=canvas.rgba,
+            spec=frame.spec,
+            reference=frame.scale.reference,
+            engine=self._engine.name,
+            build_ms=(self._clock.monotonic_s() - started_s) * 1000.0,
+            events=inside,
+            outside=frame.kept_elsewhere + kept - inside,
+            level_edges=frame.scale.edges,
+            serial=self._serial,
+            dirty_cols=dirty,
         )
 
     def _select(
@@ -200,19 +250,39 @@ class ImageBuilder:
             self._scales.clear()
         return self._selection
 
-    def _scale(self, engine: Engine, selection: EventBatch, spec: GridSpec, options: RenderOptions) -> _Scale:
-        """Return the scale of the whole window at these bins: cells count before decay and wherever they lie."""
+    def _bin(
+        self, engine: Engine, selection: EventBatch, batch: EventBatch, spec: GridSpec, options: RenderOptions
+    ) -> tuple[Scale, Cells, bool]:
+        """Return the scale of the whole window at these bins, the cells of the grid, and if they are all there are.
+
+        The scale is made of cells before decay, wherever they lie: where that is the grid itself, one walk serves both.
+        """
         key = (spec.time_bin_ms, spec.price_bin, options.clip_percentile, options.normalization)
-        if key in self._scales:
+        scale = self._scales.get(key)
+        pad_cols, pad_rows = reach(options.sigma_cols), reach(options.sigma_rows)
+        covers_time = batch is selection and _covers_time(selection, spec, pad_cols)
+        cells: Cells | None = None
+        if pad_cols == pad_rows == 0 and options.half_life_ms is options.trail_half_life_ms is None:
+            cells = engine.bin_touched(batch, spec)
+        if cells is None:
+            tail = 0.0 if scale is not None or not covers_time else _tail(options)
+            cells = engine.bin_events(batch, spec, pad_cols=pad_cols, pad_rows=pad_rows, tail=tail)
+        is_whole = covers_time and cells.found == cells.kept
+        if scale is not None:
             self._scales.move_to_end(key)
-            return self._scales[key]
-        values = engine.occupied_sums(selection, spec.time_bin_ms, spec.price_bin)
-        reference = clip_reference(values, options.clip_percentile)
-        scale = _Scale(reference, level_edges(options.normalization, reference, values))
+            return scale, cells, is_whole
+        by_rank = options.normalization is Normalization.RANK
+        if is_whole:
+            reference = engine.cell_percentile(cells, options.clip_percentile)
+            values = engine.cell_values(cells) if by_rank else _NO_VALUES
+        else:
+            values = engine.occupied_sums(selection, spec.time_bin_ms, spec.price_bin)
+            reference = engine.percentile(values, options.clip_percentile)
+        scale = Scale(reference, level_edges(options.normalization, reference, values))
         self._scales[key] = scale
         if len(self._scales) > _KEPT_SCALES:
             self._scales.popitem(last=False)
-        return scale
+        return scale, cells, is_whole
 
     def _decay(self, selection: EventBatch, options: RenderOptions, now_ms: int) -> tuple[EventBatch, float]:
         """Return decayed events and the factor by which they have faded since the moment they are relative to."""
@@ -234,43 +304,27 @@ def _same(key: tuple[object, ...], other: tuple[object, ...]) -> bool:
     return all(a is b if isinstance(a, EventColumns | EventBatch) else a == b for a, b in zip(key, other, strict=True))
 
 
-def _reach(sigma_cells: float) -> int:
-    return math.floor(sigma_cells * _SPOT_REACH_SIGMAS)
+def _covers_time(batch: EventBatch, spec: GridSpec, pad_cols: int) -> bool:
+    """Return True if no event lies left or right of the padded grid."""
+    if not len(batch):
+        return True
+    margin_ms = pad_cols * spec.time_bin_ms
+    return bool(batch.ts_ms[0] >= spec.t0_ms - margin_ms and batch.ts_ms[-1] < spec.end_ms + margin_ms)
 
 
-def _gaussian(sigma_cells: float, pad: int) -> NDArray[np.float32]:
-    """Return float32 (2 * pad + 1,) with 1.0 in the middle: a lone event's spot peaks at its own value."""
-    if pad == 0:
-        return np.ones(1, np.float32)
-    distance = np.arange(-pad, pad + 1) / sigma_cells
-    weights: NDArray[np.float32] = np.exp(-0.5 * distance**2).astype(np.float32)
-    return weights
+def _tail(options: RenderOptions) -> float:
+    """Return which share of the occupied cells the scale is made from, from the largest on."""
+    if options.normalization is Normalization.RANK:
+        return 1.0
+    return 1.0 - options.clip_percentile / MAX_PERCENT + _LEAST_TAIL
 
 
-def _trail(batch: EventBatch, padded: GridSpec, options: RenderOptions) -> tuple[np.float32, NDArray[np.float32]]:
-    """Return the fading per column (0 for no trail) and the heat that enters from the left."""
-    half_life_ms = options.trail_half_life_ms
-    if half_life_ms is None or options.trail_strength == 0:
-        return np.float32(0), np.zeros((batch.channels, padded.rows), np.float32)
-    return (
-        column_factor(padded.time_bin_ms, half_life_ms),
-        heat_from_the_left(batch, padded, half_life_ms),
-    )
-
-
-def _floors(floor: float, padded: GridSpec, options: RenderOptions, as_of_ms: int) -> NDArray[np.float32]:
-    """Return the least strength of an occupied cell per column; it decays as the events of the column do."""
-    if options.half_life_ms is None:
-        return np.full(padded.cols, floor, np.float32)
-    middles_ms = padded.t0_ms + (np.arange(padded.cols) + 0.5) * padded.time_bin_ms
-    age_ms = np.maximum(as_of_ms - middles_ms, 0)
-    floors: NDArray[np.float32] = (floor * np.exp2(age_ms / -options.half_life_ms)).astype(np.float32)
-    return floors
-
-
-def _colours(palette: Palette, options: RenderOptions) -> NDArray[np.uint32]:
-    tables = palette.for_background(options.dark_background)
-    if palette.is_bivariate and options.sides != "both":
-        share = -1 if options.sides == "long" else 0
-        tables = tables[share][np.newaxis]
-    return np.ascontiguousarray(tables).view(np.uint32)[:, :, 0]
+def _kept_elsewhere(engine: Engine, batch: EventBatch, spec: GridSpec, options: RenderOptions) -> int:
+    """Return how many events that count lie left or right of the padded grid."""
+    pad_cols = reach(options.sigma_cols)
+    if _covers_time(batch, spec, pad_cols):
+        return 0
+    margin_ms = pad_cols * spec.time_bin_ms
+    first = int(batch.ts_ms.searchsorted(spec.t0_ms - margin_ms))
+    last = int(batch.ts_ms.searchsorted(spec.end_ms + margin_ms))
+    return engine.count_kept(batch.part(0, first)) + engine.count_kept(batch.part(last, len(batch)))

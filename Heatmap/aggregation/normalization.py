@@ -38,6 +38,27 @@ _SHARE_TO_FRACTION: Final[dict[Normalization, Callable[[NDArray[np.float64]], ND
 }
 
 
+# The shares at which the levels from 1 on begin. Levels are rounded: each begins midway between two whole shares.
+_FRACTIONS: Final = {
+    normalization: fraction((np.arange(1, TOP_LEVEL + 1) - 0.5) / TOP_LEVEL)
+    for normalization, fraction in _SHARE_TO_FRACTION.items()
+}
+
+
+def rank_of(count: int, percentile: float) -> tuple[int, float]:
+    """Return where the percentile of ``count`` sorted values lies: a rank from 0 on, and the way to the next one."""
+    position = percentile / 100 * (count - 1)
+    rank = min(int(position), count - 1)
+    return rank, position - rank
+
+
+def between(low: float, high: float, fraction: float) -> float:
+    """Interpolate as `numpy.percentile` does: exact at both ends, whatever the rounding."""
+    if fraction < 0.5:  # noqa: PLR2004 - the middle
+        return low + (high - low) * fraction
+    return high - (high - low) * (1 - fraction)
+
+
 def clip_reference(values: NDArray[np.float32], percentile: float) -> float:
     """Return the value to show at full colour: a percentile of the occupied cells, 0.0 if there are none.
 
@@ -46,12 +67,14 @@ def clip_reference(values: NDArray[np.float32], percentile: float) -> float:
     values
         float32 (K,), sums of the occupied cells, positive, in any order.
     percentile
-        In (0, 100], interpolated linearly as by `numpy.percentile`.
+        In (0, 100], interpolated linearly, in float64, as by `numpy.percentile`.
     """
     if not values.size:
         return 0.0
-    # Not the percentile of float32: its interpolation would round in float32 too.
-    return float(np.percentile(values.astype(np.float64), percentile))
+    rank, fraction = rank_of(values.size, percentile)
+    following = min(rank + 1, values.size - 1)
+    ordered = np.partition(values, (rank, following))
+    return between(float(ordered[rank]), float(ordered[following]), fraction)
 
 
 def level_edges(normalization: Normalization, reference: float, values: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -72,14 +95,38 @@ def level_edges(normalization: Normalization, reference: float, values: NDArray[
     """
     if reference <= 0:
         return np.full(TOP_LEVEL, np.inf, np.float32)
-    # Levels are rounded, hence the half: level k begins midway between the shares k - 1 and k.
-    shares = (np.arange(1, TOP_LEVEL + 1) - 0.5) / TOP_LEVEL
     if normalization is not Normalization.RANK:
-        return (reference * _SHARE_TO_FRACTION[normalization](shares)).astype(np.float32)
-    shown = np.minimum(values.astype(np.float64), reference)
-    flank = shown.min() * np.arange(1, _RANK_FLANK_LEVELS) / _RANK_FLANK_LEVELS
-    ranked = np.quantile(shown, np.linspace(0.0, 1.0, TOP_LEVEL - flank.size))
-    return np.concatenate([flank, ranked]).astype(np.float32)
+        return (reference * _FRACTIONS[normalization]).astype(np.float32)
+    lowest = min(float(values.min()), reference)
+    flank = lowest * np.arange(1, _RANK_FLANK_LEVELS) / _RANK_FLANK_LEVELS
+    ranked = np.minimum(_quantiles(values, TOP_LEVEL - flank.size), reference)
+    return np.concatenate([flank, np.maximum(ranked, lowest)]).astype(np.float32)
+
+
+def _quantiles(values: NDArray[np.float32], count: int) -> NDArray[np.float64]:
+    """Return ``count`` evenly spaced quantiles, down to the bucket of `LevelTable`: by counting, not by sorting."""
+    buckets = np.ascontiguousarray(values).view(np.int32) >> BUCKET_SHIFT
+    first = int(buckets.min())
+    reached = np.cumsum(np.bincount(buckets - first))
+    ranks = np.linspace(0.0, values.size - 1, count).astype(np.int64)
+    found = np.searchsorted(reached, ranks, side="right") + first
+    return (found << BUCKET_SHIFT).astype(np.int32).view(np.float32).astype(np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """What the colours of an image mean.
+
+    Attributes
+    ----------
+    reference
+        Dollars at full colour, from `clip_reference`.
+    edges
+        float32 (255,), from `level_edges`.
+    """
+
+    reference: float
+    edges: NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,17 +144,25 @@ class LevelTable:
     first_bucket: int
     levels: NDArray[np.uint8]
 
+    @staticmethod
+    def bounds(edges: NDArray[np.float32]) -> tuple[int, int]:
+        """Return the first bucket and how many there are in the table of these edges; (0, 1) for an empty window."""
+        if not math.isfinite(edges[0]):
+            return 0, 1
+        high = int(edges[-1:].view(np.int32)[0]) >> BUCKET_SHIFT
+        low = max((int(edges[:1].view(np.int32)[0]) >> BUCKET_SHIFT) - 1, high - _MAX_BUCKETS, 0)
+        return low, high + 1 - low
+
     @classmethod
     def from_edges(cls, edges: NDArray[np.float32]) -> LevelTable:
         """Build the table of `level_edges`; a value on or above an edge never falls below that edge's level."""
-        if not np.isfinite(edges[0]):
-            return cls(0, np.zeros(1, np.uint8))
-        low, high = (int(bucket) for bucket in edges[[0, -1]].view(np.int32) >> BUCKET_SHIFT)
-        low = max(low - 1, high - _MAX_BUCKETS, 0)
-        largest_bits = ((np.arange(low, high + 1, dtype=np.int64) + 1) << BUCKET_SHIFT) - 1
-        levels = np.searchsorted(edges, largest_bits.astype(np.int32).view(np.float32), side="right")
+        first, size = cls.bounds(edges)
+        if size == 1:
+            return cls(first, np.zeros(1, np.uint8))
+        buckets = np.maximum((np.ascontiguousarray(edges).view(np.int32) >> BUCKET_SHIFT) - first, 0)
+        levels = np.cumsum(np.bincount(buckets, minlength=size))
         levels[0] = 0
-        return cls(low, levels.astype(np.uint8))
+        return cls(first, levels.astype(np.uint8))
 
     def lookup(self, values: NDArray[np.float32]) -> NDArray[np.uint8]:
         """Return the level of each value; values are finite and not negative."""

@@ -1,4 +1,4 @@
-"""The horizontal profile: how many dollars were liquidated at each price."""
+"""The horizontal profile: how many dollars were liquidated at each price, by the very cells that are painted."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from Heatmap.aggregation.engine import Engine, new_engine
 from Heatmap.aggregation.event_batch import EventBatch
-from Heatmap.aggregation.grid import GridSpec, price_bins
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from Heatmap.aggregation.grid import GridSpec
     from Heatmap.columns import EventColumns
 
 
@@ -33,8 +34,10 @@ class PriceProfile:
     spec: GridSpec
 
 
-def price_profile(columns: EventColumns, spec: GridSpec, *, min_notional: float = 0.0) -> PriceProfile:
-    """Sum the events inside a grid over its time range, per price row and side.
+def price_profile(
+    columns: EventColumns, spec: GridSpec, *, min_notional: float = 0.0, engine: Engine | None = None
+) -> PriceProfile:
+    """Sum the cells of a grid over its time range, per price row and side.
 
     Parameters
     ----------
@@ -44,11 +47,11 @@ def price_profile(columns: EventColumns, spec: GridSpec, *, min_notional: float 
         See `GridSpec`.
     min_notional
         Events below this many dollars are left out.
+    engine
+        By default the fastest that needs no compiling in this process.
     """
-    visible = columns.between(spec.t0_ms, spec.end_ms)
-    batch = EventBatch.select(visible, first=0, sides="both", min_notional=min_notional, by_side=True)
-    rows = price_bins(batch.price, spec.price_bin) - spec.first_price_bin
-    inside = (rows >= 0) & (rows < spec.rows)
-    cells = batch.channel[inside].astype(np.int64) * spec.rows + rows[inside].astype(np.int64)
-    usd = np.bincount(cells, batch.weight[inside], minlength=2 * spec.rows).astype(np.float64, copy=False)
-    return PriceProfile(long_usd=usd[spec.rows :], short_usd=usd[: spec.rows], spec=spec)
+    batch = EventBatch.select(columns, first=0, sides="both", min_notional=min_notional, by_side=True)
+    engine = engine if engine is not None else new_engine()
+    cells = engine.bin_events(batch, spec, pad_cols=0, pad_rows=0, tail=0.0)
+    short_usd, long_usd = (engine.grid_of(cells, channel).sum(axis=1, dtype=np.float64) for channel in (0, 1))
+    return PriceProfile(long_usd=long_usd, short_usd=short_usd, spec=spec)

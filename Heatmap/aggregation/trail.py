@@ -31,12 +31,11 @@ def heat_from_the_left(batch: EventBatch, spec: GridSpec, half_life_ms: float) -
     """
     # A whole number: searching int64 for a float would convert every event first.
     earliest_ms = spec.t0_ms - math.ceil(_LIFETIME_HALF_LIVES * half_life_ms)
-    first, last = np.searchsorted(batch.ts_ms, [earliest_ms, spec.t0_ms], side="left")
-    part = slice(int(first), int(last))
-    rows = price_bins(batch.price[part], spec.price_bin) - spec.first_price_bin
+    part = batch.between(earliest_ms, spec.t0_ms).kept()
+    rows = price_bins(part.price, spec.price_bin) - spec.first_price_bin
     inside = (rows >= 0) & (rows < spec.rows)
-    cols_ago = spec.first_time_bin - batch.ts_ms[part][inside] // spec.time_bin_ms
-    left = batch.weight[part][inside] * np.exp2(cols_ago * (-spec.time_bin_ms / half_life_ms))
-    cells = batch.channel[part][inside].astype(np.int64) * spec.rows + rows[inside].astype(np.int64)
+    cols_ago = spec.first_time_bin - part.ts_ms[inside] // spec.time_bin_ms
+    left = part.weight[inside] * np.exp2(cols_ago * (-spec.time_bin_ms / half_life_ms))
+    cells = part.channel()[inside] * spec.rows + rows[inside].astype(np.int64)
     heat = np.bincount(cells, left, minlength=batch.channels * spec.rows)
     return heat.reshape(batch.channels, spec.rows).astype(np.float32)

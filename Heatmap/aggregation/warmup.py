@@ -58,7 +58,8 @@ def load_kernels(environment: dict[str, str]) -> int:
     How many kernels were not in the cache and have been compiled here: 0 after a good warm-up.
     """
     with numba_cache_in(environment):
-        from Heatmap.aggregation.numba_engine import NumbaEngine, compiled_here  # noqa: PLC0415 - loads Numba
+        from Heatmap.aggregation.kernel_call import compiled_here  # noqa: PLC0415 - loads Numba
+        from Heatmap.aggregation.numba_engine import NumbaEngine  # noqa: PLC0415
     builder = ImageBuilder(NumbaEngine())
     columns = EventColumns(np.array([500, 1500]), np.array([1.5, 2.5]), np.ones(2), np.array([True, False]))
     spec = GridSpec(t0_ms=0, time_bin_ms=1000, cols=4, price0=0.0, price_bin=1.0, rows=4)

@@ -1,98 +1,128 @@
-"""Events to RGBA: our engines beside the best combination of peers, in one run on one machine.
+"""Events to RGBA: our engines beside the best combinations of peers, in one run on one machine.
 
-Run with ``pytest tests/bench/test_kernel_bench.py --benchmark-enable --benchmark-group-by=group``. Without that each
-case runs once, as a test that it still works. Ratios within a group are what counts, not milliseconds.
+Run with ``pytest tests/bench/test_kernel_bench.py --benchmark-enable --benchmark-group-by=group``; the fault-free
+regime is the same under ``MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=4294967296``. Without
+``--benchmark-enable`` each case runs once, as a test that it still works. Ratios within a group are what counts, not
+milliseconds; pytest-benchmark records CPU and Python, ``extra_info`` the rest. The peers are in the dependency group
+``bench``; those that are not installed are skipped.
 """
 
 from __future__ import annotations
 
+from importlib.metadata import version
+
 import numpy as np
 import pytest
-from fast_histogram import histogram2d
 
-from Heatmap.aggregation import PALETTES, GridSpec, ImageBuilder, RenderOptions
+from Heatmap.aggregation import ImageBuilder
+from Heatmap.aggregation.crew import usable_threads
+from Heatmap.aggregation.event_batch import EventBatch
+from Heatmap.aggregation.image_buffer import Canvas
+from Heatmap.aggregation.normalization import level_edges
 from Heatmap.aggregation.numba_engine import NumbaEngine
 from Heatmap.aggregation.numpy_engine import NumpyEngine
+from Heatmap.aggregation.paint_plan import paint_plan
+from Heatmap.aggregation.palettes import find_palette
 from Heatmap.columns import EventColumns
+from Heatmap.commands.bench_job import COLS, LINEAR, LOG, LOOK, PEERS, ROWS, SPEC, Contest, market, ours
 
-ROWS, COLS, TIME_BIN_MS, PRICE_BIN = 380, 1700, 15_000, 4.0
-SPEC = GridSpec(
-    t0_ms=1_699_999_995_000, time_bin_ms=TIME_BIN_MS, cols=COLS, price0=99_240.0, price_bin=PRICE_BIN, rows=ROWS
-)
 WINDOW = {"now_ms": SPEC.end_ms, "window_start_ms": SPEC.t0_ms}
-SHARP = RenderOptions(palette="fire", sigma_cols=0, sigma_rows=0)
 
-counts = pytest.mark.parametrize("count", [1_000, 100_000, 1_000_000])
-
-
-def market(count):
-    """Events clustered around a wandering price."""
-    rng = np.random.default_rng(count)
-    ts_ms = np.sort(rng.integers(SPEC.t0_ms, SPEC.end_ms, count))
-    path = 100_000 + 400 * np.sin(np.linspace(0, 9, count)) + rng.normal(0, 60, count)
-    return EventColumns(ts_ms, path.round(1), np.exp(rng.normal(8, 2, count)), rng.random(count) < 0.5)
+counts = pytest.mark.parametrize("count", [1_000, 10_000, 100_000, 1_000_000])
+scales = pytest.mark.parametrize("options", [LOG, LINEAR], ids=["log", "linear"])
 
 
-def fresh_image(engine, columns, options):
-    """Everything from raw events on, as after a new event: no selection and no scale is remembered."""
-    builder = ImageBuilder(engine)
-
-    def build():
-        renewed = EventColumns(columns.ts_ms, columns.price, columns.notional, columns.is_long)
-        return builder.build(renewed, SPEC, options, **WINDOW)
-
-    return build
+def note(benchmark, group, threads=1):
+    benchmark.group = group
+    benchmark.extra_info |= {"threads": threads, "numpy": np.__version__, "numba": version("numba")}
 
 
 @counts
-def test_numba_whole_job(benchmark, count):
-    benchmark.group = f"whole job {count}"
-    image = benchmark(fresh_image(NumbaEngine(), market(count), SHARP))
-    assert image.events + image.outside == count
+@scales
+@pytest.mark.parametrize("threads", sorted({1, usable_threads()}))
+def test_ours(benchmark, count, options, threads):
+    note(benchmark, f"{options.normalization} {count}", threads)
+    image = benchmark(ours(NumbaEngine(threads), market(count), options))
+    assert image[..., 3].any()
 
 
 @counts
-def test_numpy_whole_job(benchmark, count):
-    benchmark.group = f"whole job {count}"
-    image = benchmark(fresh_image(NumpyEngine(), market(count), SHARP))
-    assert image.events + image.outside == count
+@scales
+def test_ours_before_the_kernels_are_loaded(benchmark, count, options):
+    note(benchmark, f"{options.normalization} {count}")
+    image = benchmark(ours(NumpyEngine(), market(count), options))
+    assert image[..., 3].any()
 
 
 @counts
-def test_numba_unchanged_events(benchmark, count):
-    """Panning: the same events again."""
-    benchmark.group = f"whole job {count}"
+@scales
+@pytest.mark.parametrize("peer", PEERS)
+def test_peer(benchmark, count, options, peer):
+    try:
+        run = PEERS[peer](Contest.of(market(count), linear=options is LINEAR))
+    except ImportError as error:
+        pytest.skip(f"{error.name} is not installed")
+    note(benchmark, f"{options.normalization} {count}")
+    image = benchmark(run)
+    assert image.shape == (ROWS, COLS, 4)
+    assert image[..., 3].any()
+
+
+@counts
+def test_the_default_look(benchmark, count):
+    """Both sides, spots, trail."""
+    note(benchmark, f"default look {count}", usable_threads())
+    image = benchmark(ours(NumbaEngine(), market(count), LOOK))
+    assert image[..., 3].any()
+
+
+@counts
+def test_unchanged_events(benchmark, count):
+    """Panning: the same events again, the scale is known."""
+    note(benchmark, f"{LOG.normalization} {count}", usable_threads())
     columns, builder = market(count), ImageBuilder(NumbaEngine())
-    image = benchmark(lambda: builder.build(columns, SPEC, SHARP, **WINDOW))
+    image = benchmark(lambda: builder.build(columns, SPEC, LOG, **WINDOW))
     assert image.events > 0
 
 
-@counts
-def test_numba_with_spots_and_trail(benchmark, count):
-    """The default look: both sides, spots, trail."""
-    benchmark.group = f"default look {count}"
-    options = RenderOptions(trail_half_life_ms=1_200_000)
-    image = benchmark(fresh_image(NumbaEngine(), market(count), options))
-    assert image.events > 0
+@pytest.mark.parametrize("size", [1, 1_000])
+def test_new_events_on_a_map_of_100_000(benchmark, size):
+    note(benchmark, "live")
+    builder, rng = ImageBuilder(NumbaEngine()), np.random.default_rng(size)
+    columns = [market(100_000)]
+    builder.build(columns[0], SPEC, LOG, **WINDOW)
+
+    def more():
+        newer = EventColumns(
+            np.sort(rng.integers(SPEC.end_ms - 4 * SPEC.time_bin_ms, SPEC.end_ms, size)),
+            (100_160 + rng.normal(0, 60, size)).round(1),
+            np.full(size, 1500.0),
+            rng.random(size) < 0.5,
+        )
+        columns[0] = columns[0].merged(newer)
+        return (columns[0], newer), {}
+
+    def add(all_of_them, newer):
+        return builder.build(all_of_them, SPEC, LOG, **WINDOW, newer=newer)
+
+    image = benchmark.pedantic(add, setup=more, rounds=60, warmup_rounds=2)
+    assert image.dirty_cols is not None
+    assert image.dirty_cols[0] >= COLS - 4
 
 
-@counts
-def test_peer_whole_job(benchmark, count):
-    """fast-histogram, then NumPy's log, percentile and table look-up."""
-    benchmark.group = f"whole job {count}"
-    columns = market(count)
-    ts_ms = columns.ts_ms.astype(float)
-    table = PALETTES["fire"].tables[0]
-    ranges = [[SPEC.price0, SPEC.price1], [SPEC.t0_ms, SPEC.end_ms]]
+def test_painting_anew(benchmark):
+    note(benchmark, "recolour", usable_threads())
+    engine = NumbaEngine()
+    batch = EventBatch.select(market(100_000), first=0, sides="both", min_notional=0.0, by_side=False)
+    cells = engine.bin_events(batch, SPEC, pad_cols=0, pad_rows=0, tail=0.0)
+    edges = level_edges(LOG.normalization, engine.cell_percentile(cells, 99.5), np.empty(0, np.float32))
+    plan = paint_plan(batch, SPEC, LOG, palette=find_palette(LOG.palette), edges=edges, as_of_ms=SPEC.end_ms, fade=1.0)
+    canvas = Canvas.empty(ROWS, COLS)
+    benchmark(lambda: engine.paint(cells, plan, canvas))
+    assert canvas.rgba.any()
 
-    def build():
-        grid = histogram2d(columns.price, ts_ms, bins=[ROWS, COLS], range=ranges, weights=columns.notional)
-        reference = np.percentile(grid[grid > 0], 99.5)
-        share = np.log1p(np.minimum(grid / reference, 1) * 1000) / np.log1p(1000)
-        return table[np.rint(share * 255).astype(np.uint8)][::-1]
 
-    image = benchmark(build)
-    ours = fresh_image(NumpyEngine(), columns, SHARP)().rgba
-    # Ours lifts the faintest events; apart from them a level or two by rounding.
-    strong = image[..., 3] > table[40, 3]
-    assert np.abs(image[strong].astype(int) - ours[strong]).mean() < 2
+def test_filling_an_image_with_a_constant(benchmark):
+    note(benchmark, "recolour")
+    image = np.empty((ROWS, COLS), np.uint32)
+    benchmark(lambda: image.fill(7))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from Heatmap.aggregation import GridSpec, build_grid
 from Heatmap.aggregation.engine import PaintPlan, RawCells
 from Heatmap.aggregation.event_batch import EventBatch
-from Heatmap.aggregation.normalization import LevelTable
+from Heatmap.aggregation.image_buffer import Canvas
 from Heatmap.aggregation.numba_engine import NumbaEngine
 from Heatmap.aggregation.numpy_engine import NumpyEngine
 
@@ -145,31 +145,36 @@ def test_occupied_sums_are_the_cells_of_the_whole_world(market):
     spec, events = market
     everything = grid_of(events, spec.padded(cols=3, rows=3), NumpyEngine)
     ts_ms, price, weight = np.array(sorted(events), float).reshape(-1, 3).T
-    batch = EventBatch(ts_ms.astype(np.int64), price.copy(), weight.copy(), np.zeros(ts_ms.size, np.uint8), 1)
+    batch = EventBatch.of_weights(ts_ms.astype(np.int64), price.copy(), weight.copy())
     for engine in (NumpyEngine(), NumbaEngine()):
         sums = engine.occupied_sums(batch, spec.time_bin_ms, spec.price_bin)
         np.testing.assert_allclose(np.sort(sums), np.sort(everything[everything > 0]), rtol=1e-6)
 
 
 def plain_paint(sums, plan, rows, cols):
-    """`PaintPlan`'s formula, cell by cell, in float64."""
+    """`PaintPlan`'s formula, cell by cell, in float64: the channels, and their sum if there are two."""
     channels, padded_cols, padded_rows = sums.shape
-    values = np.zeros((channels, rows, cols))
-    for ch in range(channels):
-        heat = plan.trail_start[ch].astype(float)
+    layers = [*sums.astype(float)]
+    heats = [*plan.trail_start.astype(float)]
+    if channels > 1:
+        layers.append(layers[0] + layers[1])
+        heats.append(heats[0] + heats[1])
+    values = np.zeros((len(layers), rows, cols))
+    for layer, (raw_cells, start) in enumerate(zip(layers, heats, strict=True)):
+        heat = start
         for col in range(padded_cols - plan.pad_cols):
             if col >= plan.pad_cols:
                 spot = float(plan.trail_strength) * heat
                 for k in range(-plan.pad_cols, plan.pad_cols + 1):
                     for r in range(padded_rows):
-                        raw = float(sums[ch, col + k, r])
+                        raw = raw_cells[col + k, r]
                         lifted = max(raw, float(plan.floors[col + k])) if raw > 0 else 0.0
                         spot[r] = max(spot[r], float(plan.col_weights[k + plan.pad_cols]) * lifted)
                 for r in range(rows):
-                    values[ch, r, col - plan.pad_cols] = max(
+                    values[layer, r, col - plan.pad_cols] = max(
                         float(plan.row_weights[q]) * spot[r + q] for q in range(2 * plan.pad_rows + 1)
                     )
-            heat = (heat + sums[ch, col]) * float(plan.trail_factor)
+            heat = (heat + raw_cells[col]) * float(plan.trail_factor)
     return values
 
 
@@ -188,8 +193,13 @@ def test_painting_follows_the_formula(engine_type, channels, rows, cols, pad_col
     rng = np.random.default_rng(seed)
     shape = (channels, cols + 2 * pad_cols, rows + 2 * pad_rows)
     sums = np.where(rng.random(shape) < 0.2, rng.uniform(1, 100, shape), 0).astype(np.float32)
-    occupied = (sums > 0).any(axis=2)
-    extents = np.stack([np.zeros_like(occupied), occupied * shape[2]], axis=-1).astype(np.int32)
+    places = np.zeros((shape[1], 3), np.int64)
+    packed = []
+    for col in range(shape[1]):
+        occupied = np.flatnonzero((sums[:, col] > 0).any(axis=0))
+        low, high = (occupied[0], occupied[-1] + 1) if occupied.size else (0, 0)
+        places[col] = low, high, sum(part.size for part in packed)
+        packed.append(sums[:, col, low:high].ravel())
     heat = rng.uniform(0, 9, (channels, shape[2])) * (factor > 0)
     edges = np.linspace(0.5, 120, 255).astype(np.float32)
     plan = PaintPlan(
@@ -201,22 +211,36 @@ def test_painting_follows_the_formula(engine_type, channels, rows, cols, pad_col
         trail_factor=np.float32(factor),
         trail_strength=np.float32(0.2),
         trail_start=heat.astype(np.float32),
-        levels=LevelTable.from_edges(edges),
+        edges=edges,
         # The colour spells out share and level.
         colours=np.arange(17 if channels == 2 else 1, dtype=np.uint32)[:, None] * 1000
         + np.arange(256, dtype=np.uint32),
     )
-    out = np.full((rows, cols), 99_999, np.uint32)
-    engine_type().paint(RawCells(sums, extents, inside=0), plan, out)
+    canvas = Canvas.empty(rows, cols)
+    canvas.pixels[:] = 99_999
+    canvas.spans[:, 1] = rows
+    cells = RawCells(
+        np.concatenate(packed),
+        places,
+        channels=channels,
+        rows=shape[2],
+        occupied=0,
+        inside=0,
+        found=0,
+        kept=0,
+        largest=np.empty(0, np.float32),
+    )
+    engine_type().paint(cells, plan, canvas)
+    out = canvas.pixels
     values = plain_paint(sums, plan, rows, cols)
-    total = values.sum(axis=0)[::-1]
+    total = values[-1][::-1]
     low = np.searchsorted(edges, total * 0.9999, side="right")
     high = np.searchsorted(edges, total * 1.0011, side="right")
     levels = out % 1000
     assert ((low <= levels) & (levels <= high)).all()
     if channels == 2:
         shown = levels > 0
-        share = values[1][::-1][shown] / total[shown] * 16
+        share = (values[1] / np.maximum(values[0] + values[1], 1e-30))[::-1][shown] * 16
         assert (np.abs(out[shown] // 1000 - share) <= 0.501).all()
     else:
         assert (out < 256).all()

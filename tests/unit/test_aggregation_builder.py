@@ -251,12 +251,12 @@ def test_a_picture_that_is_held_is_never_overwritten(builder):
 
 def test_memory_that_nobody_holds_is_used_again():
     buffers = ImageBuffers()
-    address = buffers.take(4, 5).ctypes.data
-    assert buffers.take(4, 5).ctypes.data == address
-    held = buffers.take(4, 5)[1:]  # a view holds the array, too
-    assert buffers.take(4, 5).ctypes.data != held.base.ctypes.data
-    assert buffers.take(6, 5).shape == (6, 5, 4)
-    assert len(buffers._arrays) == 1
+    address = buffers.take(4, 5).rgba.ctypes.data
+    assert buffers.take(4, 5).rgba.ctypes.data == address
+    held = buffers.take(4, 5).rgba[1:]  # a view holds the array, too
+    assert buffers.take(4, 5).rgba.ctypes.data != held.base.ctypes.data
+    assert buffers.take(6, 5).rgba.shape == (6, 5, 4)
+    assert len(buffers._canvases) == 1
 
 
 def test_the_engine_can_be_changed_between_images():
@@ -284,3 +284,45 @@ def test_profile_tells_the_sides_apart_per_row():
     large = price_profile(columns, SPEC, min_notional=50)
     assert (large.long_usd.sum(), large.short_usd.sum()) == (100, 50)
     assert price_profile(EventColumns.empty(), SPEC).long_usd.dtype == np.float64
+
+
+def test_flanks_of_opposite_spots_are_not_added_up(builder):
+    """Between two equal events of opposite sides a map shows what it shows between two of one side."""
+    options = RenderOptions(sigma_cols=1.5, sigma_rows=1.0, normalization="linear", clip_percentile=100)
+    near = [(108_500, 105.5, 1000.0), (110_500, 105.5, 1000.0)]
+    opposite = builder.build(columns_of((*near[0], True), (*near[1], False)), SPEC, options, **WINDOW)
+    alike = builder.build(columns_of((*near[0], True), (*near[1], True)), SPEC, options, **WINDOW)
+    np.testing.assert_array_equal(alpha(opposite), alpha(alike))
+    both = builder.build(columns_of((*near[0], True), (*near[0], False)), SPEC, options, **WINDOW)
+    assert both.reference == 2000.0, "in one cell both sides are summed up"
+
+
+@pytest.mark.parametrize("percentile", [0.1, 50, 93, 99.5, 100])
+@pytest.mark.parametrize("shape", ["spread", "equal", "late giants"])
+@pytest.mark.parametrize("count", [3, 3_000, 60_000])
+def test_the_scale_is_exact_whatever_the_sample_says(percentile, shape, count):
+    """Both engines, one walk or two: the reference is the percentile of the cells of the window."""
+    rng = np.random.default_rng(count)
+    ts_ms = np.sort(rng.integers(0, 400_000, count))
+    usd = {
+        "spread": np.exp(rng.normal(8, 2, count)),
+        "equal": np.full(count, 7.25),
+        # Larger than all the rest, in so few columns that a sample of columns is likely to miss them.
+        "late giants": np.where(ts_ms >= 396_000, 1e9, 1.0),
+    }[shape]
+    columns = EventColumns(ts_ms, rng.uniform(100, 140, count).round(2), usd, rng.random(count) < 0.5)
+    whole = GridSpec(t0_ms=0, time_bin_ms=1_000, cols=400, price0=100.0, price_bin=0.5, rows=82)
+    part = GridSpec(t0_ms=50_000, time_bin_ms=1_000, cols=40, price0=105.0, price_bin=0.5, rows=20)
+    window = {"now_ms": 400_000, "window_start_ms": 0}
+    options = [
+        RenderOptions(palette="fire", sigma_cols=0, sigma_rows=0, clip_percentile=percentile),
+        RenderOptions(clip_percentile=percentile),
+    ]
+    references = {
+        ImageBuilder(engine()).build(columns, spec, look, **window).reference
+        for engine in (NumpyEngine, NumbaEngine)
+        for spec in (whole, part)
+        for look in options
+    }
+    # One channel sums in order of arrival, two add up last: a bit of float32 at most.
+    assert max(references) == pytest.approx(min(references), rel=3e-7)

@@ -9,6 +9,8 @@ import pytest
 
 from Heatmap.aggregation import PALETTES, Normalization, RenderOptions, colorize, palette_names
 from Heatmap.aggregation.normalization import LevelTable, clip_reference, level_edges
+from Heatmap.aggregation.numba_engine import NumbaEngine
+from Heatmap.aggregation.numpy_engine import NumpyEngine
 from Heatmap.errors import GridError
 
 every_normalization = pytest.mark.parametrize("normalization", list(Normalization))
@@ -180,3 +182,28 @@ def test_options_take_plain_words():
 def test_options_out_of_range_are_refused(field, value):
     with pytest.raises(GridError, match=field):
         RenderOptions(**{field: value})
+
+
+@every_normalization
+@pytest.mark.parametrize("shape", [(1, 1), (3, 200), (65, 64), (1, 0)])
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.7, 1.0])
+def test_both_engines_colour_a_grid_alike(normalization, shape, share):
+    rng = np.random.default_rng(7)
+    grid = np.where(rng.random(shape) < share, np.exp(rng.normal(8, 3, shape)), 0).astype(np.float32)
+    images = [
+        colorize(grid, normalization=normalization, clip=97, engine=engine()) for engine in (NumpyEngine, NumbaEngine)
+    ]
+    np.testing.assert_array_equal(*images)
+    np.testing.assert_array_equal(images[0][..., 3] > 0, grid[::-1] > 0)
+    assert all(image.flags.c_contiguous and image.shape == (*shape, 4) for image in images)
+
+
+@pytest.mark.parametrize("engine", [NumpyEngine, NumbaEngine])
+@pytest.mark.parametrize("bad", [-1.0, math.nan, math.inf, -math.inf])
+def test_neither_engine_takes_what_is_no_sum(engine, bad):
+    grid = np.zeros((4, 100), np.float32)
+    grid[2, 70] = bad
+    with pytest.raises(GridError, match="finite sums of zero or more"):
+        colorize(grid, engine=engine())
+    grid[2, 70] = -0.0
+    assert not colorize(grid, engine=engine()).any()

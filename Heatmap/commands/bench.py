@@ -1,0 +1,143 @@
+"""``heatmap bench``: how fast this machine makes a map, beside the best combinations of other libraries.
+
+Much of a peer's time is spent on fresh memory, which the program's own path avoids by keeping its buffers. So all is
+measured twice, each time in a process of its own: *as installed*, and *fault-free*, with an allocator that keeps its
+memory (glibc's thresholds set high): the peers' best case. A lead counts only where it holds in the second.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+from Heatmap.errors import HeatmapError
+
+if TYPE_CHECKING:
+    import argparse
+
+_COUNTS: Final = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)
+_ROUNDS: Final = 60
+_MAX_EVENTS: Final = 50_000_000
+_HUGE: Final = str(1 << 32)
+REGIMES: Final = {
+    "as installed": {},
+    "fault-free": {"MALLOC_MMAP_THRESHOLD_": _HUGE, "MALLOC_TRIM_THRESHOLD_": _HUGE},
+}
+_OURS: Final = ("ours, 1 thread", "ours", "ours, default look")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument(
+        "--events", type=event_count, nargs="+", default=_COUNTS, metavar="N", help="how many events (several)"
+    )
+    parser.add_argument("--rounds", type=round_count, default=_ROUNDS, metavar="N", help="runs of each (default 60)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
+
+
+def event_count(text: str) -> int:
+    """Return a number of events given on the command line; argparse names this function when it is none."""
+    value = int(text)
+    if not 1 <= value <= _MAX_EVENTS:
+        raise ValueError
+    return value
+
+
+def round_count(text: str) -> int:
+    """Return a number of rounds given on the command line."""
+    value = int(text)
+    if value < 1:
+        raise ValueError
+    return value
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure, print the tables and return 0."""
+    found = {}
+    for regime, environment in REGIMES.items():
+        found[regime] = _measure(environment, list(args.events), args.rounds)
+    if args.json:
+        sys.stdout.write(json.dumps(found, indent=1) + "\n")
+        return 0
+    lines = _machine_lines(found["as installed"]["machine"])
+    for regime, result in found.items():
+        lines += ["", f"{regime}: events to RGBA, 380 x 1700, log, exact P99.5; median ms", *table(result)]
+        lines += _live_lines(result)
+    sys.stdout.write("\n".join(lines) + "\n")
+    return 0
+
+
+def _measure(environment: dict[str, str], counts: list[int], rounds: int) -> dict[str, Any]:
+    done = subprocess.run(  # this interpreter, a module of this package
+        [sys.executable, "-m", "Heatmap.commands.bench_run"],
+        input=json.dumps({"counts": counts, "rounds": rounds}),
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise HeatmapError(
+            f"the measuring process ended with {done.returncode}:\n{done.stderr}",
+            short="Measuring failed; --verbose shows the details.",
+        )
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+def table(result: dict[str, Any]) -> list[str]:
+    """Return the table of one regime, as lines."""
+    machine = result["machine"]
+    peers = [name for name in result["rows"][0]["log_ms"] if name not in _OURS]
+    threads = machine["threads"]
+    head = ["events", "limit", *peers, "1 thread", f"{threads} threads", "ratio 1", f"ratio {threads}", "linear"]
+    head += ["default look"]
+    lines = [head]
+    for row in result["rows"]:
+        log, linear = row["log_ms"], row["linear_ms"]
+        # Reading 24 bytes an event once and writing the image once is the least any program can do.
+        limit = row["events"] * 24 / machine["read_bytes_per_ms"] + machine["fill_ms"]
+        best = min((log[peer] for peer in peers), default=None)
+        best_linear = min((linear[peer] for peer in peers), default=None)
+        lines.append(
+            [
+                f"{row['events']:.0e}".replace("e+0", "e"),
+                f"{limit:.3f}",
+                *(f"{log[peer]:.2f}" for peer in peers),
+                f"{log['ours, 1 thread']:.3f}",
+                f"{log['ours']:.3f}",
+                _ratio(log["ours, 1 thread"], best),
+                _ratio(log["ours"], best),
+                _ratio(linear["ours"], best_linear),
+                f"{log['ours, default look']:.2f}",
+            ]
+        )
+    widths = [max(len(line[col]) for line in lines) for col in range(len(head))]
+    return ["  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in lines]
+
+
+def _ratio(own_ms: float, peer_ms: float | None) -> str:
+    return "-" if peer_ms is None else f"{own_ms / peer_ms:.3f}"
+
+
+def _machine_lines(machine: dict[str, Any]) -> list[str]:
+    versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
+    return [
+        f"{machine['cpu']}, {machine['cores']} cores, {machine['threads']} threads used",
+        f"Python {machine['python']}, {versions}",
+        f"memory read {machine['read_bytes_per_ms'] / 1e6:.1f} GB/s on one thread",
+        "ratio: ours to the best peer; limit: memory read once and the image written once, on one thread",
+    ]
+
+
+def _live_lines(result: dict[str, Any]) -> list[str]:
+    live, fill_ms = result["live"], result["machine"]["fill_ms"]
+    one_us, many_us = live["1 event"] * 1000, live["1,000 events"] * 1000
+    times = live["recolour"] / fill_ms
+    return [
+        f"live, on 100,000 events: 1 event {one_us:.0f} us, 1,000 events {many_us:.0f} us",
+        f"recolour: {live['recolour']:.3f} ms = {times:.1f} x filling the image with a constant ({fill_ms:.3f} ms)",
+    ]
