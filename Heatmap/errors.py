@@ -87,6 +87,14 @@ class StorageError(HeatmapError):
     """The database cannot be opened, read or written."""
 
 
+class UnusableDatabaseError(StorageError):
+    """What lies there is not for this program to write: trying again does not help, only another place does."""
+
+
+class DamagedDatabaseError(StorageError):
+    """The file is ours, and its content contradicts itself."""
+
+
 class ReplayError(HeatmapError):
     """A recording cannot be played back."""
 

@@ -6,7 +6,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import platform
 import threading
+import uuid
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -17,20 +21,26 @@ from Heatmap.errors import SettingsError, StorageError
 from Heatmap.events import Source
 from Heatmap.ingestion import endpoints
 from Heatmap.ingestion.collector import FeedCollector, FeedCounts, FeedListener
+from Heatmap.ingestion.gate import Gate
 from Heatmap.ingestion.loop_thread import LoopThread
 from Heatmap.ingestion.tick_refresher import TickRefresher
-from Heatmap.ports import ConnectionState, ServiceStatus
+from Heatmap.ports import CollectorReport, ConnectionState, ServiceStatus
+from Heatmap.storage.retention import DEFAULT_DAYS, Housekeeper
 from Heatmap.storage.sqlite_store import SqliteStore
 from Heatmap.storage.writer import EventWriter, WriterStats
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from Heatmap.storage.lease import LeaseHolder
+
 _LOG = logging.getLogger(__name__)
 
 # How often a tick size that is in nobody's memory is looked for in the database.
 _TICK_LOOKUP_S: Final = 10.0
 _WRITER_SHARE: Final = 0.5
+
+_MAX_DAYS: Final = 36_500
 
 MAX_SYMBOLS: Final = endpoints.MAX_STREAMS // 2
 """Most symbols of one service: all share a socket, and each needs two streams."""
@@ -45,7 +55,8 @@ class HeatmapService:
     """The collector and its store, for any program with or without a screen.
 
     Nothing that the network or the disk does raises out of this class: it is told by `status`, and tried
-    again.
+    again. Of all programs that collect one source into one database only one does so at a time; the others read, say
+    who records, and take over within 15 s when that program has died.
 
     Parameters
     ----------
@@ -61,13 +72,17 @@ class HeatmapService:
         What the events are marked as; see `Heatmap.events.Source`.
     keep_raw
         Store each frame beside its event.
+    retention_days
+        How long liquidations are kept, in days; 0: for ever. Imported history stays in any case; see
+        `Heatmap.storage.retention`.
     clock
         Wall and monotonic time.
 
     Raises
     ------
     SettingsError
-        A symbol or an address cannot be one, or there is no symbol, or more than `MAX_SYMBOLS`.
+        A symbol or an address cannot be one, or there is no symbol, or more than `MAX_SYMBOLS`; or the retention is
+        negative or no number.
     """
 
     def __init__(
@@ -80,6 +95,7 @@ class HeatmapService:
         collect: bool = True,
         source: str = Source.BINANCE,
         keep_raw: bool = False,
+        retention_days: float = DEFAULT_DAYS,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._db_path = Path(db_path) if db_path is not None else default_db_path()
@@ -91,20 +107,30 @@ class HeatmapService:
                 f"expected 1 to {MAX_SYMBOLS} symbols, was {len(self._symbols)}",
                 short=f"Choose 1 to {MAX_SYMBOLS} symbols.",
             )
+        if not 0 <= retention_days <= _MAX_DAYS:
+            raise SettingsError(
+                f"expected a retention of 0 to {_MAX_DAYS} days, was {retention_days}",
+                short=f"Keep liquidations 0 (for ever) to {_MAX_DAYS} days.",
+            )
         self._ws_url = endpoints.normalise_ws_base(ws_url or endpoints.DEFAULT_WS_URL)
         self._rest_url = endpoints.normalise_rest_base(rest_url or endpoints.DEFAULT_REST_URL)
         self._collect = collect
         self._source = str(source)
         self._keep_raw = keep_raw
+        self._retention_days = retention_days
         self._clock = clock
         self._lifecycle = threading.Lock()
         self._running = False
         self._writer: EventWriter | None = None
         self._collector: FeedCollector | None = None
         self._feed: LoopThread | None = None
+        self._gate = Gate()
+        self._run_id = ""
+        self._started_ms = 0
         # Everything below is guarded by the lock; listeners are called without it.
         self._lock = threading.Lock()
         self._state = (ConnectionState.STOPPED, "", "")
+        self._may_record = False
         self._unknown_symbols: dict[str, str] = {}
         self._tick_sizes: dict[str, float] = {}
         self._tick_looked_s: dict[str, float] = {}
@@ -149,52 +175,24 @@ class HeatmapService:
             if not self._collect:
                 self._set_state(ConnectionState.READING, "", "")
                 return
+            self._run_id = uuid.uuid4().hex
+            self._started_ms = self._clock.now_ms()
             writer = EventWriter(
                 self._db_path,
                 clock=self._clock,
                 series=[(self._source, symbol) for symbol in self._symbols],
+                report=self._report,
+                on_lease=self._take_lease,
+                housekeeper=Housekeeper(self._source, self._retention_days, self._clock),
                 on_change=self._notify,
             )
-            listener = FeedListener(
-                on_event=writer.put,
-                on_market=lambda symbol, at_ms: writer.extend_coverage(self._source, symbol, at_ms),
-                on_loss=writer.close_coverage,
-                on_state=self._set_state,
-            )
-            collector = FeedCollector(
-                self._symbols,
-                listener,
-                ws_url=self._ws_url,
-                source=self._source,
-                keep_raw=self._keep_raw,
-                clock=self._clock,
-            )
-            refresher = TickRefresher(
-                self._symbols,
-                on_tick=self._take_tick_size,
-                on_unknown=self._take_unknown_symbol,
-                rest_url=self._rest_url,
-                clock=self._clock,
-            )
-
-            async def feed() -> None:
-                try:
-                    # A group waits until both have ended; gather would leave the socket half closed.
-                    async with asyncio.TaskGroup() as group:
-                        group.create_task(collector.run())
-                        group.create_task(refresher.run())
-                except* Exception:
-                    # Neither is known to fail; but a dead feed must never go on looking alive.
-                    writer.close_coverage()
-                    self._set_state(ConnectionState.DOWN, "internal", "The feed ended because of a fault; see the log.")
-                    raise
-
-            self._writer, self._collector = writer, collector
-            self._feed = LoopThread(feed, name="heatmap-feed")
+            self._writer, self._collector = writer, None
+            self._gate = gate = Gate()
+            self._feed = LoopThread(lambda: gate.run_while_open(lambda: self._record(writer)), name="heatmap-feed")
             self._unknown_symbols = {}
             self._set_state(ConnectionState.CONNECTING, "", "")
-            writer.start()
             self._feed.start()
+            writer.start()
 
     def stop(self, timeout_s: float = 10.0) -> int:
         """Close the socket, store what waits and end all threads; harmless if nothing runs.
@@ -214,20 +212,63 @@ class HeatmapService:
             if self._feed is not None and not self._feed.stop(timeout_s * (1 - _WRITER_SHARE)):
                 _LOG.error("the socket thread did not end in time")
             if self._writer is not None:
-                self._writer.close_coverage()
                 lost = self._writer.stop(timeout_s * _WRITER_SHARE)
             self._feed = None
             self._set_state(ConnectionState.STOPPED, "", "")
             return lost
 
+    async def _record(self, writer: EventWriter) -> None:
+        """Collect until cancelled; on the feed's loop, while this program may record."""
+        listener = FeedListener(
+            on_event=writer.put,
+            on_market=lambda symbol, at_ms: writer.extend_coverage(self._source, symbol, at_ms),
+            on_loss=writer.close_coverage,
+            on_state=self._take_feed_state,
+        )
+        self._collector = collector = FeedCollector(
+            self._symbols,
+            listener,
+            ws_url=self._ws_url,
+            source=self._source,
+            keep_raw=self._keep_raw,
+            clock=self._clock,
+        )
+        refresher = TickRefresher(
+            self._symbols,
+            on_tick=self._take_tick_size,
+            on_unknown=self._take_unknown_symbol,
+            rest_url=self._rest_url,
+            clock=self._clock,
+        )
+        try:
+            # A group waits until both have ended; gather would leave the socket half closed.
+            async with asyncio.TaskGroup() as group:
+                group.create_task(collector.run())
+                group.create_task(refresher.run())
+        except* Exception:
+            # Neither is known to fail; but a dead feed must never go on looking alive.
+            self._set_state(ConnectionState.DOWN, "internal", "The feed ended because of a fault; see the log.")
+            raise
+        finally:
+            writer.close_coverage()
+
     def status(self) -> ServiceStatus:
-        """Return how the collector is doing; any thread. The counts are those since the last `start`."""
+        """Return how the collector is doing; any thread.
+
+        The counts of frames are those since this program began to record, which after a `start` is at once unless
+        another program records already; those of rows are since the last `start`.
+        """
         writer, collector = self._writer, self._collector
         stats = writer.stats() if writer is not None else WriterStats()
         counts = collector.counts if collector is not None else FeedCounts()
         with self._lock:
             state, reason, detail = self._state
             unknown = dict(self._unknown_symbols)
+        if state is ConnectionState.READING:
+            # What this writer knew when it opened the file is old by now; readers ask the database.
+            stats = replace(stats, last_event_ms=None)
+        if stats.notice and state is not ConnectionState.STOPPED:
+            detail = " ".join(filter(None, (detail, stats.notice)))
         if unknown and state is not ConnectionState.STOPPED:
             detail = " ".join(filter(None, (*unknown.values(), detail)))
             if len(unknown) == len(self._symbols) and state is ConnectionState.SILENT:
@@ -293,6 +334,51 @@ class HeatmapService:
                     self._listeners.remove(listener)
 
         return unsubscribe
+
+    def _report(self) -> CollectorReport:
+        """Return what is written into the database with each heartbeat; on the writer's thread."""
+        return CollectorReport(
+            self._source,
+            self._symbols,
+            self._run_id,
+            platform.node(),
+            os.getpid(),
+            self._started_ms,
+            self.status(),
+        )
+
+    def _take_lease(self, may_record: bool, holder: LeaseHolder | None) -> None:
+        """Open or shut the socket as the database says; on the writer's thread."""
+        with self._lock:
+            self._may_record = may_record
+            # A symbol that the exchange does not know is the concern of who asks the exchange.
+            self._unknown_symbols = {}
+        if may_record:
+            self._set_state(ConnectionState.CONNECTING, "", "")
+            self._gate.open()
+        else:
+            self._gate.shut()
+            self._set_state(ConnectionState.READING, "", self._who_records(holder))
+        _LOG.info("this program %s", "records" if may_record else f"only reads: {self._who_records(holder)}")
+
+    def _who_records(self, holder: LeaseHolder | None) -> str:
+        if holder is None:
+            return "Another program records."
+        sentence = (
+            f"Another program records {', '.join(holder.symbols)} into this database: process {holder.pid} on"
+            f" {holder.host}. This one takes over when that one ends."
+        )
+        missed = [symbol for symbol in self._symbols if symbol not in holder.symbols]
+        if missed:
+            sentence += f" Nobody records {', '.join(missed)} meanwhile."
+        return sentence
+
+    def _take_feed_state(self, state: ConnectionState, reason: str, detail: str) -> None:
+        with self._lock:
+            if not self._may_record:
+                # The socket is being closed; it has nothing to say any more.
+                return
+        self._set_state(state, reason, detail)
 
     def _set_state(self, state: ConnectionState, reason: str, detail: str) -> None:
         with self._lock:

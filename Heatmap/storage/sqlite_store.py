@@ -17,6 +17,7 @@ from Heatmap.events import Coverage
 from Heatmap.ports import CollectorReport, ConnectionState, ServiceStatus
 from Heatmap.storage.connection import file_identity, open_reader, storage_error
 from Heatmap.storage.coverage_log import merged
+from Heatmap.storage.lease import COLLECTOR_DEAD_MS
 from Heatmap.storage.migrations import version_of
 
 if TYPE_CHECKING:
@@ -72,9 +73,6 @@ _COLLECTORS: Final = """
 _QUARANTINED: Final = "SELECT kind, count(*) FROM quarantine GROUP BY kind ORDER BY kind"
 # The version that brought both tables.
 _COLLECTOR_VERSION: Final = 2
-
-COLLECTOR_DEAD_MS: Final = 15_000
-"""A collector that has not been heard of for so long, in ms, is dead: three of its heartbeats."""
 
 
 @dataclass(frozen=True, slots=True)
