@@ -26,6 +26,7 @@ MAX_AFTER_S = 86_400.0
 COMMANDS = {
     "collect": ("record liquidations without a screen", "Heatmap.commands.collect"),
     "status": ("show what is recorded", "Heatmap.commands.status"),
+    "vacuum": ("give the space of deleted liquidations back to the disk", "Heatmap.commands.vacuum"),
     "doctor": ("check graphics, web engine, database and endpoints", "Heatmap.commands.doctor"),
 }
 

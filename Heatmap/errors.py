@@ -91,6 +91,10 @@ class UnusableDatabaseError(StorageError):
     """What lies there is not for this program to write: trying again does not help, only another place does."""
 
 
+class NotADatabaseError(UnusableDatabaseError):
+    """The file does not begin as a database does."""
+
+
 class DamagedDatabaseError(StorageError):
     """The file is ours, and its content contradicts itself."""
 

@@ -6,7 +6,7 @@ import contextlib
 import sqlite3
 from typing import TYPE_CHECKING, Final
 
-from Heatmap.errors import DamagedDatabaseError, StorageError, UnusableDatabaseError
+from Heatmap.errors import DamagedDatabaseError, NotADatabaseError, StorageError, UnusableDatabaseError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +31,7 @@ _SENTENCES = {
     sqlite3.SQLITE_IOERR: "The disk fails when {path} is read or written.",
 }
 _KINDS: Final[dict[int, type[StorageError]]] = {
-    sqlite3.SQLITE_NOTADB: UnusableDatabaseError,
+    sqlite3.SQLITE_NOTADB: NotADatabaseError,
     sqlite3.SQLITE_CORRUPT: DamagedDatabaseError,
 }
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from Heatmap.clock import SYSTEM_CLOCK, Clock
-from Heatmap.errors import DamagedDatabaseError, StorageError, UnusableDatabaseError
+from Heatmap.errors import DamagedDatabaseError, NotADatabaseError, StorageError
 from Heatmap.events import LiquidationEvent
 from Heatmap.ports import ClockReading, CollectorReport, RejectedFrame
 from Heatmap.storage import statement
@@ -335,7 +335,7 @@ class EventWriter:
         finish_interrupted(self._path)
         try:
             connection = open_database(self._path)
-        except UnusableDatabaseError:
+        except NotADatabaseError:
             if not is_ours_in_ruins(self._path):
                 raise
         except DamagedDatabaseError:

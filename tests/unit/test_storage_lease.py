@@ -1,0 +1,83 @@
+"""Who may record: decided from looks at one row, whatever the wall clock does."""
+
+from __future__ import annotations
+
+import pytest
+
+from Heatmap.storage.lease import (
+    COLLECTOR_DEAD_MS,
+    DEAD_AFTER_S,
+    HEARTBEAT_S,
+    LOOK_S,
+    LeaseHolder,
+    LeaseRow,
+    LeaseWatch,
+)
+
+T = 1_790_000_000_000
+
+
+def row(heartbeat_ms, *, run_id="theirs", is_stopped=False):
+    return LeaseRow(LeaseHolder(run_id, "host", 7, ("BTCUSDT",)), heartbeat_ms, is_stopped)
+
+
+@pytest.fixture
+def watch():
+    return LeaseWatch("mine")
+
+
+def test_nobody_a_stopped_one_and_oneself_are_no_hindrance(watch):
+    assert watch.is_free(None, now_ms=T, now_s=0)
+    assert watch.is_free(row(T, is_stopped=True), now_ms=T, now_s=0)
+    assert watch.is_free(row(T, run_id="mine"), now_ms=T, now_s=0)
+
+
+def test_a_holder_that_beats_is_left_alone_for_ever(watch):
+    for second in range(0, 3600, 5):
+        for look in range(5):
+            assert not watch.is_free(row(T + second * 1000), now_ms=T + second * 1000, now_s=second + look)
+
+
+def test_a_holder_that_does_not_beat_any_more_is_succeeded_within_15_s_of_its_death(watch):
+    # The worst case: it dies right after a heartbeat, which is seen a whole look later.
+    taken_s = next(
+        second for second in range(100) if watch.is_free(row(T), now_ms=T + second * 1000, now_s=float(second + LOOK_S))
+    )
+    assert DEAD_AFTER_S <= taken_s
+    assert LOOK_S + DEAD_AFTER_S + LOOK_S <= 15
+    # A beat may be late by a locked database, and two of them lost.
+    assert DEAD_AFTER_S > 2 * HEARTBEAT_S
+
+
+@pytest.mark.parametrize("step_ms", [86_400_000, -86_400_000, 16_000, -16_000])
+def test_a_step_of_the_wall_clock_makes_nobody_dead(watch, step_ms):
+    assert not watch.is_free(row(T), now_ms=T, now_s=0)
+    assert not watch.is_free(row(T), now_ms=T + step_ms, now_s=4)
+    # From then on the holder writes the new time.
+    for second in range(5, 60, 5):
+        at_ms = T + step_ms + second * 1000
+        assert not watch.is_free(row(at_ms), now_ms=at_ms, now_s=second)
+
+
+@pytest.mark.parametrize("step_ms", [86_400_000, -86_400_000])
+def test_a_step_of_the_wall_clock_saves_no_dead_one(watch, step_ms):
+    assert not watch.is_free(row(T), now_ms=T, now_s=0)
+    assert not watch.is_free(row(T), now_ms=T + step_ms, now_s=DEAD_AFTER_S - 0.1)
+    assert watch.is_free(row(T), now_ms=T + step_ms, now_s=DEAD_AFTER_S)
+
+
+def test_one_that_ended_long_ago_need_not_be_waited_for(watch):
+    assert watch.is_free(row(T), now_ms=T + COLLECTOR_DEAD_MS + 1, now_s=0)
+    assert watch.is_free(row(T), now_ms=T + COLLECTOR_DEAD_MS + 1, now_s=0.1)
+    # It was not dead after all: the step of a clock had deceived us.
+    assert not watch.is_free(row(T + 60_000), now_ms=T + 60_000, now_s=1)
+
+
+def test_a_heartbeat_from_the_future_must_stand_still_to_count_as_dead(watch):
+    assert not watch.is_free(row(T + 3_600_000), now_ms=T, now_s=0)
+    assert watch.is_free(row(T + 3_600_000), now_ms=T + 1, now_s=DEAD_AFTER_S)
+
+
+def test_another_run_begins_its_own_time(watch):
+    assert not watch.is_free(row(T), now_ms=T, now_s=0)
+    assert not watch.is_free(row(T, run_id="third"), now_ms=T, now_s=DEAD_AFTER_S)
