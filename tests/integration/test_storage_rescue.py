@@ -32,7 +32,8 @@ def events(count=ROWS):
         price, qty = round(85_000 + chance.gauss(0, 500), 1), round(0.001 + chance.paretovariate(1.2) / 100, 3)
         yield LiquidationEvent(
             T + number * 1000, chance.choice(["BTCUSDT", "ETHUSDT"]), chance.choice(list(Side)), price, qty,
-            price * qty, order_price=price, order_qty=qty, event_ms=T + number * 1000, received_ms=T + number * 1000 + 7,
+            price * qty, order_price=price, order_qty=qty, event_ms=T + number * 1000,
+            received_ms=T + number * 1000 + 7,
         )  # fmt: skip
 
 
@@ -64,7 +65,7 @@ def rows(path, columns="*"):
 
 
 def pages_of(path, name):
-    """The leaf pages of a table or an index, which SQLite's own counter of pages read betrays."""
+    """Return the children of the root page of a table or an index, by SQLite's file format."""
     with closing(open_reader(path)) as connection:
         root = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (name,)).fetchone()[0]
     content = path.read_bytes()
