@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+import msgspec
+
 
 class Side(StrEnum):
     """Side of the liquidation *order*, in the exchange's word.
@@ -30,9 +32,10 @@ class Source(StrEnum):
     REPLAY = "replay"
 
 
-@dataclass(frozen=True, slots=True)
-class LiquidationEvent:
-    """One forced liquidation as the exchange reported it.
+class LiquidationEvent(msgspec.Struct, frozen=True, gc=False):
+    """One forced liquidation as the exchange reported it; immutable. `msgspec.structs.replace` makes changed copies.
+
+    A msgspec struct, for a frozen dataclass takes nine times as long to make: more than all of the decoding.
 
     Attributes
     ----------

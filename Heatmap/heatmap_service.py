@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import platform
+import secrets
 import threading
-import uuid
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -20,7 +21,7 @@ from Heatmap.clock import SYSTEM_CLOCK, Clock
 from Heatmap.errors import SettingsError, StorageError
 from Heatmap.events import Source
 from Heatmap.ingestion import endpoints
-from Heatmap.ingestion.collector import FeedCollector, FeedCounts, FeedListener
+from Heatmap.ingestion.collector import ROTATE_AFTER_S, FeedCollector, FeedCounts, FeedListener, FeedState
 from Heatmap.ingestion.gate import Gate
 from Heatmap.ingestion.loop_thread import LoopThread
 from Heatmap.ingestion.tick_refresher import TickRefresher
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 
-# How often a tick size that is in nobody's memory is looked for in the database.
+# How often the database is asked for a tick size that the exchange has not told to this process, in seconds.
 _TICK_LOOKUP_S: Final = 10.0
 _WRITER_SHARE: Final = 0.5
 
@@ -75,6 +76,8 @@ class HeatmapService:
     retention_days
         How long liquidations are kept, in days; 0: for ever. Imported history stays in any case; see
         `Heatmap.storage.retention`.
+    rotate_after_s
+        Age at which a connection is replaced by the next one, in seconds.
     clock
         Wall and monotonic time.
 
@@ -96,6 +99,7 @@ class HeatmapService:
         source: str = Source.BINANCE,
         keep_raw: bool = False,
         retention_days: float = DEFAULT_DAYS,
+        rotate_after_s: float = ROTATE_AFTER_S,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._db_path = Path(db_path) if db_path is not None else default_db_path()
@@ -118,6 +122,7 @@ class HeatmapService:
         self._source = str(source)
         self._keep_raw = keep_raw
         self._retention_days = retention_days
+        self._rotate_after_s = rotate_after_s
         self._clock = clock
         self._lifecycle = threading.Lock()
         self._running = False
@@ -125,15 +130,16 @@ class HeatmapService:
         self._collector: FeedCollector | None = None
         self._feed: LoopThread | None = None
         self._gate = Gate()
-        self._run_id = ""
-        self._started_ms = 0
         # Everything below is guarded by the lock; listeners are called without it.
         self._lock = threading.Lock()
-        self._state = (ConnectionState.STOPPED, "", "")
+        self._state = FeedState(ConnectionState.STOPPED)
+        self._since_ms = clock.now_ms()
         self._may_record = False
+        self._run_id = ""
+        self._started_ms = 0
         self._unknown_symbols: dict[str, str] = {}
         self._tick_sizes: dict[str, float] = {}
-        self._tick_looked_s: dict[str, float] = {}
+        self._stored_ticks: dict[str, tuple[float | None, float]] = {}
         self._listeners: list[Callable[[], None]] = []
 
     @property
@@ -173,10 +179,8 @@ class HeatmapService:
                 return
             self._running = True
             if not self._collect:
-                self._set_state(ConnectionState.READING, "", "")
+                self._set_state(FeedState(ConnectionState.READING))
                 return
-            self._run_id = uuid.uuid4().hex
-            self._started_ms = self._clock.now_ms()
             writer = EventWriter(
                 self._db_path,
                 clock=self._clock,
@@ -190,9 +194,10 @@ class HeatmapService:
             self._gate = gate = Gate()
             self._feed = LoopThread(lambda: gate.run_while_open(lambda: self._record(writer)), name="heatmap-feed")
             self._unknown_symbols = {}
-            self._set_state(ConnectionState.CONNECTING, "", "")
-            self._feed.start()
+            self._run_id, self._started_ms = secrets.token_hex(8), self._clock.now_ms()
+            self._set_state(FeedState(ConnectionState.CONNECTING))
             writer.start()
+            self._feed.start()
 
     def stop(self, timeout_s: float = 10.0) -> int:
         """Close the socket, store what waits and end all threads; harmless if nothing runs.
@@ -211,10 +216,12 @@ class HeatmapService:
             # writer's.
             if self._feed is not None and not self._feed.stop(timeout_s * (1 - _WRITER_SHARE)):
                 _LOG.error("the socket thread did not end in time")
-            if self._writer is not None:
-                lost = self._writer.stop(timeout_s * _WRITER_SHARE)
             self._feed = None
-            self._set_state(ConnectionState.STOPPED, "", "")
+            # The writer's last word about this run.
+            self._set_state(FeedState(ConnectionState.STOPPED))
+            if self._writer is not None:
+                self._writer.close_coverage()
+                lost = self._writer.stop(timeout_s * _WRITER_SHARE)
             return lost
 
     async def _record(self, writer: EventWriter) -> None:
@@ -224,6 +231,8 @@ class HeatmapService:
             on_market=lambda symbol, at_ms: writer.extend_coverage(self._source, symbol, at_ms),
             on_loss=writer.close_coverage,
             on_state=self._take_feed_state,
+            on_rejected=writer.quarantine,
+            on_clock=writer.note_clock,
         )
         self._collector = collector = FeedCollector(
             self._symbols,
@@ -231,6 +240,7 @@ class HeatmapService:
             ws_url=self._ws_url,
             source=self._source,
             keep_raw=self._keep_raw,
+            rotate_after_s=self._rotate_after_s,
             clock=self._clock,
         )
         refresher = TickRefresher(
@@ -247,7 +257,9 @@ class HeatmapService:
                 group.create_task(refresher.run())
         except* Exception:
             # Neither is known to fail; but a dead feed must never go on looking alive.
-            self._set_state(ConnectionState.DOWN, "internal", "The feed ended because of a fault; see the log.")
+            self._set_state(
+                FeedState(ConnectionState.DOWN, "internal", "The feed ended because of a fault; see the log.")
+            )
             raise
         finally:
             writer.close_coverage()
@@ -262,8 +274,9 @@ class HeatmapService:
         stats = writer.stats() if writer is not None else WriterStats()
         counts = collector.counts if collector is not None else FeedCounts()
         with self._lock:
-            state, reason, detail = self._state
+            feed, since_ms = self._state, self._since_ms
             unknown = dict(self._unknown_symbols)
+        state, reason, detail = feed.state, feed.reason, feed.detail
         if state is ConnectionState.READING:
             # What this writer knew when it opened the file is old by now; readers ask the database.
             stats = replace(stats, last_event_ms=None)
@@ -288,6 +301,10 @@ class HeatmapService:
             insert_rate_per_s=stats.insert_rate_per_s,
             queued=stats.queued,
             storage_problem=stats.problem,
+            since_ms=since_ms,
+            retry_at_ms=feed.retry_at_ms,
+            latency_ms=counts.latency_ms,
+            clock_offset_ms=counts.clock_offset_ms,
         )
 
     def tick_size(self, symbol: str) -> float | None:
@@ -298,24 +315,20 @@ class HeatmapService:
         """
         now_s = self._clock.monotonic_s()
         with self._lock:
-            known = self._tick_sizes.get(symbol)
-            if known is not None:
-                return known
-            looked_s = self._tick_looked_s.get(symbol)
-            if looked_s is not None and now_s - looked_s < _TICK_LOOKUP_S:
-                return None
-            self._tick_looked_s[symbol] = now_s
+            if symbol in self._tick_sizes:
+                return self._tick_sizes[symbol]
+            stored, looked_s = self._stored_ticks.get(symbol, (None, -math.inf))
+        if now_s - looked_s < _TICK_LOOKUP_S:
+            return stored
         try:
             with SqliteStore(self._db_path) as store:
                 stored = store.tick_size(symbol, self._source)
         except StorageError as error:
             _LOG.warning("no tick size from the database: %s", error)
-            return None
-        if stored is not None:
-            with self._lock:
-                # The exchange may have answered meanwhile; its word is newer.
-                return self._tick_sizes.setdefault(symbol, stored)
-        return None
+        with self._lock:
+            self._stored_ticks[symbol] = (stored, now_s)
+            # The exchange may have answered meanwhile; its word is newer.
+            return self._tick_sizes.get(symbol, stored)
 
     def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
         """Call ``listener`` after each commit and each change of the state, on a thread of the collector.
@@ -335,18 +348,6 @@ class HeatmapService:
 
         return unsubscribe
 
-    def _report(self) -> CollectorReport:
-        """Return what is written into the database with each heartbeat; on the writer's thread."""
-        return CollectorReport(
-            self._source,
-            self._symbols,
-            self._run_id,
-            platform.node(),
-            os.getpid(),
-            self._started_ms,
-            self.status(),
-        )
-
     def _take_lease(self, may_record: bool, holder: LeaseHolder | None) -> None:
         """Open or shut the socket as the database says; on the writer's thread."""
         with self._lock:
@@ -354,12 +355,13 @@ class HeatmapService:
             # A symbol that the exchange does not know is the concern of who asks the exchange.
             self._unknown_symbols = {}
         if may_record:
-            self._set_state(ConnectionState.CONNECTING, "", "")
+            self._set_state(FeedState(ConnectionState.CONNECTING))
             self._gate.open()
         else:
             self._gate.shut()
-            self._set_state(ConnectionState.READING, "", self._who_records(holder))
-        _LOG.info("this program %s", "records" if may_record else f"only reads: {self._who_records(holder)}")
+            who = self._who_records(holder)
+            self._set_state(FeedState(ConnectionState.READING, "", who))
+            _LOG.info("this program only reads: %s", who)
 
     def _who_records(self, holder: LeaseHolder | None) -> str:
         if holder is None:
@@ -373,25 +375,37 @@ class HeatmapService:
             sentence += f" Nobody records {', '.join(missed)} meanwhile."
         return sentence
 
-    def _take_feed_state(self, state: ConnectionState, reason: str, detail: str) -> None:
+    def _take_feed_state(self, feed: FeedState) -> None:
         with self._lock:
             if not self._may_record:
                 # The socket is being closed; it has nothing to say any more.
                 return
-        self._set_state(state, reason, detail)
+        self._set_state(feed)
 
-    def _set_state(self, state: ConnectionState, reason: str, detail: str) -> None:
+    def _set_state(self, feed: FeedState) -> None:
         with self._lock:
-            self._state = (state, reason, detail)
+            if feed.state is not self._state.state:
+                self._since_ms = self._clock.now_ms()
+            self._state = feed
+        if self._writer is not None:
+            self._writer.report_changed()
         self._notify()
+
+    def _report(self) -> CollectorReport:
+        return CollectorReport(
+            self._source,
+            self._symbols,
+            self._run_id,
+            platform.node(),
+            os.getpid(),
+            self._started_ms,
+            self.status(),
+        )
 
     def _take_tick_size(self, symbol: str, tick_size: float) -> None:
         with self._lock:
-            before = self._tick_sizes.get(symbol)
             self._tick_sizes[symbol] = tick_size
             self._unknown_symbols.pop(symbol, None)
-        if before is not None and before != tick_size:
-            _LOG.info("the tick size of %s changed from %s to %s", symbol, before, tick_size)
         if self._writer is not None:
             self._writer.set_tick_size(self._source, symbol, tick_size)
         self._notify()

@@ -53,9 +53,10 @@ class ServiceStatus:
         One sentence if the database cannot be written at the moment, "" otherwise.
     since_ms
         When the present state began, ms since the epoch, or None before the first.
+    retry_at_ms
+        When the next attempt to connect is made, ms since the epoch, or None while none is waited for.
     latency_ms
-        From the exchange's push to the reading here, in ms, the clocks' difference taken out: median of the mark
-        prices of the last minute, or None.
+        From the exchange to here: half of the usual round trip, in ms, or None.
     clock_offset_ms
         How far the exchange's clock is ahead of this machine's, in ms (negative: behind), or None if not measured.
     """
@@ -74,6 +75,7 @@ class ServiceStatus:
     queued: int = 0
     storage_problem: str = ""
     since_ms: int | None = None
+    retry_at_ms: int | None = None
     latency_ms: float | None = None
     clock_offset_ms: float | None = None
 

@@ -114,7 +114,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command by itself."""
     parser = argparse.ArgumentParser(prog="heatmap collect", description=run.__doc__)
     add_arguments(parser)
-    configure_logging()
+    # Does nothing if the program has set up its log already.
+    if not logging.getLogger("Heatmap").hasHandlers():
+        configure_logging()
     return run(parser.parse_args(argv))
 
 

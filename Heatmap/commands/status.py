@@ -9,14 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from Heatmap.clock import SYSTEM_CLOCK, Clock
+from Heatmap.connection_text import connection_text
 from Heatmap.errors import StorageError
 from Heatmap.heatmap_service import default_db_path
+from Heatmap.ports import ConnectionState
 from Heatmap.storage.sqlite_store import SqliteStore
+from Heatmap.texts import LANGUAGES, catalogue
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Mapping
 
-    from Heatmap.storage.sqlite_store import SeriesSummary, StoreSummary
+    from Heatmap.storage.sqlite_store import CollectorEntry, SeriesSummary, StoreSummary
 
 EXIT_OK: Final = 0
 EXIT_UNREADABLE: Final = 1
@@ -29,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("--db", type=Path, metavar="PATH", help="database file (default: in your data folder)")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
+    parser.add_argument("--lang", choices=LANGUAGES, default="en", help="language of the sentences (default: en)")
 
 
 def run(args: argparse.Namespace, *, clock: Clock = SYSTEM_CLOCK) -> int:
@@ -53,13 +58,18 @@ def run(args: argparse.Namespace, *, clock: Clock = SYSTEM_CLOCK) -> int:
     if args.json:
         sys.stdout.write(json.dumps(_as_json(summary, now_ms), indent=2) + "\n")
     else:
-        sys.stdout.write("\n".join(_as_text(summary, now_ms)) + "\n")
+        sys.stdout.write("\n".join(_as_text(summary, now_ms, catalogue(args.lang))) + "\n")
     return EXIT_OK
 
 
-def _is_recording(series: SeriesSummary, now_ms: int) -> bool:
+def _is_recording(summary: StoreSummary, series: SeriesSummary, now_ms: int) -> bool:
+    """Return True if a collector is at work that gets this series delivered."""
     covered_ms = series.covered_until_ms
-    return covered_ms is not None and now_ms - covered_ms <= _RECORDING_MS
+    if covered_ms is None or now_ms - covered_ms > _RECORDING_MS:
+        return False
+    # A file of the first version has no collectors' reports; coverage alone speaks there.
+    entries = [entry for entry in summary.collectors if entry.report.source == series.source]
+    return all(entry.is_alive(now_ms) for entry in entries)
 
 
 def _as_json(summary: StoreSummary, now_ms: int) -> dict[str, object]:
@@ -68,7 +78,9 @@ def _as_json(summary: StoreSummary, now_ms: int) -> dict[str, object]:
         "exists": summary.exists,
         "size_bytes": summary.size_bytes,
         "schema_version": summary.schema_version,
-        "recording": any(_is_recording(series, now_ms) for series in summary.series),
+        "recording": any(_is_recording(summary, series, now_ms) for series in summary.series),
+        "collectors": [_collector_as_json(entry, now_ms) for entry in summary.collectors],
+        "quarantined": summary.quarantined,
         "series": [
             {
                 "source": series.source,
@@ -78,14 +90,51 @@ def _as_json(summary: StoreSummary, now_ms: int) -> dict[str, object]:
                 "last_ms": series.last_ms,
                 "covered_until_ms": series.covered_until_ms,
                 "tick_size": series.tick_size,
-                "recording": _is_recording(series, now_ms),
+                "recording": _is_recording(summary, series, now_ms),
             }
             for series in summary.series
         ],
     }
 
 
-def _as_text(summary: StoreSummary, now_ms: int) -> list[str]:
+def _collector_as_json(entry: CollectorEntry, now_ms: int) -> dict[str, object]:
+    report, status = entry.report, entry.report.status
+    return {
+        "source": report.source,
+        "symbols": list(report.symbols),
+        "host": report.host,
+        "pid": report.pid,
+        "alive": entry.is_alive(now_ms),
+        "started_ms": report.started_ms,
+        "heartbeat_ms": entry.heartbeat_ms,
+        "state": status.state.value,
+        "reason": status.reason,
+        "detail": status.detail,
+        "since_ms": status.since_ms,
+        "received": status.received,
+        "stored": status.stored,
+        "duplicates": status.duplicates,
+        "undecodable": status.undecodable,
+        "reconnects": status.reconnects,
+        "latency_ms": status.latency_ms,
+        "clock_offset_ms": status.clock_offset_ms,
+    }
+
+
+def _collector_lines(entry: CollectorEntry, now_ms: int, texts: Mapping[str, str]) -> list[str]:
+    """Say how a collector is doing, in the chosen language; what it last said is not news once it is gone."""
+    report, status = entry.report, entry.report.status
+    who = f"{report.source}: {' '.join(report.symbols)}, {report.host}, pid {report.pid}"
+    if not entry.is_alive(now_ms):
+        is_stopped = status.state is ConnectionState.STOPPED
+        key = "collector.stopped" if is_stopped else "collector.vanished"
+        return [f"{who}: {texts[key].format(time=_utc(entry.heartbeat_ms))}"]
+    said = connection_text(texts, status, report.source)
+    since = texts["collector.since"].format(time=_utc(status.since_ms))
+    return [f"{who}: {said.headline} {since}", *(f"  {sentence}" for sentence in said.sentences)]
+
+
+def _as_text(summary: StoreSummary, now_ms: int, texts: Mapping[str, str]) -> list[str]:
     if not summary.exists:
         return [f"Nothing is recorded yet: there is no database {summary.path}."]
     lines = [f"{summary.path}: {summary.size_bytes / _BYTES_PER_MB:.1f} MB"]
@@ -93,10 +142,15 @@ def _as_text(summary: StoreSummary, now_ms: int) -> list[str]:
         lines.append("Nothing is recorded yet.")
     for series in summary.series:
         span = f", {_utc(series.first_ms)} to {_utc(series.last_ms)}" if series.rows else ""
-        state = "recording now" if _is_recording(series, now_ms) else "not recording"
+        state = "recording now" if _is_recording(summary, series, now_ms) else "not recording"
         if series.covered_until_ms is not None:
             state += f", covered until {_utc(series.covered_until_ms)}"
         lines.append(f"{series.symbol} ({series.source}): {series.rows} liquidations{span}; {state}")
+    for entry in summary.collectors:
+        lines.extend(_collector_lines(entry, now_ms, texts))
+    if summary.quarantined:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in summary.quarantined.items())
+        lines.append(f"Frames that could not be read, kept for inspection: {kinds}")
     return lines
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+import msgspec
 import numpy as np
 
 from Heatmap.demo.wire import PUSH_DELAY_MS, encode, force_order
@@ -61,7 +62,7 @@ class RecordedFrame:
 
     def moved_to(self, ts_ms: int) -> RecordedFrame:
         """Return the same liquidation at another time."""
-        return replace(self, event=replace(self.event, ts_ms=ts_ms, event_ms=ts_ms + PUSH_DELAY_MS))
+        return replace(self, event=msgspec.structs.replace(self.event, ts_ms=ts_ms, event_ms=ts_ms + PUSH_DELAY_MS))
 
 
 @dataclass(frozen=True, slots=True)

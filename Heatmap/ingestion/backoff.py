@@ -65,7 +65,10 @@ class Backoff:
         # 2**30 seconds is beyond any cap; the bound keeps the power small after years of failures.
         bound_s = min(self._cap_s, self._base_s * 2.0 ** min(self._failures, 30))
         self._failures += 1
-        allowed_s = 0.0
-        if len(self._attempts) == self._attempts.maxlen:
-            allowed_s = self._attempts[0] + WINDOW_S - now_s
-        return max(self._chance() * bound_s, allowed_s, at_least_s)
+        return max(self._chance() * bound_s, self.held_back_s(now_s), at_least_s)
+
+    def held_back_s(self, now_s: float) -> float:
+        """Return for how long the limit of attempts forbids the next one, in seconds; 0 if it does not."""
+        if len(self._attempts) < (self._attempts.maxlen or 0):
+            return 0.0
+        return max(0.0, self._attempts[0] + WINDOW_S - now_s)

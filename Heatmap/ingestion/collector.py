@@ -1,4 +1,4 @@
-"""The socket session: one connection for all symbols, reopened for ever, told of in facts.
+"""The feed: one connection for all symbols, reopened for ever, replaced before it is too old, told of in facts.
 
 No database work happens on this loop: a loop that is held up misses pings and frames. When the store is full,
 the collector stops reading (the socket's own flow control then holds the exchange back) and goes on where it
@@ -9,39 +9,41 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NoReturn
-
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import WebSocketException
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from Heatmap.clock import SYSTEM_CLOCK, Clock
 from Heatmap.errors import FrameError
 from Heatmap.events import LiquidationEvent, Source
-from Heatmap.ingestion import endpoints, failure, forceorder
+from Heatmap.ingestion import endpoints, forceorder
 from Heatmap.ingestion.backoff import Backoff
+from Heatmap.ingestion.clock_meter import ClockMeter
 from Heatmap.ingestion.failure import Failure
+from Heatmap.ingestion.interruption import SleepDetector, local_address, owns_address
+from Heatmap.ingestion.link import Link
 from Heatmap.ingestion.liveness import Liveness
+from Heatmap.ingestion.rejection_limit import RejectionLimit
+from Heatmap.ports import ClockReading, ConnectionState, RejectedFrame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from Heatmap.ports import ConnectionState
-
 _LOG = logging.getLogger(__name__)
 
-OPEN_TIMEOUT_S = 10.0
-_CLOSE_TIMEOUT_S = 1.0
-_TICK_S = 1.0
-_FULL_PAUSE_S = 0.02
-_TOO_BIG = 1009  # close code of a message over the limit, RFC 6455 section 7.4.1
+ROTATE_AFTER_S: Final = 23 * 3600.0
+"""Age at which a connection is replaced, in seconds: the exchange ends each after 24 hours."""
 
-_SENTENCES = {
-    "silent": "The connection is open but no market data comes any more; reconnecting.",
-    "silent-route": (
-        "The connection is open but has never brought market data: the address may be a dead route; reconnecting."
-    ),
-}
+PUSH_DELAY_MS: Final = 1000
+"""A liquidation is pushed this long after its trade time: a connection that ends has not brought its last second."""
+
+WRONG_CLOCK_MS: Final = 2000.0
+"""Offset from which on the log calls this machine's clock wrong, in ms."""
+
+_FULL_PAUSE_S: Final = 0.02
+_LOOK_S: Final = 1.0
+
+_SLEPT = Failure("slept", "This machine slept, or its clock was set; reconnecting.")
+_MOVED = Failure("network-changed", "This machine's network changed; reconnecting.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,8 @@ class FeedCounts:
         Handshakes that succeeded.
     last_market_ms
         Receive time of the newest market data, ms since the epoch, or None.
+    latency_ms, clock_offset_ms
+        See `Heatmap.ingestion.clock_meter.ClockMeter`.
     """
 
     received: int = 0
@@ -67,6 +71,28 @@ class FeedCounts:
     ignored: int = 0
     connections: int = 0
     last_market_ms: int | None = None
+    latency_ms: float | None = None
+    clock_offset_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FeedState:
+    """How the feed is doing.
+
+    Attributes
+    ----------
+    state, reason
+        See `Heatmap.ingestion.liveness.Liveness`.
+    detail
+        One English sentence, "" if there is nothing to say.
+    retry_at_ms
+        When the next attempt is made, ms since the epoch, or None while there is nothing to wait for.
+    """
+
+    state: ConnectionState
+    reason: str = ""
+    detail: str = ""
+    retry_at_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +104,23 @@ class FeedListener:
     on_event
         Takes a liquidation; returns False if there is no room, and is then asked again with the same event.
     on_market
-        Hears ``(symbol, exchange time in ms)`` of each mark price: the proof that this symbol is delivered.
+        Hears ``(symbol, time in ms)``: liquidations of this symbol up to this time of the exchange have been delivered.
     on_loss
         Hears that market data no longer flows.
     on_state
-        Hears the state, its reason and a sentence, whenever one of them changed.
+        Hears the state whenever it changed.
+    on_rejected
+        Takes a frame that did not decode; not all of them, see `Heatmap.ingestion.rejection_limit`.
+    on_clock
+        Hears how far the exchange's clock is off, once an hour and when that changes.
     """
 
     on_event: Callable[[LiquidationEvent], bool]
     on_market: Callable[[str, int], None]
     on_loss: Callable[[], None]
-    on_state: Callable[[ConnectionState, str, str], None]
+    on_state: Callable[[FeedState], None]
+    on_rejected: Callable[[RejectedFrame], None]
+    on_clock: Callable[[ClockReading], None]
 
 
 class FeedCollector:
@@ -106,8 +138,12 @@ class FeedCollector:
         Passed on to `forceorder.decode`.
     clock
         Wall time for what is stored, monotonic time for what is measured.
-    backoff, liveness
-        The policies; the defaults are those for the real exchange.
+    backoff
+        When to try again; the default is that for the real exchange.
+    new_liveness
+        Makes the policy by which a connection counts as alive.
+    rotate_after_s
+        See `ROTATE_AFTER_S`.
 
     Raises
     ------
@@ -125,7 +161,8 @@ class FeedCollector:
         keep_raw: bool = False,
         clock: Clock = SYSTEM_CLOCK,
         backoff: Backoff | None = None,
-        liveness: Liveness | None = None,
+        new_liveness: Callable[[], Liveness] = Liveness,
+        rotate_after_s: float = ROTATE_AFTER_S,
     ) -> None:
         streams = [
             stream(symbol)
@@ -133,146 +170,268 @@ class FeedCollector:
             for stream in (endpoints.force_order_stream, endpoints.mark_price_stream)
         ]
         self._url = endpoints.market_stream_url(ws_url, streams)
-        self._place = endpoints.normalise_ws_base(ws_url).partition("://")[2]
         self._symbols = frozenset(symbols)
         self._listener = listener
         self._source = source
         self._keep_raw = keep_raw
         self._clock = clock
         self._backoff = backoff if backoff is not None else Backoff()
-        self._liveness = liveness if liveness is not None else Liveness()
-        self._counts = FeedCounts()
-        self._reported: tuple[ConnectionState, str, str] | None = None
+        self._new_liveness = new_liveness
+        self._rotate_after_s = rotate_after_s
+        self._liveness = new_liveness()  # that of the link that speaks for the feed
+        self._links: list[Link] = []  # one, and two while the next takes the place of the last
+        self._proven_from_ms: dict[str, int] = {}
+        self._reported: FeedState | None = None
         self._detail = ""
+        self._retry_at_ms: int | None = None
+        self._wake = asyncio.Event()
         self._kinds_logged: set[str] = set()
-        self._waits_for_room = False
+        self._rejections = RejectionLimit()
+        self._clocks = ClockMeter()
+        self._received = self._undecodable = self._ignored = self._connections = 0
+        self._last_market_ms: int | None = None
 
     @property
     def counts(self) -> FeedCounts:
         """A snapshot, readable from any thread."""
-        return self._counts
+        return FeedCounts(
+            received=self._received,
+            undecodable=self._undecodable,
+            ignored=self._ignored,
+            connections=self._connections,
+            last_market_ms=self._last_market_ms,
+            latency_ms=self._clocks.latency_ms,
+            clock_offset_ms=self._clocks.offset_ms,
+        )
 
     async def run(self) -> None:
-        """Connect, read and reconnect until cancelled; the socket is closed when this returns."""
+        """Connect, read and reconnect until cancelled; every socket is closed when this returns."""
         self._report()
-        while True:
-            self._backoff.attempted(self._clock.monotonic_s())
-            seen = await self._session()
-            self._liveness.closed(seen.reason)
-            self._listener.on_loss()
-            delay_s = self._backoff.next_delay_s(self._clock.monotonic_s(), at_least_s=seen.wait_s)
-            self._detail = _SENTENCES.get(self._liveness.reason, seen.detail)
-            self._report()
-            _LOG.info("next attempt in %.1f s: %s", delay_s, seen.detail)
-            await asyncio.sleep(delay_s)
-
-    async def _session(self) -> Failure:
-        """Hold one connection from the attempt to its end; return why it ended."""
-        try:
-            # No keep-alive of the client's own: it would close the connection while the store is full.
-            async with connect(
-                self._url,
-                compression=None,
-                open_timeout=OPEN_TIMEOUT_S,
-                close_timeout=_CLOSE_TIMEOUT_S,
-                ping_interval=None,
-                max_size=forceorder.MAX_FRAME_BYTES,
-            ) as connection:
-                self._liveness.opened(self._clock.monotonic_s())
-                self._counts = replace(self._counts, connections=self._counts.connections + 1)
-                self._report()
-                await self._read(connection)
-        except (WebSocketException, OSError) as error:
-            return failure.of_socket_error(
-                error, self._place, max_bytes=forceorder.MAX_FRAME_BYTES, now_ms=self._clock.now_ms()
-            )
-        except Exception as error:  # noqa: BLE001 - a fault of ours costs one connection, not the feed
-            _LOG.exception("the session failed in an unforeseen way")
-            return Failure("internal", f"The session failed in an unforeseen way: {error!r}.")
-
-    async def _read(self, connection: ClientConnection) -> NoReturn:
-        watch = asyncio.create_task(self._watch(connection))
+        interruptions = asyncio.create_task(self._watch_interruptions())
         try:
             while True:
-                await self._take(await connection.recv(decode=False))
+                link = self._begin()
+                self._speaks(link)
+                seen = await self._hold(link)
+                self._lost(seen)
+                delay_s = self._backoff.next_delay_s(self._clock.monotonic_s(), at_least_s=seen.wait_s)
+                _LOG.info("next attempt in %.1f s: %s", delay_s, seen.detail)
+                await self._pause(delay_s, may_be_cut=not seen.wait_s)
         finally:
-            watch.cancel()
-            await asyncio.wait([watch])
+            interruptions.cancel()
+            for link in self._links:
+                await link.end()
+            await asyncio.wait([interruptions])
+            if not interruptions.cancelled():
+                interruptions.result()
 
-    async def _watch(self, connection: ClientConnection) -> None:
-        """Close the connection when market data stays away."""
-        tick_s = min(_TICK_S, self._liveness.silent_after_s / 4)
+    # -- connections -------------------------------------------------------------------------------------------------
+
+    def _begin(self) -> Link:
+        self._backoff.attempted(self._clock.monotonic_s())
+        link = Link(
+            self._url,
+            self._symbols,
+            take=self._take,
+            on_open=self._link_opened,
+            on_change=self._link_changed,
+            on_round_trip=self._clocks.note_round_trip,
+            liveness=self._new_liveness(),
+            clock=self._clock,
+        )
+        self._links.append(link)
+        return link
+
+    def _speaks(self, link: Link) -> None:
+        """Let a link's life be the feed's."""
+        link.liveness.inherit(self._liveness)
+        self._liveness = link.liveness
+        self._retry_at_ms = None
+        self._report()
+
+    async def _hold(self, link: Link) -> Failure:
+        """Keep the feed going from one connection to the next; return why the last one ended with none to follow."""
         while True:
-            await asyncio.sleep(tick_s)
-            now_s = self._clock.monotonic_s()
-            if self._waits_for_room:
-                self._liveness.paused(now_s)
-            if self._liveness.tick(now_s):
-                self._detail = _SENTENCES[self._liveness.reason]
-                self._report()
-                await connection.close()
-                return
-            self._report()
+            await _any_of(link.leaving, link.ended, timeout_s=self._rotate_after_s)
+            if not link.ended.done():
+                link = await self._replace(link)
+            if link.ended.done():
+                self._links.remove(link)
+                return link.failure()
 
-    async def _take(self, data: bytes) -> None:
+    async def _replace(self, old: Link) -> Link:
+        """Open the next connection, let it deliver, and only then close the old one; return the one that serves now."""
+        while not old.ended.done():
+            _LOG.info("a new connection is opened to take the place of the old one")
+            new = self._begin()
+            await _any_of(new.delivering, new.ended, old.ended)
+            if new.ended.done():
+                self._links.remove(new)
+                seen = new.failure()
+                delay_s = self._backoff.next_delay_s(self._clock.monotonic_s(), at_least_s=seen.wait_s)
+                _LOG.warning("no new connection yet, next attempt in %.1f s: %s", delay_s, seen.detail)
+                await _any_of(old.ended, timeout_s=delay_s)
+                continue
+            if old.ended.done() and not new.delivering.is_set():
+                self._lost(old.failure())
+            self._speaks(new)
+            await old.retire()
+            self._links.remove(old)
+            _LOG.info("the new connection has taken over")
+            return new
+        return old
+
+    def _lost(self, seen: Failure) -> None:
+        self._liveness.closed(seen.reason)
+        self._detail = seen.detail
+        self._proven_from_ms.clear()
+        self._listener.on_loss()
+
+    async def _pause(self, delay_s: float, *, may_be_cut: bool) -> None:
+        """Wait before the next attempt; less when the network comes back, but never against the limit of attempts."""
+        self._retry_at_ms = self._clock.now_ms() + round(delay_s * 1000)
+        self._report()
+        self._wake.clear()
+        if not may_be_cut:
+            await asyncio.sleep(delay_s)
+            return
+        await _any_of(self._wake, timeout_s=delay_s)
+        await asyncio.sleep(self._backoff.held_back_s(self._clock.monotonic_s()))
+
+    # -- the machine -------------------------------------------------------------------------------------------------
+
+    async def _watch_interruptions(self) -> None:
+        """Give up connections that a sleep or another network has left dead, and do not wait when the way is free."""
+        sleep, way_out = SleepDetector(), local_address()
+        while True:
+            jump_s = sleep.look(self._clock.now_ms(), self._clock.monotonic_s())
+            if jump_s:
+                _LOG.warning("the wall clock jumped by %.1f s", jump_s)
+                self._clocks.clock_was_set()
+            if jump_s > 0:
+                self._interrupt(_SLEPT, self._links)
+            lost = [link for link in self._links if link.local_address and not owns_address(link.local_address)]
+            self._interrupt(_MOVED, lost)
+            if way_out != (way_out := local_address()) and way_out is not None:
+                # What was tried before there was a way would only wait for its time limit.
+                self._interrupt(_MOVED, [link for link in self._links if link.local_address is None])
+                self._backoff.reset()
+                self._wake.set()
+            await asyncio.sleep(_LOOK_S)
+
+    def _interrupt(self, why: Failure, links: Sequence[Link]) -> None:
+        for link in links:
+            link.abandon(why)
+        if links or why is _SLEPT:
+            self._backoff.reset()
+            self._wake.set()
+
+    # -- frames ------------------------------------------------------------------------------------------------------
+
+    async def _take(self, link: Link, data: bytes) -> None:
         received_ms = self._clock.now_ms()
         try:
             message = forceorder.decode(data, received_ms=received_ms, source=self._source, keep_raw=self._keep_raw)
         except FrameError as error:
-            self._note_undecodable(error)
+            self._note_undecodable(error, data, received_ms)
             return
         if isinstance(message, LiquidationEvent) and message.symbol in self._symbols:
-            self._note_market(received_ms)
-            self._liveness.liquidation(self._clock.monotonic_s())
-            self._report()
-            await self._hand_over(message)
-            self._counts = replace(self._counts, received=self._counts.received + 1)
+            self._note_market(link, received_ms)
+            link.liveness.liquidation(self._clock.monotonic_s())
+            self._link_changed(link)
+            await self._hand_over(link, message)
+            self._received += 1
         elif isinstance(message, forceorder.MarketHeartbeat) and message.symbol in self._symbols:
-            self._note_market(received_ms)
-            self._liveness.market(self._clock.monotonic_s())
-            self._report()
-            self._listener.on_market(message.symbol, message.event_ms)
+            self._note_market(link, received_ms)
+            link.liveness.market(self._clock.monotonic_s())
+            link.has_delivered(message.symbol)
+            self._note_clock(received_ms, message.event_ms)
+            self._link_changed(link)
+            self._prove(message.symbol, message.event_ms)
         else:
-            self._note_other(message)
+            self._note_other(link, message)
 
-    async def _hand_over(self, event: LiquidationEvent) -> None:
+    async def _hand_over(self, link: Link, event: LiquidationEvent) -> None:
         if self._listener.on_event(event):
             return
         _LOG.warning("the store is full; reading pauses until it has room")
-        self._waits_for_room = True
+        link.is_waiting_for_room = True
         try:
             # The store frees its room on another thread, which knows nothing of this loop.
             while not self._listener.on_event(event):  # noqa: ASYNC110 - see above
                 await asyncio.sleep(_FULL_PAUSE_S)
         finally:
-            self._waits_for_room = False
-            self._liveness.paused(self._clock.monotonic_s())
+            link.is_waiting_for_room = False
+            link.liveness.paused(self._clock.monotonic_s())
 
-    def _note_market(self, received_ms: int) -> None:
-        self._counts = replace(self._counts, last_market_ms=received_ms)
-        if not self._liveness.delivered:
+    def _prove(self, symbol: str, pushed_ms: int) -> None:
+        """Tell up to when liquidations have been delivered: not to the last second, for they are pushed so late."""
+        begun_ms = self._proven_from_ms.setdefault(symbol, pushed_ms)
+        self._listener.on_market(symbol, max(begun_ms, pushed_ms - PUSH_DELAY_MS))
+
+    def _note_market(self, link: Link, received_ms: int) -> None:
+        self._last_market_ms = received_ms
+        if not link.liveness.delivered:
             self._backoff.reset()
-            self._detail = ""
+            if link.liveness is self._liveness:
+                self._detail = ""
 
-    def _note_undecodable(self, error: FrameError) -> None:
-        self._counts = replace(self._counts, undecodable=self._counts.undecodable + 1)
+    def _note_clock(self, received_ms: int, event_ms: int) -> None:
+        self._clocks.note_message(received_ms, event_ms)
+        reading = self._clocks.reading_to_record(self._source, received_ms, self._clock.monotonic_s())
+        if reading is None:
+            return
+        level = logging.WARNING if abs(reading.offset_ms) >= WRONG_CLOCK_MS else logging.INFO
+        _LOG.log(
+            level,
+            "the exchange's clock is %.0f ms ahead of this machine's (± %.0f ms)",
+            reading.offset_ms,
+            reading.uncertainty_ms,
+        )
+        self._listener.on_clock(reading)
+
+    def _note_undecodable(self, error: FrameError, data: bytes, received_ms: int) -> None:
+        self._undecodable += 1
         if error.kind not in self._kinds_logged:
             self._kinds_logged.add(error.kind)
             _LOG.warning("a frame does not decode (%s, logged once): %s; %r", error.kind, error, error.excerpt)
+        if self._rejections.keeps(error.kind, self._clock.monotonic_s()):
+            self._listener.on_rejected(
+                RejectedFrame(self._source, error.kind, str(error), received_ms, len(data), bytes(data))
+            )
 
-    def _note_other(self, message: forceorder.Message) -> None:
-        self._counts = replace(self._counts, ignored=self._counts.ignored + 1)
+    def _note_other(self, link: Link, message: forceorder.Message) -> None:
+        self._ignored += 1
         if isinstance(message, forceorder.ControlReply) and message.error_code is not None:
             _LOG.warning("the exchange refuses a request (%s): %s", message.error_code, message.message)
         elif isinstance(message, forceorder.Ignored) and message.reason == "serverShutdown":
             _LOG.info("the exchange announces that it will close this connection")
+            link.leaving.set()
+
+    def _link_changed(self, link: Link) -> None:
+        if link.liveness is self._liveness:
+            self._report()
+
+    def _link_opened(self, link: Link) -> None:
+        self._connections += 1
+        self._link_changed(link)
 
     def _report(self) -> None:
         """Tell of the state if it changed."""
-        current = (self._liveness.state, self._liveness.reason, self._detail)
+        current = FeedState(self._liveness.state, self._liveness.reason, self._detail, self._retry_at_ms)
         if current == self._reported:
             return
         self._reported = current
-        state, reason, detail = current
-        _LOG.info("feed: %s%s", state, f" ({reason}) {detail}" if reason else "")
-        self._listener.on_state(state, reason, detail)
+        _LOG.info("feed: %s%s", current.state, f" ({current.reason}) {current.detail}" if current.reason else "")
+        self._listener.on_state(current)
+
+
+async def _any_of(*what: asyncio.Event | asyncio.Task[Failure], timeout_s: float | None = None) -> None:
+    """Return when an event is set or a task has ended, or the time is up."""
+    waits = [asyncio.ensure_future(item.wait()) for item in what if isinstance(item, asyncio.Event)]
+    tasks = [item for item in what if isinstance(item, asyncio.Task)]
+    try:
+        await asyncio.wait([*waits, *tasks], timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()

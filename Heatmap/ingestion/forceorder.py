@@ -11,6 +11,7 @@ import math
 import re
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Annotated
 
 import msgspec
 
@@ -80,6 +81,34 @@ class Ignored:
 Message = LiquidationEvent | MarketHeartbeat | ControlReply | Ignored
 
 
+_Ms = Annotated[int, msgspec.Meta(ge=FIRST_PLAUSIBLE_MS, lt=LAST_PLAUSIBLE_MS)]
+_Positive = Annotated[float, msgspec.Meta(gt=0.0)]
+
+
+# The frame as the exchange always sends it: all checks that msgspec can make are made while it parses, so that this one
+# is decoded in less than a third of the time that the standard library takes to parse it.
+class _PlainOrder(msgspec.Struct, gc=False):
+    s: str
+    S: Side
+    q: _Positive
+    p: _Positive
+    ap: _Positive
+    z: _Positive
+    T: _Ms
+    st: int | None = None
+
+
+class _PlainPayload(msgspec.Struct, gc=False, tag_field="e", tag="forceOrder"):
+    E: _Ms
+    o: _PlainOrder
+    st: int | None = None
+
+
+class _PlainFrame(msgspec.Struct, gc=False):
+    data: _PlainPayload
+
+
+# Any other frame: everything may be missing or wrong, and is judged key by key.
 class _Order(msgspec.Struct, gc=False):
     s: str
     S: str
@@ -91,7 +120,7 @@ class _Order(msgspec.Struct, gc=False):
     st: int | None = None
 
 
-class _Payload(msgspec.Struct):
+class _Payload(msgspec.Struct, gc=False):
     e: str | None = None
     E: int | None = None
     o: _Order | None = None
@@ -100,14 +129,17 @@ class _Payload(msgspec.Struct):
     st: int | None = None
 
 
-class _Frame(_Payload):
-    stream: str | None = None
+class _Frame(_Payload, gc=False):
     data: _Payload | None = None
 
 
 # strict=False reads the exchange's decimal strings as numbers by JSON's own grammar: "1_0", " 1" and "0x1"
 # fail.
+_PLAIN = msgspec.json.Decoder(_PlainFrame, strict=False)
 _FRAME = msgspec.json.Decoder(_Frame, strict=False)
+# Symbols that passed the check; the exchange lists some hundred.
+_KNOWN_SYMBOLS: set[str] = set()
+_MOST_KNOWN_SYMBOLS = 5_000
 _ANYTHING = msgspec.json.Decoder()
 
 
@@ -136,6 +168,26 @@ def decode(
     """
     if len(data) > MAX_FRAME_BYTES:
         raise _refusal("too-large", f"expected at most {MAX_FRAME_BYTES} bytes, was {len(data)}", data)
+    if not keep_raw:
+        try:
+            plain = _PLAIN.decode(data).data
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            pass  # anything but the usual frame is judged below, at leisure
+        else:
+            order = plain.o
+            notional = order.ap * order.z
+            usd_margined = _COIN_MARGINED not in (order.st, plain.st)
+            if usd_margined and order.s in _KNOWN_SYMBOLS and 0.0 < notional < math.inf:
+                # By position: keywords take a tenth of the whole time.
+                return LiquidationEvent(
+                    order.T, order.s, order.S, order.ap, order.z, notional,
+                    source, order.p, order.q, plain.E, received_ms,
+                )  # fmt: skip
+    return _judge(data, received_ms, source, _text(data) if keep_raw else None)
+
+
+def _judge(data: str | bytes, received_ms: int | None, source: str, raw_json: str | None) -> Message:
+    """Decode any frame, key by key."""
     try:
         frame = _FRAME.decode(data)
     except msgspec.ValidationError as error:
@@ -144,7 +196,7 @@ def decode(
         raise _refusal("bad-json", f"expected JSON: {error}", data) from error
     payload = frame if frame.data is None else frame.data
     if payload.e == "forceOrder":
-        return _liquidation(payload, data, received_ms, source, keep_raw=keep_raw)
+        return _liquidation(payload, data, received_ms, source, raw_json)
     if payload.e == "markPriceUpdate":
         return _heartbeat(payload, data)
     if payload.e is not None:
@@ -183,7 +235,7 @@ def encode(event: LiquidationEvent, *, combined: bool = False) -> str:
 
 
 def _liquidation(
-    payload: _Payload, data: str | bytes, received_ms: int | None, source: str, *, keep_raw: bool
+    payload: _Payload, data: str | bytes, received_ms: int | None, source: str, raw_json: str | None = None
 ) -> LiquidationEvent | Ignored:
     order = payload.o
     if order is None:
@@ -211,7 +263,7 @@ def _liquidation(
         order_qty=_positive(order.q, "bad-qty", data) if order.q else None,
         event_ms=None if payload.E is None else _plausible_ms(payload.E, data),
         received_ms=received_ms,
-        raw_json=_text(data) if keep_raw else None,
+        raw_json=raw_json,
     )
 
 
@@ -256,8 +308,12 @@ def _control_reply(frame: dict[str, object]) -> ControlReply:
 
 
 def _symbol(symbol: str, data: str | bytes) -> str:
+    if symbol in _KNOWN_SYMBOLS:
+        return symbol
     if not _SYMBOL.fullmatch(symbol) or not symbol.isprintable():
         raise _refusal("bad-symbol", f"expected a symbol in upper case, was {symbol!r}", data)
+    if len(_KNOWN_SYMBOLS) < _MOST_KNOWN_SYMBOLS:
+        _KNOWN_SYMBOLS.add(symbol)
     return symbol
 
 

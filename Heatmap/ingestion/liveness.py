@@ -60,6 +60,13 @@ class Liveness:
         """True if the present connection has brought market data."""
         return self._delivered
 
+    def inherit(self, before: Liveness) -> None:
+        """Go on where another connection of the same feed stands: its state, and when a liquidation came last."""
+        if before._liquidation_s is not None:
+            self._liquidation_s = before._liquidation_s
+        if not self._delivered or before._state is ConnectionState.QUIET:
+            self._state, self._reason = before._state, before._reason
+
     def opened(self, now_s: float) -> None:
         """Note that a handshake succeeded."""
         self._is_open = True

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from Heatmap.ports import CollectorReport
     from Heatmap.storage.coverage_log import Stretch
     from Heatmap.storage.lease import Lease, LeaseHolder
-    from Heatmap.storage.write_items import Batch
+    from Heatmap.storage.write_items import Batch, Tick
 
 _LOG = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ def commit(
     with write_transaction(connection):
         inserted, accepted = _insert(connection, batch.events)
         for tick in batch.ticks:
-            connection.execute(statement.PUT_TICK_SIZE, (tick.source, tick.symbol, tick.tick_size, tick.updated_ms))
+            _store_tick(connection, tick)
         if batch.rejected:
             rows = [statement.rejected_row(rejected) for rejected in batch.rejected]
             connection.executemany(statement.INSERT_REJECTED, rows)
@@ -114,6 +114,13 @@ def _insert(connection: sqlite3.Connection, events: list[LiquidationEvent]) -> t
         else:
             accepted.append(event)
     return inserted, accepted
+
+
+def _store_tick(connection: sqlite3.Connection, tick: Tick) -> None:
+    before = connection.execute(statement.TICK_SIZE, (tick.source, tick.symbol)).fetchone()
+    if before is not None and before[0] != tick.tick_size:
+        _LOG.warning("the tick size of %s changed from %s to %s", tick.symbol, before[0], tick.tick_size)
+    connection.execute(statement.PUT_TICK_SIZE, (tick.source, tick.symbol, tick.tick_size, tick.updated_ms))
 
 
 def _store_stretch(connection: sqlite3.Connection, stretch: Stretch) -> int | None:

@@ -126,15 +126,17 @@ def storage_error(error: sqlite3.Error, path: Path) -> StorageError:
 
 
 @contextlib.contextmanager
-def write_transaction(connection: sqlite3.Connection) -> Iterator[None]:
+def write_transaction(connection: sqlite3.Connection, *, alone: bool = False) -> Iterator[None]:
     """Hold the write lock for a block: all of it is stored, or nothing.
+
+    With ``alone`` nobody may read either, in a file without a write-ahead log.
 
     Raises
     ------
     sqlite3.Error
         The lock cannot be had, or the commit fails; `storage_error` makes a sentence of it.
     """
-    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("BEGIN EXCLUSIVE" if alone else "BEGIN IMMEDIATE")
     try:
         yield
         connection.execute("COMMIT")

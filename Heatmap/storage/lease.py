@@ -19,7 +19,7 @@ the monotonic clocks of all of them.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from Heatmap.ports import ConnectionState
@@ -167,15 +167,23 @@ class Lease:
         row = self._row(connection, report.source)
         if row is not None and row.holder.run_id != report.run_id:
             return row.holder
-        connection.execute(statement.PUT_COLLECTOR, statement.collector_row(report, self._clock.now_ms()))
+        now_ms = self._clock.now_ms()
+        if report.status.state is ConnectionState.STOPPED:
+            # The feed has stopped, but not all is stored yet: only `release` says that word, for it invites the next.
+            connection.execute(statement.BEAT_COLLECTOR, (now_ms, report.source, report.run_id))
+        else:
+            connection.execute(statement.PUT_COLLECTOR, statement.collector_row(report, now_ms))
         return None
 
     def release(self, connection: sqlite3.Connection) -> None:
-        """Let the next one take over at once."""
+        """Write a last report, and let the next one take over at once."""
         report = self._report()
-        values = (ConnectionState.STOPPED.value, self._clock.now_ms(), report.source, report.run_id)
+        report = replace(report, status=replace(report.status, state=ConnectionState.STOPPED))
         with write_transaction(connection):
-            connection.execute(statement.RELEASE_COLLECTOR, values)
+            row = self._row(connection, report.source)
+            if row is None or row.holder.run_id == report.run_id:
+                values = statement.collector_row(report, self._clock.now_ms())
+                connection.execute(statement.PUT_COLLECTOR, values)
         self.is_held = False
 
     @staticmethod

@@ -137,7 +137,7 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
                 # Looked at again under the lock: another process may have been faster.
                 version = version_of(connection, path)
                 if version < LATEST:
-                    _step(connection, path, version)
+                    take_step(connection, path, version)
     except sqlite3.Error as error:
         raise storage_error(error, path) from error
 
@@ -147,8 +147,8 @@ def copy_path(path: Path, version: int) -> Path:
     return path.with_name(f"{path.name}.version-{version}")
 
 
-def _step(connection: sqlite3.Connection, path: Path, version: int) -> None:
-    """Do the step from a version, in the open transaction."""
+def take_step(connection: sqlite3.Connection, path: Path, version: int) -> None:
+    """Do the step from a version (0: a new file), in the open transaction."""
     migration = MIGRATIONS[version]
     if migration.rewrites:
         _copy(connection, path, copy_path(path, version))

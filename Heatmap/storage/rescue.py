@@ -1,9 +1,10 @@
 """A damaged database: found at the start, moved aside, and what can be read of it carried into a new one.
 
 Nothing is ever deleted: the damaged file keeps its content under the name ``NAME.damaged-YYYYMMDD-HHMMSS``. The new
-file is built beside it as ``NAME.rescued`` and takes the name when it is whole; a crash on the way costs nothing, for
-the next start begins again or moves the finished file. Two programs that find the damage at once cannot both rescue:
-the file that is being built is held by SQLite's own lock, which the system takes from a dead process.
+file is built beside it as ``NAME.rescued``, in one transaction, and takes the name when it is whole; a crash on the way
+costs nothing, for the next start begins again or moves the finished file. Two programs that find the damage at once
+cannot both replace it: the file that is being built is held by SQLite's own lock, which the system takes from a dead
+process.
 
 Where rows could not be read, the new file's coverage is cut as well: that time is unknown now, not empty.
 """
@@ -22,7 +23,7 @@ from Heatmap.events import Coverage
 from Heatmap.storage import statement
 from Heatmap.storage.connection import file_identity, open_reader, open_writer, storage_error, write_transaction
 from Heatmap.storage.coverage_log import without
-from Heatmap.storage.migrations import APPLICATION_ID, LATEST, migrate
+from Heatmap.storage.migrations import APPLICATION_ID, LATEST, take_step
 from Heatmap.storage.table_walk import TableWalk
 
 if TYPE_CHECKING:
@@ -37,8 +38,8 @@ _LOG = logging.getLogger(__name__)
 _CHECK_STEPS: Final = 100_000
 _APPLICATION_ID_AT: Final = 68
 _HEADER_BYTES: Final = 100
-_ROWS_A_TRANSACTION: Final = 5000
-_SUFFIXES: Final = ("", "-wal", "-shm")
+# The file comes last: a log that stayed behind would be played into the file that takes its place.
+_SUFFIXES: Final = ("-wal", "-shm", "")
 _TABLES: Final = ("liq_events", "coverage", "quarantine", "clock_offsets", "tick_sizes", "collector")
 
 
@@ -124,6 +125,7 @@ def finish_interrupted(path: Path) -> None:
     with contextlib.closing(open_writer(rescued)) as connection:
         whole = connection.execute("PRAGMA user_version").fetchone()[0] == LATEST
     if whole:
+        # Another program may be finishing it as well; then there is nothing left to move.
         _move(rescued, path)
 
 
@@ -154,17 +156,18 @@ def rescue(path: Path, clock: Clock) -> Salvage | None:
     _LOG.error("%s is damaged; what can be read of it is carried into a new file", path)
     try:
         with contextlib.closing(open_writer(rescued)) as target:
-            # Once written to, the file is held until it is closed, by this process or by nobody.
-            target.execute("PRAGMA locking_mode = EXCLUSIVE")
-            with write_transaction(target):
+            target.execute("PRAGMA auto_vacuum = INCREMENTAL")
+            # One transaction: whenever the lock is free, the file is either whole or empty.
+            with write_transaction(target, alone=True):
+                if file_identity(path) != identity:
+                    return None
                 _clear(target)
-            if file_identity(path) != identity:
-                return None
-            _fill(target, rescued, path, salvage)
-            # Back to one file without a log, so that it can be moved.
-            target.execute("PRAGMA journal_mode = DELETE")
-            # Still under the lock: who waits for it sees that there is nothing left to rescue.
-            _move(path, salvage.aside)
+                take_step(target, rescued, 0)
+                _fill(target, path, salvage)
+            # Of two that come this far one after the other the first one moves, and the second one sees it.
+            with write_transaction(target, alone=True):
+                if file_identity(path) == identity:
+                    _move(path, salvage.aside)
     except sqlite3.Error as error:
         raise storage_error(error, rescued) from error
     finish_interrupted(path)
@@ -186,42 +189,34 @@ def _move(path: Path, target: Path) -> None:
     try:
         for suffix in _SUFFIXES:
             file = path.with_name(path.name + suffix)
-            # The log first would be safe too, but never without its file: either way SQLite finds both or one.
-            if file.exists():
+            with contextlib.suppress(FileNotFoundError):
                 file.rename(target.with_name(target.name + suffix))
     except OSError as error:
         raise StorageError(
             f"cannot rename {path} to {target}: {error}",
-            short=f"The damaged database {path} cannot be moved aside: {error.strerror}.",
+            short=f"The database {path} is damaged and cannot be replaced: {error.strerror}.",
         ) from error
 
 
 def _clear(target: sqlite3.Connection) -> None:
-    """Empty what a rescue left behind that was cut short, and mark the file as ours and unfinished."""
-    target.execute("PRAGMA user_version = 0")
-    target.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    """Drop what an earlier rescue has left that died before it could move the file."""
     ours = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
     for (table,) in target.execute(ours).fetchall():
         target.execute(f"DROP TABLE {table}")
 
 
-def _fill(target: sqlite3.Connection, rescued: Path, path: Path, salvage: Salvage) -> None:
-    migrate(target, rescued)
-    # Not whole before its end: see `finish_interrupted`.
-    target.execute("PRAGMA user_version = 0")
+def _fill(target: sqlite3.Connection, path: Path, salvage: Salvage) -> None:
     try:
         source = open_reader(path)
     except StorageError as error:
         _LOG.error("nothing can be read of %s: %s", path, error)
-    else:
-        # Text that is none any more arrives as bytes, which the new file's tables refuse.
-        source.text_factory = _text_or_bytes
-        with contextlib.closing(source):
-            for table in _TABLES:
-                _carry(source, target, table, salvage)
-        _cut_coverage(target, salvage.holes)
-    with write_transaction(target):
-        target.execute(f"PRAGMA user_version = {LATEST}")
+        return
+    # Text that is none any more arrives as bytes, which the new file's tables refuse.
+    source.text_factory = _text_or_bytes
+    with contextlib.closing(source):
+        for table in _TABLES:
+            _carry(source, target, table, salvage)
+    _cut_coverage(target, salvage.holes)
 
 
 def _text_or_bytes(value: bytes) -> str | bytes:
@@ -244,15 +239,10 @@ def _carry(source: sqlite3.Connection, target: sqlite3.Connection, table: str, s
         return
     names = ", ".join(columns)
     insert = f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608 - our names
-    is_record = table == "liq_events"
     walk = TableWalk(source, table, columns)
-    rows = iter(walk)
-    while chunk := [row for _, row in zip(range(_ROWS_A_TRANSACTION), rows, strict=False)]:
-        with write_transaction(target):
-            written = sum(_written(target, insert, row) for row in chunk)
-        salvage.rows += written if is_record else 0
-    if is_record:
-        salvage.holes = walk.holes
+    written = sum(_written(target, insert, row) for row in walk)
+    if table == "liq_events":
+        salvage.rows, salvage.holes = written, walk.holes
 
 
 def _written(target: sqlite3.Connection, insert: str, row: tuple[Any, ...]) -> int:
@@ -267,9 +257,8 @@ def _written(target: sqlite3.Connection, insert: str, row: tuple[Any, ...]) -> i
 def _cut_coverage(target: sqlite3.Connection, holes: list[tuple[int, int]]) -> None:
     if not holes:
         return
-    with write_transaction(target):
-        rows = target.execute("SELECT source, symbol, start_ms, end_ms FROM coverage ORDER BY start_ms").fetchall()
-        target.execute("DELETE FROM coverage")
-        for stretch in without([Coverage(*row) for row in rows], holes):
-            values = (str(stretch.source), stretch.symbol, stretch.start_ms, stretch.end_ms)
-            target.execute(statement.INSERT_COVERAGE, values)
+    rows = target.execute("SELECT source, symbol, start_ms, end_ms FROM coverage ORDER BY start_ms").fetchall()
+    target.execute("DELETE FROM coverage")
+    for stretch in without([Coverage(*row) for row in rows], holes):
+        values = (str(stretch.source), stretch.symbol, stretch.start_ms, stretch.end_ms)
+        target.execute(statement.INSERT_COVERAGE, values)

@@ -76,7 +76,7 @@ CREATE TABLE collector (
     duplicates      INTEGER NOT NULL,
     undecodable     INTEGER NOT NULL,
     reconnects      INTEGER NOT NULL,
-    latency_ms      REAL,  -- from the exchange's push to the reading here, median of the last minute
+    latency_ms      REAL,  -- from the exchange to here: half of the usual round trip
     clock_offset_ms REAL  -- see clock_offsets
 ) STRICT, WITHOUT ROWID;
 
@@ -87,5 +87,5 @@ CREATE TABLE clock_offsets (
     source         TEXT    NOT NULL CHECK (source <> ''),
     measured_ms    INTEGER NOT NULL,  -- by this machine's clock
     offset_ms      REAL    NOT NULL,
-    uncertainty_ms REAL    NOT NULL CHECK (uncertainty_ms >= 0)  -- half of the request's round trip
+    uncertainty_ms REAL    NOT NULL CHECK (uncertainty_ms >= 0)  -- half of the round trip
 ) STRICT;

@@ -28,6 +28,7 @@ INSERT_EVENT: Final = """
 NEWEST_EVENT: Final = "SELECT max(ts_ms) FROM liq_events WHERE source = ? AND symbol = ?"
 INSERT_COVERAGE: Final = "INSERT INTO coverage (source, symbol, start_ms, end_ms) VALUES (?, ?, ?, ?)"
 EXTEND_COVERAGE: Final = "UPDATE coverage SET end_ms = ? WHERE id = ?"
+TICK_SIZE: Final = "SELECT tick_size FROM tick_sizes WHERE source = ? AND symbol = ?"
 PUT_TICK_SIZE: Final = """
     INSERT INTO tick_sizes (source, symbol, tick_size, updated_ms) VALUES (?, ?, ?, ?)
     ON CONFLICT (source, symbol) DO UPDATE SET tick_size = excluded.tick_size, updated_ms =
@@ -68,9 +69,7 @@ SHORTEN_COVERAGE: Final = "UPDATE coverage SET start_ms = ? WHERE source = ? AND
 FORGET_CLOCK_OFFSETS: Final = "DELETE FROM clock_offsets WHERE source = ? AND measured_ms < ?"
 FORGET_REJECTED: Final = "DELETE FROM quarantine WHERE source = ? AND received_ms < ?"
 LEASE_ROW: Final = "SELECT run_id, host, pid, symbols, heartbeat_ms, state FROM collector WHERE source = ?"
-RELEASE_COLLECTOR: Final = """
-    UPDATE collector SET state = ?, reason = '', detail = '', heartbeat_ms = ? WHERE source = ? AND run_id = ?
-"""
+BEAT_COLLECTOR: Final = "UPDATE collector SET heartbeat_ms = ? WHERE source = ? AND run_id = ?"
 
 
 def rejected_row(rejected: RejectedFrame) -> tuple[str, str, str, int, int, bytes]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
+from Heatmap.connection_text import clock_fault
 from Heatmap.ports import ConnectionState
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class Notice:
 
 
 def notice_of(
-    text: Callable[[str], str],
+    text: Callable[..., str],
     *,
     has_graphics: bool,
     problem: tuple[str, str],
@@ -39,7 +40,7 @@ def notice_of(
     Parameters
     ----------
     text
-        Gives the text of a key.
+        Gives the text of a key, with its values filled in.
     has_graphics
         False if OpenGL is missing.
     problem
@@ -54,6 +55,9 @@ def notice_of(
     key, detail = problem
     if key:
         return Notice("\n".join(filter(None, (text(key), detail))), "problem")
+    if fault := clock_fault(status):
+        clock_key, seconds = fault
+        return Notice(text(clock_key, seconds=seconds), "warning")
     if events == 0:
         first = status.last_event_ms is None and status.state in AWAITING
         return Notice(text("notice.first_start" if first else "notice.empty_window"))

@@ -9,8 +9,10 @@ from PyQt6.QtCore import QEvent, QSize, Qt
 from PyQt6.QtGui import QColor, QFontMetrics, QPainter, QPaintEvent
 from PyQt6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
 
+from Heatmap.connection_text import connection_text
 from Heatmap.events import Source
 from Heatmap.ports import ConnectionState, ServiceStatus
+from Heatmap.texts import catalogue
 from Heatmap.ui.form import tooltip
 from Heatmap.ui.notice import AWAITING
 
@@ -31,9 +33,6 @@ _STATE_COLOURS: Final = {
     ConnectionState.DOWN: _PROBLEM_COLOUR,
     ConnectionState.READING: QColor(0x4A, 0x90, 0xD9),
 }
-# What is not real is not called live, however well it flows.
-_UNREAL: Final = {Source.DEMO: "connection.simulated", Source.REPLAY: "connection.replayed"}
-_FLOWING: Final = frozenset({ConnectionState.LIVE, ConnectionState.QUIET})
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +135,7 @@ class StatusPanel(QWidget):
             f" received={status.received} stored={status.stored} duplicates={status.duplicates}"
             f" undecodable={status.undecodable} reconnects={status.reconnects} queued={status.queued}"
             f" insert_rate_per_s={status.insert_rate_per_s:.1f}"
+            f" latency_ms={_figure(status.latency_ms)} clock_offset_ms={_figure(status.clock_offset_ms)}"
             f" build_ms={build_ms} engine={engine} events={events} fps={fps}"
         )
 
@@ -147,18 +147,8 @@ class StatusPanel(QWidget):
             self._connection.set_text(text("status.database_problem"), help_text)
             return
         self._dot.set_colour(_STATE_COLOURS[status.state])
-        unreal = _UNREAL.get(self._source) if status.state in _FLOWING else None
-        shown = text(unreal or f"connection.state.{status.state.value}")
-        sentences = [text(f"connection.help.{status.state.value}")]
-        if status.reason and status.state in (ConnectionState.DOWN, ConnectionState.SILENT):
-            known = self._translator.has(f"connection.brief.{status.reason}")
-            reason = status.reason if known else "unknown"
-            brief = text(f"connection.brief.{reason}")
-            shown = text("status.connection_with_reason", state=shown, reason=brief)
-            sentences.append(text(f"connection.reason.{reason}"))
-        if status.detail:
-            sentences.append(status.detail)
-        self._connection.set_text(shown, "\n".join(sentences))
+        said = connection_text(catalogue(self._translator.language), status, self._source)
+        self._connection.set_text(said.headline, "\n".join(said.sentences))
 
     def _show_last_event(self) -> None:
         status, text = self._status, self._translator.text
@@ -206,6 +196,10 @@ class StatusPanel(QWidget):
         else:
             shown = self._translator.format_number(self._fps)
             self._frames.set_text(text("status.fps", fps=shown), text("status.fps_help"))
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.0f}"
 
 
 class _Dot(QWidget):

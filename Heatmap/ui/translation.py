@@ -4,25 +4,18 @@ from __future__ import annotations
 
 import logging
 import math
-import tomllib
-from functools import cache
-from string import Formatter
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from PyQt6.QtCore import QLocale, QObject, pyqtSignal
 
-from Heatmap.resources import TRANSLATIONS, read_text
+from Heatmap.texts import LANGUAGES, catalogue
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
     from Heatmap.heatmap_settings import HeatmapSettings
     from Heatmap.ui.settings_model import SettingsModel
 
 _LOG = logging.getLogger(__name__)
 
-LANGUAGES: Final = ("en", "de")
 _LOCALES: Final = {
     "en": (QLocale.Language.English, QLocale.Country.UnitedStates),
     "de": (QLocale.Language.German, QLocale.Country.Germany),
@@ -36,24 +29,6 @@ _SHORT_MS: Final = 10  # below, a tenth of a millisecond is worth a digit
 _MINUTES_FROM_S: Final = 2 * _MINUTE_S
 _HOURS_FROM_S: Final = 2 * _HOUR_S
 _DAYS_FROM_S: Final = 2 * _DAY_S
-
-
-@cache
-def catalogue(language: str) -> Mapping[str, str]:
-    """Return all texts of one of `LANGUAGES` by dotted key.
-
-    Raises
-    ------
-    FileNotFoundError
-        The installation is incomplete.
-    """
-    tree = tomllib.loads(read_text(TRANSLATIONS / f"{language}.toml"))
-    return MappingProxyType(dict(_flattened(tree, "")))
-
-
-def placeholders(text: str) -> frozenset[str]:
-    """Return the names in braces that a text wants filled in."""
-    return frozenset(name for _, name, _, _ in Formatter().parse(text) if name is not None)
 
 
 class Translator(QObject):
@@ -182,12 +157,3 @@ def _scaled_money(amount: float) -> tuple[float, str, int]:
     digits = f"{scaled:.2f}".rstrip("0").partition(".")[2]
     cents = unit == "plain" and digits  # $4.50, never $4.5
     return scaled, unit, 2 if cents else len(digits)
-
-
-def _flattened(tree: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
-    for name, item in tree.items():
-        key = prefix + name
-        if isinstance(item, str):
-            yield key, item
-        else:
-            yield from _flattened(item, key + ".")

@@ -1,4 +1,4 @@
-"""Frames decoded a second, against the standard library's JSON alone."""
+"""Frames decoded a second, against the standard library's JSON: alone, and with the same event made from it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from Heatmap.events import LiquidationEvent
+from Heatmap.events import LiquidationEvent, Side
 from Heatmap.ingestion.forceorder import decode
 
 FRAMES = [
@@ -35,7 +35,7 @@ def by_hand(frame):
     """What the codec yields, the usual way: the standard library's JSON and float()."""
     order = json.loads(frame)["data"]["o"]
     price, qty = float(order["ap"]), float(order["z"])
-    return LiquidationEvent(order["T"], order["s"], order["S"], price, qty, price * qty)
+    return LiquidationEvent(order["T"], order["s"], Side(order["S"]), price, qty, price * qty)
 
 
 @pytest.mark.benchmark(group="1000 forceOrder frames")

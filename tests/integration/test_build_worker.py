@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 
+import msgspec
 import pytest
 
 from Heatmap.clock import SYSTEM_CLOCK
@@ -92,8 +93,8 @@ def test_an_event_dated_ahead_of_this_clock_appears_when_its_time_comes(qtbot, w
 
 
 def test_another_source_and_another_symbol_are_not_mixed_in(qtbot, worker, db_path):
-    simulated = dataclasses.replace(event(5 * MINUTE_MS), source="demo")
-    other = dataclasses.replace(event(6 * MINUTE_MS), symbol="ETHUSDT")
+    simulated = msgspec.structs.replace(event(5 * MINUTE_MS), source="demo")
+    other = msgspec.structs.replace(event(6 * MINUTE_MS), symbol="ETHUSDT")
     bulk_insert(db_path, [simulated, other, event(7 * MINUTE_MS)])
     worker.request(request())
     built(qtbot, worker, lambda image: image is not None and image.events == 1)

@@ -16,6 +16,8 @@ from websockets.asyncio.server import serve
 from Heatmap.commands import collect, status
 from Heatmap.events import Coverage, LiquidationEvent, Side
 from Heatmap.ingestion import forceorder
+from Heatmap.ports import CollectorReport, ConnectionState, ServiceStatus
+from Heatmap.storage import statement
 from Heatmap.storage.bulk_insert import bulk_insert
 from Heatmap.storage.connection import open_writer
 from Heatmap.storage.migrations import LATEST, open_database
@@ -238,8 +240,8 @@ class Now:
         return 0.0
 
 
-def told(path, capsys, *, as_json):
-    code = status.run(argparse.Namespace(db=path, json=as_json), clock=Now())
+def told(path, capsys, *, as_json, lang="en"):
+    code = status.run(argparse.Namespace(db=path, json=as_json, lang=lang), clock=Now())
     return code, capsys.readouterr()
 
 
@@ -262,6 +264,51 @@ def test_status_tells_of_rows_and_of_who_records(tmp_path, capsys):
         "source": "binance", "symbol": "BTCUSDT", "rows": 2, "first_ms": T, "last_ms": T + 1000,
         "covered_until_ms": T + 18_000, "tick_size": None, "recording": True,
     }  # fmt: skip
+
+
+def reporting(path, state, **status):
+    """Let a collector write its report, as of `T`, and vanish without another word unless it stopped."""
+    report = CollectorReport(
+        "binance", ("BTCUSDT",), "run", "host", 4711, T - 60_000, ServiceStatus(state=state, since_ms=T, **status)
+    )
+    with closing(open_database(path)) as connection:
+        connection.execute(statement.PUT_COLLECTOR, statement.collector_row(report, T + 10_000))
+
+
+@pytest.mark.parametrize(
+    ("lang", "headline", "sentence", "attempt"),
+    [
+        ("en", "Not connected: region blocked since", "HTTP 451", "behind the exchange's"),
+        ("de", "Nicht verbunden: Region gesperrt seit", "HTTP 451", "geht gegenüber der Börse 3 s nach"),
+    ],
+)
+def test_status_tells_how_the_collector_is_doing_in_both_languages(tmp_path, capsys, lang, headline, sentence, attempt):
+    path = tmp_path / "record.sqlite3"
+    reporting(path, ConnectionState.DOWN, reason="region", detail="x does not serve", clock_offset_ms=3000.0)
+    _, output = told(path, capsys, as_json=False, lang=lang)
+    assert f"binance: BTCUSDT, host, pid 4711: {headline} 2026-09-21 14:13:20 UTC\n" in output.out
+    for words in (sentence, attempt, "x does not serve"):
+        assert words in output.out
+    _, output = told(path, capsys, as_json=True)
+    (collector,) = json.loads(output.out)["collectors"]
+    assert (collector["alive"], collector["state"], collector["reason"]) == (True, "down", "region")
+
+
+def test_a_collector_that_stopped_or_vanished_is_not_recording(tmp_path, capsys):
+    path = tmp_path / "record.sqlite3"
+    bulk_insert(path, [event(0)], coverage=[Coverage("binance", "BTCUSDT", T, T + 18_000)])
+    reporting(path, ConnectionState.STOPPED)
+    _, output = told(path, capsys, as_json=False)
+    assert "not recording" in output.out
+    assert "ended in order at 2026-09-21 14:13:30 UTC" in output.out
+
+    class Later(Now):
+        def now_ms(self):
+            return T + 10_000 + 15_001
+
+    reporting(path, ConnectionState.LIVE)
+    assert status.run(argparse.Namespace(db=path, json=False, lang="en"), clock=Later()) == 0
+    assert "has not been heard of since 2026-09-21 14:13:30 UTC" in capsys.readouterr().out
 
 
 def test_status_without_a_database_is_no_fault(tmp_path, capsys):

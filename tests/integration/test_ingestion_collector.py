@@ -39,10 +39,13 @@ class Record:
     def __init__(self):
         self.changed = asyncio.Condition()
         self.events, self.proofs, self.states, self.losses = [], [], [], 0
+        self.rejected, self.clocks = [], []
         self.room = True
 
     def listener(self):
-        return FeedListener(self._event, self._market, self._loss, self._state)
+        return FeedListener(
+            self._event, self._market, self._loss, self._state, self.rejected.append, self.clocks.append
+        )
 
     def _event(self, event):
         if self.room:
@@ -58,8 +61,8 @@ class Record:
         self.losses += 1
         self._tell()
 
-    def _state(self, state, reason, detail):
-        self.states.append((state, reason, detail))
+    def _state(self, feed):
+        self.states.append((feed.state, feed.reason, feed.detail))
         self._tell()
 
     def _tell(self):
@@ -246,8 +249,8 @@ def test_a_dead_route_is_found_and_named_and_left():
             await ws.send('{"result":null,"id":1}')
             await ws.wait_closed()
 
-        liveness = Liveness(silent_after_s=0.1)
-        async with serving(exchange) as url, collecting(url, liveness=liveness) as (collector, record):
+        liveness = lambda: Liveness(silent_after_s=0.1)  # noqa: E731
+        async with serving(exchange) as url, collecting(url, new_liveness=liveness) as (collector, record):
             await record.until(lambda: collector.counts.connections >= 2)
             assert (State.SILENT, "silent-route") in record.reasons()
             assert not {State.LIVE, State.DOWN} & {state for state, _ in record.reasons()}
@@ -262,8 +265,8 @@ def test_market_data_that_stops_ends_the_connection():
             await ws.send(mark_price())
             await ws.wait_closed()
 
-        liveness = Liveness(silent_after_s=0.1)
-        async with serving(exchange) as url, collecting(url, liveness=liveness) as (collector, record):
+        liveness = lambda: Liveness(silent_after_s=0.1)  # noqa: E731
+        async with serving(exchange) as url, collecting(url, new_liveness=liveness) as (collector, record):
             await record.until(lambda: collector.counts.connections >= 2)
             assert record.reasons()[:3] == [(State.CONNECTING, ""), (State.LIVE, ""), (State.SILENT, "silent")]
             assert record.losses >= 1
@@ -290,8 +293,8 @@ def test_a_full_store_pauses_reading_without_calling_the_feed_dead():
                 await ws.send(liquidation(index))
             await ws.wait_closed()
 
-        liveness = Liveness(silent_after_s=0.2)
-        async with serving(exchange) as url, collecting(url, liveness=liveness) as (collector, record):
+        liveness = lambda: Liveness(silent_after_s=0.2)  # noqa: E731
+        async with serving(exchange) as url, collecting(url, new_liveness=liveness) as (collector, record):
             record.room = False
             await record.until(lambda: record.state is State.LIVE)
             loop = asyncio.get_running_loop()

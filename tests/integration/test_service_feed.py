@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import socket
 import threading
 import time
@@ -19,6 +20,7 @@ from Heatmap.errors import SettingsError
 from Heatmap.events import LiquidationEvent, Side
 from Heatmap.heatmap_service import HeatmapService, default_db_path
 from Heatmap.ingestion import forceorder
+from Heatmap.ingestion.collector import FeedState
 from Heatmap.ports import ConnectionState as State
 from Heatmap.ports import ServiceStatus
 from Heatmap.storage.bulk_insert import bulk_insert
@@ -141,9 +143,10 @@ def test_events_are_stored_once_and_reported(path):
         HeatmapService(path, ["btcusdt"], ws_url=exchange.ws_url + "/ws/", rest_url=exchange.rest_url, keep_raw=True)
     ) as running:  # fmt: skip
         status = running.until(lambda s: s.stored + s.duplicates == 57 and s.undecodable == 1)
-        assert replace(status, last_market_ms=None, insert_rate_per_s=0.0, detail="") == ServiceStatus(
-            state=State.LIVE, last_event_ms=T + 49, received=57, stored=50, duplicates=7, undecodable=1
-        )
+        assert status.since_ms is not None
+        assert replace(
+            status, last_market_ms=None, insert_rate_per_s=0.0, detail="", since_ms=None, latency_ms=None
+        ) == ServiceStatus(state=State.LIVE, last_event_ms=T + 49, received=57, stored=50, duplicates=7, undecodable=1)
         assert status.last_market_ms is not None
         assert status.insert_rate_per_s == pytest.approx(5.0)
         service = running.service
@@ -155,7 +158,16 @@ def test_events_are_stored_once_and_reported(path):
         assert service.status().stored == 50
     with SqliteStore(path) as store:
         assert store.window("BTCUSDT", "binance", 0, 2 * T).ts_ms.tolist() == [e.ts_ms for e in events]
-        assert [(c.start_ms, c.end_ms) for c in store.coverage("BTCUSDT", "binance", 0, 2 * T)] == [(T, T + 3000)]
+        assert [(c.start_ms, c.end_ms) for c in store.coverage("BTCUSDT", "binance", 0, 2 * T)] == [(T, T + 2000)]
+        # Who recorded, how it ended, and what could not be read.
+        summary = store.summary()
+        (entry,) = summary.collectors
+        assert not entry.is_alive(entry.heartbeat_ms)
+        report = entry.report
+        assert (report.source, report.symbols, report.pid) == ("binance", ("BTCUSDT",), os.getpid())
+        assert (report.status.state, report.status.received, report.status.stored) == (State.STOPPED, 57, 50)
+        assert (report.status.duplicates, report.status.undecodable) == (7, 1)
+        assert summary.quarantined == {"bad-json": 1}
 
 
 def test_reconnecting_stores_everything_once(path):
@@ -194,7 +206,7 @@ def test_an_unreachable_exchange_and_database_are_told_and_not_raised(tmp_path):
 
 def test_a_feed_that_ends_by_a_fault_does_not_look_alive(path, monkeypatch, caplog):
     async def fail(self):
-        self._listener.on_state(State.LIVE, "", "")
+        self._listener.on_state(FeedState(State.LIVE))
         raise ZeroDivisionError
 
     monkeypatch.setattr(heatmap_service.FeedCollector, "run", fail)
@@ -251,6 +263,20 @@ def test_the_tick_size_comes_from_the_exchange_and_outlives_it(path):
     assert HeatmapService(path, collect=False, source="demo").tick_size("BTCUSDT") is None
 
 
+def test_a_new_tick_size_is_told_and_reaches_readers_too(path, caplog):
+    now_s = [0.0]
+    clock = type("Clock", (), {"now_ms": lambda _: T, "monotonic_s": lambda _: now_s[0]})()
+    reader = HeatmapService(path, collect=False, clock=clock)
+    for tick_size in (0.01, 0.1):
+        writer = EventWriter(path)
+        writer.set_tick_size("binance", "BTCUSDT", tick_size)
+        writer.start()
+        assert writer.stop() == 0
+        assert reader.tick_size("BTCUSDT") == tick_size
+        now_s[0] += 11.0
+    assert "the tick size of BTCUSDT changed from 0.01 to 0.1" in caplog.text
+
+
 def test_an_unknown_symbol_is_a_sentence_and_the_rest_goes_on(path):
     with Exchange([mark_price(T), forceorder.encode(event(0))], known=("BTCUSDT",)) as exchange, Running(
         HeatmapService(path, ["BTCUSDT", "BTCUSD"], ws_url=exchange.ws_url, rest_url=exchange.rest_url)
@@ -265,7 +291,7 @@ def test_only_unknown_symbols_are_the_reason_for_silence(path):
         service = HeatmapService(path, ["NOSUCH"], ws_url=exchange.ws_url, rest_url=exchange.rest_url)
         with Running(service) as running:
             running.until(lambda s: s.detail)
-            service._set_state(State.SILENT, "silent-route", "dead route")
+            service._set_state(FeedState(State.SILENT, "silent-route", "dead route"))
             assert service.status().reason == "unknown-symbol"
             assert service.status().detail == "The exchange has no symbol NOSUCH."
 
@@ -274,7 +300,7 @@ def test_a_reader_opens_no_socket_and_no_thread(path):
     bulk_insert(path, [event(0)])
     threads = threading.active_count()
     with Running(HeatmapService(path, collect=False)) as running:
-        assert running.service.status() == ServiceStatus(state=State.READING)
+        assert replace(running.service.status(), since_ms=None) == ServiceStatus(state=State.READING)
         assert threading.active_count() == threads
     assert running.service.status().state is State.STOPPED
 

@@ -6,10 +6,10 @@ import random
 import sqlite3
 import threading
 from contextlib import closing
-from dataclasses import replace
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from Heatmap.errors import StorageError
 from Heatmap.events import Coverage, LiquidationEvent, Side

@@ -9,11 +9,13 @@ from PyQt6.QtCore import QLocale
 from Heatmap.heatmap_settings import FIELDS, Group, Kind, Unit
 from Heatmap.ports import ConnectionState
 from Heatmap.resources import PACKAGE
-from Heatmap.ui.translation import LANGUAGES, Translator, catalogue, placeholders
+from Heatmap.texts import LANGUAGES, catalogue, placeholders
+from Heatmap.ui.translation import Translator
 
 REASONS = (
     "dns", "refused", "tls", "timeout", "region", "banned", "closed", "silent-route", "silent", "protocol",
-    "http", "too-large", "bad-json", "unknown",
+    "http", "too-large", "bad-json", "unknown", "unreachable", "network", "internal", "unknown-symbol", "slept",
+    "network-changed",
 )  # fmt: skip
 
 

@@ -1,0 +1,76 @@
+"""How the connection is doing, in words: the same on the status bar and on the command line. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from Heatmap.events import Source
+from Heatmap.ports import ConnectionState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from Heatmap.ports import ServiceStatus
+
+WRONG_CLOCK_MS: Final = 2000.0
+"""Difference of the clocks from which on people are told, in ms: the map's right edge is off by as much."""
+
+FLOWING: Final = frozenset({ConnectionState.LIVE, ConnectionState.QUIET})
+"""The states in which market data arrives."""
+
+# What is not real is not called live, however well it flows.
+_UNREAL: Final[Mapping[str, str]] = {Source.DEMO: "connection.simulated", Source.REPLAY: "connection.replayed"}
+_HAVE_A_REASON: Final = frozenset({ConnectionState.DOWN, ConnectionState.SILENT, ConnectionState.CONNECTING})
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionText:
+    """A headline of some words, and sentences that tell all."""
+
+    headline: str
+    sentences: tuple[str, ...]
+
+
+def connection_text(texts: Mapping[str, str], status: ServiceStatus, source: str) -> ConnectionText:
+    """Return what to say about a connection.
+
+    Parameters
+    ----------
+    texts
+        One of `Heatmap.texts.catalogue`.
+    status
+        The collector's report.
+    source
+        One of `Heatmap.events.Source`: what is not real is not called live.
+    """
+    unreal = _UNREAL.get(source) if status.state in FLOWING else None
+    headline = texts[unreal or f"connection.state.{status.state.value}"]
+    sentences = [texts[f"connection.help.{status.state.value}"]]
+    if status.reason and status.state in _HAVE_A_REASON:
+        reason = status.reason if f"connection.brief.{status.reason}" in texts else "unknown"
+        if status.state is not ConnectionState.CONNECTING:
+            brief = texts[f"connection.brief.{reason}"]
+            headline = texts["status.connection_with_reason"].format(state=headline, reason=brief)
+        sentences.append(texts[f"connection.reason.{reason}"])
+    if status.detail:
+        sentences.append(status.detail)
+    if status.retry_at_ms is not None and status.state not in FLOWING:
+        at = datetime.fromtimestamp(status.retry_at_ms / 1000).astimezone()
+        sentences.append(texts["connection.next_attempt"].format(time=f"{at:%H:%M:%S}"))
+    if fault := clock_fault(status):
+        key, seconds = fault
+        sentences.append(texts[key].format(seconds=seconds))
+    if status.state in FLOWING and status.latency_ms is not None:
+        sentences.append(texts["connection.latency"].format(latency=f"{status.latency_ms:.0f}"))
+    return ConnectionText(headline, tuple(sentences))
+
+
+def clock_fault(status: ServiceStatus) -> tuple[str, str] | None:
+    """Return the key of a sentence and its ``seconds`` if this machine's clock is wrong, else None."""
+    offset_ms = status.clock_offset_ms
+    if offset_ms is None or abs(offset_ms) < WRONG_CLOCK_MS:
+        return None
+    key = "connection.clock_behind" if offset_ms > 0 else "connection.clock_ahead"
+    return key, f"{abs(offset_ms) / 1000:.0f}"

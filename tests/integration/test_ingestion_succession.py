@@ -1,0 +1,405 @@
+"""One connection after another: replaced before it is too old, given up when the machine slept or moved."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import logging
+import socket
+from contextlib import asynccontextmanager
+
+import pytest
+from websockets.asyncio.server import serve
+
+from Heatmap.clock import SYSTEM_CLOCK
+from Heatmap.events import LiquidationEvent, Side
+from Heatmap.ingestion import collector as collector_module
+from Heatmap.ingestion import forceorder
+from Heatmap.ingestion.backoff import Backoff
+from Heatmap.ingestion.collector import FeedCollector, FeedListener
+from Heatmap.ingestion.liveness import Liveness
+from Heatmap.ports import ConnectionState as State
+
+T = 1_790_000_000_000
+PATIENCE_S = 15.0
+
+
+def frame(index, symbol="BTCUSDT"):
+    event = LiquidationEvent(T + index, symbol, Side.SELL, 85_000.5, 0.25, 85_000.5 * 0.25)
+    return forceorder.encode(event, combined=True)
+
+
+def mark_price(at_ms, symbol="BTCUSDT"):
+    return json.dumps({"stream": "x", "data": {"e": "markPriceUpdate", "E": at_ms, "s": symbol, "p": "85000.1"}})
+
+
+class Listener:
+    """Writes down all that is told, in order."""
+
+    def __init__(self):
+        self.events, self.proofs, self.losses, self.states, self.rejected, self.clocks = [], [], 0, [], [], []
+
+    def as_listener(self):
+        return FeedListener(
+            on_event=self._event,
+            on_market=lambda symbol, at_ms: self.proofs.append((symbol, at_ms)),
+            on_loss=self._loss,
+            on_state=self.states.append,
+            on_rejected=self.rejected.append,
+            on_clock=self.clocks.append,
+        )
+
+    def _event(self, event):
+        self.events.append(event.ts_ms - T)
+        return True
+
+    def _loss(self):
+        self.losses += 1
+
+    def reasons(self):
+        return [(feed.state, feed.reason) for feed in self.states]
+
+
+class Market:
+    """An exchange whose every connection gets the same numbered liquidations, one every few ms, from its start on."""
+
+    def __init__(self, *, every_s=0.002):
+        self.every_s = every_s
+        self.sent = 0
+        self.connections = []
+        self.opened = asyncio.Event()
+        self.most_at_once = 0
+        self.refused = 0
+        self.announce_end_after = None
+
+    async def play(self, ws):
+        self.connections.append(ws)
+        self.most_at_once = max(self.most_at_once, sum(at.state.name == "OPEN" for at in self.connections))
+        self.opened.set()
+        await ws.wait_closed()
+
+    async def run(self):
+        while True:
+            self.sent += 1
+            for ws in [ws for ws in self.connections if ws.state.name == "OPEN"]:
+                # Without waiting for the socket: what one client does not read must not hold up the other.
+                asyncio.get_running_loop().create_task(self._push(ws, self.sent))
+            await asyncio.sleep(self.every_s)
+
+    async def _push(self, ws, index):
+        try:
+            await ws.send(frame(index))
+            await ws.send(mark_price(T + round(asyncio.get_running_loop().time() * 1000)))
+        except Exception:  # noqa: BLE001 - the connection may end at any moment
+            return
+
+    @asynccontextmanager
+    async def open(self, **options):
+        async with serve(self.play, "127.0.0.1", 0, compression=None, **options) as server:
+            task = asyncio.create_task(self.run())
+            try:
+                yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            finally:
+                task.cancel()
+
+
+def quick():
+    return Backoff(base_s=0.001, cap_s=0.01, attempts_per_min=100_000)
+
+
+@asynccontextmanager
+async def collecting(url, **options):
+    listener = Listener()
+    options = {"backoff": quick()} | options
+    feed = FeedCollector(("BTCUSDT",), listener.as_listener(), ws_url=url, **options)
+    task = asyncio.create_task(feed.run())
+    try:
+        yield feed, listener
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled()
+        assert feed._links == [] or all(link.ended.done() for link in feed._links)
+
+
+async def until(condition):
+    async with asyncio.timeout(PATIENCE_S):
+        while not condition():  # noqa: ASYNC110 - nobody tells of all these conditions
+            await asyncio.sleep(0.005)
+
+
+def run(scenario):
+    async def whole():
+        before = asyncio.all_tasks()
+        await scenario()
+        await asyncio.sleep(0.02)
+        left = [task for task in asyncio.all_tasks() - before if "_push" not in repr(task)]
+        assert left == []
+
+    asyncio.run(whole())
+
+
+def test_a_connection_is_replaced_before_it_ends_and_nothing_is_missed():
+    async def scenario():
+        market = Market()
+        async with market.open() as url, collecting(url, rotate_after_s=0.2) as (feed, listener):
+            await until(lambda: feed.counts.connections >= 5)
+            await until(lambda: sum(ws.state.name == "CLOSED" for ws in market.connections) >= 4)
+        first, last = listener.events[0], max(listener.events)
+        assert set(listener.events) == set(range(first, last + 1))
+        # Both connections deliver for a while; the store drops what is told twice.
+        assert len(listener.events) > len(set(listener.events))
+        assert listener.losses == 0
+        assert market.most_at_once == 2
+        assert listener.reasons() == [(State.CONNECTING, ""), (State.LIVE, "")]
+        # The proofs of coverage go on without a gap, never backwards by more than the overlap.
+        assert all(b - a < 1000 for (_, a), (_, b) in itertools.pairwise(listener.proofs))
+
+    run(scenario)
+
+
+def test_what_the_old_connection_has_already_brought_is_still_taken():
+    async def scenario():
+        burst = 2000
+
+        async def exchange(ws):
+            number = len(seen)
+            seen.append(ws)
+            await ws.send(mark_price(T + number))
+            if number == 0:
+                # All of it lies in the socket's buffers while the next connection is being opened.
+                await ws.send('{"e":"serverShutdown"}')
+                for index in range(burst):
+                    await ws.send(frame(index))
+            await ws.wait_closed()
+
+        seen = []
+        async with serve(exchange, "127.0.0.1", 0, compression=None) as server:
+            url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            async with collecting(url) as (_, listener):
+                await until(lambda: len(seen) == 2 and seen[0].state.name == "CLOSED")
+                assert listener.events == list(range(burst))
+                assert listener.losses == 0
+
+    run(scenario)
+
+
+def test_an_announced_end_is_not_waited_for():
+    async def scenario():
+        market = Market()
+        async with market.open() as url, collecting(url) as (feed, listener):
+            await until(lambda: listener.events)
+            await market.connections[0].send('{"e":"serverShutdown"}')
+            await until(lambda: feed.counts.connections == 2 and market.connections[0].state.name == "CLOSED")
+            assert listener.losses == 0
+
+    run(scenario)
+
+
+def test_a_replacement_that_fails_leaves_the_old_connection_at_work(caplog):
+    caplog.set_level(logging.WARNING)
+
+    async def scenario():
+        market = Market()
+        doors = itertools.chain([True], itertools.repeat(False, 6), itertools.repeat(True))
+
+        def door(connection, _request):
+            return None if next(doors) else connection.respond(503, "busy")
+
+        async with market.open(process_request=door) as url, collecting(url, rotate_after_s=0.1) as (feed, listener):
+            await until(lambda: feed.counts.connections >= 2)
+            assert listener.losses == 0
+            assert {state for state, _ in listener.reasons()} == {State.CONNECTING, State.LIVE}
+
+    run(scenario)
+    assert sum("no new connection yet" in record.message for record in caplog.records) == 6
+
+
+def test_a_replacement_that_never_delivers_does_not_take_over():
+    async def scenario():
+        opened = []
+
+        async def exchange(ws):
+            opened.append(ws)
+            if len(opened) == 2:
+                await ws.send('{"result":null,"id":1}')
+                await ws.wait_closed()
+                return
+            while True:
+                await ws.send(mark_price(T))
+                await asyncio.sleep(0.01)
+
+        async with serve(exchange, "127.0.0.1", 0, compression=None) as server:
+            url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            options = {"rotate_after_s": 0.1, "new_liveness": lambda: Liveness(silent_after_s=0.3)}
+            async with collecting(url, **options) as (_, listener):
+                await until(lambda: len(opened) >= 3)
+                assert listener.losses == 0
+                assert State.SILENT not in {state for state, _ in listener.reasons()}
+
+    run(scenario)
+
+
+def test_an_old_connection_that_ends_first_is_a_loss_until_the_new_one_delivers():
+    async def scenario():
+        opened = []
+
+        async def exchange(ws):
+            opened.append(ws)
+            if len(opened) == 1:
+                await ws.send(mark_price(T))
+                await ws.send('{"e":"serverShutdown"}')
+                await until(lambda: len(opened) == 2)
+                return
+            await until(lambda: listeners[0].losses == 1)
+            await ws.send(mark_price(T + 1))
+            await ws.wait_closed()
+
+        listeners = []
+        async with serve(exchange, "127.0.0.1", 0, compression=None) as server:
+            url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            async with collecting(url) as (feed, listener):
+                listeners.append(listener)
+                await until(lambda: listener.reasons()[-2:] == [(State.CONNECTING, "closed"), (State.LIVE, "")])
+                assert feed.counts.connections == 2
+                assert listener.losses == 1
+
+    run(scenario)
+
+
+class SteppedClock:
+    """The real monotonic clock, and a wall clock that a test can set."""
+
+    def __init__(self):
+        self.ahead_ms = 0
+
+    def monotonic_s(self):
+        return asyncio.get_running_loop().time()
+
+    def now_ms(self):
+        return T + round(self.monotonic_s() * 1000) + self.ahead_ms
+
+
+def test_a_machine_that_slept_reconnects_at_once_and_measures_its_clock_anew(monkeypatch):
+    monkeypatch.setattr(collector_module, "_LOOK_S", 0.02)
+
+    async def scenario():
+        clock, market = SteppedClock(), Market()
+        async with market.open() as url, collecting(url, clock=clock) as (feed, listener):
+            await until(lambda: listener.clocks)
+            clock.ahead_ms = 3_600_000
+            await until(lambda: feed.counts.connections == 2 and len(listener.clocks) == 2)
+            assert (State.CONNECTING, "slept") in listener.reasons()
+            assert listener.losses == 1
+            # The exchange's clock stayed, this machine's went ahead by an hour.
+            first, second = listener.clocks
+            assert second.offset_ms - first.offset_ms == pytest.approx(-3_600_000, abs=500)
+            clock.ahead_ms = 0  # set back: no sleep
+            await until(lambda: len(listener.clocks) == 3)
+            assert feed.counts.connections == 2
+
+    run(scenario)
+
+
+def test_a_connection_whose_address_is_gone_is_given_up_at_once(monkeypatch):
+    monkeypatch.setattr(collector_module, "_LOOK_S", 0.02)
+    gone = set()
+    monkeypatch.setattr(collector_module, "owns_address", lambda address: address not in gone)
+
+    async def scenario():
+        market = Market()
+        async with market.open() as url, collecting(url) as (feed, listener):
+            await until(lambda: listener.events)
+            gone.add(market.connections[0].remote_address)
+            await until(lambda: feed.counts.connections == 2)
+            assert (State.CONNECTING, "network-changed") in listener.reasons()
+
+    run(scenario)
+
+
+def test_a_network_that_comes_back_ends_the_wait(monkeypatch):
+    monkeypatch.setattr(collector_module, "_LOOK_S", 0.02)
+    ways = ["10.0.0.1"]
+    monkeypatch.setattr(collector_module, "local_address", lambda: ways[0])
+
+    async def scenario():
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            hour = Backoff(base_s=3600.0, cap_s=3600.0, chance=lambda: 0.9)
+            async with collecting(f"ws://127.0.0.1:{taken.getsockname()[1]}", backoff=hour) as (_, listener):
+                await until(lambda: (State.DOWN, "refused") in listener.reasons())
+                assert listener.states[-1].retry_at_ms is not None
+                states = len(listener.states)
+                ways[0] = None
+                await asyncio.sleep(0.1)
+                assert len(listener.states) == states  # no way out is no reason to try
+                ways[0] = "10.0.0.2"
+                await until(lambda: len(listener.states) > states)
+
+    run(scenario)
+
+
+def test_a_network_that_flaps_is_no_way_around_the_limit(monkeypatch):
+    monkeypatch.setattr(collector_module, "_LOOK_S", 0.01)
+    addresses = (f"10.0.0.{number % 250}" for number in itertools.count())
+    monkeypatch.setattr(collector_module, "local_address", lambda: next(addresses))
+
+    async def scenario():
+        attempts = 0
+
+        def door(connection, _request):
+            nonlocal attempts
+            attempts += 1
+            return connection.respond(503, "busy")
+
+        backoff = Backoff()
+        async with Market().open(process_request=door) as url, collecting(url, backoff=backoff):
+            await until(lambda: backoff.held_back_s(asyncio.get_running_loop().time()) > 0)
+            await asyncio.sleep(0.5)
+            assert attempts <= 10
+            assert backoff.held_back_s(asyncio.get_running_loop().time()) > 0
+
+    run(scenario)
+
+
+def test_a_ban_is_not_cut_short_by_another_network(monkeypatch):
+    monkeypatch.setattr(collector_module, "_LOOK_S", 0.01)
+    addresses = (f"10.0.0.{number % 250}" for number in itertools.count())
+    monkeypatch.setattr(collector_module, "local_address", lambda: next(addresses))
+
+    async def scenario():
+        def door(connection, _request):
+            response = connection.respond(418, "go away")
+            response.headers["Retry-After"] = "600"
+            return response
+
+        async with Market().open(process_request=door) as url, collecting(url) as (_, listener):
+            await until(lambda: (State.DOWN, "banned") in listener.reasons())
+            states = len(listener.states)
+            await asyncio.sleep(0.3)
+            assert len(listener.states) == states
+            assert listener.states[-1].retry_at_ms - SYSTEM_CLOCK.now_ms() > 500_000
+
+    run(scenario)
+
+
+def test_undecodable_frames_are_kept_but_not_all():
+    async def scenario():
+        async def exchange(ws):
+            await ws.send(mark_price(T))
+            for number in range(200):
+                await ws.send(f"garbage {number}")
+            await ws.send("[1]")
+            await ws.wait_closed()
+
+        async with serve(exchange, "127.0.0.1", 0, compression=None) as server:
+            url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            async with collecting(url) as (feed, listener):
+                await until(lambda: feed.counts.undecodable == 201)
+                assert [rejected.kind for rejected in listener.rejected] == ["bad-json"] * 50 + ["bad-shape"]
+                assert listener.rejected[7].frame == b"garbage 7"
+                assert (listener.rejected[7].source, listener.rejected[7].size_bytes) == ("binance", 9)
+                assert State.LIVE in {state for state, _ in listener.reasons()}
+
+    run(scenario)
