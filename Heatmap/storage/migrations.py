@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from Heatmap.errors import StorageError, UnusableDatabaseError
 from Heatmap.resources import SCHEMA, SCHEMA_UPGRADE_1_TO_2, read_text
-from Heatmap.storage.connection import open_writer, storage_error, write_transaction
+from Heatmap.storage.connection import open_reader, open_writer, storage_error, write_transaction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -151,21 +151,22 @@ def take_step(connection: sqlite3.Connection, path: Path, version: int) -> None:
     """Do the step from a version (0: a new file), in the open transaction."""
     migration = MIGRATIONS[version]
     if migration.rewrites:
-        _copy(connection, path, copy_path(path, version))
+        _copy(path, copy_path(path, version))
     for statement in _statements(read_text(migration.script)):
         connection.execute(statement)
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version = {migration.reached}")
 
 
-def _copy(connection: sqlite3.Connection, path: Path, target: Path) -> None:
+def _copy(path: Path, target: Path) -> None:
     """Copy the file as it is under the write lock; a copy that is not whole never bears the name of one."""
     _LOG.info("%s is copied to %s before it is rewritten", path, target)
     unfinished = target.with_name(f"{target.name}.unfinished")
     try:
         unfinished.unlink(missing_ok=True)
-        with contextlib.closing(open_writer(unfinished)) as copy:
-            connection.backup(copy)
+        # By a connection of its own: one that is writing cannot be copied from. Nobody else writes meanwhile.
+        with contextlib.closing(open_reader(path)) as source, contextlib.closing(open_writer(unfinished)) as copy:
+            source.backup(copy)
             # A copy is one file: it keeps no log beside it.
             copy.execute("PRAGMA journal_mode = DELETE")
         unfinished.replace(target)

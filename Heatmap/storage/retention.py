@@ -113,14 +113,22 @@ class Housekeeper:
                 _LOG.info(
                     "%d liquidations were older than %g days and are deleted", deleted, self._keep_ms / MS_PER_DAY
                 )
-        while connection.execute("PRAGMA auto_vacuum").fetchone()[0] and _free_pages(connection) > SPARE_PAGES:
-            before = _free_pages(connection)
-            # Only a script is run to its end: a single statement stops after the first page.
-            connection.executescript(f"PRAGMA incremental_vacuum({VACUUM_PAGES})")
-            if _free_pages(connection) >= before:
-                break
-            yield
+        yield from self._shrink(connection)
         _shorten_log(connection)
+
+    @staticmethod
+    def _shrink(connection: sqlite3.Connection) -> Generator[None]:
+        """Give pages back, but for some spare ones, where the file can."""
+        if not connection.execute("PRAGMA auto_vacuum").fetchone()[0]:
+            return
+        free = _free_pages(connection)
+        while free > SPARE_PAGES:
+            # Only a script is run to its end: a single statement stops after the first page.
+            connection.executescript(f"PRAGMA incremental_vacuum({min(VACUUM_PAGES, free - SPARE_PAGES)})")
+            before, free = free, _free_pages(connection)
+            if free >= before:
+                return
+            yield
 
     def _forget(self, connection: sqlite3.Connection) -> Generator[None, None, int]:
         symbols = [symbol for (symbol,) in connection.execute(statement.SYMBOLS, (self._source,))]
