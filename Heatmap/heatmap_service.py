@@ -9,7 +9,6 @@ import logging
 import math
 import os
 import platform
-import secrets
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +25,7 @@ from Heatmap.ingestion.gate import Gate
 from Heatmap.ingestion.loop_thread import LoopThread
 from Heatmap.ingestion.tick_refresher import TickRefresher
 from Heatmap.ports import CollectorReport, ConnectionState, ServiceStatus
+from Heatmap.storage.process import new_run_id
 from Heatmap.storage.retention import DEFAULT_DAYS, Housekeeper
 from Heatmap.storage.sqlite_store import SqliteStore
 from Heatmap.storage.writer import EventWriter, WriterStats
@@ -194,7 +194,7 @@ class HeatmapService:
             self._gate = gate = Gate()
             self._feed = LoopThread(lambda: gate.run_while_open(lambda: self._record(writer)), name="heatmap-feed")
             self._unknown_symbols = {}
-            self._run_id, self._started_ms = secrets.token_hex(8), self._clock.now_ms()
+            self._run_id, self._started_ms = new_run_id(), self._clock.now_ms()
             self._set_state(FeedState(ConnectionState.CONNECTING))
             writer.start()
             self._feed.start()

@@ -6,11 +6,12 @@ The rules, of which the first alone makes sure that two programs never record th
    row still carries its own ``run_id``. Whoever finds another there has been succeeded: it stores its events (each is
    stored once, whoever brings it) but no coverage, closes its socket and reads.
 2. **Renewal.** The holder writes the row every 5 s, and at its end once more with the state ``stopped``.
-3. **Succession.** A watcher looks every second. It takes over when the row says ``stopped``, or when the row *has not
-   changed for 12 s of the watcher's own monotonic clock*: at most 1 + 12 + 1 s after the last heartbeat, hence within
-   14 s of a death. The wall clock, which may step, is asked only once: a row that is older than 15 s when it is seen
-   for the first time belongs to a program that ended long ago, and nobody needs to wait. Should a step of the clock
-   deceive a newcomer in the 5 s before the next heartbeat, rule 1 sees to it that one of the two steps back.
+3. **Succession.** A watcher looks every second. It takes over when the row says ``stopped``, when the system knows for
+   certain that the holder's process is gone (see `Heatmap.storage.process`), or when the row *has not changed for 12 s
+   of the watcher's own monotonic clock*: at most 1 + 12 + 1 s after the last heartbeat, hence within 14 s of a death.
+   The wall clock, which may step, is asked only once: a row that is older than 15 s when it is seen for the first time
+   belongs to a program that ended long ago, and nobody needs to wait. Should a step of the clock deceive a newcomer in
+   the 5 s before the next heartbeat, rule 1 sees to it that one of the two steps back.
 
 SQLite's write-ahead log is shared memory, so all programs on one file are on one machine; a machine that sleeps stops
 the monotonic clocks of all of them.
@@ -25,6 +26,7 @@ from typing import TYPE_CHECKING, Final
 from Heatmap.ports import ConnectionState
 from Heatmap.storage import statement
 from Heatmap.storage.connection import write_transaction
+from Heatmap.storage.process import has_ended
 
 if TYPE_CHECKING:
     import sqlite3
@@ -78,7 +80,7 @@ class LeaseRow:
 
 
 class LeaseWatch:
-    """Decides from looks at the row whether its holder is dead; no clock and no SQL of its own.
+    """Decides from looks at the row whether its holder is dead; without a clock and SQL of its own.
 
     Parameters
     ----------
@@ -103,6 +105,8 @@ class LeaseWatch:
             Wall time in ms since the epoch, and monotonic seconds.
         """
         if row is None or row.is_stopped or row.holder.run_id == self._run_id:
+            return True
+        if has_ended(row.holder.run_id, row.holder.pid):
             return True
         sighting = (row.holder.run_id, row.heartbeat_ms)
         if sighting != self._seen:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 
+from Heatmap.storage import process
 from Heatmap.storage.lease import (
     COLLECTOR_DEAD_MS,
     DEAD_AFTER_S,
@@ -81,3 +86,34 @@ def test_a_heartbeat_from_the_future_must_stand_still_to_count_as_dead(watch):
 def test_another_run_begins_its_own_time(watch):
     assert not watch.is_free(row(T), now_ms=T, now_s=0)
     assert not watch.is_free(row(T, run_id="third"), now_ms=T, now_s=DEAD_AFTER_S)
+
+
+@pytest.fixture
+def ended():
+    """The number of a process that is certainly gone."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as child:
+        child.wait(20)
+    return child.pid
+
+
+def of_process(run_id, pid):
+    return LeaseRow(LeaseHolder(run_id, "host", pid, ("BTCUSDT",)), T, is_stopped=False)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nobody can say for certain")
+def test_a_holder_whose_process_is_gone_is_succeeded_at_once(watch, ended):
+    assert watch.is_free(of_process(process.new_run_id(), ended), now_ms=T, now_s=0)
+    assert not watch.is_free(of_process(process.new_run_id(), os.getpid()), now_ms=T, now_s=0)
+    assert not watch.is_free(of_process(process.new_run_id(), 1), now_ms=T, now_s=0)
+
+
+def test_a_number_of_another_machine_container_or_boot_says_nothing(watch, ended, monkeypatch):
+    run_id = process.new_run_id()
+    monkeypatch.setattr(process, "_numbering", lambda: "@elsewhere")
+    assert not watch.is_free(of_process(run_id, ended), now_ms=T, now_s=0)
+    monkeypatch.setattr(process, "_numbering", lambda: "")
+    assert not watch.is_free(of_process(process.new_run_id(), ended), now_ms=T, now_s=0)
+
+
+def test_every_run_has_a_word_of_its_own():
+    assert process.new_run_id() != process.new_run_id()
