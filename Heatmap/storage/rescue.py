@@ -40,7 +40,8 @@ _APPLICATION_ID_AT: Final = 68
 _HEADER_BYTES: Final = 100
 # The file comes last: a log that stayed behind would be played into the file that takes its place.
 _SUFFIXES: Final = ("-wal", "-shm", "")
-_TABLES: Final = ("liq_events", "coverage", "quarantine", "clock_offsets", "tick_sizes", "collector")
+# Those that the file's version lacks are passed over.
+_TABLES: Final = ("imports", "liq_events", "coverage", "quarantine", "clock_offsets", "tick_sizes", "collector")
 
 
 @dataclass(slots=True)

@@ -153,8 +153,8 @@ class Housekeeper:
                 rows = connection.execute(statement.OLD_ROWS, place).fetchall()
                 if not rows:
                     break
-                old = [(row_id, ts_ms) for row_id, ts_ms, received_ms in rows if received_ms is not None]
-                gone = self._delete(connection, [row_id for row_id, _ in old]) if old else 0
+                old = [row_id for row_id, _, is_live in rows if is_live]
+                gone = self._delete(connection, old) if old else 0
                 deleted += gone
                 if gone == len(old):
                     last_id, last_ms, _ = rows[-1]

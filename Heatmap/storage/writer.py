@@ -449,23 +449,28 @@ class EventWriter:
                 if left_s is not None and left_s <= 0:
                     break
                 self._changed.wait(left_s)
-            while self._queue and len(self._batch.events) < self._batch_rows:
-                item = self._queue.popleft()
+            queue, events = self._queue, self._batch.events
+            while queue and len(events) < self._batch_rows:
+                item = queue.popleft()
                 if isinstance(item, LiquidationEvent):
-                    self._batch.events.append(item)
-                elif isinstance(item, Proofs):
-                    for (source, symbol), (first_ms, last_ms) in item.spans.items():
-                        self._coverage.extend(source, symbol, first_ms, last_ms)
-                elif isinstance(item, Loss):
-                    self._coverage.close()
-                elif isinstance(item, Tick):
-                    self._batch.ticks.append(item)
-                elif isinstance(item, RejectedFrame):
-                    self._batch.rejected.append(item)
+                    events.append(item)
                 else:
-                    self._batch.readings.append(item)
+                    self._take_other(item)
             # What remains has waited already: its timer runs from now, and a full batch needs no timer.
             self._oldest_s = self._clock.monotonic_s()
+
+    def _take_other(self, item: Proofs | Loss | Tick | RejectedFrame | ClockReading) -> None:
+        if isinstance(item, Proofs):
+            for (source, symbol), (first_ms, last_ms) in item.spans.items():
+                self._coverage.extend(source, symbol, first_ms, last_ms)
+        elif isinstance(item, Loss):
+            self._coverage.close()
+        elif isinstance(item, Tick):
+            self._batch.ticks.append(item)
+        elif isinstance(item, RejectedFrame):
+            self._batch.rejected.append(item)
+        else:
+            self._batch.readings.append(item)
 
     def _left_s(self) -> float | None:
         """Return the seconds until something is due; None: nothing will be before it is asked for."""
