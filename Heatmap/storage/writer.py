@@ -373,6 +373,10 @@ class EventWriter:
     def _may_write_coverage(self) -> bool:
         return self._lease is None or self._lease.is_held
 
+    def _must_only_read(self) -> bool:
+        """Return True while another run is known to record: what the closing socket still brings covers nothing."""
+        return self._told is not None and not self._told[0]
+
     def _seek_lease(self, connection: sqlite3.Connection) -> None:
         """Take the lease if it is due to look and nobody else holds it."""
         if self._lease is None or self._lease.is_held:
@@ -381,6 +385,8 @@ class EventWriter:
         if now_s < self._look_due_s and not self._stopping:
             return
         self._look_due_s = now_s + LOOK_S
+        # The holder goes on in the file that has taken the name; who is silent in the old one is not dead.
+        self._check_place(connection)
         holder = self._lease.living(connection)
         if holder is None and not self._is_checked:
             # The holder is gone, perhaps in a power failure: the file is looked at before it is written to.
@@ -460,7 +466,7 @@ class EventWriter:
             self._oldest_s = self._clock.monotonic_s()
 
     def _take_other(self, item: Proofs | Loss | Tick | RejectedFrame | ClockReading) -> None:
-        if isinstance(item, Proofs):
+        if isinstance(item, Proofs) and not self._must_only_read():
             for (source, symbol), (first_ms, last_ms) in item.spans.items():
                 self._coverage.extend(source, symbol, first_ms, last_ms)
         elif isinstance(item, Loss):
@@ -469,7 +475,7 @@ class EventWriter:
             self._batch.ticks.append(item)
         elif isinstance(item, RejectedFrame):
             self._batch.rejected.append(item)
-        else:
+        elif isinstance(item, ClockReading):
             self._batch.readings.append(item)
 
     def _left_s(self) -> float | None:

@@ -249,3 +249,37 @@ def test_a_coverage_row_that_somebody_erased_is_not_claimed_again(path, programs
     first.writer.extend_coverage("binance", "BTCUSDT", T + 9000)
     assert first.writer.stop() == 0
     assert rows(path, "SELECT start_ms, end_ms FROM coverage") == [(T, T + 9000)]
+
+
+def test_what_a_closing_socket_still_brings_covers_nothing_later_either(path, programs):
+    first = programs("first")
+    first.until_told(True, None)
+    second = programs("second")
+    second.until_told(False, "first")
+    second.writer.extend_coverage("binance", "BTCUSDT", T)
+    second.writer.put(event(1))
+    second.until(lambda: second.writer.stats().inserted == 1)
+    assert first.writer.stop() == 0
+    second.until_told(True, None)
+    second.writer.extend_coverage("binance", "BTCUSDT", T + 9000)
+    assert second.writer.stop() == 0
+    assert rows(path, "SELECT start_ms, end_ms FROM coverage") == [(T + 9000, T + 9000)]
+
+
+def test_a_file_that_is_taken_away_is_followed_by_who_waits_too(path, programs, tmp_path):
+    first = programs("first")
+    first.until_told(True, None)
+    second = programs("second")
+    second.until_told(False, "first")
+    kept = path.rename(tmp_path / "kept.sqlite3")
+    first.writer.put(event(0))
+    first.until(lambda: first.writer.stats().inserted == 1)
+    with closing(open_reader(kept)) as connection:
+        (before,) = connection.execute("SELECT run_id FROM collector").fetchall()
+    assert before == ("first",)
+    assert first.writer.stop() == 0
+    second.until(lambda: second.told and second.told[-1] == (True, None))
+    second.writer.put(event(1))
+    second.until(lambda: second.writer.stats().inserted == 1)
+    assert rows(path, "SELECT count(*) FROM liq_events") == [(2,)]
+    assert rows(kept, "SELECT run_id FROM collector") == [("first",)]
