@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from Heatmap.clock import SYSTEM_CLOCK, Clock
-from Heatmap.errors import DamagedDatabaseError, NotADatabaseError, StorageError
+from Heatmap.errors import DamagedDatabaseError, StorageError
 from Heatmap.events import LiquidationEvent
 from Heatmap.ports import ClockReading, CollectorReport, RejectedFrame
 from Heatmap.storage import statement
@@ -31,8 +31,7 @@ from Heatmap.storage.commit import Committed, commit
 from Heatmap.storage.connection import file_identity, storage_error
 from Heatmap.storage.coverage_log import MAX_GAP_MS, CoverageLog
 from Heatmap.storage.lease import HEARTBEAT_S, LOOK_S, Lease
-from Heatmap.storage.migrations import open_database
-from Heatmap.storage.rescue import check, finish_interrupted, is_ours_in_ruins, rescue
+from Heatmap.storage.sound_file import open_sound
 from Heatmap.storage.write_items import Batch, Item, Loss, Proofs, Tick
 
 if TYPE_CHECKING:
@@ -306,7 +305,12 @@ class EventWriter:
             return idle or self._clock.monotonic_s() >= self._deadline_s
 
     def _open(self) -> sqlite3.Connection:
-        connection = self._open_sound()
+        began_s = self._clock.monotonic_s()
+        file = open_sound(
+            self._path, self._clock, is_wanted=self._should_check, goes_on=lambda: self._check_goes_on(began_s)
+        )
+        connection = file.connection
+        self._is_checked |= file.is_checked
         try:
             identity = file_identity(self._path)
             if self._identity not in (None, identity):
@@ -317,7 +321,10 @@ class EventWriter:
             connection.close()
             raise
         self._identity = identity
-        if self._note_newest(ts_ms for (ts_ms,) in rows):
+        if file.notice:
+            with self._changed:
+                self._stats = replace(self._stats, notice=file.notice)
+        if self._note_newest(ts_ms for (ts_ms,) in rows) or file.notice:
             self._tell()
         return connection
 
@@ -330,45 +337,14 @@ class EventWriter:
         if self._housekeeper is not None:
             self._housekeeper.restart()
 
-    def _open_sound(self) -> sqlite3.Connection:
-        """Open the database; a damaged one is checked for, and replaced, unless another program records into it."""
-        finish_interrupted(self._path)
-        try:
-            connection = open_database(self._path)
-        except NotADatabaseError:
-            if not is_ours_in_ruins(self._path):
-                raise
-        except DamagedDatabaseError:
-            # The schema cannot be read.
-            pass
-        else:
-            try:
-                if self._is_checked or (self._lease is not None and self._lease.living(connection) is not None):
-                    return connection
-                check(connection, self._path, goes_on=self._check_goes_on(self._clock.monotonic_s()))
-            except DamagedDatabaseError:
-                connection.close()
-            except BaseException:
-                connection.close()
-                raise
-            else:
-                self._is_checked = True
-                return connection
-        salvage = rescue(self._path, self._clock)
-        if salvage is not None:
-            with self._changed:
-                self._stats = replace(self._stats, notice=salvage.sentence(self._path))
-            self._tell()
-        self._is_checked = True
-        return open_database(self._path)
+    def _should_check(self, connection: sqlite3.Connection) -> bool:
+        return not self._is_checked and (self._lease is None or self._lease.living(connection) is None)
 
-    def _check_goes_on(self, began_s: float) -> Callable[[], bool]:
-        def goes_on() -> bool:
-            if self._clock.monotonic_s() - began_s > _CHECK_PATIENCE_S:
-                self._tell_lease(may_record=True, holder=None)
-            return not self._stopping
-
-        return goes_on
+    def _check_goes_on(self, began_s: float) -> bool:
+        """Return False if the check should end; one that takes long does not hold the feed up."""
+        if self._lease is not None and self._clock.monotonic_s() - began_s > _CHECK_PATIENCE_S:
+            self._tell_lease(may_record=True, holder=None)
+        return not self._stopping
 
     def _may_write_coverage(self) -> bool:
         return self._lease is None or self._lease.is_held
