@@ -26,6 +26,8 @@ MAX_AFTER_S = 86_400.0
 COMMANDS = {
     "collect": ("record liquidations without a screen", "Heatmap.commands.collect"),
     "status": ("show what is recorded", "Heatmap.commands.status"),
+    "import": ("bring files into the record", "Heatmap.commands.import_"),
+    "export": ("write the record to CSV, Parquet or NPZ, or the map to PNG", "Heatmap.commands.export"),
     "vacuum": ("give the space of deleted liquidations back to the disk", "Heatmap.commands.vacuum"),
     "doctor": ("check graphics, web engine, database and endpoints", "Heatmap.commands.doctor"),
 }
@@ -94,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if words and words[0] in COMMANDS:
         text, module_name = COMMANDS[words[0]]
         module = import_module(module_name)
-        parser = argparse.ArgumentParser(prog=f"heatmap {words[0]}", description=f"{text.capitalize()}.")
+        parser = argparse.ArgumentParser(prog=f"heatmap {words[0]}", description=f"{text[0].upper()}{text[1:]}.")
         module.add_arguments(parser)
         parser.add_argument("--verbose", action="store_true", help="log more")
         run: Callable[[argparse.Namespace], int] = module.run

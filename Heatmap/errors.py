@@ -99,6 +99,26 @@ class DamagedDatabaseError(StorageError):
     """The file is ours, and its content contradicts itself."""
 
 
+class RecordFileError(HeatmapError):
+    """A file cannot be imported, or an export cannot be made, as a whole."""
+
+
+class RowError(HeatmapError):
+    """One row of a file to be imported cannot be taken.
+
+    Parameters
+    ----------
+    kind
+        A short stable word to count by, e.g. ``"bad-price"``.
+    message
+        What was expected and what was there.
+    """
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
 class ReplayError(HeatmapError):
     """A recording cannot be played back."""
 

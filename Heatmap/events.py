@@ -27,7 +27,8 @@ class Side(StrEnum):
 class Source(StrEnum):
     """Where an event came from. Simulated and replayed events never mix with recorded ones: readers ask for one."""
 
-    BINANCE = "binance"
+    BINANCE = "binance"  # USD-M futures, recorded live or imported
+    COIN_M = "binance-coinm"  # imported COIN-M contracts, converted to coins and dollars: another market's liquidations
     DEMO = "demo"
     REPLAY = "replay"
 

@@ -234,7 +234,10 @@ class HeatmapPlugin(QObject):
 
     def settings_tab(self, parent: QWidget | None = None) -> HeatmapTab:
         """Return a new settings page, to be put into a tab of the host's settings."""
-        tab = HeatmapTab(self._settings, self._translator, parent, sources=(self._service.source,))
+        # Imported COIN-M liquidations lie in the same record, and are marked on the map.
+        own = Source(self._service.source)
+        sources = (own, Source.COIN_M) if own is Source.BINANCE else (own,)
+        tab = HeatmapTab(self._settings, self._translator, parent, sources=sources)
         tab.set_statistics(self._statistics)
         self._tabs.add(tab)
         self._show_notice()

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from Heatmap.clock import SYSTEM_CLOCK, Clock
+from Heatmap.commands.record_text import record_json, record_lines
 from Heatmap.connection_text import connection_text
 from Heatmap.errors import StorageError
 from Heatmap.heatmap_service import default_db_path
 from Heatmap.ports import ConnectionState
+from Heatmap.storage.record_summary import record_summary
 from Heatmap.storage.sqlite_store import SqliteStore
 from Heatmap.texts import LANGUAGES, catalogue
 
@@ -48,17 +50,20 @@ def run(args: argparse.Namespace, *, clock: Clock = SYSTEM_CLOCK) -> int:
     try:
         with SqliteStore(path) as store:
             summary = store.summary()
+        now_ms = clock.now_ms()
+        record = record_summary(path, now_ms) if summary.schema_version else None
     except StorageError as error:
         if args.json:
             sys.stdout.write(json.dumps({"db": str(path), "problem": error.short}) + "\n")
         else:
             sys.stderr.write(f"{error.short}\n")
         return EXIT_UNREADABLE
-    now_ms = clock.now_ms()
     if args.json:
-        sys.stdout.write(json.dumps(_as_json(summary, now_ms), indent=2) + "\n")
+        answer = _as_json(summary, now_ms) | {"record": None if record is None else record_json(record)}
+        sys.stdout.write(json.dumps(answer, indent=2) + "\n")
     else:
-        sys.stdout.write("\n".join(_as_text(summary, now_ms, catalogue(args.lang))) + "\n")
+        lines = _as_text(summary, now_ms, catalogue(args.lang)) + ([] if record is None else record_lines(record))
+        sys.stdout.write("\n".join(lines) + "\n")
     return EXIT_OK
 
 

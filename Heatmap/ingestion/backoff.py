@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections import deque
 from typing import TYPE_CHECKING
@@ -43,6 +44,7 @@ class Backoff:
         self._chance = chance
         self._failures = 0
         self._attempts: deque[float] = deque(maxlen=attempts_per_min)
+        self._not_before_s = -math.inf
 
     @property
     def failures(self) -> int:
@@ -60,15 +62,18 @@ class Backoff:
     def next_delay_s(self, now_s: float, *, at_least_s: float = 0.0) -> float:
         """Note a failure and return the seconds to wait before the next attempt.
 
-        ``at_least_s`` is what the exchange asked for (``Retry-After``); it may exceed the cap.
+        ``at_least_s`` is what the exchange asked for (``Retry-After``); it may exceed the cap, and holds whoever asks
+        next.
         """
+        if at_least_s > 0:
+            self._not_before_s = max(self._not_before_s, now_s + at_least_s)
         # 2**30 seconds is beyond any cap; the bound keeps the power small after years of failures.
         bound_s = min(self._cap_s, self._base_s * 2.0 ** min(self._failures, 30))
         self._failures += 1
-        return max(self._chance() * bound_s, self.held_back_s(now_s), at_least_s)
+        return max(self._chance() * bound_s, self.held_back_s(now_s))
 
     def held_back_s(self, now_s: float) -> float:
-        """Return for how long the limit of attempts forbids the next one, in seconds; 0 if it does not."""
-        if len(self._attempts) < (self._attempts.maxlen or 0):
-            return 0.0
-        return max(0.0, self._attempts[0] + WINDOW_S - now_s)
+        """Return for how long the limit of attempts or the exchange's own word forbids the next one, in seconds."""
+        full = len(self._attempts) == self._attempts.maxlen
+        limit_s = self._attempts[0] + WINDOW_S if full else -math.inf
+        return max(0.0, limit_s - now_s, self._not_before_s - now_s)

@@ -54,15 +54,22 @@ class ClockMeter:
         return statistics.median(round_trips_ms) / 2 if round_trips_ms else None
 
     @property
+    def uncertainty_ms(self) -> float | None:
+        """Half of the shortest round trip, in ms, or None: the offset is not known better."""
+        round_trips_ms = list(self._round_trips_ms)
+        return min(round_trips_ms) / 2 if round_trips_ms else None
+
+    @property
     def offset_ms(self) -> float | None:
         """How far the exchange's clock is ahead of this machine's (negative: behind), in ms, or None; any thread.
 
-        What the exchange takes to push a message counts as offset: some ms.
+        By the quickest message and the quickest ping of the last minutes: the others waited somewhere, be it for our
+        own full store. What the exchange takes to push a message counts as offset: some ms.
         """
-        lags_ms, latency_ms = list(self._lags_ms), self.latency_ms
-        if latency_ms is None or len(lags_ms) < _FEWEST_MESSAGES:
+        lags_ms, way_ms = list(self._lags_ms), self.uncertainty_ms
+        if way_ms is None or len(lags_ms) < _FEWEST_MESSAGES:
             return None
-        return latency_ms - statistics.median(lags_ms)
+        return way_ms - min(lags_ms)
 
     def reading_to_record(self, source: str, now_ms: int, now_s: float) -> ClockReading | None:
         """Return a reading if one is due: the first, each hour, and when the offset moved by more than its doubt.
@@ -74,16 +81,16 @@ class ClockMeter:
         now_ms, now_s
             This machine's wall clock, and monotonic seconds.
         """
-        offset_ms, latency_ms = self.offset_ms, self.latency_ms
-        if offset_ms is None or latency_ms is None:
+        offset_ms, uncertainty_ms = self.offset_ms, self.uncertainty_ms
+        if offset_ms is None or uncertainty_ms is None:
             return None
         last = self._recorded
         age_s = now_s - self._recorded_s
         if last is not None and age_s < RECORD_AGAIN_S:
             return None
         if last is not None and age_s < RECORD_S:
-            doubt_ms = 2 * max(last.uncertainty_ms, latency_ms) + 10
+            doubt_ms = 2 * max(last.uncertainty_ms, uncertainty_ms) + 10
             if abs(offset_ms - last.offset_ms) <= doubt_ms:
                 return None
-        self._recorded, self._recorded_s = ClockReading(source, now_ms, offset_ms, latency_ms), now_s
+        self._recorded, self._recorded_s = ClockReading(source, now_ms, offset_ms, uncertainty_ms), now_s
         return self._recorded

@@ -19,7 +19,7 @@ from Heatmap.ingestion import endpoints, forceorder
 from Heatmap.ingestion.backoff import Backoff
 from Heatmap.ingestion.clock_meter import ClockMeter
 from Heatmap.ingestion.failure import Failure
-from Heatmap.ingestion.interruption import SleepDetector, local_address, owns_address
+from Heatmap.ingestion.interruption import SleepDetector, owns_address, ways_out
 from Heatmap.ingestion.link import Link
 from Heatmap.ingestion.liveness import Liveness
 from Heatmap.ingestion.rejection_limit import RejectionLimit
@@ -33,8 +33,12 @@ _LOG = logging.getLogger(__name__)
 ROTATE_AFTER_S: Final = 23 * 3600.0
 """Age at which a connection is replaced, in seconds: the exchange ends each after 24 hours."""
 
-PUSH_DELAY_MS: Final = 1000
-"""A liquidation is pushed this long after its trade time: a connection that ends has not brought its last second."""
+PUSH_DELAY_MS: Final = 2000
+"""A liquidation may be pushed this long after its trade time (recorded frames: 1,007 to 1,012 ms), and on a stream of
+its own: what happened in a connection's last seconds it has not brought."""
+
+SEAM_MS: Final = 3000
+"""Longest time between the last mark price of one connection and the first of the next that counts as no gap, in ms."""
 
 WRONG_CLOCK_MS: Final = 2000.0
 """Offset from which on the log calls this machine's clock wrong, in ms."""
@@ -180,6 +184,7 @@ class FeedCollector:
         self._rotate_after_s = rotate_after_s
         self._liveness = new_liveness()  # that of the link that speaks for the feed
         self._links: list[Link] = []  # one, and two while the next takes the place of the last
+        self._proves: Link | None = None  # the link whose mark prices prove coverage
         self._proven_from_ms: dict[str, int] = {}
         self._reported: FeedState | None = None
         self._detail = ""
@@ -212,18 +217,16 @@ class FeedCollector:
             while True:
                 link = self._begin()
                 self._speaks(link)
+                self._proves = link
                 seen = await self._hold(link)
                 self._lost(seen)
                 delay_s = self._backoff.next_delay_s(self._clock.monotonic_s(), at_least_s=seen.wait_s)
                 _LOG.info("next attempt in %.1f s: %s", delay_s, seen.detail)
-                await self._pause(delay_s, may_be_cut=not seen.wait_s)
+                await self._pause(delay_s)
         finally:
             interruptions.cancel()
-            for link in self._links:
-                await link.end()
+            await asyncio.gather(*(link.end() for link in self._links))
             await asyncio.wait([interruptions])
-            if not interruptions.cancelled():
-                interruptions.result()
 
     # -- connections -------------------------------------------------------------------------------------------------
 
@@ -247,6 +250,8 @@ class FeedCollector:
         link.liveness.inherit(self._liveness)
         self._liveness = link.liveness
         self._retry_at_ms = None
+        if link.liveness.delivered:
+            self._detail = ""
         self._report()
 
     async def _hold(self, link: Link) -> Failure:
@@ -261,7 +266,10 @@ class FeedCollector:
 
     async def _replace(self, old: Link) -> Link:
         """Open the next connection, let it deliver, and only then close the old one; return the one that serves now."""
-        while not old.ended.done():
+        while True:
+            await _any_of(old.ended, timeout_s=self._backoff.held_back_s(self._clock.monotonic_s()))
+            if old.ended.done():
+                return old
             _LOG.info("a new connection is opened to take the place of the old one")
             new = self._begin()
             await _any_of(new.delivering, new.ended, old.ended)
@@ -272,14 +280,29 @@ class FeedCollector:
                 _LOG.warning("no new connection yet, next attempt in %.1f s: %s", delay_s, seen.detail)
                 await _any_of(old.ended, timeout_s=delay_s)
                 continue
-            if old.ended.done() and not new.delivering.is_set():
+            if old.ended.done() and not new.liveness.delivered:
                 self._lost(old.failure())
             self._speaks(new)
             await old.retire()
             self._links.remove(old)
+            # Only now: until the old one has brought all it had, the new one's mark prices prove nothing.
+            self._hand_over_proof(old, new)
             _LOG.info("the new connection has taken over")
             return new
-        return old
+
+    def _hand_over_proof(self, old: Link, new: Link) -> None:
+        """Let the new link prove coverage, and tell of a gap if the old one did not reach to its beginning."""
+        for symbol, first_ms in new.first_ms.items():
+            last_ms = old.last_ms.get(symbol)
+            if last_ms is None or first_ms - last_ms > SEAM_MS:
+                _LOG.warning("the old connection had stopped delivering %s before the new one began", symbol)
+                self._proven_from_ms.clear()
+                self._listener.on_loss()
+                break
+        self._proves = new
+        for symbol, first_ms in new.first_ms.items():
+            self._proven_from_ms.setdefault(symbol, first_ms)
+            self._prove(symbol, new.last_ms[symbol])
 
     def _lost(self, seen: Failure) -> None:
         self._liveness.closed(seen.reason)
@@ -287,14 +310,11 @@ class FeedCollector:
         self._proven_from_ms.clear()
         self._listener.on_loss()
 
-    async def _pause(self, delay_s: float, *, may_be_cut: bool) -> None:
-        """Wait before the next attempt; less when the network comes back, but never against the limit of attempts."""
+    async def _pause(self, delay_s: float) -> None:
+        """Wait before the next attempt; less when the network comes back, but never against limit or ban."""
         self._retry_at_ms = self._clock.now_ms() + round(delay_s * 1000)
         self._report()
         self._wake.clear()
-        if not may_be_cut:
-            await asyncio.sleep(delay_s)
-            return
         await _any_of(self._wake, timeout_s=delay_s)
         await asyncio.sleep(self._backoff.held_back_s(self._clock.monotonic_s()))
 
@@ -302,29 +322,34 @@ class FeedCollector:
 
     async def _watch_interruptions(self) -> None:
         """Give up connections that a sleep or another network has left dead, and do not wait when the way is free."""
-        sleep, way_out = SleepDetector(), local_address()
+        sleep, ways = SleepDetector(), ways_out()
         while True:
-            jump_s = sleep.look(self._clock.now_ms(), self._clock.monotonic_s())
-            if jump_s:
-                _LOG.warning("the wall clock jumped by %.1f s", jump_s)
-                self._clocks.clock_was_set()
-            if jump_s > 0:
-                self._interrupt(_SLEPT, self._links)
-            lost = [link for link in self._links if link.local_address and not owns_address(link.local_address)]
-            self._interrupt(_MOVED, lost)
-            if way_out != (way_out := local_address()) and way_out is not None:
-                # What was tried before there was a way would only wait for its time limit.
-                self._interrupt(_MOVED, [link for link in self._links if link.local_address is None])
-                self._backoff.reset()
-                self._wake.set()
+            try:
+                ways = self._look_for_interruptions(sleep, ways)
+            except Exception:  # noqa: BLE001 - the watch outlives a look that fails
+                _LOG.exception("the look for sleep and lost networks failed")
             await asyncio.sleep(_LOOK_S)
 
-    def _interrupt(self, why: Failure, links: Sequence[Link]) -> None:
+    def _look_for_interruptions(self, sleep: SleepDetector, ways: tuple[str, ...]) -> tuple[str, ...]:
+        jump_s = sleep.look(self._clock.now_ms(), self._clock.monotonic_s())
+        if jump_s:
+            _LOG.warning("the wall clock jumped by %.1f s", jump_s)
+            self._clocks.clock_was_set()
+        if jump_s > 0:
+            self._abandon(_SLEPT, self._links)
+            self._wake.set()
+        self._abandon(_MOVED, [at for at in self._links if at.local_address and not owns_address(at.local_address)])
+        ways_now = ways_out()
+        if ways_now and ways_now != ways:
+            # What was tried before there was a way would only wait for its time limit.
+            self._abandon(_MOVED, [link for link in self._links if link.local_address is None])
+            self._wake.set()
+        return ways_now
+
+    @staticmethod
+    def _abandon(why: Failure, links: Sequence[Link]) -> None:
         for link in links:
             link.abandon(why)
-        if links or why is _SLEPT:
-            self._backoff.reset()
-            self._wake.set()
 
     # -- frames ------------------------------------------------------------------------------------------------------
 
@@ -344,10 +369,11 @@ class FeedCollector:
         elif isinstance(message, forceorder.MarketHeartbeat) and message.symbol in self._symbols:
             self._note_market(link, received_ms)
             link.liveness.market(self._clock.monotonic_s())
-            link.has_delivered(message.symbol)
+            link.has_delivered(message.symbol, message.event_ms)
             self._note_clock(received_ms, message.event_ms)
             self._link_changed(link)
-            self._prove(message.symbol, message.event_ms)
+            if link is self._proves:
+                self._prove(message.symbol, message.event_ms)
         else:
             self._note_other(link, message)
 
@@ -414,6 +440,8 @@ class FeedCollector:
 
     def _link_opened(self, link: Link) -> None:
         self._connections += 1
+        if link.liveness is self._liveness and link.liveness.state is ConnectionState.CONNECTING:
+            self._detail = ""
         self._link_changed(link)
 
     def _report(self) -> None:

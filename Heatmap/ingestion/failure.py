@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidProxy, InvalidStatus, ProxyError
 from websockets.frames import CloseCode
 
 if TYPE_CHECKING:
@@ -59,8 +59,8 @@ class Failure:
     ----------
     reason
         A stable word: ``"dns"``, ``"refused"``, ``"unreachable"``, ``"tls"``, ``"timeout"``, ``"region"``,
-        ``"banned"``, ``"http"``, ``"closed"``, ``"too-large"``, ``"protocol"``, ``"network"``, or ``"internal"`` for a
-        fault of this program.
+        ``"banned"``, ``"proxy"``, ``"http"``, ``"closed"``, ``"too-large"``, ``"protocol"``, ``"network"``, or
+        ``"internal"`` for a fault of this program.
     detail
         One English sentence for logs and the command line.
     status
@@ -127,6 +127,8 @@ def of_socket_error(error: WebSocketException | OSError, place: str, *, max_byte
     """
     if isinstance(error, ConnectionClosed):
         return _of_close(error, place, max_bytes)
+    if isinstance(error, (InvalidProxy, ProxyError)):
+        return Failure("proxy", f"The proxy on the way to {place} cannot be used: {error}.")
     if isinstance(error, InvalidStatus):
         answer = error.response
         return of_http_answer(

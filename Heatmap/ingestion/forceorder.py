@@ -82,7 +82,7 @@ Message = LiquidationEvent | MarketHeartbeat | ControlReply | Ignored
 
 
 _Ms = Annotated[int, msgspec.Meta(ge=FIRST_PLAUSIBLE_MS, lt=LAST_PLAUSIBLE_MS)]
-_Positive = Annotated[float, msgspec.Meta(gt=0.0)]
+_Positive = Annotated[float, msgspec.Meta(gt=0.0, le=1e300)]  # msgspec reads "inf", too
 
 
 # The frame as the exchange always sends it: all checks that msgspec can make are made while it parses, so that this one

@@ -13,8 +13,9 @@ from typing import Final
 JUMP_S: Final = 5.0
 """The clocks may drift apart by this much between two looks, in seconds, before it counts as a jump."""
 
-# A documentation address, RFC 5737: the way to it is the way out of this machine. Nothing is ever sent there.
+# Documentation addresses, RFC 5737 and 3849: the way to them is the way out of this machine. Nothing is sent there.
 _ANYWHERE: Final = ("192.0.2.1", 9)
+_ANYWHERE_V6: Final = ("2001:db8::1", 9)
 
 SocketAddress = tuple[str, int] | tuple[str, int, int, int]
 """What `socket.getsockname` returns: host and port, and flow and scope for IPv6."""
@@ -39,15 +40,17 @@ class SleepDetector:
         return jump_s if abs(jump_s) >= self._jump_s else 0.0
 
 
-def local_address() -> str | None:
-    """Return this machine's own numeric address on the way out, None if there is no way.
+def ways_out() -> tuple[str, ...]:
+    """Return this machine's own numeric addresses on the ways out, by IPv4 and IPv6; empty if there is none.
 
     Nothing is sent: only the routing table is asked.
     """
-    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.connect(_ANYWHERE)
-        return str(probe.getsockname()[0])
-    return None
+    ways: list[str] = []
+    for family, target in ((socket.AF_INET, _ANYWHERE), (socket.AF_INET6, _ANYWHERE_V6)):
+        with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect(target)
+            ways.append(str(probe.getsockname()[0]))
+    return tuple(ways)
 
 
 def owns_address(address: SocketAddress) -> bool:

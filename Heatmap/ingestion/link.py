@@ -35,7 +35,11 @@ DELIVERY_PATIENCE_S: Final = 5.0
 PING_S: Final = 20.0
 """Seconds between two measurements of the round trip; the exchange allows ten messages a second."""
 
+DRAIN_PATIENCE_S: Final = 5.0
+"""How long a connection that is to be closed may take to bring what was sent before, in seconds, if there is room."""
+
 _CLOSE_TIMEOUT_S: Final = 1.0
+_LOOK_S: Final = 0.05
 _TICK_S: Final = 1.0
 
 _SILENCE: Final = {
@@ -44,6 +48,13 @@ _SILENCE: Final = {
         "The connection is open but has never brought market data: the address may be a dead route; reconnecting."
     ),
 }
+
+
+class _Connect(connect):
+    """One handshake; a redirect is an answer like any other, for following it would be another attempt, elsewhere."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc
 
 
 class Link:
@@ -94,13 +105,18 @@ class Link:
         self._connection: ClientConnection | None = None
         self._failure: Failure | None = None
         self._retiring = False
+        # By symbol: the exchange's time of the first and the last mark price, in ms.
+        self.first_ms: dict[str, int] = {}
+        self.last_ms: dict[str, int] = {}
         self._patience: asyncio.TimerHandle | None = None
         self.delivering = asyncio.Event()  # every symbol has come, or the patience with those that have not is over
         self.leaving = asyncio.Event()  # the exchange has said that it will close
         self.ended: asyncio.Task[Failure] = asyncio.create_task(self._run())
 
-    def has_delivered(self, symbol: str) -> None:
-        """Note that market data of a symbol came."""
+    def has_delivered(self, symbol: str, pushed_ms: int) -> None:
+        """Note that the mark price of a symbol came, pushed at ``pushed_ms`` of the exchange's time."""
+        self.first_ms.setdefault(symbol, pushed_ms)
+        self.last_ms[symbol] = pushed_ms
         if self.delivering.is_set():
             return
         self._awaited.discard(symbol)
@@ -123,13 +139,27 @@ class Link:
             self.ended.cancel()
 
     async def retire(self) -> None:
-        """Close politely; what the exchange has already sent is still taken."""
+        """Close once all has been taken that the exchange has sent so far, however long the store has no room."""
         self._retiring = True
-        if self._connection is not None:
-            await self._connection.close()
+        connection = self._connection
+        if connection is not None:
+            await self._drain(connection)
+            await connection.close()
         else:
             self.ended.cancel()
         await asyncio.wait([self.ended])
+
+    async def _drain(self, connection: ClientConnection) -> None:
+        # The answer to a ping comes after all that was sent before it, and only once there is room for that.
+        with contextlib.suppress(WebSocketException):
+            answer = asyncio.ensure_future(await connection.ping())
+            patience_s = DRAIN_PATIENCE_S
+            while not answer.done() and (patience_s > 0 or self.is_waiting_for_room):
+                await asyncio.wait([answer], timeout=_LOOK_S)
+                patience_s -= _LOOK_S
+            answer.cancel()
+        while self.is_waiting_for_room and not self.ended.done():
+            await asyncio.wait([self.ended], timeout=_LOOK_S)
 
     async def end(self) -> None:
         """End, and wait until nothing is left."""
@@ -145,7 +175,7 @@ class Link:
     async def _run(self) -> Failure:
         try:
             # No keep-alive of the client's own: it would close the connection while the store is full.
-            async with connect(
+            async with _Connect(
                 self._url,
                 compression=None,
                 open_timeout=OPEN_TIMEOUT_S,
@@ -163,6 +193,8 @@ class Link:
             return failure.of_socket_error(
                 error, self._place, max_bytes=forceorder.MAX_FRAME_BYTES, now_ms=self._clock.now_ms()
             )
+        except ImportError as error:  # a SOCKS proxy needs a package that we do not bring
+            return Failure("proxy", f"The system's proxy cannot be used: {error}.")
         except Exception as error:  # noqa: BLE001 - a fault of ours costs one connection, not the feed
             _LOG.exception("the session failed in an unforeseen way")
             return Failure("internal", f"The session failed in an unforeseen way: {error!r}.")

@@ -43,7 +43,8 @@ class Liveness:
         self._delivered = False
         self._found_silent = False
         self._heard_s = 0.0
-        self._liquidation_s: float | None = None
+        self._calm_since_s: float | None = None  # the newest liquidation, or the first market data if there was none
+        self._had_liquidation = False
 
     @property
     def state(self) -> ConnectionState:
@@ -62,9 +63,11 @@ class Liveness:
 
     def inherit(self, before: Liveness) -> None:
         """Go on where another connection of the same feed stands: its state, and when a liquidation came last."""
-        if before._liquidation_s is not None:
-            self._liquidation_s = before._liquidation_s
-        if not self._delivered or before._state is ConnectionState.QUIET:
+        if not self._had_liquidation and before._calm_since_s is not None:
+            self._calm_since_s = before._calm_since_s
+            if before._state is ConnectionState.QUIET:
+                self._state = ConnectionState.QUIET
+        if not self._delivered:
             self._state, self._reason = before._state, before._reason
 
     def opened(self, now_s: float) -> None:
@@ -73,25 +76,29 @@ class Liveness:
         self._delivered = False
         self._found_silent = False
         self._heard_s = now_s
-        if self._state is ConnectionState.DOWN:
-            self._state = ConnectionState.CONNECTING
+        if self._state is not ConnectionState.SILENT:
+            # Whatever went wrong before, this connection stands; a dead route stands, too.
+            self._state, self._reason = ConnectionState.CONNECTING, ""
 
     def market(self, now_s: float) -> None:
         """Note that market data came, of whatever kind."""
+        if self._found_silent:
+            return  # too late: this connection is being closed
         self._heard_s = now_s
         self._delivered = True
         self._reason = ""
-        if self._liquidation_s is None:
+        if self._calm_since_s is None:
             # No liquidation seen yet: the market gets its full patience before it is called calm.
-            self._liquidation_s = now_s
+            self._calm_since_s = now_s
         if self._state is not ConnectionState.QUIET:
             self._state = ConnectionState.LIVE
 
     def liquidation(self, now_s: float) -> None:
         """Note that a liquidation came; market data too."""
-        self._liquidation_s = now_s
         self.market(now_s)
-        self._state = ConnectionState.LIVE
+        if not self._found_silent:
+            self._calm_since_s, self._had_liquidation = now_s, True
+            self._state = ConnectionState.LIVE
 
     def paused(self, now_s: float) -> None:
         """Note that nobody listened until now (the store was full): that silence is ours, not the feed's."""
@@ -99,8 +106,8 @@ class Liveness:
 
     def tick(self, now_s: float) -> bool:
         """Let time pass; return True if the present connection is dead and should be closed."""
-        if not self._is_open:
-            return False
+        if not self._is_open or self._found_silent:
+            return self._is_open
         if now_s - self._heard_s >= self.silent_after_s:
             self._found_silent = True
             self._state = ConnectionState.SILENT
@@ -108,8 +115,8 @@ class Liveness:
             return True
         if (
             self._state is ConnectionState.LIVE
-            and self._liquidation_s is not None
-            and now_s - self._liquidation_s >= self.quiet_after_s
+            and self._calm_since_s is not None
+            and now_s - self._calm_since_s >= self.quiet_after_s
         ):
             self._state = ConnectionState.QUIET
         return False
@@ -117,6 +124,8 @@ class Liveness:
     def closed(self, reason: str) -> None:
         """Note that a connection ended or an attempt failed, and why."""
         self._is_open = False
+        # Nobody listens now: the market's calm is not known to go on.
+        self._calm_since_s, self._had_liquidation = None, False
         if self._found_silent:
             # We closed it ourselves because it was dead: the silence is what people must hear of, not the
             # close.

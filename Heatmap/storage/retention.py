@@ -1,9 +1,9 @@
 """Housekeeping beside the recording: old rows go, the file shrinks, the log beside it stays small.
 
-What goes: liquidations *recorded live* (they have a ``received_ms``) of the collector's own source that are older than
-the retention, the coverage of that time (first, for a covered time without its rows would say that nothing happened),
-clock readings and kept frames of that age. Imported history has no ``received_ms`` and stays whatever its age, as do
-other sources.
+What goes: liquidations *recorded live* (they have a ``received_ms`` and no ``import_id``) of the collector's own source
+that are older than the retention, the coverage of that time (first, for a covered time without its rows would say that
+nothing happened), clock readings and kept frames of that age. Imported history stays whatever its age, and so do other
+sources.
 
 What is "old" is measured from the newest stored event of the source, or from this machine's clock if that is earlier: a
 clock that stands a year ahead deletes nothing.

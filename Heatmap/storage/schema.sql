@@ -1,6 +1,15 @@
 -- The newest version of the schema. All times are milliseconds since the Unix epoch, UTC; prices in quote currency, quantities in base
 -- currency. Read it with any SQLite tool; write only through the program.
 
+-- Files that were imported; only those that brought something new.
+CREATE TABLE imports (
+    id          INTEGER PRIMARY KEY,
+    file        TEXT    NOT NULL CHECK (file <> ''),  -- its name, without the folder; inside a zip "archive.zip/member"
+    format      TEXT    NOT NULL CHECK (format <> ''),  -- binance-archive, tardis, force-order, heatmap
+    imported_ms INTEGER NOT NULL,
+    rows        INTEGER NOT NULL CHECK (rows > 0)  -- how many rows of liq_events it brought
+) STRICT;
+
 -- One row is one forced liquidation as the exchange reported it.
 CREATE TABLE liq_events (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,  -- order of arrival; never used twice, for readers go on by it
@@ -10,12 +19,13 @@ CREATE TABLE liq_events (
     price       REAL    NOT NULL CHECK (price > 0 AND price < 9e999),  -- average fill price; 9e999 is infinity
     qty         REAL    NOT NULL CHECK (qty > 0 AND qty < 9e999),  -- filled quantity
     notional    REAL    NOT NULL CHECK (notional > 0 AND notional < 9e999),  -- price * qty
-    source      TEXT    NOT NULL CHECK (source <> ''),  -- binance, demo, replay
+    source      TEXT    NOT NULL CHECK (source <> ''),  -- binance, binance-coinm, demo, replay
     raw_json    TEXT,  -- the frame as received, if frames are kept
     order_price REAL,  -- limit (bankruptcy) price
     order_qty   REAL,  -- original quantity
     event_ms    INTEGER,  -- push time of the exchange
-    received_ms INTEGER  -- when this machine read the frame
+    received_ms INTEGER,  -- when this machine read the frame
+    import_id   INTEGER REFERENCES imports (id)  -- the file it came from; NULL: recorded by a collector
 ) STRICT;
 
 -- The feed has no id; this is the exchange's exact-duplicate key.

@@ -59,8 +59,9 @@ SYMBOLS: Final = """
     )
     SELECT symbol FROM known WHERE symbol IS NOT NULL
 """
+# A row without both was rebuilt from an index of a damaged file: where it came from is not known any more.
 OLD_ROWS: Final = """
-    SELECT id, ts_ms, received_ms IS NOT NULL FROM liq_events INDEXED BY idx_liq_events_window
+    SELECT id, ts_ms, import_id IS NULL AND received_ms IS NOT NULL FROM liq_events INDEXED BY idx_liq_events_window
     WHERE source = ? AND symbol = ? AND (ts_ms, id) > (?, ?) AND ts_ms < ? ORDER BY ts_ms, id LIMIT ?
 """
 DELETE_EVENT: Final = "DELETE FROM liq_events WHERE id = ?"

@@ -1,4 +1,4 @@
--- From version 1 to 2: quarantine, collector, clock offsets. Once released, this file is never changed.
+-- From version 1 to 2: quarantine, collector, clock offsets, imports. Once released, this file is never changed.
 
 -- Frames that did not decode, kept for whoever mends the decoder: the newest 1,000, each cut at 4,096 bytes.
 CREATE TABLE quarantine (
@@ -43,3 +43,14 @@ CREATE TABLE clock_offsets (
     offset_ms      REAL    NOT NULL,
     uncertainty_ms REAL    NOT NULL CHECK (uncertainty_ms >= 0)  -- half of the round trip
 ) STRICT;
+
+-- Files that were imported; only those that brought something new.
+CREATE TABLE imports (
+    id          INTEGER PRIMARY KEY,
+    file        TEXT    NOT NULL CHECK (file <> ''),  -- its name, without the folder; inside a zip "archive.zip/member"
+    format      TEXT    NOT NULL CHECK (format <> ''),  -- binance-archive, tardis, force-order, heatmap
+    imported_ms INTEGER NOT NULL,
+    rows        INTEGER NOT NULL CHECK (rows > 0)  -- how many rows of liq_events it brought
+) STRICT;
+-- The file it came from; NULL: recorded by a collector.
+ALTER TABLE liq_events ADD COLUMN import_id INTEGER REFERENCES imports (id);

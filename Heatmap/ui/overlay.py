@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 MARGIN_PX = 8
 # Room for the chart library's logo in the pane's corner, which its licence asks for.
 LOGO_PX = 40
-BADGE_KEYS = {Source.DEMO: "badge.simulated", Source.REPLAY: "badge.replay"}
+BADGE_KEYS = {Source.DEMO: "badge.simulated", Source.REPLAY: "badge.replay", Source.COIN_M: "badge.coin_m"}
 
 
 class Overlay(QObject):

@@ -226,8 +226,7 @@ def tireless(monkeypatch):
 @contextlib.contextmanager
 def recording(path, exchange, **options):
     """A running service; afterwards no thread, no socket and no descriptor of it is left."""
-    process = psutil.Process()
-    threads, files = set(threading.enumerate()), process.num_fds()
+    process, threads = psutil.Process(), set(threading.enumerate())
     service = HeatmapService(
         path, ws_url=f"ws://127.0.0.1:{exchange.port}", rest_url=f"http://127.0.0.1:{exchange.port}", **options
     )
@@ -239,8 +238,9 @@ def recording(path, exchange, **options):
     for thread in set(threading.enumerate()) - threads - {exchange._thread}:
         thread.join(5)  # a REST request's own thread
         assert not thread.is_alive(), thread
+    # Sockets that lead to the exchange; what it holds itself leads from there.
     gc.collect()
-    until(lambda: process.num_fds() <= files + 6)  # the exchange's own
+    assert [at for at in process.net_connections() if at.raddr and at.raddr.port == exchange.port] == []
 
 
 def until(condition, patience_s=PATIENCE_S):
@@ -269,7 +269,7 @@ def key(one):
 def test_what_was_sent_is_stored_once_whatever_the_exchange_does(tmp_path, villain):
     path = tmp_path / "record.sqlite3"
     # The bad play twice, so that what it breaks would break the second time, too; then a good one.
-    with Exchange(villain, villain, good) as exchange, recording(path, exchange, rotate_after_s=1.0) as service:
+    with Exchange(villain, villain, good) as exchange, recording(path, exchange) as service:
         until(lambda: exchange.attempts >= 3 and service.status().state is State.LIVE)
         until(lambda: len(exchange.delivered) >= 20)
         delivered = {key(one) for one in exchange.delivered}
@@ -288,6 +288,28 @@ def test_all_of_it_in_a_row_within_the_limit_of_attempts(tmp_path):
         time.sleep(0.5)
     assert exchange.attempts <= 10
     assert rows(path) == sorted({key(one) for one in exchange.delivered}, key=lambda row: (row[0], row[2]))
+
+
+@pytest.mark.usefixtures("hasty")
+def test_replacing_the_connection_leaves_no_gap_in_the_record(tmp_path):
+    path = tmp_path / "record.sqlite3"
+    clock_ms = time.time_ns() // 1_000_000
+
+    async def steady_market(_exchange, ws):
+        while True:
+            await ws.send(mark_price(time.time_ns() // 1_000_000))
+            await asyncio.sleep(0.01)
+
+    with Exchange(steady_market) as exchange, recording(path, exchange, rotate_after_s=0.3) as service:
+        until(lambda: exchange.attempts >= 6)
+        assert service.status().state is State.LIVE
+        # Until what the first connections proved is far behind.
+        until(lambda: time.time_ns() // 1_000_000 - clock_ms > 3500)
+    with contextlib.closing(open_reader(path)) as reader:
+        stretches = reader.execute("SELECT start_ms, end_ms FROM coverage").fetchall()
+    assert len(stretches) == 1
+    assert stretches[0][0] - clock_ms < 1000
+    assert stretches[0][1] - clock_ms > 1000
 
 
 @pytest.mark.usefixtures("hasty")

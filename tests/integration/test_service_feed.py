@@ -158,7 +158,7 @@ def test_events_are_stored_once_and_reported(path):
         assert service.status().stored == 50
     with SqliteStore(path) as store:
         assert store.window("BTCUSDT", "binance", 0, 2 * T).ts_ms.tolist() == [e.ts_ms for e in events]
-        assert [(c.start_ms, c.end_ms) for c in store.coverage("BTCUSDT", "binance", 0, 2 * T)] == [(T, T + 2000)]
+        assert [(c.start_ms, c.end_ms) for c in store.coverage("BTCUSDT", "binance", 0, 2 * T)] == [(T, T + 1000)]
         # Who recorded, how it ended, and what could not be read.
         summary = store.summary()
         (entry,) = summary.collectors

@@ -14,7 +14,7 @@ from Heatmap.errors import StorageError
 from Heatmap.events import Coverage, LiquidationEvent, Side
 from Heatmap.ports import ClockReading, RejectedFrame
 from Heatmap.storage import retention
-from Heatmap.storage.bulk_insert import bulk_insert
+from Heatmap.storage.bulk_insert import ImportedFile, ImportWriter, bulk_insert
 from Heatmap.storage.compaction import compact
 from Heatmap.storage.connection import open_reader, open_writer
 from Heatmap.storage.migrations import APPLICATION_ID, open_database
@@ -88,6 +88,15 @@ def test_imported_history_and_other_sources_stay_whatever_their_age(path):
     bulk_insert(path, [*kept, *(event(20, number) for number in range(3))])
     whole_round(path, Clock())
     assert times(path) == sorted(e.ts_ms for e in kept)
+
+
+def test_what_came_from_a_file_stays_even_if_a_collector_had_received_it_once(path):
+    bulk_insert(path, [event(0), event(20)])
+    with ImportWriter(path) as writer:
+        assert writer.insert(ImportedFile("record.csv", "heatmap", T), [event(30), event(20)]) == 1
+    whole_round(path, Clock())
+    # The one that was recorded here and is in the file too was first recorded here.
+    assert times(path) == [event(30).ts_ms, event(0).ts_ms]
 
 
 def test_nothing_is_deleted_where_all_is_to_be_kept(path):

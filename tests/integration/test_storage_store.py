@@ -83,7 +83,7 @@ def test_an_event_is_stored_whole(path, writer):
     with closing(open_reader(path)) as connection:
         connection.row_factory = sqlite3.Row
         row = dict(connection.execute("SELECT * FROM liq_events").fetchone())
-    assert row.pop("id") == 1
+    assert (row.pop("id"), row.pop("import_id")) == (1, None)
     assert LiquidationEvent(**{**row, "side": Side(row["side"])}) == stored
 
 

@@ -114,7 +114,10 @@ def test_the_unpacked_wheel_tells_the_version_of_its_metadata(unpacked):
     assert run_from(unpacked, "-m", "Heatmap", "--version") == f"heatmap {Heatmap.__version__}"
     assert fields["Requires-Python"] == PROJECT["requires-python"]
     required = {str(Requirement(text.lower())) for text in fields.get_all("Requires-Dist")}
-    assert required == {str(Requirement(text.lower())) for text in PROJECT["dependencies"]}
+    extras = [
+        f'{text}; extra == "{name}"' for name, texts in PROJECT["optional-dependencies"].items() for text in texts
+    ]
+    assert required == {str(Requirement(text.lower())) for text in [*PROJECT["dependencies"], *extras]}
 
 
 def test_the_wheel_installs_the_command(unpacked):

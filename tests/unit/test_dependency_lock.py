@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 GROUPS = PYPROJECT["dependency-groups"]
 BUILD = PYPROJECT["build-system"]["requires"]
-RUN = PYPROJECT["project"]["dependencies"] + BUILD
+RUN = PYPROJECT["project"]["dependencies"] + PYPROJECT["project"]["optional-dependencies"]["parquet"] + BUILD
 DEV = RUN + [text for text in GROUPS["dev"] if isinstance(text, str)]
 LOCKS = {"run": RUN, "dev": DEV}
 HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")

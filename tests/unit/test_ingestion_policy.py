@@ -221,3 +221,60 @@ def test_an_answer_that_is_not_exchange_info_is_refused(body):
     with pytest.raises(FeedError) as caught:
         exchange_info.decode(body)
     assert caught.value.reason == "bad-json"
+
+
+def test_a_late_message_does_not_raise_a_connection_that_was_found_dead():
+    link = Liveness()
+    link.opened(0.0)
+    link.market(1.0)
+    assert link.tick(11.0)
+    link.market(11.1)
+    link.liquidation(11.2)
+    assert (link.state, link.reason) == (State.SILENT, "silent")
+    link.closed("closed")
+    assert (link.state, link.reason) == (State.SILENT, "silent")
+
+
+def test_the_calm_of_before_an_outage_is_not_known_to_have_gone_on():
+    link = Liveness()
+    link.opened(0.0)
+    link.market(0.0)
+    link.closed("closed")
+    after = Liveness()
+    after.inherit(link)
+    after.opened(5000.0)
+    after.market(5000.5)
+    after.tick(5001.0)
+    assert after.state is State.LIVE
+
+
+def test_a_replacement_goes_on_with_the_calm_unless_it_heard_a_liquidation_itself():
+    old, quiet, lively = Liveness(), Liveness(), Liveness()
+    for link in (old, quiet, lively):
+        link.opened(0.0)
+        link.market(0.0)
+    old.market(300.0)
+    old.tick(300.0)
+    assert old.state is State.QUIET
+    lively.liquidation(301.5)
+    for link in (quiet, lively):
+        link.inherit(old)
+    assert (quiet.state, lively.state) == (State.QUIET, State.LIVE)
+
+
+def test_what_went_wrong_before_is_not_said_of_an_open_connection():
+    before, link = Liveness(), Liveness()
+    before.closed("refused")
+    link.inherit(before)
+    assert (link.state, link.reason) == (State.DOWN, "refused")
+    link.opened(1.0)
+    assert (link.state, link.reason) == (State.CONNECTING, "")
+
+
+def test_what_the_exchange_asks_for_holds_whoever_asks_next():
+    backoff = Backoff(chance=lambda: 0.0)
+    backoff.next_delay_s(100.0, at_least_s=600.0)
+    backoff.reset()
+    assert backoff.next_delay_s(200.0) == 500.0
+    assert backoff.held_back_s(699.0) == 1.0
+    assert backoff.held_back_s(701.0) == 0.0

@@ -1,0 +1,196 @@
+"""``heatmap export``: the record as a table for other programs, or the map as a picture."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Final, get_args
+
+from Heatmap.commands.progress_bar import ProgressBar
+from Heatmap.errors import RecordFileError, SettingsError
+from Heatmap.heatmap_service import default_db_path
+from Heatmap.heatmap_settings import HeatmapSettings, Window, window_ms
+from Heatmap.ingestion.endpoints import normalise_symbol
+from Heatmap.storage.record_reader import RecordReader, Selection
+from Heatmap.storage.sqlite_store import SqliteStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FORMATS: Final = ("csv", "parquet", "npz", "png")
+EXIT_OK: Final = 0
+EXIT_USAGE: Final = 2
+_DEFAULT_SYMBOL: Final = "BTCUSDT"
+_DEFAULT_SOURCE: Final = "binance"
+_ALL: Final = "all"
+_MS_DIGITS: Final = 14
+_PICTURE_WINDOW: Final[Window] = "8h"
+_EPILOG: Final = """\
+A table holds all that is recorded unless something narrows it down; a picture shows 8 h of one symbol. --window counts
+back from --to, or from the newest event selected. Tables can be imported again. A picture is drawn without a window, a
+display or Qt. Times are UTC: 2026-11-01, 2026-11-01T12:30, or ms since 1970.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.epilog = _EPILOG
+    parser.add_argument("--format", required=True, choices=FORMATS, help="what to write")
+    parser.add_argument(
+        "--output", required=True, type=Path, metavar="PATH", help="file to write; replaced if it exists"
+    )
+    parser.add_argument("--db", type=Path, metavar="PATH", help="database file (default: in your data folder)")
+    parser.add_argument("--symbol", metavar="SYMBOL", help="only this symbol")
+    parser.add_argument(
+        "--source",
+        metavar="SOURCE",
+        help="binance, binance-coinm, demo or replay; for tables also all (default: binance, or the only one there is)",
+    )
+    span = parser.add_argument_group("span")
+    span.add_argument("--window", choices=get_args(Window), help="the last hours or days")
+    span.add_argument("--from", dest="from_ms", type=utc_ms, metavar="TIME", help="from this time on")
+    span.add_argument("--to", dest="to_ms", type=utc_ms, metavar="TIME", help="before this time")
+
+
+def utc_ms(text: str) -> int:
+    """Return a time given on the command line in ms since the epoch; without a zone it is UTC."""
+    if text.isascii() and text.isdigit() and len("20261101") < len(text) <= _MS_DIGITS:
+        return int(text)
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a time like 2026-11-01T12:30, was {text!r}") from None
+    if when.tzinfo is None:
+        when = when.replace(tzinfo=UTC)
+    return round(when.timestamp() * 1000)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the file and say what is in it; return the exit code.
+
+    Returns
+    -------
+    int
+        0 if it was written, 2 for an argument that cannot be.
+
+    Raises
+    ------
+    StorageError
+        The database does not exist or cannot be read.
+    RecordFileError
+        There is nothing to draw, the file cannot be written, or pyarrow is missing.
+    """
+    db_path: Path = args.db or default_db_path()
+    try:
+        _check(args, db_path)
+    except SettingsError as error:
+        sys.stderr.write(f"{error.short}\n")
+        return EXIT_USAGE
+    with RecordReader(db_path) as reader:
+        selection = _selection(reader, args)
+        try:
+            if args.format == "png":
+                what = _write_picture(args.output, db_path, selection)
+            else:
+                what = _write_table(args.output, args.format, reader, selection)
+        except OSError as error:
+            raise RecordFileError(
+                f"cannot write {args.output}: {error}",
+                short=f"{args.output} cannot be written: {error.strerror or error}.",
+            ) from error
+    sys.stdout.write(f"{args.output}: {what}\n")
+    return EXIT_OK
+
+
+def _check(args: argparse.Namespace, db_path: Path) -> None:
+    """Refuse what contradicts itself, and above all to write over the record."""
+    if args.from_ms is not None and args.window is not None:
+        raise SettingsError("--from and --window both say where to begin; give one of them.")
+    if args.symbol is not None:
+        args.symbol = normalise_symbol(args.symbol)
+    ours = {db_path.with_name(f"{db_path.name}{suffix}").resolve() for suffix in ("", "-wal", "-shm", "-journal")}
+    if args.output.resolve() in ours:
+        raise SettingsError(f"{args.output} is the record itself; give another --output.")
+
+
+def _selection(reader: RecordReader, args: argparse.Namespace) -> Selection:
+    """Return what is asked for; a database of one source or symbol needs not be told which."""
+    series = reader.series()
+    symbol: str | None = args.symbol
+    sources = sorted({source for source, of in series if symbol in (None, of)})
+    source = args.source or (sources[0] if len(sources) == 1 else _DEFAULT_SOURCE)
+    if source == _ALL and args.format != "png":
+        source = None
+    elif sources and source not in sources:
+        raise RecordFileError(
+            f"no {source} among {series}",
+            short=f"Nothing is recorded from {source}, but from {', '.join(sources)}: choose with --source.",
+        )
+    if args.format == "png" and symbol is None:
+        symbols = [of for origin, of in series if origin == source]
+        symbol = symbols[0] if len(symbols) == 1 else _DEFAULT_SYMBOL
+    selection = Selection(symbol, source, args.from_ms, args.to_ms)
+    window = args.window or (_PICTURE_WINDOW if args.format == "png" and args.from_ms is None else None)
+    if not window and args.format != "png":
+        return selection
+    newest_ms = reader.newest_ms(selection)
+    if newest_ms is None:
+        return selection
+    end_ms = args.to_ms if args.to_ms is not None else newest_ms + 1
+    start_ms = end_ms - window_ms(HeatmapSettings(window=window)) if window else args.from_ms
+    return replace(selection, start_ms=start_ms, end_ms=end_ms)
+
+
+def _write_table(path: Path, kind: str, reader: RecordReader, selection: Selection) -> str:
+    from Heatmap.exporting import table  # noqa: PLC0415 - only what is asked for is loaded
+
+    write = {"csv": table.write_csv, "npz": table.write_npz, "parquet": table.write_parquet}[kind]
+    total = max(reader.count(selection), 1)
+    with ProgressBar(sys.stderr) as bar:
+        rows = _replacing(
+            path, lambda file: write(file, reader, selection, lambda done: bar.update(path.name, done / total, done))
+        )
+    return f"{rows:,} liquidations of {selection.symbol or 'all symbols'}, {_of(selection)}"
+
+
+def _of(selection: Selection) -> str:
+    return "all sources" if selection.source is None else f"source {selection.source}"
+
+
+def _write_picture(path: Path, db_path: Path, selection: Selection) -> str:
+    from Heatmap.exporting.picture import MapRequest, draw_map  # noqa: PLC0415 - NumPy only for pictures
+
+    symbol, source, start_ms, end_ms = selection.symbol, selection.source, selection.start_ms, selection.end_ms
+    nothing = RecordFileError(
+        f"nothing to draw for {selection}",
+        short=f"There are no liquidations of {symbol} from {source} in that time: nothing to draw.",
+    )
+    if symbol is None or source is None or start_ms is None or end_ms is None:
+        raise nothing
+    with SqliteStore(db_path) as store:
+        columns = store.window(symbol, source, start_ms, end_ms)
+        tick_size = store.tick_size(symbol, source)
+        coverage = tuple(store.coverage(symbol, source, start_ms, end_ms))
+    if not len(columns):
+        raise nothing
+    picture = draw_map(columns, MapRequest(symbol, source, start_ms, end_ms, tick_size, coverage))
+    _replacing(path, lambda file: file.write(picture))
+    return f"a map of {len(columns):,} liquidations of {symbol}, source {source}"
+
+
+def _replacing(path: Path, write: Callable[[IO[bytes]], int]) -> int:
+    """Write a file beside its place and move it there when it is whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with unfinished.open("wb") as file:
+            written = write(file)
+        unfinished.replace(path)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
+    return written

@@ -1,0 +1,155 @@
+"""``heatmap import``: bring archives, bought data, recorders' frames and our own exports into the record."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from Heatmap.commands.progress_bar import ProgressBar
+from Heatmap.errors import SettingsError
+from Heatmap.events import Source
+from Heatmap.heatmap_service import default_db_path
+from Heatmap.importing.importer import import_file
+from Heatmap.importing.intake import ImportOptions
+from Heatmap.storage.bulk_insert import ImportWriter
+
+if TYPE_CHECKING:
+    import argparse
+
+    from Heatmap.importing.report import FileReport, Reason
+
+EXIT_OK: Final = 0
+EXIT_REFUSED: Final = 1
+EXIT_USAGE: Final = 2
+EXIT_INTERRUPTED: Final = 130
+
+_ASIDE_WORDS: Final = {
+    "other-symbol": "of other symbols",
+    "other-message": "no liquidations but other messages",
+    "nothing-filled": "orders that filled nothing",
+}
+_EPILOG: Final = """\
+What a file is shows in its content: Binance's liquidationSnapshot (CSV, zip), tardis.dev's liquidations (CSV, .csv.gz),
+exports of this program (CSV, Parquet, NPZ), or forceOrder frames, one JSON object a line. Importing twice changes
+nothing. Files do not say when their recorder was connected: no coverage is claimed for them, and the exchange reports
+at most one liquidation a second and symbol: sums stay lower bounds. Retention never deletes imported rows.
+COIN-M contracts are converted to coins and dollars and marked with the source binance-coinm.
+Exit code: 0 all taken, 1 something was refused, 2 wrong arguments.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.epilog = _EPILOG
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="what to import")
+    parser.add_argument("--db", type=Path, metavar="PATH", help="database file (default: in your data folder)")
+    parser.add_argument(
+        "--symbol", metavar="SYMBOL", help="take only this symbol; also names the symbol of a file that does not"
+    )
+    parser.add_argument(
+        "--coin-m-as",
+        metavar="SYMBOL",
+        help="store COIN-M contracts of the same coin under this USD-M symbol, e.g. BTCUSDT (still marked)",
+    )
+    parser.add_argument("--keep-raw", action="store_true", help="store each forceOrder frame beside its event")
+    parser.add_argument("--json", action="store_true", help="print one JSON object a file instead of text")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Import the files and print what became of them; return the exit code.
+
+    Returns
+    -------
+    int
+        0 if all was taken, 1 if something was refused, 2 for an argument that cannot be, 130 after Ctrl+C.
+
+    Raises
+    ------
+    StorageError
+        The database cannot be written; what was stored before stays.
+    """
+    try:
+        options = ImportOptions(args.symbol, args.coin_m_as, keep_raw=args.keep_raw)
+    except SettingsError as error:
+        sys.stderr.write(f"{error.short}\n")
+        return EXIT_USAGE
+    missing = [path for path in args.files if not path.is_file()]
+    if missing:
+        sys.stderr.write("".join(f"There is no file {path}.\n" for path in missing))
+        return EXIT_USAGE
+    is_complete = True
+    reports: list[FileReport] = []
+    with ImportWriter(args.db or default_db_path()) as writer, ProgressBar(sys.stderr) as bar:
+        try:
+            for path in args.files:
+                for report in import_file(path, writer, options, on_progress=bar.update):
+                    bar.wipe()
+                    sys.stdout.write(_as_json(report) if args.json else _as_text(report))
+                    is_complete = is_complete and report.is_complete
+                    reports.append(report)
+        except KeyboardInterrupt:
+            bar.wipe()
+            sys.stderr.write("Interrupted. What was stored stays; importing again goes on from there.\n")
+            return EXIT_INTERRUPTED
+    if len(reports) > 1 and not args.json:
+        inserted, rows = sum(report.inserted for report in reports), sum(report.rows for report in reports)
+        sys.stdout.write(f"Together: {inserted:,} new liquidations out of {rows:,} rows of {len(reports):,} files.\n")
+    return EXIT_OK if is_complete else EXIT_REFUSED
+
+
+def _as_text(report: FileReport) -> str:
+    lines = []
+    if report.format:
+        parts = [f"{report.inserted:,} new"]
+        if report.known:
+            parts.append(f"{report.known:,} known already")
+        if report.repeated:
+            parts.append(f"{report.repeated:,} written twice in the file")
+        refused = sum(reason.rows for reason in report.refused)
+        if refused:
+            parts.append(f"{refused:,} refused")
+        lines.append(f"{report.name} ({report.format}): {report.rows:,} rows, {', '.join(parts)}")
+        if report.converted:
+            lines.append(f"  converted: {report.converted:,} COIN-M rows to coins and dollars, source {Source.COIN_M}")
+        lines += [f"  set aside: {reason.rows:,} {_ASIDE_WORDS[reason.kind]}" for reason in report.aside]
+        lines += [f"  refused: {_refusal(reason)}" for reason in report.refused]
+        if report.problem:
+            lines.append(f"  The file {report.problem}.")
+    else:
+        lines.append(f"{report.name} {report.problem}.")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _refusal(reason: Reason) -> str:
+    if reason.rows == 1:
+        return f"row {reason.first_row:,}: {reason.message} ({reason.kind})"
+    return f"{reason.rows:,} rows ({reason.kind}), the first is {reason.first_row:,}: {reason.message}"
+
+
+def _as_json(report: FileReport) -> str:
+    def listed(reasons: tuple[Reason, ...]) -> list[dict[str, object]]:
+        return [
+            {"kind": reason.kind, "rows": reason.rows, "first_row": reason.first_row, "message": reason.message}
+            for reason in reasons
+        ]
+
+    return (
+        json.dumps(
+            {
+                "file": report.name,
+                "format": report.format,
+                "rows": report.rows,
+                "inserted": report.inserted,
+                "known": report.known,
+                "repeated": report.repeated,
+                "converted": report.converted,
+                "refused": listed(report.refused),
+                "aside": listed(report.aside),
+                "problem": report.problem,
+            },
+            ensure_ascii=False,
+        )
+        + "\n"
+    )

@@ -1,0 +1,123 @@
+"""Binance's daily archive ``liquidationSnapshot``: with or without a symbol column, with or without a header.
+
+Source: the archive's own files, see BINANCE facts: COIN-M files have ten columns, USD-M files an eleventh, ``symbol``,
+after the time; early days lack the header. The COIN-M files hold every row twice.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Final, Self
+
+from Heatmap.errors import RowError
+from Heatmap.events import LiquidationEvent, Side
+from Heatmap.importing.row import Aside, Parsed, fields_of, plausible_ms, positive, side_of, symbol_of, whole
+from Heatmap.importing.row import zero_or_more as number
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+COLUMNS: Final = (
+    "time", "side", "order_type", "time_in_force", "original_quantity", "price", "average_price", "order_status",
+    "last_fill_quantity", "accumulated_fill_quantity",
+)  # fmt: skip
+COLUMNS_WITH_SYMBOL: Final = (COLUMNS[0], "symbol", *COLUMNS[1:])
+_NEEDED: Final = ("time", "side", "original_quantity", "price", "average_price", "accumulated_fill_quantity")
+_SIDES: Final = {"SELL": Side.SELL, "BUY": Side.BUY}
+_NAME: Final = re.compile(r"liquidationsnapshot", re.IGNORECASE)
+_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}(-[0-9]{2})?")
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveLayout:
+    """Which column of a file is which.
+
+    Attributes
+    ----------
+    columns
+        The names in the file's order.
+    has_header
+        True if the first line names them.
+    """
+
+    columns: tuple[str, ...]
+    has_header: bool
+
+    @classmethod
+    def of(cls, first_line: Sequence[str]) -> Self | None:
+        """Return the layout that a file's first line shows, None if it is no archive."""
+        names = tuple(field.strip().strip('"').lower() for field in first_line)
+        if set(_NEEDED) <= set(names):
+            return cls(names, has_header=True)
+        for columns in (COLUMNS, COLUMNS_WITH_SYMBOL):
+            has_side = len(names) == len(columns) and names[columns.index("side")].upper() in _SIDES
+            if has_side and names[0].isdigit():
+                return cls(columns, has_header=False)
+        return None
+
+    @property
+    def has_symbol(self) -> bool:
+        """True if each row names its symbol."""
+        return "symbol" in self.columns
+
+
+class ArchiveParser:
+    """Reads the rows of one file.
+
+    Parameters
+    ----------
+    layout
+        See `ArchiveLayout`.
+    symbol
+        The symbol of all rows if they do not name it; "" if they do.
+    """
+
+    def __init__(self, layout: ArchiveLayout, symbol: str) -> None:
+        self._count = len(layout.columns)
+        self._symbol = symbol
+        self._symbol_at = layout.columns.index("symbol") if layout.has_symbol else None
+        at = layout.columns.index
+        self._time, self._side, self._order_qty, self._order_price, self._price, self._qty = (at(c) for c in _NEEDED)
+
+    def __call__(self, line: bytes | None) -> Parsed:
+        """Return what a line says, quantities as the file has them.
+
+        Raises
+        ------
+        RowError
+            It says no liquidation.
+        """
+        fields = fields_of(line, self._count)
+        qty = number(fields[self._qty], "accumulated_fill_quantity", "bad-qty")
+        if qty == 0.0:
+            return Aside("nothing-filled")
+        order_price = positive(fields[self._order_price], "price", "bad-price")
+        price = number(fields[self._price], "average_price", "bad-price") or order_price
+        return LiquidationEvent(
+            ts_ms=plausible_ms(whole(fields[self._time], "time"), "time"),
+            symbol=self._symbol if self._symbol_at is None else symbol_of(fields[self._symbol_at]),
+            side=side_of(fields[self._side], _SIDES),
+            price=price,
+            qty=qty,
+            notional=price * qty,
+            order_price=order_price,
+            order_qty=positive(fields[self._order_qty], "original_quantity", "bad-qty"),
+        )
+
+
+def symbol_in_name(*names: str) -> str:
+    """Return the symbol that the first telling name of a file contains, "" if none does.
+
+    ``BTCUSDT-liquidationSnapshot-2023-06-25.csv`` and ``liquidationSnapshot_BTCUSD_PERP_2024-10-01.csv`` tell.
+    """
+    for name in names:
+        stem = PurePath(name).name.split(".")[0]
+        if not _NAME.search(stem):
+            continue
+        try:
+            return symbol_of(_DATE.sub("", _NAME.sub("", stem)).strip("-_ "))
+        except RowError:
+            continue
+    return ""

@@ -1,0 +1,34 @@
+"""Imported COIN-M liquidations can be chosen in a live host, and the map then says what they are."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+from PyQt6.QtCore import Qt
+from PyQt6.QtWidgets import QComboBox
+
+from Heatmap.storage.connection import open_writer
+from Heatmap.ui.badge import Badge
+
+
+def test_imported_coin_m_contracts_are_shown_when_chosen_and_named_on_the_map(open_host):
+    with open_host() as host:
+        with closing(open_writer(host.db_path)) as connection:
+            connection.execute("UPDATE liq_events SET source = 'binance-coinm'")
+        host.load()
+        host.attach()
+        tab = host.plugin.settings_tab()
+        combo = tab.findChild(QComboBox, "heatmap_source")
+        enabled = {
+            combo.itemData(row)
+            for row in range(combo.count())
+            if combo.model().index(row, 0).flags() & Qt.ItemFlag.ItemIsEnabled
+        }
+        assert enabled == {"binance", "binance-coinm"}
+        badge = host.view.findChild(Badge)
+        assert not badge.isVisible()
+        host.plugin.settings.update(source="binance-coinm")
+        host.wait(lambda: (image := host.plugin._presenter.image) is not None and image.events == 1)
+        assert badge.isVisible()
+        assert "COIN-M" in badge.text()
+        tab.deleteLater()

@@ -1,0 +1,158 @@
+"""Whatever a file holds, every row is accounted for; and import, live recording and repetition commute."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import closing
+from pathlib import Path
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from Heatmap.cli import main
+from Heatmap.errors import RowError
+from Heatmap.events import LiquidationEvent, Side
+from Heatmap.importing import tardis
+from Heatmap.importing.binance_archive import COLUMNS, COLUMNS_WITH_SYMBOL, ArchiveLayout, ArchiveParser
+from Heatmap.importing.force_order import FrameParser
+from Heatmap.importing.heatmap_table import CsvParser
+from Heatmap.importing.importer import import_file
+from Heatmap.importing.intake import ImportOptions
+from Heatmap.importing.row import Aside
+from Heatmap.storage.bulk_insert import ImportWriter, bulk_insert
+from Heatmap.storage.connection import open_reader
+from Heatmap.storage.record_reader import COLUMNS as RECORD_COLUMNS
+
+T = 1_700_000_000_000
+ON_DISK = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+HEADERS = {
+    "archive": ",".join(COLUMNS),
+    "archive with symbol": ",".join(COLUMNS_WITH_SYMBOL),
+    "tardis": ",".join(tardis.COLUMNS),
+    "record": ",".join(RECORD_COLUMNS),
+    "nothing": "",
+}
+WORDS = st.one_of(
+    st.sampled_from(
+        [str(T), f"{T}000", "BTCUSDT", "BTCUSD_PERP", "SELL", "BUY", "sell", "binance", "binance-futures", "demo", "0",
+         "1.5", "-1", "nan", "1e400", "", '"', '""', "LIMIT", "{", "}"]
+    ),
+    st.text(max_size=6),
+)  # fmt: skip
+LINES = st.lists(st.one_of(st.lists(WORDS, max_size=13).map(",".join), st.text(max_size=40)), max_size=12)
+
+
+@given(header=st.sampled_from(sorted(HEADERS)), lines=LINES, tail=st.binary(max_size=60))
+@ON_DISK
+def test_every_row_of_any_file_is_accounted_for(header, lines, tail):
+    with tempfile.TemporaryDirectory() as folder:
+        path, db = Path(folder) / "BTCUSDT-liquidationSnapshot-2023-11-14.csv", Path(folder) / "record.sqlite3"
+        path.write_bytes("\n".join([HEADERS[header], *lines]).encode("utf-8", "replace") + b"\n" + tail)
+        for _ in range(2):
+            with ImportWriter(db) as writer:
+                (report,) = import_file(path, writer, ImportOptions())
+            not_taken = sum(reason.rows for reason in (*report.refused, *report.aside))
+            assert report.rows == report.inserted + report.repeated + report.known + not_taken
+            assert bool(report.format) != bool(report.problem)
+        assert report.inserted == 0
+
+
+PARSERS = (
+    ArchiveParser(ArchiveLayout(COLUMNS, has_header=False), "BTCUSDT"),
+    ArchiveParser(ArchiveLayout(COLUMNS_WITH_SYMBOL, has_header=False), ""),
+    tardis.parse,
+    CsvParser(RECORD_COLUMNS),
+    FrameParser(keep_raw=True),
+)
+
+
+@given(
+    parse=st.sampled_from(PARSERS),
+    line=st.one_of(st.binary(max_size=200), LINES.map(lambda lines: ",".join(lines).encode("utf-8", "replace"))),
+)
+def test_a_line_is_an_event_or_set_aside_or_refused_and_nothing_else(parse, line):
+    try:
+        parsed = parse(line)
+    except RowError:
+        return
+    assert isinstance(parsed, LiquidationEvent | Aside)
+
+
+def event(number, side, price, *, detailed):
+    return LiquidationEvent(
+        ts_ms=T + number, symbol="BTCUSDT", side=side, price=price, qty=0.5, notional=price * 0.5,
+        order_price=price - 1 if detailed else None, order_qty=0.5 if detailed else None,
+    )  # fmt: skip
+
+
+EVENTS = st.builds(
+    event, st.integers(0, 6), st.sampled_from(Side), st.sampled_from([100.0, 100.5]), detailed=st.booleans()
+)
+STEPS = st.lists(st.tuples(st.sampled_from(["live", "import"]), st.lists(EVENTS, max_size=8)), max_size=8)
+
+
+@given(steps=STEPS)
+@ON_DISK
+def test_any_order_of_live_events_and_imports_leaves_what_a_plain_model_leaves(steps):
+    """Detailed and undetailed rows of one event: an import adds none where either is there; the live key is exact."""
+    model: dict[tuple, set[bool]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        db = Path(folder) / "record.sqlite3"
+        bulk_insert(db, [])
+        for kind, events in steps:
+            if kind == "live":
+                bulk_insert(db, events)
+            else:
+                path = Path(folder) / "frames.csv"
+                path.write_text(
+                    ",".join(RECORD_COLUMNS)
+                    + "\n"
+                    + "".join(
+                        f"{e.ts_ms},BTCUSDT,{e.side},{e.price!r},0.5,{e.notional!r},binance,"
+                        f"{e.order_price or ''},{e.order_qty or ''},,,\n"
+                        for e in events
+                    )
+                )
+                with ImportWriter(db) as writer:
+                    (report,) = import_file(path, writer, ImportOptions())
+                assert report.is_complete
+            for e in events:
+                known = model.setdefault((e.ts_ms, str(e.side), e.price), set())
+                if kind == "live" or not known:
+                    known.add(e.order_price is not None)
+        expected = sorted((*key, detailed) for key, kinds in model.items() for detailed in kinds)
+        with closing(open_reader(db)) as connection:
+            rows = connection.execute("SELECT ts_ms, side, price, order_price IS NOT NULL FROM liq_events").fetchall()
+        assert sorted(rows) == expected
+
+
+FLOATS = st.floats(1e-12, 1e12, allow_nan=False)
+TIMES = st.integers(1_546_300_800_000, 4_102_444_799_999)
+RECORDED = st.builds(
+    LiquidationEvent,
+    ts_ms=TIMES, symbol=st.sampled_from(["BTCUSDT", "1000SHIBUSDT", "牛来USDT", "BTCUSDT_260925"]),
+    side=st.sampled_from(Side), price=FLOATS, qty=FLOATS, notional=FLOATS,
+    source=st.sampled_from(["binance", "binance-coinm", "demo", "replay"]), order_price=st.none() | FLOATS,
+    order_qty=st.none() | FLOATS, event_ms=st.none() | TIMES, received_ms=st.none() | TIMES,
+    raw_json=st.none() | st.text(st.characters(codec="utf-8", exclude_characters="\0\r\n"), min_size=1),
+)  # fmt: skip
+
+
+@given(events=st.lists(RECORDED, min_size=1, max_size=20, unique_by=lambda e: (e.ts_ms, e.symbol)))
+@ON_DISK
+def test_what_is_exported_and_imported_is_what_was_recorded(events):
+    with tempfile.TemporaryDirectory() as folder:
+        db = Path(folder) / "record.sqlite3"
+        bulk_insert(db, events)
+        for kind in ("csv", "npz", "parquet"):
+            other, table = Path(folder) / f"{kind}.sqlite3", Path(folder) / f"a.{kind}"
+            assert main(["export", "--format", kind, "--source", "all", "--db", str(db), "--output", str(table)]) == 0
+            assert main(["import", "--db", str(other), str(table)]) == 0
+            columns = ", ".join(column for column in RECORD_COLUMNS if kind != "npz" or column != "raw_json")
+            found = []
+            for path in (db, other):
+                with closing(open_reader(path)) as connection:
+                    query = f"SELECT {columns} FROM liq_events ORDER BY ts_ms, symbol"  # noqa: S608 - ours
+                    found.append(connection.execute(query).fetchall())
+            assert found[0] == found[1]
