@@ -25,6 +25,7 @@ from websockets.asyncio.server import serve
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.events import LiquidationEvent, Side
 from Heatmap.ingestion import forceorder
+from Heatmap.ingestion.collector import PUSH_DELAY_MS
 from Heatmap.storage.connection import open_reader
 from Heatmap.storage.sqlite_store import SqliteStore
 
@@ -181,11 +182,12 @@ def test_killed_at_any_moment_it_has_lost_at_most_one_flush(tmp_path, capsys):
         )
     assert len(late_ms) > RUNS / 3
     assert max(late_ms) <= (FLUSH_S + SLACK_S) * 1000
-    assert max(behind_ms) <= (HEARTBEAT_S + SLACK_S) * 1000
+    # The exchange may push a liquidation that late, and so that much is never claimed.
+    assert max(behind_ms) <= (HEARTBEAT_S + SLACK_S) * 1000 + PUSH_DELAY_MS
     with capsys.disabled():
         sys.stdout.write(
             f"\n{RUNS} kills: the newest stored event was at most {max(late_ms)} ms old (flush: {FLUSH_S * 1000:.0f}),"
-            f" coverage at most {max(behind_ms)} ms behind (heartbeat: {HEARTBEAT_S * 1000:.0f})\n"
+            f" coverage at most {max(behind_ms)} ms behind (heartbeat: {HEARTBEAT_S * 1000:.0f}, push delay: {PUSH_DELAY_MS})\n"
         )
 
 
