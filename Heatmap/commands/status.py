@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from Heatmap.clock import SYSTEM_CLOCK, Clock
 from Heatmap.commands.record_text import record_json, record_lines
-from Heatmap.connection_text import connection_text
+from Heatmap.connection_text import FLOWING, connection_text
 from Heatmap.errors import StorageError
 from Heatmap.heatmap_service import default_db_path
 from Heatmap.ports import ConnectionState
@@ -69,12 +69,14 @@ def run(args: argparse.Namespace, *, clock: Clock = SYSTEM_CLOCK) -> int:
 
 def _is_recording(summary: StoreSummary, series: SeriesSummary, now_ms: int) -> bool:
     """Return True if a collector is at work that gets this series delivered."""
-    covered_ms = series.covered_until_ms
-    if covered_ms is None or now_ms - covered_ms > _RECORDING_MS:
-        return False
+    entry = next((entry for entry in summary.collectors if entry.report.source == series.source), None)
+    if entry is not None:
+        # By its own word, for the times of coverage are the exchange's, and the clocks may differ.
+        report = entry.report
+        return entry.is_alive(now_ms) and report.status.state in FLOWING and series.symbol in report.symbols
     # A file of the first version has no collectors' reports; coverage alone speaks there.
-    entries = [entry for entry in summary.collectors if entry.report.source == series.source]
-    return all(entry.is_alive(now_ms) for entry in entries)
+    covered_ms = series.covered_until_ms
+    return covered_ms is not None and now_ms - covered_ms <= _RECORDING_MS
 
 
 def _as_json(summary: StoreSummary, now_ms: int) -> dict[str, object]:
