@@ -187,7 +187,8 @@ def test_killed_at_any_moment_it_has_lost_at_most_one_flush(tmp_path, capsys):
     with capsys.disabled():
         sys.stdout.write(
             f"\n{RUNS} kills: the newest stored event was at most {max(late_ms)} ms old (flush: {FLUSH_S * 1000:.0f}),"
-            f" coverage at most {max(behind_ms)} ms behind (heartbeat: {HEARTBEAT_S * 1000:.0f}, push delay: {PUSH_DELAY_MS})\n"
+            f" coverage at most {max(behind_ms)} ms behind (heartbeat: {HEARTBEAT_S * 1000:.0f}, push delay:"
+            f" {PUSH_DELAY_MS})\n"
         )
 
 
