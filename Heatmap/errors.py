@@ -87,6 +87,18 @@ class StorageError(HeatmapError):
     """The database cannot be opened, read or written."""
 
 
+class UnusableDatabaseError(StorageError):
+    """What lies there is not for this program to write: trying again does not help, only another place does."""
+
+
+class NotADatabaseError(UnusableDatabaseError):
+    """The file does not begin as a database does."""
+
+
+class DamagedDatabaseError(StorageError):
+    """The file is ours, and its content contradicts itself."""
+
+
 class RecordFileError(HeatmapError):
     """A file cannot be imported, or an export cannot be made, as a whole."""
 

@@ -9,8 +9,8 @@ import logging
 import math
 import os
 import platform
-import secrets
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -21,20 +21,27 @@ from Heatmap.errors import SettingsError, StorageError
 from Heatmap.events import Source
 from Heatmap.ingestion import endpoints
 from Heatmap.ingestion.collector import ROTATE_AFTER_S, FeedCollector, FeedCounts, FeedListener, FeedState
+from Heatmap.ingestion.gate import Gate
 from Heatmap.ingestion.loop_thread import LoopThread
 from Heatmap.ingestion.tick_refresher import TickRefresher
 from Heatmap.ports import CollectorReport, ConnectionState, ServiceStatus
+from Heatmap.storage.process import new_run_id
+from Heatmap.storage.retention import DEFAULT_DAYS, Housekeeper
 from Heatmap.storage.sqlite_store import SqliteStore
 from Heatmap.storage.writer import EventWriter, WriterStats
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from Heatmap.storage.lease import LeaseHolder
+
 _LOG = logging.getLogger(__name__)
 
 # How often the database is asked for a tick size that the exchange has not told to this process, in seconds.
 _TICK_LOOKUP_S: Final = 10.0
 _WRITER_SHARE: Final = 0.5
+
+_MAX_DAYS: Final = 36_500
 
 MAX_SYMBOLS: Final = endpoints.MAX_STREAMS // 2
 """Most symbols of one service: all share a socket, and each needs two streams."""
@@ -49,7 +56,8 @@ class HeatmapService:
     """The collector and its store, for any program with or without a screen.
 
     Nothing that the network or the disk does raises out of this class: it is told by `status`, and tried
-    again.
+    again. Of all programs that collect one source into one database only one does so at a time; the others read, say
+    who records, and take over within 15 s when that program has died.
 
     Parameters
     ----------
@@ -65,6 +73,9 @@ class HeatmapService:
         What the events are marked as; see `Heatmap.events.Source`.
     keep_raw
         Store each frame beside its event.
+    retention_days
+        How long liquidations are kept, in days; 0: for ever. Imported history stays in any case; see
+        `Heatmap.storage.retention`.
     rotate_after_s
         Age at which a connection is replaced by the next one, in seconds.
     clock
@@ -73,7 +84,8 @@ class HeatmapService:
     Raises
     ------
     SettingsError
-        A symbol or an address cannot be one, or there is no symbol, or more than `MAX_SYMBOLS`.
+        A symbol or an address cannot be one, or there is no symbol, or more than `MAX_SYMBOLS`; or the retention is
+        negative or no number.
     """
 
     def __init__(
@@ -86,6 +98,7 @@ class HeatmapService:
         collect: bool = True,
         source: str = Source.BINANCE,
         keep_raw: bool = False,
+        retention_days: float = DEFAULT_DAYS,
         rotate_after_s: float = ROTATE_AFTER_S,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
@@ -98,11 +111,17 @@ class HeatmapService:
                 f"expected 1 to {MAX_SYMBOLS} symbols, was {len(self._symbols)}",
                 short=f"Choose 1 to {MAX_SYMBOLS} symbols.",
             )
+        if not 0 <= retention_days <= _MAX_DAYS:
+            raise SettingsError(
+                f"expected a retention of 0 to {_MAX_DAYS} days, was {retention_days}",
+                short=f"Keep liquidations 0 (for ever) to {_MAX_DAYS} days.",
+            )
         self._ws_url = endpoints.normalise_ws_base(ws_url or endpoints.DEFAULT_WS_URL)
         self._rest_url = endpoints.normalise_rest_base(rest_url or endpoints.DEFAULT_REST_URL)
         self._collect = collect
         self._source = str(source)
         self._keep_raw = keep_raw
+        self._retention_days = retention_days
         self._rotate_after_s = rotate_after_s
         self._clock = clock
         self._lifecycle = threading.Lock()
@@ -110,10 +129,12 @@ class HeatmapService:
         self._writer: EventWriter | None = None
         self._collector: FeedCollector | None = None
         self._feed: LoopThread | None = None
+        self._gate = Gate()
         # Everything below is guarded by the lock; listeners are called without it.
         self._lock = threading.Lock()
         self._state = FeedState(ConnectionState.STOPPED)
         self._since_ms = clock.now_ms()
+        self._may_record = False
         self._run_id = ""
         self._started_ms = 0
         self._unknown_symbols: dict[str, str] = {}
@@ -165,51 +186,15 @@ class HeatmapService:
                 clock=self._clock,
                 series=[(self._source, symbol) for symbol in self._symbols],
                 report=self._report,
+                on_lease=self._take_lease,
+                housekeeper=Housekeeper(self._source, self._retention_days, self._clock),
                 on_change=self._notify,
             )
-            listener = FeedListener(
-                on_event=writer.put,
-                on_market=lambda symbol, at_ms: writer.extend_coverage(self._source, symbol, at_ms),
-                on_loss=writer.close_coverage,
-                on_state=self._set_state,
-                on_rejected=writer.quarantine,
-                on_clock=writer.note_clock,
-            )
-            collector = FeedCollector(
-                self._symbols,
-                listener,
-                ws_url=self._ws_url,
-                source=self._source,
-                keep_raw=self._keep_raw,
-                rotate_after_s=self._rotate_after_s,
-                clock=self._clock,
-            )
-            refresher = TickRefresher(
-                self._symbols,
-                on_tick=self._take_tick_size,
-                on_unknown=self._take_unknown_symbol,
-                rest_url=self._rest_url,
-                clock=self._clock,
-            )
-
-            async def feed() -> None:
-                try:
-                    # A group waits until both have ended; gather would leave the socket half closed.
-                    async with asyncio.TaskGroup() as group:
-                        group.create_task(collector.run())
-                        group.create_task(refresher.run())
-                except* Exception:
-                    # Neither is known to fail; but a dead feed must never go on looking alive.
-                    writer.close_coverage()
-                    self._set_state(
-                        FeedState(ConnectionState.DOWN, "internal", "The feed ended because of a fault; see the log.")
-                    )
-                    raise
-
-            self._writer, self._collector = writer, collector
-            self._feed = LoopThread(feed, name="heatmap-feed")
+            self._writer, self._collector = writer, None
+            self._gate = gate = Gate()
+            self._feed = LoopThread(lambda: gate.run_while_open(lambda: self._record(writer)), name="heatmap-feed")
             self._unknown_symbols = {}
-            self._run_id, self._started_ms = secrets.token_hex(8), self._clock.now_ms()
+            self._run_id, self._started_ms = new_run_id(), self._clock.now_ms()
             self._set_state(FeedState(ConnectionState.CONNECTING))
             writer.start()
             self._feed.start()
@@ -239,8 +224,52 @@ class HeatmapService:
                 lost = self._writer.stop(timeout_s * _WRITER_SHARE)
             return lost
 
+    async def _record(self, writer: EventWriter) -> None:
+        """Collect until cancelled; on the feed's loop, while this program may record."""
+        listener = FeedListener(
+            on_event=writer.put,
+            on_market=lambda symbol, at_ms: writer.extend_coverage(self._source, symbol, at_ms),
+            on_loss=writer.close_coverage,
+            on_state=self._take_feed_state,
+            on_rejected=writer.quarantine,
+            on_clock=writer.note_clock,
+        )
+        self._collector = collector = FeedCollector(
+            self._symbols,
+            listener,
+            ws_url=self._ws_url,
+            source=self._source,
+            keep_raw=self._keep_raw,
+            rotate_after_s=self._rotate_after_s,
+            clock=self._clock,
+        )
+        refresher = TickRefresher(
+            self._symbols,
+            on_tick=self._take_tick_size,
+            on_unknown=self._take_unknown_symbol,
+            rest_url=self._rest_url,
+            clock=self._clock,
+        )
+        try:
+            # A group waits until both have ended; gather would leave the socket half closed.
+            async with asyncio.TaskGroup() as group:
+                group.create_task(collector.run())
+                group.create_task(refresher.run())
+        except* Exception:
+            # Neither is known to fail; but a dead feed must never go on looking alive.
+            self._set_state(
+                FeedState(ConnectionState.DOWN, "internal", "The feed ended because of a fault; see the log.")
+            )
+            raise
+        finally:
+            writer.close_coverage()
+
     def status(self) -> ServiceStatus:
-        """Return how the collector is doing; any thread. The counts are those since the last `start`."""
+        """Return how the collector is doing; any thread.
+
+        The counts of frames are those since this program began to record, which after a `start` is at once unless
+        another program records already; those of rows are since the last `start`.
+        """
         writer, collector = self._writer, self._collector
         stats = writer.stats() if writer is not None else WriterStats()
         counts = collector.counts if collector is not None else FeedCounts()
@@ -248,6 +277,11 @@ class HeatmapService:
             feed, since_ms = self._state, self._since_ms
             unknown = dict(self._unknown_symbols)
         state, reason, detail = feed.state, feed.reason, feed.detail
+        if state is ConnectionState.READING:
+            # What this writer knew when it opened the file is old by now; readers ask the database.
+            stats = replace(stats, last_event_ms=None)
+        if stats.notice and state is not ConnectionState.STOPPED:
+            detail = " ".join(filter(None, (detail, stats.notice)))
         if unknown and state is not ConnectionState.STOPPED:
             detail = " ".join(filter(None, (*unknown.values(), detail)))
             if len(unknown) == len(self._symbols) and state is ConnectionState.SILENT:
@@ -313,6 +347,40 @@ class HeatmapService:
                     self._listeners.remove(listener)
 
         return unsubscribe
+
+    def _take_lease(self, may_record: bool, holder: LeaseHolder | None) -> None:
+        """Open or shut the socket as the database says; on the writer's thread."""
+        with self._lock:
+            self._may_record = may_record
+            # A symbol that the exchange does not know is the concern of who asks the exchange.
+            self._unknown_symbols = {}
+        if may_record:
+            self._set_state(FeedState(ConnectionState.CONNECTING))
+            self._gate.open()
+        else:
+            self._gate.shut()
+            who = self._who_records(holder)
+            self._set_state(FeedState(ConnectionState.READING, "", who))
+            _LOG.info("this program only reads: %s", who)
+
+    def _who_records(self, holder: LeaseHolder | None) -> str:
+        if holder is None:
+            return "Another program records."
+        sentence = (
+            f"Another program records {', '.join(holder.symbols)} into this database: process {holder.pid} on"
+            f" {holder.host}. This one takes over when that one ends."
+        )
+        missed = [symbol for symbol in self._symbols if symbol not in holder.symbols]
+        if missed:
+            sentence += f" Nobody records {', '.join(missed)} meanwhile."
+        return sentence
+
+    def _take_feed_state(self, feed: FeedState) -> None:
+        with self._lock:
+            if not self._may_record:
+                # The socket is being closed; it has nothing to say any more.
+                return
+        self._set_state(feed)
 
     def _set_state(self, feed: FeedState) -> None:
         with self._lock:

@@ -1,4 +1,11 @@
-"""``heatmap collect``: record without a screen until told to stop."""
+"""``heatmap collect``: record without a screen until told to stop.
+
+Exit codes: 0 ended by a signal or ``--duration`` with everything stored; 1 some liquidations could not be stored before
+the end; 2 an argument that cannot be, or a place where no record can ever be kept. A service should not start it again
+after a 2.
+
+If another program records into the database already, this one waits, and takes over when that one ends.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +19,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from Heatmap.clock import SYSTEM_CLOCK
-from Heatmap.errors import SettingsError
+from Heatmap.errors import SettingsError, StorageError
 from Heatmap.heatmap_service import HeatmapService
+from Heatmap.log import configure_logging
+from Heatmap.storage.place import check_place
+from Heatmap.storage.retention import DEFAULT_DAYS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +39,9 @@ EXIT_USAGE: Final = 2
 _REPORT_S: Final = 60.0
 # On Windows a wait without an end would hold up Ctrl+C.
 _LONGEST_WAIT_S: Final = 1.0
-_SIGNALS: Final = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name))
+_SIGNALS: Final = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,6 +57,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rest-url", metavar="BASE", help="base address of the REST interface, without a route")
     parser.add_argument("--duration", type=_seconds, metavar="S", help="stop after this many seconds (default: never)")
     parser.add_argument("--keep-raw", action="store_true", help="store each frame beside its event")
+    parser.add_argument(
+        "--retention-days",
+        type=_days,
+        default=DEFAULT_DAYS,
+        metavar="N",
+        help=f"delete recorded liquidations after this many days, 0: never (default: {DEFAULT_DAYS:g})",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -53,10 +72,8 @@ def run(args: argparse.Namespace) -> int:
     Returns
     -------
     int
-        0 with everything stored, 1 if events could not be stored, 2 for an argument that cannot be.
+        0 with everything stored, 1 if events could not be stored, 2 for an argument or a place that cannot be.
     """
-    # Does nothing if the program has set up its log already.
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     try:
         service = HeatmapService(
             args.db,
@@ -64,8 +81,10 @@ def run(args: argparse.Namespace) -> int:
             ws_url=args.ws_url,
             rest_url=args.rest_url,
             keep_raw=args.keep_raw,
+            retention_days=args.retention_days,
         )
-    except SettingsError as error:
+        check_place(service.db_path)
+    except (SettingsError, StorageError) as error:
         sys.stderr.write(f"{error.short}\n")
         return EXIT_USAGE
     stopping = threading.Event()
@@ -95,6 +114,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command by itself."""
     parser = argparse.ArgumentParser(prog="heatmap collect", description=run.__doc__)
     add_arguments(parser)
+    # Does nothing if the program has set up its log already.
+    if not logging.getLogger("Heatmap").hasHandlers():
+        configure_logging()
     return run(parser.parse_args(argv))
 
 
@@ -123,6 +145,16 @@ def _line(status: ServiceStatus) -> str:
     if status.queued:
         parts.append(f"{status.queued} waiting")
     return ", ".join(parts) + "".join(f"; {text}" for text in (status.detail, status.storage_problem) if text)
+
+
+def _days(text: str) -> float:
+    try:
+        days = float(text)
+    except ValueError:
+        days = math.nan
+    if not 0.0 <= days < math.inf:
+        raise argparse.ArgumentTypeError(f"expected days, 0 or more, was {text!r}")
+    return days
 
 
 def _seconds(text: str) -> float:

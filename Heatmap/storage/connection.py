@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from typing import TYPE_CHECKING, Final
 
-from Heatmap.errors import StorageError
+from Heatmap.errors import DamagedDatabaseError, NotADatabaseError, StorageError, UnusableDatabaseError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 # A writer waits this long for another writer; a reader in WAL mode hardly ever waits.
 BUSY_TIMEOUT_MS: Final = 2000
 _MMAP_BYTES: Final = 256 * 1024 * 1024
+# The log beside the file is cut back to this size once its content is in the file; it is filled to 4 MiB between two
+# checkpoints, and beyond that only while a reader holds on to an old state.
+_WAL_LIMIT_BYTES: Final = 8 * 1024 * 1024
 
 _SENTENCES = {
     sqlite3.SQLITE_BUSY: "Another program is holding the database {path}.",
@@ -24,6 +29,10 @@ _SENTENCES = {
     sqlite3.SQLITE_NOTADB: "The file {path} is not a database.",
     sqlite3.SQLITE_CORRUPT: "The database {path} is damaged.",
     sqlite3.SQLITE_IOERR: "The disk fails when {path} is read or written.",
+}
+_KINDS: Final[dict[int, type[StorageError]]] = {
+    sqlite3.SQLITE_NOTADB: NotADatabaseError,
+    sqlite3.SQLITE_CORRUPT: DamagedDatabaseError,
 }
 
 
@@ -50,11 +59,15 @@ def open_writer(path: Path) -> sqlite3.Connection:
             short=f"The folder {path.parent} cannot be made: {error.strerror}.",
         ) from error
     if path.is_dir():
-        raise StorageError(f"expected a file, was a folder: {path}", short=f"{path} is a folder, not a database.")
+        raise UnusableDatabaseError(
+            f"expected a file, was a folder: {path}", short=f"{path} is a folder, not a database."
+        )
     try:
-        return _connect(f"{path.absolute().as_uri()}?mode=rwc")
+        connection = _connect(f"{path.absolute().as_uri()}?mode=rwc")
+        connection.execute(f"PRAGMA journal_size_limit = {_WAL_LIMIT_BYTES}")
     except sqlite3.Error as error:
         raise storage_error(error, path) from error
+    return connection
 
 
 def open_reader(path: Path) -> sqlite3.Connection:
@@ -108,7 +121,30 @@ def describe(error: sqlite3.Error, path: Path) -> str:
 def storage_error(error: sqlite3.Error, path: Path) -> StorageError:
     """Return the error of this package for one of SQLite's."""
     name = getattr(error, "sqlite_errorname", type(error).__name__)
-    return StorageError(f"{path}: {name}: {error}", short=describe(error, path))
+    kind = _KINDS.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, StorageError)
+    return kind(f"{path}: {name}: {error}", short=describe(error, path))
+
+
+@contextlib.contextmanager
+def write_transaction(connection: sqlite3.Connection, *, alone: bool = False) -> Iterator[None]:
+    """Hold the write lock for a block: all of it is stored, or nothing.
+
+    With ``alone`` nobody may read either, in a file without a write-ahead log.
+
+    Raises
+    ------
+    sqlite3.Error
+        The lock cannot be had, or the commit fails; `storage_error` makes a sentence of it.
+    """
+    connection.execute("BEGIN EXCLUSIVE" if alone else "BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        # The failure may have ended the transaction already; the first error is the one to tell.
+        with contextlib.suppress(sqlite3.Error):
+            connection.execute("ROLLBACK")
+        raise
 
 
 def _connect(uri: str) -> sqlite3.Connection:

@@ -89,3 +89,23 @@ def merged(stretches: list[Coverage]) -> list[Coverage]:
         else:
             joined.append(stretch)
     return joined
+
+
+def without(stretches: list[Coverage], holes: list[tuple[int, int]]) -> list[Coverage]:
+    """Return what remains of stretches when some times ``(from_ms, to_ms)``, ends included, count as unknown.
+
+    A stretch of one moment is left where nothing is cut from it; pieces that would be shorter than that vanish.
+    """
+    left = stretches
+    for from_ms, to_ms in holes:
+        pieces: list[Coverage] = []
+        for stretch in left:
+            if stretch.end_ms < from_ms or stretch.start_ms > to_ms:
+                pieces.append(stretch)
+                continue
+            if stretch.start_ms < from_ms:
+                pieces.append(Coverage(stretch.source, stretch.symbol, stretch.start_ms, from_ms - 1))
+            if stretch.end_ms > to_ms:
+                pieces.append(Coverage(stretch.source, stretch.symbol, to_ms + 1, stretch.end_ms))
+        left = pieces
+    return left

@@ -1,27 +1,46 @@
-"""The schema's versions: ordered, each one transaction, numbered by ``PRAGMA user_version``."""
+"""The schema's versions: ordered, each one transaction, numbered by ``PRAGMA user_version``.
+
+A step that rewrites rows is preceded by a copy of the file, made under the same write lock and named after the version
+it holds, so that an older program can go on from there.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import sqlite3
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from Heatmap.errors import StorageError
+from Heatmap.errors import StorageError, UnusableDatabaseError
 from Heatmap.resources import SCHEMA, SCHEMA_UPGRADE_1_TO_2, read_text
-from Heatmap.storage.connection import open_writer, storage_error
+from Heatmap.storage.connection import open_reader, open_writer, storage_error, write_transaction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+_LOG = logging.getLogger(__name__)
+
 # "LIQH": tells our files from those of other programs, whose user_version means something else.
 APPLICATION_ID: Final = 0x4C495148
 
 LATEST: Final = 2
-# From each version the script and the version it leads to. A new file gets the whole schema at once; the upgrades are
-# never changed once released, only added, and a test sees to it that both ways end alike.
-MIGRATIONS: Final[dict[int, tuple[Path, int]]] = {0: (SCHEMA, LATEST), 1: (SCHEMA_UPGRADE_1_TO_2, 2)}
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One step: a script, the version it leads to, and whether it rewrites what is there."""
+
+    script: Path
+    reached: int
+    rewrites: bool = False
+
+
+# The step from each version. A new file gets the whole schema at once; the upgrades are never changed once released,
+# only added, and a test sees to it that both ways end alike.
+MIGRATIONS: Final = {0: Migration(SCHEMA, LATEST), 1: Migration(SCHEMA_UPGRADE_1_TO_2, 2)}
 
 # Together five seconds, as the busy timeout of every connection.
 WAL_ATTEMPTS: Final = 500
@@ -44,12 +63,12 @@ def version_of(connection: sqlite3.Connection, path: Path) -> int:
     except sqlite3.Error as error:
         raise storage_error(error, path) from error
     if owner != APPLICATION_ID and not (owner == 0 and version == 0 and empty):
-        raise StorageError(
+        raise UnusableDatabaseError(
             f"{path}: expected application id {APPLICATION_ID:#x}, was {owner:#x}, version {version}",
             short=f"The database {path} belongs to another program.",
         )
     if version > LATEST:
-        raise StorageError(
+        raise UnusableDatabaseError(
             f"{path}: expected a schema version up to {LATEST}, was {version}",
             short=f"The database {path} was written by a newer version of this program; please update.",
         )
@@ -105,33 +124,57 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
     StorageError
         As `version_of`, and then the file is as it was; or a step failed, and then nothing of it remains.
     """
-    version_of(connection, path)
+    version = version_of(connection, path)
     try:
+        if version == 0:
+            # Only possible before the first page is written, which the next line does.
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         # Kept in the file for ever, hence only now: another program's file must not be changed.
         _switch_to_wal(connection)
         connection.execute("PRAGMA synchronous = NORMAL")
-    except sqlite3.Error as error:
-        raise storage_error(error, path) from error
-    while version_of(connection, path) < LATEST:
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-            try:
+        while version_of(connection, path) < LATEST:
+            with write_transaction(connection):
                 # Looked at again under the lock: another process may have been faster.
                 version = version_of(connection, path)
                 if version < LATEST:
-                    script, reached = MIGRATIONS[version]
-                    for statement in _statements(read_text(script)):
-                        connection.execute(statement)
-                    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-                    connection.execute(f"PRAGMA user_version = {reached}")
-                connection.execute("COMMIT")
-            except BaseException:
-                # The failure may have ended the transaction already; the first error is the one to tell.
-                with contextlib.suppress(sqlite3.Error):
-                    connection.execute("ROLLBACK")
-                raise
-        except sqlite3.Error as error:
-            raise storage_error(error, path) from error
+                    take_step(connection, path, version)
+    except sqlite3.Error as error:
+        raise storage_error(error, path) from error
+
+
+def copy_path(path: Path, version: int) -> Path:
+    """Return where the copy of a file is kept that was rewritten from this version on."""
+    return path.with_name(f"{path.name}.version-{version}")
+
+
+def take_step(connection: sqlite3.Connection, path: Path, version: int) -> None:
+    """Do the step from a version (0: a new file), in the open transaction."""
+    migration = MIGRATIONS[version]
+    if migration.rewrites:
+        _copy(path, copy_path(path, version))
+    for statement in _statements(read_text(migration.script)):
+        connection.execute(statement)
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {migration.reached}")
+
+
+def _copy(path: Path, target: Path) -> None:
+    """Copy the file as it is under the write lock; a copy that is not whole never bears the name of one."""
+    _LOG.info("%s is copied to %s before it is rewritten", path, target)
+    unfinished = target.with_name(f"{target.name}.unfinished")
+    try:
+        unfinished.unlink(missing_ok=True)
+        # By a connection of its own: one that is writing cannot be copied from. Nobody else writes meanwhile.
+        with contextlib.closing(open_reader(path)) as source, contextlib.closing(open_writer(unfinished)) as copy:
+            source.backup(copy)
+            # A copy is one file: it keeps no log beside it.
+            copy.execute("PRAGMA journal_mode = DELETE")
+        unfinished.replace(target)
+    except OSError as error:
+        raise StorageError(
+            f"cannot copy {path} to {target}: {error}",
+            short=f"The database {path} is not rewritten, for it cannot be copied before: {error.strerror}.",
+        ) from error
 
 
 def _switch_to_wal(connection: sqlite3.Connection) -> None:

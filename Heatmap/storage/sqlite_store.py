@@ -17,6 +17,7 @@ from Heatmap.events import Coverage
 from Heatmap.ports import CollectorReport, ConnectionState, ServiceStatus
 from Heatmap.storage.connection import file_identity, open_reader, storage_error
 from Heatmap.storage.coverage_log import merged
+from Heatmap.storage.lease import COLLECTOR_DEAD_MS
 from Heatmap.storage.migrations import version_of
 
 if TYPE_CHECKING:
@@ -25,11 +26,11 @@ if TYPE_CHECKING:
 
     from Heatmap.columns import EventColumns
 
-# The side rides on the sign of the notional, so that a row makes three Python objects and not four: 1e5 rows
-# in 55 ms instead of 115 ms by fetchall. All three fit a float64 without loss (milliseconds stay below
-# 2**53).
+# The side rides on the sign of the notional, so that a row makes three Python objects and not four, and all three are
+# floats, which Python makes quicker than large integers: 1e5 rows in 54 ms instead of 110 ms by fetchall. All three fit
+# a float64 without loss (milliseconds stay below 2**53).
 _WINDOW: Final = """
-    SELECT ts_ms, price, iif(side = 'SELL', notional, -notional) FROM liq_events INDEXED BY
+    SELECT ts_ms * 1.0, price, iif(side = 'SELL', notional, -notional) FROM liq_events INDEXED BY
     idx_liq_events_window WHERE source = ? AND symbol = ? AND ts_ms >= ? AND ts_ms < ? ORDER BY ts_ms, id
 """
 # NOT INDEXED leaves the row id: the tail is short, however long the table.
@@ -72,9 +73,6 @@ _COLLECTORS: Final = """
 _QUARANTINED: Final = "SELECT kind, count(*) FROM quarantine GROUP BY kind ORDER BY kind"
 # The version that brought both tables.
 _COLLECTOR_VERSION: Final = 2
-
-COLLECTOR_DEAD_MS: Final = 15_000
-"""A collector that has not been heard of for so long, in ms, is dead: three of its heartbeats."""
 
 
 @dataclass(frozen=True, slots=True)

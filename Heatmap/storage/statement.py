@@ -49,6 +49,28 @@ PUT_COLLECTOR: Final = """
          stored, duplicates, undecodable, reconnects, latency_ms, clock_offset_ms)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
+# Hops from one symbol to the next within an index: as many steps as there are symbols, not rows.
+SYMBOLS: Final = """
+    WITH RECURSIVE known (symbol) AS (
+        SELECT min(symbol) FROM liq_events WHERE source = ?1
+        UNION ALL
+        SELECT (SELECT min(symbol) FROM liq_events WHERE source = ?1 AND symbol > known.symbol)
+        FROM known WHERE known.symbol IS NOT NULL
+    )
+    SELECT symbol FROM known WHERE symbol IS NOT NULL
+"""
+# A row without both was rebuilt from an index of a damaged file: where it came from is not known any more.
+OLD_ROWS: Final = """
+    SELECT id, ts_ms, import_id IS NULL AND received_ms IS NOT NULL FROM liq_events INDEXED BY idx_liq_events_window
+    WHERE source = ? AND symbol = ? AND (ts_ms, id) > (?, ?) AND ts_ms < ? ORDER BY ts_ms, id LIMIT ?
+"""
+DELETE_EVENT: Final = "DELETE FROM liq_events WHERE id = ?"
+FORGET_COVERAGE: Final = "DELETE FROM coverage WHERE source = ? AND end_ms < ?"
+SHORTEN_COVERAGE: Final = "UPDATE coverage SET start_ms = ? WHERE source = ? AND start_ms < ?"
+FORGET_CLOCK_OFFSETS: Final = "DELETE FROM clock_offsets WHERE source = ? AND measured_ms < ?"
+FORGET_REJECTED: Final = "DELETE FROM quarantine WHERE source = ? AND received_ms < ?"
+LEASE_ROW: Final = "SELECT run_id, host, pid, symbols, heartbeat_ms, state FROM collector WHERE source = ?"
+BEAT_COLLECTOR: Final = "UPDATE collector SET heartbeat_ms = ? WHERE source = ? AND run_id = ?"
 
 
 def rejected_row(rejected: RejectedFrame) -> tuple[str, str, str, int, int, bytes]:

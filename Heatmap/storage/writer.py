@@ -4,6 +4,11 @@ meanwhile.
 Policy: storing is lossless. The queue is bounded and says so (`EventWriter.put` returns False when it is
 full); a batch that cannot be committed is kept and tried again; only a stop that runs out of time gives up,
 and then says how many events were lost.
+
+A writer with a ``report`` records a source for all programs on its database, and so needs that source's lease (see
+`Heatmap.storage.lease`): `on_lease` tells when the feed may run. Where nobody can be asked, for the database cannot be
+opened or written, the feed runs all the same: what comes is kept in memory, and who was first is settled when the disk
+answers again. A damaged file is replaced (see `Heatmap.storage.rescue`) by whoever is about to record into it.
 """
 
 from __future__ import annotations
@@ -18,35 +23,34 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from Heatmap.clock import SYSTEM_CLOCK, Clock
-from Heatmap.errors import StorageError
+from Heatmap.errors import DamagedDatabaseError, StorageError
 from Heatmap.events import LiquidationEvent
 from Heatmap.ports import ClockReading, CollectorReport, RejectedFrame
 from Heatmap.storage import statement
+from Heatmap.storage.commit import Committed, commit
 from Heatmap.storage.connection import file_identity, storage_error
-from Heatmap.storage.coverage_log import MAX_GAP_MS, CoverageLog, Stretch
-from Heatmap.storage.migrations import open_database
+from Heatmap.storage.coverage_log import MAX_GAP_MS, CoverageLog
+from Heatmap.storage.lease import HEARTBEAT_S, LOOK_S, Lease
+from Heatmap.storage.sound_file import open_sound
 from Heatmap.storage.write_items import Batch, Item, Loss, Proofs, Tick
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-_LOG = logging.getLogger(__name__)
+    from Heatmap.storage.lease import LeaseHolder
+    from Heatmap.storage.retention import Housekeeper
 
-HEARTBEAT_S: Final = 5.0
-"""Coverage on disk is at most this old while market data flows: what a crash costs."""
+_LOG = logging.getLogger(__name__)
 
 RATE_WINDOW_S: Final = 10.0
 _FIRST_RETRY_S: Final = 0.25
 _LAST_RETRY_S: Final = 5.0
 _STOP_RETRY_S: Final = 0.05
-# What one unacceptable row raises; everything else concerns the database as a whole.
-_ROW_FAULTS = (
-    sqlite3.IntegrityError,
-    sqlite3.InterfaceError,
-    sqlite3.ProgrammingError,
-    OverflowError,
-    UnicodeError,
-)
+# A check of the file that takes longer than this no longer holds the feed up.
+_CHECK_PATIENCE_S: Final = 1.0
+
+QUEUE_ROWS: Final = 20_000
+"""Most events kept in memory while the database cannot be written: hours of a calm market, minutes of the worst."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,8 @@ class WriterStats:
         Trade time of the newest event that is stored, by this writer or before it; ms since the epoch, or None.
     problem
         One sentence if the database cannot be written at the moment, "" otherwise.
+    notice
+        One sentence about a damaged file that was replaced, "" otherwise; stays.
     """
 
     inserted: int = 0
@@ -78,6 +84,7 @@ class WriterStats:
     insert_rate_per_s: float = 0.0
     last_event_ms: int | None = None
     problem: str = ""
+    notice: str = ""
 
 
 class EventWriter:
@@ -99,6 +106,11 @@ class EventWriter:
     report
         What the collector says of itself; asked on the writer's thread and stored with every heartbeat, and at once
         after `report_changed`.
+    on_lease
+        Called on the writer's thread with ``(may record, who records instead)`` when that changes; only with a
+        ``report``. Until it is first called nobody may record. Must return at once.
+    housekeeper
+        Does its steps between two transactions, while this run holds the lease or needs none.
     on_change
         Called on the writer's thread after every commit and every change of the problem; must return at once.
     """
@@ -110,9 +122,11 @@ class EventWriter:
         clock: Clock = SYSTEM_CLOCK,
         batch_rows: int = 200,
         flush_ms: int = 250,
-        queue_rows: int = 20_000,
+        queue_rows: int = QUEUE_ROWS,
         series: Iterable[tuple[str, str]] = (),
         report: Callable[[], CollectorReport] | None = None,
+        on_lease: Callable[[bool, LeaseHolder | None], None] | None = None,
+        housekeeper: Housekeeper | None = None,
         on_change: Callable[[], None] | None = None,
     ) -> None:
         self._path = Path(db_path)
@@ -122,6 +136,7 @@ class EventWriter:
         self._queue_rows = queue_rows
         self._series = tuple(series)
         self._report = report
+        self._on_lease = on_lease
         self._on_change = on_change
         self._thread = threading.Thread(target=self._run, name="heatmap-writer", daemon=True)
         # Everything below is guarded by the condition.
@@ -133,10 +148,15 @@ class EventWriter:
         self._deadline_s = 0.0
         self._stats = WriterStats()
         self._recent: deque[tuple[float, int]] = deque()
-        self._report_is_new = report is not None
+        self._report_is_new = False
         # Everything below belongs to the writer's thread.
+        self._housekeeper = housekeeper
+        self._lease = Lease(report, clock) if report is not None else None
+        self._look_due_s = 0.0
+        self._told: tuple[bool, LeaseHolder | None] | None = None
         self._connection: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None
+        self._is_checked = False
         self._coverage = CoverageLog()
         self._heartbeat_due_s = 0.0
         self._batch = Batch()
@@ -256,9 +276,12 @@ class EventWriter:
             try:
                 if self._connection is None:
                     self._connection = self._open()
+                self._seek_lease(self._connection)
                 if not self._batch:
                     self._take()
                 self._commit(self._connection)
+                if self._housekeeper is not None and self._may_write_coverage() and not self._stopping:
+                    self._housekeeper.step(self._connection)
             except StorageError as error:
                 self._hold(error)
             except sqlite3.Error as error:
@@ -269,6 +292,7 @@ class EventWriter:
             else:
                 self._retry_s = _FIRST_RETRY_S
                 self._set_problem("")
+        self._release()
         self._disconnect()
 
     def _finished(self) -> bool:
@@ -277,25 +301,106 @@ class EventWriter:
                 return False
             # A loss without anything before it is nothing to wait for.
             waits = any(not isinstance(item, Loss) for item in self._queue)
-            idle = not waits and not self._batch and not self._coverage.due() and not self._report_is_new
+            idle = not waits and not self._batch and not self._coverage.due()
             return idle or self._clock.monotonic_s() >= self._deadline_s
 
     def _open(self) -> sqlite3.Connection:
-        connection = open_database(self._path)
+        began_s = self._clock.monotonic_s()
+        file = open_sound(
+            self._path, self._clock, is_wanted=self._should_check, goes_on=lambda: self._check_goes_on(began_s)
+        )
+        connection = file.connection
+        self._is_checked |= file.is_checked
         try:
             identity = file_identity(self._path)
             if self._identity not in (None, identity):
-                # A new file holds none of the events that the old stretches speak for.
-                self._coverage = CoverageLog()
+                self._begin_anew()
             # The newest event of earlier runs, so that a restart does not look like a first start.
             rows = [connection.execute(statement.NEWEST_EVENT, key).fetchone() for key in self._series]
         except BaseException:
             connection.close()
             raise
         self._identity = identity
-        if self._note_newest(ts_ms for (ts_ms,) in rows):
+        if file.notice:
+            with self._changed:
+                self._stats = replace(self._stats, notice=file.notice)
+        if self._note_newest(ts_ms for (ts_ms,) in rows) or file.notice:
             self._tell()
         return connection
+
+    def _begin_anew(self) -> None:
+        """Forget what concerns a file that is not there any more."""
+        # A new file holds none of the events that the old stretches speak for.
+        self._coverage = CoverageLog()
+        if self._lease is not None:
+            self._lease.is_held = False
+        if self._housekeeper is not None:
+            self._housekeeper.restart()
+
+    def _should_check(self, connection: sqlite3.Connection) -> bool:
+        return not self._is_checked and (self._lease is None or self._lease.living(connection) is None)
+
+    def _check_goes_on(self, began_s: float) -> bool:
+        """Return False if the check should end; one that takes long does not hold the feed up."""
+        if self._lease is not None and self._clock.monotonic_s() - began_s > _CHECK_PATIENCE_S:
+            self._tell_lease(may_record=True, holder=None)
+        return not self._stopping
+
+    def _may_write_coverage(self) -> bool:
+        return self._lease is None or self._lease.is_held
+
+    def _must_only_read(self) -> bool:
+        """Return True while another run is known to record: what the closing socket still brings covers nothing."""
+        return self._told is not None and not self._told[0]
+
+    def _seek_lease(self, connection: sqlite3.Connection) -> None:
+        """Take the lease if it is due to look and nobody else holds it."""
+        if self._lease is None or self._lease.is_held:
+            return
+        now_s = self._clock.monotonic_s()
+        if now_s < self._look_due_s and not self._stopping:
+            return
+        self._look_due_s = now_s + LOOK_S
+        # The holder goes on in the file that has taken the name; who is silent in the old one is not dead.
+        self._check_place(connection)
+        holder = self._lease.living(connection)
+        if holder is None and not self._is_checked:
+            # The holder is gone, perhaps in a power failure: the file is looked at before it is written to.
+            self._disconnect()
+            self._look_due_s = 0.0
+            self._connection = connection = self._open()
+        if holder is None:
+            holder = self._lease.take(connection)
+        if holder is None:
+            self._heartbeat_due_s = self._clock.monotonic_s() + HEARTBEAT_S
+        self._yield_to(holder)
+
+    def _yield_to(self, holder: LeaseHolder | None) -> None:
+        """Act on who holds the lease; None: this run."""
+        if holder is not None:
+            if self._lease is not None:
+                self._lease.is_held = False
+            # What it covers is the other's to tell; the events are stored all the same.
+            self._coverage = CoverageLog()
+            self._is_checked = False
+        self._tell_lease(may_record=holder is None, holder=holder)
+
+    def _tell_lease(self, *, may_record: bool, holder: LeaseHolder | None) -> None:
+        if self._told == (may_record, holder):
+            return
+        self._told = (may_record, holder)
+        if self._on_lease is not None:
+            self._on_lease(may_record, holder)
+
+    def _release(self) -> None:
+        """Let the next one record at once."""
+        if self._lease is None or not self._lease.is_held or self._connection is None:
+            return
+        try:
+            self._lease.release(self._connection)
+        except sqlite3.Error as error:
+            # Whoever waits for it takes over when the heartbeat is missed.
+            _LOG.warning("the lease is not given back: %s", error)
 
     def _check_place(self, connection: sqlite3.Connection) -> None:
         """Refuse to write into a file that has lost its name: nobody would ever read it."""
@@ -326,121 +431,69 @@ class EventWriter:
                 if left_s is not None and left_s <= 0:
                     break
                 self._changed.wait(left_s)
-            while self._queue and len(self._batch.events) < self._batch_rows:
-                item = self._queue.popleft()
+            queue, events = self._queue, self._batch.events
+            while queue and len(events) < self._batch_rows:
+                item = queue.popleft()
                 if isinstance(item, LiquidationEvent):
-                    self._batch.events.append(item)
-                elif isinstance(item, Proofs):
-                    for (source, symbol), (first_ms, last_ms) in item.spans.items():
-                        self._coverage.extend(source, symbol, first_ms, last_ms)
-                elif isinstance(item, Loss):
-                    self._coverage.close()
-                elif isinstance(item, Tick):
-                    self._batch.ticks.append(item)
-                elif isinstance(item, RejectedFrame):
-                    self._batch.rejected.append(item)
+                    events.append(item)
                 else:
-                    self._batch.readings.append(item)
+                    self._take_other(item)
             # What remains has waited already: its timer runs from now, and a full batch needs no timer.
             self._oldest_s = self._clock.monotonic_s()
+
+    def _take_other(self, item: Proofs | Loss | Tick | RejectedFrame | ClockReading) -> None:
+        if isinstance(item, Proofs) and not self._must_only_read():
+            for (source, symbol), (first_ms, last_ms) in item.spans.items():
+                self._coverage.extend(source, symbol, first_ms, last_ms)
+        elif isinstance(item, Loss):
+            self._coverage.close()
+        elif isinstance(item, Tick):
+            self._batch.ticks.append(item)
+        elif isinstance(item, RejectedFrame):
+            self._batch.rejected.append(item)
+        elif isinstance(item, ClockReading):
+            self._batch.readings.append(item)
 
     def _left_s(self) -> float | None:
         """Return the seconds until something is due; None: nothing will be before it is asked for."""
         due_s = [self._oldest_s + self._flush_s] if self._queue else []
-        if self._report is not None:
-            due_s.append(self._heartbeat_due_s)
-        return min(due_s) - self._clock.monotonic_s() if due_s else None
+        if self._lease is not None:
+            due_s.append(self._heartbeat_due_s if self._lease.is_held else self._look_due_s)
+        left_s = [at_s - self._clock.monotonic_s() for at_s in due_s]
+        if self._housekeeper is not None and self._may_write_coverage():
+            left_s.append(self._housekeeper.left_s())
+        return min(left_s, default=None)
 
     def _commit(self, connection: sqlite3.Connection) -> None:
         now_s = self._clock.monotonic_s()
         with self._changed:
             report_is_new, self._report_is_new = self._report_is_new, False
-        heartbeat = now_s >= self._heartbeat_due_s or self._coverage.has_ended() or self._stopping or report_is_new
+        heartbeat = self._may_write_coverage() and (
+            now_s >= self._heartbeat_due_s or self._coverage.has_ended() or self._stopping or report_is_new
+        )
         stretches = self._coverage.due() if heartbeat else []
         report = self._report() if self._report is not None and heartbeat else None
         if not self._batch and not stretches and report is None:
             return
         try:
             self._check_place(connection)
-            inserted, accepted, row_ids = self._transact(connection, stretches, report)
+            committed = commit(connection, self._batch, stretches, report, self._lease)
         except BaseException:
             with self._changed:
                 self._report_is_new = report_is_new
             raise
-        for stretch, row_id in zip(stretches, row_ids, strict=True):
-            stretch.row_id, stretch.stored_end_ms = row_id, stretch.end_ms
-        self._coverage.forget_ended()
-        if heartbeat:
+        if committed.successor is not None:
+            _LOG.warning("another program records now: %s", committed.successor)
+            self._yield_to(committed.successor)
+        elif heartbeat:
+            for stretch, row_id in zip(stretches, committed.row_ids, strict=True):
+                stretch.row_id, stretch.stored_end_ms = row_id, stretch.end_ms
+            self._coverage.forget_ended()
             self._heartbeat_due_s = now_s + HEARTBEAT_S
-        self._account(inserted, accepted)
+        self._account(committed)
 
-    def _transact(
-        self, connection: sqlite3.Connection, stretches: list[Stretch], report: CollectorReport | None
-    ) -> tuple[int, list[LiquidationEvent], list[int | None]]:
-        """Store the batch, some stretches and the report, all or nothing."""
-        batch = self._batch
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            inserted, accepted = self._insert(connection, batch.events)
-            for tick in batch.ticks:
-                self._store_tick(connection, tick)
-            if batch.rejected:
-                rows = [statement.rejected_row(rejected) for rejected in batch.rejected]
-                connection.executemany(statement.INSERT_REJECTED, rows)
-                connection.execute(statement.TRIM_QUARANTINE)
-            for reading in batch.readings:
-                values = (reading.source, reading.measured_ms, reading.offset_ms, reading.uncertainty_ms)
-                connection.execute(statement.INSERT_CLOCK_OFFSET, values)
-            row_ids = [self._store_stretch(connection, stretch) for stretch in stretches]
-            if report is not None:
-                connection.execute(statement.PUT_COLLECTOR, statement.collector_row(report, self._clock.now_ms()))
-            connection.execute("COMMIT")
-        except BaseException:
-            # The failure may have ended the transaction already; the first error is the one to tell.
-            with contextlib.suppress(sqlite3.Error):
-                connection.execute("ROLLBACK")
-            raise
-        return inserted, accepted, row_ids
-
-    @staticmethod
-    def _insert(connection: sqlite3.Connection, events: list[LiquidationEvent]) -> tuple[int, list[LiquidationEvent]]:
-        """Insert into the open transaction; return how many were new, and the events that the schema accepts."""
-        if not events:
-            return 0, []
-        try:
-            rows = [statement.event_row(event) for event in events]
-            return connection.executemany(statement.INSERT_EVENT, rows).rowcount, events
-        except _ROW_FAULTS:
-            connection.execute("ROLLBACK")
-            connection.execute("BEGIN IMMEDIATE")
-        # One row is unacceptable. It must not hold up the others, nor go unnoticed.
-        inserted = 0
-        accepted: list[LiquidationEvent] = []
-        for event in events:
-            try:
-                inserted += connection.execute(statement.INSERT_EVENT, statement.event_row(event)).rowcount
-            except _ROW_FAULTS as error:
-                _LOG.error("an event is refused (%s): %r", error, event)
-            else:
-                accepted.append(event)
-        return inserted, accepted
-
-    @staticmethod
-    def _store_tick(connection: sqlite3.Connection, tick: Tick) -> None:
-        before = connection.execute(statement.TICK_SIZE, (tick.source, tick.symbol)).fetchone()
-        if before is not None and before[0] != tick.tick_size:
-            _LOG.warning("the tick size of %s changed from %s to %s", tick.symbol, before[0], tick.tick_size)
-        connection.execute(statement.PUT_TICK_SIZE, (tick.source, tick.symbol, tick.tick_size, tick.updated_ms))
-
-    @staticmethod
-    def _store_stretch(connection: sqlite3.Connection, stretch: Stretch) -> int | None:
-        if stretch.row_id is None:
-            values = (stretch.source, stretch.symbol, stretch.start_ms, stretch.end_ms)
-            return connection.execute(statement.INSERT_COVERAGE, values).lastrowid
-        connection.execute(statement.EXTEND_COVERAGE, (stretch.end_ms, stretch.row_id))
-        return stretch.row_id
-
-    def _account(self, inserted: int, accepted: list[LiquidationEvent]) -> None:
+    def _account(self, committed: Committed) -> None:
+        inserted, accepted = committed.inserted, committed.accepted
         taken = len(self._batch.events)
         self._note_newest(event.ts_ms for event in accepted)
         self._batch = Batch()
@@ -462,6 +515,11 @@ class EventWriter:
     def _hold(self, error: StorageError) -> None:
         """Keep the batch, tell of the problem and wait before the next try."""
         self._disconnect()
+        if isinstance(error, DamagedDatabaseError):
+            self._is_checked = False
+        if self._lease is not None and (self._told is None or self._told[1] is None):
+            # Nobody is known to record, and nobody can be asked: better twice in memory than not at all.
+            self._tell_lease(may_record=True, holder=None)
         if self._set_problem(error.short):
             _LOG.error("storing is held up, %d events wait: %s", self.stats().queued, error)
         with self._changed:
@@ -488,6 +546,8 @@ class EventWriter:
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
+        if self._housekeeper is not None:
+            self._housekeeper.interrupt()
         if connection is not None:
             # A failing disk may fail here too; what was committed is safe without it.
             with contextlib.suppress(sqlite3.Error):

@@ -7,21 +7,21 @@ import asyncio
 import json
 import signal
 import sys
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import pytest
 from websockets.asyncio.server import serve
 
-from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.commands import collect, status
 from Heatmap.events import Coverage, LiquidationEvent, Side
 from Heatmap.ingestion import forceorder
 from Heatmap.ports import CollectorReport, ConnectionState, ServiceStatus
+from Heatmap.storage import statement
 from Heatmap.storage.bulk_insert import bulk_insert
-from Heatmap.storage.migrations import LATEST
+from Heatmap.storage.connection import open_writer
+from Heatmap.storage.migrations import LATEST, open_database
 from Heatmap.storage.sqlite_store import SqliteStore
-from Heatmap.storage.writer import EventWriter
 
 ROOT = Path(__file__).parents[2]
 T = 1_790_000_000_000
@@ -135,24 +135,101 @@ def test_a_duration_is_a_number_of_seconds(text, capsys):
     assert "seconds above 0" in capsys.readouterr().err
 
 
+def arguments(path, place, **changes):
+    parser = argparse.ArgumentParser()
+    collect.add_arguments(parser)
+    return parser.parse_args(
+        ["--db", str(path), "--ws-url", f"ws://{place}", "--rest-url", f"http://{place}"], **changes
+    )
+
+
 def test_what_cannot_be_stored_is_an_exit_code(tmp_path, capsys):
-    (tmp_path / "file").write_text("")
+    path = tmp_path / "record.sqlite3"
+    open_database(path).close()
 
     async def scenario():
         async with exchange(1) as place:
-            return await asyncio.to_thread(
-                collect.run,
-                argparse.Namespace(
-                    db=tmp_path / "file" / "x", symbol=None, ws_url=f"ws://{place}", rest_url=f"http://{place}",
-                    duration=0.5, keep_raw=False,
-                ),
-            )  # fmt: skip
+            options = argparse.Namespace(duration=0.5)
+            return await asyncio.to_thread(collect.run, arguments(path, place, namespace=options))
 
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, closing(open_writer(path)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        patch.setattr("Heatmap.storage.connection.BUSY_TIMEOUT_MS", 10)
         patch.setattr(collect, "_SIGNALS", ())  # a thread may not install handlers
         patch.setattr(collect.HeatmapService.stop, "__defaults__", (0.5,))
         assert asyncio.run(scenario()) == 1
-    assert "2 liquidations could not be stored" in capsys.readouterr().err
+    assert "2 liquidations could not be stored. Another program is holding" in capsys.readouterr().err
+
+
+def of_another_program(path):
+    with closing(open_writer(path)) as connection:
+        connection.execute("CREATE TABLE theirs (a)")
+
+
+def of_a_newer_version(path):
+    with closing(open_database(path)) as connection:
+        connection.execute(f"PRAGMA user_version = {LATEST + 1}")
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (Path.mkdir, "is a folder, not a database."),
+        (lambda path: path.write_text("dear all, " * 1000), "is not a database."),
+        (lambda path: path.parent.joinpath("file").write_text(""), "there is no folder for"),
+        (of_another_program, "belongs to another program."),
+        (of_a_newer_version, "was written by a newer version of this program; please update."),
+    ],
+)
+def test_a_place_where_no_record_can_ever_be_ends_it_at_once(tmp_path, capsys, make, words):
+    path = tmp_path / "place"
+    make(path)
+    if not path.exists():
+        path = tmp_path / "file" / "place"
+    assert collect.main(["--db", str(path), "--ws-url", "ws://127.0.0.1:9", "--rest-url", "http://127.0.0.1:9"]) == 2
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 1
+    assert told[0].endswith(words) or words in told[0]
+
+
+@pytest.mark.parametrize("text", ["-1", "nan", "inf", "long"])
+def test_a_retention_is_a_number_of_days(text, capsys):
+    with pytest.raises(SystemExit) as caught:
+        collect.main(["--retention-days", text])
+    assert caught.value.code == 2
+    assert "expected days, 0 or more" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the lease is the same, the signal is not")
+def test_a_second_one_waits_and_takes_over(tmp_path):
+    path = tmp_path / "record.sqlite3"
+
+    async def said(process, words):
+        log = ""
+        async with asyncio.timeout(PATIENCE_S):
+            while words not in log:
+                line = (await process.stderr.readline()).decode()
+                assert line, log
+                log += line
+
+    async def scenario():
+        async with exchange(5) as place:
+            first = await started(path, place)
+            await until_stored(path, 5)
+            second = await started(path, place)
+            await said(
+                second, f"only reads: Another program records BTCUSDT into this database: process {first.pid} on"
+            )
+            first.send_signal(signal.SIGTERM)
+            await asyncio.wait_for(first.communicate(), PATIENCE_S)
+            await said(second, "feed: live")
+            second.send_signal(signal.SIGHUP)
+            _, log = await asyncio.wait_for(second.communicate(), PATIENCE_S)
+            return first.returncode, second.returncode, log.decode()
+
+    first, second, log = asyncio.run(scenario())
+    assert (first, second) == (0, 0), log
+    assert stored(path) == 5
 
 
 class Now:
@@ -194,17 +271,8 @@ def reporting(path, state, **status):
     report = CollectorReport(
         "binance", ("BTCUSDT",), "run", "host", 4711, T - 60_000, ServiceStatus(state=state, since_ms=T, **status)
     )
-    writer = EventWriter(path, clock=Then(), report=lambda: report)
-    writer.start()
-    assert writer.stop() == 0
-
-
-class Then:
-    def now_ms(self):
-        return T + 10_000
-
-    def monotonic_s(self):
-        return SYSTEM_CLOCK.monotonic_s()
+    with closing(open_database(path)) as connection:
+        connection.execute(statement.PUT_COLLECTOR, statement.collector_row(report, T + 10_000))
 
 
 @pytest.mark.parametrize(

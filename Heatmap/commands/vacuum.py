@@ -1,0 +1,42 @@
+"""``heatmap vacuum``: give the space of deleted rows back to the disk."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from Heatmap.errors import StorageError
+from Heatmap.heatmap_service import default_db_path
+from Heatmap.storage.compaction import compact
+
+if TYPE_CHECKING:
+    import argparse
+
+EXIT_OK: Final = 0
+EXIT_PROBLEM: Final = 1
+_BYTES_PER_MB: Final = 1e6
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("--db", type=Path, metavar="PATH", help="database file (default: in your data folder)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Rewrite the database without its empty pages; return the exit code.
+
+    Returns
+    -------
+    int
+        0 if it was done, 1 if it could not be.
+    """
+    path = args.db if args.db is not None else default_db_path()
+    try:
+        done = compact(path)
+    except StorageError as error:
+        sys.stderr.write(f"{error.short}\n")
+        return EXIT_PROBLEM
+    before_mb, after_mb = done.before_bytes / _BYTES_PER_MB, done.after_bytes / _BYTES_PER_MB
+    sys.stdout.write(f"{path}: {before_mb:.1f} MB before, {after_mb:.1f} MB now\n")
+    return EXIT_OK

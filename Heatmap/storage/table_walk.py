@@ -1,0 +1,119 @@
+"""Reading a damaged table around what cannot be read: from both ends, and between them by the help of an index."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_LOG = logging.getLogger(__name__)
+
+_END_OF_TIME_MS: Final = 2**62
+# Holds all of a liquidation but the quantity, which is notional / price, and what is told of the order's life.
+_FROM_INDEX: Final = """
+    SELECT id, ts_ms, symbol, side, price, notional, source FROM liq_events INDEXED BY idx_liq_events_window
+    WHERE source IS NOT NULL ORDER BY source {0}, symbol {0}, ts_ms {0}, id {0}
+"""
+_SIGNIFICANT_DIGITS: Final = 12
+
+
+class TableWalk:
+    """Yields the rows of a table that can be read; some twice, which a primary key sorts out.
+
+    Parameters
+    ----------
+    source
+        The damaged database, read-only.
+    table, columns
+        What to read.
+    """
+
+    def __init__(self, source: sqlite3.Connection, table: str, columns: Sequence[str]) -> None:
+        self._source = source
+        self._table = table
+        self._columns = tuple(columns)
+        self._select = f"SELECT {', '.join(columns)} FROM {table} NOT INDEXED"  # noqa: S608 - names of our own
+        self._failed = False
+        self.holes: list[tuple[int, int]] = []
+        """From when to when liquidations may be missing, ms since the epoch; complete once all rows were yielded."""
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        """Read on until nothing more can be read."""
+        if "id" not in self._columns:
+            yield from self._rows(self._select)
+            return
+        id_at = self._columns.index("id")
+        is_record = self._table == "liq_events"
+        low, from_ms = -1, 0
+        for row in self._rows(f"{self._select} ORDER BY id"):
+            low, from_ms = row[id_at], self._live_ms(row, from_ms) if is_record else 0
+            yield row
+        if not self._failed:
+            return
+        high, to_ms = 2**63 - 1, _END_OF_TIME_MS
+        for row in self._rows(f"{self._select} WHERE id > ? ORDER BY id DESC", low):
+            high, to_ms = row[id_at], self._live_ms(row, to_ms) if is_record else 0
+            yield row
+        if not is_record:
+            return
+        yield from self._between(low, high)
+        if self._failed:
+            # Not even which rows are missing is known: all between the two readable ends.
+            self.holes.append((min(from_ms, to_ms), max(from_ms, to_ms)))
+
+    def _between(self, low: int, high: int) -> Iterator[tuple[Any, ...]]:
+        """Yield what lies between two row ids: from the table where it can be read, else as the index has it."""
+        rebuilt = 0
+        for direction in ("ASC", "DESC"):
+            for entry in self._rows(_FROM_INDEX.format(direction)):
+                row_id = entry[0]
+                if not low < row_id < high:
+                    continue
+                row = self._one(row_id)
+                if row is None:
+                    row = self._rebuilt(entry)
+                    rebuilt += 1
+                if row is not None:
+                    yield row
+            if not self._failed:
+                break
+        if rebuilt:
+            _LOG.error("%d liquidations are rebuilt from an index, without the times of their way here", rebuilt)
+
+    def _one(self, row_id: int) -> tuple[Any, ...] | None:
+        try:
+            row: tuple[Any, ...] | None = self._source.execute(f"{self._select} WHERE id = ?", (row_id,)).fetchone()
+        except sqlite3.Error:
+            return None
+        return row
+
+    def _rebuilt(self, entry: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        row_id, ts_ms, symbol, side, price, notional, source = entry
+        if not (isinstance(price, float) and isinstance(notional, float) and price > 0.0 and isinstance(ts_ms, int)):
+            _LOG.error("row %d cannot be rebuilt from its index: %r", row_id, entry)
+            return None
+        # The exchange's quantities are short decimals; the division alone would be off in the last bit.
+        qty = float(f"{notional / price:.{_SIGNIFICANT_DIGITS}g}")
+        known = {
+            "id": row_id, "ts_ms": ts_ms, "symbol": symbol, "side": side, "price": price, "qty": qty,
+            "notional": notional, "source": source,
+        }  # fmt: skip
+        return tuple(known.get(column) for column in self._columns)
+
+    def _live_ms(self, row: tuple[Any, ...], otherwise: int) -> int:
+        """Return the time of a row that was recorded live; only those lie in the order of time."""
+        if row[self._columns.index("received_ms")] is None:
+            return otherwise
+        return int(row[self._columns.index("ts_ms")])
+
+    def _rows(self, query: str, *values: int) -> Iterator[tuple[Any, ...]]:
+        """Yield rows until the end or an error."""
+        self._failed = False
+        try:
+            yield from self._source.execute(query, values)
+        except sqlite3.Error as error:
+            self._failed = True
+            _LOG.info("%s cannot be read in one pass: %s", self._table, error)

@@ -1,0 +1,198 @@
+"""Services that share a database: one opens a socket, the others say who records; and how a service keeps house."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import platform
+import threading
+from contextlib import closing
+
+import pytest
+from websockets.asyncio.server import serve
+
+from Heatmap.clock import SYSTEM_CLOCK
+from Heatmap.errors import SettingsError
+from Heatmap.events import LiquidationEvent, Side
+from Heatmap.heatmap_service import HeatmapService
+from Heatmap.ingestion import forceorder
+from Heatmap.ports import ConnectionState as State
+from Heatmap.storage.bulk_insert import bulk_insert
+from Heatmap.storage.connection import open_reader, open_writer
+from Heatmap.storage.sqlite_store import SqliteStore
+
+T = 1_790_000_000_000
+DAY_MS = 86_400_000
+PATIENCE_S = 20.0
+
+
+def event(number):
+    return LiquidationEvent(T + number, "BTCUSDT", Side.SELL, 85_000.5, 0.25, 85_000.5 * 0.25)
+
+
+class Exchange:
+    """Sends every connection a mark price and one liquidation, and counts connections as they come and go."""
+
+    def __init__(self):
+        self.opened = self.closed = 0
+        self.changed = threading.Condition()
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
+
+    def __enter__(self):
+        self._thread.start()
+        assert self._ready.wait(PATIENCE_S)
+        return self
+
+    def __exit__(self, *_):
+        self._loop.call_soon_threadsafe(self._end.set)
+        self._thread.join()
+
+    async def _serve(self):
+        self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
+        async with serve(
+            self._play, "127.0.0.1", 0, process_request=self._answer, compression=None, close_timeout=0.1
+        ) as server:
+            place = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            self.addresses = {"ws_url": f"ws://{place}", "rest_url": f"http://{place}"}
+            self._ready.set()
+            await self._end.wait()
+
+    def _answer(self, connection, request):
+        return None if request.path.startswith("/market/") else connection.respond(500, "no")
+
+    async def _play(self, ws):
+        with self.changed:
+            self.opened += 1
+        await ws.send(json.dumps({"e": "markPriceUpdate", "E": T, "s": "BTCUSDT", "p": "85000.1"}))
+        await ws.send(forceorder.encode(event(0)))
+        await ws.wait_closed()
+        with self.changed:
+            self.closed += 1
+            self.changed.notify_all()
+
+    def until_closed(self, count):
+        with self.changed:
+            assert self.changed.wait_for(lambda: self.closed >= count, PATIENCE_S)
+
+
+class Running:
+    """A started service that a test can wait for."""
+
+    def __init__(self, service):
+        self.service = service
+        self.changed = threading.Condition()
+
+    def __enter__(self):
+        self.unsubscribe = self.service.subscribe(self._tell)
+        self.service.start()
+        return self
+
+    def __exit__(self, *_):
+        self.service.stop()
+        self.unsubscribe()
+
+    def _tell(self):
+        with self.changed:
+            self.changed.notify_all()
+
+    def until(self, predicate):
+        with self.changed:
+            assert self.changed.wait_for(lambda: predicate(self.service.status()), PATIENCE_S), self.service.status()
+        return self.service.status()
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "record.sqlite3"
+
+
+@pytest.fixture
+def exchange():
+    with Exchange() as made:
+        yield made
+
+
+def rows(path, query):
+    with closing(open_reader(path)) as connection:
+        return connection.execute(query).fetchall()
+
+
+def test_of_two_one_opens_a_socket_and_the_other_says_who_records(path, exchange, monkeypatch):
+    monkeypatch.setattr("Heatmap.storage.writer.LOOK_S", 0.02)
+    with Running(HeatmapService(path, **exchange.addresses)) as first:
+        first.until(lambda s: s.stored == 1)
+        with Running(HeatmapService(path, ["BTCUSDT", "ETHUSDT"], **exchange.addresses)) as second:
+            status = second.until(lambda s: s.state is State.READING)
+            assert status.detail == (
+                f"Another program records BTCUSDT into this database: process {os.getpid()} on {platform.node()}."
+                " This one takes over when that one ends. Nobody records ETHUSDT meanwhile."
+            )
+            assert (status.last_event_ms, status.received) == (None, 0)
+            assert exchange.opened == 1
+            first.service.stop()
+            second.until(lambda s: s.state is State.LIVE and s.duplicates == 1)
+            assert exchange.opened == 2
+    assert rows(path, "SELECT count(*) FROM liq_events") == [(1,)]
+    assert rows(path, "SELECT state, symbols, duplicates FROM collector") == [("stopped", "BTCUSDT ETHUSDT", 1)]
+
+
+def test_one_that_loses_the_lease_closes_its_socket(path, exchange, monkeypatch):
+    monkeypatch.setattr("Heatmap.storage.writer.HEARTBEAT_S", 0.02)
+    with Running(HeatmapService(path, **exchange.addresses)) as running:
+        running.until(lambda s: s.state is State.LIVE)
+        with closing(open_writer(path)) as other:
+            # As if this program had stood still for so long that another one took over.
+            other.execute("UPDATE collector SET run_id = 'other', pid = 7, heartbeat_ms = heartbeat_ms + 3600000")
+        status = running.until(lambda s: s.state is State.READING)
+        assert "process 7" in status.detail
+        exchange.until_closed(1)
+    assert rows(path, "SELECT run_id FROM collector") == [("other",)]
+
+
+def test_one_that_ends_while_it_waits_leaves_the_lease_alone(path, exchange):
+    with Running(HeatmapService(path, **exchange.addresses)) as first:
+        first.until(lambda s: s.state is State.LIVE)
+        (before,) = rows(path, "SELECT run_id FROM collector")
+        with Running(HeatmapService(path, **exchange.addresses)) as second:
+            second.until(lambda s: s.state is State.READING)
+            assert second.service.stop() == 0
+            assert second.service.status().state is State.STOPPED
+        assert rows(path, "SELECT run_id FROM collector WHERE state <> 'stopped'") == [before]
+
+
+@pytest.mark.parametrize("days", [-1, float("nan"), 1e9])
+def test_a_retention_that_cannot_be_is_refused(path, days):
+    with pytest.raises(SettingsError, match="retention"):
+        HeatmapService(path, retention_days=days)
+
+
+def test_old_liquidations_go_while_recording(path, exchange, monkeypatch):
+    monkeypatch.setattr("Heatmap.storage.writer.HEARTBEAT_S", 0.05)
+    now_ms = SYSTEM_CLOCK.now_ms()
+
+    def recorded(days_ago, **changes):
+        ts_ms = now_ms - days_ago * DAY_MS
+        return LiquidationEvent(ts_ms, "BTCUSDT", Side.SELL, 1.0, 1.0, 1.0, received_ms=ts_ms, **changes)
+
+    kept = [recorded(0), recorded(1), recorded(9, source="demo")]
+    bulk_insert(path, [*kept, recorded(3)])
+    with Running(HeatmapService(path, **exchange.addresses, retention_days=2)) as running:
+        gone = f"SELECT count(*) FROM liq_events WHERE source = 'binance' AND ts_ms = {recorded(3).ts_ms}"  # noqa: S608
+        running.until(lambda _: rows(path, gone) == [(0,)])
+        assert running.service.stop() == 0
+    times = {ts_ms for (ts_ms,) in rows(path, "SELECT ts_ms FROM liq_events")}
+    assert {one.ts_ms for one in kept} <= times
+
+
+def test_a_damaged_database_is_replaced_and_the_user_is_told(path, exchange):
+    bulk_insert(path, [event(number) for number in range(1000)])
+    with path.open("r+b") as file:
+        file.seek(-4096, 2)
+        file.write(b"\xa5" * 4096)
+    with Running(HeatmapService(path, **exchange.addresses)) as running:
+        status = running.until(lambda s: s.state is State.LIVE and s.duplicates == 1)
+        assert "was damaged. It is kept as record.sqlite3.damaged-" in status.detail
+    with SqliteStore(path) as store:
+        assert len(store.window("BTCUSDT", "binance", 0, 2 * T)) == 1000

@@ -1,0 +1,269 @@
+"""Collectors killed at random moments, and several on one file: what was flushed is there, once, and coverage is true.
+
+``HEATMAP_TORTURE_RUNS=100`` repeats the killing so often, ``HEATMAP_TORTURE_S=60`` lets the crowd work so long; the
+defaults are short. The times of the lease are scaled down, so that a succession takes a second and not fourteen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import ExitStack, closing, contextmanager
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from websockets.asyncio.server import serve
+
+from Heatmap.clock import SYSTEM_CLOCK
+from Heatmap.events import LiquidationEvent, Side
+from Heatmap.ingestion import forceorder
+from Heatmap.ingestion.collector import PUSH_DELAY_MS
+from Heatmap.storage.connection import open_reader
+from Heatmap.storage.sqlite_store import SqliteStore
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+
+ROOT = Path(__file__).parents[2]
+RUNS = int(os.environ.get("HEATMAP_TORTURE_RUNS", "8"))
+CROWD_S = float(os.environ.get("HEATMAP_TORTURE_S", "4"))
+PATIENCE_S = 60.0
+HEARTBEAT_S = 0.2
+FLUSH_S = 0.25
+# What a loaded machine may add to any of these times.
+SLACK_S = 3.0
+COLLECTOR = f"""
+import sys
+from Heatmap.storage import lease, writer
+lease.DEAD_AFTER_S = 0.6
+writer.HEARTBEAT_S = {HEARTBEAT_S}
+writer.LOOK_S = 0.05
+from Heatmap.commands import collect
+sys.exit(collect.main(sys.argv[1:]))
+"""
+KEY = "source, symbol, ts_ms, side, price, qty, order_price, order_qty"
+
+
+class Exchange:
+    """Sends every connection the same events as they come: about a thousand a second, each with its number as time."""
+
+    def __init__(self):
+        self.sent_ms = []  # when the event of this number was first sent, by the wall clock
+        self.began_ms = SYSTEM_CLOCK.now_ms()
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
+
+    def __enter__(self):
+        self._thread.start()
+        assert self._ready.wait(PATIENCE_S)
+        return self
+
+    def __exit__(self, *_):
+        self._loop.call_soon_threadsafe(self._end.set)
+        self._thread.join()
+
+    async def _serve(self):
+        self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
+        self._moved = asyncio.Condition()
+        async with serve(
+            self._play, "127.0.0.1", 0, process_request=self._answer, compression=None, close_timeout=0.1
+        ) as server:
+            self.place = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            self._ready.set()
+            clock = asyncio.create_task(self._tick())
+            await self._end.wait()
+            clock.cancel()
+
+    async def _tick(self):
+        while True:
+            async with self._moved:
+                self.sent_ms.extend([SYSTEM_CLOCK.now_ms()] * 10)
+                self._moved.notify_all()
+            await asyncio.sleep(0.01)
+
+    def _answer(self, connection, request):
+        return None if request.path.startswith("/market/") else connection.respond(500, "no")
+
+    async def _play(self, ws):
+        number = len(self.sent_ms)
+        while True:
+            async with self._moved:
+                while len(self.sent_ms) <= number:
+                    await self._moved.wait()
+            await ws.send(json.dumps({"e": "markPriceUpdate", "E": self.sent_ms[-1], "s": "BTCUSDT", "p": "1"}))
+            for sent in range(number, len(self.sent_ms)):
+                await ws.send(forceorder.encode(self.event(sent)))
+                number = sent + 1
+
+    def event(self, number):
+        return LiquidationEvent(self.began_ms + number, "BTCUSDT", Side.SELL, 85_000.5, 0.25, 85_000.5 * 0.25)
+
+
+def collector(path, exchange):
+    return subprocess.Popen(
+        [
+            sys.executable, "-W", "error", "-c", COLLECTOR, "--db", str(path),
+            "--ws-url", f"ws://{exchange.place}", "--rest-url", f"http://{exchange.place}",
+        ],
+        cwd=ROOT, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+@contextmanager
+def ended(*processes):
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait(PATIENCE_S)
+
+
+def until(predicate):
+    """Wait for what other processes do; the file itself is the only sign."""
+    end_s = time.monotonic() + PATIENCE_S
+    while not predicate():
+        assert time.monotonic() < end_s
+        time.sleep(0.002)
+
+
+def numbers(path, exchange):
+    with SqliteStore(path) as store:
+        columns = store.window("BTCUSDT", "binance", 0, 2**53)
+    return (columns.ts_ms - exchange.began_ms).tolist()
+
+
+def one(path, query):
+    with closing(open_reader(path)) as connection:
+        return connection.execute(query).fetchall()
+
+
+@pytest.mark.timeout(120 + 6 * RUNS)
+def test_killed_at_any_moment_it_has_lost_at_most_one_flush(tmp_path, capsys):
+    path = tmp_path / "record.sqlite3"
+    chance = random.Random(11)
+    late_ms, behind_ms = [], []
+    with Exchange() as exchange:
+        for run in range(RUNS):
+            before = set(numbers(path, exchange))
+            began_ms = SYSTEM_CLOCK.now_ms()
+            process = collector(path, exchange)
+            with ended(process):
+                if chance.random() < 0.8:
+                    # No hand is needed: the next start records, whatever the last one left behind.
+                    until(lambda before=before: len(numbers(path, exchange)) > len(before))
+                time.sleep(chance.uniform(0.0, 0.7))
+                flushed = set(numbers(path, exchange))
+                killed_ms = SYSTEM_CLOCK.now_ms()
+                process.send_signal(signal.SIGKILL)
+            assert not path.exists() or one(path, "PRAGMA integrity_check") == [("ok",)], run
+            after = set(numbers(path, exchange))
+            assert flushed <= after, run
+            new = sorted(after - before)
+            if not new:
+                continue
+            # Without a hole, and up to a flush before the end.
+            assert new == list(range(new[0], new[-1] + 1)), run
+            late_ms.append(killed_ms - exchange.sent_ms[new[-1]])
+            # Coverage never says more than was delivered, and lacks a heartbeat at most.
+            stretches = one(path, f"SELECT start_ms, end_ms FROM coverage WHERE end_ms >= {began_ms}")  # noqa: S608
+            assert all(began_ms - 1000 <= start_ms <= end_ms <= SYSTEM_CLOCK.now_ms() for start_ms, end_ms in stretches)
+            if stretches:
+                behind_ms.append(killed_ms - max(end_ms for _, end_ms in stretches))
+        assert one(path, f"SELECT count(*) FROM (SELECT DISTINCT {KEY} FROM liq_events)") == one(  # noqa: S608
+            path, "SELECT count(*) FROM liq_events"
+        )
+    assert len(late_ms) > RUNS / 3
+    assert max(late_ms) <= (FLUSH_S + SLACK_S) * 1000
+    # The exchange may push a liquidation that late, and so that much is never claimed.
+    assert max(behind_ms) <= (HEARTBEAT_S + SLACK_S) * 1000 + PUSH_DELAY_MS
+    with capsys.disabled():
+        sys.stdout.write(
+            f"\n{RUNS} kills: the newest stored event was at most {max(late_ms)} ms old (flush: {FLUSH_S * 1000:.0f}),"
+            f" coverage at most {max(behind_ms)} ms behind (heartbeat: {HEARTBEAT_S * 1000:.0f}, push delay:"
+            f" {PUSH_DELAY_MS})\n"
+        )
+
+
+class Reader:
+    """Reads on and on, on a thread of its own."""
+
+    def __init__(self, path):
+        self._path = path
+        self._ends = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self.failure = None
+        self.longest_s, self.reads = 0.0, 0
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._ends.set()
+        self._thread.join()
+
+    def _run(self):
+        try:
+            with SqliteStore(self._path) as store:
+                self._read(store)
+        except BaseException as error:  # noqa: BLE001 - told by the test's own thread
+            self.failure = error
+
+    def _read(self, store):
+        seen = store.window("BTCUSDT", "binance", 0, 2**53)
+        while not self._ends.is_set():
+            before_s = time.perf_counter()
+            store.data_version()
+            tail = store.tail("BTCUSDT", "binance", seen.last_row_id)
+            store.coverage("BTCUSDT", "binance", 0, 2**53)
+            self.longest_s = max(self.longest_s, time.perf_counter() - before_s)
+            self.reads += 1
+            seen = seen.merged(tail)
+        whole = store.window("BTCUSDT", "binance", 0, 2**53)
+        assert set(seen.ts_ms.tolist()) <= set(whole.ts_ms.tolist())
+        assert len(set(seen.ts_ms.tolist())) == len(seen)
+
+
+@pytest.mark.timeout(120 + 3 * CROWD_S)
+def test_two_collectors_and_three_readers_on_one_file(tmp_path, capsys, monkeypatch):
+    path = tmp_path / "record.sqlite3"
+    with Exchange() as exchange, ExitStack() as stack:
+        first, second = collector(path, exchange), collector(path, exchange)
+        stack.enter_context(ended(first, second))
+        until(lambda: path.exists() and numbers(path, exchange))
+        # From here on a reader that would have to wait for a lock fails at once.
+        monkeypatch.setattr("Heatmap.storage.connection.BUSY_TIMEOUT_MS", 0)
+        readers = [stack.enter_context(Reader(path)) for _ in range(3)]
+        time.sleep(CROWD_S / 2)
+        ((holder,),) = one(path, "SELECT pid FROM collector")
+        dying, heir = (first, second) if holder == first.pid else (second, first)
+        died = len(numbers(path, exchange))
+        killed_s = time.monotonic()
+        dying.send_signal(signal.SIGKILL)
+        until(lambda: len(numbers(path, exchange)) > died + 300)
+        succession_s = time.monotonic() - killed_s
+        assert one(path, "SELECT pid FROM collector") == [(heir.pid,)]
+        time.sleep(CROWD_S / 2)
+        heir.send_signal(signal.SIGTERM)
+        assert heir.wait(PATIENCE_S) == 0
+        stored = numbers(path, exchange)
+    assert [reader.failure for reader in readers] == [None] * 3
+    assert len(stored) == len(set(stored))
+    stretches = one(path, "SELECT start_ms, end_ms FROM coverage ORDER BY start_ms")
+    # No time is covered by both.
+    assert all(before[1] <= after[0] for before, after in pairwise(stretches))
+    assert one(path, "PRAGMA integrity_check") == [("ok",)]
+    with capsys.disabled():
+        sys.stdout.write(
+            f"\n{len(stored)} rows, {sum(reader.reads for reader in readers)} reads without a wait for a lock, the"
+            f" longest {max(reader.longest_s for reader in readers) * 1000:.0f} ms; succession and 300 rows after"
+            f" {succession_s:.1f} s\n"
+        )
