@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.errors import SettingsError, StorageError
 from Heatmap.heatmap_service import HeatmapService
+from Heatmap.ingestion.collector import ROTATE_AFTER_S
 from Heatmap.log import configure_logging
 from Heatmap.storage.place import check_place
 from Heatmap.storage.retention import DEFAULT_DAYS
@@ -56,6 +57,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ws-url", metavar="BASE", help="base address of the streams, without a route")
     parser.add_argument("--rest-url", metavar="BASE", help="base address of the REST interface, without a route")
     parser.add_argument("--duration", type=_seconds, metavar="S", help="stop after this many seconds (default: never)")
+    parser.add_argument(
+        "--rotate-after",
+        type=_seconds,
+        default=ROTATE_AFTER_S,
+        metavar="S",
+        help=f"replace a connection by the next one after this many seconds (default: {ROTATE_AFTER_S:.0f}, 23 hours)",
+    )
     parser.add_argument("--keep-raw", action="store_true", help="store each frame beside its event")
     parser.add_argument(
         "--retention-days",
@@ -82,6 +90,7 @@ def run(args: argparse.Namespace) -> int:
             rest_url=args.rest_url,
             keep_raw=args.keep_raw,
             retention_days=args.retention_days,
+            rotate_after_s=args.rotate_after,
         )
         check_place(service.db_path)
     except (SettingsError, StorageError) as error:

@@ -118,6 +118,7 @@ def _collector_as_json(entry: CollectorEntry, now_ms: int) -> dict[str, object]:
         "reason": status.reason,
         "detail": status.detail,
         "since_ms": status.since_ms,
+        "retry_at_ms": status.retry_at_ms,
         "received": status.received,
         "stored": status.stored,
         "duplicates": status.duplicates,

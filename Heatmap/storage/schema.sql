@@ -81,6 +81,7 @@ CREATE TABLE collector (
     reason          TEXT    NOT NULL,  -- why it is silent or down, in one word
     detail          TEXT    NOT NULL,  -- the same as a sentence
     since_ms        INTEGER NOT NULL,  -- when this state began
+    retry_at_ms     INTEGER,  -- when the next attempt to connect is made
     received        INTEGER NOT NULL,  -- frames with a liquidation, since the start
     stored          INTEGER NOT NULL,
     duplicates      INTEGER NOT NULL,

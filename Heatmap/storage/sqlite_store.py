@@ -66,8 +66,8 @@ _SERIES: Final = """
     GROUP BY s.source, s.symbol ORDER BY s.source, s.symbol
 """
 _COLLECTORS: Final = """
-    SELECT source, symbols, run_id, host, pid, started_ms, heartbeat_ms, state, reason, detail, since_ms, received,
-           stored, duplicates, undecodable, reconnects, latency_ms, clock_offset_ms
+    SELECT source, symbols, run_id, host, pid, started_ms, heartbeat_ms, state, reason, detail, since_ms,
+           retry_at_ms, received, stored, duplicates, undecodable, reconnects, latency_ms, clock_offset_ms
     FROM collector ORDER BY source
 """
 _QUARANTINED: Final = "SELECT kind, count(*) FROM quarantine GROUP BY kind ORDER BY kind"
@@ -391,7 +391,8 @@ class SqliteStore:
 
 def _collector_entry(row: tuple[Any, ...]) -> CollectorEntry:
     source, symbols, run_id, host, pid, started_ms, heartbeat_ms, state, *rest = row
-    reason, detail, since_ms, received, stored, duplicates, undecodable, reconnects, latency_ms, clock_offset_ms = rest
+    reason, detail, since_ms, retry_at_ms, received, stored, duplicates, undecodable, reconnects, *clocks = rest
+    latency_ms, clock_offset_ms = clocks
     status = ServiceStatus(
         state=ConnectionState(state),
         reason=reason,
@@ -402,6 +403,7 @@ def _collector_entry(row: tuple[Any, ...]) -> CollectorEntry:
         undecodable=undecodable,
         reconnects=reconnects,
         since_ms=since_ms,
+        retry_at_ms=retry_at_ms,
         latency_ms=latency_ms,
         clock_offset_ms=clock_offset_ms,
     )

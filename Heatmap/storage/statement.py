@@ -45,9 +45,9 @@ INSERT_CLOCK_OFFSET: Final = """
 """
 PUT_COLLECTOR: Final = """
     INSERT OR REPLACE INTO collector
-        (source, run_id, host, pid, symbols, started_ms, heartbeat_ms, state, reason, detail, since_ms, received,
-         stored, duplicates, undecodable, reconnects, latency_ms, clock_offset_ms)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        (source, run_id, host, pid, symbols, started_ms, heartbeat_ms, state, reason, detail, since_ms, retry_at_ms,
+         received, stored, duplicates, undecodable, reconnects, latency_ms, clock_offset_ms)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 # Hops from one symbol to the next within an index: as many steps as there are symbols, not rows.
 SYMBOLS: Final = """
@@ -94,6 +94,7 @@ def collector_row(report: CollectorReport, now_ms: int) -> tuple[str | int | flo
         status.reason,
         status.detail,
         status.since_ms if status.since_ms is not None else report.started_ms,
+        status.retry_at_ms,
         status.received,
         status.stored,
         status.duplicates,

@@ -278,13 +278,14 @@ def reporting(path, state, **status):
 @pytest.mark.parametrize(
     ("lang", "headline", "sentence", "attempt"),
     [
-        ("en", "Not connected: region blocked since", "HTTP 451", "behind the exchange's"),
-        ("de", "Nicht verbunden: Region gesperrt seit", "HTTP 451", "geht gegenüber der Börse 3 s nach"),
+        ("en", "Not connected: region blocked since", "Next attempt at", "behind the exchange's"),
+        ("de", "Nicht verbunden: Region gesperrt seit", "Nächster Versuch um", "geht gegenüber der Börse 3 s nach"),
     ],
 )
 def test_status_tells_how_the_collector_is_doing_in_both_languages(tmp_path, capsys, lang, headline, sentence, attempt):
     path = tmp_path / "record.sqlite3"
-    reporting(path, ConnectionState.DOWN, reason="region", detail="x does not serve", clock_offset_ms=3000.0)
+    trouble = {"reason": "region", "detail": "x does not serve", "clock_offset_ms": 3000.0, "retry_at_ms": T}
+    reporting(path, ConnectionState.DOWN, **trouble)
     _, output = told(path, capsys, as_json=False, lang=lang)
     assert f"binance: BTCUSDT, host, pid 4711: {headline} 2026-09-21 14:13:20 UTC\n" in output.out
     for words in (sentence, attempt, "x does not serve"):
