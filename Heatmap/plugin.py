@@ -17,6 +17,7 @@ from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.events import Source
 from Heatmap.ui.bridge import OBJECT_NAME, Bridge, detach_script, page_script
 from Heatmap.ui.build_worker import BuildWorker
+from Heatmap.ui.frame_sync import FrameSync
 from Heatmap.ui.graphics import configure_graphics
 from Heatmap.ui.heatmap_tab import HeatmapTab
 from Heatmap.ui.notice import notice_of
@@ -97,6 +98,7 @@ class HeatmapPlugin(QObject):
 
         self._bridge = Bridge(time_offset_s=time_offset_s, parent=self)
         self._underlay = Underlay(view)
+        self._frame_sync = FrameSync(view, self._underlay, self)
         self._worker = BuildWorker(service.db_path, tick_size=service.tick_size, clock=clock, parent=self)
         self._presenter = HeatmapPresenter(self._underlay, self._worker, settings, symbol=symbol, parent=self)
         self._overlay = Overlay(view, self._presenter, settings, translator)
@@ -105,7 +107,8 @@ class HeatmapPlugin(QObject):
         self._problem = ("", "")
         self._statistics = MapStatistics()
 
-        self._bridge.viewportChanged.connect(self._presenter.set_viewport)
+        self._bridge.viewportChanged.connect(self._set_viewport)
+        self._bridge.timeAxisChanged.connect(self._frame_sync.set_time_axis)
         self._bridge.timeAxisChanged.connect(self._presenter.set_time_axis)
         self._bridge.surfacesChanged.connect(self._set_surfaces)
         self._bridge.attachedChanged.connect(self._page_answered)
@@ -216,6 +219,11 @@ class HeatmapPlugin(QObject):
         return self._presenter.is_current
 
     @property
+    def frame_sync(self) -> FrameSync:
+        """What keeps the heat in step with the chart, and how well that goes."""
+        return self._frame_sync
+
+    @property
     def underlay(self) -> Underlay:
         """The layer beneath the page."""
         return self._underlay
@@ -255,6 +263,7 @@ class HeatmapPlugin(QObject):
         self._unsubscribe()
         self._channel_watch.stop()
         self._performance.stop()
+        self._frame_sync.stop()
         self._presenter.stop()
         self._warmup.stop()
         self._worker.stop()
@@ -333,7 +342,7 @@ class HeatmapPlugin(QObject):
         document, would not take another colour.
         """
         self._transparency.pause()
-        self._presenter.set_viewport(None)
+        self._set_viewport(None)
         self._set_surfaces(())
         self._set_attached(attached=False)
 
@@ -344,6 +353,10 @@ class HeatmapPlugin(QObject):
             self._transparency.hold()
             self._underlay.show()
             self._set_attached(attached=True)
+
+    def _set_viewport(self, viewport: Viewport | None) -> None:
+        self._frame_sync.set_viewport(viewport)
+        self._presenter.set_viewport(viewport)
 
     def _set_surfaces(self, surfaces: tuple[Surface, ...]) -> None:
         self._surfaces = surfaces
@@ -374,7 +387,7 @@ class HeatmapPlugin(QObject):
             self._page.runJavaScript(detach_script())
             self._transparency.give_back()
             self._underlay.hide()
-            self._presenter.set_viewport(None)
+            self._set_viewport(None)
             self._set_attached(attached=False)
         self._show_notice()
 

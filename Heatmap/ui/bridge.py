@@ -14,6 +14,7 @@ from PyQt6.QtWebChannel import QWebChannel  # noqa: F401
 
 from Heatmap.errors import BridgeError
 from Heatmap.resources import JAVASCRIPT, read_text
+from Heatmap.ui.frame_stamp import StampPlace
 from Heatmap.ui.surface import Surface
 from Heatmap.ui.viewport import BarSegment, PriceScaleMode, TimeAxis, Viewport
 
@@ -23,6 +24,7 @@ OBJECT_NAME = "liquidationHeatmap"
 PAGE_SCRIPTS = (
     "channel_port.js",
     "time_segments.js",
+    "frame_stamp.js",
     "viewport_reporter.js",
     "page_background.js",
     "plugin_page.js",
@@ -44,6 +46,7 @@ MIN_LOG_PRICE = 1e-12
 MIN_PRICE_SPAN = 1e-13
 
 _Pixels = Annotated[float, Meta(ge=-MAX_PIXELS, le=MAX_PIXELS)]
+_DevicePixels = Annotated[int, Meta(ge=-3_200_000, le=3_200_000)]
 _Ratio = Annotated[float, Meta(ge=0.1, le=32)]
 _Byte = Annotated[int, Meta(ge=0, le=255)]
 _Logical = Annotated[float, Meta(ge=-1e9, le=1e9)]
@@ -62,6 +65,8 @@ class _ViewportMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mode: Annotated[int, Meta(ge=0, le=3)]
     ratio: _Ratio
     frame: Annotated[int, Meta(ge=0)]
+    # left, top, size of a cell in device pixels; absent where the chart has no room for a stamp
+    stamp: tuple[_DevicePixels, _DevicePixels, Annotated[int, Meta(ge=1, le=64)]] | None = None
 
 
 class _BarsMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -123,6 +128,7 @@ def parse_viewport(text: str) -> Viewport:
         price_bottom=message.price_bottom,
         mode=PriceScaleMode(message.mode),
         frame=message.frame,
+        stamp=StampPlace(*message.stamp) if message.stamp is not None else None,
     )
 
 

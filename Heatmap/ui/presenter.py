@@ -109,12 +109,11 @@ class HeatmapPresenter(QObject):
         self._ask()
 
     def set_viewport(self, viewport: Viewport | None) -> None:
-        """Follow the chart: move the image at once, ask for a better one soon; None: show no heat until it tells."""
+        """Ask soon for an image that fits the chart's range; None: there is none."""
         if viewport is None:
             self._lose_viewport()
             return
         self._viewport = viewport
-        self._underlay.set_viewport(viewport)
         self.placeChanged.emit(viewport)
         size_px = (viewport.width_px, viewport.height_px)
         if self._size_px is not None and size_px != self._size_px:
@@ -126,7 +125,6 @@ class HeatmapPresenter(QObject):
     def set_time_axis(self, axis: TimeAxis | None) -> None:
         """Take the series' bars."""
         self._axis = axis
-        self._underlay.set_time_axis(axis)
         if not self._moved.isActive():
             self._moved.start()
 
@@ -158,7 +156,6 @@ class HeatmapPresenter(QObject):
 
     def _lose_viewport(self) -> None:
         self._viewport = None
-        self._underlay.set_viewport(None)
         self.placeChanged.emit(None)
         self._ask()
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from PyQt6.QtWebEngineWidgets import QWebEngineView
 
     from Heatmap.aggregation import HeatmapImage
-    from Heatmap.ui.viewport import TimeAxis, Viewport
+    from Heatmap.ui.frame_follower import Frame
 
 log = logging.getLogger(__name__)
 
@@ -80,8 +80,7 @@ class Underlay(QOpenGLWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._view = view
-        self._viewport: Viewport | None = None
-        self._axis: TimeAxis | None = None
+        self._frame: Frame | None = None
         self._image: HeatmapImage | None = None
         self._image_is_new = False
         self._background: Rgb = (1.0, 1.0, 1.0)
@@ -109,14 +108,14 @@ class Underlay(QOpenGLWidget):
             return ""
         return f"{self._gl.info['GL_RENDERER']}, OpenGL {self._gl.version_code / 100:.1f}"
 
-    def set_viewport(self, viewport: Viewport | None) -> None:
-        """Move the heat to where the chart is now; None: it is nowhere."""
-        self._viewport = viewport
-        self.update()
+    @property
+    def frame(self) -> Frame | None:
+        """Return the frame of the chart that is painted for."""
+        return self._frame
 
-    def set_time_axis(self, axis: TimeAxis | None) -> None:
-        """Take the series' bars; without any there is no place for heat."""
-        self._axis = axis
+    def set_frame(self, frame: Frame | None) -> None:
+        """Move the heat to where the chart is in this frame; None: it is nowhere."""
+        self._frame = frame
         self.update()
 
     def set_image(self, image: HeatmapImage | None) -> None:
@@ -176,8 +175,9 @@ class Underlay(QOpenGLWidget):
         target = self._gl.detect_framebuffer(self.defaultFramebufferObject())
         target.use()
         self._paint_background(target)
-        if self._image is not None and self._viewport is not None and self._axis is not None:
-            self._paint_heat(self._gl, target, self._image, strip_mesh(self._viewport, self._axis, self._image.spec))
+        frame = self._frame
+        if self._image is not None and frame is not None and frame.axis is not None:
+            self._paint_heat(self._gl, target, self._image, strip_mesh(frame.viewport, frame.axis, self._image.spec))
         self.framePainted.emit()
 
     def _paint_background(self, target: moderngl.Framebuffer) -> None:

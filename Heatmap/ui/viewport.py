@@ -11,6 +11,10 @@ import math
 from bisect import bisect_right
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from Heatmap.ui.frame_stamp import StampPlace
 
 
 class PriceScaleMode(IntEnum):
@@ -125,6 +129,8 @@ class Viewport:
         See `PriceScaleMode`; all but `LOGARITHMIC` are linear in price.
     frame
         The page's running frame number.
+    stamp
+        Where the page painted that number into the frame, None if it had no room for it.
     """
 
     left_px: float
@@ -140,6 +146,7 @@ class Viewport:
     price_bottom: float
     mode: PriceScaleMode = PriceScaleMode.NORMAL
     frame: int = 0
+    stamp: StampPlace | None = None
 
     @property
     def bar_spacing_px(self) -> float:

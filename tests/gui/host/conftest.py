@@ -301,6 +301,16 @@ def host_bars():
 
 
 @pytest.fixture
+def host_liquidation():
+    """Give the function that makes a liquidation at a bar's second and a price."""
+
+    def make(*, bar: int, second: float, price: float, usd: float = 5e6) -> LiquidationEvent:
+        return liquidation(FIRST_BAR_MS + bar * MINUTE_MS + round(second * 1000), price, usd)
+
+    return make
+
+
+@pytest.fixture
 def open_host(qtbot, tmp_path, monkeypatch):
     """Give a context manager that runs a host program for the length of a ``with`` block.
 

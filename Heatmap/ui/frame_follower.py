@@ -1,0 +1,158 @@
+"""Which report of the page belongs to the frame that is on its way to the screen. Pure: no Qt, no GL.
+
+Reports come over the channel, some frames ahead of the picture they describe. The stamp in the picture tells which one
+is due. Without readable stamps the newest report has to serve, and that is told.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from Heatmap.ui.frame_stamp import NUMBERS
+
+if TYPE_CHECKING:
+    from Heatmap.ui.frame_stamp import StampPlace
+    from Heatmap.ui.viewport import TimeAxis, Viewport
+
+KEPT_FRAMES: Final = 240
+"""Reports that are remembered: four seconds at 60 frames/s."""
+
+PATIENCE_FRAMES: Final = 20
+"""After so many frames in a row without a stamp the newest report is followed, and that is said."""
+
+MAX_PLACES: Final = 4
+"""A resize moves the stamp in every frame, and the picture is a few frames late."""
+
+
+class SyncMode(StrEnum):
+    """How the heat is kept in step with the chart."""
+
+    WAITING = "waiting"
+    STAMP = "stamp"
+    MESSAGE = "message"
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What the chart shows in one frame.
+
+    Attributes
+    ----------
+    viewport
+        The visible range, with the frame's number.
+    axis
+        The bars as of that frame; None if the series has none.
+    """
+
+    viewport: Viewport
+    axis: TimeAxis | None
+
+
+@dataclass(slots=True)
+class SyncCounts:
+    """What happened to the frames so far.
+
+    Attributes
+    ----------
+    exact
+        Frames painted with their own report.
+    late
+        Frames whose report came after them, and were painted with it then.
+    unread
+        Frames without a readable stamp.
+    """
+
+    exact: int = 0
+    late: int = 0
+    unread: int = 0
+
+
+class FrameFollower:
+    """Pairs stamps with reports.
+
+    Each method returns the frame to show now if it is another one than before, else None.
+    """
+
+    def __init__(self) -> None:
+        self._frames: OrderedDict[int, Frame] = OrderedDict()
+        self._shown: Frame | None = None
+        self._mode = SyncMode.WAITING
+        self._due: int | None = None
+        self._failures = 0
+        self._reports_since_picture = 0
+        self.counts = SyncCounts()
+
+    @property
+    def mode(self) -> SyncMode:
+        """Return how the heat is kept in step at present."""
+        return self._mode
+
+    @property
+    def shown(self) -> Frame | None:
+        """Return the frame to show."""
+        return self._shown
+
+    def places(self) -> list[StampPlace]:
+        """Return where the stamp of the coming picture may be, the most likely place first."""
+        found: dict[StampPlace, None] = {}
+        for frame in reversed(self._frames.values()):
+            place = frame.viewport.stamp
+            if place is not None:
+                found[place] = None
+                if len(found) == MAX_PLACES:
+                    break
+        return list(found)
+
+    def forget(self) -> None:
+        """Show nothing until the next report: the chart is gone or out of sight."""
+        self._frames.clear()
+        self._shown = self._due = None
+        self._mode = SyncMode.WAITING
+        self._failures = self._reports_since_picture = 0
+
+    def report(self, frame: Frame) -> Frame | None:
+        """Take the page's report about a frame, usually before its picture comes."""
+        number = frame.viewport.frame % NUMBERS
+        self._frames[number] = frame
+        self._frames.move_to_end(number)
+        if len(self._frames) > KEPT_FRAMES:
+            self._frames.popitem(last=False)
+        self._reports_since_picture += 1
+        if self._mode is SyncMode.STAMP and self._reports_since_picture > PATIENCE_FRAMES:
+            self._mode = SyncMode.MESSAGE  # no pictures come this way any more
+        if number == self._due:
+            self._due = None
+            self.counts.late += 1
+            return self._show(frame)
+        return None if self._mode is SyncMode.STAMP else self._show(frame)
+
+    def picture(self, number: int | None) -> Frame | None:
+        """Take the stamp of the picture that is about to be composed; None if it could not be read."""
+        self._reports_since_picture = 0
+        if not self._frames:  # nothing was reported, so nothing is stamped
+            return None
+        newest = next(reversed(self._frames.values()))
+        if number is not None and number in self._frames:
+            self._failures = 0
+            self._due = None
+            self._mode = SyncMode.STAMP
+            self.counts.exact += 1
+            return self._show(self._frames[number])
+        self._failures += 1
+        if self._failures >= PATIENCE_FRAMES:
+            self._mode = SyncMode.MESSAGE
+        if number is not None:
+            # Its report is still on the way. The one before is nearer to the truth than a later one.
+            self._due = number
+            return None if self._mode is SyncMode.STAMP else self._show(newest)
+        self.counts.unread += 1
+        return self._show(newest)
+
+    def _show(self, frame: Frame) -> Frame | None:
+        if frame is self._shown:
+            return None
+        self._shown = frame
+        return frame
