@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from Heatmap.ui.frame_stamp import NUMBERS
@@ -23,8 +24,8 @@ KEPT_FRAMES: Final = 240
 PATIENCE_FRAMES: Final = 20
 """After so many frames in a row without a stamp the newest report is followed, and that is said."""
 
-MAX_PLACES: Final = 4
-"""A resize moves the stamp in every frame, and the picture is a few frames late."""
+MAX_PLACES: Final = 6
+"""A resize moves stamps in every frame, and the picture is a few frames late."""
 
 
 class SyncMode(StrEnum):
@@ -81,6 +82,7 @@ class FrameFollower:
         self._shown: Frame | None = None
         self._mode = SyncMode.WAITING
         self._due: int | None = None
+        self._lag = 0
         self._failures = 0
         self._reports_since_picture = 0
         self.counts = SyncCounts()
@@ -99,12 +101,11 @@ class FrameFollower:
         """Return where the stamp of the coming picture may be, the most likely place first."""
         found: dict[StampPlace, None] = {}
         for frame in reversed(self._frames.values()):
-            place = frame.viewport.stamp
-            if place is not None:
+            for place in frame.viewport.stamps:
                 found[place] = None
-                if len(found) == MAX_PLACES:
-                    break
-        return list(found)
+            if len(found) >= MAX_PLACES:
+                break
+        return list(found)[:MAX_PLACES]
 
     def forget(self) -> None:
         """Show nothing until the next report: the chart is gone or out of sight."""
@@ -134,9 +135,9 @@ class FrameFollower:
         self._reports_since_picture = 0
         if not self._frames:  # nothing was reported, so nothing is stamped
             return None
-        newest = next(reversed(self._frames.values()))
         if number is not None and number in self._frames:
             self._failures = 0
+            self._lag = self._reports_after(number)
             self._due = None
             self._mode = SyncMode.STAMP
             self.counts.exact += 1
@@ -147,9 +148,19 @@ class FrameFollower:
         if number is not None:
             # Its report is still on the way. The one before is nearer to the truth than a later one.
             self._due = number
-            return None if self._mode is SyncMode.STAMP else self._show(newest)
+            return None if self._mode is SyncMode.STAMP else self._show(self._lagging(0))
         self.counts.unread += 1
-        return self._show(newest)
+        # Pictures keep their distance to the reports: the best guess until a stamp can be read again.
+        return self._show(self._lagging(self._lag if self._mode is SyncMode.STAMP else 0))
+
+    def _reports_after(self, number: int) -> int:
+        """Return how many reports came after the one with this number, which is among the last few."""
+        return next(count for count, known in enumerate(reversed(self._frames)) if known == number)
+
+    def _lagging(self, lag: int) -> Frame:
+        """Return the report that came so many before the newest."""
+        recent = list(islice(reversed(self._frames.values()), lag + 1))
+        return recent[-1]
 
     def _show(self, frame: Frame) -> Frame | None:
         if frame is self._shown:

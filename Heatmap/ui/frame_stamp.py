@@ -24,7 +24,7 @@ _BEGIN: Final = 0xFF  # so that an empty strip is no number
 
 @dataclass(frozen=True, slots=True)
 class StampPlace:
-    """Where the page painted a stamp.
+    """Where the page painted a row of stamps, all of the same number.
 
     Attributes
     ----------
@@ -32,16 +32,19 @@ class StampPlace:
         Upper left corner in device pixels of the page, which begins where the view does.
     cell_px
         Width and height of one bit's cell in device pixels.
+    copies
+        Number of stamps side by side.
     """
 
     left_px: int
     top_px: int
     cell_px: int
+    copies: int = 1
 
     @property
     def width_px(self) -> int:
-        """Return the width of all cells in device pixels."""
-        return self.cell_px * CELLS
+        """Return the width of all stamps in device pixels."""
+        return self.cell_px * CELLS * self.copies
 
     @property
     def middle_px(self) -> int:
@@ -66,8 +69,26 @@ def stamp_bits(number: int) -> tuple[int, ...]:
     return tuple(word >> bit & 1 for bit in range(CELLS))
 
 
+def read_copies(alphas: bytes, copies: int) -> int | None:
+    """Return the number of the first of several stamps side by side that can be read, None if none can.
+
+    Parameters
+    ----------
+    alphas
+        Alpha of one row of device pixels through all of them, 0 to 255 each.
+    copies
+        How many there are.
+    """
+    width = len(alphas) // copies
+    for begin in range(0, width * copies, width):
+        number = read_stamp(alphas[begin : begin + width])
+        if number is not None:
+            return number
+    return None
+
+
 def read_stamp(alphas: bytes) -> int | None:
-    """Return the number in a strip, or None if it holds none.
+    """Return the number in one stamp, or None if it holds none.
 
     Parameters
     ----------

@@ -10,7 +10,7 @@ import ctypes
 from typing import TYPE_CHECKING, Any, Final, SupportsInt
 
 from Heatmap.errors import GraphicsError
-from Heatmap.ui.frame_stamp import read_stamp
+from Heatmap.ui.frame_stamp import read_copies
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -84,7 +84,8 @@ class StampReader:
             return None
         for place in inside:
             # OpenGL counts rows from the bottom.
-            number = read_stamp(self._alphas(place.left_px, height_px - 1 - place.middle_px, place.width_px))
+            alphas = self._alphas(place.left_px, height_px - 1 - place.middle_px, place.width_px)
+            number = read_copies(alphas, place.copies)
             if number is not None:
                 return number
         return None

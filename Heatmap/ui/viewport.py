@@ -129,8 +129,8 @@ class Viewport:
         See `PriceScaleMode`; all but `LOGARITHMIC` are linear in price.
     frame
         The page's running frame number.
-    stamp
-        Where the page painted that number into the frame, None if it had no room for it.
+    stamps
+        Where the page painted that number into the frame; none if it had no room for it.
     """
 
     left_px: float
@@ -146,7 +146,7 @@ class Viewport:
     price_bottom: float
     mode: PriceScaleMode = PriceScaleMode.NORMAL
     frame: int = 0
-    stamp: StampPlace | None = None
+    stamps: tuple[StampPlace, ...] = ()
 
     @property
     def bar_spacing_px(self) -> float:

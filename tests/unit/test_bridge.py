@@ -30,6 +30,7 @@ GOOD = {
     "mode": 1,
     "ratio": 1.5,
     "frame": 7,
+    "stamps": [[0, 0, 2, 4], [848, 498, 2, 1]],
 }
 
 
@@ -53,6 +54,11 @@ def test_a_viewport_is_read():
         {"mode": 4},
         {"ratio": 0},
         {"frame": -1},
+        {"stamps": [[0, 0, 2]]},
+        {"stamps": [[0, 0, 0, 1]]},
+        {"stamps": [[0, 0, 2, 99]]},
+        {"stamps": [[0, 0, 2, 1]] * 5},
+        {"stamps": [[1e9, 0, 2, 1]]},
         {"extra": 1},
     ],
 )

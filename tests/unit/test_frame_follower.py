@@ -13,7 +13,7 @@ from Heatmap.ui.viewport import Viewport
 PLACE = StampPlace(800, 490, 2)
 
 
-def frame(number: int, place: StampPlace | None = PLACE) -> Frame:
+def frame(number: int, *places: StampPlace) -> Frame:
     viewport = Viewport(
         left_px=0,
         top_px=0,
@@ -27,7 +27,7 @@ def frame(number: int, place: StampPlace | None = PLACE) -> Frame:
         price_top=108,
         price_bottom=92,
         frame=number,
-        stamp=place,
+        stamps=places or (PLACE,),
     )
     return Frame(viewport, None)
 
@@ -68,13 +68,17 @@ def test_a_picture_before_its_report_is_put_right_when_that_comes(follower):
     assert follower.mode is SyncMode.STAMP
 
 
-def test_an_unreadable_picture_takes_the_newest_report(follower):
-    follower.report(frame(2))
-    newest = frame(3)
-    follower.report(newest)
-    assert follower.picture(None) is newest
+def test_an_unreadable_picture_is_taken_to_be_as_late_as_the_last_one(follower):
+    frames = [frame(number) for number in range(2, 10)]
+    for each in frames[:4]:
+        follower.report(each)
+    assert follower.picture(3) is frames[1], "two reports are ahead of it"
+    follower.report(frames[4])
+    assert follower.picture(None) is frames[2]
+    follower.report(frames[5])
+    assert follower.picture(None) is frames[3]
     assert follower.mode is SyncMode.STAMP
-    assert follower.counts.unread == 1
+    assert follower.counts.unread == 2
 
 
 def test_without_stamps_messages_are_followed_and_a_stamp_ends_that(follower):
@@ -112,12 +116,12 @@ def test_a_lost_chart_leaves_nothing_behind(follower):
 
 def test_the_stamp_is_looked_for_where_it_was_lately():
     follower = FrameFollower()
-    for number in range(9):
-        follower.report(frame(number, StampPlace(800 + number // 2, 490, 2)))
-    assert [place.left_px for place in follower.places()] == [804, 803, 802, 801]
+    edge = StampPlace(0, 0, 2, 4)
+    for number in range(20):
+        follower.report(frame(number, edge, StampPlace(800 + number // 2, 490, 2)))
+    assert follower.places()[0] == edge
+    assert [place.left_px for place in follower.places()[1:]] == [809, 808, 807, 806, 805]
     assert len(follower.places()) == MAX_PLACES
-    follower.report(frame(99, None))
-    assert follower.places()[0].left_px == 804
 
 
 @given(st.lists(st.integers(0, 6), min_size=1, max_size=400), st.integers(0, 2 * NUMBERS))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from Heatmap.ui.frame_stamp import ALPHA, CELLS, NUMBERS, StampPlace, check_bits, read_stamp, stamp_bits
+from Heatmap.ui.frame_stamp import ALPHA, CELLS, NUMBERS, StampPlace, check_bits, read_copies, read_stamp, stamp_bits
 
 
 def strip(number: int, cell_px: int = 2) -> bytearray:
@@ -72,3 +72,16 @@ def test_the_row_that_is_read_goes_through_the_cells_middle():
     place = StampPlace(left_px=10, top_px=100, cell_px=4)
     assert place.middle_px == 102
     assert place.width_px == 96
+    assert StampPlace(left_px=10, top_px=100, cell_px=4, copies=3).width_px == 288
+
+
+@given(st.integers(0, NUMBERS - 1), st.integers(0, 3), st.integers(1, 3))
+def test_one_readable_copy_is_enough(number, whole, cell_px):
+    """A grid line crosses all the others."""
+    strips = [strip(number, cell_px) for _ in range(4)]
+    for at, each in enumerate(strips):
+        if at != whole:
+            each[5 * cell_px : 6 * cell_px] = bytes([26] * cell_px)
+    assert read_copies(b"".join(strips), 4) == number
+    strips[whole][:cell_px] = bytes([255] * cell_px)
+    assert read_copies(b"".join(strips), 4) is None

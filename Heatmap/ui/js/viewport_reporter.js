@@ -64,7 +64,7 @@ class ViewportReporter {
     if (text === this._last) return;
     this._last = text;
     message.frame = ++this._frame;
-    message.stamp = this._stamp.paint(this._frame);
+    message.stamps = this._stamp.paint(this._frame);
     this._bridge.viewport_moved(JSON.stringify(message));
   }
 }
