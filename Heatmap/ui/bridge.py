@@ -68,6 +68,7 @@ class _ViewportMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mode: Annotated[int, Meta(ge=0, le=3)]
     ratio: _Ratio
     frame: Annotated[int, Meta(ge=0)]
+    page: tuple[_DevicePixels, _DevicePixels]
     # left, top, size of a cell in device pixels, copies; none where the chart has no room for a stamp
     stamps: Annotated[list[tuple[_DevicePixels, _DevicePixels, _Cell, _Copies]], Meta(max_length=MAX_STAMPS)]
 
@@ -131,6 +132,7 @@ def parse_viewport(text: str) -> Viewport:
         price_bottom=message.price_bottom,
         mode=PriceScaleMode(message.mode),
         frame=message.frame,
+        page_px=message.page,
         stamps=tuple(StampPlace(*stamp) for stamp in message.stamps),
     )
 

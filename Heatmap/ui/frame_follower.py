@@ -130,8 +130,16 @@ class FrameFollower:
             return self._show(frame)
         return None if self._mode is SyncMode.STAMP else self._show(frame)
 
-    def picture(self, number: int | None) -> Frame | None:
-        """Take the stamp of the picture that is about to be composed; None if it could not be read."""
+    def picture(self, number: int | None, size_px: tuple[int, int]) -> Frame | None:
+        """Take the stamp of the picture that is about to be composed.
+
+        Parameters
+        ----------
+        number
+            What was read; None if nothing could be.
+        size_px
+            Width and height of the picture in device pixels.
+        """
         self._reports_since_picture = 0
         if not self._frames:  # nothing was reported, so nothing is stamped
             return None
@@ -145,22 +153,29 @@ class FrameFollower:
         self._failures += 1
         if self._failures >= PATIENCE_FRAMES:
             self._mode = SyncMode.MESSAGE
-        if number is not None:
-            # Its report is still on the way. The one before is nearer to the truth than a later one.
-            self._due = number
-            return None if self._mode is SyncMode.STAMP else self._show(self._lagging(0))
-        self.counts.unread += 1
-        # Pictures keep their distance to the reports: the best guess until a stamp can be read again.
-        return self._show(self._lagging(self._lag if self._mode is SyncMode.STAMP else 0))
+        if number is None:
+            self.counts.unread += 1
+        self._due = number
+        if self._mode is not SyncMode.STAMP:
+            return self._show(self._before_newest(0))
+        # Its report is still on the way: the newest is the nearest. Or the stamp is hidden, and pictures keep their
+        # distance to the reports.
+        guess = self._before_newest(0 if number is not None else self._lag)
+        if guess.viewport.page_px == size_px:
+            return self._show(guess)
+        # While the window is resized, Qt asks for pictures out of turn.
+        for frame in reversed(self._frames.values()):
+            if frame.viewport.page_px == size_px:
+                return self._show(frame)
+        return self._show(Frame(guess.viewport.resized(size_px), guess.axis))
 
     def _reports_after(self, number: int) -> int:
         """Return how many reports came after the one with this number, which is among the last few."""
         return next(count for count, known in enumerate(reversed(self._frames)) if known == number)
 
-    def _lagging(self, lag: int) -> Frame:
+    def _before_newest(self, count: int) -> Frame:
         """Return the report that came so many before the newest."""
-        recent = list(islice(reversed(self._frames.values()), lag + 1))
-        return recent[-1]
+        return list(islice(reversed(self._frames.values()), count + 1))[-1]
 
     def _show(self, frame: Frame) -> Frame | None:
         if frame is self._shown:

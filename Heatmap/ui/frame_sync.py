@@ -123,17 +123,19 @@ class FrameSync(QObject):
 
     def _picture_painted(self) -> None:
         before = self.mode
-        places = self._follower.places()
-        begun_s = time.perf_counter()
-        number = self._read(places) if places else None
-        self.last_read_s = time.perf_counter() - begun_s
-        self._show(self._follower.picture(number))
-        self._tell(before)
-
-    def _read(self, places: list[StampPlace]) -> int | None:
         window, widget = self._window, self._widget
         if window is None or widget is None:
-            return None
+            return
+        scale = widget.devicePixelRatioF()
+        size_px = round(widget.width() * scale), round(widget.height() * scale)
+        places = self._follower.places()
+        begun_s = time.perf_counter()
+        number = self._read(window, places, size_px) if places else None
+        self.last_read_s = time.perf_counter() - begun_s
+        self._show(self._follower.picture(number, size_px))
+        self._tell(before)
+
+    def _read(self, window: QQuickWindow, places: list[StampPlace], size_px: tuple[int, int]) -> int | None:
         interface = window.rendererInterface()
         if interface is None or interface.graphicsApi() != QSGRendererInterface.GraphicsApi.OpenGL:
             self._obstacle = "the page is not painted with OpenGL"
@@ -142,12 +144,7 @@ class FrameSync(QObject):
         window.beginExternalCommands()
         try:
             reader = self._reader_for(QOpenGLContext.currentContext())
-            if reader is None:
-                return None
-            scale = widget.devicePixelRatioF()
-            return reader.read(
-                places, width_px=round(widget.width() * scale), height_px=round(widget.height() * scale)
-            )
+            return reader.read(places, size_px) if reader is not None else None
         finally:
             window.endExternalCommands()
 

@@ -65,16 +65,17 @@ class StampReader:
     def __init__(self, context: QOpenGLContext) -> None:
         self._call = {name: _function(context, name) for name in _FUNCTIONS}
 
-    def read(self, places: Sequence[StampPlace], *, width_px: int, height_px: int) -> int | None:
+    def read(self, places: Sequence[StampPlace], size_px: tuple[int, int]) -> int | None:
         """Return the number stamped at the first of several places that holds one; None if none does.
 
         Parameters
         ----------
         places
             Where to look; what does not lie within the frame buffer is passed over.
-        width_px, height_px
-            Size of the frame buffer in device pixels.
+        size_px
+            Width and height of the frame buffer in device pixels.
         """
+        width_px, height_px = size_px
         inside = [
             place
             for place in places

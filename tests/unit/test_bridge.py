@@ -30,6 +30,7 @@ GOOD = {
     "mode": 1,
     "ratio": 1.5,
     "frame": 7,
+    "page": [960, 540],
     "stamps": [[0, 0, 2, 4], [848, 498, 2, 1]],
 }
 
@@ -59,6 +60,7 @@ def test_a_viewport_is_read():
         {"stamps": [[0, 0, 2, 99]]},
         {"stamps": [[0, 0, 2, 1]] * 5},
         {"stamps": [[1e9, 0, 2, 1]]},
+        {"page": [960]},
         {"extra": 1},
     ],
 )

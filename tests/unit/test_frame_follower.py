@@ -10,10 +10,11 @@ from Heatmap.ui.frame_follower import KEPT_FRAMES, MAX_PLACES, PATIENCE_FRAMES, 
 from Heatmap.ui.frame_stamp import NUMBERS, StampPlace
 from Heatmap.ui.viewport import Viewport
 
+PAGE = (900, 500)
 PLACE = StampPlace(800, 490, 2)
 
 
-def frame(number: int, *places: StampPlace) -> Frame:
+def frame(number: int, *places: StampPlace, page: tuple[int, int] = PAGE) -> Frame:
     viewport = Viewport(
         left_px=0,
         top_px=0,
@@ -28,6 +29,7 @@ def frame(number: int, *places: StampPlace) -> Frame:
         price_bottom=92,
         frame=number,
         stamps=places or (PLACE,),
+        page_px=page,
     )
     return Frame(viewport, None)
 
@@ -37,7 +39,7 @@ def follower() -> FrameFollower:
     """Give one that is in step with frame 1."""
     follower = FrameFollower()
     follower.report(frame(1))
-    follower.picture(1)
+    follower.picture(1, PAGE)
     return follower
 
 
@@ -52,15 +54,15 @@ def test_a_report_waits_for_its_picture(follower):
     assert follower.mode is SyncMode.STAMP
     frames = [frame(number) for number in range(2, 6)]
     assert [follower.report(each) for each in frames] == [None] * 4
-    assert follower.picture(3) is frames[1]
-    assert follower.picture(3) is None, "the same picture again changes nothing"
-    assert follower.picture(5) is frames[3]
+    assert follower.picture(3, PAGE) is frames[1]
+    assert follower.picture(3, PAGE) is None, "the same picture again changes nothing"
+    assert follower.picture(5, PAGE) is frames[3]
     assert follower.counts.exact == 4
     assert follower.counts.late == follower.counts.unread == 0
 
 
 def test_a_picture_before_its_report_is_put_right_when_that_comes(follower):
-    assert follower.picture(2) is None
+    assert follower.picture(2, PAGE) is None
     assert follower.shown.viewport.frame == 1
     late = frame(2)
     assert follower.report(late) is late
@@ -68,33 +70,51 @@ def test_a_picture_before_its_report_is_put_right_when_that_comes(follower):
     assert follower.mode is SyncMode.STAMP
 
 
+def test_a_picture_of_another_size_before_its_report_is_foreseen(follower):
+    """Lightweight Charts keeps the right edge, the distance of bars, and the prices at the edges."""
+    shown = follower.picture(2, (1000, 520)).viewport
+    assert (shown.width_px, shown.height_px) == (1000, 490)
+    assert shown.bar_spacing_px == frame(1).viewport.bar_spacing_px
+    assert shown.logical(1000) == pytest.approx(frame(1).viewport.logical(900))
+    assert (shown.price_top, shown.price_bottom) == (108, 92)
+    late = frame(2, page=(1000, 520))
+    assert follower.report(late) is late
+
+
+def test_an_unreadable_picture_of_a_known_size_is_that_one(follower):
+    larger = frame(2, page=(1000, 520))
+    follower.report(larger)
+    follower.report(frame(3, page=(1020, 530)))
+    assert follower.picture(None, (1000, 520)) is larger
+
+
 def test_an_unreadable_picture_is_taken_to_be_as_late_as_the_last_one(follower):
     frames = [frame(number) for number in range(2, 10)]
     for each in frames[:4]:
         follower.report(each)
-    assert follower.picture(3) is frames[1], "two reports are ahead of it"
+    assert follower.picture(3, PAGE) is frames[1], "two reports are ahead of it"
     follower.report(frames[4])
-    assert follower.picture(None) is frames[2]
+    assert follower.picture(None, PAGE) is frames[2]
     follower.report(frames[5])
-    assert follower.picture(None) is frames[3]
+    assert follower.picture(None, PAGE) is frames[3]
     assert follower.mode is SyncMode.STAMP
     assert follower.counts.unread == 2
 
 
 def test_without_stamps_messages_are_followed_and_a_stamp_ends_that(follower):
     for _ in range(PATIENCE_FRAMES):
-        follower.picture(None)
+        follower.picture(None, PAGE)
     assert follower.mode is SyncMode.MESSAGE
     newest = frame(2)
     assert follower.report(newest) is newest
-    follower.picture(2)
+    follower.picture(2, PAGE)
     assert follower.mode is SyncMode.STAMP
     assert follower.report(frame(3)) is None
 
 
 def test_stamps_that_nobody_reported_are_no_stamps(follower):
     for number in range(500, 500 + PATIENCE_FRAMES):
-        follower.picture(number)
+        follower.picture(number, PAGE)
     assert follower.mode is SyncMode.MESSAGE
 
 
@@ -109,7 +129,7 @@ def test_a_lost_chart_leaves_nothing_behind(follower):
     follower.forget()
     assert follower.shown is None
     assert follower.mode is SyncMode.WAITING
-    assert follower.picture(1) is None, "the old frame is still on the screen"
+    assert follower.picture(1, PAGE) is None, "the old frame is still on the screen"
     assert follower.places() == []
     assert follower.counts.unread == 0
 
@@ -129,13 +149,13 @@ def test_what_is_shown_is_always_what_is_stamped_however_late_the_pictures_are(l
     """Frame by frame, also where the numbers begin again; a picture is at most six frames late, and may repeat."""
     follower = FrameFollower()
     follower.report(frame(first))
-    follower.picture(first % NUMBERS)
+    follower.picture(first % NUMBERS, PAGE)
     newest = drawn = first
     for lag in lags:
         newest += 1
         follower.report(frame(newest))
         drawn = max(drawn, newest - lag)
-        follower.picture(drawn % NUMBERS)
+        follower.picture(drawn % NUMBERS, PAGE)
         assert follower.shown.viewport.frame == drawn
     assert follower.mode is SyncMode.STAMP
     assert follower.counts.late == 0
@@ -145,5 +165,5 @@ def test_memory_has_an_end():
     follower = FrameFollower()
     for number in range(10 * KEPT_FRAMES):
         follower.report(frame(number))
-        follower.picture(number % NUMBERS)
+        follower.picture(number % NUMBERS, PAGE)
     assert len(follower._frames) == KEPT_FRAMES

@@ -59,6 +59,7 @@ class ViewportReporter {
       price_top: priceTop, price_bottom: priceBottom,
       mode: this._series.priceScale().options().mode,
       ratio: window.devicePixelRatio,
+      page: [Math.round(innerWidth * devicePixelRatio), Math.round(innerHeight * devicePixelRatio)],
     };
     const text = JSON.stringify([message, sent]);
     if (text === this._last) return;
