@@ -27,6 +27,9 @@ PATIENCE_FRAMES: Final = 20
 MAX_PLACES: Final = 6
 """A resize moves stamps in every frame, and the picture is a few frames late."""
 
+RECENT_FRAMES: Final = 8
+"""A picture is no more than so many reports late."""
+
 
 class SyncMode(StrEnum):
     """How the heat is kept in step with the chart."""
@@ -164,7 +167,7 @@ class FrameFollower:
         if guess.viewport.page_px == size_px:
             return self._show(guess)
         # While the window is resized, Qt asks for pictures out of turn.
-        for frame in reversed(self._frames.values()):
+        for frame in islice(reversed(self._frames.values()), RECENT_FRAMES):
             if frame.viewport.page_px == size_px:
                 return self._show(frame)
         return self._show(Frame(guess.viewport.resized(size_px), guess.axis))
