@@ -210,10 +210,3 @@ class Viewport:
     def price_high(self) -> float:
         """Return the upper end of the visible prices."""
         return max(self.price_top, self.price_bottom)
-
-    def visible_time_ms(self, axis: TimeAxis) -> tuple[int, int]:
-        """Return the time at the pane's left and right edge, ms since the epoch, UTC."""
-        return (
-            math.floor(axis.time_ms(self.logical(0.0))),
-            math.ceil(axis.time_ms(self.logical(self.width_px))),
-        )
