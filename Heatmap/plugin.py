@@ -49,7 +49,7 @@ log = logging.getLogger(__name__)
 
 SETTINGS_ORGANIZATION = "Heatmap"
 SETTINGS_APPLICATION = "Heatmap"
-CHANNEL_WATCH_MS = 250
+WATCH_MS = 250
 
 _numbers = itertools.count(1)
 # Keeps each plugin alive until it is detached or its view is gone: a host need not hold it.
@@ -120,9 +120,9 @@ class HeatmapPlugin(QObject):
         translator.languageChanged.connect(self._show_notice)
         self._unsubscribe: Callable[[], None] = service.subscribe(self._worker.data_changed)
 
-        self._channel_watch = QTimer(self)
-        self._channel_watch.setInterval(CHANNEL_WATCH_MS)
-        self._channel_watch.timeout.connect(self._watch_channel)
+        self._watch_timer = QTimer(self)
+        self._watch_timer.setInterval(WATCH_MS)
+        self._watch_timer.timeout.connect(self._watch)
 
         self._warmup = KernelWarmup(self._worker.use_numba, lambda report: log.info("kernels: %s", report))
         self._join_page()
@@ -261,7 +261,7 @@ class HeatmapPlugin(QObject):
         self._detached = True
         _attached.discard(self)
         self._unsubscribe()
-        self._channel_watch.stop()
+        self._watch_timer.stop()
         self._performance.stop()
         self._frame_sync.stop()
         self._presenter.stop()
@@ -285,7 +285,7 @@ class HeatmapPlugin(QObject):
         page.loadFinished.connect(self._page_loaded)
         page.loadStarted.connect(self._page_starts)
         self._view.destroyed.connect(self._view_destroyed)
-        self._channel_watch.start()
+        self._watch_timer.start()
         if not page.isLoading() and not page.url().isEmpty():
             page.runJavaScript(self._script)
 
@@ -311,8 +311,12 @@ class HeatmapPlugin(QObject):
             self._own_channel.deleteLater()
         self._channel = self._own_channel = None
 
-    def _watch_channel(self) -> None:
-        """Notice a host that gives its page a channel after the heatmap came; Qt has no signal for it."""
+    def _watch(self) -> None:
+        """Notice what Qt has no signal for: a minimised window, and a channel that the page got later."""
+        if self._view_alive:
+            window = self._view.window()
+            is_minimized = window is not None and window.isMinimized()
+            self._presenter.set_seen(self._underlay.isVisible() and not is_minimized)
         if not sip.isdeleted(self._page) and self._join_channel() and not self._page.isLoading():
             self._page_loaded(ok=True)
 

@@ -108,9 +108,9 @@ class FrameSync(QObject):
         self._leave_window()
         self._widget, self._window = widget, window
         if window is not None:
-            # At once, in the middle of the page's painting: later would be a frame too late.
-            window.afterRenderPassRecording.connect(self._picture_painted, Qt.ConnectionType.DirectConnection)
-            window.sceneGraphInvalidated.connect(self._forget_reader, Qt.ConnectionType.DirectConnection)
+            # On the GUI thread, in the middle of the page's painting: later would be a frame too late.
+            window.afterRenderPassRecording.connect(self._picture_painted)
+            window.sceneGraphInvalidated.connect(self._forget_reader)
 
     def _leave_window(self) -> None:
         if self._window is not None and not sip.isdeleted(self._window):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from Heatmap.aggregation import HeatmapImage
     from Heatmap.heatmap_settings import HeatmapSettings
     from Heatmap.ui.build_worker import BuildWorker
+    from Heatmap.ui.image_change import ChangedColumns
     from Heatmap.ui.settings_model import SettingsModel
     from Heatmap.ui.underlay import Underlay
     from Heatmap.ui.viewport import TimeAxis, Viewport
@@ -68,6 +69,7 @@ class HeatmapPresenter(QObject):
         self._asked: BuildRequest | None = None
         self._served: BuildRequest | None = None
         self._dark = True
+        self._seen = True
         self._size_px: tuple[float, float] | None = None
         self._moved = QTimer(self)
         self._moved.setSingleShot(True)
@@ -78,6 +80,8 @@ class HeatmapPresenter(QObject):
         self._resized.setInterval(RESIZE_QUIET_MS)
         self._resized.timeout.connect(self._ask)
         worker.built.connect(self._take)
+        worker.gapsChanged.connect(underlay.set_gaps)
+        underlay.seenChanged.connect(self.set_seen)
         settings.changed.connect(self._apply)
         self._paint_settings(settings.value)
 
@@ -145,11 +149,23 @@ class HeatmapPresenter(QObject):
             self._dark = dark
             self._ask()
 
+    def set_seen(self, seen: bool) -> None:  # Qt's signature
+        """Take the news that the chart is on the screen; while it is not, nothing is built."""
+        if seen != self._seen:
+            self._seen = seen
+            if seen:
+                self._ask()
+            else:
+                self._worker.request(None)
+
     def stop(self) -> None:
         """Decide nothing any more: underlay and worker may be gone, at the program's end even the settings."""
         self._moved.stop()
         self._resized.stop()
         self._worker.built.disconnect(self._take)
+        if not sip.isdeleted(self._underlay):
+            self._worker.gapsChanged.disconnect(self._underlay.set_gaps)
+            self._underlay.seenChanged.disconnect(self.set_seen)
         if not sip.isdeleted(self._settings):
             self._settings.changed.disconnect(self._apply)
         self._asked = self._image = None
@@ -180,9 +196,9 @@ class HeatmapPresenter(QObject):
                 settings=settings,
                 dark=self._dark,
             )
-        self._worker.request(self._asked)
+        self._worker.request(self._asked if self._seen else None)
 
-    def _take(self, image: HeatmapImage | None, request: BuildRequest) -> None:
+    def _take(self, image: HeatmapImage | None, request: BuildRequest, changed: ChangedColumns | None) -> None:
         """Show what was built, unless it answers a question of the past."""
         if (
             self._asked is None
@@ -194,11 +210,11 @@ class HeatmapPresenter(QObject):
             return  # the view moved on; the old image serves until the next comes
         self._served = request
         if image is not self._image:
-            self._show(image)
+            self._show(image, changed)
 
-    def _show(self, image: HeatmapImage | None) -> None:
+    def _show(self, image: HeatmapImage | None, changed: ChangedColumns | None = None) -> None:
         if image is None and self._image is None:
             return
         self._image = image
-        self._underlay.set_image(image)
+        self._underlay.set_image(image, changed)
         self.imageChanged.emit(image)

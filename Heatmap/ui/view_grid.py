@@ -108,7 +108,7 @@ def grid_for_view(view: View, settings: HeatmapSettings, *, now_ms: int, tick_si
     shown_ms = view.shown_ms(first_ms, last_ms)
     if shown_ms <= 0:
         return None
-    # What has a width on the screen decides the resolution. Columns for the gaps between come on top, which nobody sees.
+    # What has a width on the screen decides the resolution. Columns for the gaps come on top, unseen.
     span_ms = max(shown_ms, math.ceil((last_ms - first_ms) / MAX_GAP_COST))
     spec = _bins(view, settings, (last_ms - span_ms, last_ms), (price_low, price_high), tick)
     if spec.rows * spec.cols * (last_ms - first_ms) / span_ms > MAX_CELLS_WITH_GAPS:

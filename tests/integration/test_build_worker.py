@@ -46,7 +46,7 @@ def worker(qtbot, db_path):
 
 def built(qtbot, worker, wanted):
     """Return the first image that satisfies a condition."""
-    with qtbot.waitSignal(worker.built, timeout=20_000, check_params_cb=lambda image, _: wanted(image)) as signal:
+    with qtbot.waitSignal(worker.built, timeout=20_000, check_params_cb=lambda image, *_: wanted(image)) as signal:
         pass
     return signal.args[0]
 

@@ -19,7 +19,7 @@ def test_what_was_painted_is_read(number, cell_px):
 
 
 def test_the_check_sum_is_the_one_of_the_standard():
-    """CRC-8 by long division: the message with its first byte inverted, eight zeros behind it, modulo x^8 + x^2 + x + 1."""
+    """CRC-8 by long division: the first byte inverted, eight zeros behind, modulo x^8 + x^2 + x + 1."""
     for message in (0x1234, 0x0000, 0xFFFF, 0x0100):
         remainder = (message ^ 0xFF00) << 8
         while remainder.bit_length() > 8:

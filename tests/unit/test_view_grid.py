@@ -116,7 +116,9 @@ def over_a_weekend(viewport_width_px: float = 980.0) -> tuple[View, TimeAxis]:
     """Return a view of bars of a minute: 200 before and 280 after a pause of 30 hours."""
     pause_ms, minute = 30 * HOUR_MS, 60_000
     first_ms = NOW_MS - pause_ms - 480 * minute
-    axis = TimeAxis((BarSegment(0, first_ms, minute, 200), BarSegment(200, first_ms + pause_ms + 200 * minute, minute, 280)))
+    axis = TimeAxis(
+        (BarSegment(0, first_ms, minute, 200), BarSegment(200, first_ms + pause_ms + 200 * minute, minute, 280))
+    )
     viewport = Viewport(
         left_px=0,
         top_px=0,
@@ -147,7 +149,9 @@ def test_a_gap_has_no_width_and_takes_no_resolution():
 
 def test_a_gap_that_is_far_longer_than_what_is_seen_makes_columns_coarser_but_not_endless():
     view, _ = over_a_weekend()
-    narrow = dataclasses.replace(view, start_ms=NOW_MS - 31 * HOUR_MS, gaps_ms=((NOW_MS - 31 * HOUR_MS + 60_000, NOW_MS - 60_000),))
+    narrow = dataclasses.replace(
+        view, start_ms=NOW_MS - 31 * HOUR_MS, gaps_ms=((NOW_MS - 31 * HOUR_MS + 60_000, NOW_MS - 60_000),)
+    )
     spec = grid(narrow, SETTINGS.replaced(window="2d"))
     assert spec.cols <= 1.4 * 4 * 860
     assert covers(spec, narrow, window_start_ms=NOW_MS - 48 * HOUR_MS, now_ms=NOW_MS)
@@ -181,6 +185,8 @@ def test_what_is_shown_is_the_span_without_its_gaps(width, pieces):
 def test_a_view_reaches_from_edge_to_edge():
     minute = 60_000
     axis = TimeAxis((BarSegment(0, 0, minute, 100),))
-    viewport = Viewport(0, 0, 1000, 400, 1, logical_from=0, logical_to=100, x_from_px=0, x_to_px=1000, price_top=2, price_bottom=1)
+    viewport = Viewport(
+        0, 0, 1000, 400, 1, logical_from=0, logical_to=100, x_from_px=0, x_to_px=1000, price_top=2, price_bottom=1
+    )
     view = View.of(viewport, axis)
     assert (view.start_ms, view.end_ms, view.gaps_ms) == (minute // 2, 100 * minute + minute // 2, ())

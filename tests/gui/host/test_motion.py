@@ -60,9 +60,7 @@ class Film:
     def _look(self) -> None:
         view = self.host.view
         corner = view.mapTo(view.window(), QPoint(0, 0))
-        picture = view.screen().grabWindow(
-            view.window().winId(), corner.x(), corner.y(), view.width(), view.height()
-        )
+        picture = view.screen().grabWindow(view.window().winId(), corner.x(), corner.y(), view.width(), view.height())
         image = picture.toImage().convertToFormat(QImage.Format.Format_RGB888)
         rows = np.frombuffer(image.constBits().asstring(image.sizeInBytes()), np.uint8)
         rows = rows.reshape(image.height(), image.bytesPerLine())[:, : 3 * image.width()]
@@ -242,7 +240,7 @@ def test_the_heat_stays_on_its_candle_in_every_frame(
         misses = np.array(film.misses)
         counts = host.plugin.frame_sync.follower.counts
         with capsys.disabled():
-            print(f"\nLightweight Charts {version}", *lines, describe("all", misses), counts, sep="\n")
+            print(f"\nLightweight Charts {version}", *lines, describe("all", misses), counts, sep="\n")  # noqa: T201  # CI shows them
         assert host.plugin.frame_sync.mode is SyncMode.STAMP
         assert len(misses) >= 300
         assert share_within(misses, 1.0) >= 0.99

@@ -1,0 +1,197 @@
+"""The OpenGL of the underlay: programs, buffers and textures of one context. Decides nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import moderngl
+
+from Heatmap.resources import SHADERS, read_text
+from Heatmap.ui.gap_mesh import Gaps, gap_mesh
+from Heatmap.ui.heat_texture import HeatTexture
+from Heatmap.ui.strip_mesh import strip_mesh
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from Heatmap.aggregation import HeatmapImage
+    from Heatmap.aggregation.grid import GridSpec
+    from Heatmap.ui.strip_mesh import StripMesh
+    from Heatmap.ui.viewport import TimeAxis, Viewport
+
+_FIRST_VERTICES = 64
+# Lines of the hatching, in logical pixels.
+HATCH_LINE_PX, HATCH_SPACING_PX = 1.0, 9.0
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How the heat is painted.
+
+    Attributes
+    ----------
+    opacity
+        0 to 1.
+    smooth
+        Whether neighbouring cells blend into each other.
+    fresh
+        Share of the present image, the rest is of the one before; 0 to 1.
+    """
+
+    opacity: float
+    smooth: bool
+    fresh: float
+
+
+class HeatPainter:
+    """Paints heat and hatching into the bound frame buffer.
+
+    Make, use and release it with its context current.
+
+    Parameters
+    ----------
+    gl
+        The context.
+    largest_px
+        Most columns or rows of one texture; the device's limit if not given.
+    """
+
+    def __init__(self, gl: moderngl.Context, *, largest_px: int | None = None) -> None:
+        self._gl = gl
+        self._largest_px = largest_px or int(gl.info["GL_MAX_TEXTURE_SIZE"])
+        self._heat = _Mesh(gl, "heatmap", "2f 1f 1f", ("place", "time_share", "height_share"))
+        self._hatch = _Mesh(gl, "hatch", "2f 1f", ("place", "from_start"))
+        self._present: HeatTexture | None = None
+        self._before: HeatTexture | None = None
+        for name, unit in (("heat", 0), ("old_heat", 1)):
+            self._heat.program[name] = unit
+
+    @property
+    def tiles(self) -> int:
+        """Return how many tiles the present image takes."""
+        return self._present.tiles if self._present is not None else 0
+
+    @property
+    def textures(self) -> int:
+        """Return how many textures there are."""
+        return sum(texture is not None for texture in (self._present, self._before))
+
+    def upload(self, image: HeatmapImage, columns: tuple[int, int] | None, *, keep: bool) -> None:
+        """Take another image.
+
+        Parameters
+        ----------
+        image
+            The image to paint from now on.
+        columns
+            The columns ``[first, last)`` that differ from the one before; None: all of them, or on another grid.
+        keep
+            Keep the one before, to ease from it.
+        """
+        present = self._present
+        if keep and present is not None:
+            self.forget_before()
+            self._before, present = present, None
+        if present is not None and not present.fits(image):
+            present.release()
+            present = None
+        if present is None:
+            self._present = HeatTexture(self._gl, image, largest_px=self._largest_px)
+        else:
+            present.upload(image, *(columns or (0, image.rgba.shape[1])))
+
+    def forget_before(self) -> None:
+        """Give the image before back."""
+        if self._before is not None:
+            self._before.release()
+            self._before = None
+
+    def paint_heat(self, target: moderngl.Framebuffer, viewport: Viewport, axis: TimeAxis, look: Look) -> None:
+        """Paint the present image where the viewport has its times and prices."""
+        if self._present is None:
+            return
+        present, before = self._present, self._before
+        mesh = strip_mesh(viewport, axis, present.spec)
+        program = self._heat.program
+        present.use(0)
+        (before or present).use(1)
+        for prefix, texture in (("", present), ("old_", before or present)):
+            program[f"{prefix}cells"], program[f"{prefix}tile"] = texture.cells, texture.tile
+            program[f"{prefix}across"] = texture.across
+        program["old_grid"] = _grid_change(present.spec, (before or present).spec)
+        program["fresh"] = look.fresh if before is not None else 1.0
+        program["smooth_cells"] = look.smooth
+        program["opacity"] = look.opacity
+        for name in ("logarithmic", "edge_top", "edge_bottom", "log_scale", "log_offset"):
+            program[name] = getattr(mesh, name)
+        self._heat.paint(target, mesh.vertices, mesh)
+
+    def paint_gaps(self, target: moderngl.Framebuffer, viewport: Viewport, axis: TimeAxis, gaps: Gaps) -> None:
+        """Hatch the stretches of time that nobody recorded."""
+        if self._present is None:
+            return
+        mesh = strip_mesh(viewport, axis, self._present.spec)
+        self._hatch.program["line_px"] = HATCH_LINE_PX * viewport.ratio
+        self._hatch.program["spacing_px"] = HATCH_SPACING_PX * viewport.ratio
+        self._hatch.paint(target, gap_mesh(viewport, axis, gaps), mesh)
+
+    def release(self) -> None:
+        """Give everything back."""
+        self.forget_before()
+        if self._present is not None:
+            self._present.release()
+            self._present = None
+        self._heat.release()
+        self._hatch.release()
+
+
+class _Mesh:
+    """A program with the buffer its triangles are written into."""
+
+    def __init__(self, gl: moderngl.Context, shader: str, layout: str, names: tuple[str, ...]) -> None:
+        self._gl = gl
+        self._layout, self._names = layout, names
+        self.program = gl.program(
+            vertex_shader=read_text(SHADERS / f"{shader}.vert"),
+            fragment_shader=read_text(SHADERS / f"{shader}.frag"),
+        )
+        self._vertices = gl.buffer(reserve=_FIRST_VERTICES * 16, dynamic=True)
+        self._array = self._bind()
+
+    def _bind(self) -> moderngl.VertexArray:
+        return self._gl.vertex_array(self.program, [(self._vertices, self._layout, *self._names)])
+
+    def paint(self, target: moderngl.Framebuffer, vertices: NDArray[np.float32], pane: StripMesh) -> None:
+        if not len(vertices):
+            return
+        if vertices.nbytes > self._vertices.size:
+            self._vertices.orphan(2 * vertices.nbytes)
+            self._array.release()
+            self._array = self._bind()
+        self._vertices.write(vertices)
+        width_px, height_px = target.size
+        self.program["surface_px"] = (width_px, height_px)
+        left, top, width, height = pane.scissor_px
+        target.scissor = (left, height_px - top - height, width, height)
+        self._gl.enable_only(moderngl.BLEND)
+        self._gl.blend_func = moderngl.ONE, moderngl.ONE_MINUS_SRC_ALPHA
+        self._array.render(moderngl.TRIANGLES, vertices=len(vertices))
+        target.scissor = (0, 0, width_px, height_px)
+
+    def release(self) -> None:
+        for resource in (self._array, self._vertices, self.program):
+            resource.release()
+
+
+def _grid_change(present: GridSpec, before: GridSpec) -> tuple[float, float, float, float]:
+    """Return scale and offset from a share of the present grid to one of the grid before: of time, of price."""
+    span_ms, old_span_ms = present.time_bin_ms * present.cols, before.time_bin_ms * before.cols
+    height, old_height = present.price_bin * present.rows, before.price_bin * before.rows
+    return (
+        span_ms / old_span_ms,
+        (present.t0_ms - before.t0_ms) / old_span_ms,
+        height / old_height,
+        (present.price0 - before.price0) / old_height,
+    )
