@@ -102,7 +102,9 @@ class HeatmapPlugin(QObject):
         self._worker = BuildWorker(service.db_path, tick_size=service.tick_size, clock=clock, parent=self)
         self._presenter = HeatmapPresenter(self._underlay, self._worker, settings, symbol=symbol, parent=self)
         self._overlay = Overlay(view, self._presenter, settings, translator)
-        self._performance = Performance(service, self._underlay, self._presenter, clock=clock, parent=self)
+        self._performance = Performance(
+            service, self._underlay, self._presenter, self._frame_sync, clock=clock, parent=self
+        )
         self._tabs: WeakSet[HeatmapTab] = WeakSet()
         self._problem = ("", "")
         self._statistics = MapStatistics()

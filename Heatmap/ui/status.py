@@ -65,6 +65,7 @@ class StatusPanel(QWidget):
         self._now_ms = 0
         self._build: _Build | None = None
         self._fps: float | None = None
+        self._lags = False
         self._dot = _Dot(self)
         self._connection = _ElidedText("connection", self)
         self._last_event = _ElidedText("last_event", self)
@@ -112,6 +113,11 @@ class StatusPanel(QWidget):
         self._fps = fps
         self._show_frames()
 
+    def set_lagging(self, *, lags: bool) -> None:
+        """Show whether the heat only follows the chart's messages and may lag while the chart moves."""
+        self._lags = lags
+        self._show_frames()
+
     def retranslate(self) -> None:
         """Set all texts in the translator's language."""
         for text in self._texts:
@@ -136,7 +142,7 @@ class StatusPanel(QWidget):
             f" received={status.received} stored={status.stored} duplicates={status.duplicates}"
             f" undecodable={status.undecodable} reconnects={status.reconnects} queued={status.queued}"
             f" insert_rate_per_s={status.insert_rate_per_s:.1f}"
-            f" build_ms={build_ms} engine={engine} events={events} fps={fps}"
+            f" build_ms={build_ms} engine={engine} events={events} fps={fps} sync={'message' if self._lags else 'frame'}"
         )
 
     def _show_connection(self) -> None:
@@ -201,11 +207,14 @@ class StatusPanel(QWidget):
 
     def _show_frames(self) -> None:
         text = self._translator.text
-        if self._fps is None:
-            self._frames.set_text(text("status.fps_none"), text("status.fps_help"))
-        else:
-            shown = self._translator.format_number(self._fps)
-            self._frames.set_text(text("status.fps", fps=shown), text("status.fps_help"))
+        help_text = text("status.fps_help")
+        shown = text("status.fps_none")
+        if self._fps is not None:
+            shown = text("status.fps", fps=self._translator.format_number(self._fps))
+        if self._lags:
+            shown = text("status.lagging", fps=shown)
+            help_text += "\n" + text("status.lagging_help")
+        self._frames.set_text(shown, help_text)
 
 
 class _Dot(QWidget):

@@ -126,6 +126,16 @@ class Underlay(QOpenGLWidget):
         return f"{self._gl.info['GL_RENDERER']}, OpenGL {self._gl.version_code / 100:.1f}"
 
     @property
+    def tiles(self) -> int:
+        """Return how many textures the present image takes, 0 before it is painted."""
+        return self._painter.tiles if self._painter is not None else 0
+
+    @property
+    def textures(self) -> int:
+        """Return how many images are on the graphics card: two while one eases into the other."""
+        return self._painter.textures if self._painter is not None else 0
+
+    @property
     def frame(self) -> Frame | None:
         """Return the frame of the chart that is painted for."""
         return self._frame
@@ -154,8 +164,9 @@ class Underlay(QOpenGLWidget):
             self._dirty = (0, image.spec.cols) if image is not None else None
             self._fading_in = False
         elif changed is not None and changed.base is before and image.rgba.shape == before.rgba.shape:
-            first, last = self._dirty or (changed.first, changed.last)
-            self._dirty = (min(first, changed.first), max(last, changed.last))
+            if changed.first < changed.last:
+                first, last = self._dirty or (changed.first, changed.last)
+                self._dirty = (min(first, changed.first), max(last, changed.last))
         else:
             self._dirty = (0, image.spec.cols)
             differs = abs(image.reference - before.reference) > SAME_REFERENCE * max(image.reference, before.reference)
