@@ -208,7 +208,7 @@ def test_the_log_line_is_the_same_in_every_language(make_panel):
     assert english.figures_line() == german.figures_line()
     assert english.figures_line() == (
         "state=live reason=- last_event_age_s=12 received=1234 stored=1200 duplicates=34 undecodable=0"
-        " reconnects=0 queued=3 insert_rate_per_s=0.4 build_ms=3.27 engine=numba events=98765 fps=60"
+        " reconnects=0 queued=3 insert_rate_per_s=0.4 build_ms=3.27 engine=numba events=98765 fps=60 sync=frame"
     )
 
 

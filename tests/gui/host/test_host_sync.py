@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
 
 import pytest
 from PyQt6 import sip
@@ -61,7 +63,9 @@ def test_stamps_are_read_whatever_axes_a_chart_has(open_host, kind):
 def test_stamps_are_read_at_every_zoom_of_the_page(open_host, zoom):
     with open_host() as host:
         host.view.setZoomFactor(zoom)
-        host.show()
+        host.load()
+        host.attach()
+        host.wait(lambda: host.plugin.is_attached)
         wait_for_mode(host, SyncMode.STAMP)
 
 
@@ -185,9 +189,7 @@ def test_a_web_process_that_dies_and_a_page_that_comes_back(open_host):
         host.show()
         wait_for_mode(host, SyncMode.STAMP)
         with host.qtbot.waitSignal(host.view.renderProcessTerminated, timeout=30_000):
-            host.run("location.href = 'chrome://crash'")
-            host.view.page().setUrl(host.write_page().resolved(host.write_page()))
-            host.view.load(host.view.url().fromUserInput("chrome://kill"))
+            os.kill(host.view.page().renderProcessPid(), signal.SIGKILL)
         host.load()
         host.wait_for_heat()
         host.wait_for_place()
