@@ -65,8 +65,6 @@ class HeatPainter:
         self._hatch = _Mesh(gl, "hatch", "2f 1f", ("place", "from_start"))
         self._present: HeatTexture | None = None
         self._before: HeatTexture | None = None
-        for name, unit in (("heat", 0), ("old_heat", 1)):
-            self._heat.program[name] = unit
 
     @property
     def tiles(self) -> int:
@@ -113,16 +111,24 @@ class HeatPainter:
         if self._present is None:
             return
         present, before = self._present, self._before
-        mesh = strip_mesh(viewport, axis, present.spec)
-        program = self._heat.program
-        present.use(0)
-        (before or present).use(1)
-        for prefix, texture in (("", present), ("old_", before or present)):
-            program[f"{prefix}cells"], program[f"{prefix}tile"] = texture.cells, texture.tile
-            program[f"{prefix}across"] = texture.across
-        program["old_grid"] = _grid_change(present.spec, (before or present).spec)
-        program["fresh"] = look.fresh if before is not None else 1.0
-        program["smooth_cells"] = look.smooth
+        # The image before may reach further than the present one.
+        mesh = strip_mesh(viewport, axis, present.spec, clipped=before is None)
+        variant = _Variant(
+            exact=_needs_exact(mesh, present, before),
+            smooth=look.smooth and max(mesh.cells_per_px) < 1.0,
+            easing=before is not None,
+        )
+        program = self._heat.use(variant.defines())
+        textures = {"": present} if before is None else {"": present, "old_": before}
+        for unit, (prefix, texture) in enumerate(textures.items()):
+            texture.use(unit, smooth=variant.smooth)
+            program[f"{prefix}heat"] = unit
+            if variant.exact:
+                program[f"{prefix}cells"], program[f"{prefix}tile"] = texture.cells, texture.tile
+                program[f"{prefix}across"] = texture.across
+        if before is not None:
+            program["old_grid"] = _grid_change(present.spec, before.spec)
+            program["fresh"] = look.fresh
         program["opacity"] = look.opacity
         for name in ("logarithmic", "edge_top", "edge_bottom", "log_scale", "log_offset"):
             program[name] = getattr(mesh, name)
@@ -133,8 +139,9 @@ class HeatPainter:
         if self._present is None:
             return
         mesh = strip_mesh(viewport, axis, self._present.spec)
-        self._hatch.program["line_px"] = HATCH_LINE_PX * viewport.ratio
-        self._hatch.program["spacing_px"] = HATCH_SPACING_PX * viewport.ratio
+        program = self._hatch.use({})
+        program["line_px"] = HATCH_LINE_PX * viewport.ratio
+        program["spacing_px"] = HATCH_SPACING_PX * viewport.ratio
         self._hatch.paint(target, gap_mesh(viewport, axis, gaps), mesh)
 
     def release(self) -> None:
@@ -147,42 +154,84 @@ class HeatPainter:
         self._hatch.release()
 
 
+@dataclass(frozen=True, slots=True)
+class _Variant:
+    """What of ``heatmap.frag`` a frame needs."""
+
+    exact: bool
+    smooth: bool
+    easing: bool
+
+    def defines(self) -> dict[str, int]:
+        return {"EXACT": int(self.exact), "SMOOTH": int(self.smooth), "EASING": int(self.easing)}
+
+
 class _Mesh:
-    """A program with the buffer its triangles are written into."""
+    """A pair of shaders with the buffer that its triangles are written into."""
 
     def __init__(self, gl: moderngl.Context, shader: str, layout: str, names: tuple[str, ...]) -> None:
         self._gl = gl
         self._layout, self._names = layout, names
-        self.program = gl.program(
-            vertex_shader=read_text(SHADERS / f"{shader}.vert"),
-            fragment_shader=read_text(SHADERS / f"{shader}.frag"),
-        )
+        self._sources = tuple(read_text(SHADERS / f"{shader}.{kind}") for kind in ("vert", "frag"))
+        self._programs: dict[tuple[tuple[str, int], ...], moderngl.Program] = {}
         self._vertices = gl.buffer(reserve=_FIRST_VERTICES * 16, dynamic=True)
-        self._array = self._bind()
+        self._arrays: dict[moderngl.Program, moderngl.VertexArray] = {}
+        self._program = self.use({"EXACT": 0, "SMOOTH": 0, "EASING": 0})
 
-    def _bind(self) -> moderngl.VertexArray:
-        return self._gl.vertex_array(self.program, [(self._vertices, self._layout, *self._names)])
+    def use(self, defines: dict[str, int]) -> moderngl.Program:
+        """Return the program compiled with these definitions, and paint with it from now on."""
+        key = tuple(defines.items())
+        if key not in self._programs:
+            first, rest = "#version 330 core\n", "".join(f"#define {name} {value}\n" for name, value in key)
+            vertex, fragment = (source.replace(first, first + rest, 1) for source in self._sources)
+            self._programs[key] = self._gl.program(vertex_shader=vertex, fragment_shader=fragment)
+        self._program = self._programs[key]
+        return self._program
 
     def paint(self, target: moderngl.Framebuffer, vertices: NDArray[np.float32], pane: StripMesh) -> None:
         if not len(vertices):
             return
         if vertices.nbytes > self._vertices.size:
             self._vertices.orphan(2 * vertices.nbytes)
-            self._array.release()
-            self._array = self._bind()
+            self._release_arrays()
         self._vertices.write(vertices)
         width_px, height_px = target.size
-        self.program["surface_px"] = (width_px, height_px)
+        self._program["surface_px"] = (width_px, height_px)
         left, top, width, height = pane.scissor_px
         target.scissor = (left, height_px - top - height, width, height)
         self._gl.enable_only(moderngl.BLEND)
         self._gl.blend_func = moderngl.ONE, moderngl.ONE_MINUS_SRC_ALPHA
-        self._array.render(moderngl.TRIANGLES, vertices=len(vertices))
+        self._array().render(moderngl.TRIANGLES, vertices=len(vertices))
         target.scissor = (0, 0, width_px, height_px)
 
+    def _array(self) -> moderngl.VertexArray:
+        if self._program not in self._arrays:
+            content = [(self._vertices, self._layout, *self._names)]
+            self._arrays[self._program] = self._gl.vertex_array(self._program, content)
+        return self._arrays[self._program]
+
+    def _release_arrays(self) -> None:
+        for array in self._arrays.values():
+            array.release()
+        self._arrays.clear()
+
     def release(self) -> None:
-        for resource in (self._array, self._vertices, self.program):
-            resource.release()
+        self._release_arrays()
+        self._vertices.release()
+        for program in self._programs.values():
+            program.release()
+
+
+def _needs_exact(mesh: StripMesh, present: HeatTexture, before: HeatTexture | None) -> bool:
+    """Return True if a sampler would miss cells, or knows only a part of them."""
+    if present.tiles > 1 or max(mesh.cells_per_px) > 1.0:
+        return True
+    if before is None:
+        return False
+    time_scale, _, price_scale, _ = _grid_change(present.spec, before.spec)
+    cols_per_px = mesh.cells_per_px[0] / present.cells[0] * before.cells[0] * time_scale
+    rows_per_px = mesh.cells_per_px[1] / present.cells[1] * before.cells[1] * price_scale
+    return before.tiles > 1 or max(cols_per_px, rows_per_px) > 1.0
 
 
 def _grid_change(present: GridSpec, before: GridSpec) -> tuple[float, float, float, float]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import moderngl
 import numpy as np
 
 if TYPE_CHECKING:
-    import moderngl
-
     from Heatmap.aggregation import HeatmapImage
     from Heatmap.aggregation.grid import GridSpec
 
@@ -37,6 +36,7 @@ class HeatTexture:
         self.across: int = -(-cols // self.tile[0])
         self._down: int = -(-rows // self.tile[1])
         self._texture = gl.texture_array((*self.tile, self.across * self._down), CHANNELS)
+        self._texture.repeat_x = self._texture.repeat_y = False
         self.upload(image, 0, cols)
 
     @property
@@ -69,8 +69,10 @@ class HeatTexture:
                     viewport=(left - begin, 0, down * self.across + across, right - left, bottom - top, 1),
                 )
 
-    def use(self, location: int) -> None:
-        """Bind the tiles to a texture unit."""
+    def use(self, location: int, *, smooth: bool) -> None:
+        """Bind the tiles to a texture unit; a sampler blends neighbouring cells of a tile if told to."""
+        wanted = moderngl.LINEAR if smooth else moderngl.NEAREST
+        self._texture.filter = (wanted, wanted)
         self._texture.use(location)
 
     def release(self) -> None:
