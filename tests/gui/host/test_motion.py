@@ -158,7 +158,9 @@ def perform(host, film: Film, step, *, every_ms: int = 12) -> None:
     try:
         host.wait(lambda: len(film.misses) >= wanted)
     except host.qtbot.TimeoutError:
-        pytest.fail(f"{wanted - len(film.misses)} frames are missing; heat was not seen in {film.blind} of {film.grabs}")
+        pytest.fail(
+            f"{wanted - len(film.misses)} frames are missing; heat was not seen in {film.blind} of {film.grabs}"
+        )
     finally:
         timer.stop()
 
