@@ -5,6 +5,7 @@
 // EXACT   look at each cell by its number: for images in several tiles, and for cells smaller than a pixel
 // SMOOTH  (with EXACT; without it the sampler's filter decides) neighbouring cells blend into each other
 // EASING  one image eases into the next
+// LOGARITHMIC  y is linear in the logarithm of the price
 in float time_at;
 in float height_at;
 
@@ -29,14 +30,15 @@ uniform float fresh;   // share of the present image, 1: all
 #endif
 
 uniform float opacity;
-uniform bool logarithmic;
-// Position of the pane's top and bottom edge in the grid, 0 at its lowest price, 1 at its highest. For a logarithmic
+// Position of the pane's top and bottom edge in the grid, 0 at its lowest price, 1 at its highest. For a LOGARITHMIC
 // scale these are log(price / price1), near 0 where it matters, so that float32 suffices; price = exp(at) * price1 is
 // brought to the grid by log_scale = price1 / (price1 - price0) and log_offset = price0 / (price1 - price0).
 uniform float edge_top;
 uniform float edge_bottom;
+#if LOGARITHMIC
 uniform float log_scale;
 uniform float log_offset;
+#endif
 
 out vec4 color;
 
@@ -47,7 +49,11 @@ const int MOST = 64;
 
 float price_share(float height) {
     float at = mix(edge_top, edge_bottom, height);
-    return logarithmic ? exp(at) * log_scale - log_offset : at;
+#if LOGARITHMIC
+    return exp(at) * log_scale - log_offset;
+#else
+    return at;
+#endif
 }
 
 #if EXACT
@@ -106,7 +112,12 @@ void main() {
 #else
 vec4 seen(sampler2DArray image, vec2 at) {
     vec4 found = texture(image, vec3(at.x, 1.0 - at.y, 0.0));
+#if EASING
+    // Without easing the strips end where the image does.
     return at.x >= 0.0 && at.x < 1.0 && at.y >= 0.0 && at.y < 1.0 ? found : vec4(0.0);
+#else
+    return found;
+#endif
 }
 
 void main() {

@@ -117,6 +117,7 @@ class HeatPainter:
             exact=_needs_exact(mesh, present, before),
             smooth=look.smooth and max(mesh.cells_per_px) < 1.0,
             easing=before is not None,
+            logarithmic=mesh.logarithmic,
         )
         program = self._heat.use(variant.defines())
         textures = {"": present} if before is None else {"": present, "old_": before}
@@ -130,8 +131,9 @@ class HeatPainter:
             program["old_grid"] = _grid_change(present.spec, before.spec)
             program["fresh"] = look.fresh
         program["opacity"] = look.opacity
-        for name in ("logarithmic", "edge_top", "edge_bottom", "log_scale", "log_offset"):
-            program[name] = getattr(mesh, name)
+        program["edge_top"], program["edge_bottom"] = mesh.edge_top, mesh.edge_bottom
+        if mesh.logarithmic:
+            program["log_scale"], program["log_offset"] = mesh.log_scale, mesh.log_offset
         self._heat.paint(target, mesh.vertices, mesh)
 
     def paint_gaps(self, target: moderngl.Framebuffer, viewport: Viewport, axis: TimeAxis, gaps: Gaps) -> None:
@@ -161,9 +163,17 @@ class _Variant:
     exact: bool
     smooth: bool
     easing: bool
+    logarithmic: bool
 
     def defines(self) -> dict[str, int]:
-        return {"EXACT": int(self.exact), "SMOOTH": int(self.smooth), "EASING": int(self.easing)}
+        # A sampler smooths by itself: one program less.
+        is_smooth = self.smooth and self.exact
+        return {
+            "EXACT": int(self.exact),
+            "SMOOTH": int(is_smooth),
+            "EASING": int(self.easing),
+            "LOGARITHMIC": int(self.logarithmic),
+        }
 
 
 class _Mesh:
@@ -176,7 +186,8 @@ class _Mesh:
         self._programs: dict[tuple[tuple[str, int], ...], moderngl.Program] = {}
         self._vertices = gl.buffer(reserve=_FIRST_VERTICES * 16, dynamic=True)
         self._arrays: dict[moderngl.Program, moderngl.VertexArray] = {}
-        self._program = self.use({"EXACT": 0, "SMOOTH": 0, "EASING": 0})
+        # At once, so that shaders that do not compile are noticed before anything is painted.
+        self._program = self.use({"EXACT": 0, "SMOOTH": 0, "EASING": 0, "LOGARITHMIC": 0})
 
     def use(self, defines: dict[str, int]) -> moderngl.Program:
         """Return the program compiled with these definitions, and paint with it from now on."""

@@ -17,7 +17,7 @@ from PyQt6.QtOpenGLWidgets import QOpenGLWidget
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.ui.fade import Fade
 from Heatmap.ui.heat_painter import HeatPainter, Look
-from Heatmap.ui.surface import Rgb, Surface, opaque_colors
+from Heatmap.ui.surface import Rgb, Surface, hidden_below, opaque_colors
 
 if TYPE_CHECKING:
     from PyQt6.QtGui import QColor, QHideEvent, QShowEvent
@@ -247,9 +247,14 @@ class Underlay(QOpenGLWidget):
             painter.forget_before()
 
     def _paint_background(self, target: moderngl.Framebuffer) -> None:
-        target.clear(*self._background, 1.0)
-        _, surface_height_px = self._surface_px()
-        for surface, color in zip(self._surfaces, opaque_colors(self._background, self._surfaces), strict=True):
+        surface_px = self._surface_px()
+        _, surface_height_px = surface_px
+        # What a later one hides need not be painted: clearing a large window takes software OpenGL a millisecond.
+        first = hidden_below(self._surfaces, surface_px)
+        if first is None:
+            target.clear(*self._background, 1.0)
+        colors = opaque_colors(self._background, self._surfaces)
+        for surface, color in list(zip(self._surfaces, colors, strict=True))[first or 0 :]:
             left, top, width, height = surface.box_px
             if width > 0 and height > 0:
                 target.clear(*color, 1.0, viewport=(left, surface_height_px - top - height, width, height))
