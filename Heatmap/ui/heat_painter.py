@@ -112,7 +112,7 @@ class HeatPainter:
             return
         present, before = self._present, self._before
         # The image before may reach further than the present one.
-        mesh = strip_mesh(viewport, axis, present.spec, clipped=before is None)
+        mesh = strip_mesh(viewport, axis, present.spec, None if before is not None else present.blocks)
         variant = _Variant(
             exact=_needs_exact(mesh, present, before),
             smooth=look.smooth and max(mesh.cells_per_px) < 1.0,
@@ -140,7 +140,7 @@ class HeatPainter:
         """Hatch the stretches of time that nobody recorded."""
         if self._present is None:
             return
-        mesh = strip_mesh(viewport, axis, self._present.spec)
+        mesh = strip_mesh(viewport, axis, self._present.spec, ())
         program = self._hatch.use({})
         program["line_px"] = HATCH_LINE_PX * viewport.ratio
         program["spacing_px"] = HATCH_SPACING_PX * viewport.ratio

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import moderngl
 import numpy as np
 
+from Heatmap.ui.heat_block import heat_blocks
+
 if TYPE_CHECKING:
     from Heatmap.aggregation import HeatmapImage
     from Heatmap.aggregation.grid import GridSpec
@@ -57,6 +59,7 @@ class HeatTexture:
     def upload(self, image: HeatmapImage, first_col: int, last_col: int) -> None:
         """Upload the columns ``[first_col, last_col)`` of an image of the same size."""
         self._spec = image.spec
+        self.blocks = heat_blocks(image.rgba)
         tile_cols, tile_rows = self.tile
         rows = self.cells[1]
         for down in range(self._down):

@@ -137,12 +137,13 @@ class StatusPanel(QWidget):
             build_ms, engine = f"{self._build.build_ms:.2f}", self._build.engine
             events = str(self._build.events)
         fps = "-" if self._fps is None else f"{self._fps:.0f}"
+        sync = "message" if self._lags else "frame"
         return (
             f"state={status.state.value} reason={status.reason or '-'} last_event_age_s={age_s}"
             f" received={status.received} stored={status.stored} duplicates={status.duplicates}"
             f" undecodable={status.undecodable} reconnects={status.reconnects} queued={status.queued}"
             f" insert_rate_per_s={status.insert_rate_per_s:.1f}"
-            f" build_ms={build_ms} engine={engine} events={events} fps={fps} sync={'message' if self._lags else 'frame'}"
+            f" build_ms={build_ms} engine={engine} events={events} fps={fps} sync={sync}"
         )
 
     def _show_connection(self) -> None:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from Heatmap.aggregation import GridSpec
+    from Heatmap.ui.heat_block import HeatBlock
     from Heatmap.ui.viewport import TimeAxis, Viewport
 
 
@@ -46,7 +51,9 @@ class StripMesh:
     scissor_px: tuple[int, int, int, int]
 
 
-def strip_mesh(viewport: Viewport, axis: TimeAxis, spec: GridSpec, *, clipped: bool = True) -> StripMesh:
+def strip_mesh(
+    viewport: Viewport, axis: TimeAxis, spec: GridSpec, blocks: Sequence[HeatBlock] | None = None
+) -> StripMesh:
     """Lay the grid's image over the pane of one frame.
 
     Parameters
@@ -57,32 +64,36 @@ def strip_mesh(viewport: Viewport, axis: TimeAxis, spec: GridSpec, *, clipped: b
         The series' bars; strips are cut where they have gaps.
     spec
         The grid the image was built for; it need not match the visible range.
-    clipped
-        Only as far as the grid reaches; else all over the pane.
+    blocks
+        The parts of the grid to paint, from left to right; None: all over the pane, also where the grid does not reach.
     """
     ratio = viewport.ratio
-    top = viewport.top_px * ratio
-    bottom = (viewport.top_px + viewport.height_px) * ratio
+    top, height = viewport.top_px * ratio, viewport.height_px * ratio
     span_ms = spec.time_bin_ms * spec.cols
+    parts: list[tuple[float, float, float, float]] = [(-math.inf, math.inf, 0.0, 1.0)]
+    if blocks is not None:
+        parts = [_part(viewport, spec, block) for block in blocks]
     triangles: list[tuple[float, float, float, float]] = []
     cols_per_px = 0.0
-    shares = _height_shares(viewport, spec) if clipped else (0.0, 1.0)
-    upper, lower = (top + share * (bottom - top) for share in shares)
     for first, last, time_a, time_b in axis.pieces(viewport.logical(0.0), viewport.logical(viewport.width_px)):
         left = (viewport.left_px + viewport.x_px(first)) * ratio
         right = (viewport.left_px + viewport.x_px(last)) * ratio
         share_a, share_b = (time_a - spec.t0_ms) / span_ms, (time_b - spec.t0_ms) / span_ms
-        if clipped:  # pixels beyond the grid cost as much as others
-            if share_b <= 0.0 or share_a >= 1.0:
+        px_per_share = (right - left) / (share_b - share_a)
+        cols_per_px = max(cols_per_px, spec.cols / px_per_share)
+        # Ascending, so those in sight follow each other.
+        for number in range(bisect_right(parts, share_a, key=itemgetter(1)), len(parts)):
+            begin, end, upper_share, lower_share = parts[number]
+            if begin >= share_b:
+                break
+            if upper_share >= lower_share:
                 continue
-            px_per_share = (right - left) / (share_b - share_a)
-            right += (min(share_b, 1.0) - share_b) * px_per_share
-            left += (max(share_a, 0.0) - share_a) * px_per_share
-            share_a, share_b = max(share_a, 0.0), min(share_b, 1.0)
-        upper_left, upper_right = (left, upper, share_a, shares[0]), (right, upper, share_b, shares[0])
-        lower_left, lower_right = (left, lower, share_a, shares[1]), (right, lower, share_b, shares[1])
-        triangles += [upper_left, lower_left, upper_right, upper_right, lower_left, lower_right]
-        cols_per_px = max(cols_per_px, (share_b - share_a) * spec.cols / (right - left))
+            begin, end = max(begin, share_a), min(end, share_b)
+            x_a, x_b = left + (begin - share_a) * px_per_share, left + (end - share_a) * px_per_share
+            upper, lower = top + upper_share * height, top + lower_share * height
+            upper_left, upper_right = (x_a, upper, begin, upper_share), (x_b, upper, end, upper_share)
+            lower_left, lower_right = (x_a, lower, begin, lower_share), (x_b, lower, end, lower_share)
+            triangles += [upper_left, lower_left, upper_right, upper_right, lower_left, lower_right]
     price_span = spec.price_bin * spec.rows
     log_scale, log_offset, steepest = 1.0, 0.0, 1.0
     if viewport.is_logarithmic:
@@ -104,22 +115,23 @@ def strip_mesh(viewport: Viewport, axis: TimeAxis, spec: GridSpec, *, clipped: b
         log_scale=log_scale,
         log_offset=log_offset,
         logarithmic=viewport.is_logarithmic,
-        cells_per_px=(cols_per_px, abs(edge_top - edge_bottom) * steepest * spec.rows / (bottom - top)),
+        cells_per_px=(cols_per_px, abs(edge_top - edge_bottom) * steepest * spec.rows / height),
         scissor_px=(
             left_px,
             top_px,
             math.ceil((viewport.left_px + viewport.width_px) * ratio) - left_px,
-            math.ceil(bottom) - top_px,
+            math.ceil(top + height) - top_px,
         ),
     )
 
 
-def _height_shares(viewport: Viewport, spec: GridSpec) -> tuple[float, float]:
-    """Return where the grid begins and ends in the pane's height: 0 its top, 1 its bottom, never beyond."""
+def _part(viewport: Viewport, spec: GridSpec, block: HeatBlock) -> tuple[float, float, float, float]:
+    """Return a block's shares of the grid's time, and of the pane's height: 0 its top, 1 its bottom, never beyond."""
     edges = []
-    for price in (spec.price0, spec.price0 + spec.price_bin * spec.rows):
+    for row in (block.first_row, block.last_row):
+        price = spec.price0 + spec.price_bin * (spec.rows - row)
         if viewport.is_logarithmic and price <= 0.0:
             edges.append(1.0 if viewport.price_top > viewport.price_bottom else 0.0)
         else:
             edges.append(min(max(viewport.y_px(price) / viewport.height_px, 0.0), 1.0))
-    return min(edges), max(edges)
+    return block.first_col / spec.cols, block.last_col / spec.cols, min(edges), max(edges)
