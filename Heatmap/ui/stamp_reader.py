@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from Heatmap.ui.frame_stamp import StampPlace
 
 MAX_WAIT_NS: Final = 33_000_000
-"""A frame on a machine that is just fast enough to speak of motion; a graphics card needs a hundredth of it. With software
-OpenGL a picture may take 20 ms to paint, for which its composition would wait all the same. A stamp that takes longer is
-given up for this frame."""
+"""A frame on a machine that is just fast enough to speak of motion; a graphics card needs a hundredth of it.
+With software OpenGL a picture may take 20 ms to paint, for which its composition would wait all the same.
+A stamp that takes longer is given up for this frame."""
 
 _BYTES_PER_PIXEL: Final = 4
 _ALPHA: Final = 3

@@ -1,4 +1,4 @@
-"""The underlay's pixels, each against the pure mapping: what time and price has this pixel, so which cell, so which colour.
+"""The underlay's pixels, each against the pure mapping: what time and price has it, so which cell, so which colour.
 
 No web page and no stored picture: the underlay alone, its frame buffer as Qt composes it.
 """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -59,7 +61,7 @@ def test_gaps_and_coverage_together_are_the_window(edges):
     gaps = gaps_between(covered(*stretches), 0, NOW_MS)
     whole = sorted([*gaps, *stretches])
     assert whole[0][0] == 0
-    assert all(left[1] == right[0] for left, right in zip(whole, whole[1:], strict=False))
+    assert all(left[1] == right[0] for left, right in pairwise(whole))
     assert NOW_MS - whole[-1][1] <= LIVE_EDGE_MS
 
 

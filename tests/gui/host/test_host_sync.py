@@ -11,6 +11,7 @@ from PyQt6 import sip
 from PyQt6.QtCore import QCoreApplication, QEvent, Qt
 from PyQt6.QtWidgets import QDockWidget
 
+from Heatmap.resources import JAVASCRIPT, read_text
 from Heatmap.ui.frame_follower import SyncMode
 from Heatmap.ui.frame_stamp import stamp_bits
 
@@ -115,8 +116,6 @@ def test_covered_stamps_are_told_and_the_heat_follows_all_the_same(open_host, ca
 
 def test_page_and_program_agree_on_the_bits(open_host):
     """The page's own script, run in the page, paints what the program reads."""
-    from Heatmap.resources import JAVASCRIPT, read_text
-
     script = read_text(JAVASCRIPT / "frame_stamp.js")
     with open_host() as host:
         host.load()
@@ -140,7 +139,7 @@ def test_reading_costs_little(open_host, record_property):
         assert times[len(times) // 2] < 0.016
 
 
-# -- lifecycle -----------------------------------------------------------------------------------------------------------
+# -- lifecycle ---------------------------------------------------------------------------------------------------------
 
 
 def test_attaching_a_hundred_times(open_host):
