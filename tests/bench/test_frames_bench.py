@@ -203,7 +203,8 @@ def test_frames_with_the_heatmap_against_without(qtbot, tmp_path, opened, benchm
             f"without: {np.round(rates['without'], 1)} frames/s",
             f"with:    {np.round(rates['with'], 1)} frames/s",
             f"ratio: median {np.median(ratios):.2f} of {np.round(ratios, 2)}",
-            f"reading the stamp: {np.median(read_ms):.2f} ms; an image of {EVENTS:,} events: {np.median(build_ms):.1f} ms",
+            f"reading the stamp: {np.median(read_ms):.2f} ms",
+            f"an image of {EVENTS:,} events: {np.median(build_ms):.1f} ms",
         )
     assert min(rates["with"]) > 0
     if not benchmark.disabled:
