@@ -17,6 +17,7 @@ from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.events import Source
 from Heatmap.ui.bridge import OBJECT_NAME, Bridge, detach_script, page_script
 from Heatmap.ui.build_worker import BuildWorker
+from Heatmap.ui.frame_sync import FrameSync
 from Heatmap.ui.graphics import configure_graphics
 from Heatmap.ui.heatmap_tab import HeatmapTab
 from Heatmap.ui.notice import notice_of
@@ -48,7 +49,7 @@ log = logging.getLogger(__name__)
 
 SETTINGS_ORGANIZATION = "Heatmap"
 SETTINGS_APPLICATION = "Heatmap"
-CHANNEL_WATCH_MS = 250
+WATCH_MS = 250
 
 _numbers = itertools.count(1)
 # Keeps each plugin alive until it is detached or its view is gone: a host need not hold it.
@@ -97,15 +98,19 @@ class HeatmapPlugin(QObject):
 
         self._bridge = Bridge(time_offset_s=time_offset_s, parent=self)
         self._underlay = Underlay(view)
+        self._frame_sync = FrameSync(view, self._underlay, self)
         self._worker = BuildWorker(service.db_path, tick_size=service.tick_size, clock=clock, parent=self)
         self._presenter = HeatmapPresenter(self._underlay, self._worker, settings, symbol=symbol, parent=self)
         self._overlay = Overlay(view, self._presenter, settings, translator)
-        self._performance = Performance(service, self._underlay, self._presenter, clock=clock, parent=self)
+        self._performance = Performance(
+            service, self._underlay, self._presenter, self._frame_sync, clock=clock, parent=self
+        )
         self._tabs: WeakSet[HeatmapTab] = WeakSet()
         self._problem = ("", "")
         self._statistics = MapStatistics()
 
-        self._bridge.viewportChanged.connect(self._presenter.set_viewport)
+        self._bridge.viewportChanged.connect(self._set_viewport)
+        self._bridge.timeAxisChanged.connect(self._frame_sync.set_time_axis)
         self._bridge.timeAxisChanged.connect(self._presenter.set_time_axis)
         self._bridge.surfacesChanged.connect(self._set_surfaces)
         self._bridge.attachedChanged.connect(self._page_answered)
@@ -117,9 +122,9 @@ class HeatmapPlugin(QObject):
         translator.languageChanged.connect(self._show_notice)
         self._unsubscribe: Callable[[], None] = service.subscribe(self._worker.data_changed)
 
-        self._channel_watch = QTimer(self)
-        self._channel_watch.setInterval(CHANNEL_WATCH_MS)
-        self._channel_watch.timeout.connect(self._watch_channel)
+        self._watch_timer = QTimer(self)
+        self._watch_timer.setInterval(WATCH_MS)
+        self._watch_timer.timeout.connect(self._watch)
 
         self._warmup = KernelWarmup(self._worker.use_numba, lambda report: log.info("kernels: %s", report))
         self._join_page()
@@ -216,6 +221,11 @@ class HeatmapPlugin(QObject):
         return self._presenter.is_current
 
     @property
+    def frame_sync(self) -> FrameSync:
+        """What keeps the heat in step with the chart, and how well that goes."""
+        return self._frame_sync
+
+    @property
     def underlay(self) -> Underlay:
         """The layer beneath the page."""
         return self._underlay
@@ -256,8 +266,9 @@ class HeatmapPlugin(QObject):
         self._detached = True
         _attached.discard(self)
         self._unsubscribe()
-        self._channel_watch.stop()
+        self._watch_timer.stop()
         self._performance.stop()
+        self._frame_sync.stop()
         self._presenter.stop()
         self._warmup.stop()
         self._worker.stop()
@@ -279,7 +290,7 @@ class HeatmapPlugin(QObject):
         page.loadFinished.connect(self._page_loaded)
         page.loadStarted.connect(self._page_starts)
         self._view.destroyed.connect(self._view_destroyed)
-        self._channel_watch.start()
+        self._watch_timer.start()
         if not page.isLoading() and not page.url().isEmpty():
             page.runJavaScript(self._script)
 
@@ -305,8 +316,12 @@ class HeatmapPlugin(QObject):
             self._own_channel.deleteLater()
         self._channel = self._own_channel = None
 
-    def _watch_channel(self) -> None:
-        """Notice a host that gives its page a channel after the heatmap came; Qt has no signal for it."""
+    def _watch(self) -> None:
+        """Notice what Qt has no signal for: a minimised window, and a channel that the page got later."""
+        if self._view_alive:
+            window = self._view.window()
+            is_minimized = window is not None and window.isMinimized()
+            self._presenter.set_seen(self._underlay.isVisible() and not is_minimized)
         if not sip.isdeleted(self._page) and self._join_channel() and not self._page.isLoading():
             self._page_loaded(ok=True)
 
@@ -336,7 +351,7 @@ class HeatmapPlugin(QObject):
         document, would not take another colour.
         """
         self._transparency.pause()
-        self._presenter.set_viewport(None)
+        self._set_viewport(None)
         self._set_surfaces(())
         self._set_attached(attached=False)
 
@@ -347,6 +362,10 @@ class HeatmapPlugin(QObject):
             self._transparency.hold()
             self._underlay.show()
             self._set_attached(attached=True)
+
+    def _set_viewport(self, viewport: Viewport | None) -> None:
+        self._frame_sync.set_viewport(viewport)
+        self._presenter.set_viewport(viewport)
 
     def _set_surfaces(self, surfaces: tuple[Surface, ...]) -> None:
         self._surfaces = surfaces
@@ -377,7 +396,7 @@ class HeatmapPlugin(QObject):
             self._page.runJavaScript(detach_script())
             self._transparency.give_back()
             self._underlay.hide()
-            self._presenter.set_viewport(None)
+            self._set_viewport(None)
             self._set_attached(attached=False)
         self._show_notice()
 

@@ -14,6 +14,7 @@ from PyQt6.QtWebChannel import QWebChannel  # noqa: F401
 
 from Heatmap.errors import BridgeError
 from Heatmap.resources import JAVASCRIPT, read_text
+from Heatmap.ui.frame_stamp import StampPlace
 from Heatmap.ui.surface import Surface
 from Heatmap.ui.viewport import BarSegment, PriceScaleMode, TimeAxis, Viewport
 
@@ -23,6 +24,7 @@ OBJECT_NAME = "liquidationHeatmap"
 PAGE_SCRIPTS = (
     "channel_port.js",
     "time_segments.js",
+    "frame_stamp.js",
     "viewport_reporter.js",
     "page_background.js",
     "plugin_page.js",
@@ -34,6 +36,7 @@ MAX_SEGMENTS = 50_000
 MAX_PIXELS = 100_000.0
 MAX_TIME_S = 1e11
 MAX_SURFACES = 200
+MAX_STAMPS = 4
 MAX_BARS = 1_000_000_000
 MIN_STEP_S = 1e-3
 # Half the width of a huge screen at the one end, far more bars than pixels at the other.
@@ -44,6 +47,9 @@ MIN_LOG_PRICE = 1e-12
 MIN_PRICE_SPAN = 1e-13
 
 _Pixels = Annotated[float, Meta(ge=-MAX_PIXELS, le=MAX_PIXELS)]
+_DevicePixels = Annotated[int, Meta(ge=-3_200_000, le=3_200_000)]
+_Cell = Annotated[int, Meta(ge=1, le=64)]
+_Copies = Annotated[int, Meta(ge=1, le=16)]
 _Ratio = Annotated[float, Meta(ge=0.1, le=32)]
 _Byte = Annotated[int, Meta(ge=0, le=255)]
 _Logical = Annotated[float, Meta(ge=-1e9, le=1e9)]
@@ -62,6 +68,9 @@ class _ViewportMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mode: Annotated[int, Meta(ge=0, le=3)]
     ratio: _Ratio
     frame: Annotated[int, Meta(ge=0)]
+    page: tuple[_DevicePixels, _DevicePixels]
+    # left, top, size of a cell in device pixels, copies; none where the chart has no room for a stamp
+    stamps: Annotated[list[tuple[_DevicePixels, _DevicePixels, _Cell, _Copies]], Meta(max_length=MAX_STAMPS)]
 
 
 class _BarsMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -123,6 +132,8 @@ def parse_viewport(text: str) -> Viewport:
         price_bottom=message.price_bottom,
         mode=PriceScaleMode(message.mode),
         frame=message.frame,
+        page_px=message.page,
+        stamps=tuple(StampPlace(*stamp) for stamp in message.stamps),
     )
 
 

@@ -14,6 +14,8 @@ from Heatmap.columns import EventColumns
 from Heatmap.errors import HeatmapError
 from Heatmap.heatmap_settings import HeatmapSettings, decay_half_life_ms, window_ms
 from Heatmap.storage.sqlite_store import SqliteStore
+from Heatmap.ui.gap_mesh import Gaps, gaps_between
+from Heatmap.ui.image_change import changed_columns
 from Heatmap.ui.render_options import render_options
 from Heatmap.ui.statistics_box import MapStatistics
 from Heatmap.ui.view_grid import View, covers, grid_for_view, same_cells
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
     from Heatmap.aggregation import HeatmapImage
     from Heatmap.clock import Clock
+    from Heatmap.events import Coverage
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +37,8 @@ POLL_INTERVAL_S = 0.5
 # With decay on, the map is drawn anew after this share of the half-life: a 0.7 % change of every value.
 FADE_STEP = 0.01
 FAR_MS = 2**62
+# The end of a gap that goes on moves in such steps.
+GAP_STEP_MS = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,8 @@ class _Window:
         self._key: tuple[str, str, int] | None = None
         self._start_ms = 0
         self._seen_version: int | None = None
+        self._coverage: list[Coverage] = []
+        self._coverage_key: tuple[object, ...] = ()
         self.columns = EventColumns.empty()
         # By which events the columns differ from those before the last refresh; None if by more than new ones.
         self.newer: EventColumns | None = None
@@ -97,6 +104,14 @@ class _Window:
         self._prune(start_ms)
         return changed
 
+    def coverage(self, symbol: str, source: str, start_ms: int) -> list[Coverage]:
+        """Return what was recorded since a moment; read again only when the file has changed."""
+        key = (symbol, source, self._store.generation, self._seen_version, start_ms)
+        if self._coverage_key != key:
+            self._coverage = self._store.coverage(symbol, source, start_ms, FAR_MS)
+            self._coverage_key = key
+        return self._coverage
+
     def _prune(self, start_ms: int) -> None:
         """Forget what left the window, but only once it is a tenth of all, so that a tail stays cheap."""
         kept = self.columns.between(start_ms, FAR_MS)
@@ -122,7 +137,9 @@ class BuildWorker(QObject):
         Wall clock for the window's right edge, monotonic clock for the pace.
     """
 
-    built = pyqtSignal(object, object)  # HeatmapImage | None (nothing to show in this view), its BuildRequest
+    # HeatmapImage | None (nothing to show in this view), its BuildRequest, ChangedColumns | None against the one before
+    built = pyqtSignal(object, object, object)
+    gapsChanged = pyqtSignal(object)  # Gaps: the stretches of the window that nobody recorded
     counted = pyqtSignal(object)  # MapStatistics of the window and the image
     # Why nothing can be built: the key of a text, and a sentence in English with the details. Both are "" when all is
     # well again.
@@ -148,6 +165,7 @@ class BuildWorker(QObject):
         self._swap_engine = False
         self._served_at_s = clock.monotonic_s()
         self._built_ms = 0
+        self._gaps: Gaps | None = None
         self._builder = ImageBuilder()
         self._thread = threading.Thread(target=self._run, name="heatmap-build", daemon=True)
 
@@ -214,7 +232,8 @@ class BuildWorker(QObject):
             if trouble:
                 trouble = ""
                 self.problem.emit("", "")
-            self.built.emit(result, request)
+            self.built.emit(result, request, changed_columns(image, result))
+            self._tell_gaps(window, request)
             if result is not image or shown is None:
                 self.counted.emit(statistics_of(window.columns, result))
             image, shown = result, request
@@ -273,6 +292,15 @@ class BuildWorker(QObject):
             window_start_ms=start_ms,
             newer=window.newer,
         )
+
+    def _tell_gaps(self, window: _Window, request: BuildRequest) -> None:
+        # In whole seconds, so that a gap that goes on does not repaint the map all the time.
+        now_ms = self._clock.now_ms() // GAP_STEP_MS * GAP_STEP_MS
+        start_ms = now_ms - window_ms(request.settings)
+        gaps = gaps_between(window.coverage(request.symbol, request.settings.source, start_ms), start_ms, now_ms)
+        if gaps != self._gaps:
+            self._gaps = gaps
+            self.gapsChanged.emit(gaps)
 
     def _has_faded(self, settings: HeatmapSettings, now_ms: int) -> bool:
         """Return True if decay has dimmed the map since it was built by more than an eye would miss."""

@@ -9,12 +9,14 @@ from weakref import WeakSet
 from PyQt6 import sip
 from PyQt6.QtCore import QObject, QTimer
 
+from Heatmap.ui.frame_follower import SyncMode
 from Heatmap.ui.meter import FrameRate
 
 if TYPE_CHECKING:
     from Heatmap.aggregation import HeatmapImage
     from Heatmap.clock import Clock
     from Heatmap.heatmap_service import HeatmapService
+    from Heatmap.ui.frame_sync import FrameSync
     from Heatmap.ui.presenter import HeatmapPresenter
     from Heatmap.ui.status import StatusPanel
     from Heatmap.ui.underlay import Underlay
@@ -36,6 +38,8 @@ class Performance(QObject):
         Its painted frames are counted.
     presenter
         Its images carry their build time.
+    frame_sync
+        Knows how the heat keeps in step with the chart.
     clock
         Wall clock for the age of the last event, monotonic clock for rates.
     """
@@ -45,6 +49,7 @@ class Performance(QObject):
         service: HeatmapService,
         underlay: Underlay,
         presenter: HeatmapPresenter,
+        frame_sync: FrameSync,
         *,
         clock: Clock,
         parent: QObject | None = None,
@@ -52,6 +57,7 @@ class Performance(QObject):
         super().__init__(parent)
         self._service = service
         self._clock = clock
+        self._frame_sync = frame_sync
         self._frame_rate = FrameRate(clock=clock)
         self._image: HeatmapImage | None = None
         self._panels: WeakSet[StatusPanel] = WeakSet()
@@ -81,6 +87,7 @@ class Performance(QObject):
         for panel in panels:
             panel.set_service_status(status, now_ms)
             panel.set_fps(fps)
+            panel.set_lagging(lags=self._frame_sync.mode is SyncMode.MESSAGE)
             if self._image is not None:
                 panel.set_build(self._image.build_ms, self._image.engine, self._image.events)
         now_s = self._clock.monotonic_s()

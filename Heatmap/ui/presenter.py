@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from Heatmap.aggregation import HeatmapImage
     from Heatmap.heatmap_settings import HeatmapSettings
     from Heatmap.ui.build_worker import BuildWorker
+    from Heatmap.ui.image_change import ChangedColumns
     from Heatmap.ui.settings_model import SettingsModel
     from Heatmap.ui.underlay import Underlay
     from Heatmap.ui.viewport import TimeAxis, Viewport
@@ -68,6 +69,7 @@ class HeatmapPresenter(QObject):
         self._asked: BuildRequest | None = None
         self._served: BuildRequest | None = None
         self._dark = True
+        self._seen = True
         self._size_px: tuple[float, float] | None = None
         self._moved = QTimer(self)
         self._moved.setSingleShot(True)
@@ -78,6 +80,8 @@ class HeatmapPresenter(QObject):
         self._resized.setInterval(RESIZE_QUIET_MS)
         self._resized.timeout.connect(self._ask)
         worker.built.connect(self._take)
+        worker.gapsChanged.connect(underlay.set_gaps)
+        underlay.seenChanged.connect(self.set_seen)
         settings.changed.connect(self._apply)
         self._paint_settings(settings.value)
 
@@ -109,12 +113,11 @@ class HeatmapPresenter(QObject):
         self._ask()
 
     def set_viewport(self, viewport: Viewport | None) -> None:
-        """Follow the chart: move the image at once, ask for a better one soon; None: show no heat until it tells."""
+        """Ask soon for an image that fits the chart's range; None: there is none."""
         if viewport is None:
             self._lose_viewport()
             return
         self._viewport = viewport
-        self._underlay.set_viewport(viewport)
         self.placeChanged.emit(viewport)
         size_px = (viewport.width_px, viewport.height_px)
         if self._size_px is not None and size_px != self._size_px:
@@ -126,7 +129,6 @@ class HeatmapPresenter(QObject):
     def set_time_axis(self, axis: TimeAxis | None) -> None:
         """Take the series' bars."""
         self._axis = axis
-        self._underlay.set_time_axis(axis)
         if not self._moved.isActive():
             self._moved.start()
 
@@ -147,18 +149,29 @@ class HeatmapPresenter(QObject):
             self._dark = dark
             self._ask()
 
+    def set_seen(self, seen: bool) -> None:  # Qt's signature
+        """Take the news that the chart is on the screen; while it is not, nothing is built."""
+        if seen != self._seen:
+            self._seen = seen
+            if seen:
+                self._ask()
+            else:
+                self._worker.request(None)
+
     def stop(self) -> None:
         """Decide nothing any more: underlay and worker may be gone, at the program's end even the settings."""
         self._moved.stop()
         self._resized.stop()
         self._worker.built.disconnect(self._take)
+        if not sip.isdeleted(self._underlay):
+            self._worker.gapsChanged.disconnect(self._underlay.set_gaps)
+            self._underlay.seenChanged.disconnect(self.set_seen)
         if not sip.isdeleted(self._settings):
             self._settings.changed.disconnect(self._apply)
         self._asked = self._image = None
 
     def _lose_viewport(self) -> None:
         self._viewport = None
-        self._underlay.set_viewport(None)
         self.placeChanged.emit(None)
         self._ask()
 
@@ -183,9 +196,9 @@ class HeatmapPresenter(QObject):
                 settings=settings,
                 dark=self._dark,
             )
-        self._worker.request(self._asked)
+        self._worker.request(self._asked if self._seen else None)
 
-    def _take(self, image: HeatmapImage | None, request: BuildRequest) -> None:
+    def _take(self, image: HeatmapImage | None, request: BuildRequest, changed: ChangedColumns | None) -> None:
         """Show what was built, unless it answers a question of the past."""
         if (
             self._asked is None
@@ -197,11 +210,11 @@ class HeatmapPresenter(QObject):
             return  # the view moved on; the old image serves until the next comes
         self._served = request
         if image is not self._image:
-            self._show(image)
+            self._show(image, changed)
 
-    def _show(self, image: HeatmapImage | None) -> None:
+    def _show(self, image: HeatmapImage | None, changed: ChangedColumns | None = None) -> None:
         if image is None and self._image is None:
             return
         self._image = image
-        self._underlay.set_image(image)
+        self._underlay.set_image(image, changed)
         self.imageChanged.emit(image)

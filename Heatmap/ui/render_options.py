@@ -30,7 +30,7 @@ def render_options(settings: HeatmapSettings, view: View, spec: GridSpec, *, dar
         Whether the chart's background is dark.
     """
     across_px, along_px = SPOT_PX[settings.spot_size]
-    cell_width_px = view.width_px * spec.time_bin_ms / max(view.end_ms - view.start_ms, 1)
+    cell_width_px = spec.time_bin_ms / view.ms_per_px
     cell_height_px = view.height_px * spec.price_bin / (view.price_high - view.price_low)
     return RenderOptions(
         normalization=Normalization(settings.normalization),

@@ -64,6 +64,7 @@ class StatusPanel(QWidget):
         self._now_ms = 0
         self._build: _Build | None = None
         self._fps: float | None = None
+        self._lags = False
         self._dot = _Dot(self)
         self._connection = _ElidedText("connection", self)
         self._last_event = _ElidedText("last_event", self)
@@ -111,6 +112,11 @@ class StatusPanel(QWidget):
         self._fps = fps
         self._show_frames()
 
+    def set_lagging(self, *, lags: bool) -> None:
+        """Show whether the heat only follows the chart's messages and may lag while the chart moves."""
+        self._lags = lags
+        self._show_frames()
+
     def retranslate(self) -> None:
         """Set all texts in the translator's language."""
         for text in self._texts:
@@ -130,13 +136,14 @@ class StatusPanel(QWidget):
             build_ms, engine = f"{self._build.build_ms:.2f}", self._build.engine
             events = str(self._build.events)
         fps = "-" if self._fps is None else f"{self._fps:.0f}"
+        sync = "message" if self._lags else "frame"
         return (
             f"state={status.state.value} reason={status.reason or '-'} last_event_age_s={age_s}"
             f" received={status.received} stored={status.stored} duplicates={status.duplicates}"
             f" undecodable={status.undecodable} reconnects={status.reconnects} queued={status.queued}"
             f" insert_rate_per_s={status.insert_rate_per_s:.1f}"
             f" latency_ms={_figure(status.latency_ms)} clock_offset_ms={_figure(status.clock_offset_ms)}"
-            f" build_ms={build_ms} engine={engine} events={events} fps={fps}"
+            f" build_ms={build_ms} engine={engine} events={events} fps={fps} sync={sync}"
         )
 
     def _show_connection(self) -> None:
@@ -191,11 +198,14 @@ class StatusPanel(QWidget):
 
     def _show_frames(self) -> None:
         text = self._translator.text
-        if self._fps is None:
-            self._frames.set_text(text("status.fps_none"), text("status.fps_help"))
-        else:
-            shown = self._translator.format_number(self._fps)
-            self._frames.set_text(text("status.fps", fps=shown), text("status.fps_help"))
+        help_text = text("status.fps_help")
+        shown = text("status.fps_none")
+        if self._fps is not None:
+            shown = text("status.fps", fps=self._translator.format_number(self._fps))
+        if self._lags:
+            shown = text("status.lagging", fps=shown)
+            help_text += "\n" + text("status.lagging_help")
+        self._frames.set_text(shown, help_text)
 
 
 def _figure(value: float | None) -> str:

@@ -49,3 +49,15 @@ def opaque_colors(base: Rgb, surfaces: tuple[Surface, ...]) -> tuple[Rgb, ...]:
         seen = (red, green, blue)
         colors.append(seen)
     return tuple(colors)
+
+
+def hidden_below(surfaces: tuple[Surface, ...], size_px: tuple[int, int]) -> int | None:
+    """Return the number of the last surface that covers all of the view, None if none does.
+
+    All surfaces are painted opaque, in the colour that is to be seen (`opaque_colors`).
+    """
+    for number in range(len(surfaces) - 1, -1, -1):
+        left, top, width, height = surfaces[number].box_px
+        if left <= 0 and top <= 0 and left + width >= size_px[0] and top + height >= size_px[1]:
+            return number
+    return None

@@ -10,26 +10,31 @@ import logging
 from typing import TYPE_CHECKING, Any, Self, SupportsInt, cast
 
 import moderngl
-import numpy as np
 from PyQt6.QtCore import QEvent, QObject, Qt, QTimer, pyqtSignal
 from PyQt6.QtGui import QOpenGLContext, QSurfaceFormat
 from PyQt6.QtOpenGLWidgets import QOpenGLWidget
 
-from Heatmap.resources import SHADERS, read_text
-from Heatmap.ui.strip_mesh import StripMesh, strip_mesh
-from Heatmap.ui.surface import Rgb, Surface, opaque_colors
+from Heatmap.clock import SYSTEM_CLOCK
+from Heatmap.ui.fade import Fade
+from Heatmap.ui.heat_painter import HeatPainter, Look
+from Heatmap.ui.surface import Rgb, Surface, hidden_below, opaque_colors
 
 if TYPE_CHECKING:
-    from PyQt6.QtGui import QColor, QShowEvent
+    from PyQt6.QtGui import QColor, QHideEvent, QShowEvent
     from PyQt6.QtWebEngineWidgets import QWebEngineView
 
     from Heatmap.aggregation import HeatmapImage
-    from Heatmap.ui.viewport import TimeAxis, Viewport
+    from Heatmap.clock import Clock
+    from Heatmap.ui.frame_follower import Frame
+    from Heatmap.ui.gap_mesh import Gaps
+    from Heatmap.ui.image_change import ChangedColumns
 
 log = logging.getLogger(__name__)
 
-BYTES_PER_VERTEX = 16
 GL_VERSION = (3, 3)
+FADE_STEP_MS = 16
+# A reference that changes by less is not seen to change.
+SAME_REFERENCE = 0.005
 # Qt makes the context while it shows the widget, and only writes into its log when it cannot.
 CONTEXT_PATIENCE_MS = 1000
 
@@ -66,12 +71,19 @@ class Underlay(QOpenGLWidget):
     ----------
     view
         The web view to lie beneath; becomes the parent.
+    clock
+        Times the easing from one scale of colours to another.
+    largest_texture_px
+        Most columns or rows of one texture; the device's limit if not given.
     """
 
     framePainted = pyqtSignal()
+    seenChanged = pyqtSignal(bool)  # it is on a visible page now, or not any more
     failed = pyqtSignal(str)  # OpenGL is missing or broke: one sentence for the log
 
-    def __init__(self, view: QWebEngineView) -> None:
+    def __init__(
+        self, view: QWebEngineView, *, clock: Clock = SYSTEM_CLOCK, largest_texture_px: int | None = None
+    ) -> None:
         super().__init__(view)
         surface = QSurfaceFormat(self.format())
         surface.setVersion(*GL_VERSION)
@@ -80,16 +92,20 @@ class Underlay(QOpenGLWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._view = view
-        self._viewport: Viewport | None = None
-        self._axis: TimeAxis | None = None
+        self._frame: Frame | None = None
         self._image: HeatmapImage | None = None
-        self._image_is_new = False
+        self._dirty: tuple[int, int] | None = None
+        self._fade = Fade()
+        self._fading_in = False
+        self._clock = clock
+        self._largest_texture_px = largest_texture_px
+        self._gaps: Gaps = ()
         self._background: Rgb = (1.0, 1.0, 1.0)
         self._surfaces: tuple[Surface, ...] = ()
         self._opacity = 1.0
         self._smooth = False
         self._gl: moderngl.Context | None = None
-        self._texture: moderngl.Texture | None = None
+        self._painter: HeatPainter | None = None
         self._frames = 0
         self.uploads = 0
         view.installEventFilter(self)
@@ -109,23 +125,62 @@ class Underlay(QOpenGLWidget):
             return ""
         return f"{self._gl.info['GL_RENDERER']}, OpenGL {self._gl.version_code / 100:.1f}"
 
-    def set_viewport(self, viewport: Viewport | None) -> None:
-        """Move the heat to where the chart is now; None: it is nowhere."""
-        self._viewport = viewport
+    @property
+    def tiles(self) -> int:
+        """Return how many textures the present image takes, 0 before it is painted."""
+        return self._painter.tiles if self._painter is not None else 0
+
+    @property
+    def textures(self) -> int:
+        """Return how many images are on the graphics card: two while one eases into the other."""
+        return self._painter.textures if self._painter is not None else 0
+
+    @property
+    def frame(self) -> Frame | None:
+        """Return the frame of the chart that is painted for."""
+        return self._frame
+
+    def set_frame(self, frame: Frame | None) -> None:
+        """Move the heat to where the chart is in this frame; None: it is nowhere."""
+        self._frame = frame
         self.update()
 
-    def set_time_axis(self, axis: TimeAxis | None) -> None:
-        """Take the series' bars; without any there is no place for heat."""
-        self._axis = axis
-        self.update()
+    def set_image(self, image: HeatmapImage | None, changed: ChangedColumns | None = None) -> None:
+        """Show another image (None: only the background). It is uploaded once, with the next frame.
 
-    def set_image(self, image: HeatmapImage | None) -> None:
-        """Show another image (None: only the background). It is uploaded once, with the next frame."""
-        if image is None and self._image is None:
+        Parameters
+        ----------
+        image
+            The image. Where its colours mean other sums than before, the old ones ease into the new.
+        changed
+            What alone differs from an earlier image; only that is uploaded if the earlier one is what is shown.
+        """
+        before = self._image
+        if image is None and before is None:
             return
         self._image = image
-        self._image_is_new = image is not None
+        if image is None or before is None:
+            self._fade.stop()
+            self._dirty = (0, image.spec.cols) if image is not None else None
+            self._fading_in = False
+        elif changed is not None and changed.base is before and image.rgba.shape == before.rgba.shape:
+            if changed.first < changed.last:
+                first, last = self._dirty or (changed.first, changed.last)
+                self._dirty = (min(first, changed.first), max(last, changed.last))
+        else:
+            self._dirty = (0, image.spec.cols)
+            differs = abs(image.reference - before.reference) > SAME_REFERENCE * max(image.reference, before.reference)
+            now_s = self._clock.monotonic_s()
+            if differs and not self._fade.is_running(now_s):
+                self._fade.start(now_s)
+                self._fading_in = True
         self.update()
+
+    def set_gaps(self, gaps: Gaps) -> None:
+        """Take the stretches of time that nobody recorded; they are hatched behind the heat."""
+        if gaps != self._gaps:
+            self._gaps = gaps
+            self.update()
 
     def set_background(self, color: QColor, surfaces: tuple[Surface, ...] = ()) -> None:
         """Set the colours that the page had: beneath it all, and of its parts, outermost first."""
@@ -150,16 +205,11 @@ class Underlay(QOpenGLWidget):
         context = self.context()
         if context is None:  # cannot happen inside initializeGL; keeps the types honest
             return
-        self._texture = None
-        self._image_is_new = self._image is not None
+        self._dirty = (0, self._image.spec.cols) if self._image is not None else None
+        self._fading_in = False
         try:
             self._gl = moderngl.create_context(require=330, context=cast("dict[str, Any]", _QtLoader(context)))
-            self._program = self._gl.program(
-                vertex_shader=read_text(SHADERS / "heatmap.vert"),
-                fragment_shader=read_text(SHADERS / "heatmap.frag"),
-            )
-            self._vertices = self._gl.buffer(reserve=64 * BYTES_PER_VERTEX, dynamic=True)
-            self._strips = self._bind_vertices()
+            self._painter = HeatPainter(self._gl, largest_px=self._largest_texture_px)
         except (moderngl.Error, ValueError, OSError) as error:
             self._gl = None
             log.exception("the underlay cannot paint")
@@ -176,14 +226,35 @@ class Underlay(QOpenGLWidget):
         target = self._gl.detect_framebuffer(self.defaultFramebufferObject())
         target.use()
         self._paint_background(target)
-        if self._image is not None and self._viewport is not None and self._axis is not None:
-            self._paint_heat(self._gl, target, self._image, strip_mesh(self._viewport, self._axis, self._image.spec))
+        self._paint_heat(target)
         self.framePainted.emit()
 
+    def _paint_heat(self, target: moderngl.Framebuffer) -> None:
+        image, frame, painter = self._image, self._frame, self._painter
+        if image is None or frame is None or frame.axis is None or painter is None:
+            return
+        if self._dirty is not None:
+            painter.upload(image, self._dirty, keep=self._fading_in)
+            self._dirty, self._fading_in = None, False
+            self.uploads += 1
+        now_s = self._clock.monotonic_s()
+        look = Look(self._opacity, self._smooth, self._fade.share(now_s))
+        painter.paint_gaps(target, frame.viewport, frame.axis, self._gaps)
+        painter.paint_heat(target, frame.viewport, frame.axis, look)
+        if self._fade.is_running(now_s):
+            QTimer.singleShot(FADE_STEP_MS, self.update)
+        else:
+            painter.forget_before()
+
     def _paint_background(self, target: moderngl.Framebuffer) -> None:
-        target.clear(*self._background, 1.0)
-        _, surface_height_px = self._surface_px()
-        for surface, color in zip(self._surfaces, opaque_colors(self._background, self._surfaces), strict=True):
+        surface_px = self._surface_px()
+        _, surface_height_px = surface_px
+        # What a later one hides need not be painted: clearing a large window takes software OpenGL a millisecond.
+        first = hidden_below(self._surfaces, surface_px)
+        if first is None:
+            target.clear(*self._background, 1.0)
+        colors = opaque_colors(self._background, self._surfaces)
+        for surface, color in list(zip(self._surfaces, colors, strict=True))[first or 0 :]:
             left, top, width, height = surface.box_px
             if width > 0 and height > 0:
                 target.clear(*color, 1.0, viewport=(left, surface_height_px - top - height, width, height))
@@ -192,70 +263,23 @@ class Underlay(QOpenGLWidget):
         scale = self.devicePixelRatioF()
         return round(self.width() * scale), round(self.height() * scale)
 
-    def _paint_heat(
-        self, gl: moderngl.Context, target: moderngl.Framebuffer, image: HeatmapImage, mesh: StripMesh
-    ) -> None:
-        if not len(mesh.vertices):
-            return
-        texture = self._upload(gl, image)
-        surface = self._surface_px()
-        if mesh.vertices.nbytes > self._vertices.size:
-            self._vertices.orphan(2 * mesh.vertices.nbytes)
-            self._strips.release()
-            self._strips = self._bind_vertices()
-        self._vertices.write(mesh.vertices)
-        wanted = moderngl.LINEAR if self._smooth else moderngl.NEAREST
-        texture.filter = (wanted, wanted)
-        texture.use(0)
-        self._program["surface_px"] = surface
-        self._program["opacity"] = self._opacity
-        self._program["logarithmic"] = mesh.logarithmic
-        self._program["edge_top"] = mesh.edge_top
-        self._program["edge_bottom"] = mesh.edge_bottom
-        self._program["log_scale"] = mesh.log_scale
-        self._program["log_offset"] = mesh.log_offset
-        left, top, width, height = mesh.scissor_px
-        target.scissor = (left, surface[1] - top - height, width, height)
-        gl.enable_only(moderngl.BLEND)
-        gl.blend_func = moderngl.ONE, moderngl.ONE_MINUS_SRC_ALPHA
-        self._strips.render(moderngl.TRIANGLES, vertices=len(mesh.vertices))
-        target.scissor = (0, 0, *surface)
-
-    def _bind_vertices(self) -> moderngl.VertexArray:
-        if self._gl is None:
-            raise RuntimeError("vertices are bound only with a context")
-        return self._gl.vertex_array(
-            self._program, [(self._vertices, "2f 1f 1f", "place", "time_share", "height_share")]
-        )
-
-    def _upload(self, gl: moderngl.Context, image: HeatmapImage) -> moderngl.Texture:
-        rows, cols, channels = image.rgba.shape
-        texture = self._texture
-        if texture is None or texture.size != (cols, rows):
-            if texture is not None:
-                texture.release()
-            texture = self._texture = gl.texture((cols, rows), channels)
-            texture.repeat_x = texture.repeat_y = False
-            self._image_is_new = True
-        if self._image_is_new:
-            texture.write(np.ascontiguousarray(image.rgba))
-            self._image_is_new = False
-            self.uploads += 1
-        return texture
-
     def _release_gl(self) -> None:
         self.makeCurrent()
-        for resource in (self._texture, self._strips, self._vertices, self._program):
-            if resource is not None:
-                resource.release()
-        self._texture = None
-        self._gl = None
+        if self._painter is not None:
+            self._painter.release()
+        self._painter = self._gl = None
         self.doneCurrent()
 
     def showEvent(self, event: QShowEvent | None) -> None:
         """Look soon whether Qt could make a context."""
         super().showEvent(event)
+        self.seenChanged.emit(True)
         QTimer.singleShot(CONTEXT_PATIENCE_MS, self._check_context)
+
+    def hideEvent(self, event: QHideEvent | None) -> None:
+        """Tell that nobody looks."""
+        super().hideEvent(event)
+        self.seenChanged.emit(False)
 
     def _check_context(self) -> None:
         if self.isVisible() and not self.size().isEmpty() and not self.isValid():

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from Heatmap.aggregation import GridSpec
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 
 # Built beyond each edge of the view, so that a short pan needs no new image.
 MARGIN = 0.15
+# A grid reaches over the gaps between bars; it has at most so many times the columns that are seen, and coarser ones if
+# that does not suffice.
+MAX_GAP_COST = 4
+MAX_CELLS_WITH_GAPS = 4_000_000
 # A price bin can be no finer than this when the exchange has not told the tick size yet.
 FALLBACK_TICKS_PER_PRICE = 1e-6
 
@@ -31,6 +36,9 @@ class View:
         Visible prices.
     width_px, height_px
         Size of the pane in logical pixels.
+    gaps_ms
+        Stretches of time within that the chart leaves out, ``(start, end)`` each, ascending, not overlapping: they
+        have no width.
     """
 
     start_ms: int
@@ -39,12 +47,18 @@ class View:
     price_high: float
     width_px: int
     height_px: int
+    gaps_ms: tuple[tuple[int, int], ...] = ()
 
     @classmethod
     def of(cls, viewport: Viewport, axis: TimeAxis) -> View:
         """Return what a viewport shows."""
-        start_ms, end_ms = viewport.visible_time_ms(axis)
+        pieces = axis.pieces(viewport.logical(0.0), viewport.logical(viewport.width_px))
+        start_ms, end_ms = math.floor(pieces[0][2]), math.ceil(pieces[-1][3])
+        gaps_ms = tuple(
+            (math.ceil(left[3]), math.floor(right[2])) for left, right in pairwise(pieces) if right[2] - left[3] >= 1.0
+        )
         return cls(
+            gaps_ms=gaps_ms,
             start_ms=start_ms,
             end_ms=end_ms,
             price_low=viewport.price_low,
@@ -52,6 +66,16 @@ class View:
             width_px=max(round(viewport.width_px), 1),
             height_px=max(round(viewport.height_px), 1),
         )
+
+    def shown_ms(self, first_ms: int, last_ms: int) -> int:
+        """Return how much of the time from ``first_ms`` to ``last_ms`` has a width on the screen."""
+        missing_ms = sum(max(min(end, last_ms) - max(start, first_ms), 0) for start, end in self.gaps_ms)
+        return last_ms - first_ms - missing_ms
+
+    @property
+    def ms_per_px(self) -> float:
+        """Return the time that one logical pixel stands for."""
+        return max(self.shown_ms(self.start_ms, self.end_ms), 1) / self.width_px
 
 
 def tick_or_guess(tick_size: float | None, price: float) -> float:
@@ -81,27 +105,46 @@ def grid_for_view(view: View, settings: HeatmapSettings, *, now_ms: int, tick_si
     if first_ms >= last_ms or price_low >= price_high:
         return None
     tick = tick_or_guess(tick_size, price_high)
+    shown_ms = view.shown_ms(first_ms, last_ms)
+    if shown_ms <= 0:
+        return None
+    # What has a width on the screen decides the resolution. Columns for the gaps come on top, unseen.
+    span_ms = max(shown_ms, math.ceil((last_ms - first_ms) / MAX_GAP_COST))
+    spec = _bins(view, settings, (last_ms - span_ms, last_ms), (price_low, price_high), tick)
+    if spec.rows * spec.cols * (last_ms - first_ms) / span_ms > MAX_CELLS_WITH_GAPS:
+        spec = _bins(view, settings, (first_ms, last_ms), (price_low, price_high), tick)
+    return _with_margin(_reaching_back(spec, first_ms), window_start_ms=now_ms - window_ms(settings), now_ms=now_ms)
+
+
+def _bins(
+    view: View, settings: HeatmapSettings, time_ms: tuple[int, int], prices: tuple[float, float], tick: float
+) -> GridSpec:
+    """Return a grid over a range of time and price at the resolution that the settings ask for."""
     if settings.resolution == "manual":
-        spec = manual_spec(
-            visible_start_ms=first_ms,
-            visible_end_ms=last_ms,
-            price_low=price_low,
-            price_high=price_high,
+        return manual_spec(
+            visible_start_ms=time_ms[0],
+            visible_end_ms=time_ms[1],
+            price_low=prices[0],
+            price_high=prices[1],
             tick_size=tick,
             rows=settings.manual_rows,
             cols=settings.manual_cols,
         )
-    else:
-        spec = auto_spec(
-            visible_start_ms=first_ms,
-            visible_end_ms=last_ms,
-            price_low=price_low,
-            price_high=price_high,
-            width_px=view.width_px,
-            height_px=view.height_px,
-            tick_size=tick,
-        )
-    return _with_margin(spec, window_start_ms=now_ms - window_ms(settings), now_ms=now_ms)
+    return auto_spec(
+        visible_start_ms=time_ms[0],
+        visible_end_ms=time_ms[1],
+        price_low=prices[0],
+        price_high=prices[1],
+        width_px=view.width_px,
+        height_px=view.height_px,
+        tick_size=tick,
+    )
+
+
+def _reaching_back(spec: GridSpec, first_ms: int) -> GridSpec:
+    """Return the grid with as many columns on the left as it takes to begin at ``first_ms``."""
+    more = max(-((first_ms - spec.t0_ms) // spec.time_bin_ms), 0)
+    return replace(spec, t0_ms=spec.t0_ms - more * spec.time_bin_ms, cols=spec.cols + more)
 
 
 def _with_margin(spec: GridSpec, *, window_start_ms: int, now_ms: int) -> GridSpec:

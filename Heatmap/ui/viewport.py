@@ -9,8 +9,12 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from Heatmap.ui.frame_stamp import StampPlace
 
 
 class PriceScaleMode(IntEnum):
@@ -125,6 +129,10 @@ class Viewport:
         See `PriceScaleMode`; all but `LOGARITHMIC` are linear in price.
     frame
         The page's running frame number.
+    stamps
+        Where the page painted that number into the frame; none if it had no room for it.
+    page_px
+        Width and height of the page in device pixels.
     """
 
     left_px: float
@@ -140,6 +148,8 @@ class Viewport:
     price_bottom: float
     mode: PriceScaleMode = PriceScaleMode.NORMAL
     frame: int = 0
+    stamps: tuple[StampPlace, ...] = ()
+    page_px: tuple[int, int] = (0, 0)
 
     @property
     def bar_spacing_px(self) -> float:
@@ -174,6 +184,23 @@ class Viewport:
             return self.price_top * math.exp(share * math.log(self.price_bottom / self.price_top))
         return self.price_top + share * (self.price_bottom - self.price_top)
 
+    def resized(self, page_px: tuple[int, int]) -> Viewport:
+        """Return what a chart that fills its page shows when the page gets another size.
+
+        Lightweight Charts keeps the distance between bars, the last bar's distance from the right edge, and the prices
+        at the upper and lower edge.
+        """
+        wider_px = (page_px[0] - self.page_px[0]) / self.ratio
+        higher_px = (page_px[1] - self.page_px[1]) / self.ratio
+        return replace(
+            self,
+            width_px=max(self.width_px + wider_px, 1.0),
+            height_px=max(self.height_px + higher_px, 1.0),
+            x_from_px=self.x_from_px + wider_px,
+            x_to_px=self.x_to_px + wider_px,
+            page_px=page_px,
+        )
+
     @property
     def price_low(self) -> float:
         """Return the lower end of the visible prices."""
@@ -183,10 +210,3 @@ class Viewport:
     def price_high(self) -> float:
         """Return the upper end of the visible prices."""
         return max(self.price_top, self.price_bottom)
-
-    def visible_time_ms(self, axis: TimeAxis) -> tuple[int, int]:
-        """Return the time at the pane's left and right edge, ms since the epoch, UTC."""
-        return (
-            math.floor(axis.time_ms(self.logical(0.0))),
-            math.ceil(axis.time_ms(self.logical(self.width_px))),
-        )

@@ -19,7 +19,7 @@ from Heatmap.app.main_window import MainWindow, Market
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.demo.exchange import DemoExchange
 from Heatmap.demo.market import SimulatedMarket
-from Heatmap.events import Source
+from Heatmap.events import Coverage, Source
 from Heatmap.heatmap_service import HeatmapService
 from Heatmap.storage.bulk_insert import bulk_insert
 from Heatmap.ui.settings_model import SettingsModel
@@ -61,7 +61,9 @@ class Stage:
         self.db_path = folder / "stage.sqlite3"
         now_ms = SYSTEM_CLOCK.now_ms()
         if history:
-            bulk_insert(self.db_path, self.market.liquidations(now_ms - 7 * HOUR_MS, now_ms))
+            # As the program itself does; from before the widest window, or the time without a record is hatched.
+            covered = Coverage(Source.DEMO, "BTCUSDT", now_ms - 72 * HOUR_MS, now_ms)
+            bulk_insert(self.db_path, self.market.liquidations(now_ms - 7 * HOUR_MS, now_ms), coverage=[covered])
         self.service = HeatmapService(
             self.db_path,
             ("BTCUSDT",),

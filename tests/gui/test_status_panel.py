@@ -209,5 +209,18 @@ def test_the_log_line_is_the_same_in_every_language(make_panel):
     assert english.figures_line() == (
         "state=live reason=- last_event_age_s=12 received=1234 stored=1200 duplicates=34 undecodable=0"
         " reconnects=0 queued=3 insert_rate_per_s=0.4 latency_ms=- clock_offset_ms=-"
-        " build_ms=3.27 engine=numba events=98765 fps=60"
+        " build_ms=3.27 engine=numba events=98765 fps=60 sync=frame"
     )
+
+
+def test_heat_that_may_lag_behind_the_chart_is_said(make_panel):
+    panel = make_panel()
+    panel.set_fps(60)
+    assert "sync=frame" in panel.figures_line()
+    panel.set_lagging(lags=True)
+    assert part(panel, "fps").text == "60 fps ≈"
+    assert "roughly" in part(panel, "fps").toolTip()
+    assert "sync=message" in panel.figures_line()
+    panel.set_lagging(lags=False)
+    assert part(panel, "fps").text == "60 fps"
+    assert "roughly" not in part(panel, "fps").toolTip()

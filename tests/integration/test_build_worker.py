@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from Heatmap.clock import SYSTEM_CLOCK
-from Heatmap.events import LiquidationEvent, Side
+from Heatmap.events import Coverage, LiquidationEvent, Side
 from Heatmap.heatmap_settings import HeatmapSettings
 from Heatmap.storage.bulk_insert import bulk_insert
 from Heatmap.ui.build_worker import BuildRequest, BuildWorker
@@ -47,7 +47,7 @@ def worker(qtbot, db_path):
 
 def built(qtbot, worker, wanted):
     """Return the first image that satisfies a condition."""
-    with qtbot.waitSignal(worker.built, timeout=20_000, check_params_cb=lambda image, _: wanted(image)) as signal:
+    with qtbot.waitSignal(worker.built, timeout=20_000, check_params_cb=lambda image, *_: wanted(image)) as signal:
         pass
     return signal.args[0]
 
@@ -155,3 +155,15 @@ def test_a_tick_size_that_becomes_known_refines_the_cells_and_is_asked_for_off_t
     finally:
         worker.stop()
     assert threads == {"heatmap-build"}
+
+
+def test_what_nobody_recorded_is_told(qtbot, worker, db_path):
+    now_ms = SYSTEM_CLOCK.now_ms()
+    known = Coverage("binance", "BTCUSDT", now_ms - 60 * MINUTE_MS, now_ms - 30 * MINUTE_MS)
+    bulk_insert(db_path, [event(40 * MINUTE_MS)], coverage=[known])
+
+    def is_right(gaps) -> bool:
+        return len(gaps) == 2 and gaps[0][1] == known.start_ms and gaps[1][0] == known.end_ms
+
+    with qtbot.waitSignal(worker.gapsChanged, timeout=20_000, check_params_cb=is_right):
+        worker.request(request())

@@ -14,7 +14,7 @@ from Heatmap.errors import BridgeError, GridError
 from Heatmap.heatmap_settings import HeatmapSettings
 from Heatmap.ui.bridge import Bridge, page_script, parse_bars, parse_surfaces, parse_viewport
 from Heatmap.ui.strip_mesh import strip_mesh
-from Heatmap.ui.surface import Surface, opaque_colors
+from Heatmap.ui.surface import Surface, hidden_below, opaque_colors
 from Heatmap.ui.view_grid import View, grid_for_view
 from Heatmap.ui.viewport import BarSegment, PriceScaleMode
 
@@ -30,6 +30,8 @@ GOOD = {
     "mode": 1,
     "ratio": 1.5,
     "frame": 7,
+    "page": [960, 540],
+    "stamps": [[0, 0, 2, 4], [848, 498, 2, 1]],
 }
 
 
@@ -53,6 +55,12 @@ def test_a_viewport_is_read():
         {"mode": 4},
         {"ratio": 0},
         {"frame": -1},
+        {"stamps": [[0, 0, 2]]},
+        {"stamps": [[0, 0, 0, 1]]},
+        {"stamps": [[0, 0, 2, 99]]},
+        {"stamps": [[0, 0, 2, 1]] * 5},
+        {"stamps": [[1e9, 0, 2, 1]]},
+        {"page": [960]},
         {"extra": 1},
     ],
 )
@@ -176,3 +184,12 @@ def test_surfaces_are_read_in_device_pixels():
 def test_impossible_surfaces_are_refused(colour):
     with pytest.raises(BridgeError):
         parse_surfaces(json.dumps({"ratio": 1, "surfaces": [[0, 0, 1, 1, *colour]]}))
+
+
+def test_what_a_later_surface_hides_is_not_painted():
+    red = (1.0, 0.0, 0.0, 0.5)
+    whole, part = Surface(0, 0, 900, 500, red), Surface(0, 40, 900, 460, red)
+    assert hidden_below((), (900, 500)) is None
+    assert hidden_below((part,), (900, 500)) is None
+    assert hidden_below((whole, whole, part), (900, 500)) == 1
+    assert hidden_below((whole,), (901, 500)) is None

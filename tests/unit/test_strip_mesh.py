@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from Heatmap.aggregation import GridSpec
+from Heatmap.ui.heat_block import BLOCK_COLS, HeatBlock, heat_blocks
 from Heatmap.ui.strip_mesh import strip_mesh
 from Heatmap.ui.viewport import BarSegment, PriceScaleMode, TimeAxis, Viewport
 
@@ -74,9 +75,52 @@ def test_vertices_lie_where_the_bars_are(ratio):
 
 def test_a_grid_out_of_sight_draws_nothing():
     far = GridSpec(t0_ms=10_000 * MINUTE, time_bin_ms=MINUTE, cols=60, price0=90.0, price_bin=0.5, rows=40)
-    assert len(strip_mesh(viewport(), TimeAxis((BarSegment(0, 0, MINUTE, 90),)), far).vertices) == 0
+    whole = HeatBlock(0, 60, 0, 40)
+    assert len(strip_mesh(viewport(), TimeAxis((BarSegment(0, 0, MINUTE, 90),)), far, (whole,)).vertices) == 0
 
 
 def test_the_scissor_is_the_pane():
     mesh = strip_mesh(viewport(ratio=1.5), TimeAxis((BarSegment(0, 0, MINUTE, 90),)), SPEC)
     assert mesh.scissor_px == (12, 6, 1350, 450)
+
+
+@given(st.integers(0, 59), st.integers(1, 60), st.integers(0, 39), st.integers(1, 40), st.sampled_from(PriceScaleMode))
+def test_blocks_lie_where_their_cells_are(first_col, cols, first_row, rows, mode):
+    axis = TimeAxis((BarSegment(0, 0, MINUTE, 30), BarSegment(30, 50 * MINUTE, MINUTE, 60)))
+    view = viewport(mode)
+    block = HeatBlock(first_col, min(first_col + cols, 60), first_row, min(first_row + rows, 40))
+    mesh = strip_mesh(view, axis, SPEC, (block,))
+    begin, end = (SPEC.t0_ms + MINUTE * col for col in (block.first_col, block.last_col))
+    left, right = view.left_px + view.x_px(axis.logical(begin)), view.left_px + view.x_px(axis.logical(end))
+    if right - left < 1e-6:
+        assert len(mesh.vertices) == 0, "the whole block lies in the gap"
+        return
+    xs, ys = mesh.vertices[:, 0], mesh.vertices[:, 1]
+    assert xs.min() == pytest.approx(max(left, view.left_px), abs=1e-3)
+    assert xs.max() == pytest.approx(min(right, view.left_px + view.width_px), abs=1e-3)
+    high, low = (SPEC.price0 + SPEC.price_bin * (SPEC.rows - row) for row in (block.first_row, block.last_row))
+    assert ys.min() == pytest.approx(view.top_px + view.y_px(high), abs=1e-3)
+    assert ys.max() == pytest.approx(view.top_px + view.y_px(low), abs=1e-3)
+
+
+def test_without_blocks_the_whole_pane_is_covered_and_with_none_nothing():
+    axis = TimeAxis((BarSegment(0, 0, MINUTE, 90),))
+    whole = strip_mesh(viewport(), axis, SPEC).vertices
+    assert (whole[:, 0].min(), whole[:, 0].max()) == (8.0, 908.0)
+    assert (whole[:, 1].min(), whole[:, 1].max()) == (4.0, 304.0)
+    assert len(strip_mesh(viewport(), axis, SPEC, ()).vertices) == 0
+
+
+@given(st.lists(st.tuples(st.integers(0, 39), st.integers(0, 99)), max_size=8))
+def test_every_hot_cell_and_its_neighbours_are_in_a_block(hot):
+    rgba = np.zeros((40, 100, 4), np.uint8)
+    for row, col in hot:
+        rgba[row, col, 3] = 1
+    blocks = heat_blocks(rgba)
+    painted = np.zeros((40, 100), bool)
+    for block in blocks:
+        assert block.last_col - block.first_col <= BLOCK_COLS
+        painted[block.first_row : block.last_row, block.first_col : block.last_col] = True
+    for row, col in hot:
+        assert painted[max(row - 1, 0) : row + 2, max(col - 1, 0) : col + 2].all()
+    assert bool(hot) == bool(blocks)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from Heatmap.heatmap_settings import HeatmapSettings
 from Heatmap.ui.render_options import SPOT_PX, render_options
 from Heatmap.ui.view_grid import View, covers, grid_for_view, same_cells, tick_or_guess
+from Heatmap.ui.viewport import BarSegment, TimeAxis, Viewport
 
 NOW_MS = 1_800_000_000_000
 HOUR_MS = 3_600_000
@@ -109,3 +110,83 @@ def test_a_spot_keeps_its_size_on_the_screen(size):
         options = render_options(settings, view, spec, dark=True)
         cell_px = view.width_px * spec.time_bin_ms / (view.end_ms - view.start_ms)
         assert options.sigma_cols * cell_px == pytest.approx(SPOT_PX[size][0])
+
+
+def over_a_weekend(viewport_width_px: float = 980.0) -> tuple[View, TimeAxis]:
+    """Return a view of bars of a minute: 200 before and 280 after a pause of 30 hours."""
+    pause_ms, minute = 30 * HOUR_MS, 60_000
+    first_ms = NOW_MS - pause_ms - 480 * minute
+    axis = TimeAxis(
+        (BarSegment(0, first_ms, minute, 200), BarSegment(200, first_ms + pause_ms + 200 * minute, minute, 280))
+    )
+    viewport = Viewport(
+        left_px=0,
+        top_px=0,
+        width_px=viewport_width_px,
+        height_px=470,
+        ratio=1,
+        logical_from=0,
+        logical_to=480,
+        x_from_px=0,
+        x_to_px=viewport_width_px,
+        price_top=90_000,
+        price_bottom=88_000,
+    )
+    return View.of(viewport, axis), axis
+
+
+def test_a_gap_has_no_width_and_takes_no_resolution():
+    view, _ = over_a_weekend()
+    assert view.shown_ms(view.start_ms, view.end_ms) == pytest.approx(480 * 60_000, abs=2)
+    (gap,) = view.gaps_ms
+    assert gap[1] - gap[0] == 30 * HOUR_MS
+    spec = grid(view, SETTINGS.replaced(window="2d"))
+    # 38 hours would ask for columns of three minutes; the eight that are seen ask for 60 s, and 4 times as coarse is
+    # not needed: what is hidden costs no more than three times the columns of what is seen.
+    assert spec.time_bin_ms == 60_000
+    assert covers(spec, view, window_start_ms=NOW_MS - 48 * HOUR_MS, now_ms=NOW_MS)
+
+
+def test_a_gap_that_is_far_longer_than_what_is_seen_makes_columns_coarser_but_not_endless():
+    view, _ = over_a_weekend()
+    narrow = dataclasses.replace(
+        view, start_ms=NOW_MS - 31 * HOUR_MS, gaps_ms=((NOW_MS - 31 * HOUR_MS + 60_000, NOW_MS - 60_000),)
+    )
+    spec = grid(narrow, SETTINGS.replaced(window="2d"))
+    assert spec.cols <= 1.4 * 4 * 860
+    assert covers(spec, narrow, window_start_ms=NOW_MS - 48 * HOUR_MS, now_ms=NOW_MS)
+
+
+def test_a_window_inside_a_gap_has_no_grid():
+    view, _ = over_a_weekend()
+    inside = dataclasses.replace(view, gaps_ms=((NOW_MS - 9 * HOUR_MS, NOW_MS + 1),))
+    assert grid(inside) is None
+
+
+def test_a_spot_over_a_gap_is_as_wide_as_elsewhere():
+    view, _ = over_a_weekend()
+    spec = grid(view, SETTINGS.replaced(window="2d"))
+    options = render_options(SETTINGS, view, spec, dark=True)
+    # A column of 60 s is a bar, and 480 bars are 980 px.
+    assert options.sigma_cols * 980 / 480 == pytest.approx(SPOT_PX[SETTINGS.spot_size][0], rel=0.01)
+
+
+@given(st.integers(1, 5000), st.lists(st.tuples(st.integers(0, 10**7), st.integers(1, 10**7)), max_size=6))
+def test_what_is_shown_is_the_span_without_its_gaps(width, pieces):
+    at, gaps = 0, []
+    for pause, gap in pieces:
+        gaps.append((at + pause, at + pause + gap))
+        at += pause + gap
+    view = View(0, at + 5, 1.0, 2.0, width, 100, tuple(gaps))
+    assert view.shown_ms(0, at + 5) == 5 + sum(pause for pause, _ in pieces)
+    assert view.ms_per_px * width == pytest.approx(view.shown_ms(0, at + 5))
+
+
+def test_a_view_reaches_from_edge_to_edge():
+    minute = 60_000
+    axis = TimeAxis((BarSegment(0, 0, minute, 100),))
+    viewport = Viewport(
+        0, 0, 1000, 400, 1, logical_from=0, logical_to=100, x_from_px=0, x_to_px=1000, price_top=2, price_bottom=1
+    )
+    view = View.of(viewport, axis)
+    assert (view.start_ms, view.end_ms, view.gaps_ms) == (minute // 2, 100 * minute + minute // 2, ())

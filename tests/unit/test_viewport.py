@@ -100,10 +100,6 @@ def test_an_inverted_scale_has_the_low_price_on_top():
     assert (view.price_low, view.price_high) == (90.0, 110.0)
 
 
-def test_visible_time_reaches_from_edge_to_edge():
-    assert viewport().visible_time_ms(PLAIN) == (MINUTE // 2, 100 * MINUTE + MINUTE // 2)
-
-
 class CountedSegments(tuple):
     """Counts how many segments are looked at."""
 
@@ -144,3 +140,61 @@ def test_pieces_cover_the_range_without_a_gap(counts, first, width):
     assert pieces[0][0] == first
     assert pieces[-1][1] == first + width
     assert all(before[1] == after[0] and before[3] <= after[2] for before, after in itertools.pairwise(pieces))
+
+
+INTERVALS_MS = [1000, 5000, MINUTE, 5 * MINUTE, 60 * MINUTE, 24 * 60 * MINUTE, 7 * 24 * 60 * MINUTE]
+
+
+@pytest.mark.parametrize("step_ms", INTERVALS_MS)
+@given(st.floats(-500, 500))
+def test_any_interval_maps_there_and_back(step_ms, logical):
+    axis = TimeAxis((BarSegment(0, 1_760_000_000_000, step_ms, 120),))
+    assert axis.logical(axis.time_ms(logical)) == pytest.approx(logical, abs=1e-3 if step_ms < MINUTE else 1e-6)
+
+
+def test_months_differ_in_length_and_have_no_gaps():
+    days = (31, 28, 31, 30, 31, 30)
+    start, segments = 0, []
+    for index, length in enumerate(days):
+        segments.append(BarSegment(index, start, length * 24 * 60 * MINUTE, 1))
+        start += length * 24 * 60 * MINUTE
+    axis = TimeAxis(tuple(segments))
+    # The middle of each month is at its bar; the months touch.
+    for index, segment in enumerate(segments):
+        assert axis.logical(segment.start_ms + segment.step_ms / 2) == pytest.approx(index)
+        assert axis.logical(segment.end_ms) == pytest.approx(index + 0.5)
+
+
+def test_a_missing_bar_is_a_gap_of_its_own_width():
+    axis = TimeAxis((BarSegment(0, 0, MINUTE, 5), BarSegment(5, 6 * MINUTE, MINUTE, 5)))
+    assert axis.logical(4.5 * MINUTE) == pytest.approx(4.0)
+    assert axis.logical(5.5 * MINUTE) == pytest.approx(4.5), "the minute without a bar has no width"
+    assert axis.logical(6.5 * MINUTE) == pytest.approx(5.0)
+
+
+@given(st.integers(1, 100_000), st.floats(-200, 300))
+def test_prepended_history_moves_the_index_and_not_the_place(more, logical):
+    """A host loads older bars: every index grows, the chart scrolls with it, and a time stays on its pixel."""
+    before = TimeAxis((BarSegment(0, 10**6 * MINUTE, MINUTE, 200),))
+    after = TimeAxis((BarSegment(0, (10**6 - more) * MINUTE, MINUTE, 200 + more),))
+    moved = viewport(logical_from=float(more), logical_to=100.0 + more)
+    time_ms = before.time_ms(logical)
+    assert moved.x_px(after.logical(time_ms)) == pytest.approx(viewport().x_px(logical), abs=1e-3)
+
+
+def test_another_interval_keeps_a_time_inside_its_bar():
+    five = TimeAxis((BarSegment(0, 0, 5 * MINUTE, 20),))
+    for minute in range(100):
+        bar = PLAIN.logical((minute + 0.5) * MINUTE)
+        assert math.floor(five.logical((minute + 0.5) * MINUTE) + 0.5) == math.floor(bar + 0.5) // 5
+
+
+@given(st.integers(200, 4000), st.integers(150, 2500))
+def test_a_resized_chart_keeps_its_right_edge_and_its_prices(width, height):
+    view = viewport(ratio=1.25, page_px=(1400, 700))
+    resized = view.resized((width, height))
+    assert resized.bar_spacing_px == pytest.approx(view.bar_spacing_px)
+    if resized.width_px > 1:
+        assert resized.logical(resized.width_px) == pytest.approx(view.logical(view.width_px))
+    assert resized.price(0) == view.price(0)
+    assert resized.price(resized.height_px) == pytest.approx(view.price(view.height_px))

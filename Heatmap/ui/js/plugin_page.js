@@ -8,8 +8,10 @@ class Attachment {
     this._bridge = bridge;
     this._element = chart.chartElement();
     this._page = new PageBackground(chart, this._element);
-    this._reporter = new ViewportReporter(chart, series, bridge, () => this._frameDrawn());
+    this._stamp = new FrameStamp(chart, this._element);
+    this._reporter = new ViewportReporter(chart, series, bridge, this._stamp, () => this._frameDrawn());
     this._detached = false;
+    this._sent = 0;
     this._ends = [];
     this._lastBars = this._lastSurfaces = this._lastPlace = '';
     this._dataChanged = this._dataChanged.bind(this);
@@ -47,6 +49,7 @@ class Attachment {
     this._themeObserver.disconnect();
     window.removeEventListener('resize', this._refresh);
     window.removeEventListener('scroll', this._refresh, true);
+    this._stamp.remove();
     this._page.restorePage();
     if (!this.isAlive) return; // a removed chart throws in its next frame when it is touched
     for (const step of [
@@ -64,6 +67,7 @@ class Attachment {
     if (!this._barsAreInPlace()) this._sendBars();
     // Not inside the chart's own drawing.
     queueMicrotask(() => { if (this.isAlive && !this._detached) this._page.keepChartTransparent(); });
+    return this._sent;
   }
 
   // Points of another series shift the index of the bars behind them, and the chart tells nobody.
@@ -91,6 +95,7 @@ class Attachment {
     const text = JSON.stringify({segments: runsOf(points)});
     if (text === this._lastBars) return;
     this._lastBars = text;
+    this._sent++;
     this._bridge.bars_changed(text);
   }
 

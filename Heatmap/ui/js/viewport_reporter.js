@@ -1,11 +1,16 @@
-// A series primitive that paints nothing: its renderer runs in the frame that draws the candles and reports where they are.
+// A series primitive that draws nothing on the chart: its renderer runs in the frame that draws the candles, reports where
+// they are, and stamps the frame with the report's number.
 class ViewportReporter {
-  constructor(chart, series, bridge, onFrame) {
+  // `onFrame` sends what else there is to know and returns how often there was something: a report belongs to what was
+  // sent before it.
+  constructor(chart, series, bridge, stamp, onFrame) {
     this._chart = chart;
     this._series = series;
     this._bridge = bridge;
+    this._stamp = stamp;
     this._onFrame = onFrame;
-    this._frame = 0;
+    // Not from 1: the last frame of an earlier chart may still be on the screen with a small number.
+    this._frame = Math.floor(Math.random() * 1e6);
     this._last = '';
     this._requestUpdate = null;
     const renderer = {draw: (target) => target.useBitmapCoordinateSpace((scope) => this._report(scope))};
@@ -36,7 +41,7 @@ class ViewportReporter {
   }
 
   _report(scope) {
-    this._onFrame();
+    const sent = this._onFrame();
     const timeScale = this._chart.timeScale();
     const range = timeScale.getVisibleLogicalRange();
     // The chart names the pixel a line is drawn on; its middle is half a device pixel further.
@@ -54,11 +59,13 @@ class ViewportReporter {
       price_top: priceTop, price_bottom: priceBottom,
       mode: this._series.priceScale().options().mode,
       ratio: window.devicePixelRatio,
+      page: [Math.round(innerWidth * devicePixelRatio), Math.round(innerHeight * devicePixelRatio)],
     };
-    const text = JSON.stringify(message);
+    const text = JSON.stringify([message, sent]);
     if (text === this._last) return;
     this._last = text;
     message.frame = ++this._frame;
+    message.stamps = this._stamp.paint(this._frame);
     this._bridge.viewport_moved(JSON.stringify(message));
   }
 }

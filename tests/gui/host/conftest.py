@@ -34,6 +34,8 @@ from Heatmap.ui.settings_model import SettingsModel
 PATIENCE_MS = round(15_000 * float(os.environ.get("HEATMAP_PATIENCE", "1")))
 # Another version of the chart library can be tried by naming its file.
 LIBRARY = Path(os.environ.get("HEATMAP_CHART_LIBRARY", CHART_PAGE / "vendor" / "lightweight-charts.js"))
+# Older ones that hosts still use: brought by `bash .ci/setup --dev`, named and hashed in the lock file there.
+OLDER_LIBRARIES = Path(__file__).resolve().parents[3] / ".build" / "chart_versions" / "node_modules"
 
 MINUTE_MS = 60_000
 NOW_MS = 1_760_000_040_000 // MINUTE_MS * MINUTE_MS
@@ -138,8 +140,9 @@ class Spot:
 class Host:
     """A foreign program: window, view and page are its own; the plugin comes when the test attaches it."""
 
-    def __init__(self, qtbot, folder: Path, *, events=None, size=(900, 500)) -> None:
+    def __init__(self, qtbot, folder: Path, *, events=None, size=(900, 500), library: Path = LIBRARY) -> None:
         self.qtbot = qtbot
+        self.library = library
         self.folder = folder
         self.db_path = folder / "host.sqlite3"
         bulk_insert(self.db_path, [liquidation()] if events is None else events)
@@ -165,7 +168,7 @@ class Host:
         folder = self.folder / name
         folder.mkdir(exist_ok=True)
         (folder / "host.js").write_text(SCRIPT % {"data": json.dumps(bars() if data is None else data), "start": start})
-        page = PAGE.format(head=head, css=css, body=body, library=QUrl.fromLocalFile(str(LIBRARY)).toString())
+        page = PAGE.format(head=head, css=css, body=body, library=QUrl.fromLocalFile(str(self.library)).toString())
         (folder / "index.html").write_text(page)
         return QUrl.fromLocalFile(str(folder / "index.html"))
 
@@ -300,6 +303,32 @@ def heatmap_threads() -> list[str]:
 def host_bars():
     """Give the function that makes the page's candles."""
     return bars
+
+
+@pytest.fixture
+def chart_library():
+    """Give the function that returns the script of a version of the chart library; a missing one fails the test."""
+
+    def find(version: str) -> Path:
+        if version == "5.2":
+            return CHART_PAGE / "vendor" / "lightweight-charts.js"
+        folder = OLDER_LIBRARIES / f"lightweight-charts-{version}"
+        script = folder / "dist" / "lightweight-charts.standalone.production.js"
+        if not script.is_file():
+            pytest.fail(f"Lightweight Charts {version} is not here: run `bash .ci/setup --dev`, which fetches it")
+        return script
+
+    return find
+
+
+@pytest.fixture
+def host_liquidation():
+    """Give the function that makes a liquidation at a bar's second and a price."""
+
+    def make(*, bar: int, second: float, price: float, usd: float = 5e6) -> LiquidationEvent:
+        return liquidation(FIRST_BAR_MS + bar * MINUTE_MS + round(second * 1000), price, usd)
+
+    return make
 
 
 @pytest.fixture

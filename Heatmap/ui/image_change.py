@@ -1,0 +1,39 @@
+"""What differs between two images of one grid: only that needs to go to the graphics card. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from Heatmap.aggregation import HeatmapImage
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedColumns:
+    """What differs between two images of one grid.
+
+    Attributes
+    ----------
+    base
+        The earlier image.
+    first, last
+        Columns ``[first, last)``; outside them both are the same.
+    """
+
+    base: HeatmapImage
+    first: int
+    last: int
+
+
+def changed_columns(before: HeatmapImage | None, image: HeatmapImage | None) -> ChangedColumns | None:
+    """Return which columns differ between two images of one grid; None where there is nothing to compare."""
+    if before is None or image is None or before is image or before.spec != image.spec:
+        return None
+    differs = (before.rgba.view(np.uint32) != image.rgba.view(np.uint32)).any(axis=(0, 2))
+    columns = np.flatnonzero(differs)
+    if not len(columns):
+        return ChangedColumns(before, 0, 0)
+    return ChangedColumns(before, int(columns[0]), int(columns[-1]) + 1)

@@ -1,0 +1,248 @@
+"""Frames per second of a moving chart with the heatmap and without it, alternating in one run; and a soak.
+
+    pytest tests/bench/test_frames_bench.py --benchmark-enable -s            the whole measurement, about a minute
+    HEATMAP_SOAK_S=600 pytest tests/bench/test_frames_bench.py -k soak -s    ten minutes of soak
+
+Without these, both run a few seconds and only show that they run: a machine that does other things proves nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+
+import numpy as np
+import psutil
+import pytest
+from PyQt6 import sip
+from PyQt6.QtCore import QUrl
+from PyQt6.QtQuickWidgets import QQuickWidget
+from PyQt6.QtWebEngineWidgets import QWebEngineView
+from PyQt6.QtWidgets import QMainWindow
+
+from Heatmap.aggregation.engine import new_engine
+from Heatmap.events import Coverage, LiquidationEvent, Side, Source
+from Heatmap.heatmap_service import HeatmapService
+from Heatmap.plugin import HeatmapPlugin
+from Heatmap.resources import CHART_PAGE
+from Heatmap.storage.bulk_insert import bulk_insert
+from Heatmap.ui.frame_follower import SyncMode
+from Heatmap.ui.settings_model import SettingsModel
+
+pytestmark = [pytest.mark.gl, pytest.mark.timeout(900)]
+
+MINUTE_MS = 60_000
+NOW_MS = 1_760_000_040_000 // MINUTE_MS * MINUTE_MS
+BARS = 480
+EVENTS = 100_000
+SIZE_PX = (1780, 700)
+PATIENCE_MS = round(60_000 * float(os.environ.get("HEATMAP_PATIENCE", "1")))
+
+PAGE = """<!DOCTYPE html><meta charset="utf-8">
+<style>html, body {{ margin: 0; height: 100%; }} #chart {{ position: absolute; inset: 0; }}</style>
+<div id="chart"></div><script src="{library}"></script><script>
+const chart = LightweightCharts.createChart(document.getElementById('chart'), {{autoSize: true,
+  layout: {{background: {{type: 'solid', color: '#0e1116'}}, textColor: '#aab2bf'}},
+  timeScale: {{timeVisible: true}}}});
+const series = chart.addSeries(LightweightCharts.CandlestickSeries);
+series.setData({data});
+let step = 0;
+(function sway() {{
+  step++;
+  const middle = {bars} / 2 + 60 * Math.sin(step / 40), half = 130 + 60 * Math.sin(step / 95);
+  chart.timeScale().setVisibleLogicalRange({{from: middle - half, to: middle + half}});
+  requestAnimationFrame(sway);
+}})();
+</script>
+"""
+
+
+class StoppedClock:
+    """Stands still, so that every round sees the same window."""
+
+    def now_ms(self) -> int:
+        return NOW_MS
+
+    def monotonic_s(self) -> float:
+        return time.monotonic()
+
+
+def walk() -> np.ndarray:
+    return 90_000 + np.cumsum(np.random.default_rng(7).normal(0, 40, BARS + 1))
+
+
+def candles() -> list[dict[str, float]]:
+    first_s, prices = NOW_MS // 1000 - 60 * BARS, walk()
+    return [
+        {
+            "time": first_s + 60 * bar,
+            "open": prices[bar],
+            "close": prices[bar + 1],
+            "high": max(prices[bar], prices[bar + 1]) + 15,
+            "low": min(prices[bar], prices[bar + 1]) - 15,
+        }
+        for bar in range(BARS)
+    ]
+
+
+def liquidations(count: int) -> list[LiquidationEvent]:
+    random, prices = np.random.default_rng(8), walk()
+    events = []
+    for at in np.sort(random.uniform(0, BARS, count)):
+        price, usd = float(prices[int(at)] + random.normal(0, 60)), float(1000 * random.pareto(1.3) + 100)
+        side = Side.SELL if random.random() < 0.5 else Side.BUY
+        at_ms = NOW_MS - BARS * MINUTE_MS + int(at * MINUTE_MS)
+        events.append(LiquidationEvent(at_ms, "BTCUSDT", side, price, usd / price, usd, Source.BINANCE))
+    return events
+
+
+class Scene:
+    """A host with a chart that never rests."""
+
+    def __init__(self, qtbot, folder, *, events: int = EVENTS, size_px: tuple[int, int] = SIZE_PX) -> None:
+        self.qtbot = qtbot
+        self.folder = folder
+        self.db_path = folder / "frames.sqlite3"
+        covered = Coverage("binance", "BTCUSDT", NOW_MS - BARS * MINUTE_MS, NOW_MS)
+        bulk_insert(self.db_path, liquidations(events), coverage=[covered])
+        self.service = HeatmapService(self.db_path, ("BTCUSDT",), collect=False, source="binance")
+        self.service.start()
+        library = CHART_PAGE / "vendor" / "lightweight-charts.js"
+        page = folder / "index.html"
+        data = json.dumps(candles())
+        page.write_text(PAGE.format(library=QUrl.fromLocalFile(str(library)).toString(), data=data, bars=BARS))
+        self.window = QMainWindow()
+        self.window.resize(*size_px)
+        self.view = QWebEngineView(self.window)
+        self.window.setCentralWidget(self.view)
+        self.window.show()
+        with qtbot.waitSignal(self.view.loadFinished, timeout=PATIENCE_MS):
+            self.view.load(QUrl.fromLocalFile(str(page)))
+        self.frames = 0
+        widget = self.view.findChild(QQuickWidget)
+        assert widget is not None
+        widget.quickWindow().afterFrameEnd.connect(self._count)
+        self.plugin: HeatmapPlugin | None = None
+        # The kernels compile once, beside the first picture; that is another measurement's matter.
+        self.attach()
+        if events == EVENTS:
+            qtbot.waitUntil(lambda: new_engine().name == "numba", timeout=PATIENCE_MS)
+        self.detach()
+
+    def _count(self) -> None:
+        self.frames += 1
+
+    def attach(self) -> HeatmapPlugin:
+        settings = SettingsModel(None, overrides={"language": "en"})
+        self.plugin = HeatmapPlugin.attach(
+            self.view, "chart", "series", service=self.service, settings=settings, clock=StoppedClock()
+        )
+        self.qtbot.waitUntil(
+            lambda: self.plugin.image is not None and self.plugin.frame_sync.mode is SyncMode.STAMP, timeout=PATIENCE_MS
+        )
+        return self.plugin
+
+    def detach(self) -> None:
+        if self.plugin is not None:
+            self.plugin.detach()
+            self.plugin = None
+
+    def rate(self, seconds: float) -> float:
+        """Return the frames per second of the next seconds."""
+        begun, first = time.monotonic(), self.frames
+        self.qtbot.waitUntil(lambda: time.monotonic() - begun >= seconds, timeout=PATIENCE_MS + round(seconds * 1000))
+        return (self.frames - first) / (time.monotonic() - begun)
+
+    def close(self) -> None:
+        self.detach()
+        self.service.stop()
+        self.window.close()
+        sip.delete(self.window)
+
+
+@pytest.fixture
+def opened():
+    scenes: list[Scene] = []
+    yield scenes
+    for scene in scenes:
+        scene.close()
+
+
+def report(*lines: object) -> None:
+    print("", *lines, sep="\n")  # noqa: T201  # benchmarks are read
+
+
+def test_frames_with_the_heatmap_against_without(qtbot, tmp_path, opened, benchmark, capsys):
+    rounds, seconds = (1, 0.5) if benchmark.disabled else (6, 4.0)
+    scene = Scene(qtbot, tmp_path, events=1000 if benchmark.disabled else EVENTS)
+    opened.append(scene)
+    rates: dict[str, list[float]] = {"without": [], "with": []}
+    description, read_ms, build_ms = "", [], []
+
+    def measure() -> None:
+        nonlocal description
+        for _ in range(rounds):
+            scene.rate(0.3)
+            rates["without"].append(scene.rate(seconds))
+            plugin = scene.attach()
+            scene.rate(0.3)
+            rates["with"].append(scene.rate(seconds))
+            description = plugin.underlay.gl_description
+            read_ms.append(1000 * plugin.frame_sync.last_read_s)
+            build_ms.append(plugin.image.build_ms)
+            counts = plugin.frame_sync.follower.counts
+            assert counts.exact > 0
+            scene.detach()
+
+    benchmark.pedantic(measure, rounds=1, iterations=1)
+    ratios = np.array(rates["with"]) / np.array(rates["without"])
+    with capsys.disabled():
+        report(
+            description,
+            f"without: {np.round(rates['without'], 1)} frames/s",
+            f"with:    {np.round(rates['with'], 1)} frames/s",
+            f"ratio: median {np.median(ratios):.2f} of {np.round(ratios, 2)}",
+            f"reading the stamp: {np.median(read_ms):.2f} ms",
+            f"an image of {EVENTS:,} events: {np.median(build_ms):.1f} ms",
+        )
+    assert min(rates["with"]) > 0
+    if not benchmark.disabled:
+        software = "llvmpipe" in description or "softpipe" in description
+        assert np.median(ratios) >= (0.75 if software else 0.9)
+
+
+def test_soak(qtbot, tmp_path, opened, capsys):
+    """Pan, zoom and live events for as long as asked: memory stays, textures stay, every frame is in step."""
+    seconds = float(os.environ.get("HEATMAP_SOAK_S", "4"))
+    scene = Scene(qtbot, tmp_path, events=20_000)
+    opened.append(scene)
+    plugin = scene.attach()
+    process = psutil.Process()
+    scene.rate(seconds / 5)  # warm-up
+    before_mb, begun, number = process.memory_info().rss / 1e6, time.monotonic(), 0
+    memory_mb = [before_mb]
+    most_textures = 0
+    while time.monotonic() - begun < seconds:
+        number += 1
+        event = liquidations(1)[0]
+        newer = LiquidationEvent(
+            NOW_MS - number, "BTCUSDT", event.side, event.price, event.qty, event.notional, Source.BINANCE
+        )
+        bulk_insert(scene.db_path, [newer])
+        plugin._worker.data_changed()
+        scene.rate(0.5)
+        most_textures = max(most_textures, plugin.underlay.textures)
+        memory_mb.append(process.memory_info().rss / 1e6)
+    counts = plugin.frame_sync.follower.counts
+    with capsys.disabled():
+        report(
+            f"{seconds:.0f} s, {scene.frames} frames, {counts}",
+            f"memory {before_mb:.0f} MB, at the end {np.median(memory_mb[-5:]):.0f} MB, most {max(memory_mb):.0f} MB;"
+            f" uploads {plugin.underlay.uploads}, most textures {most_textures}",
+        )
+    assert most_textures <= 2
+    assert counts.unread <= 0.02 * max(counts.exact, 1) + 5
+    assert not plugin._underlay._gl or plugin._underlay._gl.error == "GL_NO_ERROR"
+    if seconds >= 300:
+        assert np.median(memory_mb[-20:]) - before_mb < 5.0

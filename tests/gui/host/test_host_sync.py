@@ -1,0 +1,220 @@
+"""In step with foreign charts: where stamps find room, what happens where they find none, and who is told."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+
+import pytest
+from PyQt6 import sip
+from PyQt6.QtCore import QCoreApplication, QEvent, Qt
+from PyQt6.QtWidgets import QDockWidget
+
+from Heatmap.resources import JAVASCRIPT, read_text
+from Heatmap.ui.frame_follower import SyncMode
+from Heatmap.ui.frame_stamp import stamp_bits
+
+pytestmark = [pytest.mark.gl, pytest.mark.timeout(240)]
+
+# Goes on until it is told to stop; a chart that rests draws no pictures to read.
+SWAY = """
+window.sway = true;
+(function step(k) {
+  chart.timeScale().scrollToPosition(-40 + 10 * Math.sin(k / 9), false);
+  if (window.sway) requestAnimationFrame(() => step(k + 1));
+})(0);
+"""
+
+
+def wait_for_mode(host, mode: SyncMode) -> None:
+    host.run(SWAY)
+    host.wait(lambda: host.plugin.frame_sync.mode is mode)
+    host.run("window.sway = false")
+
+
+HOSTS = {
+    "plain": "",
+    "no price axis": "chart.applyOptions({rightPriceScale: {visible: false}})",
+    "no time axis": "chart.applyOptions({timeScale: {visible: false}})",
+    "no axis at all": "chart.applyOptions({rightPriceScale: {visible: false}, timeScale: {visible: false}})",
+    "left price axis": "chart.applyOptions({leftPriceScale: {visible: true}, rightPriceScale: {visible: false}});"
+    "series.applyOptions({priceScaleId: 'left'})",
+    "large letters": "chart.applyOptions({layout: {fontSize: 20}})",
+    "small letters": "chart.applyOptions({layout: {fontSize: 7}})",
+}
+
+
+@pytest.mark.parametrize("kind", HOSTS)
+def test_stamps_are_read_whatever_axes_a_chart_has(open_host, kind):
+    with open_host() as host:
+        host.show()
+        host.run(HOSTS[kind])
+        wait_for_mode(host, SyncMode.STAMP)
+        follower = host.plugin.frame_sync.follower
+        before = follower.counts.unread
+        exact = follower.counts.exact
+        host.run(SWAY)
+        host.wait(lambda: follower.counts.exact > exact + 60)
+        assert follower.counts.unread - before <= 3
+        assert follower.mode is SyncMode.STAMP
+
+
+@pytest.mark.parametrize("zoom", [0.8, 1.25, 1.5, 2.0])
+def test_stamps_are_read_at_every_zoom_of_the_page(open_host, zoom):
+    with open_host() as host:
+        host.view.setZoomFactor(zoom)
+        host.load()
+        host.attach()
+        host.wait(lambda: host.plugin.is_attached)
+        wait_for_mode(host, SyncMode.STAMP)
+
+
+def test_a_page_frame_that_is_hostile_to_canvases(open_host):
+    """A style sheet with a word about every canvas, a container with round corners, beside a side bar."""
+    css = (
+        "canvas { opacity: 0.5 !important; margin: 7px; transform: rotate(3deg); visibility: hidden; }"
+        ".tv-lightweight-charts canvas { visibility: visible; transform: none; margin: 0; opacity: 1 !important; }"
+        "#chart { left: 133.3px !important; top: 20.7px !important; border-radius: 14px; overflow: hidden; }"
+    )
+    with open_host() as host:
+        host.show(css=css)
+        wait_for_mode(host, SyncMode.STAMP)
+
+
+def test_a_stamp_cannot_be_seen(open_host):
+    with open_host() as host:
+        host.show()
+        host.wait_for_place()
+        host.plugin.set_enabled(False)
+        stamped = host.still_picture().astype(int)
+        host.plugin.detach()
+        host.wait(lambda: host.evaluate("document.querySelectorAll('canvas[aria-hidden]').length") == 0)
+        bare = host.still_picture().astype(int)
+        assert abs(stamped - bare).max() <= 3
+
+
+def test_covered_stamps_are_told_and_the_heat_follows_all_the_same(open_host, caplog):
+    cover = "<div style='position:fixed; inset:0; z-index:2147483647; background:rgba(0,0,0,.02)'></div>"
+    with open_host() as host, caplog.at_level(logging.INFO):
+        panel = None
+        host.show()
+        panel = host.plugin.status_panel()
+        wait_for_mode(host, SyncMode.STAMP)
+        host.run(f"chart.chartElement().insertAdjacentHTML('beforeend', \"{cover}\")")
+        wait_for_mode(host, SyncMode.MESSAGE)
+        assert "may lag" in caplog.text
+        host.plugin._performance._refresh()
+        assert "sync=message" in panel.figures_line()
+        host.wait_for_place()
+        host.run("chart.chartElement().lastElementChild.remove()")
+        wait_for_mode(host, SyncMode.STAMP)
+        host.plugin._performance._refresh()
+        assert "sync=frame" in panel.figures_line()
+        sip.delete(panel)
+
+
+def test_page_and_program_agree_on_the_bits(open_host):
+    """The page's own script, run in the page, paints what the program reads."""
+    script = read_text(JAVASCRIPT / "frame_stamp.js")
+    with open_host() as host:
+        host.load()
+        numbers = [0, 1, 255, 256, 4660, 65535, 65536, 1_000_003]
+        bits = host.evaluate(f"(() => {{ {script}; return {numbers}.map(stampBits); }})()")
+        assert [tuple(each) for each in bits] == [stamp_bits(number) for number in numbers]
+
+
+def test_reading_costs_little(open_host, record_property):
+    with open_host() as host:
+        host.show()
+        wait_for_mode(host, SyncMode.STAMP)
+        times = []
+        sync = host.plugin.frame_sync
+        sync._window.afterRenderPassRecording.connect(lambda: times.append(sync.last_read_s))
+        host.run(SWAY)
+        host.wait(lambda: len(times) > 60)
+        times.sort()
+        record_property("median_ms", 1000 * times[len(times) // 2])
+        # On software OpenGL reading waits for the painting, which has to be waited for in any case.
+        assert times[len(times) // 2] < 0.016
+
+
+# -- lifecycle ---------------------------------------------------------------------------------------------------------
+
+
+def test_attaching_a_hundred_times(open_host):
+    with open_host() as host:
+        host.load()
+        before = host.evaluate("document.documentElement.outerHTML.length")
+        for _ in range(99):
+            plugin = host.attach()
+            host.wait(lambda plugin=plugin: plugin.is_attached)
+            plugin.detach()
+            host.plugins.remove(plugin)
+            QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+        assert len(host.view.findChildren(type(plugin.underlay))) == 0
+        host.wait(lambda: host.evaluate("document.documentElement.outerHTML.length") == before)
+        host.attach()
+        host.wait_for_heat()
+        host.wait_for_place()
+        wait_for_mode(host, SyncMode.STAMP)
+
+
+def test_a_view_goes_into_a_dock_and_back(open_host):
+    with open_host() as host:
+        host.show()
+        host.wait_for_place()
+        dock = QDockWidget(host.window)
+        host.window.takeCentralWidget()
+        dock.setWidget(host.view)
+        host.window.addDockWidget(Qt.DockWidgetArea.LeftDockWidgetArea, dock)
+        host.view.show()
+        host.wait_for_place()
+        dock.setFloating(True)
+        dock.resize(700, 400)
+        host.wait_for_heat()
+        wait_for_mode(host, SyncMode.STAMP)
+        dock.setFloating(False)
+        host.window.setCentralWidget(host.view)
+        host.view.show()
+        host.window.removeDockWidget(dock)
+        dock.deleteLater()
+        host.wait_for_place()
+        wait_for_mode(host, SyncMode.STAMP)
+
+
+def test_a_web_process_that_dies_and_a_page_that_comes_back(open_host):
+    with open_host() as host:
+        host.show()
+        wait_for_mode(host, SyncMode.STAMP)
+        with host.qtbot.waitSignal(host.view.renderProcessTerminated, timeout=30_000):
+            os.kill(host.view.page().renderProcessPid(), signal.SIGKILL)
+        host.load()
+        host.wait_for_heat()
+        host.wait_for_place()
+        wait_for_mode(host, SyncMode.STAMP)
+
+
+def test_nothing_is_built_and_painted_while_nobody_looks(open_host, monkeypatch):
+    with open_host() as host:
+        host.show()
+        host.wait_for_place()
+        asked = []
+        worker = host.plugin._worker
+        original = worker.request
+        monkeypatch.setattr(worker, "request", lambda request: (asked.append(request), original(request)))
+        host.view.hide()
+        host.wait(lambda: asked and asked[-1] is None)
+        frames = host.plugin.underlay.frames
+        host.plugin.underlay.update()
+        host.qtbot.waitUntil(lambda: not host.plugin.underlay.isVisible())
+        assert host.plugin.underlay.frames == frames
+        host.view.show()
+        host.wait(lambda: asked[-1] is not None)
+        host.wait_for_place()
+        # A minimised window is still "visible" to Qt.
+        host.window.showMinimized()
+        host.wait(lambda: asked[-1] is None)
+        host.window.showNormal()
+        host.wait(lambda: asked[-1] is not None)
+        host.wait_for_place()

@@ -1,0 +1,353 @@
+"""The underlay's pixels, each against the pure mapping: what time and price has it, so which cell, so which colour.
+
+No web page and no stored picture: the underlay alone, its frame buffer as Qt composes it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+from PyQt6.QtGui import QColor, QImage
+from PyQt6.QtWidgets import QWidget
+
+from Heatmap.aggregation import GridSpec, HeatmapImage
+from Heatmap.ui.fade import DURATION_S
+from Heatmap.ui.frame_follower import Frame
+from Heatmap.ui.image_change import changed_columns
+from Heatmap.ui.underlay import Underlay
+from Heatmap.ui.viewport import BarSegment, PriceScaleMode, TimeAxis, Viewport
+
+pytestmark = [pytest.mark.gl]
+
+MINUTE = 60_000
+WIDTH, HEIGHT = 400, 300
+SPEC = GridSpec(t0_ms=0, time_bin_ms=MINUTE, cols=80, price0=90.0, price_bin=0.5, rows=40)
+PLAIN = TimeAxis((BarSegment(0, 0, MINUTE, 80),))
+GAPPED = TimeAxis((BarSegment(0, 0, MINUTE, 30), BarSegment(30, 50 * MINUTE, MINUTE, 30)))
+
+
+class HandClock:
+    """A clock that goes on when told."""
+
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+
+    def now_ms(self) -> int:
+        return round(self.now_s * 1000)
+
+    def monotonic_s(self) -> float:
+        return self.now_s
+
+
+def viewport(ratio: float = 1.0, **changes) -> Viewport:
+    values = {
+        "left_px": 20 / ratio,
+        "top_px": 10 / ratio,
+        "width_px": 360 / ratio,
+        "height_px": 270 / ratio,
+        "ratio": ratio,
+        "logical_from": 3.0,
+        "logical_to": 43.0,
+        "x_from_px": 1.7 / ratio,
+        "x_to_px": 351.7 / ratio,
+        "price_top": 107.3,
+        "price_bottom": 92.1,
+    }
+    return Viewport(**(values | changes))
+
+
+def random_cells(spec: GridSpec = SPEC, seed: int = 1) -> np.ndarray:
+    """Return opaque cells of many colours: uint8 (rows, cols, 4)."""
+    rgba = np.random.default_rng(seed).integers(0, 255, (spec.rows, spec.cols, 4)).astype(np.uint8)
+    rgba[..., 3] = 255
+    return rgba
+
+
+def image_of(rgba: np.ndarray, spec: GridSpec = SPEC, reference: float = 1.0) -> HeatmapImage:
+    return HeatmapImage(
+        rgba=np.ascontiguousarray(rgba),
+        spec=spec,
+        reference=reference,
+        engine="numpy",
+        build_ms=0.0,
+        events=0,
+        outside=0,
+        level_edges=np.zeros(255, np.float32),
+    )
+
+
+@pytest.fixture
+def open_underlay(qtbot):
+    """Give a context manager that shows an underlay on a plain window."""
+
+    @contextmanager
+    def opened(**options):
+        window = QWidget()
+        window.resize(WIDTH, HEIGHT)
+        underlay = Underlay(window, **options)
+        underlay.set_background(QColor(0, 0, 0))
+        window.show()
+        qtbot.waitUntil(lambda: underlay.frames > 0, timeout=15_000)
+        try:
+            yield underlay
+        finally:
+            window.close()
+            window.deleteLater()
+
+    return opened
+
+
+def pixels(underlay: Underlay) -> np.ndarray:
+    """Paint a frame and return its buffer: uint8 (height, width, 3)."""
+    picture = underlay.grabFramebuffer().convertToFormat(QImage.Format.Format_RGB888)
+    rows = np.frombuffer(picture.constBits().asstring(picture.sizeInBytes()), np.uint8)
+    return rows.reshape(picture.height(), picture.bytesPerLine())[:, : 3 * WIDTH].reshape(HEIGHT, WIDTH, 3)
+
+
+def expected_cells(view: Viewport, axis: TimeAxis, spec: GridSpec) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return image row and column of each pixel's middle, and whether it is far enough from any border to be sure."""
+    ratio = view.ratio
+    logical = [view.logical((x + 0.5) / ratio - view.left_px) for x in range(WIDTH)]
+    cols = np.array([(axis.time_ms(at) - spec.t0_ms) / spec.time_bin_ms for at in logical])
+    prices = [view.price((y + 0.5) / ratio - view.top_px) for y in range(HEIGHT)]
+    rows = spec.rows - (np.array(prices) - spec.price0) / spec.price_bin
+    sure = np.outer(np.abs(rows - np.round(rows)) > 0.02, np.abs(cols - np.round(cols)) > 0.02)
+    left, top, width, height = (
+        round(edge * ratio) for edge in (view.left_px, view.top_px, view.width_px, view.height_px)
+    )
+    inside = np.zeros((HEIGHT, WIDTH), bool)
+    inside[top + 1 : top + height - 1, left + 1 : left + width - 1] = True
+    inside &= np.outer((rows >= 0) & (rows < spec.rows), (cols >= 0) & (cols < spec.cols))
+    return np.floor(rows).astype(int), np.floor(cols).astype(int), sure & inside
+
+
+def assert_cells(picture, rgba, view, axis, spec=SPEC) -> None:
+    rows, cols, sure = expected_cells(view, axis, spec)
+    assert sure.mean() > 0.25, "the test looks at almost nothing"
+    wanted = rgba[np.clip(rows, 0, spec.rows - 1)][:, np.clip(cols, 0, spec.cols - 1), :3]
+    wrong = (np.abs(picture.astype(int) - wanted).max(axis=2) > 1) & sure
+    assert not wrong.any(), f"{wrong.sum()} of {sure.sum()} pixels, first at {np.argwhere(wrong)[0]}"
+
+
+SCALES = {
+    "normal": {},
+    "inverted": {"price_top": 92.1, "price_bottom": 107.3},
+    "percentage": {"mode": PriceScaleMode.PERCENTAGE},
+    "indexed": {"mode": PriceScaleMode.INDEXED_TO_100},
+    "logarithmic": {"mode": PriceScaleMode.LOGARITHMIC, "price_top": 112.0, "price_bottom": 70.0},
+    "logarithmic, inverted": {"mode": PriceScaleMode.LOGARITHMIC, "price_top": 70.0, "price_bottom": 112.0},
+    "logarithmic, almost to zero": {"mode": PriceScaleMode.LOGARITHMIC, "price_top": 109.0, "price_bottom": 1.0},
+}
+
+
+@pytest.mark.parametrize("axis", [PLAIN, GAPPED], ids=["plain", "gap"])
+@pytest.mark.parametrize("scale", SCALES)
+def test_every_pixel_shows_its_cell(open_underlay, scale, axis):
+    rgba = random_cells()
+    wide = GridSpec(t0_ms=0, time_bin_ms=MINUTE, cols=80, price0=0.0, price_bin=2.75, rows=40)
+    spec = wide if "zero" in scale else SPEC
+    with open_underlay() as underlay:
+        underlay.set_image(image_of(rgba, spec))
+        for ratio in (1.0, 1.25, 1.5, 2.0):
+            view = viewport(ratio, **SCALES[scale])
+            underlay.set_frame(Frame(view, axis))
+            assert_cells(pixels(underlay), rgba, view, axis, spec)
+
+
+@pytest.mark.parametrize("shift", [-200.0, -7.3, 11.9, 60.0])
+def test_past_the_last_bar_and_before_the_first(open_underlay, shift):
+    spec = dataclasses.replace(SPEC, t0_ms=-60 * MINUTE, cols=300)
+    rgba = random_cells(spec)
+    view = viewport(logical_from=3 + shift, logical_to=43 + shift)
+    with open_underlay() as underlay:
+        underlay.set_image(image_of(rgba, spec))
+        underlay.set_frame(Frame(view, PLAIN))
+        if shift == -200.0:
+            assert not pixels(underlay).any(), "the grid is not in sight"
+        else:
+            assert_cells(pixels(underlay), rgba, view, PLAIN, spec)
+
+
+def test_nothing_is_painted_outside_the_pane(open_underlay):
+    with open_underlay() as underlay:
+        underlay.set_image(image_of(np.full((SPEC.rows, SPEC.cols, 4), 255, np.uint8)))
+        underlay.set_frame(Frame(viewport(), PLAIN))
+        picture = pixels(underlay)
+    assert picture[10:280, 20:380].any()
+    picture = picture.copy()
+    picture[10:280, 20:380] = 0
+    assert not picture.any()
+
+
+def test_an_image_larger_than_a_texture_is_tiled(open_underlay):
+    rgba = random_cells()
+    with open_underlay(largest_texture_px=24) as underlay:
+        underlay.set_image(image_of(rgba))
+        underlay.set_frame(Frame(viewport(), PLAIN))
+        assert_cells(pixels(underlay), rgba, viewport(), PLAIN)
+        assert underlay.tiles == 4 * 2
+        # Blending looks over the tiles' borders: the same picture as from one texture.
+        underlay.set_smooth(smooth=True)
+        tiled = pixels(underlay)
+    with open_underlay() as whole:
+        whole.set_image(image_of(rgba))
+        whole.set_frame(Frame(viewport(), PLAIN))
+        whole.set_smooth(smooth=True)
+        assert np.abs(pixels(whole).astype(int) - tiled).max() <= 1
+        assert whole.tiles == 1
+
+
+@pytest.mark.parametrize("smooth", [False, True])
+@pytest.mark.parametrize("cells", [(400, 1900), (1000, 3000), (40, 3000), (1000, 80)])
+def test_one_hot_cell_never_vanishes(open_underlay, cells, smooth):
+    """However far out: 1 of up to 60 cells under a pixel, and no pixel shows it twice as many times as it should."""
+    rows, cols = cells
+    spec = GridSpec(t0_ms=0, time_bin_ms=1000, cols=cols, price0=0.0, price_bin=1.0, rows=rows)
+    view = viewport(
+        logical_from=-0.5,
+        logical_to=cols / 60 - 0.5,
+        x_from_px=0.0,
+        x_to_px=250.3,
+        price_top=rows * 1.6,
+        price_bottom=-rows * 0.7,
+    )
+    random = np.random.default_rng(3)
+    with open_underlay() as underlay:
+        underlay.set_smooth(smooth=smooth)
+        underlay.set_frame(Frame(view, TimeAxis((BarSegment(0, 0, MINUTE, cols),))))
+        # A faint ground everywhere, so that the hot cell has to win.
+        for _ in range(12):
+            row, col = int(random.integers(rows)), int(random.integers(cols))
+            rgba = np.full((rows, cols, 4), 20, np.uint8)
+            rgba[row, col] = (255, 0, 0, 255)
+            underlay.set_image(image_of(rgba, spec))
+            hot = np.argwhere(pixels(underlay)[:, :, 0] > 200)
+            assert len(hot) > 0, (row, col)
+            x = view.left_px + view.x_px((col + 0.5) / 60 - 0.5)
+            y = view.top_px + view.y_px(rows - row - 0.5)
+            assert np.abs(hot + 0.5 - (y, x)).max() <= 1.5 + max(0.5 * 121 / rows, 0.5 * 250 / cols)
+
+
+def test_blending_is_premultiplied(open_underlay):
+    rgba = np.zeros((SPEC.rows, SPEC.cols, 4), np.uint8)
+    rgba[:] = (100, 50, 0, 128)
+    with open_underlay() as underlay:
+        underlay.set_background(QColor(200, 100, 40))
+        underlay.set_image(image_of(rgba))
+        underlay.set_frame(Frame(viewport(), PLAIN))
+        np.testing.assert_allclose(
+            pixels(underlay)[150, 200], (100 + 200 * 127 / 255, 50 + 100 * 127 / 255, 40 * 127 / 255), atol=1
+        )
+        underlay.set_opacity(0.5)
+        np.testing.assert_allclose(
+            pixels(underlay)[150, 200], (50 + 200 * 191 / 255, 25 + 100 * 191 / 255, 40 * 191 / 255), atol=1
+        )
+
+
+def test_another_scale_eases_in_and_the_same_does_not(open_underlay):
+    clock = HandClock()
+    red, blue = np.zeros((SPEC.rows, SPEC.cols, 4), np.uint8), np.zeros((SPEC.rows, SPEC.cols, 4), np.uint8)
+    red[:], blue[:] = (255, 0, 0, 255), (0, 0, 255, 255)
+    with open_underlay(clock=clock) as underlay:
+        underlay.set_frame(Frame(viewport(), PLAIN))
+        underlay.set_image(image_of(red, reference=100.0))
+        assert tuple(pixels(underlay)[150, 200]) == (255, 0, 0)
+        underlay.set_image(image_of(blue, reference=100.0))
+        assert tuple(pixels(underlay)[150, 200]) == (0, 0, 255), "the same scale: at once"
+        underlay.set_image(image_of(red, reference=300.0))
+        seen = [pixels(underlay)[150, 200]]
+        for _ in range(5):
+            clock.now_s += DURATION_S / 4
+            seen.append(pixels(underlay)[150, 200])
+        reds = [int(pixel[0]) for pixel in seen]
+        assert reds[0] == 0
+        assert reds == sorted(reds)
+        assert 100 < reds[2] < 155
+        assert reds[4] == reds[5] == 255
+        assert underlay.textures == 1, "the old image is given back"
+
+
+def test_an_image_of_another_grid_eases_in_its_own_place(open_underlay):
+    """While two images are seen, each lies where its grid says."""
+    clock = HandClock()
+    other = GridSpec(t0_ms=10 * MINUTE, time_bin_ms=2 * MINUTE, cols=30, price0=80.0, price_bin=1.0, rows=30)
+    first, second = random_cells(), random_cells(other, seed=2)
+    with open_underlay(clock=clock) as underlay:
+        underlay.set_frame(Frame(viewport(), PLAIN))
+        underlay.set_image(image_of(first, reference=100.0))
+        pixels(underlay)
+        underlay.set_image(image_of(second, other, reference=300.0))
+        assert_cells(pixels(underlay), first, viewport(), PLAIN)
+        clock.now_s += 2 * DURATION_S
+        assert_cells(pixels(underlay), second, viewport(), PLAIN, other)
+
+
+def test_only_changed_columns_are_uploaded(open_underlay, monkeypatch):
+    uploads = []
+    with open_underlay(largest_texture_px=24) as underlay:
+        underlay.set_frame(Frame(viewport(), PLAIN))
+        cells = random_cells()
+        image = image_of(cells)
+        underlay.set_image(image)
+        pixels(underlay)
+        original = type(underlay._painter._present).upload
+        monkeypatch.setattr(
+            type(underlay._painter._present),
+            "upload",
+            lambda self, image, first, last: (uploads.append((first, last)), original(self, image, first, last)),
+        )
+        # Two images between two frames: one upload, of what either changed.
+        for columns in ((30, 31), (50, 53)):
+            cells = cells.copy()
+            cells[:, slice(*columns), :3] = (1, 2, 3)
+            newer = image_of(cells)
+            underlay.set_image(newer, changed_columns(image, newer))
+            image = newer
+        assert_cells(pixels(underlay), cells, viewport(), PLAIN)
+        assert uploads == [(30, 53)]
+        # What an image differs by from one that is not shown says nothing.
+        unseen, cells = image_of(random_cells(seed=5)), random_cells(seed=6)
+        newer = image_of(cells)
+        underlay.set_image(newer, changed_columns(unseen, newer))
+        assert_cells(pixels(underlay), cells, viewport(), PLAIN)
+        assert uploads[1] == (0, SPEC.cols)
+
+
+def test_unrecorded_time_is_hatched_and_recorded_time_is_not(open_underlay):
+    empty = np.zeros((SPEC.rows, SPEC.cols, 4), np.uint8)
+    view = viewport()
+    for axis in (PLAIN, GAPPED):
+        gap = (15 * MINUTE, 25 * MINUTE)
+        with open_underlay() as underlay:
+            underlay.set_frame(Frame(view, axis))
+            underlay.set_image(image_of(empty))
+            assert not pixels(underlay).any()
+            # The second one lies where the chart has no bars: it has no width.
+            underlay.set_gaps((gap, (31 * MINUTE, 49 * MINUTE)) if axis is GAPPED else (gap,))
+            marked = pixels(underlay).any(axis=2)
+        left, right = (view.left_px + view.x_px(axis.logical(time)) for time in gap)
+        xs, ys = np.flatnonzero(marked.any(axis=0)), np.flatnonzero(marked.any(axis=1))
+        assert abs(xs.min() - left) <= 1
+        assert abs(xs.max() + 1 - right) <= 1
+        assert (ys.min(), ys.max() + 1) == (10, 280), "from the pane's top to its bottom, whatever the grid's prices"
+        share = marked[10:280, xs.min() : xs.max() + 1].mean()
+        assert 0.05 < share < 0.25, "lines, not a wall"
+
+
+def test_a_lost_context_is_made_again(open_underlay):
+    """What Qt does then: it announces the end of the old context and initialises anew. Nothing else need be told."""
+    rgba = random_cells()
+    with open_underlay() as underlay:
+        underlay.set_frame(Frame(viewport(), PLAIN))
+        underlay.set_image(image_of(rgba))
+        assert_cells(pixels(underlay), rgba, viewport(), PLAIN)
+        underlay.context().aboutToBeDestroyed.emit()
+        assert underlay.textures == 0
+        pixels(underlay)  # between two contexts there is nothing to paint with, and nothing to fail
+        underlay.makeCurrent()
+        underlay.initializeGL()
+        underlay.doneCurrent()
+        assert_cells(pixels(underlay), rgba, viewport(), PLAIN)

@@ -1,0 +1,45 @@
+"""Which columns differ."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from Heatmap.aggregation import GridSpec, HeatmapImage
+from Heatmap.ui.image_change import changed_columns
+
+SPEC = GridSpec(t0_ms=0, time_bin_ms=1000, cols=9, price0=0.0, price_bin=1.0, rows=4)
+
+
+def image(*hot: tuple[int, int], spec: GridSpec = SPEC) -> HeatmapImage:
+    rgba = np.zeros((spec.rows, spec.cols, 4), np.uint8)
+    for row, col in hot:
+        rgba[row, col, 3] = 9
+    return HeatmapImage(rgba, spec, 1.0, "numpy", 0.0, 0, 0, np.zeros(255, np.float32))
+
+
+def test_from_the_first_to_the_last_column_that_differs():
+    before = image((0, 2))
+    changed = changed_columns(before, image((0, 2), (3, 4), (1, 6)))
+    assert changed.base is before
+    assert (changed.first, changed.last) == (4, 7)
+
+
+def test_what_goes_away_differs_too():
+    changed = changed_columns(image((0, 2)), image())
+    assert (changed.first, changed.last) == (2, 3)
+
+
+def test_the_same_again_differs_nowhere():
+    changed = changed_columns(image((0, 2)), image((0, 2)))
+    assert changed.first == changed.last
+
+
+def test_another_grid_cannot_be_compared():
+    moved = dataclasses.replace(SPEC, t0_ms=1000)
+    assert changed_columns(image(), image(spec=moved)) is None
+    assert changed_columns(None, image()) is None
+    assert changed_columns(image(), None) is None
+    same = image()
+    assert changed_columns(same, same) is None
