@@ -272,9 +272,11 @@ class HeatmapPlugin(QObject):
         self._presenter.stop()
         self._warmup.stop()
         self._worker.stop()
+        self._bridge.blockSignals(True)  # what the page still has to say comes too late
         if self._view_alive:
             self._leave_page()
-        self._leave_channel()
+        else:
+            self._leave_channel()
         self._set_attached(attached=False)
 
     # -- page --------------------------------------------------------------------------------------------------------
@@ -330,7 +332,12 @@ class HeatmapPlugin(QObject):
         if not sip.isdeleted(self._page):
             self._page.loadFinished.disconnect(self._page_loaded)
             self._page.loadStarted.disconnect(self._page_starts)
-            self._page.runJavaScript(detach_script())
+            if self._own_channel is None:
+                # Until then messages are on their way, and Qt warns of each that finds nobody.
+                self._page.runJavaScript(detach_script(), lambda _: self._leave_channel())
+            else:
+                self._page.runJavaScript(detach_script())
+                self._leave_channel()
         self._transparency.give_back()
         self._overlay.remove()
         self._underlay.remove()
