@@ -213,9 +213,9 @@ def resize(host, film: Film) -> None:
 
 
 PHASES = (pan, zoom, drag_price_axis, switch_scales, resize)
-# Share of frames within 1 px; of 70 frames one may be bad. While a window is resized, Qt asks for pictures out of turn, and
-# one may be composed before its report is delivered; the place foreseen for it is not always right. That is told, and
-# bounded, and not yet cured.
+# Share of frames within 1 px; of 70 frames one may be bad. While a window is resized, Qt asks for pictures out of turn,
+# and one may be composed before its report is delivered; the place foreseen for it is not always right. That is told,
+# and bounded, and not yet cured.
 BOUNDS = {"pan": 0.985, "zoom": 0.985, "drag_price_axis": 0.985, "switch_scales": 0.985, "resize": 0.7}
 
 
