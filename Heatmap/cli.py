@@ -70,6 +70,13 @@ def program_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--ws-url", metavar="BASE", help="base address of the streams, ws://host:port")
     parser.add_argument("--rest-url", metavar="BASE", help="base address of the REST interface, http://host:port")
+    parser.add_argument("--keep-raw", action="store_true", help="store each frame beside its event")
+    parser.add_argument(
+        "--retention-days",
+        type=float,
+        metavar="N",
+        help="delete recorded liquidations after this many days, 0: never (default: 14)",
+    )
     parser.add_argument("--lang", choices=("de", "en"), help="language of this run")
     parser.add_argument("--screenshot", type=Path, metavar="PNG", help="save the composed window, then quit")
     parser.add_argument("--after", type=seconds, default=10.0, metavar="SECONDS", help="when to save it (default 10)")
@@ -131,6 +138,7 @@ def _run_program(options: argparse.Namespace) -> int:
                 log.info("no display: the window is drawn by Xvfb and saved as %s", options.screenshot)
         # Qt is loaded only now: the display must be known before.
         from Heatmap.app.program import Program, ProgramOptions  # noqa: PLC0415
+        from Heatmap.storage.retention import DEFAULT_DAYS  # noqa: PLC0415
 
         return Program(
             ProgramOptions(
@@ -138,6 +146,8 @@ def _run_program(options: argparse.Namespace) -> int:
                 db_path=options.db,
                 ws_url=options.ws_url,
                 rest_url=options.rest_url,
+                keep_raw=options.keep_raw,
+                retention_days=DEFAULT_DAYS if options.retention_days is None else options.retention_days,
                 language=options.lang,
                 demo=options.demo,
                 replay=options.replay,

@@ -33,6 +33,7 @@ from Heatmap.ingestion.daemon_call import call_on_daemon_thread
 from Heatmap.plugin import SETTINGS_ORGANIZATION
 from Heatmap.storage.bulk_insert import bulk_insert
 from Heatmap.storage.erasure import erase_source
+from Heatmap.storage.retention import DEFAULT_DAYS
 from Heatmap.ui.graphics import configure_graphics, require_opengl
 from Heatmap.ui.settings_model import SettingsModel
 from Heatmap.ui.translation import Translator
@@ -59,6 +60,8 @@ class ProgramOptions:
     db_path: Path | None = None
     ws_url: str | None = None
     rest_url: str | None = None
+    keep_raw: bool = False
+    retention_days: float = DEFAULT_DAYS
     language: str | None = None
     demo: bool = False
     replay: Path | None = None
@@ -111,7 +114,14 @@ class Program:
             simulated = SimulatedMarket(symbol=options.symbols[0])
             source = Source.DEMO
         else:
-            service = HeatmapService(options.db_path, options.symbols, ws_url=options.ws_url, rest_url=options.rest_url)
+            service = HeatmapService(
+                options.db_path,
+                options.symbols,
+                ws_url=options.ws_url,
+                rest_url=options.rest_url,
+                keep_raw=options.keep_raw,
+                retention_days=options.retention_days,
+            )
             return service, Market()
         exchange = stack.enter_context(DemoExchange(simulated))
         db_path = options.db_path

@@ -304,3 +304,10 @@ def test_a_time_that_is_none_is_refused_in_plain_words(tmp_path):
     result = heatmap(tmp_path, "--demo", "--after", "soon")
     assert result.returncode == 2
     assert "invalid seconds value: 'soon'" in result.stderr
+
+
+def test_a_retention_that_cannot_be_is_refused_before_a_window_opens(tmp_path):
+    run = heatmap(tmp_path, "--db", tmp_path / "x.db", "--screenshot", tmp_path / "p.png", "--retention-days", "-1")
+    assert run.returncode == 1
+    assert "Keep liquidations 0 (for ever) to 36500 days." in run.stderr
+    assert not (tmp_path / "x.db").exists()
