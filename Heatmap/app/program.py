@@ -150,6 +150,10 @@ class Program:
         else:
             # The shift depends on the present: an earlier replay would lie in the map a second time.
             erase_source(db_path, Source.REPLAY)
+            # A recording is taken as whole: what it does not hold did not happen in it.
+            begin_ms = market.recording.frames[0].event.ts_ms
+            whole = Coverage(Source.REPLAY, market.instrument.symbol, begin_ms, max(begin_ms, self._clock.now_ms()))
+            bulk_insert(db_path, [], coverage=[whole])
 
     # -- window ------------------------------------------------------------------------------------------------------
 

@@ -32,6 +32,19 @@ def heat_pixels(picture: np.ndarray, bare: np.ndarray) -> int:
     return int(differs[BADGE_BOTTOM_PX:].sum())
 
 
+def steady_heat(stage, bare: np.ndarray) -> int:
+    """Return how many pixels are hot once the heat has faded in: as many as ten pictures ago."""
+    seen: list[int] = []
+
+    def rests() -> bool:
+        seen.append(heat_pixels(stage.pane(), bare))
+        last = seen[-10:]
+        return len(last) == 10 and min(last) > 20_000 and max(last) < 1.05 * min(last)
+
+    stage.wait(rests)
+    return seen[-1]
+
+
 def liquidation(stage, notional_btc: str, offset_s: int) -> str:
     """Return a frame of a liquidation at the present price."""
     ts_ms = SYSTEM_CLOCK.now_ms() - offset_s * 1000
@@ -91,8 +104,7 @@ def test_opacity_acts_on_the_screen(open_stage):
         stage.wait_for_candles()
         bare = stage.pane()
         stage.plugin.set_enabled(True)
-        stage.wait(lambda: heat_pixels(stage.pane(), bare) > 20_000)
-        strong = heat_pixels(stage.pane(), bare)
+        strong = steady_heat(stage, bare)
         stage.settings.update(opacity=10)
         stage.wait(lambda: heat_pixels(stage.pane(), bare) < strong / 3)
 

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 import pytest
 from PyQt6.QtGui import QImage
 
+from Heatmap.storage.sqlite_store import SqliteStore
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -110,6 +112,13 @@ def test_a_replay_stores_every_frame_as_recorded_and_draws_it(tmp_path, recordin
         ("SELL", 61050.0, 0.5, 61050.0, "replay"),
         ("SELL", 61100.0, 9.0, 60900.0, "replay"),
     ]
+    # A recording is whole from its first frame on: nothing of it is hatched.
+    with SqliteStore(db) as store:
+        (series,) = store.summary().series
+        covered = store.coverage(series.symbol, "replay", 0, 2**53)
+    assert covered[0].start_ms == series.first_ms
+    # Then the program goes on by itself, a moment later.
+    assert covered[0].end_ms > series.last_ms - 10_000
     image = QImage(str(picture))
     assert (image.width(), image.height()) == (1060, 550)
     # Amber for liquidated longs, blue for shorts.
