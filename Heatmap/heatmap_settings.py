@@ -274,8 +274,7 @@ class HeatmapSettings:
         for key in changes:
             if key not in FIELDS:
                 raise SettingsError(f"There is no setting {key!r}; there are {', '.join(FIELDS)}.")
-        # The values are checked in __post_init__, where mypy cannot see it.
-        return replace(self, **changes)  # type: ignore[arg-type]
+        return replace(self, **changes)  # type: ignore[arg-type]  # __post_init__ checks the values
 
     @classmethod
     def from_mapping(cls, stored: Mapping[str, object]) -> tuple[HeatmapSettings, list[str]]:

@@ -33,6 +33,7 @@ class Card(QOpenGLWidget):
 
     def draw(self, painter: QPainter) -> None:
         """Draw the card in logical pixels, on nothing."""
+        # Abstract; Qt's metaclass leaves no room for that of `abc`.
         raise NotImplementedError
 
     def picture(self) -> QImage:

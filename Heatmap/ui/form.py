@@ -71,6 +71,7 @@ class FieldEditor(QWidget):
 
     def show_value(self, value: Value) -> None:
         """Show a value without reporting it as edited."""
+        # Abstract; Qt's metaclass leaves no room for that of `abc`.
         raise NotImplementedError
 
     def retranslate(self) -> None:

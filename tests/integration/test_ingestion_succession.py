@@ -7,10 +7,11 @@ import itertools
 import json
 import logging
 import socket
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 from websockets.asyncio.server import serve
+from websockets.exceptions import ConnectionClosed
 
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.events import LiquidationEvent, Side
@@ -92,11 +93,9 @@ class Market:
             await asyncio.sleep(self.every_s)
 
     async def _push(self, ws, index):
-        try:
+        with suppress(ConnectionClosed):  # it may end at any moment
             await ws.send(frame(index))
             await ws.send(mark_price(T + round(asyncio.get_running_loop().time() * 1000)))
-        except Exception:  # noqa: BLE001 - the connection may end at any moment
-            return
 
     @asynccontextmanager
     async def open(self, **options):
