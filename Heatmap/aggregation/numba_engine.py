@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from Heatmap.aggregation import kernel, kernel_grid, kernel_paint, kernel_select, kernel_sparse
+from Heatmap.aggregation import kernel, kernel_grid, kernel_paint, kernel_select, kernel_sparse, kernel_walk
 from Heatmap.aggregation.crew import CREW, usable_threads
 from Heatmap.aggregation.engine import Cells, EngineName, PaintPlan, RawCells, TouchedCells
 from Heatmap.aggregation.grid import SNAP, GridSpec, price_bins
@@ -55,18 +55,21 @@ class _Lane:
     """Scratch of one thread."""
 
     def __init__(self) -> None:
-        self.index = np.zeros(kernel.BLOCK_EVENTS, np.uint32)
-        self.tally = np.zeros(kernel.TALLY_SIZE, np.int64)
+        self.index = np.zeros(kernel_walk.BLOCK_EVENTS, np.uint32)
+        self.tally = np.zeros(kernel_walk.TALLY_SIZE, np.int64)
         self.scratch = np.zeros(0)
         self.collected = np.empty(0, np.float32)
         self.spot = np.empty((0, 0), np.float32)
         self.value = np.empty((0, 0), np.float32)
         self.buckets = np.empty(0, np.int32)
         self.shares = np.empty(0, np.int32)
-        self.block = np.empty((0, kernel_paint.BLOCK_COLS), np.uint32)
+        self.block = np.empty(0, np.uint16)
+        self.borders = np.empty(0, np.int64)
 
-    def for_binning(self, cells: int, capacity: int) -> None:
-        """Have room for sums of one column and for a list of ``capacity`` cells; start to count anew."""
+    def for_binning(self, cells: int, cols: int, capacity: int) -> None:
+        """Have room for sums of one column, borders of columns and a list of ``capacity`` cells; start to count anew."""
+        if self.borders.size < cols + 2 * kernel_walk.SIDE_BY_SIDE:
+            self.borders = np.empty(cols + 2 * kernel_walk.SIDE_BY_SIDE, np.int64)
         if self.scratch.size != cells + 1:
             self.scratch = np.zeros(cells + 1)
         if self.collected.size < capacity:
@@ -78,15 +81,15 @@ class _Lane:
         if self.spot.shape != (layers, padded_rows) or self.value.shape != (layers, rows):
             self.spot = np.zeros((layers, padded_rows), np.float32)
             self.value = np.zeros((layers, rows), np.float32)
-        if self.block.shape[0] != rows:
+        if self.buckets.size != rows:
             self.buckets = np.zeros(rows, np.int32)
             self.shares = np.zeros(rows, np.int32)
-            self.block = np.zeros((rows, kernel_paint.BLOCK_COLS), np.uint32)
+            self.block = np.zeros(rows * kernel_paint.BLOCK_COLS, np.uint16)
 
     @property
     def largest(self) -> NDArray[np.float32]:
         """What was collected."""
-        return self.collected[: self.tally[kernel.COLLECTED]]
+        return self.collected[: self.tally[kernel_walk.COLLECTED]]
 
 
 class _Touch:
@@ -98,7 +101,7 @@ class _Touch:
         self.touched = np.empty(0, np.int64)
         self.positions = np.empty(0, np.int64)
         self.values = np.empty(0, np.float32)
-        self.tally = np.zeros(kernel.TALLY_SIZE, np.int64)
+        self.tally = np.zeros(kernel_walk.TALLY_SIZE, np.int64)
 
     def prepare(self, rows: int, events: int) -> None:
         """Have room for a column of ``rows`` and a cell an event; start to count anew."""
@@ -156,11 +159,11 @@ class NumbaEngine:
         listed = spec.cols * spec.rows if tail > 0 else 0
         threshold = np.float32(np.inf) if tail <= 0 else _SMALLEST
         if 0 < tail < _MAX_TAIL:
-            self._lanes[0].for_binning(column, listed)
+            self._lanes[0].for_binning(column, spec.cols, listed)
             threshold = self._threshold(events, bins, spec.rows, tail)
         lanes = self._lanes[: max(1, min(len(self._lanes), len(part) // _MIN_EVENTS_PER_THREAD))]
         for lane in lanes:
-            lane.for_binning(column, listed)
+            lane.for_binning(column, spec.cols, listed)
         borders = _event_borders(part, spec, len(lanes))
 
         def bin_range(number: int, *, first_col: int, last_col: int) -> None:
@@ -179,6 +182,7 @@ class NumbaEngine:
                 self._places,
                 lane.scratch,
                 lane.index,
+                lane.borders,
                 lane.collected,
                 lane.tally,
             )
@@ -191,10 +195,10 @@ class NumbaEngine:
             places=self._places,
             channels=batch.channels,
             rows=spec.rows,
-            occupied=int(tally[kernel.OCCUPIED]),
-            inside=int(tally[kernel.INSIDE]),
-            found=int(tally[kernel.FOUND]),
-            kept=int(tally[kernel.KEPT]),
+            occupied=int(tally[kernel_walk.OCCUPIED]),
+            inside=int(tally[kernel_walk.INSIDE]),
+            found=int(tally[kernel_walk.FOUND]),
+            kept=int(tally[kernel_walk.KEPT]),
             largest=largest,
         )
 
@@ -289,7 +293,7 @@ class NumbaEngine:
             world.values,
             world.tally,
         )
-        return world.values[: world.tally[kernel.OCCUPIED]]
+        return world.values[: world.tally[kernel_walk.OCCUPIED]]
 
     def count_kept(self, batch: EventBatch) -> int:
         """Return how many events count; see `Engine.count_kept`."""
@@ -388,6 +392,7 @@ class NumbaEngine:
             self._places,
             lane.scratch,
             lane.index,
+            lane.borders,
             lane.collected,
             lane.tally,
         )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from Heatmap.aggregation import kernel, kernel_select
+from Heatmap.aggregation import kernel, kernel_select, kernel_walk
 from Heatmap.aggregation.engine import RawCells
 from Heatmap.aggregation.kernel_call import bin_arguments, event_arguments
 from Heatmap.aggregation.normalization import clip_reference, rank_of
@@ -38,7 +38,7 @@ class NumbaLiveCells:
         padded = spec.padded(pad_cols, pad_rows)
         channels = batch.channels
         column = channels * padded.rows
-        self._tally = np.zeros(kernel.TALLY_SIZE, np.int64)
+        self._tally = np.zeros(kernel_walk.TALLY_SIZE, np.int64)
         self._counters = np.zeros(5, np.int64)
         bins = bin_arguments(padded)
         self._constants = (batch.least, batch.short_channel, batch.long_channel, *bins, pad_cols, pad_rows, padded.rows)
@@ -47,7 +47,8 @@ class NumbaLiveCells:
         cells = np.empty(padded.cols * column, np.float32)
         places = np.zeros((padded.cols, 3), np.int64)
         self._scratch = np.zeros(column + 1)
-        self._index = np.zeros(kernel.BLOCK_EVENTS, np.uint32)
+        self._index = np.zeros(kernel_walk.BLOCK_EVENTS, np.uint32)
+        self._borders = np.empty(padded.cols + 2 * kernel_walk.SIDE_BY_SIDE, np.int64)
         part = batch.between(padded.t0_ms, padded.end_ms)
         kernel.bin_columns(
             *event_arguments(part),
@@ -63,6 +64,7 @@ class NumbaLiveCells:
             places,
             self._scratch,
             self._index,
+            self._borders,
             np.empty(0, np.float32),
             self._tally,
         )
@@ -87,7 +89,7 @@ class NumbaLiveCells:
     @property
     def counts(self) -> tuple[int, int]:
         """Events that count, and events in the grid; see `LiveCells.counts`."""
-        return int(self._tally[kernel.KEPT]), int(self._tally[kernel.INSIDE])
+        return int(self._tally[kernel_walk.KEPT]), int(self._tally[kernel_walk.INSIDE])
 
     def watch(self, lower: float, upper: float, elsewhere: NDArray[np.float32] | None) -> None:
         """Count cells from now on; see `LiveCells.watch`."""
@@ -128,6 +130,7 @@ class NumbaLiveCells:
             self._cells.places,
             self._scratch,
             self._index,
+            self._borders,
             self._tally,
             self._counters,
         )
