@@ -2,7 +2,7 @@
 
 The levels of a block of columns are looked up into a small buffer, column by column, and written to the image as colours,
 line by line.
-Only the rows that something reaches are worked on; what an image held elsewhere is known and cleared. See `kernel` for
+Only the rows that something reaches are worked on; what an image held elsewhere is known and cleared. See `kernel_walk` for
 the rules of the trade.
 """
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numba import types
 
-from Heatmap.aggregation.kernel_jit import COLOURS_IN, FLOAT32_IN, PLACES_IN, UINT8_IN, borrowed, entry, kernel
+from Heatmap.aggregation.kernel_jit import COLOURS_IN, FLOAT32_IN, PLACES_IN, UINT8_IN, entry, kernel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -252,10 +252,14 @@ def paint_range(  # noqa: PLR0917 - as above
     spans: NDArray[np.int32],
     out: NDArray[np.uint32],
 ) -> None:
-    """Paint the columns ``[first_col, last_col)``; arguments as for `paint_columns`.
+    """Paint the columns ``[first_col, last_col)`` of the image by the formula of `PaintPlan`.
 
-    ``warm`` (3): the rows ``[warm 0, warm 1)`` that heat has reached, and the padded columns it has taken up. Ranges
-    further to the right may follow with the same heat.
+    ``first_col`` begins a block of `BLOCK_COLS`; ``last_col`` ends one or the image. ``spans`` (blocks, 2) are the
+    rows, from the lowest price, outside which each block of the image is 0, before and after. ``heat`` (channels,
+    padded rows) is that of the column ``warm[2]``, padding included, and lies in the rows ``[warm 0, warm 1)``; both go
+    on to the end of this range, so that one further to the right may follow. Scratch: ``spot`` (layers, padded rows)
+    and ``value`` (layers, rows) with one layer per channel and one for their sum, ``buckets`` and ``shares`` (rows),
+    ``block`` (rows * BLOCK_COLS).
     """
     rows = out.shape[0]
     width = col_weights.size
@@ -323,88 +327,6 @@ def start_heat(heat: NDArray[np.float32], warm: NDArray[np.int64]) -> None:
         if heat[0, r] > np.float32(0) or heat[last, r] > np.float32(0):
             warm[0] = min(warm[0], r)
             warm[1] = r + 1
-
-
-@entry(
-    FLOAT32_IN,
-    PLACES_IN,
-    FLOAT32_IN,
-    FLOAT32_IN,
-    FLOAT32_IN,
-    types.float32,
-    types.float32,
-    types.float32[:, ::1],
-    types.int64,
-    types.int64,
-    UINT8_IN,
-    COLOURS_IN,
-    types.int64,
-    types.int64,
-    types.float32[:, ::1],
-    types.float32[:, ::1],
-    types.int32[::1],
-    types.int32[::1],
-    types.uint16[::1],
-    types.int32[:, ::1],
-    types.uint32[:, ::1],
-)
-def paint_columns(  # noqa: PLR0917 - as above
-    cells: NDArray[np.float32],
-    places: NDArray[np.int64],
-    col_weights: NDArray[np.float32],
-    row_weights: NDArray[np.float32],
-    floors: NDArray[np.float32],
-    trail_factor: np.float32,
-    trail_strength: np.float32,
-    heat: NDArray[np.float32],
-    first_bucket: int,
-    bucket_shift: int,
-    levels: NDArray[np.uint8],
-    colours: NDArray[np.uint32],
-    first_col: int,
-    last_col: int,
-    spot: NDArray[np.float32],
-    value: NDArray[np.float32],
-    buckets: NDArray[np.int32],
-    shares: NDArray[np.int32],
-    block: NDArray[np.uint16],
-    spans: NDArray[np.int32],
-    out: NDArray[np.uint32],
-) -> None:
-    """Paint the columns ``[first_col, last_col)`` of the image by the formula of `PaintPlan`.
-
-    ``first_col`` begins a block of `BLOCK_COLS`; ``last_col`` ends one or the image. ``spans`` (blocks, 2) are the
-    rows, from the lowest price, outside which each block of the image is 0, before and after. ``heat`` (channels,
-    padded rows) starts as the heat from the left of the image and is used up. Scratch: ``spot`` (layers, padded rows)
-    and ``value`` (layers, rows) with one layer per channel and one for their sum, ``buckets`` and ``shares`` (rows),
-    ``block`` (rows * BLOCK_COLS).
-    """
-    warm = np.empty(3, np.int64)
-    start_heat(heat, warm)
-    paint_range(
-        borrowed(cells),
-        borrowed(places),
-        borrowed(col_weights),
-        borrowed(row_weights),
-        borrowed(floors),
-        trail_factor,
-        trail_strength,
-        borrowed(heat),
-        borrowed(warm),
-        first_bucket,
-        bucket_shift,
-        borrowed(levels),
-        borrowed(colours),
-        first_col,
-        last_col,
-        borrowed(spot),
-        borrowed(value),
-        borrowed(buckets),
-        borrowed(shares),
-        borrowed(block),
-        borrowed(spans),
-        borrowed(out),
-    )
 
 
 @entry(FLOAT32_IN, types.int64, types.int64, types.uint8[::1])

@@ -32,6 +32,8 @@ SIDE_BY_SIDE = 16
 # What a walk counts; indices into a tally.
 KEPT, FOUND, INSIDE, OCCUPIED, COLLECTED = 0, 1, 2, 3, 4
 TALLY_SIZE = 5
+# Of a tally in a list of them, one per thread: a cache line each.
+TALLY_STRIDE = 8
 
 # What is known of a column; indices into a row of places, see `RawCells`.
 LOW, HIGH, START = 0, 1, 2
@@ -390,7 +392,14 @@ def bin_range(  # noqa: PLR0917 - as above
     collected: NDArray[np.float32],
     tally: NDArray[np.int64],
 ) -> None:
-    """Bin the columns ``[first_col, last_col)``; arguments as for `kernel.bin_columns`."""
+    """Bin the columns ``[first_col, last_col)`` of a grid whose first column begins at ``t0_ms``; see `RawCells`.
+
+    ``cells`` (channels * cols * rows) and ``places`` (cols, 3) are written for these columns only; ``packed`` if one
+    column follows the other, else each is at the beginning of its own room. ``scratch`` (float64, channels * rows + 1)
+    is all 0 but for its last entry, before and after. ``index`` holds `BLOCK_EVENTS` entries, ``borders`` one a column
+    and two times `SIDE_BY_SIDE` more. Cells of ``threshold`` or more, which is positive, summed over the channels, go
+    to ``collected`` from ``tally[COLLECTED]`` on. ``tally`` (`TALLY_SIZE`) is added to.
+    """
     channels = max(short_channel, long_channel) + 1
     first = first_at(ts_ms, t0_ms + first_col * time_bin_ms, 0, max(1, ts_ms.size // 2), ts_ms.size)
     last = first_at(ts_ms, t0_ms + last_col * time_bin_ms, first, max(1, ts_ms.size // 2), ts_ms.size)

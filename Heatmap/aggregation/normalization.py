@@ -29,7 +29,7 @@ _RANK_FLANK_LEVELS: Final = 32
 
 # A float32 has 23 bits of fraction; dropping 13 leaves 1024 buckets an octave, finer than any level.
 BUCKET_SHIFT: Final = 13
-_MAX_BUCKETS: Final = 40 << (23 - BUCKET_SHIFT)
+MAX_BUCKETS: Final = 40 << (23 - BUCKET_SHIFT)
 
 _SHARE_TO_FRACTION: Final[dict[Normalization, Callable[[NDArray[np.float64]], NDArray[np.float64]]]] = {
     Normalization.LINEAR: lambda share: share,
@@ -43,6 +43,11 @@ _FRACTIONS: Final = {
     normalization: fraction((np.arange(1, TOP_LEVEL + 1) - 0.5) / TOP_LEVEL)
     for normalization, fraction in _SHARE_TO_FRACTION.items()
 }
+
+
+def scale_fractions(normalization: Normalization) -> NDArray[np.float64] | None:
+    """Return the share of the reference at which each level from 1 to 255 begins, float64 (255,); None by rank."""
+    return _FRACTIONS.get(normalization)
 
 
 def rank_of(count: int, percentile: float) -> tuple[int, float]:
@@ -150,7 +155,7 @@ class LevelTable:
         if not math.isfinite(edges[0]):
             return 0, 1
         high = int(edges[-1:].view(np.int32)[0]) >> BUCKET_SHIFT
-        low = max((int(edges[:1].view(np.int32)[0]) >> BUCKET_SHIFT) - 1, high - _MAX_BUCKETS, 0)
+        low = max((int(edges[:1].view(np.int32)[0]) >> BUCKET_SHIFT) - 1, high - MAX_BUCKETS, 0)
         return low, high + 1 - low
 
     @classmethod
