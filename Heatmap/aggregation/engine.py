@@ -116,8 +116,8 @@ class PaintPlan:
     trail_start
         float32 (channels, rows + 2 * pad_rows): heat that comes in from the left.
     edges
-        float32 (255,), from `level_edges`; looked up as by `LevelTable`. Where the scale is not known yet, `Engine.draw`
-        fills edges and floors.
+        float32 (255,), from `level_edges`; looked up as by `LevelTable`. Where the scale is not known yet,
+        `Engine.draw` fills edges and floors.
     colours
         uint32 (shares, 256): four bytes RGBA each. One share per channel count 1; else by the share of channel 1.
     """
@@ -315,9 +315,7 @@ class Engine(Protocol):
         """
         ...
 
-    def live_cells(
-        self, batch: EventBatch, spec: GridSpec, plan: PaintPlan, *, percentile: float
-    ) -> LiveCells | None:
+    def live_cells(self, batch: EventBatch, spec: GridSpec, plan: PaintPlan, *, percentile: float) -> LiveCells | None:
         """Return cells that can take up new events, or None if this engine would not be faster by them.
 
         ``percentile`` of the occupied cells is where the scale of the plan comes from.

@@ -265,9 +265,7 @@ class ImageBuilder:
         covers_time = batch is selection and _covers_time(selection, spec, pad_cols)
 
         def planned(edges: NDArray[np.float32] | None) -> PaintPlan:
-            return paint_plan(
-                batch, spec, options, palette=palette, edges=edges, as_of_ms=self._as_of_ms, fade=fade
-            )
+            return paint_plan(batch, spec, options, palette=palette, edges=edges, as_of_ms=self._as_of_ms, fade=fade)
 
         cells: Cells | None = None
         if pad_cols == pad_rows == 0 and options.half_life_ms is options.trail_half_life_ms is None:
@@ -280,7 +278,9 @@ class ImageBuilder:
             return scale, cells, plan, covers_time and cells.found == cells.kept
         if cells is None and covers_time and fractions is not None:
             plan = planned(None)
-            drawn = engine.draw(batch, spec, plan, canvas, WantedScale(options.clip_percentile, _tail(options), fractions))
+            drawn = engine.draw(
+                batch, spec, plan, canvas, WantedScale(options.clip_percentile, _tail(options), fractions)
+            )
             if drawn.reference is not None:
                 scale = Scale(drawn.reference, plan.edges)
                 self._remember(key, scale)

@@ -43,6 +43,8 @@ BINNING, PAINTING, OVER = 0, 1, 2
 # What `render` returns.
 DONE, WAITING, UNSCALED = 0, 1, 2
 
+HALF = 0.5
+
 # How often a thread looks whether the others are ready: some tenths of a millisecond.
 PATIENCE = 300_000
 
@@ -50,16 +52,16 @@ PATIENCE = 300_000
 @kernel
 def _await(board: NDArray[np.int64], place: int, least: int) -> bool:
     """Wait until an entry of the board has got so far; return False if it takes too long."""
-    for _ in range(PATIENCE):
-        if load_shared(board, place) >= least:
-            return True
-    return False
+    looks = 0
+    while load_shared(board, place) < least and looks < PATIENCE:
+        looks += 1
+    return looks < PATIENCE
 
 
 @kernel
 def _gather(collected: NDArray[np.float32], tallies: NDArray[np.int64]) -> int:
     """Move what the other lanes collected to the first; return how many there are."""
-    count = tallies[0, COLLECTED]
+    count = int(tallies[0, COLLECTED])
     for lane in range(1, tallies.shape[0]):
         more = tallies[lane, COLLECTED]
         for k in range(more):
@@ -110,7 +112,7 @@ def _set_scale(  # noqa: PLR0917 - a kernel takes arrays and numbers by position
     low = float(neighbours[0])
     high = float(neighbours[1])
     # As `between`: exact at both ends.
-    full = low + (high - low) * fraction if fraction < 0.5 else high - (high - low) * (1 - fraction)
+    full = low + (high - low) * fraction if fraction < HALF else high - (high - low) * (1 - fraction)
     reference[0] = full
     for k in range(edges.size):
         edges[k] = np.float32(full * fractions[k])

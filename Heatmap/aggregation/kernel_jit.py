@@ -10,14 +10,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
-from numba import config, njit, types
-from numba.core.cgutils import get_null_value
-from numba.extending import intrinsic
-from numba.np.arrayobj import make_array
+from numba import config, extending, njit, types
+from numba.core import cgutils
+from numba.np import arrayobj
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_Array = TypeVar("_Array")
 _Function = TypeVar("_Function", bound=Callable[..., Any])
+
+# Parts of Numba that no type checker knows.
+_intrinsic: Final[Any] = extending.intrinsic
+_make_array: Final[Any] = arrayobj.make_array
+_null_value: Final[Any] = cgutils.get_null_value
+
+IS_COMPILED: Final = not getattr(config, "DISABLE_JIT", 0)
+"""False under ``NUMBA_DISABLE_JIT``: kernels are plain Python, one thread only."""
 
 INT64_IN: Final = types.Array(types.int64, 1, "C", readonly=True)
 FLOAT64_IN: Final = types.Array(types.float64, 1, "C", readonly=True)
@@ -55,46 +67,41 @@ def entry(*arguments: Any, returns: Any = types.void) -> Callable[[_Function], _
     return compile_or_load
 
 
-def _jit_disabled() -> bool:
-    return bool(getattr(config, "DISABLE_JIT", 0))
-
-
 def _unowned(context: Any, builder: Any, array_type: Any, array: Any) -> Any:
-    parts = make_array(array_type)(context, builder, value=array)
-    parts.meminfo = get_null_value(parts.meminfo.type)
-    parts.parent = get_null_value(parts.parent.type)
-    return parts._getvalue()
+    parts = _make_array(array_type)(context, builder, value=array)
+    parts.meminfo = _null_value(parts.meminfo.type)
+    parts.parent = _null_value(parts.parent.type)
+    return parts._getvalue()  # noqa: SLF001 - what Numba's own builders call
 
 
 def _element(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-    array_type = signature.args[0]
-    array = make_array(array_type)(context, builder, value=args[0])
+    array = _make_array(signature.args[0])(context, builder, value=args[0])
     return builder.gep(array.data, [args[1]])
 
 
-if _jit_disabled():
+if TYPE_CHECKING or not IS_COMPILED:
 
-    def borrowed(array: Any) -> Any:
+    def borrowed(array: _Array) -> _Array:
         """Return the array itself: Python counts its references anyway."""
         return array
 
-    def fetch_add(array: Any, index: Any, number: Any) -> Any:
-        """Add to an entry and return what it was; one thread only."""
-        before = array[index]
+    def fetch_add(array: NDArray[np.int64], index: int, number: int) -> int:
+        """Add to an entry and return what it was. Not one step in plain Python: `NumbaEngine` uses one thread then."""
+        before = int(array[index])
         array[index] += number
         return before
 
-    def load_shared(array: Any, index: Any) -> Any:
+    def load_shared(array: NDArray[np.int64], index: int) -> int:
         """Return an entry."""
-        return array[index]
+        return int(array[index])
 
-    def store_shared(array: Any, index: Any, number: Any) -> None:
+    def store_shared(array: NDArray[np.int64], index: int, number: int) -> None:
         """Set an entry."""
         array[index] = number
 
 else:
 
-    @intrinsic  # type: ignore[untyped-decorator]
+    @_intrinsic
     def borrowed(_typing: Any, array: Any) -> Any:
         """Return the array without a share in its ownership: taking slices of it counts no references.
 
@@ -106,8 +113,8 @@ else:
 
         return array(array), build
 
-    @intrinsic  # type: ignore[untyped-decorator]
-    def fetch_add(_typing: Any, array: Any, index: Any, number: Any) -> Any:
+    @_intrinsic
+    def fetch_add(_typing: Any, array: Any, _index: Any, _number: Any) -> Any:
         """Add to an entry of an int64 array that threads share, and return what it was, as one step."""
 
         def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -115,8 +122,8 @@ else:
 
         return types.int64(array, types.int64, types.int64), build
 
-    @intrinsic  # type: ignore[untyped-decorator]
-    def load_shared(_typing: Any, array: Any, index: Any) -> Any:
+    @_intrinsic
+    def load_shared(_typing: Any, array: Any, _index: Any) -> Any:
         """Return an entry of an int64 array that threads share; what was written before it was set is seen then."""
 
         def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -124,8 +131,8 @@ else:
 
         return types.int64(array, types.int64), build
 
-    @intrinsic  # type: ignore[untyped-decorator]
-    def store_shared(_typing: Any, array: Any, index: Any, number: Any) -> Any:
+    @_intrinsic
+    def store_shared(_typing: Any, array: Any, _index: Any, _number: Any) -> Any:
         """Set an entry of an int64 array that threads share, after all that was written before."""
 
         def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:

@@ -1,7 +1,7 @@
-"""A grid that stays: events that come and events that leave the window change the cells they lie in, and their pixels.
+"""A grid that stays: what comes and what leaves the window changes the cells it lies in, and their pixels.
 
-Sums are kept in float64, in the order of the events, so that a cell comes out as a walk over all events gives it. Events
-that come last in their column are added; a column that loses events, or gets one out of turn, is summed up anew.
+Sums are kept in float64, in the order of the events, so that a cell comes out as a walk over all events gives it.
+Events that come last in their column are added; a column that loses some, or gets one out of turn, is summed up anew.
 """
 
 from __future__ import annotations
@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numba import types
 
-from Heatmap.aggregation.kernel_jit import BINS, COLOURS_IN, EVENTS, FILTER, FLOAT32_IN, UINT8_IN, borrowed, entry, kernel
+from Heatmap.aggregation.kernel_jit import (
+    BINS,
+    COLOURS_IN,
+    EVENTS,
+    FILTER,
+    FLOAT32_IN,
+    UINT8_IN,
+    borrowed,
+    entry,
+    kernel,
+)
 from Heatmap.aggregation.kernel_paint import BLOCK_COLS, paint_range, start_heat
 from Heatmap.aggregation.kernel_walk import FOUND, HIGH, INSIDE, KEPT, LOW, START, first_at
 
@@ -33,7 +43,7 @@ _NOT_COUNTED, _OUTSIDE = -1, -2
 
 
 @kernel
-def _cell_of(  # noqa: PLR0917 - a kernel takes arrays and numbers by position, Numba knows no objects here
+def _cell_of(
     ts_ms: int,
     price: float,
     weight: float,
@@ -55,7 +65,9 @@ def _cell_of(  # noqa: PLR0917 - a kernel takes arrays and numbers by position, 
 
 
 @kernel
-def _count_cell(value: np.float32, lower: np.float32, upper: np.float32, sign: int, counters: NDArray[np.int64]) -> None:
+def _count_cell(
+    value: np.float32, lower: np.float32, upper: np.float32, sign: int, counters: NDArray[np.int64]
+) -> None:
     """Add a cell to the counters, or take it off."""
     if value > np.float32(0):
         counters[OCCUPIED] += sign
@@ -278,9 +290,60 @@ def _check(  # noqa: PLR0917 - as above
 @kernel
 def _stays(percentile: float, counters: NDArray[np.int64]) -> bool:
     """Return True if the percentile surely lies between the values watched: between this rank's value and the next."""
-    occupied = counters[OCCUPIED]
+    occupied = int(counters[OCCUPIED])
     rank = min(int(percentile / 100 * (occupied - 1)), occupied - 1)
-    return occupied > 0 and counters[BELOW] <= rank and min(rank + 1, occupied - 1) < occupied - counters[ABOVE]
+    is_above_lower = int(counters[BELOW]) <= rank
+    return occupied > 0 and is_above_lower and min(rank + 1, occupied - 1) < occupied - int(counters[ABOVE])
+
+
+@kernel
+def _take_up(  # noqa: PLR0917 - as above
+    ts_ms: NDArray[np.int64],
+    price: NDArray[np.float64],
+    weight: NDArray[np.float64],
+    is_long: NDArray[np.uint8],
+    first: int,
+    newer_ts_ms: NDArray[np.int64],
+    newer_price: NDArray[np.float64],
+    newer_weight: NDArray[np.float64],
+    newer_is_long: NDArray[np.uint8],
+    where: Where,
+    summed_to: int,
+    lower: np.float32,
+    upper: np.float32,
+    sums: NDArray[np.float64],
+    cells: NDArray[np.float32],
+    places: NDArray[np.int64],
+    last_ms: NDArray[np.int64],
+    counters: NDArray[np.int64],
+) -> tuple[int, int]:
+    """Add the newer events to the columns from ``summed_to`` on; return the range of columns that changed."""
+    cols, rows, channels = where[8:]
+    column = channels * rows
+    low = cols
+    high = 0
+    again = -1
+    for i in range(newer_ts_ms.size):
+        cell = _cell_of(newer_ts_ms[i], newer_price[i], newer_weight[i], newer_is_long[i], where)
+        col = cell // column
+        # Such columns have all their events already.
+        if cell < 0 or col < summed_to or col == again:
+            continue
+        low = min(low, col)
+        high = max(high, col + 1)
+        if newer_ts_ms[i] < last_ms[col]:
+            # Out of turn: older events of the column come after it. All events of the column are among these.
+            again = col
+            _count_column(cells, col, channels, rows, lower, upper, -1, counters)
+            _sum_column(ts_ms, price, weight, is_long, where, col, first, sums, cells, places, last_ms)
+            _count_column(cells, col, channels, rows, lower, upper, 1, counters)
+            continue
+        row = (cell - col * column) % rows
+        _count_cell(_total(cells, col, channels, rows, row), lower, upper, -1, counters)
+        _add(cell, newer_weight[i], rows, channels, sums, cells, places)
+        _count_cell(_total(cells, col, channels, rows, row), lower, upper, 1, counters)
+        last_ms[col] = newer_ts_ms[i]
+    return low, high
 
 
 @entry(
@@ -324,7 +387,7 @@ def _stays(percentile: float, counters: NDArray[np.int64]) -> bool:
     types.uint32[:, ::1],
     returns=types.int64,
 )
-def follow(  # noqa: PLR0917 - as above
+def follow(  # noqa: PLR0915, PLR0917 - as above; most statements only name arrays anew
     ts_ms: NDArray[np.int64],
     price: NDArray[np.float64],
     weight: NDArray[np.float64],
@@ -376,15 +439,15 @@ def follow(  # noqa: PLR0917 - as above
     spans: NDArray[np.int32],
     out: NDArray[np.uint32],
 ) -> int:
-    """Take up the newer events, part of all events, and let those of index ``[left_from, first)`` go; paint what changed.
+    """Take up the newer events, part of all events, let those of index ``[left_from, first)`` go; paint what changed.
 
     ``counters`` (`COUNTERS`): occupied cells, those below ``lower`` and above ``upper``, kept up to date; the first and
     one past the last of the image's columns that changed, which are set. ``tally`` counts as in `open_cells`. Painted
     are these columns and ``[missed_first, missed_last)``, in whole blocks, if they are no more than ``most_cols``.
     Other arguments: see `bin_range`, `paint_range`.
 
-    Return `IMPOSSIBLE`, with nothing changed, if one of these events that counts lies outside the grid; `DOUBTFUL` if the
-    percentile may have left the values watched; else `PAINTED`, or `FOLLOWED` if there was too much to paint.
+    Return `IMPOSSIBLE`, with nothing changed, if one of these events that counts lies outside the grid; `DOUBTFUL` if
+    the percentile may have left the values watched; else `PAINTED`, or `FOLLOWED` if there was too much to paint.
     """
     ts_ms = borrowed(ts_ms)
     price = borrowed(price)
@@ -396,7 +459,6 @@ def follow(  # noqa: PLR0917 - as above
     counters = borrowed(counters)
     channels = max(short_channel, long_channel) + 1
     cols = places.shape[0]
-    column = channels * rows
     where = (
         least,
         short_channel,
@@ -441,85 +503,54 @@ def follow(  # noqa: PLR0917 - as above
     tally[INSIDE] += come[1] - gone[1]
     low = cols
     high = 0
-    # Events that do not count may lie anywhere and change nothing.
     summed_to = 0
+    # Events that do not count may lie anywhere and change nothing.
     if gone[0] > 0:
         low = max(0, (ts_ms[left_from] - t0_ms) // time_bin_ms)
         summed_to = min(cols, (ts_ms[first - 1] - t0_ms) // time_bin_ms + 1)
         high = max(low, summed_to)
         for col in range(low, summed_to):
             _count_column(cells, col, channels, rows, lower, upper, -1, counters)
-            _sum_column(
-                ts_ms,
-                price,
-                weight,
-                is_long,
-                where,
-                col,
-                first,
-                sums,
-                cells,
-                places,
-                last_ms,
-            )
+            _sum_column(ts_ms, price, weight, is_long, where, col, first, sums, cells, places, last_ms)
             _count_column(cells, col, channels, rows, lower, upper, 1, counters)
-    again = -1
-    for i in range(newer_ts_ms.size):
-        cell = _cell_of(
-            newer_ts_ms[i],
-            newer_price[i],
-            newer_weight[i],
-            newer_is_long[i],
+    if come[0] > 0:
+        newer_low, newer_high = _take_up(
+            ts_ms,
+            price,
+            weight,
+            is_long,
+            first,
+            newer_ts_ms,
+            newer_price,
+            newer_weight,
+            newer_is_long,
             where,
+            summed_to,
+            lower,
+            upper,
+            sums,
+            cells,
+            places,
+            last_ms,
+            counters,
         )
-        if cell < 0:
-            continue
-        col = cell // column
-        # Those columns have all their events already.
-        if col < summed_to or col == again:
-            continue
-        low = min(low, col)
-        high = max(high, col + 1)
-        if newer_ts_ms[i] < last_ms[col]:
-            # Out of turn: older events of the column come after it. All events of the column are among these.
-            again = col
-            _count_column(cells, col, channels, rows, lower, upper, -1, counters)
-            _sum_column(
-                ts_ms,
-                price,
-                weight,
-                is_long,
-                where,
-                col,
-                first,
-                sums,
-                cells,
-                places,
-                last_ms,
-            )
-            _count_column(cells, col, channels, rows, lower, upper, 1, counters)
-            continue
-        row = (cell - col * column) % rows
-        _count_cell(_total(cells, col, channels, rows, row), lower, upper, -1, counters)
-        _add(cell, newer_weight[i], rows, channels, sums, cells, places)
-        _count_cell(_total(cells, col, channels, rows, row), lower, upper, 1, counters)
-        last_ms[col] = newer_ts_ms[i]
+        low = min(low, newer_low)
+        high = max(high, newer_high)
     width = out.shape[1]
-    counters[FIRST_COL] = 0
-    counters[LAST_COL] = 0
-    if low < high:
-        # A padded column is seen in those from itself back to itself less the margins; a trail goes on to the right.
-        counters[FIRST_COL] = max(low - 2 * pad_cols, 0)
-        counters[LAST_COL] = width if trail_factor > np.float32(0) else min(high, width)
-        if counters[FIRST_COL] >= counters[LAST_COL]:
-            counters[FIRST_COL] = 0
-            counters[LAST_COL] = 0
-        elif missed_first < missed_last:
-            missed_first = min(missed_first, counters[FIRST_COL])
-            missed_last = max(missed_last, counters[LAST_COL])
-        else:
-            missed_first = counters[FIRST_COL]
-            missed_last = counters[LAST_COL]
+    # A padded column is seen in those from itself back to itself less the margins; a trail goes on to the right.
+    dirty_first = max(low - 2 * pad_cols, 0)
+    dirty_last = width if trail_factor > np.float32(0) else min(high, width)
+    if low >= high or dirty_first >= dirty_last:
+        dirty_first = 0
+        dirty_last = 0
+    elif missed_first < missed_last:
+        missed_first = min(missed_first, dirty_first)
+        missed_last = max(missed_last, dirty_last)
+    else:
+        missed_first = dirty_first
+        missed_last = dirty_last
+    counters[FIRST_COL] = dirty_first
+    counters[LAST_COL] = dirty_last
     if not _stays(percentile, counters):
         return DOUBTFUL
     if missed_first >= missed_last:

@@ -1,9 +1,8 @@
 """The painting kernels: columns of sums to pixels, or a few touched cells to pixels.
 
-The levels of a block of columns are looked up into a small buffer, column by column, and written to the image as colours,
-line by line.
-Only the rows that something reaches are worked on; what an image held elsewhere is known and cleared. See `kernel_walk` for
-the rules of the trade.
+The levels of a block of columns are looked up into a small buffer, column by column, and written to the image as
+colours, line by line. Only the rows that something reaches are worked on; what an image held elsewhere is known and
+cleared. See `kernel_walk` for the rules of the trade.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numba import types
 
-from Heatmap.aggregation.kernel_jit import COLOURS_IN, FLOAT32_IN, PLACES_IN, UINT8_IN, entry, kernel
+from Heatmap.aggregation.kernel_jit import COLOURS_IN, FLOAT32_IN, UINT8_IN, entry, kernel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -210,15 +209,12 @@ def _write_block(  # noqa: PLR0917 - as above
             out[rows - 1 - r, first_col : first_col + count] = np.uint32(0)
     if count == BLOCK_COLS:
         pixels = out.reshape(-1)
-        width = np.uint64(out.shape[1])
-        to = np.uint64(rows - 1 - low) * width + np.uint64(first_col)
-        source = np.uint64(0)
-        for _ in range(high - low):
+        for r in range(low, high):
+            to = np.uint64((rows - 1 - r) * out.shape[1] + first_col)
+            source = np.uint64((r - low) * BLOCK_COLS)
             # A constant length: one stretch of code without a loop.
             for k in range(BLOCK_COLS):
                 pixels[to + np.uint64(k)] = table[block[source + np.uint64(k)]]
-            to -= width
-            source += np.uint64(BLOCK_COLS)
     else:
         for r in range(low, high):
             for k in range(count):
@@ -228,7 +224,7 @@ def _write_block(  # noqa: PLR0917 - as above
 
 
 @kernel
-def paint_range(  # noqa: PLR0917 - as above
+def paint_range(  # noqa: C901, PLR0917 - one nest of loops, as above
     cells: NDArray[np.float32],
     places: NDArray[np.int64],
     col_weights: NDArray[np.float32],
@@ -306,9 +302,7 @@ def paint_range(  # noqa: PLR0917 - as above
             for layer in range(spot.shape[0]):
                 _spread_rows(around[layer], row_weights, value[layer, :size])
             found = buckets[:size]
-            _find_buckets(
-                value[spot.shape[0] - 1, :size], np.float32(0), bucket_shift, first_bucket, last_level, found
-            )
+            _find_buckets(value[spot.shape[0] - 1, :size], np.float32(0), bucket_shift, first_bucket, last_level, found)
             if heat.shape[0] == 1:
                 _level_column(found, levels, block[k:])
             else:

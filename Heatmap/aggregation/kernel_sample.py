@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 from numba import types
 
 from Heatmap.aggregation.kernel_jit import BINS, EVENTS, FILTER, entry
 from Heatmap.aggregation.kernel_walk import first_at, walk
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 

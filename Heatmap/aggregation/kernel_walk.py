@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+
 from Heatmap.aggregation.kernel_jit import kernel
 
 if TYPE_CHECKING:
@@ -251,7 +252,7 @@ def _count_rows(
 
 
 @kernel
-def walk(  # noqa: PLR0917 - as above
+def walk(  # noqa: C901, PLR0915, PLR0917 - one nest of loops: each level of it would take all these arguments
     ts_ms: NDArray[np.int64],
     price: NDArray[np.float64],
     weight: NDArray[np.float64],
@@ -294,7 +295,9 @@ def walk(  # noqa: PLR0917 - as above
     block = min(BLOCK_EVENTS, max(FEWEST_BLOCK_EVENTS, BLOCK_COLUMNS * stride))
     is_far = last - first >= FAR_EVENTS
     if is_far:
-        _find_borders(ts_ms, t0_ms + first_col * time_bin_ms, time_bin_ms, last_col - first_col + 1, first, last, borders)
+        _find_borders(
+            ts_ms, t0_ms + first_col * time_bin_ms, time_bin_ms, last_col - first_col + 1, first, last, borders
+        )
     event = first
     indexed_from = first
     indexed_to = first
@@ -333,7 +336,7 @@ def walk(  # noqa: PLR0917 - as above
                     index,
                 )
                 if block_missing > np.int32(0):
-                    missing += block_missing
+                    missing += int(block_missing)
                     excluded += _count_excluded(
                         block_price, block_weight, block_is_long, least, short_channel, long_channel
                     )
@@ -343,9 +346,7 @@ def walk(  # noqa: PLR0917 - as above
             located = index[event - indexed_from : until - indexed_from]
             added = weight[event:until]
             if is_padded:
-                col_inside += _count_rows(
-                    located, wrap, np.int32(rows), np.int32(pad_rows), np.int32(rows - pad_rows)
-                )
+                col_inside += _count_rows(located, wrap, np.int32(rows), np.int32(pad_rows), np.int32(rows - pad_rows))
             for k in range(located.size):
                 scratch[located[k]] += added[k]
             event = until

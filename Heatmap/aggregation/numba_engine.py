@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from Heatmap.aggregation import kernel_frame, kernel_grid, kernel_paint, kernel_sample, kernel_select, kernel_sparse, kernel_walk
+from Heatmap.aggregation import (
+    kernel_frame,
+    kernel_grid,
+    kernel_paint,
+    kernel_sample,
+    kernel_select,
+    kernel_sparse,
+    kernel_walk,
+)
 from Heatmap.aggregation.crew import CREW, usable_threads
 from Heatmap.aggregation.engine import Cells, Drawn, EngineName, PaintPlan, RawCells, TouchedCells, WantedScale
 from Heatmap.aggregation.grid import SNAP, GridSpec, price_bins
@@ -24,6 +32,7 @@ from Heatmap.aggregation.kernel_call import (
     bin_arguments,
     event_arguments,
 )
+from Heatmap.aggregation.kernel_jit import IS_COMPILED
 from Heatmap.aggregation.normalization import BUCKET_SHIFT, MAX_BUCKETS, LevelTable, between, rank_of
 from Heatmap.aggregation.numba_lane import Lane
 from Heatmap.aggregation.numba_live import NumbaLiveCells
@@ -112,7 +121,7 @@ class NumbaEngine:
     """
 
     def __init__(self, threads: int | None = None) -> None:
-        self._lanes = [Lane() for _ in range(threads if threads is not None else usable_threads())]
+        self._lanes = [Lane() for _ in range(threads or usable_threads())] if IS_COMPILED else [Lane()]
         self._touch = _Touch()
         self._world = _Touch()
         self._cells = np.empty(0, np.float32)
@@ -299,9 +308,7 @@ class NumbaEngine:
         kernel_grid.paint_grid(np.ascontiguousarray(grid), first_bucket, BUCKET_SHIFT, levels, colours, out)
         return out
 
-    def live_cells(
-        self, batch: EventBatch, spec: GridSpec, plan: PaintPlan, *, percentile: float
-    ) -> NumbaLiveCells:
+    def live_cells(self, batch: EventBatch, spec: GridSpec, plan: PaintPlan, *, percentile: float) -> NumbaLiveCells:
         """Return cells that can take up new events; see `Engine.live_cells`."""
         return NumbaLiveCells(batch, spec, plan, percentile=percentile, level_table=_level_table(plan.edges))
 
@@ -310,7 +317,6 @@ class NumbaEngine:
         _erase_single_cells(canvas)
         self._take_scale(plan)
         out = canvas.pixels
-        rows, width = out.shape
         if isinstance(cells, TouchedCells):
             if canvas.spans.any():
                 out.fill(0)
@@ -328,7 +334,7 @@ class NumbaEngine:
             )
             canvas.cells = cells.positions.copy()
             return
-        first_col, last_col = cols or (0, width)
+        first_col, last_col = cols or (0, out.shape[1])
         lanes = max(1, min(len(self._lanes), (last_col - first_col) // _MIN_COLS_PER_THREAD))
         self._render(
             NO_EVENTS,

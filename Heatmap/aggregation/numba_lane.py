@@ -36,7 +36,7 @@ class Lane:
     def for_painting(self, plan: PaintPlan, padded_rows: int, rows: int) -> None:
         """Have room for one column of each layer, and the heat from the left."""
         channels = plan.trail_start.shape[0]
-        if self.heat.shape != (channels, padded_rows) or self.value.shape[1] != rows:
+        if self.heat.shape != (channels, padded_rows) or self.buckets.size != rows:
             layers = 1 if channels == 1 else 3
             self.heat = np.zeros((channels, padded_rows), np.float32)
             self.spot = np.zeros((layers, padded_rows), np.float32)

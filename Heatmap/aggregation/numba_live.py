@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from Heatmap.aggregation.grid import GridSpec
     from Heatmap.aggregation.image_buffer import Canvas
     from Heatmap.columns import EventColumns
+
+# Called with parts of argument lists, which a type checker cannot put together.
+_open_cells: Final[Any] = kernel_live.open_cells
+_follow: Final[Any] = kernel_live.follow
 
 # More columns than this are painted by all threads.
 _MOST_COLS: Final = 128
@@ -71,7 +75,7 @@ class NumbaLiveCells:
             padded.rows,
         )
         sums, last_ms = np.zeros(room), np.zeros(padded.cols, np.int64)
-        kernel_live.open_cells(*event_arguments(part)[:4], *self._fixed, sums, cells, places, last_ms, self._tally)
+        _open_cells(*event_arguments(part)[:4], *self._fixed, sums, cells, places, last_ms, self._tally)
         self._cells = RawCells(
             cells=cells,
             places=places,
@@ -137,7 +141,7 @@ class NumbaLiveCells:
         """Take up newer events and let older ones go; see `LiveCells.follow`."""
         if self._plan.trail_factor > 0:
             self._lane.heat[:] = self._plan.trail_start
-        outcome = kernel_live.follow(
+        outcome = _follow(
             columns.ts_ms,
             columns.price,
             columns.notional,

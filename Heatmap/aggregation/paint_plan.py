@@ -125,7 +125,7 @@ def _no_heat(channels: int, rows: int) -> NDArray[np.float32]:
 
 # Palettes are few and constant.
 @lru_cache(maxsize=32)
-def _colours(palette: Palette, dark_background: bool, sides: Sides) -> NDArray[np.uint32]:  # noqa: FBT001 - for the cache
+def _colours(palette: Palette, dark_background: bool, sides: Sides) -> NDArray[np.uint32]:
     tables = palette.for_background(dark_background)
     if palette.is_bivariate and sides != "both":
         share = -1 if sides == "long" else 0

@@ -207,6 +207,7 @@ def test_painting_follows_the_formula(engine_type, channels, rows, cols, pad_col
         pad_rows=pad_rows,
         col_weights=np.exp(-0.3 * np.arange(-pad_cols, pad_cols + 1) ** 2).astype(np.float32),
         row_weights=np.exp(-0.5 * np.arange(-pad_rows, pad_rows + 1) ** 2).astype(np.float32),
+        fading=np.ones(cols + 2 * pad_cols),
         floors=rng.uniform(0, 20, shape[1]).astype(np.float32),
         trail_factor=np.float32(factor),
         trail_strength=np.float32(0.2),

@@ -76,7 +76,9 @@ def test_there_is_at_least_one_thread():
     assert 1 <= usable_threads() <= 4
 
 
-@pytest.mark.parametrize("options", [LOOK, RenderOptions(palette="fire", sigma_cols=0, sigma_rows=0)], ids=["look", "sharp"])
+@pytest.mark.parametrize(
+    "options", [LOOK, RenderOptions(palette="fire", sigma_cols=0, sigma_rows=0)], ids=["look", "sharp"]
+)
 @pytest.mark.parametrize("threads", [2, 3, 4])
 def test_the_image_does_not_depend_on_the_threads(threads, options):
     """More threads than cores: helpers come late, in any order, or not at all."""
