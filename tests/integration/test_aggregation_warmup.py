@@ -130,7 +130,7 @@ def test_what_the_cache_does_not_hold_is_not_compiled_here_either(tmp_path):
     assert not list(tmp_path.rglob("*.nbc")), "nothing was compiled"
 
 
-def test_without_a_place_for_the_cache_numpy_stays_at_work(monkeypatch, tmp_path):
+def test_without_a_place_for_the_cache_numpy_stays_at_work(monkeypatch):
     monkeypatch.delenv(kernel_cache.VARIABLE, raising=False)
     monkeypatch.setattr(kernel_cache, "_is_writable", lambda _folder: False)
     monkeypatch.setattr(warmup.subprocess, "Popen", None)

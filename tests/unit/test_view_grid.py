@@ -34,8 +34,8 @@ def test_the_users_rule_sets_the_bins():
     spec = grid()
     # height / 2.3 = 204 rows over 2,000 dollars: 9.80… dollars, rounded up to a tick.
     assert spec.price_bin == pytest.approx(9.9)
-    # width / 1.15 = 852 columns over four hours: 16.9 s, so 30 s.
-    assert spec.time_bin_ms == 30_000
+    # width / 1.15 = 852 columns over four hours: 16.9 s, so 15 s.
+    assert spec.time_bin_ms == 15_000
 
 
 def test_the_grid_ends_with_the_present_and_begins_with_the_window():
@@ -57,6 +57,22 @@ def test_manual_resolution_is_obeyed():
     # 100 rows on the screen plus the margin above and below, rounded to ticks.
     assert 100 <= spec.rows <= 135
     assert spec.time_bin_ms == 60_000
+
+
+def test_a_cell_has_the_pixels_that_are_asked_for():
+    settings = SETTINGS.replaced(resolution="pixels", px_per_row=4.0, px_per_col=3.0)
+    # The chart reaches a quarter of an hour beyond the present and below price 0, where nothing is binned.
+    for low in (88_000.0, -10_000.0):
+        view = dataclasses.replace(VIEW, price_low=low)
+        spec = grid(view, settings)
+        assert spec.time_bin_ms / view.ms_per_px == pytest.approx(3.0, rel=0.05)
+        assert spec.price_bin * view.height_px / (view.price_high - low) == pytest.approx(4.0, rel=0.02)
+
+
+def test_tiny_cells_on_a_large_screen_are_made_larger():
+    settings = SETTINGS.replaced(resolution="pixels", px_per_row=0.5, px_per_col=0.5)
+    spec = grid(dataclasses.replace(VIEW, width_px=7_680, height_px=4_320), settings)
+    assert 2_000_000 < spec.rows * spec.cols < 8_000_000
 
 
 def test_prices_below_zero_are_not_binned():
@@ -141,9 +157,9 @@ def test_a_gap_has_no_width_and_takes_no_resolution():
     (gap,) = view.gaps_ms
     assert gap[1] - gap[0] == 30 * HOUR_MS
     spec = grid(view, SETTINGS.replaced(window="2d"))
-    # 38 hours would ask for columns of three minutes; the eight that are seen ask for 60 s, and 4 times as coarse is
-    # not needed: what is hidden costs no more than three times the columns of what is seen.
-    assert spec.time_bin_ms == 60_000
+    # 38 hours would ask for columns of three minutes; the eight that are seen ask for 30 s, and the grid takes nearly
+    # that: what is hidden costs no more than three times the columns of what is seen.
+    assert spec.time_bin_ms == 30_000
     assert covers(spec, view, window_start_ms=NOW_MS - 48 * HOUR_MS, now_ms=NOW_MS)
 
 
@@ -167,8 +183,8 @@ def test_a_spot_over_a_gap_is_as_wide_as_elsewhere():
     view, _ = over_a_weekend()
     spec = grid(view, SETTINGS.replaced(window="2d"))
     options = render_options(SETTINGS, view, spec, dark=True)
-    # A column of 60 s is a bar, and 480 bars are 980 px.
-    assert options.sigma_cols * 980 / 480 == pytest.approx(SPOT_PX[SETTINGS.spot_size][0], rel=0.01)
+    # Two columns of 30 s are a bar, and 480 bars are 980 px.
+    assert options.sigma_cols * 980 / 960 == pytest.approx(SPOT_PX[SETTINGS.spot_size][0], rel=0.01)
 
 
 @given(st.integers(1, 5000), st.lists(st.tuples(st.integers(0, 10**7), st.integers(1, 10**7)), max_size=6))
