@@ -68,6 +68,15 @@ def test_rank_spends_its_levels_evenly_on_the_cells():
     assert counts.max() < 1.6 * counts.mean()
 
 
+def test_rank_keeps_levels_for_what_lies_below_every_cell():
+    """Flanks of spots and fading trails are smaller than any cell; they must fade and not end at a step."""
+    values = heavy_tailed()
+    lowest = values.min()
+    table = LevelTable.from_edges(level_edges(Normalization.RANK, float(values.max()), values))
+    flanks = (lowest * np.array([0.2, 0.5, 0.9])).astype(np.float32)
+    assert table.lookup(flanks).tolist() == pytest.approx([0.2 * 32, 0.5 * 32, 0.9 * 32], abs=1)
+
+
 def test_the_reference_is_the_exact_percentile():
     values = heavy_tailed()
     assert clip_reference(values, 99.5) == pytest.approx(np.percentile(values.astype(float), 99.5), rel=1e-12)

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from Heatmap.aggregation import ImageBuilder
+from Heatmap.aggregation.numpy_engine import NumpyEngine
+from Heatmap.aggregation.palettes import find_palette
+from Heatmap.columns import EventColumns
 from Heatmap.heatmap_settings import HeatmapSettings
 from Heatmap.ui.render_options import SPOT_PX, render_options
 from Heatmap.ui.view_grid import View, covers, grid_for_view, same_cells, tick_or_guess
@@ -126,6 +131,35 @@ def test_a_spot_keeps_its_size_on_the_screen(size):
         options = render_options(settings, view, spec, dark=True)
         cell_px = view.width_px * spec.time_bin_ms / (view.end_ms - view.start_ms)
         assert options.sigma_cols * cell_px == pytest.approx(SPOT_PX[size][0])
+
+
+@pytest.mark.parametrize("size", list(SPOT_PX))
+@pytest.mark.parametrize(
+    "resolution",
+    [
+        {},
+        {"resolution": "manual", "manual_rows": 1000, "manual_cols": 3000},
+        {"resolution": "manual", "manual_rows": 50, "manual_cols": 100},
+        {"resolution": "pixels", "px_per_row": 0.5, "px_per_col": 0.5},
+    ],
+    ids=["auto", "fine", "coarse", "half pixels"],
+)
+@pytest.mark.parametrize("hours", [0.1, 1, 8])
+@pytest.mark.parametrize("height", [80.0, 2_000.0, 40_000.0])
+def test_a_lone_event_is_three_pixels_large_at_every_zoom(size, resolution, hours, height):
+    """Counted are the pixels of the default look that have at least half the level of the spot's middle."""
+    view = dataclasses.replace(VIEW, start_ms=round(NOW_MS - hours * HOUR_MS), price_high=VIEW.price_low + height)
+    settings = SETTINGS.replaced(spot_size=size, trail="off", palette="fire", **resolution)
+    spec = grid(view, settings)
+    options = render_options(settings, view, spec, dark=True)
+    middle = np.array([(spec.t0_ms + spec.end_ms) // 2]), np.array([(spec.price0 + spec.price1) / 2])
+    event = EventColumns(*middle, np.array([1e5]), np.array([True]))
+    image = ImageBuilder(NumpyEngine()).build(event, spec, options, now_ms=NOW_MS, window_start_ms=0).rgba
+    strong = image[..., 3] >= find_palette("fire").tables[0, 128, 3]
+    row_px = view.height_px * spec.price_bin / height
+    col_px = spec.time_bin_ms / view.ms_per_px
+    assert strong.any(axis=0).sum() * col_px >= 3.0
+    assert strong.any(axis=1).sum() * row_px >= 3.0
 
 
 def over_a_weekend(viewport_width_px: float = 980.0) -> tuple[View, TimeAxis]:
