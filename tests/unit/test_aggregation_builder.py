@@ -185,6 +185,19 @@ def test_a_trail_starts_at_its_strength_and_halves_with_its_half_life(builder):
     assert level_of(row[0]) == 255
 
 
+@pytest.mark.xfail(reason="the trail of a giant has the giant's full colour for as long as it is larger than the scale")
+def test_the_trail_of_a_giant_is_no_brighter_than_that_of_any_event_at_full_colour(builder):
+    crowd = [(100_500 + 1000 * (n % 19), 100.5 + n % 9, 1000.0, True) for n in range(171)]
+    options = RenderOptions(
+        palette="fire", clip_percentile=90, sigma_cols=0, sigma_rows=0, trail_half_life_ms=20_000, trail_strength=0.08
+    )
+    columns = columns_of((99_500, 109.5, 1e9, True), *sorted(crowd))
+    image = builder.build(columns, SPEC, options, **WINDOW)
+    assert image.reference == 1000.0
+    full = PALETTES["fire"].tables[0, 255, 3]
+    assert 0 < alpha(image)[0].max() < 0.95 * full
+
+
 def test_a_spot_is_a_gaussian_of_its_sigma(builder):
     columns = columns_of((110_500, 105.5, 1000.0, True))
     options = RenderOptions(palette="fire", normalization="linear", clip_percentile=100, sigma_cols=2.0, sigma_rows=1.5)
