@@ -24,7 +24,7 @@ TOP_LEVEL: Final = 255
 # Log shows three decades: a thousandth of the reference still has a colour, whatever the symbol's turnover.
 LOG_SPAN: Final = 1000.0
 
-# Rank spends its levels from here on on the cells that exist; below lie the flanks of spots and fading trails.
+# Rank spends its levels on the cells that exist from here on at the latest; below lie flanks of spots and trails.
 _RANK_FLANK_LEVELS: Final = 32
 
 # A float32 has 23 bits of fraction; dropping 13 leaves 1024 buckets an octave, finer than any level.
@@ -103,9 +103,12 @@ def level_edges(normalization: Normalization, reference: float, values: NDArray[
     if normalization is not Normalization.RANK:
         return (reference * _FRACTIONS[normalization]).astype(np.float32)
     lowest = min(float(values.min()), reference)
-    flank = lowest * np.arange(1, _RANK_FLANK_LEVELS) / _RANK_FLANK_LEVELS
-    ranked = np.minimum(_quantiles(values, TOP_LEVEL - flank.size), reference)
-    return np.concatenate([flank, np.maximum(ranked, lowest)]).astype(np.float32)
+    ranked = np.minimum(_quantiles(values, TOP_LEVEL + 1 - _RANK_FLANK_LEVELS), reference)
+    # Where many cells share the lowest value it has a high level. All levels below that are the flanks', else a spot
+    # would be a dot on faint ground: in a window of one event, or of equal ones, the flanks have all but the last.
+    ranked = ranked[np.count_nonzero(ranked <= lowest) :]
+    flank_levels = TOP_LEVEL - ranked.size
+    return np.concatenate([lowest * np.arange(1, flank_levels + 1) / flank_levels, ranked]).astype(np.float32)
 
 
 def _quantiles(values: NDArray[np.float32], count: int) -> NDArray[np.float64]:

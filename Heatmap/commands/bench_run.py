@@ -37,7 +37,16 @@ if TYPE_CHECKING:
     from Heatmap.aggregation.engine import Engine
 
 _BYTES_PER_EVENT: Final = 24
-_LIBRARIES: Final = ("numpy", "numba", "fast-histogram", "boost-histogram", "datashader", "pyqtgraph", "matplotlib")
+_LIBRARIES: Final = (
+    "numpy",
+    "numba",
+    "fast-histogram",
+    "boost-histogram",
+    "datashader",
+    "pandas",
+    "pyqtgraph",
+    "matplotlib",
+)
 # From so many events on a run takes so long that a third of the rounds says as much.
 _MANY: Final = 1_000_000
 _LIVE_REPEATS: Final = 200
@@ -65,24 +74,28 @@ def interleaved_ms(runs: dict[str, Callable[[], object]], rounds: int) -> dict[s
 def measure(counts: list[int], rounds: int) -> dict[str, Any]:
     """Return everything that is measured in one regime, times in ms.
 
-    ``rows``: per count the peers, ours on one thread and on all, log and linear. ``live``: new events on a map of
-    100,000. ``machine``: CPU, versions, threads, memory bandwidth in bytes per ms, time to fill an image.
+    ``rows``: per count the peers, ours on one thread and on all, log and linear. ``left_out``: the peers that cannot
+    run here, and what each of them misses. ``live``: new events on a map of 100,000. ``machine``: CPU, versions,
+    threads, memory bandwidth in bytes per ms, time to fill an image.
     """
     load_kernels(cache_environment())
     from Heatmap.aggregation.numba_engine import NumbaEngine  # noqa: PLC0415 - loads Numba
 
     threads = usable_threads()
     rows = []
+    left_out: dict[str, str] = {}
     for count in counts:
         columns = market(count)
+        peers, left_out = available_peers(Contest.of(columns))
+        linear_peers, _ = available_peers(Contest.of(columns, linear=True))
         runs: dict[str, Callable[[], object]] = {
-            **available_peers(Contest.of(columns)),
+            **peers,
             "ours, 1 thread": ours(NumbaEngine(1), columns, LOG),
             "ours": ours(NumbaEngine(threads), columns, LOG),
             "ours, default look": ours(NumbaEngine(threads), columns, LOOK),
         }
         linear: dict[str, Callable[[], object]] = {
-            **available_peers(Contest.of(columns, linear=True)),
+            **linear_peers,
             "ours, 1 thread": ours(NumbaEngine(1), columns, LINEAR),
             "ours": ours(NumbaEngine(threads), columns, LINEAR),
         }
@@ -90,7 +103,12 @@ def measure(counts: list[int], rounds: int) -> dict[str, Any]:
         rows.append(
             {"events": count, "log_ms": interleaved_ms(runs, turns), "linear_ms": interleaved_ms(linear, turns)}
         )
-    return {"machine": _machine(threads), "rows": rows, "live": _live_ms(NumbaEngine(threads))}
+    return {
+        "machine": _machine(threads),
+        "rows": rows,
+        "left_out": left_out,
+        "live": _live_ms(NumbaEngine(threads)),
+    }
 
 
 def _machine(threads: int) -> dict[str, Any]:
