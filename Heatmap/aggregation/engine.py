@@ -6,7 +6,7 @@ Two engines exist, NumPy and Numba. They do the same arithmetic in the same orde
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 import numpy as np
 
@@ -92,7 +92,8 @@ class PaintPlan:
 
         heat[c]   = (heat[c - 1] + x[c - 1]) * trail_factor             heat of the first column: trail_start
         lifted[c] = max(x[c], floors[c]) where x[c] > 0, else 0
-        spot[c]   = max(trail_strength * heat[c], max over k of col_weights[k] * lifted[c + k])
+        trail[c]  = trail_strength * min(heat[c], the last edge)        even a giant's trail stays a trail
+        spot[c]   = max(trail[c], max over k of col_weights[k] * lifted[c + k])
         value[r]  = max over q of row_weights[q] * spot[r + q]
 
     With two channels the same is done for both and for x their sum: that third value is the size, and the second one's
@@ -189,19 +190,21 @@ class Drawn:
     reference: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class LiveChange:
+class LiveChange(NamedTuple):
     """What events that came and went changed.
 
     Attributes
     ----------
     dirty_cols
         The image differs from the one before in columns ``[dirty 0, dirty 1)`` alone.
+    first
+        Index of the window's first event.
     is_painted
         True if the canvas shows it.
     """
 
     dirty_cols: tuple[int, int]
+    first: int
     is_painted: bool
 
 
@@ -226,17 +229,17 @@ class LiveCells(Protocol):
     def follow(
         self,
         columns: EventColumns,
-        window: tuple[int, int],
         newer: EventColumns,
+        window: tuple[int, int],
         canvas: Canvas,
         missed: tuple[int, int],
     ) -> LiveChange | None:
         """Take up ``newer`` events, which are contained in ``columns``, and bring the canvas up to date.
 
-        The window began with the event of index ``window[0]`` and begins now with that of ``window[1]``. The canvas
-        lacks, besides, the columns ``[missed 0, missed 1)``; it is left as it is if there is much to paint.
-        None if one of these events that counts lies outside the padded grid, or if the percentile of the occupied cells
-        has left the values watched: this grid is of no use any more.
+        The window began with the event of index ``window[0]`` and begins now at ``window[1]`` ms since the epoch. The
+        canvas lacks, besides, the columns ``[missed 0, missed 1)``; it is left as it is if there is much to paint.
+        None if an event that counts and comes or goes lies outside the padded grid, if the window has become longer or
+        empty, or if the percentile of the occupied cells has left the values watched: this grid is of no use then.
         """
         ...
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from Heatmap.aggregation.engine import Cells, Engine, EngineName, PaintPlan, WantedScale, new_engine
+from Heatmap.aggregation.engine import Cells, Engine, EngineName, PaintPlan, RawCells, WantedScale, new_engine
 from Heatmap.aggregation.event_batch import EventBatch
 from Heatmap.aggregation.image_buffer import Canvas, ImageBuffers
 from Heatmap.aggregation.live_frame import LiveFrame
@@ -104,6 +104,9 @@ class ImageBuilder:
         self._decayed = self._selection
         self._as_of_ms = 0
         self._scales: OrderedDict[tuple[object, ...], Scale] = OrderedDict()
+        # What the engine binned last, if nothing else was binned since, and from what.
+        self._binned: RawCells | None = None
+        self._binned_key: tuple[object, ...] = ()
         self._serial = 0
         self._frame: LiveFrame | None = None
 
@@ -268,12 +271,21 @@ class ImageBuilder:
             return paint_plan(batch, spec, options, palette=palette, edges=edges, as_of_ms=self._as_of_ms, fade=fade)
 
         cells: Cells | None = None
+        if scale is None:
+            self._binned = None
         if pad_cols == pad_rows == 0 and options.half_life_ms is options.trail_half_life_ms is None:
             cells = engine.bin_touched(batch, spec)
         fractions = scale_fractions(options.normalization)
         if cells is None and scale is not None:
             plan = planned(scale.edges)
-            cells = engine.draw(batch, spec, plan, canvas, None).cells
+            binned_key = (engine, batch, spec, pad_cols, pad_rows)
+            if _same(binned_key, self._binned_key) and self._binned is not None:
+                # Only the look changed, or time has passed and all weights have shrunk by one factor.
+                cells = self._binned
+                engine.paint(cells, plan, canvas)
+            else:
+                cells = self._binned = engine.draw(batch, spec, plan, canvas, None).cells
+                self._binned_key = binned_key
             self._scales.move_to_end(key)
             return scale, cells, plan, covers_time and cells.found == cells.kept
         if cells is None and covers_time and fractions is not None:
@@ -281,6 +293,7 @@ class ImageBuilder:
             drawn = engine.draw(
                 batch, spec, plan, canvas, WantedScale(options.clip_percentile, _tail(options), fractions)
             )
+            self._binned, self._binned_key = drawn.cells, (engine, batch, spec, pad_cols, pad_rows)
             if drawn.reference is not None:
                 scale = Scale(drawn.reference, plan.edges)
                 self._remember(key, scale)

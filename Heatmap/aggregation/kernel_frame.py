@@ -320,6 +320,7 @@ def render(  # noqa: PLR0917 - as above
         warm = np.empty(3, np.int64)
         start_heat(heat, warm)
         first_bucket = level_range[0]
+        trail_ceiling = np.float32(trail_strength * edges[edges.size - 1])
         known = borrowed(levels)[: level_range[1]]
         col_weights = borrowed(col_weights)
         row_weights = borrowed(row_weights)
@@ -340,6 +341,7 @@ def render(  # noqa: PLR0917 - as above
                 floors,
                 trail_factor,
                 trail_strength,
+                trail_ceiling,
                 heat,
                 warm,
                 first_bucket,

@@ -40,6 +40,8 @@ PLACES_IN: Final = types.Array(types.int64, 2, "C", readonly=True)
 
 # What most kernels are called with: the arrays of an `EventBatch`, its filter, and what a cell's place follows from.
 EVENTS: Final = (INT64_IN, FLOAT64_IN, FLOAT64_IN, UINT8_IN)
+# The same of `EventColumns`.
+COLUMNS: Final = (INT64_IN, FLOAT64_IN, FLOAT64_IN, types.Array(types.boolean, 1, "C", readonly=True))
 FILTER: Final = (types.float64, types.int64, types.int64)
 BINS: Final = (types.int64, types.int64, types.float64, types.float64, types.float64)
 

@@ -14,7 +14,7 @@ from numba import types
 from Heatmap.aggregation.kernel_jit import (
     BINS,
     COLOURS_IN,
-    EVENTS,
+    COLUMNS,
     FILTER,
     FLOAT32_IN,
     UINT8_IN,
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 # What is counted all the time; indices into the counters.
-OCCUPIED, BELOW, ABOVE, FIRST_COL, LAST_COL = 0, 1, 2, 3, 4
-COUNTERS = 5
+OCCUPIED, BELOW, ABOVE, FIRST_COL, LAST_COL, FIRST_EVENT = 0, 1, 2, 3, 4, 5
+COUNTERS = 6
 
 # What `follow` returns.
 IMPOSSIBLE, FOLLOWED, PAINTED, DOUBTFUL = 0, 1, 2, 3
@@ -47,13 +47,13 @@ def _cell_of(
     ts_ms: int,
     price: float,
     weight: float,
-    is_long: int,
+    is_long: bool,
     where: Where,
 ) -> int:
     """Return ``(col * channels + channel) * rows + row`` of an event, or that it does not count, or lies outside."""
     least, short_channel, long_channel, t0_ms, time_bin_ms, inverse_price_bin, snap, first_price_bin = where[:8]
     cols, rows, channels = where[8:]
-    channel = long_channel if is_long != 0 else short_channel
+    channel = long_channel if is_long else short_channel
     if not (weight >= least and weight < np.inf and abs(price) < np.inf and channel >= 0):
         return _NOT_COUNTED
     quotient = price * inverse_price_bin
@@ -140,7 +140,7 @@ def _sum_column(  # noqa: PLR0917 - as above
     ts_ms: NDArray[np.int64],
     price: NDArray[np.float64],
     weight: NDArray[np.float64],
-    is_long: NDArray[np.uint8],
+    is_long: NDArray[np.bool_],
     where: Where,
     col: int,
     start: int,
@@ -176,7 +176,7 @@ def _sum_column(  # noqa: PLR0917 - as above
 
 
 @entry(
-    *EVENTS,
+    *COLUMNS,
     *FILTER,
     *BINS,
     types.int64,
@@ -192,7 +192,7 @@ def open_cells(  # noqa: PLR0917 - as above
     ts_ms: NDArray[np.int64],
     price: NDArray[np.float64],
     weight: NDArray[np.float64],
-    is_long: NDArray[np.uint8],
+    is_long: NDArray[np.bool_],
     least: float,
     short_channel: int,
     long_channel: int,
@@ -258,7 +258,7 @@ def _check(  # noqa: PLR0917 - as above
     ts_ms: NDArray[np.int64],
     price: NDArray[np.float64],
     weight: NDArray[np.float64],
-    is_long: NDArray[np.uint8],
+    is_long: NDArray[np.bool_],
     first: int,
     last: int,
     where: Where,
@@ -301,12 +301,12 @@ def _take_up(  # noqa: PLR0917 - as above
     ts_ms: NDArray[np.int64],
     price: NDArray[np.float64],
     weight: NDArray[np.float64],
-    is_long: NDArray[np.uint8],
+    is_long: NDArray[np.bool_],
     first: int,
     newer_ts_ms: NDArray[np.int64],
     newer_price: NDArray[np.float64],
     newer_weight: NDArray[np.float64],
-    newer_is_long: NDArray[np.uint8],
+    newer_is_long: NDArray[np.bool_],
     where: Where,
     summed_to: int,
     lower: np.float32,
@@ -347,10 +347,10 @@ def _take_up(  # noqa: PLR0917 - as above
 
 
 @entry(
-    *EVENTS,
+    *COLUMNS,
     types.int64,
     types.int64,
-    *EVENTS,
+    *COLUMNS,
     *FILTER,
     *BINS,
     types.int64,
@@ -370,6 +370,7 @@ def _take_up(  # noqa: PLR0917 - as above
     FLOAT32_IN,
     types.float32,
     types.float32,
+    types.float32,
     types.float32[:, ::1],
     types.int64,
     types.int64,
@@ -387,17 +388,17 @@ def _take_up(  # noqa: PLR0917 - as above
     types.uint32[:, ::1],
     returns=types.int64,
 )
-def follow(  # noqa: PLR0915, PLR0917 - as above; most statements only name arrays anew
+def follow(  # noqa: C901, PLR0915, PLR0917 - as above; most statements only name arrays anew
     ts_ms: NDArray[np.int64],
     price: NDArray[np.float64],
     weight: NDArray[np.float64],
-    is_long: NDArray[np.uint8],
+    is_long: NDArray[np.bool_],
     left_from: int,
-    first: int,
+    window_start_ms: int,
     newer_ts_ms: NDArray[np.int64],
     newer_price: NDArray[np.float64],
     newer_weight: NDArray[np.float64],
-    newer_is_long: NDArray[np.uint8],
+    newer_is_long: NDArray[np.bool_],
     least: float,
     short_channel: int,
     long_channel: int,
@@ -423,6 +424,7 @@ def follow(  # noqa: PLR0915, PLR0917 - as above; most statements only name arra
     floors: NDArray[np.float32],
     trail_factor: np.float32,
     trail_strength: np.float32,
+    trail_ceiling: np.float32,
     heat: NDArray[np.float32],
     first_bucket: int,
     bucket_shift: int,
@@ -439,11 +441,12 @@ def follow(  # noqa: PLR0915, PLR0917 - as above; most statements only name arra
     spans: NDArray[np.int32],
     out: NDArray[np.uint32],
 ) -> int:
-    """Take up the newer events, part of all events, let those of index ``[left_from, first)`` go; paint what changed.
+    """Take up the newer events, part of all events, let those before the window go; paint what changed.
 
-    ``counters`` (`COUNTERS`): occupied cells, those below ``lower`` and above ``upper``, kept up to date; the first and
-    one past the last of the image's columns that changed, which are set. ``tally`` counts as in `open_cells`. Painted
-    are these columns and ``[missed_first, missed_last)``, in whole blocks, if they are no more than ``most_cols``.
+    The window began with the event of index ``left_from``; older ones have been let go. ``counters`` (`COUNTERS`):
+    occupied cells, those below ``lower`` and above ``upper``, kept up to date; the first and one past the last of the
+    image's columns that changed, and the index of the window's first event, which are set. ``tally`` counts as in
+    `open_cells`. Painted are these columns and ``[missed_first, missed_last)``, if they are no more than ``most_cols``.
     Other arguments: see `bin_range`, `paint_range`.
 
     Return `IMPOSSIBLE`, with nothing changed, if one of these events that counts lies outside the grid; `DOUBTFUL` if
@@ -472,6 +475,12 @@ def follow(  # noqa: PLR0915, PLR0917 - as above; most statements only name arra
         rows,
         channels,
     )
+    first = first_at(ts_ms, window_start_ms, left_from, 16, ts_ms.size)
+    counters[FIRST_EVENT] = first
+    # Else the window has become longer, or nothing that was there before is left.
+    is_window = left_from == 0 or ts_ms[left_from - 1] < window_start_ms
+    if first == ts_ms.size or not is_window or (newer_ts_ms.size and newer_ts_ms[0] < window_start_ms):
+        return IMPOSSIBLE
     gone = np.zeros(2, np.int64)
     come = np.zeros(2, np.int64)
     if not _check(
@@ -555,8 +564,10 @@ def follow(  # noqa: PLR0915, PLR0917 - as above; most statements only name arra
         return DOUBTFUL
     if missed_first >= missed_last:
         return PAINTED
-    missed_first = missed_first // BLOCK_COLS * BLOCK_COLS
-    missed_last = min(-(-missed_last // BLOCK_COLS) * BLOCK_COLS, width)
+    if missed_last - missed_first >= BLOCK_COLS:
+        # Whole blocks are written faster than parts.
+        missed_first = missed_first // BLOCK_COLS * BLOCK_COLS
+        missed_last = min(-(-missed_last // BLOCK_COLS) * BLOCK_COLS, width)
     if missed_last - missed_first > most_cols:
         return FOLLOWED
     warm = np.empty(3, np.int64)
@@ -569,6 +580,7 @@ def follow(  # noqa: PLR0915, PLR0917 - as above; most statements only name arra
         borrowed(floors),
         trail_factor,
         trail_strength,
+        trail_ceiling,
         borrowed(heat),
         warm,
         first_bucket,

@@ -161,19 +161,21 @@ def _level_sides(  # noqa: PLR0917 - as above
 
 
 @kernel
-def _start_with_trail(heat: NDArray[np.float32], strength: np.float32, spot: NDArray[np.float32]) -> None:
-    """Set ``spot`` (layers, rows) to the share of the heat that is shown."""
+def _start_with_trail(
+    heat: NDArray[np.float32], strength: np.float32, ceiling: np.float32, spot: NDArray[np.float32]
+) -> None:
+    """Set ``spot`` (layers, rows) to the share of the heat that is shown, up to the ceiling."""
     for ch in range(heat.shape[0]):
         source = heat[ch]
         target = spot[ch]
         for r in range(target.size):
-            target[r] = strength * source[r]
+            target[r] = min(strength * source[r], ceiling)
     if heat.shape[0] > 1:
         short = heat[0]
         long = heat[1]
         both = spot[2]
         for r in range(both.size):
-            both[r] = strength * (short[r] + long[r])
+            both[r] = min(strength * (short[r] + long[r]), ceiling)
 
 
 @kernel
@@ -224,7 +226,7 @@ def _write_block(  # noqa: PLR0917 - as above
 
 
 @kernel
-def paint_range(  # noqa: C901, PLR0917 - one nest of loops, as above
+def paint_range(  # noqa: C901, PLR0912, PLR0915, PLR0917 - one nest of loops, as above
     cells: NDArray[np.float32],
     places: NDArray[np.int64],
     col_weights: NDArray[np.float32],
@@ -232,6 +234,7 @@ def paint_range(  # noqa: C901, PLR0917 - one nest of loops, as above
     floors: NDArray[np.float32],
     trail_factor: np.float32,
     trail_strength: np.float32,
+    trail_ceiling: np.float32,
     heat: NDArray[np.float32],
     warm: NDArray[np.int64],
     first_bucket: int,
@@ -250,7 +253,7 @@ def paint_range(  # noqa: C901, PLR0917 - one nest of loops, as above
 ) -> None:
     """Paint the columns ``[first_col, last_col)`` of the image by the formula of `PaintPlan`.
 
-    ``first_col`` begins a block of `BLOCK_COLS`; ``last_col`` ends one or the image. ``spans`` (blocks, 2) are the
+    ``spans`` (blocks of `BLOCK_COLS`, 2) are the
     rows, from the lowest price, outside which each block of the image is 0, before and after. ``heat`` (channels,
     padded rows) is that of the column ``warm[2]``, padding included, and lies in the rows ``[warm 0, warm 1)``; both go
     on to the end of this range, so that one further to the right may follow. Scratch: ``spot`` (layers, padded rows)
@@ -269,12 +272,20 @@ def paint_range(  # noqa: C901, PLR0917 - one nest of loops, as above
         for col in range(warm[2], first_col + middle):
             _advance_heat(heat, cells, places[col], warm, trail_factor)
         warm[2] = last_col + middle
-    for block_col in range(first_col, last_col, BLOCK_COLS):
-        count = min(BLOCK_COLS, last_col - block_col)
+    block_col = first_col
+    while block_col < last_col:
+        number = block_col // BLOCK_COLS
+        count = min((number + 1) * BLOCK_COLS, last_col) - block_col
+        span = spans[number]
         low, high = _reached_rows(places[block_col : block_col + count + width - 1], warm)
         # A padded row is seen in the rows from itself down to itself less the margin.
         visible_low = max(0, low - margin)
         visible_high = max(visible_low, min(rows, high))
+        is_part = count < min(BLOCK_COLS, out.shape[1] - number * BLOCK_COLS)
+        if is_part and span[0] < span[1]:
+            # The rest of the block stays as it is, and so do the rows it has something in.
+            visible_low = min(visible_low, span[0]) if visible_low < visible_high else span[0]
+            visible_high = max(visible_high, span[1])
         size = visible_high - visible_low
         if is_sharp:
             block[: size * BLOCK_COLS] = np.uint16(0)
@@ -294,7 +305,7 @@ def paint_range(  # noqa: C901, PLR0917 - one nest of loops, as above
             # The padded rows that are seen in these.
             around = spot[:, visible_low : visible_high + margin]
             if has_trail:
-                _start_with_trail(heat[:, visible_low : visible_high + margin], trail_strength, around)
+                _start_with_trail(heat[:, visible_low : visible_high + margin], trail_strength, trail_ceiling, around)
                 _advance_heat(heat, cells, places[col + middle], warm, trail_factor)
             else:
                 around[:] = np.float32(0)
@@ -307,7 +318,8 @@ def paint_range(  # noqa: C901, PLR0917 - one nest of loops, as above
                 _level_column(found, levels, block[k:])
             else:
                 _level_sides(value[:, :size], found, shares[:size], colours.shape[0] - 1, levels, block[k:])
-        _write_block(block, table, visible_low, visible_high, spans[block_col // BLOCK_COLS], block_col, count, out)
+        _write_block(block, table, visible_low, visible_high, span, block_col, count, out)
+        block_col += count
 
 
 @kernel

@@ -101,9 +101,6 @@ class LiveFrame:
             or not (options is self._options or options == self._options)
         ):
             return None
-        first = int(columns.ts_ms.searchsorted(window_start_ms))
-        if first < self._first or first >= count or (len(newer) and newer.ts_ms[0] < window_start_ms):
-            return None
         live = self._live if self._live is not None else self._open()
         if live is None:
             return None
@@ -111,15 +108,15 @@ class LiveFrame:
         # Single pixels are erased before anything else is painted: nothing of such an image remains.
         is_known = canvas.version >= self._known_from and not canvas.cells.size
         missed = self._missed(canvas.version) if is_known else (0, spec.cols)
-        change = live.follow(columns, (self._first, first), newer, canvas, missed if is_known else (0, 0))
+        change = live.follow(columns, newer, (self._first, window_start_ms), canvas, missed if is_known else (0, 0))
         if change is None:
             return None
+        dirty, first, is_painted = change
         self._count, self._first = count, first
-        dirty = change.dirty_cols
         self._changes.append((serial, *dirty))
         if len(self._changes) > _REMEMBERED_CHANGES:
             self._known_from = self._changes.pop(0)[0]
-        if not (is_known and change.is_painted):
+        if not (is_known and is_painted):
             self._paint(live, canvas, _joined(missed, dirty))
         canvas.version = serial
         return canvas, dirty
@@ -132,9 +129,10 @@ class LiveFrame:
     def _missed(self, version: int) -> tuple[int, int]:
         """Return the columns that changed since an image."""
         missed = (0, 0)
-        for serial, first, last in self._changes:
-            if serial > version:
-                missed = _joined(missed, (first, last))
+        for serial, first, last in reversed(self._changes):
+            if serial <= version:
+                break
+            missed = _joined(missed, (first, last))
         return missed
 
     def _paint(self, live: LiveCells, canvas: Canvas, cols: tuple[int, int]) -> None:

@@ -126,7 +126,7 @@ class NumbaEngine:
         self._world = _Touch()
         self._cells = np.empty(0, np.float32)
         self._places = np.empty((0, 3), np.int64)
-        self._collected = np.empty((0, 0), np.float32)
+        self._collected = np.empty((len(self._lanes), 0), np.float32)
         self._tallies = np.zeros((len(self._lanes), kernel_walk.TALLY_STRIDE), np.int64)
         self._reference = np.zeros(1)
         # Of the pictures before, by what they depend on.

@@ -75,7 +75,16 @@ class NumbaLiveCells:
             padded.rows,
         )
         sums, last_ms = np.zeros(room), np.zeros(padded.cols, np.int64)
-        _open_cells(*event_arguments(part)[:4], *self._fixed, sums, cells, places, last_ms, self._tally)
+        _open_cells(
+            *event_arguments(part)[:3],
+            part.is_long.view(np.bool_),
+            *self._fixed,
+            sums,
+            cells,
+            places,
+            last_ms,
+            self._tally,
+        )
         self._cells = RawCells(
             cells=cells,
             places=places,
@@ -98,6 +107,7 @@ class NumbaLiveCells:
             plan.floors,
             plan.trail_factor,
             plan.trail_strength,
+            np.float32(plan.trail_strength * plan.edges[-1]),
             lane.heat,
             first_bucket,
             BUCKET_SHIFT,
@@ -133,8 +143,8 @@ class NumbaLiveCells:
     def follow(
         self,
         columns: EventColumns,
-        window: tuple[int, int],
         newer: EventColumns,
+        window: tuple[int, int],
         canvas: Canvas,
         missed: tuple[int, int],
     ) -> LiveChange | None:
@@ -145,12 +155,12 @@ class NumbaLiveCells:
             columns.ts_ms,
             columns.price,
             columns.notional,
-            columns.is_long.view(np.uint8),
+            columns.is_long,
             *window,
             newer.ts_ms,
             newer.price,
             newer.notional,
-            newer.is_long.view(np.uint8),
+            newer.is_long,
             *self._fixed,
             *self._bounds,
             *self._state,
@@ -162,10 +172,8 @@ class NumbaLiveCells:
         )
         if outcome == kernel_live.IMPOSSIBLE or (outcome == kernel_live.DOUBTFUL and not self._percentile_stays()):
             return None
-        dirty = self._counters.tolist()
-        return LiveChange(
-            (dirty[kernel_live.FIRST_COL], dirty[kernel_live.LAST_COL]), is_painted=outcome == kernel_live.PAINTED
-        )
+        _, _, _, first_col, last_col, first = self._counters.tolist()
+        return LiveChange((first_col, last_col), first, outcome == kernel_live.PAINTED)
 
     def _percentile_stays(self) -> bool:
         """Return True if the percentile lies between the values watched, computed anew: counting did not tell."""

@@ -190,10 +190,12 @@ def _totals(dense: NDArray[np.float32]) -> NDArray[np.float32]:
 def _leave_trail(sums: NDArray[np.float32], plan: PaintPlan, spot: NDArray[np.float32]) -> None:
     heat = plan.trail_start.copy()
     last = plan.pad_cols + spot.shape[1]
+    ceiling = np.float32(plan.trail_strength * plan.edges[-1])
     for col in range(last):
         if col >= plan.pad_cols:
-            np.multiply(heat, plan.trail_strength, out=spot[: heat.shape[0], col - plan.pad_cols])
+            np.minimum(heat * plan.trail_strength, ceiling, out=spot[: heat.shape[0], col - plan.pad_cols])
             if heat.shape[0] > 1:
-                np.multiply(heat[0] + heat[1], plan.trail_strength, out=spot[-1, col - plan.pad_cols])
+                both = (heat[0] + heat[1]) * plan.trail_strength
+                np.minimum(both, ceiling, out=spot[-1, col - plan.pad_cols])
         heat += sums[:, col]
         heat *= plan.trail_factor

@@ -12,6 +12,7 @@ import platform
 import sys
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any, Final
@@ -50,7 +51,8 @@ _LIBRARIES: Final = (
 # From so many events on a run takes so long that a third of the rounds says as much.
 _MANY: Final = 1_000_000
 _LIVE_REPEATS: Final = 200
-_LIVE_COLS: Final = 4
+# New events come in order, in the last columns of the map.
+_LIVE_FROM_MS: Final = SPEC.end_ms - 40 * SPEC.time_bin_ms
 
 
 def interleaved_ms(runs: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
@@ -145,13 +147,15 @@ def _live_ms(engine: Engine) -> dict[str, float]:
     """Return the median ms of one and of 1,000 new events on a map of 100,000, and of painting that map anew."""
     found = {}
     for name, size in (("1 event", 1), ("1,000 events", 1000)):
-        builder, columns, rng = ImageBuilder(engine), market(100_000), np.random.default_rng(size)
+        columns, rng = market(100_000).between(SPEC.t0_ms, _LIVE_FROM_MS), np.random.default_rng(size)
+        builder = ImageBuilder(engine)
         build = partial(builder.build, now_ms=SPEC.end_ms, window_start_ms=SPEC.t0_ms)
         build(columns, SPEC, LOG)
         times = []
-        for _ in range(_LIVE_REPEATS):
+        moments = np.linspace(_LIVE_FROM_MS, SPEC.end_ms - 1, _LIVE_REPEATS + 1).astype(np.int64)
+        for start_ms, end_ms in pairwise(moments.tolist()):
             newer = EventColumns(
-                np.sort(rng.integers(SPEC.end_ms - _LIVE_COLS * SPEC.time_bin_ms, SPEC.end_ms, size)),
+                np.sort(rng.integers(start_ms, end_ms, size)),
                 (100_160 + rng.normal(0, 60, size)).round(1),
                 np.full(size, 1500.0),
                 rng.integers(0, 2, size) > 0,

@@ -211,7 +211,7 @@ def plain_paint(sums, plan, rows, cols):
         heat = start
         for col in range(padded_cols - plan.pad_cols):
             if col >= plan.pad_cols:
-                spot = float(plan.trail_strength) * heat
+                spot = float(plan.trail_strength) * np.minimum(heat, float(plan.edges[-1]))
                 for k in range(-plan.pad_cols, plan.pad_cols + 1):
                     for r in range(padded_rows):
                         raw = raw_cells[col + k, r]

@@ -185,7 +185,6 @@ def test_a_trail_starts_at_its_strength_and_halves_with_its_half_life(builder):
     assert level_of(row[0]) == 255
 
 
-@pytest.mark.xfail(reason="the trail of a giant has the giant's full colour for as long as it is larger than the scale")
 def test_the_trail_of_a_giant_is_no_brighter_than_that_of_any_event_at_full_colour(builder):
     crowd = [(100_500 + 1000 * (n % 19), 100.5 + n % 9, 1000.0, True) for n in range(171)]
     options = RenderOptions(
