@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 RESIZE_QUIET_MS = 300
 # While the view moves the old image is transformed at once; a new one is asked for at most this often.
 MOVE_INTERVAL_MS = 33
+# Each frame moves the scale of a zooming chart a little; the exact cells follow when it has come to rest.
+REST_MS = 50
 DARK_BELOW_LIGHTNESS = 128
 
 
@@ -74,7 +76,11 @@ class HeatmapPresenter(QObject):
         self._moved = QTimer(self)
         self._moved.setSingleShot(True)
         self._moved.setInterval(MOVE_INTERVAL_MS)
-        self._moved.timeout.connect(self._ask)
+        self._moved.timeout.connect(self._ask_while_moving)
+        self._rested = QTimer(self)
+        self._rested.setSingleShot(True)
+        self._rested.setInterval(REST_MS)
+        self._rested.timeout.connect(self._ask)
         self._resized = QTimer(self)
         self._resized.setSingleShot(True)
         self._resized.setInterval(RESIZE_QUIET_MS)
@@ -98,7 +104,7 @@ class HeatmapPresenter(QObject):
     @property
     def is_current(self) -> bool:
         """Return True if what is on the screen answers the latest view and settings."""
-        waiting = self._moved.isActive() or self._resized.isActive()
+        waiting = self._moved.isActive() or self._rested.isActive() or self._resized.isActive()
         return not waiting and self._asked is not None and self._served is self._asked
 
     @property
@@ -122,15 +128,14 @@ class HeatmapPresenter(QObject):
         size_px = (viewport.width_px, viewport.height_px)
         if self._size_px is not None and size_px != self._size_px:
             self._resized.start()
-        elif not self._resized.isActive() and not self._moved.isActive():
-            self._moved.start()
+        elif not self._resized.isActive():
+            self._move()
         self._size_px = size_px
 
     def set_time_axis(self, axis: TimeAxis | None) -> None:
         """Take the series' bars."""
         self._axis = axis
-        if not self._moved.isActive():
-            self._moved.start()
+        self._move()
 
     def set_background(self, color: QColor, surfaces: tuple[Surface, ...] = ()) -> None:
         """Take the colours the page had, and choose the palette's ramp by the one behind the candles.
@@ -161,6 +166,7 @@ class HeatmapPresenter(QObject):
     def stop(self) -> None:
         """Decide nothing any more: underlay and worker may be gone, at the program's end even the settings."""
         self._moved.stop()
+        self._rested.stop()
         self._resized.stop()
         self._worker.built.disconnect(self._take)
         if not sip.isdeleted(self._underlay):
@@ -169,6 +175,11 @@ class HeatmapPresenter(QObject):
         if not sip.isdeleted(self._settings):
             self._settings.changed.disconnect(self._apply)
         self._asked = self._image = None
+
+    def _move(self) -> None:
+        if not self._moved.isActive():
+            self._moved.start()
+        self._rested.start()
 
     def _lose_viewport(self) -> None:
         self._viewport = None
@@ -184,7 +195,10 @@ class HeatmapPresenter(QObject):
         self._underlay.set_opacity(settings.opacity / 100.0)
         self._underlay.set_smooth(smooth=settings.smooth)
 
-    def _ask(self) -> None:
+    def _ask_while_moving(self) -> None:
+        self._ask(moving=True)
+
+    def _ask(self, *, moving: bool = False) -> None:
         settings = self._settings.value
         if not settings.enabled or self._viewport is None or self._axis is None:
             self._asked = None
@@ -195,6 +209,7 @@ class HeatmapPresenter(QObject):
                 view=View.of(self._viewport, self._axis),
                 settings=settings,
                 dark=self._dark,
+                moving=moving,
             )
         self._worker.request(self._asked if self._seen else None)
 

@@ -17,6 +17,7 @@ from PyQt6.QtOpenGLWidgets import QOpenGLWidget
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.ui.fade import Fade
 from Heatmap.ui.heat_painter import HeatPainter, Look
+from Heatmap.ui.image_change import colors_differ
 from Heatmap.ui.surface import Rgb, Surface, hidden_below, opaque_colors
 
 if TYPE_CHECKING:
@@ -33,8 +34,6 @@ log = logging.getLogger(__name__)
 
 GL_VERSION = (3, 3)
 FADE_STEP_MS = 16
-# A reference that changes by less is not seen to change.
-SAME_REFERENCE = 0.005
 # Qt makes the context while it shows the widget, and only writes into its log when it cannot.
 CONTEXT_PATIENCE_MS = 1000
 
@@ -169,9 +168,9 @@ class Underlay(QOpenGLWidget):
                 self._dirty = (min(first, changed.first), max(last, changed.last))
         else:
             self._dirty = (0, image.spec.cols)
-            differs = abs(image.reference - before.reference) > SAME_REFERENCE * max(image.reference, before.reference)
             now_s = self._clock.monotonic_s()
-            if differs and not self._fade.is_running(now_s):
+            # An easing paints two images in each frame, so only for what is seen.
+            if not self._fade.is_running(now_s) and colors_differ(before, image):
                 self._fade.start(now_s)
                 self._fading_in = True
         self.update()

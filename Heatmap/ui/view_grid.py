@@ -22,6 +22,9 @@ MAX_GAP_COST = 4
 MAX_CELLS_WITH_GAPS = 4_000_000
 # Cells of half a pixel on a large screen would be more than any screen can show; they are made larger.
 MAX_CELLS_BY_SIZE = 4_000_000
+# Cells that differ by less look the same while they move. Those of an automatic grid are at least 1.15 px large, so
+# they stay larger than a pixel.
+NEAR = 0.1
 # A price bin can be no finer than this when the exchange has not told the tick size yet.
 FALLBACK_TICKS_PER_PRICE = 1e-6
 
@@ -189,6 +192,13 @@ def _with_margin(spec: GridSpec, *, window_start_ms: int, now_ms: int) -> GridSp
 def same_cells(spec: GridSpec, other: GridSpec) -> bool:
     """Return True if both grids have the same bin sizes, and so the same absolute cells."""
     return spec.time_bin_ms == other.time_bin_ms and math.isclose(spec.price_bin, other.price_bin, rel_tol=1e-12)
+
+
+def near_cells(spec: GridSpec, other: GridSpec) -> bool:
+    """Return True if both grids' bins have nearly the same sizes (`NEAR`)."""
+    return math.isclose(spec.time_bin_ms, other.time_bin_ms, rel_tol=NEAR) and math.isclose(
+        spec.price_bin, other.price_bin, rel_tol=NEAR
+    )
 
 
 def covers(spec: GridSpec, view: View, *, window_start_ms: int, now_ms: int) -> bool:

@@ -15,7 +15,7 @@ from Heatmap.aggregation.palettes import find_palette
 from Heatmap.columns import EventColumns
 from Heatmap.heatmap_settings import HeatmapSettings
 from Heatmap.ui.render_options import SPOT_PX, render_options
-from Heatmap.ui.view_grid import View, covers, grid_for_view, same_cells, tick_or_guess
+from Heatmap.ui.view_grid import NEAR, View, covers, grid_for_view, near_cells, same_cells, tick_or_guess
 from Heatmap.ui.viewport import BarSegment, TimeAxis, Viewport
 
 NOW_MS = 1_800_000_000_000
@@ -240,3 +240,29 @@ def test_a_view_reaches_from_edge_to_edge():
     )
     view = View.of(viewport, axis)
     assert (view.start_ms, view.end_ms, view.gaps_ms) == (minute // 2, 100 * minute + minute // 2, ())
+
+
+@pytest.mark.parametrize(
+    ("changes", "near"),
+    [
+        ({}, True),
+        ({"price_bin": 10.8, "price0": 0.0}, True),
+        ({"price_bin": 9.1, "price0": 0.0}, True),
+        ({"price_bin": 11.2, "price0": 0.0}, False),
+        ({"price_bin": 8.9, "price0": 0.0}, False),
+        ({"time_bin_ms": 15_000}, False),
+        ({"t0_ms": 0, "cols": 7}, True),
+    ],
+)
+def test_cells_that_differ_by_less_than_a_tenth_are_near(changes, near):
+    spec = dataclasses.replace(grid(), price_bin=10.0, price0=88_000.0)
+    assert near_cells(spec, dataclasses.replace(spec, **changes)) is near
+
+
+@given(height=st.integers(420, 870), width=st.integers(920, 1950), span=st.floats(0.002, 0.3), hours=st.floats(0.2, 8))
+def test_cells_that_are_near_those_asked_for_are_no_smaller_than_a_pixel(height, width, span, hours):
+    """So a view that moves is painted by the sampler, and no cell falls between two pixels."""
+    first_ms = NOW_MS - round(hours * HOUR_MS)
+    view = View(first_ms, NOW_MS, 90_000.0, 90_000.0 * (1 + span), width, height)
+    spec = grid(view)
+    assert spec.price_bin * (1 - NEAR) >= (view.price_high - view.price_low) / height
