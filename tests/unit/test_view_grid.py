@@ -250,7 +250,7 @@ def test_a_view_reaches_from_edge_to_edge():
         ({"price_bin": 9.1, "price0": 0.0}, True),
         ({"price_bin": 11.2, "price0": 0.0}, False),
         ({"price_bin": 8.9, "price0": 0.0}, False),
-        ({"time_bin_ms": 15_000}, False),
+        ({"time_bin_ms": 30_000}, False),
         ({"t0_ms": 0, "cols": 7}, True),
     ],
 )
