@@ -135,6 +135,11 @@ class PaintPlan:
     edges: NDArray[np.float32]
     colours: NDArray[np.uint32]
 
+    @property
+    def is_sharp(self) -> bool:
+        """True if every event stays in its own cell."""
+        return self.pad_cols == self.pad_rows == 0 and self.trail_factor == 0
+
     @classmethod
     def nothing(cls) -> PaintPlan:
         """Return a plan that stands for none."""
@@ -186,7 +191,7 @@ class Drawn:
         lie outside the grid, or there are none, or the tail was too short.
     """
 
-    cells: RawCells
+    cells: Cells
     reference: float | None
 
 

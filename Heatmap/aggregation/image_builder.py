@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from Heatmap.aggregation.engine import Cells, Engine, EngineName, PaintPlan, RawCells, WantedScale, new_engine
+from Heatmap.aggregation.engine import Cells, Engine, EngineName, PaintPlan, WantedScale, new_engine
 from Heatmap.aggregation.event_batch import EventBatch
 from Heatmap.aggregation.image_buffer import Canvas, ImageBuffers
 from Heatmap.aggregation.live_frame import LiveFrame
@@ -105,7 +105,7 @@ class ImageBuilder:
         self._as_of_ms = 0
         self._scales: OrderedDict[tuple[object, ...], Scale] = OrderedDict()
         # What the engine binned last, if nothing else was binned since, and from what.
-        self._binned: RawCells | None = None
+        self._binned: Cells | None = None
         self._binned_key: tuple[object, ...] = ()
         self._serial = 0
         self._frame: LiveFrame | None = None
@@ -270,42 +270,37 @@ class ImageBuilder:
         def planned(edges: NDArray[np.float32] | None) -> PaintPlan:
             return paint_plan(batch, spec, options, palette=palette, edges=edges, as_of_ms=self._as_of_ms, fade=fade)
 
-        cells: Cells | None = None
-        if scale is None:
-            self._binned = None
-        if pad_cols == pad_rows == 0 and options.half_life_ms is options.trail_half_life_ms is None:
-            cells = engine.bin_touched(batch, spec)
-        fractions = scale_fractions(options.normalization)
-        if cells is None and scale is not None:
-            plan = planned(scale.edges)
-            binned_key = (engine, batch, spec, pad_cols, pad_rows)
-            if _same(binned_key, self._binned_key) and self._binned is not None:
-                # Only the look changed, or time has passed and all weights have shrunk by one factor.
-                cells = self._binned
-                engine.paint(cells, plan, canvas)
-            else:
-                cells = self._binned = engine.draw(batch, spec, plan, canvas, None).cells
-                self._binned_key = binned_key
+        binned_key = (engine, batch, spec, pad_cols, pad_rows, options.trail_half_life_ms, options.trail_strength)
+        if scale is not None:
             self._scales.move_to_end(key)
-            return scale, cells, plan, covers_time and cells.found == cells.kept
-        if cells is None and covers_time and fractions is not None:
+            plan = planned(scale.edges)
+            if self._binned is not None and _same(binned_key, self._binned_key):
+                # Only the look changed, or time has passed and all weights have shrunk by one factor.
+                engine.paint(self._binned, plan, canvas)
+            else:
+                self._binned, self._binned_key = engine.draw(batch, spec, plan, canvas, None).cells, binned_key
+            return scale, self._binned, plan, covers_time and self._binned.found == self._binned.kept
+        cells: Cells | None = None
+        fractions = scale_fractions(options.normalization)
+        if covers_time and fractions is not None:
             plan = planned(None)
-            drawn = engine.draw(
-                batch, spec, plan, canvas, WantedScale(options.clip_percentile, _tail(options), fractions)
-            )
-            self._binned, self._binned_key = drawn.cells, (engine, batch, spec, pad_cols, pad_rows)
+            wanted = WantedScale(options.clip_percentile, _tail(options), fractions)
+            drawn = engine.draw(batch, spec, plan, canvas, wanted)
+            cells = drawn.cells
             if drawn.reference is not None:
+                self._binned, self._binned_key = cells, binned_key
                 scale = Scale(drawn.reference, plan.edges)
                 self._remember(key, scale)
-                return scale, drawn.cells, plan, True
-            cells = drawn.cells
+                return scale, cells, plan, True
+        elif pad_cols == pad_rows == 0 and options.trail_half_life_ms is None:
+            cells = engine.bin_touched(batch, spec)
         if cells is None:
             tail = _tail(options) if covers_time else 0.0
             cells = engine.bin_events(batch, spec, pad_cols=pad_cols, pad_rows=pad_rows, tail=tail)
+        self._binned, self._binned_key = cells, binned_key
         is_whole = covers_time and cells.found == cells.kept
-        if scale is None:
-            scale = self._scale(engine, selection, cells if is_whole else None, spec, options)
-            self._remember(key, scale)
+        scale = self._scale(engine, selection, cells if is_whole else None, spec, options)
+        self._remember(key, scale)
         plan = planned(scale.edges)
         engine.paint(cells, plan, canvas)
         return scale, cells, plan, is_whole

@@ -58,6 +58,7 @@ def compiled_here() -> int:
         kernel_live.follow,
         kernel_sample.sample_columns,
         kernel_sparse.bin_touched,
+        kernel_sparse.draw_touched,
         kernel_sparse.count_kept,
         kernel_select.collect_cells,
         kernel_select.spread_grid,
@@ -67,5 +68,6 @@ def compiled_here() -> int:
         kernel_paint.fill_levels,
         kernel_paint.paint_cells,
         kernel_paint.erase_cells,
+        kernel_paint.clear,
     )
     return sum(sum(entry.stats.cache_misses.values()) for entry in entries if hasattr(entry, "stats"))

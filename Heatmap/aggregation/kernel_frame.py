@@ -26,8 +26,8 @@ from Heatmap.aggregation.kernel_jit import (
     load_shared,
     store_shared,
 )
-from Heatmap.aggregation.kernel_paint import fill_levels, paint_range, start_heat
-from Heatmap.aggregation.kernel_select import neighbours_of_rank
+from Heatmap.aggregation.kernel_paint import paint_range, start_heat
+from Heatmap.aggregation.kernel_scale import set_scale
 from Heatmap.aggregation.kernel_walk import COLLECTED, FOUND, KEPT, OCCUPIED, bin_range
 
 if TYPE_CHECKING:
@@ -43,8 +43,6 @@ BINNING, PAINTING, OVER = 0, 1, 2
 # What `render` returns.
 DONE, WAITING, UNSCALED = 0, 1, 2
 
-HALF = 0.5
-
 # How often a thread looks whether the others are ready: some tenths of a millisecond.
 PATIENCE = 300_000
 
@@ -59,8 +57,20 @@ def _await(board: NDArray[np.int64], place: int, least: int) -> bool:
 
 
 @kernel
+def _sum(tallies: NDArray[np.int64], what: int) -> int:
+    """Return what all lanes have counted."""
+    total = 0
+    for lane in range(tallies.shape[0]):
+        total += int(tallies[lane, what])
+    return total
+
+
+@kernel
 def _gather(collected: NDArray[np.float32], tallies: NDArray[np.int64]) -> int:
-    """Move what the other lanes collected to the first; return how many there are."""
+    """Move what the other lanes collected to the first, which has room for all; return how many there are.
+
+    What they counted stays: it is read once more.
+    """
     count = int(tallies[0, COLLECTED])
     for lane in range(1, tallies.shape[0]):
         more = tallies[lane, COLLECTED]
@@ -68,63 +78,6 @@ def _gather(collected: NDArray[np.float32], tallies: NDArray[np.int64]) -> int:
             collected[0, count + k] = collected[lane, k]
         count += more
     return count
-
-
-@kernel
-def _set_scale(  # noqa: PLR0917 - a kernel takes arrays and numbers by position, Numba knows no objects here
-    percentile: float,
-    fractions: NDArray[np.float64],
-    floor_level: int,
-    fading: NDArray[np.float64],
-    bucket_shift: int,
-    most_buckets: int,
-    collected: NDArray[np.float32],
-    tallies: NDArray[np.int64],
-    candidates: NDArray[np.float32],
-    digits: NDArray[np.int64],
-    reference: NDArray[np.float64],
-    edges: NDArray[np.float32],
-    floors: NDArray[np.float32],
-    levels: NDArray[np.uint8],
-    level_range: NDArray[np.int64],
-) -> bool:
-    """Find the exact percentile and what follows from it, as `clip_reference`, `level_edges` and `LevelTable` do.
-
-    Return False if events lie outside the grid, or too few cells were collected.
-    """
-    occupied = 0
-    found = 0
-    kept = 0
-    for lane in range(tallies.shape[0]):
-        occupied += tallies[lane, OCCUPIED]
-        found += tallies[lane, FOUND]
-        kept += tallies[lane, KEPT]
-    count = _gather(collected, tallies)
-    if found != kept or occupied == 0:
-        return False
-    position = percentile / 100 * (occupied - 1)
-    rank = min(int(position), occupied - 1)
-    fraction = position - rank
-    if rank < occupied - count:
-        return False
-    neighbours = np.empty(2, np.float32)
-    neighbours_of_rank(collected[0, :count], rank - (occupied - count), candidates, digits, neighbours)
-    low = float(neighbours[0])
-    high = float(neighbours[1])
-    # As `between`: exact at both ends.
-    full = low + (high - low) * fraction if fraction < HALF else high - (high - low) * (1 - fraction)
-    reference[0] = full
-    for k in range(edges.size):
-        edges[k] = np.float32(full * fractions[k])
-    floor = float(edges[floor_level - 1])
-    for col in range(floors.size):
-        floors[col] = np.float32(floor * fading[col])
-    last = int(np.float32(edges[edges.size - 1]).view(np.int32)) >> bucket_shift
-    first = max((int(np.float32(edges[0]).view(np.int32)) >> bucket_shift) - 1, last - most_buckets, 0)
-    level_range[0] = first
-    level_range[1] = last + 1 - first
-    fill_levels(edges, first, bucket_shift, levels[: last + 1 - first])
-    return True
 
 
 @entry(
@@ -175,7 +128,7 @@ def _set_scale(  # noqa: PLR0917 - a kernel takes arrays and numbers by position
     types.int64[::1],
     returns=types.int64,
 )
-def render(  # noqa: PLR0917 - as above
+def render(  # noqa: C901, PLR0915, PLR0917 - as above; most statements only name arrays anew
     ts_ms: NDArray[np.int64],
     price: NDArray[np.float64],
     weight: NDArray[np.float64],
@@ -295,23 +248,26 @@ def render(  # noqa: PLR0917 - as above
         else:
             if not _await(board, BINNED, bins):
                 return WAITING
-            is_scaled = percentile < 0 or _set_scale(
-                percentile,
-                fractions,
-                floor_level,
-                fading,
-                bucket_shift,
-                most_buckets,
-                collected,
-                tallies,
-                candidates,
-                digits,
-                reference,
-                edges,
-                floors,
-                levels,
-                level_range,
-            )
+            is_scaled = percentile < 0
+            if not is_scaled and _sum(tallies, FOUND) == _sum(tallies, KEPT):
+                largest = collected[0, : _gather(collected, tallies)]
+                is_scaled = set_scale(
+                    largest,
+                    _sum(tallies, OCCUPIED),
+                    percentile,
+                    fractions,
+                    floor_level,
+                    fading,
+                    bucket_shift,
+                    most_buckets,
+                    candidates,
+                    digits,
+                    reference,
+                    edges,
+                    floors,
+                    levels,
+                    level_range,
+                )
             store_shared(board, PHASE, PAINTING if is_scaled else OVER)
     if load_shared(board, PHASE) == OVER:
         return UNSCALED

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numba import types
 
-from Heatmap.aggregation.kernel_jit import COLOURS_IN, FLOAT32_IN, UINT8_IN, entry, kernel
+from Heatmap.aggregation.kernel_jit import COLOURS_IN, FLOAT32_IN, INT64_IN, UINT8_IN, entry, kernel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -349,34 +349,50 @@ def fill_levels(edges: NDArray[np.float32], first_bucket: int, bucket_shift: int
 
 
 @entry(
-    types.Array(types.int64, 1, "C", readonly=True),
+    INT64_IN,
     FLOAT32_IN,
-    types.float32,
+    FLOAT32_IN,
     types.int64,
     types.int64,
     UINT8_IN,
     COLOURS_IN,
-    types.uint32[::1],
+    types.uint32[:, ::1],
 )
 def paint_cells(  # noqa: PLR0917 - as above
     positions: NDArray[np.int64],
     values: NDArray[np.float32],
-    floor: np.float32,
+    floors: NDArray[np.float32],
     first_bucket: int,
     bucket_shift: int,
     levels: NDArray[np.uint8],
     colours: NDArray[np.uint32],
     out: NDArray[np.uint32],
 ) -> None:
-    """Paint single sharp cells of one channel into ``out``, the image as one row."""
+    """Paint single sharp cells of one channel into ``out``; positions count through the image."""
+    pixels = out.reshape(-1)
     for i in range(positions.size):
-        lifted = np.float32(max(values[i], floor))
+        lifted = np.float32(max(values[i], floors[positions[i] % out.shape[1]]))
         bucket = (int(lifted.view(np.int32)) >> bucket_shift) - first_bucket
-        out[positions[i]] = colours[0, levels[min(max(bucket, 0), levels.size - 1)]]
+        pixels[positions[i]] = colours[0, levels[min(max(bucket, 0), levels.size - 1)]]
 
 
-@entry(types.Array(types.int64, 1, "C", readonly=True), types.uint32[::1])
-def erase_cells(positions: NDArray[np.int64], out: NDArray[np.uint32]) -> None:
-    """Make single pixels of the image, as one row, transparent."""
-    for i in range(positions.size):
-        out[positions[i]] = np.uint32(0)
+@entry(INT64_IN, types.int32[:, ::1], types.uint32[:, ::1])
+def clear(painted: NDArray[np.int64], spans: NDArray[np.int32], out: NDArray[np.uint32]) -> None:
+    """Make the image transparent where it is painted: single pixels, counted through it, and within its spans."""
+    pixels = out.reshape(-1)
+    for i in range(painted.size):
+        pixels[painted[i]] = np.uint32(0)
+    for number in range(spans.shape[0]):
+        for r in range(spans[number, 0], spans[number, 1]):
+            first = number * BLOCK_COLS
+            out[out.shape[0] - 1 - r, first : min(first + BLOCK_COLS, out.shape[1])] = np.uint32(0)
+        spans[number, 0] = 0
+        spans[number, 1] = 0
+
+
+@entry(INT64_IN, types.uint32[:, ::1])
+def erase_cells(painted: NDArray[np.int64], out: NDArray[np.uint32]) -> None:
+    """Make single pixels, counted through the image, transparent."""
+    pixels = out.reshape(-1)
+    for i in range(painted.size):
+        pixels[painted[i]] = np.uint32(0)

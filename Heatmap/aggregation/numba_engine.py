@@ -34,7 +34,7 @@ from Heatmap.aggregation.kernel_call import (
 )
 from Heatmap.aggregation.kernel_jit import IS_COMPILED
 from Heatmap.aggregation.normalization import BUCKET_SHIFT, MAX_BUCKETS, LevelTable, between, rank_of
-from Heatmap.aggregation.numba_lane import Lane
+from Heatmap.aggregation.numba_lane import Lane, TouchScratch
 from Heatmap.aggregation.numba_live import NumbaLiveCells
 from Heatmap.aggregation.numpy_engine import NumpyEngine
 from Heatmap.aggregation.paint_plan import FAINTEST_EVENT_LEVEL
@@ -88,29 +88,6 @@ _NO_PICTURE: Final[Picture] = (
 )
 
 
-class _Touch:
-    """Scratch for cells that are kept one by one."""
-
-    def __init__(self) -> None:
-        self.scratch = np.zeros(0)
-        self.seen = np.zeros(0, np.uint8)
-        self.touched = np.empty(0, np.int64)
-        self.positions = np.empty(0, np.int64)
-        self.values = np.empty(0, np.float32)
-        self.tally = np.zeros(kernel_walk.TALLY_SIZE, np.int64)
-
-    def prepare(self, rows: int, events: int) -> None:
-        """Have room for a column of ``rows`` and a cell an event; start to count anew."""
-        if self.seen.size < rows:
-            self.scratch = np.zeros(2 * rows)
-            self.seen = np.zeros(rows, np.uint8)
-            self.touched = np.empty(rows, np.int64)
-        if self.values.size < events:
-            self.positions = np.empty(events, np.int64)
-            self.values = np.empty(events, np.float32)
-        self.tally.fill(0)
-
-
 class NumbaEngine:
     """See `Engine`. Buffers are kept between calls, so that a steady stream of images touches no fresh memory.
 
@@ -122,8 +99,8 @@ class NumbaEngine:
 
     def __init__(self, threads: int | None = None) -> None:
         self._lanes = [Lane() for _ in range(threads or usable_threads())] if IS_COMPILED else [Lane()]
-        self._touch = _Touch()
-        self._world = _Touch()
+        self._touch = TouchScratch()
+        self._world = TouchScratch()
         self._cells = np.empty(0, np.float32)
         self._places = np.empty((0, 3), np.int64)
         self._collected = np.empty((len(self._lanes), 0), np.float32)
@@ -167,6 +144,8 @@ class NumbaEngine:
         """Bin and paint at once; see `Engine.draw`."""
         padded = spec.padded(plan.pad_cols, plan.pad_rows)
         part = batch.between(padded.t0_ms, padded.end_ms)
+        if len(part) <= TOUCHED_LIMIT and batch.channels == 1 and plan.is_sharp:
+            return self._draw_touched(part, spec, plan, canvas, wanted)
         key = (padded.time_bin_ms, padded.price_bin, batch.channels, wanted.percentile) if wanted is not None else ()
         threshold = self._threshold(part, padded, self._references.get(key), wanted.tail if wanted is not None else 0.0)
         lanes = self._bin_lanes(part, padded, is_collecting=wanted is not None)
@@ -195,6 +174,49 @@ class NumbaEngine:
         if len(self._references) > _KEPT_REFERENCES:
             self._references.popitem(last=False)
         return Drawn(cells, reference)
+
+    def _draw_touched(
+        self, part: EventBatch, spec: GridSpec, plan: PaintPlan, canvas: Canvas, wanted: WantedScale | None
+    ) -> Drawn:
+        touch = self._touch
+        touch.prepare(spec.rows, len(part))
+        if wanted is None:
+            self._take_scale(plan)
+        is_painted = kernel_sparse.draw_touched(
+            *event_arguments(part),
+            *bin_arguments(spec),
+            spec.rows,
+            touch.scratch,
+            touch.seen,
+            touch.touched,
+            touch.positions,
+            touch.values,
+            touch.tally,
+            _NO_SCALE if wanted is None else wanted.percentile,
+            plan.fading if wanted is None else wanted.fractions,
+            FAINTEST_EVENT_LEVEL,
+            plan.fading,
+            BUCKET_SHIFT,
+            MAX_BUCKETS,
+            touch.candidates,
+            self._digits,
+            self._reference,
+            plan.edges,
+            plan.floors,
+            self._levels,
+            self._level_range,
+            plan.colours,
+            canvas.cells,
+            canvas.spans,
+            canvas.pixels,
+        )
+        kept, found, inside, count, _ = touch.tally.tolist()
+        cells = TouchedCells(touch.positions[:count], touch.values[:count], inside=inside, found=found, kept=kept)
+        if not is_painted:
+            return Drawn(cells, None)
+        self._edges = plan.edges
+        canvas.cells = cells.positions.copy()
+        return Drawn(cells, 0.0 if wanted is None else float(self._reference[0]))
 
     def bin_touched(self, batch: EventBatch, spec: GridSpec) -> TouchedCells | None:
         """Sum the weights of a few events per cell; see `Engine.bin_touched`."""
@@ -314,26 +336,18 @@ class NumbaEngine:
 
     def paint(self, cells: Cells, plan: PaintPlan, canvas: Canvas, cols: tuple[int, int] | None = None) -> None:
         """Fill the image; see `Engine.paint`."""
-        _erase_single_cells(canvas)
         self._take_scale(plan)
         out = canvas.pixels
         if isinstance(cells, TouchedCells):
-            if canvas.spans.any():
-                out.fill(0)
-                canvas.spans.fill(0)
+            kernel_paint.clear(canvas.cells, canvas.spans, out)
             first_bucket, buckets = self._level_range.tolist()
+            levels = self._levels[:buckets]
             kernel_paint.paint_cells(
-                cells.positions,
-                cells.values,
-                plan.floors[0],
-                first_bucket,
-                BUCKET_SHIFT,
-                self._levels[:buckets],
-                plan.colours,
-                out.reshape(-1),
+                cells.positions, cells.values, plan.floors, first_bucket, BUCKET_SHIFT, levels, plan.colours, out
             )
             canvas.cells = cells.positions.copy()
             return
+        _erase_single_cells(canvas)
         first_col, last_col = cols or (0, out.shape[1])
         lanes = max(1, min(len(self._lanes), (last_col - first_col) // _MIN_COLS_PER_THREAD))
         self._render(
@@ -533,7 +547,7 @@ class NumbaEngine:
 def _erase_single_cells(canvas: Canvas) -> None:
     """Make what was painted cell by cell transparent again."""
     if canvas.cells.size:
-        kernel_paint.erase_cells(canvas.cells, canvas.pixels.reshape(-1))
+        kernel_paint.erase_cells(canvas.cells, canvas.pixels)
         canvas.cells = np.empty(0, np.int64)
 
 

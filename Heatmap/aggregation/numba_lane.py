@@ -1,4 +1,4 @@
-"""What one thread needs to bin and to paint."""
+"""Scratch that is kept from one picture to the next."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Lane:
-    """Scratch of one thread."""
+    """What one thread needs to bin and to paint."""
 
     def __init__(self) -> None:
         self.index = np.zeros(kernel_walk.BLOCK_EVENTS, np.uint32)
@@ -46,3 +46,28 @@ class Lane:
             self.block = np.zeros(rows * kernel_paint.BLOCK_COLS, np.uint16)
         if plan.trail_factor > 0:
             self.heat[:] = plan.trail_start
+
+
+class TouchScratch:
+    """What it takes to keep cells one by one."""
+
+    def __init__(self) -> None:
+        self.scratch = np.zeros(0)
+        self.seen = np.zeros(0, np.uint8)
+        self.touched = np.empty(0, np.int64)
+        self.positions = np.empty(0, np.int64)
+        self.values = np.empty(0, np.float32)
+        self.candidates = np.empty(0, np.float32)
+        self.tally = np.zeros(kernel_walk.TALLY_SIZE, np.int64)
+
+    def prepare(self, rows: int, events: int) -> None:
+        """Have room for a column of ``rows`` and a cell an event; start to count anew."""
+        if self.seen.size < rows:
+            self.scratch = np.zeros(2 * rows)
+            self.seen = np.zeros(rows, np.uint8)
+            self.touched = np.empty(rows, np.int64)
+        if self.values.size < events:
+            self.positions = np.empty(events, np.int64)
+            self.values = np.empty(events, np.float32)
+            self.candidates = np.empty(events, np.float32)
+        self.tally.fill(0)

@@ -371,3 +371,28 @@ def test_the_scale_is_exact_whatever_the_sample_says(percentile, shape, count):
     }
     # One channel sums in order of arrival, two add up last: a bit of float32 at most.
     assert max(references) == pytest.approx(min(references), rel=3e-7)
+
+
+def test_the_same_cells_serve_every_look(builder):
+    """Palette, decay by a scalar, trail: what is kept from one image to the next never shows in it."""
+    columns = columns_of(*((100_500 + 700 * n, 100.5 + n % 9, 1000.0 + 10 * n, n % 2 == 0) for n in range(20)))
+    sharp = {"sigma_cols": 0, "sigma_rows": 0}
+    looks = [
+        RenderOptions(palette="fire", **sharp),
+        RenderOptions(palette="ice", **sharp),
+        RenderOptions(palette="ice", **sharp, trail_half_life_ms=20_000),
+        RenderOptions(palette="ice", **sharp, trail_half_life_ms=20_000, trail_strength=0.9),
+        RenderOptions(palette="ice", **sharp, half_life_ms=20_000),
+        RenderOptions(palette="fire", **sharp, normalization="rank"),
+        RenderOptions(palette="fire", **sharp, normalization="linear"),
+        RenderOptions(palette="fire"),
+        RenderOptions(palette="long_short", **sharp),
+    ]
+    for look in [*looks, *reversed(looks), looks[0]]:
+        for later_ms in (0, 5_000):
+            window = WINDOW | {"now_ms": WINDOW["now_ms"] + later_ms}
+            image = builder.build(columns, SPEC, look, **window)
+            # Decay is relative to the first moment that was asked for: afresh, that must be asked for, too.
+            fresh = ImageBuilder(NumpyEngine())
+            fresh.build(columns, SPEC, look, **WINDOW)
+            np.testing.assert_array_equal(image.rgba, fresh.build(columns, SPEC, look, **window).rgba)
