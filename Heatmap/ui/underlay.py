@@ -39,6 +39,11 @@ SAME_REFERENCE = 0.005
 CONTEXT_PATIENCE_MS = 1000
 
 
+def _means_other_sums(image: HeatmapImage, before: HeatmapImage) -> bool:
+    """Return True if a colour stands for another sum than it did before."""
+    return abs(image.reference - before.reference) > SAME_REFERENCE * max(image.reference, before.reference)
+
+
 class _QtLoader:
     """Lets moderngl find OpenGL through Qt's context, on GLX, EGL, WGL and Cocoa alike."""
 
@@ -163,17 +168,16 @@ class Underlay(QOpenGLWidget):
             self._fade.stop()
             self._dirty = (0, image.spec.cols) if image is not None else None
             self._fading_in = False
+        elif _means_other_sums(image, before) and not self._fade.is_running(self._clock.monotonic_s()):
+            self._dirty = (0, image.spec.cols)
+            self._fade.start(self._clock.monotonic_s())
+            self._fading_in = True
         elif changed is not None and changed.base is before and image.rgba.shape == before.rgba.shape:
             if changed.first < changed.last:
                 first, last = self._dirty or (changed.first, changed.last)
                 self._dirty = (min(first, changed.first), max(last, changed.last))
         else:
             self._dirty = (0, image.spec.cols)
-            differs = abs(image.reference - before.reference) > SAME_REFERENCE * max(image.reference, before.reference)
-            now_s = self._clock.monotonic_s()
-            if differs and not self._fade.is_running(now_s):
-                self._fade.start(now_s)
-                self._fading_in = True
         self.update()
 
     def set_gaps(self, gaps: Gaps) -> None:

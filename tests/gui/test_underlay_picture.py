@@ -270,6 +270,26 @@ def test_another_scale_eases_in_and_the_same_does_not(open_underlay):
         assert underlay.textures == 1, "the old image is given back"
 
 
+def test_a_live_image_whose_scale_moved_eases_in(open_underlay):
+    """The same grid, and the worker tells which columns differ: still every colour means another sum than before."""
+    clock = HandClock()
+    cells = random_cells()
+    newer = cells.copy()
+    newer[:, 30:32, :3] = (1, 2, 3)
+    before, after = image_of(cells, reference=100.0), image_of(newer, reference=300.0)
+    with open_underlay(clock=clock) as underlay:
+        underlay.set_frame(Frame(viewport(), PLAIN))
+        underlay.set_image(before)
+        assert_cells(pixels(underlay), cells, viewport(), PLAIN)
+        underlay.set_image(after, changed_columns(before, after))
+        assert_cells(pixels(underlay), cells, viewport(), PLAIN)
+        clock.now_s += DURATION_S / 2
+        half = (cells.astype(int) + newer.astype(int)) // 2
+        assert_cells(pixels(underlay), half.astype(np.uint8), viewport(), PLAIN)
+        clock.now_s += DURATION_S
+        assert_cells(pixels(underlay), newer, viewport(), PLAIN)
+
+
 def test_an_image_of_another_grid_eases_in_its_own_place(open_underlay):
     """While two images are seen, each lies where its grid says."""
     clock = HandClock()
