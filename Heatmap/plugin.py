@@ -26,6 +26,7 @@ from Heatmap.ui.page_transparency import PageTransparency
 from Heatmap.ui.performance import Performance
 from Heatmap.ui.presenter import HeatmapPresenter
 from Heatmap.ui.settings_model import SettingsModel
+from Heatmap.ui.sight import is_seen
 from Heatmap.ui.statistics_box import MapStatistics
 from Heatmap.ui.status import StatusPanel
 from Heatmap.ui.translation import Translator
@@ -319,11 +320,9 @@ class HeatmapPlugin(QObject):
         self._channel = self._own_channel = None
 
     def _watch(self) -> None:
-        """Notice what Qt has no signal for: a minimised window, and a channel that the page got later."""
+        """Notice what Qt has no signal for: a chart out of sight, and a channel that the page got later."""
         if self._view_alive:
-            window = self._view.window()
-            is_minimized = window is not None and window.isMinimized()
-            self._presenter.set_seen(self._underlay.isVisible() and not is_minimized)
+            self._presenter.set_seen(is_seen(self._underlay))
         if not sip.isdeleted(self._page) and self._join_channel() and not self._page.isLoading():
             self._page_loaded(ok=True)
 

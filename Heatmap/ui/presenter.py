@@ -150,9 +150,10 @@ class HeatmapPresenter(QObject):
             self._ask()
 
     def set_seen(self, seen: bool) -> None:  # Qt's signature
-        """Take the news that the chart is on the screen; while it is not, nothing is built."""
+        """Take the news that the chart is on the screen; while it is not, nothing is built and painted."""
         if seen != self._seen:
             self._seen = seen
+            self._underlay.set_resting(resting=not seen)
             if seen:
                 self._ask()
             else:

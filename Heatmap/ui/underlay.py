@@ -111,6 +111,7 @@ class Underlay(QOpenGLWidget):
         self._smooth = False
         self._gl: moderngl.Context | None = None
         self._painter: HeatPainter | None = None
+        self._resting = False
         self._frames = 0
         self.uploads = 0
         view.installEventFilter(self)
@@ -145,10 +146,20 @@ class Underlay(QOpenGLWidget):
         """Return the frame of the chart that is painted for."""
         return self._frame
 
+    def set_resting(self, *, resting: bool) -> None:
+        """Paint nothing while nobody can see it (True); what is set meanwhile is painted afterwards."""
+        if resting != self._resting:
+            self._resting = resting
+            self._repaint()
+
+    def _repaint(self) -> None:
+        if not self._resting:
+            self.update()
+
     def set_frame(self, frame: Frame | None) -> None:
         """Move the heat to where the chart is in this frame; None: it is nowhere."""
         self._frame = frame
-        self.update()
+        self._repaint()
 
     def set_image(self, image: HeatmapImage | None, changed: ChangedColumns | None = None) -> None:
         """Show another image (None: only the background). It is uploaded once, with the next frame.
@@ -178,29 +189,29 @@ class Underlay(QOpenGLWidget):
                 self._dirty = (min(first, changed.first), max(last, changed.last))
         else:
             self._dirty = (0, image.spec.cols)
-        self.update()
+        self._repaint()
 
     def set_gaps(self, gaps: Gaps) -> None:
         """Take the stretches of time that nobody recorded; they are hatched behind the heat."""
         if gaps != self._gaps:
             self._gaps = gaps
-            self.update()
+            self._repaint()
 
     def set_background(self, color: QColor, surfaces: tuple[Surface, ...] = ()) -> None:
         """Set the colours that the page had: beneath it all, and of its parts, outermost first."""
         self._background = (color.redF(), color.greenF(), color.blueF())
         self._surfaces = surfaces
-        self.update()
+        self._repaint()
 
     def set_opacity(self, opacity: float) -> None:
         """Set how strong the heat is, 0 to 1."""
         self._opacity = opacity
-        self.update()
+        self._repaint()
 
     def set_smooth(self, *, smooth: bool) -> None:
         """Blend neighbouring cells (True) or show each as a sharp rectangle."""
         self._smooth = smooth
-        self.update()
+        self._repaint()
 
     # -- OpenGL ------------------------------------------------------------------------------------------------------
 
@@ -225,6 +236,8 @@ class Underlay(QOpenGLWidget):
     def paintGL(self) -> None:
         """Paint background and heat; called by Qt with the widget's framebuffer bound."""
         self._frames += 1
+        if self._resting:  # it was Qt that wanted this: something that lay on top has gone
+            self.seenChanged.emit(True)
         if self._gl is None:
             return
         target = self._gl.detect_framebuffer(self.defaultFramebufferObject())
@@ -246,7 +259,7 @@ class Underlay(QOpenGLWidget):
         painter.paint_gaps(target, frame.viewport, frame.axis, self._gaps)
         painter.paint_heat(target, frame.viewport, frame.axis, look)
         if self._fade.is_running(now_s):
-            QTimer.singleShot(FADE_STEP_MS, self.update)
+            QTimer.singleShot(FADE_STEP_MS, self._repaint)
         else:
             painter.forget_before()
 

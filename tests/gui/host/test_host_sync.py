@@ -193,28 +193,3 @@ def test_a_web_process_that_dies_and_a_page_that_comes_back(open_host):
         host.wait_for_heat()
         host.wait_for_place()
         wait_for_mode(host, SyncMode.STAMP)
-
-
-def test_nothing_is_built_and_painted_while_nobody_looks(open_host, monkeypatch):
-    with open_host() as host:
-        host.show()
-        host.wait_for_place()
-        asked = []
-        worker = host.plugin._worker
-        original = worker.request
-        monkeypatch.setattr(worker, "request", lambda request: (asked.append(request), original(request)))
-        host.view.hide()
-        host.wait(lambda: asked and asked[-1] is None)
-        frames = host.plugin.underlay.frames
-        host.plugin.underlay.update()
-        host.qtbot.waitUntil(lambda: not host.plugin.underlay.isVisible())
-        assert host.plugin.underlay.frames == frames
-        host.view.show()
-        host.wait(lambda: asked[-1] is not None)
-        host.wait_for_place()
-        # A minimised window is still "visible" to Qt.
-        host.window.showMinimized()
-        host.wait(lambda: asked[-1] is None)
-        host.window.showNormal()
-        host.wait(lambda: asked[-1] is not None)
-        host.wait_for_place()
