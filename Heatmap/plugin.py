@@ -14,8 +14,9 @@ from PyQt6.QtWebChannel import QWebChannel
 from Heatmap.aggregation.engine import new_engine
 from Heatmap.aggregation.warmup import KernelWarmup
 from Heatmap.clock import SYSTEM_CLOCK
+from Heatmap.errors import AttachError
 from Heatmap.events import Source
-from Heatmap.ui.bridge import OBJECT_NAME, Bridge, detach_script, page_script
+from Heatmap.ui.bridge import OBJECT_NAME, Bridge, detach_script, missing_script, page_script
 from Heatmap.ui.build_worker import BuildWorker
 from Heatmap.ui.frame_sync import FrameSync
 from Heatmap.ui.graphics import configure_graphics
@@ -51,6 +52,8 @@ log = logging.getLogger(__name__)
 SETTINGS_ORGANIZATION = "Heatmap"
 SETTINGS_APPLICATION = "Heatmap"
 WATCH_MS = 250
+# A page that has loaded shows its chart within a second or two; after this long the host's developer is told.
+CHART_PATIENCE_MS = 5000
 
 _numbers = itertools.count(1)
 # Keeps each plugin alive until it is detached or its view is gone: a host need not hold it.
@@ -89,6 +92,7 @@ class HeatmapPlugin(QObject):
         self._clock = clock
         # A name of its own: a host may share one channel between several views.
         self._object_name = f"{OBJECT_NAME}{next(_numbers)}"
+        self._expressions = f"chart={chart!r}, series={series!r}"
         self._script = page_script(chart, series, self._object_name)
         self._channel: QWebChannel | None = None
         self._own_channel: QWebChannel | None = None
@@ -108,6 +112,7 @@ class HeatmapPlugin(QObject):
         )
         self._tabs: WeakSet[HeatmapTab] = WeakSet()
         self._problem = ("", "")
+        self._missing = ""
         self._statistics = MapStatistics()
 
         self._bridge.viewportChanged.connect(self._set_viewport)
@@ -126,6 +131,11 @@ class HeatmapPlugin(QObject):
         self._watch_timer = QTimer(self)
         self._watch_timer.setInterval(WATCH_MS)
         self._watch_timer.timeout.connect(self._watch)
+
+        self._chart_timer = QTimer(self)
+        self._chart_timer.setSingleShot(True)
+        self._chart_timer.setInterval(CHART_PATIENCE_MS)
+        self._chart_timer.timeout.connect(self._ask_for_chart)
 
         self._warmup = KernelWarmup(self._worker.use_numba, lambda report: log.info("kernels: %s", report))
         self._join_page()
@@ -172,7 +182,17 @@ class HeatmapPlugin(QObject):
         -------
         HeatmapPlugin
             Lives until `detach` is called or the view is destroyed.
+
+        Raises
+        ------
+        AttachError
+            The view has a heatmap already, or no page.
         """
+        if any(plugin._view is view for plugin in _attached):  # noqa: SLF001  # the class's own objects
+            raise AttachError(
+                "expected a view without a heatmap, was one that another HeatmapPlugin is attached to",
+                short="This chart already has a heatmap. Detach the first one before attaching another.",
+            )
         if not isinstance(settings, SettingsModel):
             store = settings or QSettings(SETTINGS_ORGANIZATION, SETTINGS_APPLICATION)
             overrides = {} if service.source == Source.BINANCE else {"source": service.source}
@@ -268,6 +288,7 @@ class HeatmapPlugin(QObject):
         _attached.discard(self)
         self._unsubscribe()
         self._watch_timer.stop()
+        self._chart_timer.stop()
         self._performance.stop()
         self._frame_sync.stop()
         self._presenter.stop()
@@ -285,7 +306,7 @@ class HeatmapPlugin(QObject):
     def _join_page(self) -> None:
         page = self._view.page()
         if page is None:  # a view without a page cannot exist; Qt's types allow it
-            raise RuntimeError("the web view has no page")
+            raise AttachError("expected a web view with a page, was one without")
         self._page = page
         self._transparency = PageTransparency(self._view, page, self)
         self._transparency.baseColorChanged.connect(self._paint_background)
@@ -295,7 +316,7 @@ class HeatmapPlugin(QObject):
         self._view.destroyed.connect(self._view_destroyed)
         self._watch_timer.start()
         if not page.isLoading() and not page.url().isEmpty():
-            page.runJavaScript(self._script)
+            self._page_loaded(ok=True)
 
     def _join_channel(self) -> bool:
         """Register the bridge on the channel the page has now; return True if that was another one until now."""
@@ -345,8 +366,26 @@ class HeatmapPlugin(QObject):
         if ok and self._has_graphics:
             self._join_channel()
             self._page.runJavaScript(self._script)
+            self._chart_timer.start()
+
+    def _ask_for_chart(self) -> None:
+        if not sip.isdeleted(self._page):
+            self._page.runJavaScript(missing_script(), self._tell_missing)
+
+    def _tell_missing(self, reason: object) -> None:
+        """Tell the host's developer soon what is wrong with the two expressions; "": nothing any more."""
+        if self._detached or not self._has_graphics:
+            return
+        self._missing = "" if self._attached or not reason else f"{reason} (attach: {self._expressions})"
+        if self._missing:
+            log.warning(
+                "no chart was found %.0f s after its page had loaded: %s", CHART_PATIENCE_MS / 1000, self._missing
+            )
+        self._show_notice()
 
     def _page_starts(self) -> None:
+        self._chart_timer.stop()
+        self._tell_missing("")
         self._join_channel()
         self._page_leaves()
 
@@ -384,6 +423,10 @@ class HeatmapPlugin(QObject):
         self._presenter.set_background(base, self._surfaces)
 
     def _set_attached(self, *, attached: bool) -> None:
+        if attached:
+            self._chart_timer.stop()
+            if self._missing:
+                self._tell_missing("")
         if attached != self._attached:
             self._attached = attached
             self.attachedChanged.emit(attached)
@@ -421,6 +464,7 @@ class HeatmapPlugin(QObject):
             self._translator.text,
             has_graphics=self._has_graphics,
             problem=self._problem,
+            missing=self._missing,
             events=self._statistics.events if self.is_enabled() else None,
             status=self._service.status(),
         )

@@ -32,6 +32,7 @@ def notice_of(
     *,
     has_graphics: bool,
     problem: tuple[str, str],
+    missing: str = "",
     events: int | None,
     status: ServiceStatus,
 ) -> Notice:
@@ -45,6 +46,8 @@ def notice_of(
         False if OpenGL is missing.
     problem
         Why no map can be built: the key of a text, and details in English; both "" if all is well.
+    missing
+        Why the chart is not found in its page, for the developer of the host, in English; "" if it is.
     events
         Events in the window, None while nobody counts them.
     status
@@ -55,6 +58,8 @@ def notice_of(
     key, detail = problem
     if key:
         return Notice("\n".join(filter(None, (text(key), detail))), "problem")
+    if missing:
+        return Notice(f"{text('notice.no_chart')}\n{missing}", "warning")
     if fault := clock_fault(status):
         clock_key, seconds = fault
         return Notice(text(clock_key, seconds=seconds), "warning")
