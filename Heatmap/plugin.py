@@ -10,6 +10,7 @@ from weakref import WeakSet
 from PyQt6 import sip
 from PyQt6.QtCore import QObject, QSettings, QTimer, pyqtSignal
 from PyQt6.QtWebChannel import QWebChannel
+from PyQt6.QtWebEngineCore import QWebEnginePage
 
 from Heatmap.aggregation.engine import new_engine
 from Heatmap.aggregation.warmup import KernelWarmup
@@ -112,7 +113,7 @@ class HeatmapPlugin(QObject):
         )
         self._tabs: WeakSet[HeatmapTab] = WeakSet()
         self._problem = ("", "")
-        self._missing = ""
+        self._missing = ("", "")
         self._statistics = MapStatistics()
 
         self._bridge.viewportChanged.connect(self._set_viewport)
@@ -313,6 +314,7 @@ class HeatmapPlugin(QObject):
         self._join_channel()
         page.loadFinished.connect(self._page_loaded)
         page.loadStarted.connect(self._page_starts)
+        page.renderProcessTerminated.connect(self._page_crashed)
         self._view.destroyed.connect(self._view_destroyed)
         self._watch_timer.start()
         if not page.isLoading() and not page.url().isEmpty():
@@ -352,6 +354,7 @@ class HeatmapPlugin(QObject):
         if not sip.isdeleted(self._page):
             self._page.loadFinished.disconnect(self._page_loaded)
             self._page.loadStarted.disconnect(self._page_starts)
+            self._page.renderProcessTerminated.disconnect(self._page_crashed)
             if self._own_channel is None:
                 # Until then messages are on their way, and Qt warns of each that finds nobody.
                 self._page.runJavaScript(detach_script(), lambda _: self._leave_channel())
@@ -373,19 +376,26 @@ class HeatmapPlugin(QObject):
             self._page.runJavaScript(missing_script(), self._tell_missing)
 
     def _tell_missing(self, reason: object) -> None:
-        """Tell the host's developer soon what is wrong with the two expressions; "": nothing any more."""
-        if self._detached or not self._has_graphics:
-            return
-        self._missing = "" if self._attached or not reason else f"{reason} (attach: {self._expressions})"
-        if self._missing:
-            log.warning(
-                "no chart was found %.0f s after its page had loaded: %s", CHART_PATIENCE_MS / 1000, self._missing
-            )
-        self._show_notice()
+        """Tell the host's developer soon what is wrong with the two expressions."""
+        if reason and not self._attached and not self._detached:
+            reason = f"{reason} (attach: {self._expressions})"
+            log.warning("no chart was found %.0f s after its page had loaded: %s", CHART_PATIENCE_MS / 1000, reason)
+            self._set_missing("notice.no_chart", reason)
+
+    def _set_missing(self, key: str = "", detail: str = "") -> None:
+        if (key, detail) != self._missing:
+            self._missing = (key, detail)
+            self._show_notice()
+
+    def _page_crashed(self, status: QWebEnginePage.RenderProcessTerminationStatus) -> None:
+        if status is not QWebEnginePage.RenderProcessTerminationStatus.NormalTerminationStatus:
+            self._chart_timer.stop()
+            self._page_leaves()
+            self._set_missing("notice.page_crashed")
 
     def _page_starts(self) -> None:
         self._chart_timer.stop()
-        self._tell_missing("")
+        self._set_missing()
         self._join_channel()
         self._page_leaves()
 
@@ -425,8 +435,7 @@ class HeatmapPlugin(QObject):
     def _set_attached(self, *, attached: bool) -> None:
         if attached:
             self._chart_timer.stop()
-            if self._missing:
-                self._tell_missing("")
+            self._set_missing()
         if attached != self._attached:
             self._attached = attached
             self.attachedChanged.emit(attached)

@@ -110,7 +110,7 @@ class MainWindow(QMainWindow):
         self._storage_trouble = ""
 
         self._bridge = ChartBridge(self)
-        self._view = ChartView(self._bridge, self)
+        self._view = ChartView(self._bridge, self, clock=clock)
         self._trouble = _trouble_bar(self)
         central = QWidget(self)
         column = QVBoxLayout(central)

@@ -32,7 +32,7 @@ def notice_of(
     *,
     has_graphics: bool,
     problem: tuple[str, str],
-    missing: str = "",
+    missing: tuple[str, str] = ("", ""),
     events: int | None,
     status: ServiceStatus,
 ) -> Notice:
@@ -47,7 +47,7 @@ def notice_of(
     problem
         Why no map can be built: the key of a text, and details in English; both "" if all is well.
     missing
-        Why the chart is not found in its page, for the developer of the host, in English; "" if it is.
+        Why there is no chart to lie beneath, in the same form.
     events
         Events in the window, None while nobody counts them.
     status
@@ -55,11 +55,10 @@ def notice_of(
     """
     if not has_graphics:
         return Notice(f"{text('error.no_gl')}\n{text('error.no_gl_cure')}", "problem")
-    key, detail = problem
-    if key:
-        return Notice("\n".join(filter(None, (text(key), detail))), "problem")
-    if missing:
-        return Notice(f"{text('notice.no_chart')}\n{missing}", "warning")
+    weights: tuple[tuple[tuple[str, str], NoticeKind], ...] = ((problem, "problem"), (missing, "warning"))
+    for (key, detail), kind in weights:
+        if key:
+            return Notice("\n".join(filter(None, (text(key), detail))), kind)
     if fault := clock_fault(status):
         clock_key, seconds = fault
         return Notice(text(clock_key, seconds=seconds), "warning")

@@ -240,6 +240,7 @@ def test_soak(qtbot, tmp_path, opened, capsys):
             f"{seconds:.0f} s, {scene.frames} frames, {counts}",
             f"memory {before_mb:.0f} MB, at the end {np.median(memory_mb[-5:]):.0f} MB, most {max(memory_mb):.0f} MB;"
             f" uploads {plugin.underlay.uploads}, most textures {most_textures}",
+            f"memory in tenths: {[round(float(np.median(part)), 1) for part in np.array_split(memory_mb, 10)]} MB",
         )
     assert most_textures <= 2
     assert counts.unread <= 0.02 * max(counts.exact, 1) + 5

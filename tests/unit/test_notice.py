@@ -27,7 +27,7 @@ def test_missing_graphics_come_with_their_cure_before_anything_else():
 
 
 def test_a_chart_that_is_not_found_is_said_before_an_empty_map():
-    said = notice("de", missing="chart: it is undefined", events=0)
+    said = notice("de", missing=("notice.no_chart", "chart: it is undefined"), events=0)
     assert said.kind == "warning"
     assert said.text == (
         "Die Heatmap findet den Chart in seiner Seite nicht. Sobald sie ihn findet, erscheint die Wärme.\n"

@@ -9,7 +9,7 @@ import signal
 import pytest
 from PyQt6 import sip
 from PyQt6.QtCore import QCoreApplication, QEvent, Qt
-from PyQt6.QtWidgets import QDockWidget
+from PyQt6.QtWidgets import QDockWidget, QLabel
 
 from Heatmap.resources import JAVASCRIPT, read_text
 from Heatmap.ui.frame_follower import SyncMode
@@ -189,7 +189,15 @@ def test_a_web_process_that_dies_and_a_page_that_comes_back(open_host):
         wait_for_mode(host, SyncMode.STAMP)
         with host.qtbot.waitSignal(host.view.renderProcessTerminated, timeout=30_000):
             os.kill(host.view.page().renderProcessPid(), signal.SIGKILL)
+        # What is left of the page has no chart: heat behind nothing would lie.
+        host.wait_for_no_heat()
+        assert not host.plugin.is_attached
+        tab = host.plugin.settings_tab()
+        notice = tab.findChild(QLabel, "heatmap_notice")
+        assert "web process ended" in notice.text()
         host.load()
         host.wait_for_heat()
         host.wait_for_place()
+        assert notice.text() == ""
+        tab.deleteLater()
         wait_for_mode(host, SyncMode.STAMP)
