@@ -129,14 +129,8 @@ class HeatmapPlugin(QObject):
         translator.languageChanged.connect(self._show_notice)
         self._unsubscribe: Callable[[], None] = service.subscribe(self._worker.data_changed)
 
-        self._watch_timer = QTimer(self)
-        self._watch_timer.setInterval(WATCH_MS)
-        self._watch_timer.timeout.connect(self._watch)
-
-        self._chart_timer = QTimer(self)
-        self._chart_timer.setSingleShot(True)
-        self._chart_timer.setInterval(CHART_PATIENCE_MS)
-        self._chart_timer.timeout.connect(self._ask_for_chart)
+        self._watch_timer = QTimer(self, interval=WATCH_MS, timeout=self._watch)
+        self._chart_timer = QTimer(self, interval=CHART_PATIENCE_MS, singleShot=True, timeout=self._ask_for_chart)
 
         self._warmup = KernelWarmup(self._worker.use_numba, lambda report: log.info("kernels: %s", report))
         self._join_page()
@@ -424,6 +418,7 @@ class HeatmapPlugin(QObject):
 
     def _set_surfaces(self, surfaces: tuple[Surface, ...]) -> None:
         self._surfaces = surfaces
+        self._frame_sync.set_surfaces(surfaces)
         self._paint_background()
 
     def _paint_background(self) -> None:

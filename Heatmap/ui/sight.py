@@ -1,7 +1,8 @@
 """Whether anybody can see a widget, as far as Qt can know it.
 
-Known are: a hidden widget (a tab or a dock behind another, a stacked page), a minimised window, a window that the system
-reports as not exposed, a place scrolled out of sight or off all screens, and opaque widgets of the same window on top.
+Known are: a hidden widget (a tab or a dock behind another, a stacked page), a minimised window, a window that the
+system reports as not exposed, a place scrolled out of sight or off all screens, and opaque widgets of the same window
+on top.
 
 Not known is a window of another program on top. Qt tells of it only where the system does: macOS (occlusion) and
 Wayland compositors that suspend windows do, through `QWindow.isExposed`. Windows does not. X11's VisibilityNotify is

@@ -15,6 +15,7 @@ from PyQt6.QtGui import QOpenGLContext, QSurfaceFormat
 from PyQt6.QtOpenGLWidgets import QOpenGLWidget
 
 from Heatmap.clock import SYSTEM_CLOCK
+from Heatmap.ui.device_pixels import size_px
 from Heatmap.ui.fade import Fade
 from Heatmap.ui.heat_painter import HeatPainter, Look
 from Heatmap.ui.surface import Rgb, Surface, hidden_below, opaque_colors
@@ -198,7 +199,10 @@ class Underlay(QOpenGLWidget):
             self._repaint()
 
     def set_background(self, color: QColor, surfaces: tuple[Surface, ...] = ()) -> None:
-        """Set the colours that the page had: beneath it all, and of its parts, outermost first."""
+        """Set the colours that the page had: beneath it all, and of its parts, outermost first.
+
+        The parts are painted where no frame brings its own.
+        """
         self._background = (color.redF(), color.greenF(), color.blueF())
         self._surfaces = surfaces
         self._repaint()
@@ -264,21 +268,19 @@ class Underlay(QOpenGLWidget):
             painter.forget_before()
 
     def _paint_background(self, target: moderngl.Framebuffer) -> None:
-        surface_px = self._surface_px()
+        surface_px = size_px(self)
         _, surface_height_px = surface_px
+        frame = self._frame
+        surfaces = self._surfaces if frame is None or frame.surfaces is None else frame.surfaces
         # What a later one hides need not be painted: clearing a large window takes software OpenGL a millisecond.
-        first = hidden_below(self._surfaces, surface_px)
+        first = hidden_below(surfaces, surface_px)
         if first is None:
             target.clear(*self._background, 1.0)
-        colors = opaque_colors(self._background, self._surfaces)
-        for surface, color in list(zip(self._surfaces, colors, strict=True))[first or 0 :]:
+        colors = opaque_colors(self._background, surfaces)
+        for surface, color in list(zip(surfaces, colors, strict=True))[first or 0 :]:
             left, top, width, height = surface.box_px
             if width > 0 and height > 0:
                 target.clear(*color, 1.0, viewport=(left, surface_height_px - top - height, width, height))
-
-    def _surface_px(self) -> tuple[int, int]:
-        scale = self.devicePixelRatioF()
-        return round(self.width() * scale), round(self.height() * scale)
 
     def _release_gl(self) -> None:
         self.makeCurrent()

@@ -17,7 +17,7 @@ class Attachment {
     this._dataChanged = this._dataChanged.bind(this);
     this._refresh = () => { if (this.isAlive) this._reporter.refresh(); };
     this._observer = new ResizeObserver(this._refresh);
-    this._themeObserver = new MutationObserver(() => { this._page.reread(); this._sendSurfaces(); });
+    this._themeObserver = new MutationObserver(() => { this._page.reread(); this._sendSurfaces(); this._refresh(); });
     for (const at of this._page.elements) {
       this._themeObserver.observe(at, {attributes: true, attributeFilter: ['class', 'data-theme', 'data-bs-theme']});
     }
@@ -103,6 +103,7 @@ class Attachment {
     const text = JSON.stringify({ratio: window.devicePixelRatio, surfaces: this._page.surfaces()});
     if (text === this._lastSurfaces) return;
     this._lastSurfaces = text;
+    this._sent++;
     this._bridge.surfaces_changed(text);
   }
 }

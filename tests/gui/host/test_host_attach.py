@@ -30,7 +30,8 @@ def impatient(monkeypatch):
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_wrong_expression_is_told_soon_after_the_page_has_loaded(open_host, impatient, caplog, mistake):
+@pytest.mark.usefixtures("impatient")
+def test_a_wrong_expression_is_told_soon_after_the_page_has_loaded(open_host, caplog, mistake):
     chart, series, start, reason = MISTAKES[mistake]
     with open_host() as host, caplog.at_level(logging.WARNING, "Heatmap.plugin"):
         host.load(start=start)
@@ -47,7 +48,8 @@ def test_a_wrong_expression_is_told_soon_after_the_page_has_loaded(open_host, im
         tab.deleteLater()
 
 
-def test_what_was_told_is_taken_back_when_the_chart_comes(open_host, impatient):
+@pytest.mark.usefixtures("impatient")
+def test_what_was_told_is_taken_back_when_the_chart_comes(open_host):
     with open_host() as host:
         host.load(start="")
         host.attach()
@@ -60,7 +62,8 @@ def test_what_was_told_is_taken_back_when_the_chart_comes(open_host, impatient):
         tab.deleteLater()
 
 
-def test_nothing_is_told_about_a_right_chart(open_host, impatient, caplog):
+@pytest.mark.usefixtures("impatient")
+def test_nothing_is_told_about_a_right_chart(open_host, caplog):
     with open_host() as host, caplog.at_level(logging.WARNING, "Heatmap.plugin"):
         host.show()
         answers = []
