@@ -48,6 +48,7 @@ class HeatmapPresenter(QObject):
 
     imageChanged = pyqtSignal(object)  # HeatmapImage | None: what is on the screen now
     placeChanged = pyqtSignal(object)  # Viewport | None: where the pane is now
+    gapsChanged = pyqtSignal(object)  # Gaps: the stretches of the window that are hatched
 
     def __init__(
         self,
@@ -81,6 +82,7 @@ class HeatmapPresenter(QObject):
         self._resized.timeout.connect(self._ask)
         worker.built.connect(self._take)
         worker.gapsChanged.connect(underlay.set_gaps)
+        worker.gapsChanged.connect(self.gapsChanged)
         underlay.seenChanged.connect(self.set_seen)
         settings.changed.connect(self._apply)
         self._paint_settings(settings.value)
