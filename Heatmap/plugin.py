@@ -129,8 +129,9 @@ class HeatmapPlugin(QObject):
         translator.languageChanged.connect(self._show_notice)
         self._unsubscribe: Callable[[], None] = service.subscribe(self._worker.data_changed)
 
-        self._watch_timer = QTimer(self, interval=WATCH_MS, timeout=self._watch)
-        self._chart_timer = QTimer(self, interval=CHART_PATIENCE_MS, singleShot=True, timeout=self._ask_for_chart)
+        self._watch_timer = self._new_timer(WATCH_MS, self._watch)
+        self._chart_timer = self._new_timer(CHART_PATIENCE_MS, self._ask_for_chart)
+        self._chart_timer.setSingleShot(True)
 
         self._warmup = KernelWarmup(self._worker.use_numba, lambda report: log.info("kernels: %s", report))
         self._join_page()
@@ -297,6 +298,12 @@ class HeatmapPlugin(QObject):
         self._set_attached(attached=False)
 
     # -- page --------------------------------------------------------------------------------------------------------
+
+    def _new_timer(self, interval_ms: int, work: Callable[[], None]) -> QTimer:
+        timer = QTimer(self)
+        timer.setInterval(interval_ms)
+        timer.timeout.connect(work)
+        return timer
 
     def _join_page(self) -> None:
         page = self._view.page()

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from PyQt6 import sip
-from PyQt6.QtCore import QObject, QTimer, pyqtSignal
+from PyQt6.QtCore import QElapsedTimer, QObject, QTimer, pyqtSignal
 from PyQt6.QtGui import QColor
 
 from Heatmap.ui.build_worker import BuildRequest
@@ -26,7 +26,8 @@ log = logging.getLogger(__name__)
 
 # A resize sends many sizes; the map is rebuilt at the new resolution when it has come to rest.
 RESIZE_QUIET_MS = 300
-# While the view moves the old image is transformed at once; a new one is asked for at most this often.
+# While the view moves the old image is transformed at once; a new one is asked for at once, too, and then at most this
+# often.
 MOVE_INTERVAL_MS = 33
 DARK_BELOW_LIGHTNESS = 128
 
@@ -74,7 +75,7 @@ class HeatmapPresenter(QObject):
         self._size_px: tuple[float, float] | None = None
         self._moved = QTimer(self)
         self._moved.setSingleShot(True)
-        self._moved.setInterval(MOVE_INTERVAL_MS)
+        self._since_asked = QElapsedTimer()
         self._moved.timeout.connect(self._ask)
         self._resized = QTimer(self)
         self._resized.setSingleShot(True)
@@ -124,15 +125,18 @@ class HeatmapPresenter(QObject):
         size_px = (viewport.width_px, viewport.height_px)
         if self._size_px is not None and size_px != self._size_px:
             self._resized.start()
-        elif not self._resized.isActive() and not self._moved.isActive():
-            self._moved.start()
+        elif not self._resized.isActive():
+            # At once if it is due: a timer would wait until the old image has been painted in its new place.
+            if self._wait_ms():
+                self._ask_soon()
+            else:
+                self._ask()
         self._size_px = size_px
 
     def set_time_axis(self, axis: TimeAxis | None) -> None:
         """Take the series' bars."""
         self._axis = axis
-        if not self._moved.isActive():
-            self._moved.start()
+        self._ask_soon()
 
     def set_background(self, color: QColor, surfaces: tuple[Surface, ...] = ()) -> None:
         """Take the colours the page had, and choose the palette's ramp by the one behind the candles.
@@ -187,7 +191,18 @@ class HeatmapPresenter(QObject):
         self._underlay.set_opacity(settings.opacity / 100.0)
         self._underlay.set_smooth(smooth=settings.smooth)
 
+    def _ask_soon(self) -> None:
+        """Ask when what was reported together has been taken, but not too often."""
+        if not self._moved.isActive():
+            self._moved.start(self._wait_ms())
+
+    def _wait_ms(self) -> int:
+        passed_ms = self._since_asked.elapsed() if self._since_asked.isValid() else MOVE_INTERVAL_MS
+        return max(MOVE_INTERVAL_MS - passed_ms, 0)
+
     def _ask(self) -> None:
+        self._moved.stop()
+        self._since_asked.start()
         settings = self._settings.value
         if not settings.enabled or self._viewport is None or self._axis is None:
             self._asked = None
