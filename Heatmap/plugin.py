@@ -11,6 +11,7 @@ from PyQt6 import sip
 from PyQt6.QtCore import QObject, QSettings, QTimer, pyqtSignal
 from PyQt6.QtWebChannel import QWebChannel
 from PyQt6.QtWebEngineCore import QWebEnginePage
+from PyQt6.QtWidgets import QWidget
 
 from Heatmap.aggregation.engine import new_engine
 from Heatmap.aggregation.warmup import KernelWarmup
@@ -20,7 +21,7 @@ from Heatmap.events import Source
 from Heatmap.ui.bridge import OBJECT_NAME, Bridge, detach_script, missing_script, page_script
 from Heatmap.ui.build_worker import BuildWorker
 from Heatmap.ui.frame_sync import FrameSync
-from Heatmap.ui.graphics import configure_graphics
+from Heatmap.ui.graphics import configure_graphics, ensure_graphics, has_opengl
 from Heatmap.ui.heatmap_tab import HeatmapTab
 from Heatmap.ui.notice import notice_of
 from Heatmap.ui.overlay import Overlay
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from PyQt6.QtWebEngineWidgets import QWebEngineView
-    from PyQt6.QtWidgets import QWidget
 
     from Heatmap.aggregation import HeatmapImage
     from Heatmap.clock import Clock
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from Heatmap.ui.surface import Surface
     from Heatmap.ui.viewport import Viewport
 
-__all__ = ["HeatmapPlugin", "configure_graphics"]
+__all__ = ["HeatmapPlugin", "configure_graphics", "ensure_graphics", "has_opengl"]
 
 log = logging.getLogger(__name__)
 
@@ -100,14 +100,16 @@ class HeatmapPlugin(QObject):
         self._attached = False
         self._surfaces: tuple[Surface, ...] = ()
         self._detached = False
-        self._has_graphics = True
+        self._has_graphics = has_opengl()
+        # A window with an OpenGL widget in it stays black where there is no OpenGL: then they live in no window.
+        self._stage = view if self._has_graphics else QWidget()
 
         self._bridge = Bridge(time_offset_s=time_offset_s, parent=self)
-        self._underlay = Underlay(view)
+        self._underlay = Underlay(self._stage)
         self._frame_sync = FrameSync(view, self._underlay, self)
         self._worker = BuildWorker(service.db_path, tick_size=service.tick_size, clock=clock, parent=self)
         self._presenter = HeatmapPresenter(self._underlay, self._worker, settings, symbol=symbol, parent=self)
-        self._overlay = Overlay(view, self._presenter, settings, translator)
+        self._overlay = Overlay(self._stage, self._presenter, settings, translator)
         self._performance = Performance(
             service, self._underlay, self._presenter, self._frame_sync, clock=clock, parent=self
         )
@@ -296,6 +298,8 @@ class HeatmapPlugin(QObject):
         else:
             self._leave_channel()
         self._set_attached(attached=False)
+        if self._stage is not self._view:
+            self._stage.deleteLater()
 
     # -- page --------------------------------------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ from Heatmap.ui.surface import Rgb, Surface, hidden_below, opaque_colors
 
 if TYPE_CHECKING:
     from PyQt6.QtGui import QColor, QHideEvent, QShowEvent
-    from PyQt6.QtWebEngineWidgets import QWebEngineView
+    from PyQt6.QtWidgets import QWidget
 
     from Heatmap.aggregation import HeatmapImage
     from Heatmap.clock import Clock
@@ -87,9 +87,7 @@ class Underlay(QOpenGLWidget):
     seenChanged = pyqtSignal(bool)  # it is on a visible page now, or not any more
     failed = pyqtSignal(str)  # OpenGL is missing or broke: one sentence for the log
 
-    def __init__(
-        self, view: QWebEngineView, *, clock: Clock = SYSTEM_CLOCK, largest_texture_px: int | None = None
-    ) -> None:
+    def __init__(self, view: QWidget, *, clock: Clock = SYSTEM_CLOCK, largest_texture_px: int | None = None) -> None:
         super().__init__(view)
         surface = QSurfaceFormat(self.format())
         surface.setVersion(*GL_VERSION)

@@ -1,4 +1,4 @@
-"""Run by `test_host_screens.py` in a process of its own, whose X server has two monitors with a factor each."""
+"""Run by `test_host_surroundings.py` in a process of its own, whose X server has two monitors with a factor each."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Screens of every pixel ratio, and a window that goes from one to another.
+"""Screens of every pixel ratio, a window that goes from one to another, and a machine without OpenGL.
 
-Qt takes a screen's factor from the environment before the application is made, so each of these runs pytest in a
-process of its own, on an X server of its own, and passes on what that says.
+Qt takes all this from the environment before the application is made, so each of these runs pytest in a process of its
+own, on an X server of its own, and passes on what that says.
 """
 
 from __future__ import annotations
@@ -113,3 +113,7 @@ PLACES = (
 def test_the_heat_lies_in_its_place_at_every_pixel_ratio(ratio):
     tests = [f"{HERE / 'test_host_position.py'}::{name}" for name in PLACES]
     run_pytest(tests, monitors=1, environment={"QT_SCALE_FACTOR": ratio})
+
+
+def test_without_opengl_the_chart_stays_usable_and_the_tab_says_so():
+    run_pytest([str(HERE / "without_opengl.py")], monitors=1, environment={"QT_XCB_GL_INTEGRATION": "none"})
