@@ -257,7 +257,10 @@ class Host:
 
     def miss(self, logical: float = EVENT_BAR, price: float = EVENT_PRICE, pane: int = 0) -> tuple[float, float]:
         """Return how far the heat lies from where the page's chart has that bar and price: pixels right and down."""
-        x, y = self.evaluate(f"place({logical}, {price}, {pane})")
+        # The chart tells the places of whole bars only.
+        bar, part = divmod(logical, 1)
+        (x, y), (next_x, _) = self.evaluate(f"[0, 1].map((more) => place({bar} + more, {price}, {pane}))")
+        x += (next_x - x) * part
         ratio, spot = self.view.zoomFactor() * self.view.devicePixelRatioF(), self.spot()
         if spot.strength == 0.0:
             return float("inf"), float("inf")
@@ -272,10 +275,7 @@ class Host:
         spec = image.spec
         time_ms = ((EVENT_MS - spec.t0_ms) // spec.time_bin_ms + 0.5) * spec.time_bin_ms + spec.t0_ms
         price = ((EVENT_PRICE - spec.price0) // spec.price_bin + 0.5) * spec.price_bin + spec.price0
-        # The chart tells the places of whole bars only.
-        bar, part = divmod((time_ms - FIRST_BAR_MS) / MINUTE_MS - 0.5, 1)
-        (x, y), (next_x, _) = self.miss(bar, price), self.miss(bar + 1, price)
-        return x + (next_x - x) * part, y
+        return self.miss((time_ms - FIRST_BAR_MS) / MINUTE_MS - 0.5, price)
 
     def wait_for_place(self, **where) -> tuple[float, float]:
         """Wait until the heat lies where the chart says, and return by how much it misses."""
