@@ -10,8 +10,9 @@ import logging
 from typing import TYPE_CHECKING, Any, Self, SupportsInt, cast
 
 import moderngl
+from PyQt6 import sip
 from PyQt6.QtCore import QEvent, QObject, Qt, QTimer, pyqtSignal
-from PyQt6.QtGui import QOpenGLContext, QSurfaceFormat
+from PyQt6.QtGui import QOffscreenSurface, QOpenGLContext, QSurfaceFormat
 from PyQt6.QtOpenGLWidgets import QOpenGLWidget
 
 from Heatmap.clock import SYSTEM_CLOCK
@@ -70,6 +71,29 @@ class _QtLoader:
         """Leave the context alone: it belongs to Qt."""
 
 
+class _Possessions:
+    """What the underlay has on the graphics card.
+
+    All of Qt's contexts share their textures, so these do not go with the context that made them.
+    """
+
+    def __init__(self, context: QOpenGLContext, painter: HeatPainter) -> None:
+        self._context, self._painter = context, painter
+        # The widget's own surface may be gone when its context ends.
+        self._surface = QOffscreenSurface()
+        self._surface.setFormat(context.format())
+        self._surface.create()
+        self.released = False
+
+    def release(self) -> None:
+        """Give it back. Harmless when called twice."""
+        if self.released or sip.isdeleted(self._context) or not self._context.makeCurrent(self._surface):
+            return
+        self.released = True
+        self._painter.release()
+        self._context.doneCurrent()
+
+
 class Underlay(QOpenGLWidget):
     """Paints the heat behind a transparent web view.
 
@@ -110,6 +134,8 @@ class Underlay(QOpenGLWidget):
         self._smooth = False
         self._gl: moderngl.Context | None = None
         self._painter: HeatPainter | None = None
+        self._possessions: _Possessions | None = None
+        self._target: tuple[tuple[int, ...], moderngl.Framebuffer] | None = None
         self._resting = False
         self._frames = 0
         self.uploads = 0
@@ -224,6 +250,7 @@ class Underlay(QOpenGLWidget):
             return
         self._dirty = (0, self._image.spec.cols) if self._image is not None else None
         self._fading_in = False
+        self._target = None
         try:
             self._gl = moderngl.create_context(require=330, context=cast("dict[str, Any]", _QtLoader(context)))
             self._painter = HeatPainter(self._gl, largest_px=self._largest_texture_px)
@@ -232,7 +259,9 @@ class Underlay(QOpenGLWidget):
             log.exception("the underlay cannot paint")
             self.failed.emit(str(error))
             return
-        context.aboutToBeDestroyed.connect(self._release_gl)
+        self._possessions = _Possessions(context, self._painter)
+        # Not a method of this widget: Qt ends the context in the widget's destructor, when Python's part is gone.
+        context.aboutToBeDestroyed.connect(self._possessions.release)
         log.info("underlay paints with %s", self.gl_description)
 
     def paintGL(self) -> None:
@@ -240,13 +269,20 @@ class Underlay(QOpenGLWidget):
         self._frames += 1
         if self._resting:  # it was Qt that wanted this: something that lay on top has gone
             self.seenChanged.emit(True)
-        if self._gl is None:
+        if self._gl is None or self._possessions is None or self._possessions.released:
             return
-        target = self._gl.detect_framebuffer(self.defaultFramebufferObject())
+        target = self._frame_buffer(self._gl)
         target.use()
         self._paint_background(target)
         self._paint_heat(target)
         self.framePainted.emit()
+
+    def _frame_buffer(self, gl: moderngl.Context) -> moderngl.Framebuffer:
+        """Return the widget's frame buffer; found once, for moderngl keeps some memory each time it looks for it."""
+        key = (self.defaultFramebufferObject(), *size_px(self))
+        if self._target is None or self._target[0] != key:
+            self._target = (key, gl.detect_framebuffer(key[0]))
+        return self._target[1]
 
     def _paint_heat(self, target: moderngl.Framebuffer) -> None:
         image, frame, painter = self._image, self._frame, self._painter
@@ -280,13 +316,6 @@ class Underlay(QOpenGLWidget):
             if width > 0 and height > 0:
                 target.clear(*color, 1.0, viewport=(left, surface_height_px - top - height, width, height))
 
-    def _release_gl(self) -> None:
-        self.makeCurrent()
-        if self._painter is not None:
-            self._painter.release()
-        self._painter = self._gl = None
-        self.doneCurrent()
-
     def showEvent(self, event: QShowEvent | None) -> None:
         """Look soon whether Qt could make a context."""
         super().showEvent(event)
@@ -319,6 +348,8 @@ class Underlay(QOpenGLWidget):
 
     def remove(self) -> None:
         """Leave the view for good."""
+        if self._possessions is not None:
+            self._possessions.release()
         self._view.removeEventFilter(self)
         self.hide()
         self.deleteLater()
