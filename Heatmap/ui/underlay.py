@@ -19,6 +19,7 @@ from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.ui.device_pixels import size_px
 from Heatmap.ui.fade import Fade
 from Heatmap.ui.heat_painter import HeatPainter, Look
+from Heatmap.ui.sight import is_seen
 from Heatmap.ui.surface import Rgb, Surface, hidden_below, opaque_colors
 
 if TYPE_CHECKING:
@@ -267,7 +268,7 @@ class Underlay(QOpenGLWidget):
     def paintGL(self) -> None:
         """Paint background and heat; called by Qt with the widget's framebuffer bound."""
         self._frames += 1
-        if self._resting:  # it was Qt that wanted this: something that lay on top has gone
+        if self._resting and is_seen(self):  # it was Qt that wanted this: something that lay on top has gone
             self.seenChanged.emit(True)
         if self._gl is None or self._possessions is None or self._possessions.released:
             return
