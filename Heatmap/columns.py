@@ -2,13 +2,43 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+
+# Room for so many times the events there are, so that adding a few seldom copies all.
+_GROWTH: Final = 1.5
+_LEAST_ROOM: Final = 1024
+
+
+class _Room:
+    """Memory in which columns lie that may still grow at their end. What is in use is never written to again."""
+
+    def __init__(self, columns: EventColumns, more: int) -> None:
+        size = len(columns)
+        capacity = max(int((size + more) * _GROWTH), _LEAST_ROOM)
+        self.ts_ms = np.empty(capacity, np.int64)
+        self.price = np.empty(capacity)
+        self.notional = np.empty(capacity)
+        self.is_long = np.empty(capacity, np.bool_)
+        self.used = 0
+        self.append(columns)
+
+    def append(self, columns: EventColumns) -> None:
+        rows = slice(self.used, self.used + len(columns))
+        self.ts_ms[rows] = columns.ts_ms
+        self.price[rows] = columns.price
+        self.notional[rows] = columns.notional
+        self.is_long[rows] = columns.is_long
+        self.used = rows.stop
+
+    def has(self, more: int) -> bool:
+        return self.used + more <= self.ts_ms.size
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +67,8 @@ class EventColumns:
     notional: NDArray[np.float64]
     is_long: NDArray[np.bool_]
     last_row_id: int = 0
+    # Where the arrays lie, from its beginning on, if `merged` made them. One thread at a time may merge.
+    _room: _Room | None = field(default=None, repr=False, compare=False)
 
     def __len__(self) -> int:
         """Return the number of events."""
@@ -56,17 +88,33 @@ class EventColumns:
         )
 
     def merged(self, newer: EventColumns) -> EventColumns:
-        """Return both, sorted by time; cheap when ``newer`` really is newer, right when it is not."""
+        """Return both, sorted by time: cheap when ``newer`` really is newer, right when it is not.
+
+        In a series of calls, each on the result of the one before, events that are newer are added at the cost of their
+        own number; all are copied only now and then.
+        """
         if not len(newer):
             return self
         last_row_id = max(self.last_row_id, newer.last_row_id)
-        if not len(self):
+        size = len(self)
+        if not size:
             return EventColumns(newer.ts_ms, newer.price, newer.notional, newer.is_long, last_row_id)
-        ts_ms = np.concatenate((self.ts_ms, newer.ts_ms))
-        price = np.concatenate((self.price, newer.price))
-        notional = np.concatenate((self.notional, newer.notional))
-        is_long = np.concatenate((self.is_long, newer.is_long))
         if newer.ts_ms[0] < self.ts_ms[-1]:
+            ts_ms = np.concatenate((self.ts_ms, newer.ts_ms))
             order = np.argsort(ts_ms, kind="stable")
-            ts_ms, price, notional, is_long = ts_ms[order], price[order], notional[order], is_long[order]
-        return EventColumns(ts_ms, price, notional, is_long, last_row_id)
+            return EventColumns(
+                ts_ms[order],
+                np.concatenate((self.price, newer.price))[order],
+                np.concatenate((self.notional, newer.notional))[order],
+                np.concatenate((self.is_long, newer.is_long))[order],
+                last_row_id,
+            )
+        room = self._room
+        # What lies behind these columns may belong to others that were merged from them before.
+        if room is None or room.used != size or not room.has(len(newer)):
+            room = _Room(self, len(newer))
+        room.append(newer)
+        rows = slice(0, room.used)
+        return EventColumns(
+            room.ts_ms[rows], room.price[rows], room.notional[rows], room.is_long[rows], last_row_id, room
+        )

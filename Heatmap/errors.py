@@ -27,6 +27,10 @@ class GridError(HeatmapError):
     """A grid was asked for that cannot exist: zero or inverted range, NaN, absurd size."""
 
 
+class KernelCacheError(HeatmapError):
+    """A compiled kernel that should be in the on-disk cache is not, and must not be compiled here."""
+
+
 class FrameError(HeatmapError):
     """A frame from the exchange does not decode.
 

@@ -24,7 +24,7 @@ Window = Literal["2h", "8h", "2d"]
 NormalizationName = Literal["linear", "sqrt", "log", "rank"]
 Decay = Literal["off", "20m", "60m", "6h"]
 Trail = Literal["off", "5m", "20m", "60m"]
-Resolution = Literal["auto", "manual"]
+Resolution = Literal["auto", "manual", "pixels"]
 SpotSize = Literal["small", "medium", "large"]
 Sides = Literal["both", "long", "short"]
 Language = Literal["auto", "en", "de"]
@@ -60,6 +60,7 @@ class Unit(StrEnum):
     NONE = "none"
     PERCENT = "percent"
     USD = "usd"
+    PIXEL = "pixel"
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +189,7 @@ def _number(group: Group, minimum: float, maximum: float, **rest: Any) -> dict[s
 
 
 _MANUAL: Final = ("resolution", "manual")
+_PIXELS: Final = ("resolution", "pixels")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,9 +221,12 @@ class HeatmapSettings:
     decay
         Half-life of an event's weight by its age, or ``"off"``.
     resolution
-        ``"auto"`` follows the size of the chart, ``"manual"`` takes the two numbers below.
+        ``"auto"`` follows the size of the chart, ``"manual"`` takes the two numbers of cells below, ``"pixels"`` the
+        two sizes of a cell.
     manual_rows, manual_cols
         Cells over the height and the width of the chart.
+    px_per_row, px_per_col
+        Height and width of a cell on the screen, logical pixels.
     source
         Which events are shown; simulated ones never mix with recorded ones.
     sides
@@ -247,6 +252,13 @@ class HeatmapSettings:
     resolution: Resolution = field(default="auto", metadata=_choice(Group.RESOLUTION, get_args(Resolution)))
     manual_rows: int = field(default=300, metadata=_integer(Group.RESOLUTION, 50, 1000, step=10, needs=_MANUAL))
     manual_cols: int = field(default=1200, metadata=_integer(Group.RESOLUTION, 100, 3000, step=50, needs=_MANUAL))
+
+    px_per_row: float = field(
+        default=2.5, metadata=_number(Group.RESOLUTION, 0.5, 20, step=0.1, unit=Unit.PIXEL, needs=_PIXELS)
+    )
+    px_per_col: float = field(
+        default=1.5, metadata=_number(Group.RESOLUTION, 0.5, 20, step=0.1, unit=Unit.PIXEL, needs=_PIXELS)
+    )
 
     source: Source = field(default=Source.BINANCE, metadata=_choice(Group.DATA, tuple(Source)))
     sides: Sides = field(default="both", metadata=_choice(Group.DATA, get_args(Sides)))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from Heatmap.aggregation.options import Normalization, RenderOptions
     from Heatmap.aggregation.palettes import PALETTES, Palette, palette_names
     from Heatmap.aggregation.profile import PriceProfile, price_profile
-    from Heatmap.aggregation.resolution import auto_spec, manual_spec
+    from Heatmap.aggregation.resolution import auto_spec, manual_spec, pixel_spec
     from Heatmap.aggregation.warmup import KernelWarmup
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "colorize",
     "manual_spec",
     "palette_names",
+    "pixel_spec",
     "price_profile",
 ]
 
@@ -57,6 +58,7 @@ _HOMES = {
     "colorize": "colouring",
     "manual_spec": "resolution",
     "palette_names": "palettes",
+    "pixel_spec": "resolution",
     "price_profile": "profile",
 }
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from Heatmap.aggregation.event_batch import EventBatch
 from Heatmap.aggregation.grid import GridSpec, price_bins
+from Heatmap.aggregation.options import require_sides
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -52,7 +53,13 @@ def cell_details(
         See `GridSpec`. For the cell under the mouse a grid of one row and one column will do.
     sides, min_notional
         See `RenderOptions`.
+
+    Raises
+    ------
+    GridError
+        ``sides`` is none of them.
     """
+    require_sides(sides)
     every = EventBatch.select(columns, first=0, sides=sides, min_notional=min_notional, by_side=False)
     batch = every.between(spec.t0_ms, spec.end_ms).kept()
     rows = price_bins(batch.price, spec.price_bin) - spec.first_price_bin

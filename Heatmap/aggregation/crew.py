@@ -1,26 +1,26 @@
-"""A few threads that stay and help the caller with a list of tasks, each a range of columns.
+"""A few threads that stay and help a caller with work that it shares out among all who come.
 
 Kernels release the GIL, so threads of Python suffice; Numba's own parallel loops compile seconds longer and would bring
-a second pool into the host's process. Whoever is free takes the next task: where the cores are busy with other work,
-the caller does most itself and waits for one task of a late helper at most.
+a second pool into the host's process. Nobody waits for a helper to come: where the cores are busy with other work, the
+caller does all of it.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
-from collections import deque
+from contextlib import contextmanager
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator
+
+_logger = logging.getLogger(__name__)
 
 # The work is bound by memory well before this many cores are.
 _MOST_THREADS: Final = 4
-
-_Tasks = deque["Callable[[int], None]"]
-_Outcomes = SimpleQueue["BaseException | None"]
 
 
 def usable_threads() -> int:
@@ -29,44 +29,47 @@ def usable_threads() -> int:
     return max(1, min(cores, _MOST_THREADS))
 
 
+class _Job:
+    """Work that is open to helpers until it is closed."""
+
+    def __init__(self, work: Callable[[int], object]) -> None:
+        self.work: Callable[[int], object] | None = work
+
+
 class Crew:
-    """Runs tasks side by side. May be shared by all threads of a process; tasks must not call `run` themselves.
+    """Lends a hand to any thread of a process.
 
     Its threads are daemons that wait without cost and are started when first needed.
     """
 
     def __init__(self) -> None:
-        self._calls: SimpleQueue[tuple[int, _Tasks, _Outcomes]] = SimpleQueue()
+        self._calls: SimpleQueue[tuple[int, _Job]] = SimpleQueue()
         self._lock = threading.Lock()
         self._helpers = 0
 
-    def run(self, tasks: Sequence[Callable[[int], None]], lanes: int) -> None:
-        """Run all tasks and return when the last has ended.
+    @contextmanager
+    def helping(self, work: Callable[[int], object], lanes: int) -> Iterator[None]:
+        """Let helpers call ``work`` while the block runs, each with a lane of its own from 1 to ``lanes - 1``.
+
+        They may come late, or never. When the block ends no more will begin; ``work`` itself must know when nothing is
+        left to do, and the block must not end while a helper still does something that counts.
 
         Parameters
         ----------
-        tasks
-            Each is called with the lane it runs on, a number below ``lanes``. The caller's is 0. No two tasks run on
-            one lane at the same time.
+        work
+            Called with a lane. What it raises is logged.
         lanes
-            How many threads may take part, the calling one included.
-
-        Raises
-        ------
-        BaseException
-            What a task raised, once all have ended.
+            How many threads may take part, the calling one, which has lane 0, included.
         """
-        pending = deque(tasks)
-        outcomes: _Outcomes = SimpleQueue()
-        if lanes > 1:
-            self._hire(lanes - 1)
+        job = _Job(work)
+        self._hire(lanes - 1)
         for lane in range(1, lanes):
-            self._calls.put((lane, pending, outcomes))
-        _take_part(0, pending, outcomes)
-        errors = [outcomes.get() for _ in tasks]
-        for error in errors:
-            if error is not None:
-                raise error
+            self._calls.put((lane, job))
+        try:
+            yield
+        finally:
+            # Who comes later finds nothing, and nothing is kept alive for him.
+            job.work = None
 
     def _hire(self, wanted: int) -> None:
         if self._helpers >= wanted:
@@ -75,25 +78,20 @@ class Crew:
             while self._helpers < wanted:
                 self._helpers += 1
                 name = f"heatmap-kernel-{self._helpers}"
-                threading.Thread(target=self._work, name=name, daemon=True).start()
+                threading.Thread(target=self._help, name=name, daemon=True).start()
 
-    def _work(self) -> None:
+    def _help(self) -> None:
         while True:
-            _take_part(*self._calls.get())
-
-
-def _take_part(lane: int, pending: _Tasks, outcomes: _Outcomes) -> None:
-    while pending:
-        try:
-            task = pending.popleft()
-        except IndexError:
-            return  # another thread was faster
-        try:
-            task(lane)
-        except BaseException as error:  # noqa: BLE001 - nothing is hidden: `run` raises it on the caller's thread
-            outcomes.put(error)
-        else:
-            outcomes.put(None)
+            lane, job = self._calls.get()
+            work = job.work
+            if work is None:
+                continue
+            try:
+                work(lane)
+            except Exception:  # a helper that fails leaves the work to others
+                _logger.exception("a helping thread failed")
+            # Not kept until the next call: the caller's image may be among it.
+            del work, job
 
 
 CREW: Final = Crew()

@@ -6,12 +6,13 @@ Two engines exist, NumPy and Numba. They do the same arithmetic in the same orde
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+
+import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from Heatmap.aggregation.event_batch import EventBatch
@@ -91,7 +92,8 @@ class PaintPlan:
 
         heat[c]   = (heat[c - 1] + x[c - 1]) * trail_factor             heat of the first column: trail_start
         lifted[c] = max(x[c], floors[c]) where x[c] > 0, else 0
-        spot[c]   = max(trail_strength * heat[c], max over k of col_weights[k] * lifted[c + k])
+        trail[c]  = trail_strength * min(heat[c], the last edge)        even a giant's trail stays a trail
+        spot[c]   = max(trail[c], max over k of col_weights[k] * lifted[c + k])
         value[r]  = max over q of row_weights[q] * spot[r + q]
 
     With two channels the same is done for both and for x their sum: that third value is the size, and the second one's
@@ -104,6 +106,8 @@ class PaintPlan:
         Margin of the raw cells, so that what lies just outside the picture reaches in.
     col_weights, row_weights
         float32 (2 * pad + 1,), 1.0 in the middle.
+    fading
+        float64 (cols + 2 * pad_cols,): what is left, at this column, of the least strength of an occupied cell.
     floors
         float32 (cols + 2 * pad_cols,): an occupied cell of this column is shown at least so strongly.
     trail_factor
@@ -113,7 +117,8 @@ class PaintPlan:
     trail_start
         float32 (channels, rows + 2 * pad_rows): heat that comes in from the left.
     edges
-        float32 (255,), from `level_edges`; looked up as by `LevelTable`.
+        float32 (255,), from `level_edges`; looked up as by `LevelTable`. Where the scale is not known yet,
+        `Engine.draw` fills edges and floors.
     colours
         uint32 (shares, 256): four bytes RGBA each. One share per channel count 1; else by the share of channel 1.
     """
@@ -122,6 +127,7 @@ class PaintPlan:
     pad_rows: int
     col_weights: NDArray[np.float32]
     row_weights: NDArray[np.float32]
+    fading: NDArray[np.float64]
     floors: NDArray[np.float32]
     trail_factor: np.float32
     trail_strength: np.float32
@@ -129,14 +135,84 @@ class PaintPlan:
     edges: NDArray[np.float32]
     colours: NDArray[np.uint32]
 
-    @property
-    def is_sharp(self) -> bool:
-        """True if every event stays in its own cell."""
-        return self.pad_cols == self.pad_rows == 0 and self.trail_factor == 0
+    @classmethod
+    def nothing(cls) -> PaintPlan:
+        """Return a plan that stands for none."""
+        ones, none = np.ones(1, np.float32), np.float32(0)
+        return cls(
+            pad_cols=0,
+            pad_rows=0,
+            col_weights=ones,
+            row_weights=ones,
+            fading=np.ones(1),
+            floors=np.zeros(1, np.float32),
+            trail_factor=none,
+            trail_strength=none,
+            trail_start=np.zeros((1, 1), np.float32),
+            edges=np.zeros(1, np.float32),
+            colours=np.zeros((1, 256), np.uint32),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class WantedScale:
+    """The scale to find while binning, in which all levels are shares of one reference.
+
+    Attributes
+    ----------
+    percentile
+        Of the occupied cells, in (0, 100]: the reference.
+    tail
+        Share of the occupied cells from the largest on that surely contains it; a hint.
+    fractions
+        float64 (255,): share of the reference at which each level begins.
+    """
+
+    percentile: float
+    tail: float
+    fractions: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What `Engine.draw` did.
+
+    Attributes
+    ----------
+    cells
+        What was binned.
+    reference
+        The reference found, in dollars a cell; 0.0 if none was wanted. None: nothing has been painted, because events
+        lie outside the grid, or there are none, or the tail was too short.
+    """
+
+    cells: RawCells
+    reference: float | None
+
+
+class LiveChange(NamedTuple):
+    """What events that came and went changed.
+
+    Attributes
+    ----------
+    dirty_cols
+        The image differs from the one before in columns ``[dirty 0, dirty 1)`` alone.
+    first
+        Index of the window's first event.
+    is_painted
+        True if the canvas shows it.
+    """
+
+    dirty_cols: tuple[int, int]
+    first: int
+    is_painted: bool
 
 
 class LiveCells(Protocol):
-    """A grid that takes up new events at the cost of the columns they lie in, and sums as `Engine.bin_events` does."""
+    """A grid that takes up new events, and lets old ones go, at the cost of what they touch.
+
+    It sums as `Engine.bin_events` does.
+    """
 
     @property
     def cells(self) -> RawCells:
@@ -150,15 +226,20 @@ class LiveCells(Protocol):
         """
         ...
 
-    def percentile_stays(self, percentile: float) -> bool:
-        """Return True if this percentile of the occupied cells lies between the values watched."""
-        ...
+    def follow(
+        self,
+        columns: EventColumns,
+        newer: EventColumns,
+        window: tuple[int, int],
+        canvas: Canvas,
+        missed: tuple[int, int],
+    ) -> LiveChange | None:
+        """Take up ``newer`` events, which are contained in ``columns``, and bring the canvas up to date.
 
-    def update(self, columns: EventColumns, first: int, newer: EventColumns) -> tuple[int, int] | None:
-        """Take up ``newer`` events; return the range of padded columns that changed.
-
-        They are contained in ``columns``, whose events from index ``first`` on are those of the window.
-        None, with nothing changed, if one of them that counts lies outside the padded grid.
+        The window began with the event of index ``window[0]`` and begins now at ``window[1]`` ms since the epoch. The
+        canvas lacks, besides, the columns ``[missed 0, missed 1)``; it is left as it is if there is much to paint.
+        None if an event that counts and comes or goes lies outside the padded grid, if the window has become longer or
+        empty, or if the percentile of the occupied cells has left the values watched: this grid is of no use then.
         """
         ...
 
@@ -180,6 +261,15 @@ class Engine(Protocol):
         """Sum the weights per cell of the padded grid, in float64; what lies outside is left out, not folded in.
 
         ``tail`` is the share of the occupied cells that `cell_percentile` will ask for, from the largest on; a hint.
+        """
+        ...
+
+    def draw(
+        self, batch: EventBatch, spec: GridSpec, plan: PaintPlan, canvas: Canvas, wanted: WantedScale | None
+    ) -> Drawn:
+        """Bin and paint in one go: the same as `bin_events`, `cell_percentile`, `level_edges` and `paint`, but faster.
+
+        ``wanted``: the scale to find; it is written into the plan. None: the plan has it.
         """
         ...
 
@@ -228,8 +318,11 @@ class Engine(Protocol):
         """
         ...
 
-    def live_cells(self, batch: EventBatch, spec: GridSpec, *, pad_cols: int, pad_rows: int) -> LiveCells | None:
-        """Return cells that can take up new events, or None if this engine would not be faster by them."""
+    def live_cells(self, batch: EventBatch, spec: GridSpec, plan: PaintPlan, *, percentile: float) -> LiveCells | None:
+        """Return cells that can take up new events, or None if this engine would not be faster by them.
+
+        ``percentile`` of the occupied cells is where the scale of the plan comes from.
+        """
         ...
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from Heatmap.aggregation.engine import Engine, new_engine
 from Heatmap.aggregation.event_batch import EventBatch
+from Heatmap.aggregation.options import require_sides
 from Heatmap.errors import GridError
 
 if TYPE_CHECKING:
@@ -53,8 +54,14 @@ def build_grid(
     Raises
     ------
     GridError
-        The arrays are not one-dimensional and equally long, or one side is wanted without ``is_long``.
+        The arrays are not one-dimensional and equally long, times are not whole numbers, ``sides`` is none, or one side
+        is wanted without ``is_long``.
     """
+    require_sides(sides)
+    kind = np.asarray(ts_ms).dtype
+    # Rounding would move an event to another column, and a date's unit is anybody's guess.
+    if kind.kind not in "iu" and np.size(ts_ms):
+        raise GridError(f"ts_ms: expected whole numbers of ms, was {kind}")
     ts_ms = np.ascontiguousarray(ts_ms, np.int64)
     price = np.ascontiguousarray(price, np.float64)
     weight = np.ascontiguousarray(weight, np.float64)

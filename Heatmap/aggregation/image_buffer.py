@@ -25,6 +25,8 @@ class Canvas:
     ----------
     rgba
         uint8 (rows, cols, 4), C order.
+    pixels
+        The same memory as uint32 (rows, cols).
     spans
         int32 (ceil(cols / 16), 2): in these 16 columns all but the rows ``[span 0, span 1)``, counted from the lowest
         price, is transparent.
@@ -35,6 +37,7 @@ class Canvas:
     """
 
     rgba: NDArray[np.uint8]
+    pixels: NDArray[np.uint32]
     spans: NDArray[np.int32]
     cells: NDArray[np.int64]
     version: int = 0
@@ -43,12 +46,8 @@ class Canvas:
     def empty(cls, rows: int, cols: int) -> Canvas:
         """Return a transparent canvas."""
         spans = np.zeros((-(-cols // SPAN_COLS), 2), np.int32)
-        return cls(np.zeros((rows, cols, 4), np.uint8), spans, np.empty(0, np.int64))
-
-    @property
-    def pixels(self) -> NDArray[np.uint32]:
-        """The image as uint32 (rows, cols). A view, which counts as a holder: not to be kept."""
-        return self.rgba.view(np.uint32)[:, :, 0]
+        rgba = np.zeros((rows, cols, 4), np.uint8)
+        return cls(rgba, rgba.view(np.uint32)[:, :, 0], spans, np.empty(0, np.int64))
 
 
 class ImageBuffers:

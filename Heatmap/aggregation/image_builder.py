@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from Heatmap.aggregation.engine import Cells, Engine, EngineName, new_engine
+from Heatmap.aggregation.engine import Cells, Engine, EngineName, PaintPlan, RawCells, WantedScale, new_engine
 from Heatmap.aggregation.event_batch import EventBatch
-from Heatmap.aggregation.image_buffer import ImageBuffers
+from Heatmap.aggregation.image_buffer import Canvas, ImageBuffers
 from Heatmap.aggregation.live_frame import LiveFrame
-from Heatmap.aggregation.normalization import Scale, level_edges
+from Heatmap.aggregation.normalization import Scale, level_edges, scale_fractions
 from Heatmap.aggregation.options import MAX_PERCENT, Normalization
 from Heatmap.aggregation.paint_plan import paint_plan, reach
 from Heatmap.aggregation.palettes import Palette, find_palette
@@ -104,6 +104,9 @@ class ImageBuilder:
         self._decayed = self._selection
         self._as_of_ms = 0
         self._scales: OrderedDict[tuple[object, ...], Scale] = OrderedDict()
+        # What the engine binned last, if nothing else was binned since, and from what.
+        self._binned: RawCells | None = None
+        self._binned_key: tuple[object, ...] = ()
         self._serial = 0
         self._frame: LiveFrame | None = None
 
@@ -155,24 +158,17 @@ class ImageBuilder:
         """
         started_s = self._clock.monotonic_s()
         engine = self._engine
-        palette = find_palette(options.palette)
         if newer is not None and self._frame is not None:
-            image = self._follow(
-                self._frame,
-                columns,
-                newer,
-                wanted=(engine, spec, options, window_start_ms),
-                started_s=started_s,
-            )
+            image = self._follow(self._frame, columns, newer, engine, spec, options, window_start_ms, started_s)
             if image is not None:
                 return image
+            self._frame = None
+        palette = find_palette(options.palette)
         selection = self._select(columns, options, palette, window_start_ms)
         batch, fade = self._decay(selection, options, now_ms)
-        scale, cells, is_whole = self._bin(engine, selection, batch, spec, options)
-        plan = paint_plan(batch, spec, options, palette=palette, edges=scale.edges, as_of_ms=self._as_of_ms, fade=fade)
-        kept_elsewhere = _kept_elsewhere(engine, batch, spec, options)
         canvas = self._buffers.take(spec.rows, spec.cols)
-        engine.paint(cells, plan, canvas)
+        scale, cells, plan, is_whole = self._draw(engine, selection, batch, spec, options, palette, fade, canvas)
+        kept_elsewhere = 0 if is_whole else _kept_elsewhere(engine, batch, spec, options)
         self._serial += 1
         canvas.version = self._serial
         self._frame = LiveFrame(
@@ -199,35 +195,35 @@ class ImageBuilder:
             serial=self._serial,
         )
 
-    def _follow(
+    def _follow(  # noqa: PLR0917 - what an image is made of
         self,
         frame: LiveFrame,
         columns: EventColumns,
         newer: EventColumns,
-        *,
-        wanted: tuple[Engine, GridSpec, RenderOptions, int],
+        engine: Engine,
+        spec: GridSpec,
+        options: RenderOptions,
+        window_start_ms: int,
         started_s: float,
     ) -> HeatmapImage | None:
         """Return the last image with the newer events added; None if all must be built anew."""
-        if not frame.continues(columns, newer, *wanted):
+        serial = self._serial + 1
+        followed = frame.follow(columns, newer, engine, spec, options, window_start_ms, self._buffers, serial)
+        if followed is None:
             return None
-        dirty = frame.add(columns, newer)
-        if dirty is None:
-            self._frame = None
-            return None
-        self._serial += 1
-        canvas = frame.paint(self._buffers, dirty, self._serial)
+        self._serial = serial
+        canvas, dirty = followed
         kept, inside = frame.counts
         return HeatmapImage(
             rgba=canvas.rgba,
             spec=frame.spec,
             reference=frame.scale.reference,
-            engine=self._engine.name,
+            engine=engine.name,
             build_ms=(self._clock.monotonic_s() - started_s) * 1000.0,
             events=inside,
             outside=frame.kept_elsewhere + kept - inside,
             level_edges=frame.scale.edges,
-            serial=self._serial,
+            serial=serial,
             dirty_cols=dirty,
         )
 
@@ -250,39 +246,89 @@ class ImageBuilder:
             self._scales.clear()
         return self._selection
 
-    def _bin(
-        self, engine: Engine, selection: EventBatch, batch: EventBatch, spec: GridSpec, options: RenderOptions
-    ) -> tuple[Scale, Cells, bool]:
-        """Return the scale of the whole window at these bins, the cells of the grid, and if they are all there are.
+    def _draw(  # noqa: PLR0917 - what an image is made of
+        self,
+        engine: Engine,
+        selection: EventBatch,
+        batch: EventBatch,
+        spec: GridSpec,
+        options: RenderOptions,
+        palette: Palette,
+        fade: float,
+        canvas: Canvas,
+    ) -> tuple[Scale, Cells, PaintPlan, bool]:
+        """Paint; return the scale, the cells, the plan, and if the cells are all there are.
 
-        The scale is made of cells before decay, wherever they lie: where that is the grid itself, one walk serves both.
+        The scale is that of the whole window at these bins, of cells before decay, wherever they lie: where that is the
+        grid itself, one walk serves both.
         """
         key = (spec.time_bin_ms, spec.price_bin, options.clip_percentile, options.normalization)
         scale = self._scales.get(key)
         pad_cols, pad_rows = reach(options.sigma_cols), reach(options.sigma_rows)
         covers_time = batch is selection and _covers_time(selection, spec, pad_cols)
+
+        def planned(edges: NDArray[np.float32] | None) -> PaintPlan:
+            return paint_plan(batch, spec, options, palette=palette, edges=edges, as_of_ms=self._as_of_ms, fade=fade)
+
         cells: Cells | None = None
+        if scale is None:
+            self._binned = None
         if pad_cols == pad_rows == 0 and options.half_life_ms is options.trail_half_life_ms is None:
             cells = engine.bin_touched(batch, spec)
+        fractions = scale_fractions(options.normalization)
+        if cells is None and scale is not None:
+            plan = planned(scale.edges)
+            binned_key = (engine, batch, spec, pad_cols, pad_rows)
+            if _same(binned_key, self._binned_key) and self._binned is not None:
+                # Only the look changed, or time has passed and all weights have shrunk by one factor.
+                cells = self._binned
+                engine.paint(cells, plan, canvas)
+            else:
+                cells = self._binned = engine.draw(batch, spec, plan, canvas, None).cells
+                self._binned_key = binned_key
+            self._scales.move_to_end(key)
+            return scale, cells, plan, covers_time and cells.found == cells.kept
+        if cells is None and covers_time and fractions is not None:
+            plan = planned(None)
+            drawn = engine.draw(
+                batch, spec, plan, canvas, WantedScale(options.clip_percentile, _tail(options), fractions)
+            )
+            self._binned, self._binned_key = drawn.cells, (engine, batch, spec, pad_cols, pad_rows)
+            if drawn.reference is not None:
+                scale = Scale(drawn.reference, plan.edges)
+                self._remember(key, scale)
+                return scale, drawn.cells, plan, True
+            cells = drawn.cells
         if cells is None:
-            tail = 0.0 if scale is not None or not covers_time else _tail(options)
+            tail = _tail(options) if covers_time else 0.0
             cells = engine.bin_events(batch, spec, pad_cols=pad_cols, pad_rows=pad_rows, tail=tail)
         is_whole = covers_time and cells.found == cells.kept
-        if scale is not None:
-            self._scales.move_to_end(key)
-            return scale, cells, is_whole
+        if scale is None:
+            scale = self._scale(engine, selection, cells if is_whole else None, spec, options)
+            self._remember(key, scale)
+        plan = planned(scale.edges)
+        engine.paint(cells, plan, canvas)
+        return scale, cells, plan, is_whole
+
+    @staticmethod
+    def _scale(
+        engine: Engine, selection: EventBatch, cells: Cells | None, spec: GridSpec, options: RenderOptions
+    ) -> Scale:
+        """Return the scale of ``cells``, or of the whole selection if these are not all cells it has."""
         by_rank = options.normalization is Normalization.RANK
-        if is_whole:
+        if cells is not None:
             reference = engine.cell_percentile(cells, options.clip_percentile)
             values = engine.cell_values(cells) if by_rank else _NO_VALUES
         else:
             values = engine.occupied_sums(selection, spec.time_bin_ms, spec.price_bin)
             reference = engine.percentile(values, options.clip_percentile)
-        scale = Scale(reference, level_edges(options.normalization, reference, values))
+        return Scale(reference, level_edges(options.normalization, reference, values))
+
+    def _remember(self, key: tuple[object, ...], scale: Scale) -> None:
         self._scales[key] = scale
+        self._scales.move_to_end(key)
         if len(self._scales) > _KEPT_SCALES:
             self._scales.popitem(last=False)
-        return scale, cells, is_whole
 
     def _decay(self, selection: EventBatch, options: RenderOptions, now_ms: int) -> tuple[EventBatch, float]:
         """Return decayed events and the factor by which they have faded since the moment they are relative to."""

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from Heatmap.aggregation import kernel, kernel_grid, kernel_paint, kernel_select, kernel_sparse
+from Heatmap.aggregation import (
+    kernel_frame,
+    kernel_grid,
+    kernel_live,
+    kernel_paint,
+    kernel_sample,
+    kernel_select,
+    kernel_sparse,
+)
 from Heatmap.aggregation.grid import SNAP, GridSpec
 
 if TYPE_CHECKING:
@@ -18,6 +26,9 @@ EventArguments = tuple[
     "NDArray[np.int64]", "NDArray[np.float64]", "NDArray[np.float64]", "NDArray[np.uint8]", float, int, int
 ]
 BinArguments = tuple[int, int, float, float, float]
+
+NO_EVENTS: Final[EventArguments] = (np.empty(0, np.int64), np.empty(0), np.empty(0), np.empty(0, np.uint8), 0.0, 0, 0)
+NO_BINS: Final[BinArguments] = (0, 1, 1.0, 0.0, 0.0)
 
 
 def event_arguments(batch: EventBatch) -> EventArguments:
@@ -42,9 +53,10 @@ def bin_arguments(spec: GridSpec) -> BinArguments:
 def compiled_here() -> int:
     """Return how many kernels this process had to compile because the on-disk cache did not have them."""
     entries = (
-        kernel.bin_columns,
-        kernel.update_columns,
-        kernel.sample_columns,
+        kernel_frame.render,
+        kernel_live.open_cells,
+        kernel_live.follow,
+        kernel_sample.sample_columns,
         kernel_sparse.bin_touched,
         kernel_sparse.count_kept,
         kernel_select.collect_cells,
@@ -52,7 +64,6 @@ def compiled_here() -> int:
         kernel_select.neighbours_of_rank,
         kernel_grid.collect_positive,
         kernel_grid.paint_grid,
-        kernel_paint.paint_columns,
         kernel_paint.fill_levels,
         kernel_paint.paint_cells,
         kernel_paint.erase_cells,

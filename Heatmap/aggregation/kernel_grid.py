@@ -1,4 +1,4 @@
-"""The kernels for a grid that is a plain matrix, mostly empty: empty stretches are passed over. See `kernel`."""
+"""The kernels for a grid that is a plain matrix, mostly empty: empty stretches are passed over. See `kernel_walk`."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The painting kernels: columns of sums to pixels, or a few touched cells to pixels.
 
-A block of columns is coloured into a small buffer and written line by line, one cache line of the image at a time.
-Only the rows that something reaches are worked on; what an image held elsewhere is known and cleared. See `kernel` for
-the rules of the trade.
+The levels of a block of columns are looked up into a small buffer, column by column, and written to the image as
+colours, line by line. Only the rows that something reaches are worked on; what an image held elsewhere is known and
+cleared. See `kernel_walk` for the rules of the trade.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numba import types
 
-from Heatmap.aggregation.kernel_jit import FLOAT32_IN, PLACES_IN, UINT8_IN, entry, kernel
+from Heatmap.aggregation.kernel_jit import COLOURS_IN, FLOAT32_IN, UINT8_IN, entry, kernel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,7 +23,8 @@ BLOCK_COLS = 16
 # What is known of a column; indices into a row of places, see `RawCells`.
 LOW, HIGH, START = 0, 1, 2
 
-_COLOURS_IN = types.Array(types.uint32, 2, "C", readonly=True)
+# Colours of one share, from level 0 on.
+LEVELS = 256
 
 
 @kernel
@@ -111,90 +112,70 @@ def _spread_rows(spot: NDArray[np.float32], row_weights: NDArray[np.float32], va
 
 
 @kernel
-def _find_buckets(
-    value: NDArray[np.float32], floor: np.float32, bucket_shift: int, first_bucket: int, buckets: NDArray[np.int32]
+def _find_buckets(  # noqa: PLR0917 - as above
+    value: NDArray[np.float32],
+    floor: np.float32,
+    bucket_shift: int,
+    first_bucket: int,
+    last: np.int32,
+    buckets: NDArray[np.int32],
 ) -> None:
-    """Write where to look up each value, which is lifted to the floor unless it is 0; not yet cut off at the end."""
+    """Write where in the levels to look up each value, which is lifted to the floor unless it is 0."""
     shift = np.int32(bucket_shift)
     base = np.int32(first_bucket)
     zero = np.float32(0)
     none = np.int32(0)
     for r in range(value.size):
         lifted = max(value[r], floor) if value[r] > zero else zero
-        buckets[r] = max(np.int32((np.float32(lifted).view(np.int32) >> shift) - base), none)
+        buckets[r] = min(max(np.int32((np.float32(lifted).view(np.int32) >> shift) - base), none), last)
 
 
 @kernel
-def _colour_column(
-    buckets: NDArray[np.int32],
-    levels: NDArray[np.uint8],
-    colours: NDArray[np.uint32],
-    block: NDArray[np.uint32],
-    k: int,
-) -> None:
-    """Look up the colours of one column of ``block`` (rows, BLOCK_COLS)."""
-    last = np.uint32(levels.size - 1)
-    table = colours[0]
+def _level_column(buckets: NDArray[np.int32], levels: NDArray[np.uint8], block: NDArray[np.uint16]) -> None:
+    """Write the levels of one column to every `BLOCK_COLS`-th entry of ``block``."""
     for r in range(buckets.size):
-        block[r, k] = table[levels[min(np.uint32(buckets[r]), last)]]
+        block[np.uint64(r) * np.uint64(BLOCK_COLS)] = np.uint16(levels[np.uint32(buckets[r])])
 
 
 @kernel
-def _colour_sides(  # noqa: PLR0917 - as above
+def _level_sides(  # noqa: PLR0917 - as above
     value: NDArray[np.float32],
     buckets: NDArray[np.int32],
     shares: NDArray[np.int32],
+    steps: int,
     levels: NDArray[np.uint8],
-    colours: NDArray[np.uint32],
-    block: NDArray[np.uint32],
-    k: int,
+    block: NDArray[np.uint16],
 ) -> None:
-    """Look up the colours of one column by level and by the share of ``value`` (layers, rows) that is long."""
-    last = np.uint32(levels.size - 1)
+    """Do the same with the share of ``value`` (layers, rows) that is long in the upper byte."""
     short = value[0]
     long = value[1]
-    steps = np.float32(colours.shape[0] - 1)
+    most = np.float32(steps)
     half = np.float32(0.5)
     # Where both are 0 the level is 0 and any share will do.
     tiny = np.float32(1e-37)
     for r in range(shares.size):
-        shares[r] = np.int32(long[r] / max(short[r] + long[r], tiny) * steps + half)
+        shares[r] = np.int32(long[r] / max(short[r] + long[r], tiny) * most + half)
     for r in range(buckets.size):
-        block[r, k] = colours[np.uint32(shares[r]), levels[min(np.uint32(buckets[r]), last)]]
+        which = np.uint32(shares[r]) * np.uint32(LEVELS) + np.uint32(levels[np.uint32(buckets[r])])
+        block[np.uint64(r) * np.uint64(BLOCK_COLS)] = np.uint16(which)
 
 
 @kernel
-def _warm_up(
-    heat: NDArray[np.float32],
-    cells: NDArray[np.float32],
-    places: NDArray[np.int64],
-    warm: NDArray[np.int64],
-    factor: np.float32,
+def _start_with_trail(
+    heat: NDArray[np.float32], strength: np.float32, ceiling: np.float32, spot: NDArray[np.float32]
 ) -> None:
-    """Let the heat from the left run through these columns; see `_advance_heat`."""
-    last = heat.shape[0] - 1
-    for r in range(heat.shape[1]):
-        if heat[0, r] > np.float32(0) or heat[last, r] > np.float32(0):
-            warm[0] = min(warm[0], r)
-            warm[1] = r + 1
-    for col in range(places.shape[0]):
-        _advance_heat(heat, cells, places[col], warm, factor)
-
-
-@kernel
-def _start_with_trail(heat: NDArray[np.float32], strength: np.float32, spot: NDArray[np.float32]) -> None:
-    """Set ``spot`` (layers, rows) to the share of the heat that is shown."""
+    """Set ``spot`` (layers, rows) to the share of the heat that is shown, up to the ceiling."""
     for ch in range(heat.shape[0]):
         source = heat[ch]
         target = spot[ch]
         for r in range(target.size):
-            target[r] = strength * source[r]
+            target[r] = min(strength * source[r], ceiling)
     if heat.shape[0] > 1:
         short = heat[0]
         long = heat[1]
         both = spot[2]
         for r in range(both.size):
-            both[r] = strength * (short[r] + long[r])
+            both[r] = min(strength * (short[r] + long[r]), ceiling)
 
 
 @kernel
@@ -210,32 +191,9 @@ def _reached_rows(places: NDArray[np.int64], warm: NDArray[np.int64]) -> tuple[i
 
 
 @kernel
-def _paint_sharp(  # noqa: PLR0917 - as above
-    cells: NDArray[np.float32],
-    place: NDArray[np.int64],
-    floor: np.float32,
-    low: int,
-    first_bucket: int,
-    bucket_shift: int,
-    levels: NDArray[np.uint8],
-    colours: NDArray[np.uint32],
-    buckets: NDArray[np.int32],
-    painted: NDArray[np.uint32],
-    k: int,
-) -> None:
-    """Colour one column of sharp cells of one channel; the first row of ``painted`` is row ``low``."""
-    bottom = max(place[LOW] - low, 0)
-    size = place[HIGH] - place[LOW]
-    top = bottom + size
-    painted[:bottom, k] = np.uint32(0)
-    painted[top:, k] = np.uint32(0)
-    _find_buckets(cells[place[START] : place[START] + size], floor, bucket_shift, first_bucket, buckets[:size])
-    _colour_column(buckets[:size], levels, colours, painted[bottom:top], k)
-
-
-@kernel
 def _write_block(  # noqa: PLR0917 - as above
-    block: NDArray[np.uint32],
+    block: NDArray[np.uint16],
+    table: NDArray[np.uint32],
     low: int,
     high: int,
     span: NDArray[np.int32],
@@ -243,49 +201,32 @@ def _write_block(  # noqa: PLR0917 - as above
     count: int,
     out: NDArray[np.uint32],
 ) -> None:
-    """Write rows ``[low, high)`` of ``block`` to the image, turned upside down, and clear what it held elsewhere."""
+    """Write the colours of rows ``[low, high)`` to the image, turned upside down, and clear what it held elsewhere.
+
+    ``block`` begins with row ``low``.
+    """
     rows = out.shape[0]
     for r in range(span[0], span[1]):
         if r < low or r >= high:
             out[rows - 1 - r, first_col : first_col + count] = np.uint32(0)
     if count == BLOCK_COLS:
+        pixels = out.reshape(-1)
         for r in range(low, high):
-            line = out[rows - 1 - r, first_col : first_col + BLOCK_COLS]
-            # A constant length becomes one move of a whole cache line.
+            to = np.uint64((rows - 1 - r) * out.shape[1] + first_col)
+            source = np.uint64((r - low) * BLOCK_COLS)
+            # A constant length: one stretch of code without a loop.
             for k in range(BLOCK_COLS):
-                line[np.uint64(k)] = block[r, np.uint64(k)]
+                pixels[to + np.uint64(k)] = table[block[source + np.uint64(k)]]
     else:
         for r in range(low, high):
             for k in range(count):
-                out[rows - 1 - r, first_col + k] = block[r, k]
+                out[rows - 1 - r, first_col + k] = table[block[(r - low) * BLOCK_COLS + k]]
     span[0] = low
     span[1] = high
 
 
-@entry(
-    FLOAT32_IN,
-    PLACES_IN,
-    FLOAT32_IN,
-    FLOAT32_IN,
-    FLOAT32_IN,
-    types.float32,
-    types.float32,
-    types.float32[:, ::1],
-    types.int64,
-    types.int64,
-    UINT8_IN,
-    _COLOURS_IN,
-    types.int64,
-    types.int64,
-    types.float32[:, ::1],
-    types.float32[:, ::1],
-    types.int32[::1],
-    types.int32[::1],
-    types.uint32[:, ::1],
-    types.int32[:, ::1],
-    types.uint32[:, ::1],
-)
-def paint_columns(  # noqa: PLR0917 - as above
+@kernel
+def paint_range(  # noqa: C901, PLR0912, PLR0915, PLR0917 - one nest of loops, as above
     cells: NDArray[np.float32],
     places: NDArray[np.int64],
     col_weights: NDArray[np.float32],
@@ -293,7 +234,9 @@ def paint_columns(  # noqa: PLR0917 - as above
     floors: NDArray[np.float32],
     trail_factor: np.float32,
     trail_strength: np.float32,
+    trail_ceiling: np.float32,
     heat: NDArray[np.float32],
+    warm: NDArray[np.int64],
     first_bucket: int,
     bucket_shift: int,
     levels: NDArray[np.uint8],
@@ -304,69 +247,92 @@ def paint_columns(  # noqa: PLR0917 - as above
     value: NDArray[np.float32],
     buckets: NDArray[np.int32],
     shares: NDArray[np.int32],
-    block: NDArray[np.uint32],
+    block: NDArray[np.uint16],
     spans: NDArray[np.int32],
     out: NDArray[np.uint32],
 ) -> None:
     """Paint the columns ``[first_col, last_col)`` of the image by the formula of `PaintPlan`.
 
-    ``first_col`` begins a block of `BLOCK_COLS`; ``last_col`` ends one or the image. ``spans`` (blocks, 2) are the
+    ``spans`` (blocks of `BLOCK_COLS`, 2) are the
     rows, from the lowest price, outside which each block of the image is 0, before and after. ``heat`` (channels,
-    padded rows) starts as the heat from the left of the image and is used up. Scratch: ``spot`` (layers, padded rows)
+    padded rows) is that of the column ``warm[2]``, padding included, and lies in the rows ``[warm 0, warm 1)``; both go
+    on to the end of this range, so that one further to the right may follow. Scratch: ``spot`` (layers, padded rows)
     and ``value`` (layers, rows) with one layer per channel and one for their sum, ``buckets`` and ``shares`` (rows),
-    ``block`` (rows, BLOCK_COLS).
+    ``block`` (rows * BLOCK_COLS).
     """
     rows = out.shape[0]
     width = col_weights.size
     margin = row_weights.size - 1
+    middle = width // 2
     has_trail = trail_factor > np.float32(0)
     is_sharp = heat.shape[0] == 1 and width == 1 and margin == 0 and not has_trail
-    warm = np.empty(2, np.int64)
-    warm[0] = heat.shape[1]
-    warm[1] = 0
+    last_level = np.int32(levels.size - 1)
+    table = colours.reshape(-1)
     if has_trail:
-        _warm_up(heat, cells, places[: first_col + width // 2], warm, trail_factor)
-    for block_col in range(first_col, last_col, BLOCK_COLS):
-        count = min(BLOCK_COLS, last_col - block_col)
+        for col in range(warm[2], first_col + middle):
+            _advance_heat(heat, cells, places[col], warm, trail_factor)
+        warm[2] = last_col + middle
+    block_col = first_col
+    while block_col < last_col:
+        number = block_col // BLOCK_COLS
+        count = min((number + 1) * BLOCK_COLS, last_col) - block_col
+        span = spans[number]
         low, high = _reached_rows(places[block_col : block_col + count + width - 1], warm)
         # A padded row is seen in the rows from itself down to itself less the margin.
         visible_low = max(0, low - margin)
         visible_high = max(visible_low, min(rows, high))
+        is_part = count < min(BLOCK_COLS, out.shape[1] - number * BLOCK_COLS)
+        if is_part and span[0] < span[1]:
+            # The rest of the block stays as it is, and so do the rows it has something in.
+            visible_low = min(visible_low, span[0]) if visible_low < visible_high else span[0]
+            visible_high = max(visible_high, span[1])
         size = visible_high - visible_low
-        painted = block[visible_low:visible_high]
+        if is_sharp:
+            block[: size * BLOCK_COLS] = np.uint16(0)
         for k in range(count if size > 0 else 0):
             col = block_col + k
             if is_sharp:
-                _paint_sharp(
-                    cells,
-                    places[col],
-                    floors[col],
-                    visible_low,
-                    first_bucket,
-                    bucket_shift,
-                    levels,
-                    colours,
-                    buckets,
-                    painted,
-                    k,
-                )
+                bottom = places[col, LOW]
+                full = places[col, HIGH] - bottom
+                if full > 0:
+                    start = places[col, START]
+                    found = buckets[:full]
+                    _find_buckets(
+                        cells[start : start + full], floors[col], bucket_shift, first_bucket, last_level, found
+                    )
+                    _level_column(found, levels, block[(bottom - visible_low) * BLOCK_COLS + k :])
                 continue
             # The padded rows that are seen in these.
             around = spot[:, visible_low : visible_high + margin]
             if has_trail:
-                _start_with_trail(heat[:, visible_low : visible_high + margin], trail_strength, around)
-                _advance_heat(heat, cells, places[col + width // 2], warm, trail_factor)
+                _start_with_trail(heat[:, visible_low : visible_high + margin], trail_strength, trail_ceiling, around)
+                _advance_heat(heat, cells, places[col + middle], warm, trail_factor)
             else:
                 around[:] = np.float32(0)
             _spread_columns(cells, places, col, col_weights, floors, spot)
             for layer in range(spot.shape[0]):
                 _spread_rows(around[layer], row_weights, value[layer, :size])
-            _find_buckets(value[spot.shape[0] - 1, :size], np.float32(0), bucket_shift, first_bucket, buckets[:size])
+            found = buckets[:size]
+            _find_buckets(value[spot.shape[0] - 1, :size], np.float32(0), bucket_shift, first_bucket, last_level, found)
             if heat.shape[0] == 1:
-                _colour_column(buckets[:size], levels, colours, painted, k)
+                _level_column(found, levels, block[k:])
             else:
-                _colour_sides(value[:, :size], buckets[:size], shares[:size], levels, colours, painted, k)
-        _write_block(block, visible_low, visible_high, spans[block_col // BLOCK_COLS], block_col, count, out)
+                _level_sides(value[:, :size], found, shares[:size], colours.shape[0] - 1, levels, block[k:])
+        _write_block(block, table, visible_low, visible_high, span, block_col, count, out)
+        block_col += count
+
+
+@kernel
+def start_heat(heat: NDArray[np.float32], warm: NDArray[np.int64]) -> None:
+    """Set ``warm`` for heat that comes in from the left of the padded image."""
+    warm[0] = heat.shape[1]
+    warm[1] = 0
+    warm[2] = 0
+    last = heat.shape[0] - 1
+    for r in range(heat.shape[1]):
+        if heat[0, r] > np.float32(0) or heat[last, r] > np.float32(0):
+            warm[0] = min(warm[0], r)
+            warm[1] = r + 1
 
 
 @entry(FLOAT32_IN, types.int64, types.int64, types.uint8[::1])
@@ -389,7 +355,7 @@ def fill_levels(edges: NDArray[np.float32], first_bucket: int, bucket_shift: int
     types.int64,
     types.int64,
     UINT8_IN,
-    _COLOURS_IN,
+    COLOURS_IN,
     types.uint32[::1],
 )
 def paint_cells(  # noqa: PLR0917 - as above

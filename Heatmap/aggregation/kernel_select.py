@@ -1,4 +1,4 @@
-"""The kernels that read a finished grid: all its cells, one channel as a matrix, values by rank. See `kernel`."""
+"""The kernels that read a finished grid: all its cells, one channel as a matrix, values by rank. See `kernel_walk`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The kernels for few events: the work grows with the events alone, cells are kept one by one. See `kernel`."""
+"""The kernels for few events: the work grows with the events alone, cells are kept one by one. See `kernel_walk`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from Heatmap.aggregation.kernel_jit import BINS, EVENTS, FILTER, FLOAT64_IN, UIN
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# What is counted; indices into a tally, as in `kernel`.
+# What is counted; indices into a tally, as in `kernel_walk`.
 KEPT, FOUND, INSIDE, OCCUPIED = 0, 1, 2, 3
 
 

@@ -63,17 +63,19 @@ class LiveFrame:
         self._engine = engine
         self._selection = selection
         self._count = len(columns)
-        # Index of the window's first event, which stays the same while this frame lives.
+        # Index of the window's first event.
         self._first = len(columns) - len(selection)
         self._options = options
         self._plan = plan
         self._is_whole = is_whole
+        # With decay or by rank every pixel may change with every event.
+        self._can_follow = options.half_life_ms is None and options.normalization is not Normalization.RANK
         self._live: LiveCells | None = None
         # The image that each canvas can be brought up to date from, and what changed later, in order.
         self._known_from = serial
         self._changes: list[tuple[int, int, int]] = []
 
-    def continues(  # noqa: PLR0917 - what an image is made of
+    def follow(  # noqa: PLR0917 - what an image is made of
         self,
         columns: EventColumns,
         newer: EventColumns,
@@ -81,71 +83,68 @@ class LiveFrame:
         spec: GridSpec,
         options: RenderOptions,
         window_start_ms: int,
-    ) -> bool:
-        """Return True if the image wanted now is this one with the newer events added, and they can be added.
+        buffers: ImageBuffers,
+        serial: int,
+    ) -> tuple[Canvas, tuple[int, int]] | None:
+        """Return a canvas with the newer events, which are part of ``columns``, and its dirty columns.
 
-        With decay or by rank every pixel may change with every event.
+        None: the image must be built from all events, for it is not this one with newer events at the right and perhaps
+        some less at the left, or one lies outside, or the scale moved.
         """
-        first = self._first
-        return (
-            engine is self._engine
-            and len(columns) == self._count + len(newer)
-            and first < self._count
-            # Nothing has left the window on the left, and nothing was added beyond.
-            and bool(columns.ts_ms[first] >= window_start_ms)
-            and (first == 0 or bool(columns.ts_ms[first - 1] < window_start_ms))
-            and (spec is self.spec or spec == self.spec)
-            and (options is self._options or options == self._options)
-            and options.half_life_ms is None
-            and options.normalization is not Normalization.RANK
-        )
-
-    def add(self, columns: EventColumns, newer: EventColumns) -> tuple[int, int] | None:
-        """Take up ``newer``, which are part of ``columns``; return the dirty columns of the image.
-
-        None: the image must be built from all events, for one lies outside or the scale moved. Then this frame ends.
-        """
+        count = len(columns)
+        if (
+            not self._can_follow
+            or engine is not self._engine
+            or count != self._count + len(newer)
+            or self._first >= self._count
+            or not (spec is self.spec or spec == self.spec)
+            or not (options is self._options or options == self._options)
+        ):
+            return None
         live = self._live if self._live is not None else self._open()
         if live is None:
             return None
-        changed = live.update(columns, self._first, newer)
-        if changed is None or not live.percentile_stays(self._options.clip_percentile):
+        canvas = buffers.take(spec.rows, spec.cols)
+        # Single pixels are erased before anything else is painted: nothing of such an image remains.
+        is_known = canvas.version >= self._known_from and not canvas.cells.size
+        missed = self._missed(canvas.version) if is_known else (0, spec.cols)
+        change = live.follow(columns, newer, (self._first, window_start_ms), canvas, missed if is_known else (0, 0))
+        if change is None:
             return None
-        self._count = len(columns)
-        first = max(changed[0] - 2 * self._plan.pad_cols, 0)
-        # A trail goes on to the right.
-        last = self.spec.cols if self._plan.trail_factor > 0 else min(changed[1], self.spec.cols)
-        return (first, last) if first < last else (0, 0)
-
-    def paint(self, buffers: ImageBuffers, dirty: tuple[int, int], serial: int) -> Canvas:
-        """Return a canvas with the image of this serial, which differs from the one before in the dirty columns."""
-        live = self._live
-        if live is None:
-            raise RuntimeError("expected `add` before `paint`")
+        dirty, first, is_painted = change
+        self._count, self._first = count, first
         self._changes.append((serial, *dirty))
         if len(self._changes) > _REMEMBERED_CHANGES:
             self._known_from = self._changes.pop(0)[0]
-        spec = self.spec
-        canvas = buffers.take(spec.rows, spec.cols)
-        first, last = 0, spec.cols
-        # Single pixels are erased before anything else is painted: nothing of such an image remains.
-        if canvas.version >= self._known_from and not canvas.cells.size:
-            missed = [change for change in self._changes if change[0] > canvas.version and change[1] < change[2]]
-            first = min((change[1] for change in missed), default=0) // SPAN_COLS * SPAN_COLS
-            last = min(-(-max((change[2] for change in missed), default=0) // SPAN_COLS) * SPAN_COLS, spec.cols)
-        if first < last:
-            self._engine.paint(live.cells, self._plan, canvas, (first, last))
+        if not (is_known and is_painted):
+            self._paint(live, canvas, _joined(missed, dirty))
         canvas.version = serial
-        return canvas
+        return canvas, dirty
 
     @property
     def counts(self) -> tuple[int, int]:
         """Events that count in the time range of the padded grid, and events in the grid itself."""
         return (0, 0) if self._live is None else self._live.counts
 
+    def _missed(self, version: int) -> tuple[int, int]:
+        """Return the columns that changed since an image."""
+        missed = (0, 0)
+        for serial, first, last in reversed(self._changes):
+            if serial <= version:
+                break
+            missed = _joined(missed, (first, last))
+        return missed
+
+    def _paint(self, live: LiveCells, canvas: Canvas, cols: tuple[int, int]) -> None:
+        """Paint columns, in whole spans of the canvas."""
+        first = cols[0] // SPAN_COLS * SPAN_COLS
+        last = min(-(-cols[1] // SPAN_COLS) * SPAN_COLS, self.spec.cols)
+        if first < last:
+            self._engine.paint(live.cells, self._plan, canvas, (first, last))
+
     def _open(self) -> LiveCells | None:
-        pad_cols, pad_rows = self._plan.pad_cols, self._plan.pad_rows
-        self._live = self._engine.live_cells(self._selection, self.spec, pad_cols=pad_cols, pad_rows=pad_rows)
+        percentile = self._options.clip_percentile
+        self._live = self._engine.live_cells(self._selection, self.spec, self._plan, percentile=percentile)
         if self._live is not None:
             elsewhere = None
             if not self._is_whole:
@@ -153,3 +152,12 @@ class LiveFrame:
             margin = self.scale.reference * REFERENCE_TOLERANCE
             self._live.watch(self.scale.reference - margin, self.scale.reference + margin, elsewhere)
         return self._live
+
+
+def _joined(one: tuple[int, int], other: tuple[int, int]) -> tuple[int, int]:
+    """Return the smallest range that contains both; a range may be empty."""
+    if one[0] >= one[1]:
+        return other
+    if other[0] >= other[1]:
+        return one
+    return min(one[0], other[0]), max(one[1], other[1])

@@ -24,12 +24,12 @@ TOP_LEVEL: Final = 255
 # Log shows three decades: a thousandth of the reference still has a colour, whatever the symbol's turnover.
 LOG_SPAN: Final = 1000.0
 
-# Rank spends its levels from here on on the cells that exist; below lie the flanks of spots and fading trails.
+# Rank spends its levels on the cells that exist from here on at the latest; below lie flanks of spots and trails.
 _RANK_FLANK_LEVELS: Final = 32
 
 # A float32 has 23 bits of fraction; dropping 13 leaves 1024 buckets an octave, finer than any level.
 BUCKET_SHIFT: Final = 13
-_MAX_BUCKETS: Final = 40 << (23 - BUCKET_SHIFT)
+MAX_BUCKETS: Final = 40 << (23 - BUCKET_SHIFT)
 
 _SHARE_TO_FRACTION: Final[dict[Normalization, Callable[[NDArray[np.float64]], NDArray[np.float64]]]] = {
     Normalization.LINEAR: lambda share: share,
@@ -43,6 +43,11 @@ _FRACTIONS: Final = {
     normalization: fraction((np.arange(1, TOP_LEVEL + 1) - 0.5) / TOP_LEVEL)
     for normalization, fraction in _SHARE_TO_FRACTION.items()
 }
+
+
+def scale_fractions(normalization: Normalization) -> NDArray[np.float64] | None:
+    """Return the share of the reference at which each level from 1 to 255 begins, float64 (255,); None by rank."""
+    return _FRACTIONS.get(normalization)
 
 
 def rank_of(count: int, percentile: float) -> tuple[int, float]:
@@ -98,9 +103,12 @@ def level_edges(normalization: Normalization, reference: float, values: NDArray[
     if normalization is not Normalization.RANK:
         return (reference * _FRACTIONS[normalization]).astype(np.float32)
     lowest = min(float(values.min()), reference)
-    flank = lowest * np.arange(1, _RANK_FLANK_LEVELS) / _RANK_FLANK_LEVELS
-    ranked = np.minimum(_quantiles(values, TOP_LEVEL - flank.size), reference)
-    return np.concatenate([flank, np.maximum(ranked, lowest)]).astype(np.float32)
+    ranked = np.minimum(_quantiles(values, TOP_LEVEL + 1 - _RANK_FLANK_LEVELS), reference)
+    # Where many cells share the lowest value it has a high level. All levels below that are the flanks', else a spot
+    # would be a dot on faint ground: in a window of one event, or of equal ones, the flanks have all but the last.
+    ranked = ranked[np.count_nonzero(ranked <= lowest) :]
+    flank_levels = TOP_LEVEL - ranked.size
+    return np.concatenate([lowest * np.arange(1, flank_levels + 1) / flank_levels, ranked]).astype(np.float32)
 
 
 def _quantiles(values: NDArray[np.float32], count: int) -> NDArray[np.float64]:
@@ -150,7 +158,7 @@ class LevelTable:
         if not math.isfinite(edges[0]):
             return 0, 1
         high = int(edges[-1:].view(np.int32)[0]) >> BUCKET_SHIFT
-        low = max((int(edges[:1].view(np.int32)[0]) >> BUCKET_SHIFT) - 1, high - _MAX_BUCKETS, 0)
+        low = max((int(edges[:1].view(np.int32)[0]) >> BUCKET_SHIFT) - 1, high - MAX_BUCKETS, 0)
         return low, high + 1 - low
 
     @classmethod

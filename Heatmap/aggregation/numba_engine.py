@@ -6,24 +6,40 @@ not there. A program with a window lets `KernelWarmup` do it.
 
 from __future__ import annotations
 
-from functools import partial
-from itertools import pairwise
+import time
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from Heatmap.aggregation import kernel, kernel_grid, kernel_paint, kernel_select, kernel_sparse
+from Heatmap.aggregation import (
+    kernel_frame,
+    kernel_grid,
+    kernel_paint,
+    kernel_sample,
+    kernel_select,
+    kernel_sparse,
+    kernel_walk,
+)
 from Heatmap.aggregation.crew import CREW, usable_threads
-from Heatmap.aggregation.engine import Cells, EngineName, PaintPlan, RawCells, TouchedCells
+from Heatmap.aggregation.engine import Cells, Drawn, EngineName, PaintPlan, RawCells, TouchedCells, WantedScale
 from Heatmap.aggregation.grid import SNAP, GridSpec, price_bins
-from Heatmap.aggregation.kernel_call import BinArguments, EventArguments, bin_arguments, event_arguments
-from Heatmap.aggregation.normalization import BUCKET_SHIFT, LevelTable, between, rank_of
+from Heatmap.aggregation.kernel_call import (
+    NO_BINS,
+    NO_EVENTS,
+    BinArguments,
+    EventArguments,
+    bin_arguments,
+    event_arguments,
+)
+from Heatmap.aggregation.kernel_jit import IS_COMPILED
+from Heatmap.aggregation.normalization import BUCKET_SHIFT, MAX_BUCKETS, LevelTable, between, rank_of
+from Heatmap.aggregation.numba_lane import Lane
 from Heatmap.aggregation.numba_live import NumbaLiveCells
 from Heatmap.aggregation.numpy_engine import NumpyEngine
+from Heatmap.aggregation.paint_plan import FAINTEST_EVENT_LEVEL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from numpy.typing import NDArray
 
     from Heatmap.aggregation.event_batch import EventBatch
@@ -33,14 +49,14 @@ if TYPE_CHECKING:
 _MAX_SCRATCH_ROWS: Final = 2_000_000
 
 # Up to so many events their cells are kept one by one and the rest of the image is not looked at (measured).
-TOUCHED_LIMIT: Final = 20_000
+TOUCHED_LIMIT: Final = 16_000
 
-# Handing a task to another thread and waiting for it costs about 30 us; below, one thread is done sooner.
-_MIN_EVENTS_PER_THREAD: Final = 20_000
+# A thread that helps costs the caller about 10 us; below, one thread is done sooner.
+_MIN_EVENTS_PER_THREAD: Final = 5_000
 _MIN_COLS_PER_THREAD: Final = 256
 
-# More tasks than threads, so that a thread that comes late does less.
-_PIECES_PER_LANE: Final = 3
+# More ranges of columns than threads, so that a thread that comes late does less.
+_RANGES_PER_LANE: Final = 4
 
 # Columns that are binned first to learn which cells are among the largest.
 _SAMPLED_COLS: Final = 32
@@ -48,45 +64,28 @@ _MIN_SAMPLED_CELLS: Final = 256
 # The largest cells are collected while they are in the first-level cache, with this margin against a bad sample.
 _TAIL_MARGIN: Final = 2.5
 _MAX_TAIL: Final = 0.1
+# And with this one where the reference of an earlier picture is known: it moves little from one to the next.
+_REFERENCE_MARGIN: Final = 0.8
+_KEPT_REFERENCES: Final = 64
 _SMALLEST: Final[np.float32] = np.nextafter(np.float32(0), np.float32(1))
+_NOTHING: Final[np.float32] = np.float32(np.inf)
+
+# Pause before another look at a thread that has lost its core.
+_PAUSE_S: Final = 50e-6
+
+_NO_RANGE: Final = np.zeros(1, np.int64)
+_NO_SCALE: Final = -1.0
 
 
-class _Lane:
-    """Scratch of one thread."""
-
-    def __init__(self) -> None:
-        self.index = np.zeros(kernel.BLOCK_EVENTS, np.uint32)
-        self.tally = np.zeros(kernel.TALLY_SIZE, np.int64)
-        self.scratch = np.zeros(0)
-        self.collected = np.empty(0, np.float32)
-        self.spot = np.empty((0, 0), np.float32)
-        self.value = np.empty((0, 0), np.float32)
-        self.buckets = np.empty(0, np.int32)
-        self.shares = np.empty(0, np.int32)
-        self.block = np.empty((0, kernel_paint.BLOCK_COLS), np.uint32)
-
-    def for_binning(self, cells: int, capacity: int) -> None:
-        """Have room for sums of one column and for a list of ``capacity`` cells; start to count anew."""
-        if self.scratch.size != cells + 1:
-            self.scratch = np.zeros(cells + 1)
-        if self.collected.size < capacity:
-            self.collected = np.empty(capacity, np.float32)
-        self.tally.fill(0)
-
-    def for_painting(self, layers: int, padded_rows: int, rows: int) -> None:
-        """Have room for one column of each layer."""
-        if self.spot.shape != (layers, padded_rows) or self.value.shape != (layers, rows):
-            self.spot = np.zeros((layers, padded_rows), np.float32)
-            self.value = np.zeros((layers, rows), np.float32)
-        if self.block.shape[0] != rows:
-            self.buckets = np.zeros(rows, np.int32)
-            self.shares = np.zeros(rows, np.int32)
-            self.block = np.zeros((rows, kernel_paint.BLOCK_COLS), np.uint32)
-
-    @property
-    def largest(self) -> NDArray[np.float32]:
-        """What was collected."""
-        return self.collected[: self.tally[kernel.COLLECTED]]
+# A plan, rows of the image by block and its pixels, and the ranges of columns to paint.
+Picture = tuple[PaintPlan, "NDArray[np.int32]", "NDArray[np.uint32]", "NDArray[np.int64]"]
+_NO_CELLS: Final = np.empty(0, np.float32)
+_NO_PICTURE: Final[Picture] = (
+    PaintPlan.nothing(),
+    np.zeros((1, 2), np.int32),
+    np.zeros((1, 1), np.uint32),
+    _NO_RANGE,
+)
 
 
 class _Touch:
@@ -98,7 +97,7 @@ class _Touch:
         self.touched = np.empty(0, np.int64)
         self.positions = np.empty(0, np.int64)
         self.values = np.empty(0, np.float32)
-        self.tally = np.zeros(kernel.TALLY_SIZE, np.int64)
+        self.tally = np.zeros(kernel_walk.TALLY_SIZE, np.int64)
 
     def prepare(self, rows: int, events: int) -> None:
         """Have room for a column of ``rows`` and a cell an event; start to count anew."""
@@ -122,18 +121,23 @@ class NumbaEngine:
     """
 
     def __init__(self, threads: int | None = None) -> None:
-        self._lanes = [_Lane() for _ in range(threads if threads is not None else usable_threads())]
+        self._lanes = [Lane() for _ in range(threads or usable_threads())] if IS_COMPILED else [Lane()]
         self._touch = _Touch()
         self._world = _Touch()
         self._cells = np.empty(0, np.float32)
         self._places = np.empty((0, 3), np.int64)
+        self._collected = np.empty((len(self._lanes), 0), np.float32)
+        self._tallies = np.zeros((len(self._lanes), kernel_walk.TALLY_STRIDE), np.int64)
+        self._reference = np.zeros(1)
+        # Of the pictures before, by what they depend on.
+        self._references: OrderedDict[tuple[object, ...], float] = OrderedDict()
         self._candidates = np.empty(0, np.float32)
         self._digits = np.empty(2048, np.int64)
         self._neighbours = np.empty(2, np.float32)
         # The edges that the level table was made of: an array is never changed once it is one's edges.
         self._edges: NDArray[np.float32] | None = None
-        self._levels = np.empty(0, np.uint8)
-        self._first_bucket = 0
+        self._levels = np.zeros(MAX_BUCKETS + 1, np.uint8)
+        self._level_range = np.zeros(2, np.int64)
         self._fallback = NumpyEngine()
 
     @property
@@ -143,60 +147,54 @@ class NumbaEngine:
 
     def bin_events(self, batch: EventBatch, spec: GridSpec, *, pad_cols: int, pad_rows: int, tail: float) -> RawCells:
         """Sum the weights per cell; see `Engine.bin_events`."""
-        spec = spec.padded(pad_cols, pad_rows)
-        column = batch.channels * spec.rows
-        # As if every column were full: pages that are never written cost nothing.
-        capacity = spec.cols * column
-        if self._cells.size < capacity:
-            self._cells = np.empty(capacity, np.float32)
-        if len(self._places) != spec.cols:
-            self._places = np.zeros((spec.cols, 3), np.int64)
-        part = batch.between(spec.t0_ms, spec.end_ms)
-        events, bins = event_arguments(part), bin_arguments(spec)
-        listed = spec.cols * spec.rows if tail > 0 else 0
-        threshold = np.float32(np.inf) if tail <= 0 else _SMALLEST
-        if 0 < tail < _MAX_TAIL:
-            self._lanes[0].for_binning(column, listed)
-            threshold = self._threshold(events, bins, spec.rows, tail)
-        lanes = self._lanes[: max(1, min(len(self._lanes), len(part) // _MIN_EVENTS_PER_THREAD))]
-        for lane in lanes:
-            lane.for_binning(column, listed)
-        borders = _event_borders(part, spec, len(lanes))
-
-        def bin_range(number: int, *, first_col: int, last_col: int) -> None:
-            lane = lanes[number]
-            kernel.bin_columns(
-                *events,
-                *bins,
-                pad_cols,
-                pad_rows,
-                first_col,
-                last_col,
-                threshold,
-                True,
-                spec.rows,
-                self._cells,
-                self._places,
-                lane.scratch,
-                lane.index,
-                lane.collected,
-                lane.tally,
-            )
-
-        _share_out(bin_range, borders, len(lanes))
-        tally = sum((lane.tally for lane in lanes[1:]), lanes[0].tally)
-        largest = lanes[0].largest if len(lanes) == 1 else np.concatenate([lane.largest for lane in lanes])
-        return RawCells(
-            cells=self._cells,
-            places=self._places,
-            channels=batch.channels,
-            rows=spec.rows,
-            occupied=int(tally[kernel.OCCUPIED]),
-            inside=int(tally[kernel.INSIDE]),
-            found=int(tally[kernel.FOUND]),
-            kept=int(tally[kernel.KEPT]),
-            largest=largest,
+        padded = spec.padded(pad_cols, pad_rows)
+        part = batch.between(padded.t0_ms, padded.end_ms)
+        threshold = self._threshold(part, padded, None, tail)
+        lanes = self._bin_lanes(part, padded, is_collecting=tail > 0)
+        self._render(
+            event_arguments(part),
+            bin_arguments(padded),
+            (pad_cols, pad_rows, padded.rows),
+            _event_borders(part, padded, lanes),
+            threshold,
+            lanes=lanes,
         )
+        return self._raw_cells(batch.channels, padded.rows, lanes)
+
+    def draw(
+        self, batch: EventBatch, spec: GridSpec, plan: PaintPlan, canvas: Canvas, wanted: WantedScale | None
+    ) -> Drawn:
+        """Bin and paint at once; see `Engine.draw`."""
+        padded = spec.padded(plan.pad_cols, plan.pad_rows)
+        part = batch.between(padded.t0_ms, padded.end_ms)
+        key = (padded.time_bin_ms, padded.price_bin, batch.channels, wanted.percentile) if wanted is not None else ()
+        threshold = self._threshold(part, padded, self._references.get(key), wanted.tail if wanted is not None else 0.0)
+        lanes = self._bin_lanes(part, padded, is_collecting=wanted is not None)
+        if wanted is None:
+            self._take_scale(plan)
+        _erase_single_cells(canvas)
+        status = self._render(
+            event_arguments(part),
+            bin_arguments(padded),
+            (plan.pad_cols, plan.pad_rows, padded.rows),
+            _event_borders(part, padded, lanes),
+            threshold,
+            lanes=lanes,
+            picture=(plan, canvas.spans, canvas.pixels, _block_borders(0, spec.cols, lanes)),
+            wanted=wanted,
+        )
+        cells = self._raw_cells(batch.channels, padded.rows, lanes)
+        if status == kernel_frame.UNSCALED:
+            self._references.pop(key, None)
+            return Drawn(cells, None)
+        if wanted is None:
+            return Drawn(cells, 0.0)
+        self._edges = plan.edges
+        reference = float(self._reference[0])
+        self._references[key] = reference
+        if len(self._references) > _KEPT_REFERENCES:
+            self._references.popitem(last=False)
+        return Drawn(cells, reference)
 
     def bin_touched(self, batch: EventBatch, spec: GridSpec) -> TouchedCells | None:
         """Sum the weights of a few events per cell; see `Engine.bin_touched`."""
@@ -289,7 +287,7 @@ class NumbaEngine:
             world.values,
             world.tally,
         )
-        return world.values[: world.tally[kernel.OCCUPIED]]
+        return world.values[: world.tally[kernel_walk.OCCUPIED]]
 
     def count_kept(self, batch: EventBatch) -> int:
         """Return how many events count; see `Engine.count_kept`."""
@@ -305,93 +303,221 @@ class NumbaEngine:
         self, grid: NDArray[np.float32], edges: NDArray[np.float32], colours: NDArray[np.uint32]
     ) -> NDArray[np.uint32]:
         """Return the image of a grid; see `Engine.colour_grid`."""
-        first_bucket, levels = _level_table(edges, np.empty(0, np.uint8))
+        first_bucket, levels = _level_table(edges)
         out = np.zeros(grid.shape, np.uint32)
         kernel_grid.paint_grid(np.ascontiguousarray(grid), first_bucket, BUCKET_SHIFT, levels, colours, out)
         return out
 
-    def live_cells(self, batch: EventBatch, spec: GridSpec, *, pad_cols: int, pad_rows: int) -> NumbaLiveCells:
+    def live_cells(self, batch: EventBatch, spec: GridSpec, plan: PaintPlan, *, percentile: float) -> NumbaLiveCells:
         """Return cells that can take up new events; see `Engine.live_cells`."""
-        return NumbaLiveCells(batch, spec, pad_cols=pad_cols, pad_rows=pad_rows)
+        return NumbaLiveCells(batch, spec, plan, percentile=percentile, level_table=_level_table(plan.edges))
 
     def paint(self, cells: Cells, plan: PaintPlan, canvas: Canvas, cols: tuple[int, int] | None = None) -> None:
         """Fill the image; see `Engine.paint`."""
+        _erase_single_cells(canvas)
+        self._take_scale(plan)
         out = canvas.pixels
-        rows, width = out.shape
-        if canvas.cells.size:
-            kernel_paint.erase_cells(canvas.cells, out.reshape(-1))
-            canvas.cells = np.empty(0, np.int64)
-        if self._edges is not plan.edges:
-            self._first_bucket, self._levels = _level_table(plan.edges, self._levels)
-            self._edges = plan.edges
-        first_bucket, levels = self._first_bucket, self._levels
         if isinstance(cells, TouchedCells):
             if canvas.spans.any():
                 out.fill(0)
                 canvas.spans.fill(0)
+            first_bucket, buckets = self._level_range.tolist()
             kernel_paint.paint_cells(
                 cells.positions,
                 cells.values,
                 plan.floors[0],
                 first_bucket,
                 BUCKET_SHIFT,
-                levels,
+                self._levels[:buckets],
                 plan.colours,
                 out.reshape(-1),
             )
             canvas.cells = cells.positions.copy()
             return
-        first_col, last_col = cols or (0, width)
-        lanes = self._lanes[: max(1, min(len(self._lanes), (last_col - first_col) // _MIN_COLS_PER_THREAD))]
-        for lane in lanes:
-            lane.for_painting(1 if cells.channels == 1 else 3, cells.rows, rows)
+        first_col, last_col = cols or (0, out.shape[1])
+        lanes = max(1, min(len(self._lanes), (last_col - first_col) // _MIN_COLS_PER_THREAD))
+        self._render(
+            NO_EVENTS,
+            NO_BINS,
+            (plan.pad_cols, plan.pad_rows, cells.rows),
+            _NO_RANGE,
+            _NOTHING,
+            lanes=lanes,
+            picture=(plan, canvas.spans, out, _block_borders(first_col, last_col, lanes)),
+            binned=cells,
+        )
 
-        def paint_range(number: int, *, first_col: int, last_col: int) -> None:
-            lane = lanes[number]
-            kernel_paint.paint_columns(
-                cells.cells,
-                cells.places,
-                plan.col_weights,
-                plan.row_weights,
-                plan.floors,
-                plan.trail_factor,
-                plan.trail_strength,
-                plan.trail_start.copy(),
-                first_bucket,
-                BUCKET_SHIFT,
-                levels,
+    def _render(
+        self,
+        events: EventArguments,
+        bins: BinArguments,
+        padding: tuple[int, int, int],
+        bin_borders: NDArray[np.int64],
+        threshold: np.float32,
+        *,
+        lanes: int,
+        picture: Picture | None = None,
+        wanted: WantedScale | None = None,
+        binned: RawCells | None = None,
+    ) -> int:
+        """Call `kernel_frame.render` on several threads; return what it returns.
+
+        Parameters
+        ----------
+        events, bins
+            What to bin.
+        padding
+            Columns and rows of padding, and how many rows there are with it.
+        bin_borders
+            See `kernel_frame.render`.
+        threshold
+            From which value on cells are collected.
+        lanes
+            How many threads may take part; their scratch is ready for binning.
+        picture
+            What to paint; None: nothing.
+        wanted
+            Which scale to find; None: it is known.
+        binned
+            Cells that are binned already.
+        """
+        plan, spans, pixels, paint_borders = picture if picture is not None else _NO_PICTURE
+        board = np.zeros(kernel_frame.BOARD_SIZE, np.int64)
+        if binned is not None:
+            board[kernel_frame.PHASE] = kernel_frame.PAINTING
+        if picture is not None:
+            for lane in self._lanes[:lanes]:
+                lane.for_painting(plan, padding[2], pixels.shape[0])
+        head = (
+            *events,
+            *bins,
+            *padding,
+            True,
+            bin_borders,
+            paint_borders,
+            threshold,
+            wanted.percentile if wanted is not None else _NO_SCALE,
+            wanted.fractions if wanted is not None else plan.fading,
+            FAINTEST_EVENT_LEVEL,
+            plan.fading,
+            BUCKET_SHIFT,
+            MAX_BUCKETS,
+            binned.cells if binned is not None else self._cells,
+            binned.places if binned is not None else self._places,
+            self._collected[:lanes],
+            self._tallies[:lanes],
+            self._candidates,
+            self._digits,
+            self._reference,
+            plan.edges,
+            plan.floors,
+            self._levels,
+            self._level_range,
+            plan.col_weights,
+            plan.row_weights,
+            plan.trail_factor,
+            plan.trail_strength,
+        )
+
+        def work(number: int) -> int:
+            lane = self._lanes[number]
+            return kernel_frame.render(
+                *head,
+                lane.heat,
                 plan.colours,
-                first_col,
-                last_col,
+                number,
+                lane.scratch,
+                lane.index,
+                lane.borders,
                 lane.spot,
                 lane.value,
                 lane.buckets,
                 lane.shares,
                 lane.block,
-                canvas.spans,
-                out,
+                spans,
+                pixels,
+                board,
             )
 
-        _share_out(paint_range, _block_borders(first_col, last_col, len(lanes)), len(lanes))
+        if lanes == 1:
+            return work(0)
+        with CREW.helping(work, lanes):
+            while (status := work(0)) == kernel_frame.WAITING:
+                time.sleep(_PAUSE_S)
+        return status
 
-    def _threshold(self, events: EventArguments, bins: BinArguments, rows: int, tail: float) -> np.float32:
-        """Return a value that somewhat more than the wanted share of cells should reach, judged by a sample."""
-        lane = self._lanes[0]
-        samples = min(_SAMPLED_COLS, len(self._places))
-        kernel.sample_columns(
-            *events,
-            *bins,
-            samples,
+    def _bin_lanes(self, part: EventBatch, padded: GridSpec, *, is_collecting: bool) -> int:
+        """Have room for the cells of a padded grid; return how many threads are worth their while."""
+        column = part.channels * padded.rows
+        # As if every column were full: pages that are never written cost nothing.
+        if self._cells.size < padded.cols * column:
+            self._cells = np.empty(padded.cols * column, np.float32)
+        if len(self._places) != padded.cols:
+            self._places = np.zeros((padded.cols, 3), np.int64)
+        listed = padded.cols * padded.rows
+        if is_collecting and self._collected.shape[1] < listed:
+            self._collected = np.empty((len(self._lanes), listed), np.float32)
+            self._candidates = np.empty(listed, np.float32)
+        lanes = max(1, min(len(self._lanes), len(part) // _MIN_EVENTS_PER_THREAD))
+        for lane in self._lanes[:lanes]:
+            lane.for_binning(column, padded.cols)
+        self._tallies.fill(0)
+        return lanes
+
+    def _raw_cells(self, channels: int, rows: int, lanes: int) -> RawCells:
+        """Return what has been binned."""
+        tally = self._tallies.sum(axis=0).tolist()
+        counts = self._tallies[:lanes, kernel_walk.COLLECTED].tolist()
+        collected = [self._collected[lane, :count] for lane, count in enumerate(counts) if count]
+        return RawCells(
+            cells=self._cells,
+            places=self._places,
+            channels=channels,
+            rows=rows,
+            occupied=tally[kernel_walk.OCCUPIED],
+            inside=tally[kernel_walk.INSIDE],
+            found=tally[kernel_walk.FOUND],
+            kept=tally[kernel_walk.KEPT],
+            largest=collected[0] if len(collected) == 1 else np.concatenate([_NO_CELLS, *collected]),
+        )
+
+    def _take_scale(self, plan: PaintPlan) -> None:
+        """Make the table of levels, unless it is there."""
+        if self._edges is plan.edges:
+            return
+        first_bucket, buckets = LevelTable.bounds(plan.edges)
+        self._level_range[:] = first_bucket, buckets
+        if buckets == 1:
+            self._levels[0] = 0
+        else:
+            kernel_paint.fill_levels(plan.edges, first_bucket, BUCKET_SHIFT, self._levels[:buckets])
+        self._edges = plan.edges
+
+    def _threshold(self, part: EventBatch, padded: GridSpec, reference: float | None, tail: float) -> np.float32:
+        """Return a value that somewhat more than the wanted share of cells should reach."""
+        if tail <= 0:
+            return _NOTHING
+        if reference is not None:
+            return np.float32(reference * _REFERENCE_MARGIN)
+        if tail >= _MAX_TAIL:
+            return _SMALLEST
+        self._bin_lanes(part, padded, is_collecting=True)
+        lane, tally = self._lanes[0], self._tallies[0]
+        kernel_sample.sample_columns(
+            *event_arguments(part),
+            *bin_arguments(padded),
+            min(_SAMPLED_COLS, padded.cols),
             _SMALLEST,
-            rows,
+            padded.rows,
             self._cells,
             self._places,
             lane.scratch,
             lane.index,
-            lane.collected,
-            lane.tally,
+            lane.borders,
+            self._collected[0],
+            tally,
         )
-        sample = lane.largest
+        sample = self._collected[0, : tally[kernel_walk.COLLECTED]]
         if sample.size < _MIN_SAMPLED_CELLS:
             return _SMALLEST
         wanted = min(tail * _TAIL_MARGIN + 0.005, 1.0)
@@ -404,40 +530,38 @@ class NumbaEngine:
         return float(self._neighbours[0]), float(self._neighbours[1])
 
 
-def _share_out(work: Callable[..., None], borders: Sequence[int], lanes: int) -> None:
-    """Do the work on every range of columns between two borders."""
-    if lanes == 1:
-        work(0, first_col=borders[0], last_col=borders[-1])
-        return
-    ranges = pairwise(borders)
-    CREW.run([partial(work, first_col=first, last_col=last) for first, last in ranges if first < last], lanes)
+def _erase_single_cells(canvas: Canvas) -> None:
+    """Make what was painted cell by cell transparent again."""
+    if canvas.cells.size:
+        kernel_paint.erase_cells(canvas.cells, canvas.pixels.reshape(-1))
+        canvas.cells = np.empty(0, np.int64)
 
 
-def _event_borders(part: EventBatch, spec: GridSpec, lanes: int) -> list[int]:
+def _event_borders(part: EventBatch, spec: GridSpec, lanes: int) -> NDArray[np.int64]:
     """Return columns between which about the same number of events lies."""
-    pieces = lanes * _PIECES_PER_LANE if lanes > 1 else 1
-    inner = [
-        (int(part.ts_ms[len(part) * piece // pieces]) - spec.t0_ms) // spec.time_bin_ms for piece in range(1, pieces)
-    ]
-    return [0, *inner, spec.cols]
+    ranges = lanes * _RANGES_PER_LANE if lanes > 1 else 1
+    borders = np.empty(ranges + 1, np.int64)
+    if ranges > 1:
+        borders[1:-1] = part.ts_ms[len(part) * np.arange(1, ranges) // ranges]
+        borders -= spec.t0_ms
+        borders //= spec.time_bin_ms
+    borders[0], borders[-1] = 0, spec.cols
+    return borders
 
 
-def _block_borders(first_col: int, last_col: int, lanes: int) -> list[int]:
+def _block_borders(first_col: int, last_col: int, lanes: int) -> NDArray[np.int64]:
     """Return columns that begin whole blocks, about evenly spaced."""
-    pieces = lanes * _PIECES_PER_LANE if lanes > 1 else 1
-    block = kernel_paint.BLOCK_COLS
-    return [
-        *(first_col + (last_col - first_col) * piece // pieces // block * block for piece in range(pieces)),
-        last_col,
-    ]
+    ranges = lanes * _RANGES_PER_LANE if lanes > 1 else 1
+    blocks = np.arange(ranges + 1) * (last_col - first_col) // ranges // kernel_paint.BLOCK_COLS
+    borders = first_col + blocks * kernel_paint.BLOCK_COLS
+    borders[-1] = last_col
+    return borders
 
 
-def _level_table(edges: NDArray[np.float32], memory: NDArray[np.uint8]) -> tuple[int, NDArray[np.uint8]]:
-    """Return the first bucket and the table of `LevelTable`, in the memory given if that has the right size."""
+def _level_table(edges: NDArray[np.float32]) -> tuple[int, NDArray[np.uint8]]:
+    """Return the first bucket and the table of `LevelTable`."""
     first_bucket, buckets = LevelTable.bounds(edges)
-    levels = memory if memory.size == buckets else np.empty(buckets, np.uint8)
-    if buckets == 1:
-        levels.fill(0)
-    else:
+    levels = np.zeros(buckets, np.uint8)
+    if buckets > 1:
         kernel_paint.fill_levels(edges, first_bucket, BUCKET_SHIFT, levels)
     return first_bucket, levels

@@ -1,28 +1,36 @@
-"""A grid that stays and takes up new events: only the columns they lie in are binned again."""
+"""A grid that stays: what new events touch, and what leaves the window, is computed and painted again, nothing else."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from Heatmap.aggregation import kernel, kernel_select
-from Heatmap.aggregation.engine import RawCells
+from Heatmap.aggregation import kernel_live, kernel_select, kernel_walk
+from Heatmap.aggregation.engine import LiveChange, RawCells
 from Heatmap.aggregation.kernel_call import bin_arguments, event_arguments
-from Heatmap.aggregation.normalization import clip_reference, rank_of
+from Heatmap.aggregation.normalization import BUCKET_SHIFT, clip_reference
+from Heatmap.aggregation.numba_lane import Lane
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from Heatmap.aggregation.engine import PaintPlan
     from Heatmap.aggregation.event_batch import EventBatch
     from Heatmap.aggregation.grid import GridSpec
+    from Heatmap.aggregation.image_buffer import Canvas
     from Heatmap.columns import EventColumns
 
-_OCCUPIED, _BELOW, _ABOVE, _FIRST_COL, _LAST_COL = range(5)
+# Called with parts of argument lists, which a type checker cannot put together.
+_open_cells: Final[Any] = kernel_live.open_cells
+_follow: Final[Any] = kernel_live.follow
+
+# More columns than this are painted by all threads.
+_MOST_COLS: Final = 128
 
 
 class NumbaLiveCells:
-    """See `LiveCells`. Sums are made anew per column, from its events in order: bit for bit those of a full walk.
+    """See `LiveCells`. Sums are kept in the order of the events: bit for bit those of a full walk.
 
     Parameters
     ----------
@@ -30,53 +38,86 @@ class NumbaLiveCells:
         The events to begin with.
     spec
         The grid, without padding.
-    pad_cols, pad_rows
-        Its padding.
+    plan
+        How it is painted, the scale included.
+    percentile
+        Of the occupied cells: where the scale comes from.
+    level_table
+        First bucket and levels of the plan's edges; see `LevelTable`.
     """
 
-    def __init__(self, batch: EventBatch, spec: GridSpec, *, pad_cols: int, pad_rows: int) -> None:
-        padded = spec.padded(pad_cols, pad_rows)
-        channels = batch.channels
-        column = channels * padded.rows
-        self._tally = np.zeros(kernel.TALLY_SIZE, np.int64)
-        self._counters = np.zeros(5, np.int64)
-        bins = bin_arguments(padded)
-        self._constants = (batch.least, batch.short_channel, batch.long_channel, *bins, pad_cols, pad_rows, padded.rows)
-        self._bounds = (np.float32(0), np.float32(np.inf))
-        self._is_whole = True
-        cells = np.empty(padded.cols * column, np.float32)
+    def __init__(
+        self,
+        batch: EventBatch,
+        spec: GridSpec,
+        plan: PaintPlan,
+        *,
+        percentile: float,
+        level_table: tuple[int, NDArray[np.uint8]],
+    ) -> None:
+        padded = spec.padded(plan.pad_cols, plan.pad_rows)
+        room = padded.cols * batch.channels * padded.rows
+        cells = np.zeros(room, np.float32)
         places = np.zeros((padded.cols, 3), np.int64)
-        self._scratch = np.zeros(column + 1)
-        self._index = np.zeros(kernel.BLOCK_EVENTS, np.uint32)
+        self._plan = plan
+        self._percentile = percentile
+        self._tally = np.zeros(kernel_walk.TALLY_SIZE, np.int64)
+        self._counters = np.zeros(kernel_live.COUNTERS, np.int64)
+        self._is_whole = True
         part = batch.between(padded.t0_ms, padded.end_ms)
-        kernel.bin_columns(
-            *event_arguments(part),
-            *bins,
-            pad_cols,
-            pad_rows,
-            0,
-            padded.cols,
-            np.float32(np.inf),
-            False,  # each column at the beginning of its own room, so that it can grow
+        self._fixed = (
+            batch.least,
+            batch.short_channel,
+            batch.long_channel,
+            *bin_arguments(padded),
+            plan.pad_cols,
+            plan.pad_rows,
             padded.rows,
+        )
+        sums, last_ms = np.zeros(room), np.zeros(padded.cols, np.int64)
+        _open_cells(
+            *event_arguments(part)[:3],
+            part.is_long.view(np.bool_),
+            *self._fixed,
+            sums,
             cells,
             places,
-            self._scratch,
-            self._index,
-            np.empty(0, np.float32),
+            last_ms,
             self._tally,
         )
-        kept, found, inside, occupied, _ = self._tally.tolist()
         self._cells = RawCells(
             cells=cells,
             places=places,
-            channels=channels,
+            channels=batch.channels,
             rows=padded.rows,
-            occupied=occupied,
-            inside=inside,
-            found=found,
-            kept=kept,
+            occupied=0,  # counted elsewhere
+            inside=int(self._tally[kernel_walk.INSIDE]),
+            found=int(self._tally[kernel_walk.FOUND]),
+            kept=int(self._tally[kernel_walk.KEPT]),
             largest=np.empty(0, np.float32),
+        )
+        self._bounds = (np.float32(0), np.float32(np.inf))
+        self._lane = lane = Lane()
+        lane.for_painting(plan, padded.rows, spec.rows)
+        self._state = (percentile, sums, cells, places, last_ms, self._tally, self._counters)
+        first_bucket, levels = level_table
+        self._paint = (
+            plan.col_weights,
+            plan.row_weights,
+            plan.floors,
+            plan.trail_factor,
+            plan.trail_strength,
+            np.float32(plan.trail_strength * plan.edges[-1]),
+            lane.heat,
+            first_bucket,
+            BUCKET_SHIFT,
+            levels,
+            plan.colours,
+            lane.spot,
+            lane.value,
+            lane.buckets,
+            lane.shares,
+            lane.block,
         )
 
     @property
@@ -87,57 +128,63 @@ class NumbaLiveCells:
     @property
     def counts(self) -> tuple[int, int]:
         """Events that count, and events in the grid; see `LiveCells.counts`."""
-        return int(self._tally[kernel.KEPT]), int(self._tally[kernel.INSIDE])
+        tally = self._tally.tolist()
+        return tally[kernel_walk.KEPT], tally[kernel_walk.INSIDE]
 
     def watch(self, lower: float, upper: float, elsewhere: NDArray[np.float32] | None) -> None:
         """Count cells from now on; see `LiveCells.watch`."""
         self._bounds = (np.float32(lower), np.float32(upper))
         self._is_whole = elsewhere is None
-        values = self._values(self._cells.occupied) if elsewhere is None else elsewhere
-        self._counters[_OCCUPIED] = values.size
-        self._counters[_BELOW] = np.count_nonzero(values < self._bounds[0])
-        self._counters[_ABOVE] = np.count_nonzero(values > self._bounds[1])
+        values = self._values() if elsewhere is None else elsewhere
+        self._counters[kernel_live.OCCUPIED] = values.size
+        self._counters[kernel_live.BELOW] = np.count_nonzero(values < self._bounds[0])
+        self._counters[kernel_live.ABOVE] = np.count_nonzero(values > self._bounds[1])
 
-    def percentile_stays(self, percentile: float) -> bool:
-        """Return True if the percentile lies between the bounds; see `LiveCells.percentile_stays`."""
-        occupied, below, above, _, _ = self._counters.tolist()
-        if not occupied:
-            return False
-        rank, _ = rank_of(occupied, percentile)
-        # It lies between the values at this rank and at the next: mostly, counting is enough.
-        if below <= rank and min(rank + 1, occupied - 1) < occupied - above:
-            return True
-        return self._is_whole and bool(
-            self._bounds[0] <= clip_reference(self._values(occupied), percentile) <= self._bounds[1]
-        )
-
-    def update(self, columns: EventColumns, first: int, newer: EventColumns) -> tuple[int, int] | None:
-        """Take up newer events; see `LiveCells.update`."""
-        fits = kernel.update_columns(
-            columns.ts_ms[first:],
-            columns.price[first:],
-            columns.notional[first:],
-            columns.is_long[first:].view(np.uint8),
+    def follow(
+        self,
+        columns: EventColumns,
+        newer: EventColumns,
+        window: tuple[int, int],
+        canvas: Canvas,
+        missed: tuple[int, int],
+    ) -> LiveChange | None:
+        """Take up newer events and let older ones go; see `LiveCells.follow`."""
+        if self._plan.trail_factor > 0:
+            self._lane.heat[:] = self._plan.trail_start
+        outcome = _follow(
+            columns.ts_ms,
+            columns.price,
+            columns.notional,
+            columns.is_long,
+            *window,
             newer.ts_ms,
             newer.price,
             newer.notional,
-            newer.is_long.view(np.uint8),
-            *self._constants,
+            newer.is_long,
+            *self._fixed,
             *self._bounds,
-            self._cells.cells,
-            self._cells.places,
-            self._scratch,
-            self._index,
-            self._tally,
-            self._counters,
+            *self._state,
+            *self._paint,
+            *missed,
+            _MOST_COLS,
+            canvas.spans,
+            canvas.pixels,
         )
-        if not fits:
+        if outcome == kernel_live.IMPOSSIBLE or (outcome == kernel_live.DOUBTFUL and not self._percentile_stays()):
             return None
-        return int(self._counters[_FIRST_COL]), int(self._counters[_LAST_COL])
+        _, _, _, first_col, last_col, first = self._counters.tolist()
+        return LiveChange((first_col, last_col), first, outcome == kernel_live.PAINTED)
 
-    def _values(self, occupied: int) -> NDArray[np.float32]:
+    def _percentile_stays(self) -> bool:
+        """Return True if the percentile lies between the values watched, computed anew: counting did not tell."""
+        if not self._is_whole or not self._counters[kernel_live.OCCUPIED]:
+            return False
+        lower, upper = self._bounds
+        return bool(lower <= clip_reference(self._values(), self._percentile) <= upper)
+
+    def _values(self) -> NDArray[np.float32]:
         """Return the occupied cells of the grid."""
-        listed = np.empty(occupied + 1, np.float32)
-        return listed[
-            : kernel_select.collect_cells(self._cells.cells, self._cells.places, self._cells.channels, listed)
-        ]
+        cells = self._cells
+        # One more than there may be: an empty cell is written, too, and then overwritten.
+        values = np.empty(cells.cells.size // cells.channels + 1, np.float32)
+        return values[: kernel_select.collect_cells(cells.cells, cells.places, cells.channels, values)]

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from Heatmap.aggregation.engine import Cells, EngineName, PaintPlan, RawCells, TouchedCells
+from Heatmap.aggregation.engine import Cells, Drawn, EngineName, PaintPlan, RawCells, TouchedCells, WantedScale
 from Heatmap.aggregation.grid import GridSpec, price_bins
 from Heatmap.aggregation.normalization import LevelTable, clip_reference
+from Heatmap.aggregation.paint_plan import FAINTEST_EVENT_LEVEL
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -53,6 +54,22 @@ class NumpyEngine:
             kept=len(part),
             largest=np.empty(0, np.float32),
         )
+
+    def draw(
+        self, batch: EventBatch, spec: GridSpec, plan: PaintPlan, canvas: Canvas, wanted: WantedScale | None
+    ) -> Drawn:
+        """Bin and paint; see `Engine.draw`."""
+        tail = wanted.tail if wanted is not None else 0.0
+        cells = self.bin_events(batch, spec, pad_cols=plan.pad_cols, pad_rows=plan.pad_rows, tail=tail)
+        reference = 0.0
+        if wanted is not None:
+            if cells.found != cells.kept or not cells.occupied:
+                return Drawn(cells, None)
+            reference = self.cell_percentile(cells, wanted.percentile)
+            plan.edges[:] = reference * wanted.fractions
+            plan.floors[:] = float(plan.edges[FAINTEST_EVENT_LEVEL - 1]) * plan.fading
+        self.paint(cells, plan, canvas)
+        return Drawn(cells, reference)
 
     def bin_touched(self, batch: EventBatch, spec: GridSpec) -> TouchedCells | None:  # noqa: ARG002 - never cheaper here
         """Return None; see `Engine.bin_touched`."""
@@ -115,7 +132,7 @@ class NumpyEngine:
         levels = np.maximum(LevelTable.from_edges(edges).lookup(grid), grid > 0)
         return colours[levels[::-1]]
 
-    def live_cells(self, batch: EventBatch, spec: GridSpec, *, pad_cols: int, pad_rows: int) -> None:
+    def live_cells(self, batch: EventBatch, spec: GridSpec, plan: PaintPlan, *, percentile: float) -> None:
         """Return None; see `Engine.live_cells`."""
 
     def paint(self, cells: Cells, plan: PaintPlan, canvas: Canvas, cols: tuple[int, int] | None = None) -> None:
@@ -173,10 +190,12 @@ def _totals(dense: NDArray[np.float32]) -> NDArray[np.float32]:
 def _leave_trail(sums: NDArray[np.float32], plan: PaintPlan, spot: NDArray[np.float32]) -> None:
     heat = plan.trail_start.copy()
     last = plan.pad_cols + spot.shape[1]
+    ceiling = np.float32(plan.trail_strength * plan.edges[-1])
     for col in range(last):
         if col >= plan.pad_cols:
-            np.multiply(heat, plan.trail_strength, out=spot[: heat.shape[0], col - plan.pad_cols])
+            np.minimum(heat * plan.trail_strength, ceiling, out=spot[: heat.shape[0], col - plan.pad_cols])
             if heat.shape[0] > 1:
-                np.multiply(heat[0] + heat[1], plan.trail_strength, out=spot[-1, col - plan.pad_cols])
+                both = (heat[0] + heat[1]) * plan.trail_strength
+                np.minimum(both, ceiling, out=spot[-1, col - plan.pad_cols])
         heat += sums[:, col]
         heat *= plan.trail_factor

@@ -15,6 +15,18 @@ MAX_SIGMA_CELLS: Final = 40.0
 MAX_PERCENT: Final = 100.0
 
 
+def require_sides(sides: str) -> None:
+    """Refuse what is none of `Sides`.
+
+    Raises
+    ------
+    GridError
+        It is not.
+    """
+    if sides not in get_args(Sides):
+        raise GridError(f"sides: expected one of {', '.join(get_args(Sides))}, was {sides!r}")
+
+
 class Normalization(StrEnum):
     """How a value in dollars becomes a colour level between empty and full colour."""
 
@@ -94,5 +106,4 @@ class RenderOptions:
                 raise GridError(f"{name}: expected 0 to {limit}, was {value}")
         if not (math.isfinite(self.min_notional) and self.min_notional >= 0):
             raise GridError(f"min_notional: expected zero or more dollars, was {self.min_notional}")
-        if self.sides not in get_args(Sides):
-            raise GridError(f"sides: expected one of {', '.join(get_args(Sides))}, was {self.sides!r}")
+        require_sides(self.sides)

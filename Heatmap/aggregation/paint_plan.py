@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from Heatmap.aggregation.engine import PaintPlan
+from Heatmap.aggregation.normalization import TOP_LEVEL
 from Heatmap.aggregation.trail import column_factor, heat_from_the_left
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from Heatmap.aggregation.event_batch import EventBatch
     from Heatmap.aggregation.grid import GridSpec
-    from Heatmap.aggregation.options import RenderOptions
+    from Heatmap.aggregation.options import RenderOptions, Sides
     from Heatmap.aggregation.palettes import Palette
 
 # The level at which an occupied cell is shown at least: a small liquidation is faint, not absent.
@@ -37,7 +38,7 @@ def paint_plan(
     options: RenderOptions,
     *,
     palette: Palette,
-    edges: NDArray[np.float32],
+    edges: NDArray[np.float32] | None,
     as_of_ms: int,
     fade: float,
 ) -> PaintPlan:
@@ -52,25 +53,35 @@ def paint_plan(
     options, palette
         The look; ``palette`` is the one that the options name.
     edges
-        Of the scale, in dollars before decay; see `level_edges`.
+        Of the scale, in dollars before decay; see `level_edges`. None: not known yet, see `Engine.draw`.
     as_of_ms, fade
         With decay: the moment the weights are relative to, and what is left of them now.
     """
     pad_cols, pad_rows = reach(options.sigma_cols), reach(options.sigma_rows)
     padded = spec.padded(pad_cols, pad_rows)
     factor, heat = _trail(batch, padded, options)
+    fading = _no_fading(padded.cols)
+    if options.half_life_ms is not None:
+        fading = _fading(padded, as_of_ms, options.half_life_ms)
+    if edges is None:
+        edges, floors = np.empty(TOP_LEVEL, np.float32), np.empty(padded.cols, np.float32)
+    else:
+        floors = (float(edges[FAINTEST_EVENT_LEVEL - 1]) * fading).astype(np.float32)
+        if fade != 1.0:
+            # Weights are relative to the moment they were decayed to; time passing moves the scale by one scalar.
+            edges = (edges.astype(np.float64) / fade).astype(np.float32)
     return PaintPlan(
         pad_cols=pad_cols,
         pad_rows=pad_rows,
         col_weights=_gaussian(options.sigma_cols, pad_cols),
         row_weights=_gaussian(options.sigma_rows, pad_rows),
-        floors=_floors(float(edges[FAINTEST_EVENT_LEVEL - 1]), padded, options, as_of_ms),
+        fading=fading,
+        floors=floors,
         trail_factor=factor,
         trail_strength=np.float32(options.trail_strength),
         trail_start=heat,
-        # Weights are relative to the moment they were decayed to; time passing moves the scale by one scalar.
-        edges=edges if fade == 1.0 else (edges.astype(np.float64) / fade).astype(np.float32),
-        colours=_colours(palette, options),
+        edges=edges,
+        colours=_colours(palette, options.dark_background, options.sides),
     )
 
 
@@ -88,26 +99,35 @@ def _trail(batch: EventBatch, padded: GridSpec, options: RenderOptions) -> tuple
     """Return the fading per column (0 for no trail) and the heat that enters from the left."""
     half_life_ms = options.trail_half_life_ms
     if half_life_ms is None or options.trail_strength == 0:
-        return np.float32(0), np.zeros((batch.channels, padded.rows), np.float32)
+        return np.float32(0), _no_heat(batch.channels, padded.rows)
     return (
         column_factor(padded.time_bin_ms, half_life_ms),
         heat_from_the_left(batch, padded, half_life_ms),
     )
 
 
-def _floors(floor: float, padded: GridSpec, options: RenderOptions, as_of_ms: int) -> NDArray[np.float32]:
-    """Return the least strength of an occupied cell per column; it decays as the events of the column do."""
-    if options.half_life_ms is None:
-        return np.full(padded.cols, floor, np.float32)
+@lru_cache(maxsize=8)
+def _no_fading(cols: int) -> NDArray[np.float64]:
+    return np.ones(cols)
+
+
+def _fading(padded: GridSpec, as_of_ms: int, half_life_ms: float) -> NDArray[np.float64]:
+    """Return what is left of the events in the middle of each column."""
     middles_ms = padded.t0_ms + (np.arange(padded.cols) + 0.5) * padded.time_bin_ms
-    age_ms = np.maximum(as_of_ms - middles_ms, 0)
-    floors: NDArray[np.float32] = (floor * np.exp2(age_ms / -options.half_life_ms)).astype(np.float32)
-    return floors
+    fading: NDArray[np.float64] = np.exp2(np.maximum(as_of_ms - middles_ms, 0) / -half_life_ms)
+    return fading
 
 
-def _colours(palette: Palette, options: RenderOptions) -> NDArray[np.uint32]:
-    tables = palette.for_background(options.dark_background)
-    if palette.is_bivariate and options.sides != "both":
-        share = -1 if options.sides == "long" else 0
+@lru_cache(maxsize=8)
+def _no_heat(channels: int, rows: int) -> NDArray[np.float32]:
+    return np.zeros((channels, rows), np.float32)
+
+
+# Palettes are few and constant.
+@lru_cache(maxsize=32)
+def _colours(palette: Palette, dark_background: bool, sides: Sides) -> NDArray[np.uint32]:
+    tables = palette.for_background(dark_background)
+    if palette.is_bivariate and sides != "both":
+        share = -1 if sides == "long" else 0
         tables = tables[share][np.newaxis]
     return np.ascontiguousarray(tables).view(np.uint32)[:, :, 0]

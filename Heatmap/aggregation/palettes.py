@@ -30,7 +30,7 @@ _FULL_ALPHA: Final = 0.94
 _ALPHA_CURVE: Final = 0.45
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Palette:
     """A palette: tables from level to colour.
 

@@ -1,12 +1,20 @@
-"""Which grid fits a view: the user's rule for the automatic resolution, and the manual one. Pure functions."""
+"""Which grid fits a view: the user's rule for the automatic resolution, and two manual ones. Pure functions."""
 
 from __future__ import annotations
 
 import math
 from decimal import Decimal
+from numbers import Integral
 from typing import Final
 
-from Heatmap.aggregation.grid import MAX_PRICE_BIN_INDEX, SNAP, GridSpec, price_bin_index
+from Heatmap.aggregation.grid import (
+    MAX_PRICE,
+    MAX_PRICE_BIN_INDEX,
+    MIN_PRICE_BIN,
+    SNAP,
+    GridSpec,
+    price_bin_index,
+)
 from Heatmap.errors import GridError
 
 MIN_ROWS: Final = 180
@@ -34,15 +42,17 @@ def wanted_cols(width_px: float) -> int:
 
 
 def auto_time_bin_ms(span_ms: int, cols: int) -> int:
-    """Return the smallest of 5, 10, 15, 30, 60, 120, 180 s that shows ``span_ms`` in ``cols`` columns.
+    """Return ``span_ms / cols`` rounded to the nearest of 5, 10, 15, 30, 60, 120, 180 s.
 
-    A longer span takes 180 s as long as 1700 columns hold it, then the least multiple of 180 s that does.
+    Where 1700 columns of that do not hold the span it is the next coarser one that they do, beyond 180 s a multiple.
     """
+    wanted_ms = span_ms / cols
+    nearest_ms = min(TIME_BINS_MS, key=lambda time_bin_ms: abs(time_bin_ms - wanted_ms))
     for time_bin_ms in TIME_BINS_MS:
-        if time_bin_ms * cols >= span_ms:
+        if time_bin_ms >= nearest_ms and time_bin_ms * MAX_COLS >= span_ms:
             return time_bin_ms
     coarsest_ms = TIME_BINS_MS[-1]
-    return coarsest_ms * max(1, math.ceil(span_ms / (MAX_COLS * coarsest_ms)))
+    return coarsest_ms * math.ceil(span_ms / (MAX_COLS * coarsest_ms))
 
 
 def auto_spec(
@@ -76,7 +86,7 @@ def auto_spec(
     Raises
     ------
     GridError
-        A range is empty, inverted or not finite, or the tick size is not positive.
+        A range is empty, inverted, not finite or absurdly far away, or the tick size is not positive.
     """
     _require_view(visible_start_ms, visible_end_ms, price_low, price_high, tick_size)
     _require_finite(width_px=width_px, height_px=height_px)
@@ -106,14 +116,59 @@ def manual_spec(
         As for `auto_spec`, or ``rows`` or ``cols`` is outside 1 to 4000.
     """
     _require_view(visible_start_ms, visible_end_ms, price_low, price_high, tick_size)
-    if not 1 <= rows <= MAX_MANUAL_ROWS:
-        raise GridError(f"rows: expected 1 to {MAX_MANUAL_ROWS}, was {rows}")
-    if not 1 <= cols <= MAX_MANUAL_COLS:
-        raise GridError(f"cols: expected 1 to {MAX_MANUAL_COLS}, was {cols}")
+    _require_count("rows", rows, MAX_MANUAL_ROWS)
+    _require_count("cols", cols, MAX_MANUAL_COLS)
     start_ms, end_ms = math.floor(visible_start_ms), math.ceil(visible_end_ms)
     seconds = math.ceil((end_ms - start_ms) / cols / _MANUAL_TIME_STEP_MS)
     price_bin = _price_bin(price_low, price_high, rows, tick_size)
     return _cover(start_ms, end_ms, max(1, seconds) * _MANUAL_TIME_STEP_MS, (price_low, price_high), price_bin)
+
+
+def pixel_spec(
+    *,
+    visible_start_ms: float,
+    visible_end_ms: float,
+    price_low: float,
+    price_high: float,
+    width_px: float,
+    height_px: float,
+    px_per_row: float,
+    px_per_col: float,
+    tick_size: float,
+) -> GridSpec:
+    """Return the grid whose cells are about ``px_per_col`` x ``px_per_row`` large, snapped outwards to absolute bins.
+
+    Rows are whole ticks high and columns whole seconds wide, so cells are never smaller than asked for. A pane so large
+    that it would take more than 4000 of either gets larger ones.
+
+    Raises
+    ------
+    GridError
+        As for `auto_spec`, or a size in pixels is not positive.
+    """
+    _require_finite(width_px=width_px, height_px=height_px, px_per_row=px_per_row, px_per_col=px_per_col)
+    for name, value in (("px_per_row", px_per_row), ("px_per_col", px_per_col)):
+        if value <= 0:
+            raise GridError(f"{name}: expected a positive number, was {value}")
+    return manual_spec(
+        visible_start_ms=visible_start_ms,
+        visible_end_ms=visible_end_ms,
+        price_low=price_low,
+        price_high=price_high,
+        rows=_count(height_px / px_per_row, MAX_MANUAL_ROWS),
+        cols=_count(width_px / px_per_col, MAX_MANUAL_COLS),
+        tick_size=tick_size,
+    )
+
+
+def _count(wanted: float, most: int) -> int:
+    """Return a number of cells: never more than wanted, at least one."""
+    return max(1, math.floor(min(wanted, most) * (1 + _RANGE_ROUNDING)))
+
+
+def _require_count(name: str, value: object, most: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, Integral) or not 1 <= int(value) <= most:
+        raise GridError(f"{name}: expected a whole number from 1 to {most}, was {value!r}")
 
 
 def _require_finite(**values: float) -> None:
@@ -132,10 +187,14 @@ def _require_view(start_ms: float, end_ms: float, price_low: float, price_high: 
     )
     if tick_size <= 0:
         raise GridError(f"tick_size: expected a positive number, was {tick_size}")
+    if not MIN_PRICE_BIN <= tick_size <= MAX_PRICE:
+        raise GridError(f"tick_size: expected {MIN_PRICE_BIN} to {MAX_PRICE}, was {tick_size}")
     if end_ms <= start_ms:
         raise GridError(f"time range is empty or inverted: {start_ms} to {end_ms} ms")
     if price_high <= price_low:
         raise GridError(f"price range is empty or inverted: {price_low} to {price_high}")
+    if max(-price_low, price_high) > MAX_PRICE:
+        raise GridError(f"price range is too far away: {price_low} to {price_high}")
 
 
 def _price_bin(price_low: float, price_high: float, rows: int, tick_size: float) -> float:

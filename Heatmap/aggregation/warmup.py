@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from Heatmap.aggregation.compile_guard import compiling_refused
 from Heatmap.aggregation.engine import set_ready_engine
 from Heatmap.aggregation.grid import GridSpec
 from Heatmap.aggregation.image_builder import ImageBuilder
@@ -28,6 +29,7 @@ from Heatmap.aggregation.kernel_cache import cache_environment, numba_cache_in
 from Heatmap.aggregation.options import RenderOptions
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.columns import EventColumns
+from Heatmap.errors import KernelCacheError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -46,7 +48,7 @@ def jit_disabled(environment: Mapping[str, str] = os.environ) -> bool:
 
 
 def load_kernels(environment: dict[str, str]) -> int:
-    """Load the kernels into this process, run each once, and let new engines use them.
+    """Load the kernels into this process, compile what is missing, run each once, and let new engines use them.
 
     Parameters
     ----------
@@ -55,7 +57,7 @@ def load_kernels(environment: dict[str, str]) -> int:
 
     Returns
     -------
-    How many kernels were not in the cache and have been compiled here: 0 after a good warm-up.
+    How many kernels were not in the cache and have been compiled here.
     """
     with numba_cache_in(environment):
         from Heatmap.aggregation.kernel_call import compiled_here  # noqa: PLC0415 - loads Numba
@@ -68,6 +70,18 @@ def load_kernels(environment: dict[str, str]) -> int:
         builder.build(columns, spec, options, now_ms=4000, window_start_ms=0)
     set_ready_engine(NumbaEngine)
     return compiled_here()
+
+
+def load_compiled_kernels(environment: dict[str, str]) -> None:
+    """Load the kernels as `load_kernels` does, all of them from the cache.
+
+    Raises
+    ------
+    KernelCacheError
+        One is not there. Nothing was compiled, and engines stay what they are.
+    """
+    with compiling_refused():
+        load_kernels(environment)
 
 
 class KernelWarmup:
@@ -124,9 +138,12 @@ class KernelWarmup:
             return
         if not self._compile_in_child(environment) or self._stopped.is_set():
             return
-        compiled = load_kernels(environment)
-        if compiled:
-            self._report(f"{compiled} kernels were compiled in this process, the cache did not serve it")
+        try:
+            load_compiled_kernels(environment)
+        except KernelCacheError as error:
+            _logger.warning("the cache of kernels does not serve this process: %s", error)
+            self._report("compiled kernels could not be loaded; the map is painted by NumPy (details in the log)")
+            return
         if not self._stopped.is_set():
             self._on_ready()
 

@@ -26,6 +26,9 @@ REGIMES: Final = {
     "as installed": {},
     "fault-free": {"MALLOC_MMAP_THRESHOLD_": _HUGE, "MALLOC_TRIM_THRESHOLD_": _HUGE},
 }
+_INSTALL_PEERS: Final = (
+    "pip install boost-histogram datashader fast-histogram matplotlib pandas pyqtgraph  (or pip install --group bench)"
+)
 _OURS: Final = ("ours, 1 thread", "ours", "ours, default look")
 
 
@@ -62,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         sys.stdout.write(json.dumps(found, indent=1) + "\n")
         return 0
-    lines = _machine_lines(found["as installed"]["machine"])
+    lines = [*_machine_lines(found["as installed"]["machine"]), *left_out_lines(found["as installed"]["left_out"])]
     for regime, result in found.items():
         lines += ["", f"{regime}: events to RGBA, 380 x 1700, log, exact P99.5; median ms", *table(result)]
         lines += _live_lines(result)
@@ -117,6 +120,18 @@ def table(result: dict[str, Any]) -> list[str]:
         )
     widths = [max(len(line[col]) for line in lines) for col in range(len(head))]
     return ["  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in lines]
+
+
+def left_out_lines(left_out: dict[str, str]) -> list[str]:
+    """Return what to say about the peers that did not run, nothing if all did."""
+    if not left_out:
+        return []
+    names = "; ".join(f"{peer} ({module} is not installed)" for peer, module in left_out.items())
+    return [
+        f"left out: {names}",
+        "A ratio to a missing peer would be a guess: it is to the best of those that ran, or '-'.",
+        f"For all of them: {_INSTALL_PEERS}",
+    ]
 
 
 def _ratio(own_ms: float, peer_ms: float | None) -> str:

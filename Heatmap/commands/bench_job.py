@@ -189,12 +189,12 @@ PEERS: Final[dict[str, Callable[[Contest], Callable[[], NDArray[np.uint8]]]]] = 
 }
 
 
-def available_peers(contest: Contest) -> dict[str, Callable[[], Any]]:
-    """Return those peers whose libraries are installed, ready to run."""
-    peers = {}
+def available_peers(contest: Contest) -> tuple[dict[str, Callable[[], Any]], dict[str, str]]:
+    """Return the peers that are ready to run, and for each other one what is not installed."""
+    peers, missing = {}, {}
     for name, prepare in PEERS.items():
         try:
             peers[name] = prepare(contest)
-        except ImportError:
-            continue
-    return peers
+        except ImportError as error:
+            missing[name] = error.name or str(error)
+    return peers, missing

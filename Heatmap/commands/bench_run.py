@@ -12,6 +12,7 @@ import platform
 import sys
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any, Final
@@ -37,11 +38,21 @@ if TYPE_CHECKING:
     from Heatmap.aggregation.engine import Engine
 
 _BYTES_PER_EVENT: Final = 24
-_LIBRARIES: Final = ("numpy", "numba", "fast-histogram", "boost-histogram", "datashader", "pyqtgraph", "matplotlib")
+_LIBRARIES: Final = (
+    "numpy",
+    "numba",
+    "fast-histogram",
+    "boost-histogram",
+    "datashader",
+    "pandas",
+    "pyqtgraph",
+    "matplotlib",
+)
 # From so many events on a run takes so long that a third of the rounds says as much.
 _MANY: Final = 1_000_000
 _LIVE_REPEATS: Final = 200
-_LIVE_COLS: Final = 4
+# New events come in order, in the last columns of the map.
+_LIVE_FROM_MS: Final = SPEC.end_ms - 40 * SPEC.time_bin_ms
 
 
 def interleaved_ms(runs: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
@@ -65,24 +76,28 @@ def interleaved_ms(runs: dict[str, Callable[[], object]], rounds: int) -> dict[s
 def measure(counts: list[int], rounds: int) -> dict[str, Any]:
     """Return everything that is measured in one regime, times in ms.
 
-    ``rows``: per count the peers, ours on one thread and on all, log and linear. ``live``: new events on a map of
-    100,000. ``machine``: CPU, versions, threads, memory bandwidth in bytes per ms, time to fill an image.
+    ``rows``: per count the peers, ours on one thread and on all, log and linear. ``left_out``: the peers that cannot
+    run here, and what each of them misses. ``live``: new events on a map of 100,000. ``machine``: CPU, versions,
+    threads, memory bandwidth in bytes per ms, time to fill an image.
     """
     load_kernels(cache_environment())
     from Heatmap.aggregation.numba_engine import NumbaEngine  # noqa: PLC0415 - loads Numba
 
     threads = usable_threads()
     rows = []
+    left_out: dict[str, str] = {}
     for count in counts:
         columns = market(count)
+        peers, left_out = available_peers(Contest.of(columns))
+        linear_peers, _ = available_peers(Contest.of(columns, linear=True))
         runs: dict[str, Callable[[], object]] = {
-            **available_peers(Contest.of(columns)),
+            **peers,
             "ours, 1 thread": ours(NumbaEngine(1), columns, LOG),
             "ours": ours(NumbaEngine(threads), columns, LOG),
             "ours, default look": ours(NumbaEngine(threads), columns, LOOK),
         }
         linear: dict[str, Callable[[], object]] = {
-            **available_peers(Contest.of(columns, linear=True)),
+            **linear_peers,
             "ours, 1 thread": ours(NumbaEngine(1), columns, LINEAR),
             "ours": ours(NumbaEngine(threads), columns, LINEAR),
         }
@@ -90,7 +105,12 @@ def measure(counts: list[int], rounds: int) -> dict[str, Any]:
         rows.append(
             {"events": count, "log_ms": interleaved_ms(runs, turns), "linear_ms": interleaved_ms(linear, turns)}
         )
-    return {"machine": _machine(threads), "rows": rows, "live": _live_ms(NumbaEngine(threads))}
+    return {
+        "machine": _machine(threads),
+        "rows": rows,
+        "left_out": left_out,
+        "live": _live_ms(NumbaEngine(threads)),
+    }
 
 
 def _machine(threads: int) -> dict[str, Any]:
@@ -127,13 +147,15 @@ def _live_ms(engine: Engine) -> dict[str, float]:
     """Return the median ms of one and of 1,000 new events on a map of 100,000, and of painting that map anew."""
     found = {}
     for name, size in (("1 event", 1), ("1,000 events", 1000)):
-        builder, columns, rng = ImageBuilder(engine), market(100_000), np.random.default_rng(size)
+        columns, rng = market(100_000).between(SPEC.t0_ms, _LIVE_FROM_MS), np.random.default_rng(size)
+        builder = ImageBuilder(engine)
         build = partial(builder.build, now_ms=SPEC.end_ms, window_start_ms=SPEC.t0_ms)
         build(columns, SPEC, LOG)
         times = []
-        for _ in range(_LIVE_REPEATS):
+        moments = np.linspace(_LIVE_FROM_MS, SPEC.end_ms - 1, _LIVE_REPEATS + 1).astype(np.int64)
+        for start_ms, end_ms in pairwise(moments.tolist()):
             newer = EventColumns(
-                np.sort(rng.integers(SPEC.end_ms - _LIVE_COLS * SPEC.time_bin_ms, SPEC.end_ms, size)),
+                np.sort(rng.integers(start_ms, end_ms, size)),
                 (100_160 + rng.normal(0, 60, size)).round(1),
                 np.full(size, 1500.0),
                 rng.integers(0, 2, size) > 0,

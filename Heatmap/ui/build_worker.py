@@ -18,7 +18,7 @@ from Heatmap.ui.gap_mesh import Gaps, gaps_between
 from Heatmap.ui.image_change import changed_columns
 from Heatmap.ui.render_options import render_options
 from Heatmap.ui.statistics_box import MapStatistics
-from Heatmap.ui.view_grid import View, covers, grid_for_view, same_cells
+from Heatmap.ui.view_grid import View, covers, grid_for_view, near_cells, same_cells
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,12 +55,15 @@ class BuildRequest:
         The user's settings.
     dark
         Whether the chart's background is dark.
+    moving
+        Whether the view is about to change again; cells of nearly the right size serve it.
     """
 
     symbol: str
     view: View
     settings: HeatmapSettings
     dark: bool
+    moving: bool = False
 
 
 _STOP: Final = BuildRequest("", View(0, 0, 0.0, 0.0, 0, 0), HeatmapSettings(), dark=False)
@@ -277,8 +280,8 @@ class BuildWorker(QObject):
             and not changed
             and not self._has_faded(request.settings, now_ms)
             and image.engine == self._builder.engine_name
-            and replace(shown, view=request.view) == request
-            and same_cells(image.spec, spec)
+            and replace(shown, view=request.view, moving=request.moving) == request
+            and (same_cells(image.spec, spec) or (request.moving and near_cells(image.spec, spec)))
             and covers(image.spec, request.view, window_start_ms=start_ms, now_ms=now_ms)
         )
         if still_true:

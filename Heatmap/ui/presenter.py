@@ -29,6 +29,8 @@ RESIZE_QUIET_MS = 300
 # While the view moves the old image is transformed at once; a new one is asked for at once, too, and then at most this
 # often.
 MOVE_INTERVAL_MS = 33
+# Each frame moves the scale of a zooming chart a little; the exact cells follow when it has come to rest.
+REST_MS = 50
 DARK_BELOW_LIGHTNESS = 128
 
 
@@ -76,7 +78,11 @@ class HeatmapPresenter(QObject):
         self._moved = QTimer(self)
         self._moved.setSingleShot(True)
         self._since_asked = QElapsedTimer()
-        self._moved.timeout.connect(self._ask)
+        self._moved.timeout.connect(self._ask_while_moving)
+        self._rested = QTimer(self)
+        self._rested.setSingleShot(True)
+        self._rested.setInterval(REST_MS)
+        self._rested.timeout.connect(self._ask)
         self._resized = QTimer(self)
         self._resized.setSingleShot(True)
         self._resized.setInterval(RESIZE_QUIET_MS)
@@ -101,7 +107,7 @@ class HeatmapPresenter(QObject):
     @property
     def is_current(self) -> bool:
         """Return True if what is on the screen answers the latest view and settings."""
-        waiting = self._moved.isActive() or self._resized.isActive()
+        waiting = self._moved.isActive() or self._rested.isActive() or self._resized.isActive()
         return not waiting and self._asked is not None and self._served is self._asked
 
     @property
@@ -126,17 +132,16 @@ class HeatmapPresenter(QObject):
         if self._size_px is not None and size_px != self._size_px:
             self._resized.start()
         elif not self._resized.isActive():
+            self._move()
             # At once if it is due: a timer would wait until the old image has been painted in its new place.
-            if self._wait_ms():
-                self._ask_soon()
-            else:
-                self._ask()
+            if not self._wait_ms():
+                self._ask_while_moving()
         self._size_px = size_px
 
     def set_time_axis(self, axis: TimeAxis | None) -> None:
         """Take the series' bars."""
         self._axis = axis
-        self._ask_soon()
+        self._move()
 
     def set_background(self, color: QColor, surfaces: tuple[Surface, ...] = ()) -> None:
         """Take the colours the page had, and choose the palette's ramp by the one behind the candles.
@@ -168,6 +173,7 @@ class HeatmapPresenter(QObject):
     def stop(self) -> None:
         """Decide nothing any more: underlay and worker may be gone, at the program's end even the settings."""
         self._moved.stop()
+        self._rested.stop()
         self._resized.stop()
         self._worker.built.disconnect(self._take)
         if not sip.isdeleted(self._underlay):
@@ -176,6 +182,12 @@ class HeatmapPresenter(QObject):
         if not sip.isdeleted(self._settings):
             self._settings.changed.disconnect(self._apply)
         self._asked = self._image = None
+
+    def _move(self) -> None:
+        """Ask when what was reported together has been taken, but not too often; and once more when all rests."""
+        if not self._moved.isActive():
+            self._moved.start(self._wait_ms())
+        self._rested.start()
 
     def _lose_viewport(self) -> None:
         self._viewport = None
@@ -191,16 +203,14 @@ class HeatmapPresenter(QObject):
         self._underlay.set_opacity(settings.opacity / 100.0)
         self._underlay.set_smooth(smooth=settings.smooth)
 
-    def _ask_soon(self) -> None:
-        """Ask when what was reported together has been taken, but not too often."""
-        if not self._moved.isActive():
-            self._moved.start(self._wait_ms())
-
     def _wait_ms(self) -> int:
         passed_ms = self._since_asked.elapsed() if self._since_asked.isValid() else MOVE_INTERVAL_MS
         return max(MOVE_INTERVAL_MS - passed_ms, 0)
 
-    def _ask(self) -> None:
+    def _ask_while_moving(self) -> None:
+        self._ask(moving=True)
+
+    def _ask(self, *, moving: bool = False) -> None:
         self._moved.stop()
         self._since_asked.start()
         settings = self._settings.value
@@ -213,6 +223,7 @@ class HeatmapPresenter(QObject):
                 view=View.of(self._viewport, self._axis),
                 settings=settings,
                 dark=self._dark,
+                moving=moving,
             )
         self._worker.request(self._asked if self._seen else None)
 

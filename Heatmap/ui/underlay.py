@@ -19,6 +19,7 @@ from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.ui.device_pixels import size_px
 from Heatmap.ui.fade import Fade
 from Heatmap.ui.heat_painter import HeatPainter, Look
+from Heatmap.ui.image_change import colors_differ
 from Heatmap.ui.sight import is_seen
 from Heatmap.ui.surface import Rgb, Surface, hidden_below, opaque_colors
 
@@ -36,15 +37,8 @@ log = logging.getLogger(__name__)
 
 GL_VERSION = (3, 3)
 FADE_STEP_MS = 16
-# A reference that changes by less is not seen to change.
-SAME_REFERENCE = 0.005
 # Qt makes the context while it shows the widget, and only writes into its log when it cannot.
 CONTEXT_PATIENCE_MS = 1000
-
-
-def _means_other_sums(image: HeatmapImage, before: HeatmapImage) -> bool:
-    """Return True if a colour stands for another sum than it did before."""
-    return abs(image.reference - before.reference) > SAME_REFERENCE * max(image.reference, before.reference)
 
 
 class _QtLoader:
@@ -205,7 +199,8 @@ class Underlay(QOpenGLWidget):
             self._fade.stop()
             self._dirty = (0, image.spec.cols) if image is not None else None
             self._fading_in = False
-        elif _means_other_sums(image, before) and not self._fade.is_running(self._clock.monotonic_s()):
+        # An easing paints two images in each frame, so only for what is seen.
+        elif not self._fade.is_running(self._clock.monotonic_s()) and colors_differ(before, image):
             self._dirty = (0, image.spec.cols)
             self._fade.start(self._clock.monotonic_s())
             self._fading_in = True

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from Heatmap.aggregation import GridSpec
-from Heatmap.aggregation.resolution import auto_spec, manual_spec
+from Heatmap.aggregation.resolution import auto_spec, manual_spec, pixel_spec
 from Heatmap.heatmap_settings import HeatmapSettings, window_ms
 
 if TYPE_CHECKING:
@@ -20,6 +20,11 @@ MARGIN = 0.15
 # that does not suffice.
 MAX_GAP_COST = 4
 MAX_CELLS_WITH_GAPS = 4_000_000
+# Cells of half a pixel on a large screen would be more than any screen can show; they are made larger.
+MAX_CELLS_BY_SIZE = 4_000_000
+# Cells that differ by less look the same while they move. Those of an automatic grid are at least 1.15 px large, so
+# they stay larger than a pixel.
+NEAR = 0.1
 # A price bin can be no finer than this when the exchange has not told the tick size yet.
 FALLBACK_TICKS_PER_PRICE = 1e-6
 
@@ -130,6 +135,23 @@ def _bins(
             rows=settings.manual_rows,
             cols=settings.manual_cols,
         )
+    if settings.resolution == "pixels":
+        # The part of the pane that this range takes up.
+        width_px = (time_ms[1] - time_ms[0]) / view.ms_per_px
+        height_px = view.height_px * (prices[1] - prices[0]) / (view.price_high - view.price_low)
+        wanted = width_px * height_px / (settings.px_per_row * settings.px_per_col)
+        larger = max(1.0, math.sqrt(wanted / MAX_CELLS_BY_SIZE))
+        return pixel_spec(
+            visible_start_ms=time_ms[0],
+            visible_end_ms=time_ms[1],
+            price_low=prices[0],
+            price_high=prices[1],
+            width_px=width_px,
+            height_px=height_px,
+            px_per_row=settings.px_per_row * larger,
+            px_per_col=settings.px_per_col * larger,
+            tick_size=tick,
+        )
     return auto_spec(
         visible_start_ms=time_ms[0],
         visible_end_ms=time_ms[1],
@@ -170,6 +192,13 @@ def _with_margin(spec: GridSpec, *, window_start_ms: int, now_ms: int) -> GridSp
 def same_cells(spec: GridSpec, other: GridSpec) -> bool:
     """Return True if both grids have the same bin sizes, and so the same absolute cells."""
     return spec.time_bin_ms == other.time_bin_ms and math.isclose(spec.price_bin, other.price_bin, rel_tol=1e-12)
+
+
+def near_cells(spec: GridSpec, other: GridSpec) -> bool:
+    """Return True if both grids' bins have nearly the same sizes (`NEAR`)."""
+    return math.isclose(spec.time_bin_ms, other.time_bin_ms, rel_tol=NEAR) and math.isclose(
+        spec.price_bin, other.price_bin, rel_tol=NEAR
+    )
 
 
 def covers(spec: GridSpec, view: View, *, window_start_ms: int, now_ms: int) -> bool:

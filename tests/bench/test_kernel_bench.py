@@ -9,7 +9,7 @@ milliseconds; pytest-benchmark records CPU and Python, ``extra_info`` the rest. 
 
 from __future__ import annotations
 
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 import pytest
@@ -32,9 +32,22 @@ counts = pytest.mark.parametrize("count", [1_000, 10_000, 100_000, 1_000_000])
 scales = pytest.mark.parametrize("options", [LOG, LINEAR], ids=["log", "linear"])
 
 
+def installed(name):
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+VERSIONS = {
+    name: installed(name)
+    for name in ("numpy", "numba", "fast-histogram", "boost-histogram", "datashader", "pyqtgraph", "matplotlib")
+}
+
+
 def note(benchmark, group, threads=1):
     benchmark.group = group
-    benchmark.extra_info |= {"threads": threads, "numpy": np.__version__, "numba": version("numba")}
+    benchmark.extra_info |= {"threads": threads} | VERSIONS
 
 
 @counts

@@ -25,11 +25,12 @@ IMAGE_CHANGES = {
 }
 SCREEN_CHANGES = {"enabled": False, "opacity": 10, "smooth": False}
 NEEDS_MANUAL = {"manual_rows": 60, "manual_cols": 150}
+NEEDS_PIXELS = {"px_per_row": 12.0, "px_per_col": 9.0}
 OTHERS = {"source", "language"}
 
 
 def test_every_setting_is_covered_here():
-    assert set(FIELDS) == {*IMAGE_CHANGES, *SCREEN_CHANGES, *NEEDS_MANUAL, *OTHERS}
+    assert set(FIELDS) == {*IMAGE_CHANGES, *SCREEN_CHANGES, *NEEDS_MANUAL, *NEEDS_PIXELS, *OTHERS}
 
 
 def test_image_settings_change_the_image(open_stage):
@@ -59,6 +60,17 @@ def test_manual_rows_and_columns_are_obeyed(open_stage):
         coarse = stage.plugin.image.spec
         assert coarse.price_bin > 3 * fine.price_bin
         assert coarse.time_bin_ms >= 2 * fine.time_bin_ms
+
+
+def test_the_size_of_a_cell_is_obeyed(open_stage):
+    with open_stage(settings={"resolution": "pixels", "px_per_row": 3.0, "px_per_col": 2.0}) as stage:
+        stage.wait_for_heat()
+        fine = stage.plugin.image.spec
+        stage.settings.update(**NEEDS_PIXELS)
+        stage.wait(lambda: stage.plugin.is_current)
+        coarse = stage.plugin.image.spec
+        assert coarse.price_bin == pytest.approx(4 * fine.price_bin, rel=0.1)
+        assert coarse.time_bin_ms == pytest.approx(4.5 * fine.time_bin_ms, rel=0.15)
 
 
 def test_smooth_and_sharp_cells_look_different(open_stage):

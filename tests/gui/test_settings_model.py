@@ -28,6 +28,8 @@ NOT_DEFAULT = {
     "resolution": "manual",
     "manual_rows": 77,
     "manual_cols": 2222,
+    "px_per_row": 3.7,
+    "px_per_col": 0.8,
     "source": "demo",
     "sides": "short",
     "min_notional_usd": 25_000,

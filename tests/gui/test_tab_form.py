@@ -153,8 +153,13 @@ def test_rows_and_columns_can_be_set_only_by_hand(make_tab, model):
     assert not any(field(tab, name).isEnabled() for name in names)
     put(field(tab, "resolution"), "manual")
     assert all(field(tab, name).isEnabled() for name in names)
-    model.update(resolution="auto")
+    sizes = ("px_per_row", "px_per_col")
+    assert not any(field(tab, name).isEnabled() for name in sizes)
+    put(field(tab, "resolution"), "pixels")
+    assert all(field(tab, name).isEnabled() for name in sizes)
     assert not any(field(tab, name).isEnabled() for name in names)
+    model.update(resolution="auto")
+    assert not any(field(tab, name).isEnabled() for name in (*names, *sizes))
 
 
 def test_only_the_sources_of_this_run_can_be_chosen(make_tab):

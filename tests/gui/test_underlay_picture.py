@@ -76,7 +76,7 @@ def image_of(rgba: np.ndarray, spec: GridSpec = SPEC, reference: float = 1.0) ->
         build_ms=0.0,
         events=0,
         outside=0,
-        level_edges=np.zeros(255, np.float32),
+        level_edges=np.linspace(reference / 255, reference, 255, dtype=np.float32),
     )
 
 

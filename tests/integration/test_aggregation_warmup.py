@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -16,18 +17,28 @@ from Heatmap.aggregation import KernelWarmup, engine, kernel_cache, warmup
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def run_python(script, **variables):
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
-    done = subprocess.run(
+def start_python(script, **variables):
+    return subprocess.Popen(
         [sys.executable, "-W", "error", "-c", script],
-        env=environment,
-        capture_output=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **variables},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
-        timeout=100,
     )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+
+
+def output_of(process):
+    try:
+        output, problems = process.communicate(timeout=100)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
+    assert process.returncode == 0, problems
+    return output
+
+
+def run_python(script, **variables):
+    return output_of(start_python(script, **variables))
 
 
 def collected_warmup():
@@ -56,17 +67,82 @@ print(json.dumps([before, ImageBuilder().engine_name, compiled_here(), reports, 
 """
 
 
-def test_a_cold_cache_is_filled_by_the_child_and_only_loaded_here(tmp_path):
-    output = run_python(WARM, NUMBA_CACHE_DIR=str(tmp_path))
-    before, after, compiled, reports, cache = json.loads(output)
+@pytest.fixture(scope="module")
+def cold_start(tmp_path_factory):
+    """What a first program says, and the cache it leaves."""
+    folder = tmp_path_factory.mktemp("kernels")
+    return json.loads(run_python(WARM, NUMBA_CACHE_DIR=str(folder))), folder
+
+
+def test_a_cold_cache_is_filled_by_the_child_and_only_loaded_here(cold_start):
+    (before, after, compiled, reports, cache), folder = cold_start
     assert (before, after) == ("numpy", "numba")
     assert compiled == 0, "this process must not compile"
     assert reports[0].startswith("kernels ready: 14 compiled")
     assert len(reports) == 1
-    assert cache == str(tmp_path)
-    assert list(tmp_path.rglob("*.nbi"))
-    warm = json.loads(run_python(WARM, NUMBA_CACHE_DIR=str(tmp_path)))
+    assert cache == str(folder)
+    assert list(folder.rglob("*.nbi"))
+    warm = json.loads(run_python(WARM, NUMBA_CACHE_DIR=str(folder)))
     assert warm[3][0].startswith("kernels ready: 0 compiled")
+
+
+def test_two_programs_start_at_once_on_what_a_killed_child_left(cold_start, tmp_path):
+    folder = shutil.copytree(cold_start[1], tmp_path / "kernels")
+    # Numba writes the index of a kernel before its code: who is killed between leaves an index of nothing.
+    for kernel in ("count_kept", "erase_cells", "spread_grid"):
+        (code,) = folder.rglob(f"*.{kernel}_*.nbc")
+        code.unlink()
+    programs = [start_python(WARM, NUMBA_CACHE_DIR=str(folder)) for _ in range(2)]
+    found = [json.loads(output_of(program)) for program in programs]
+    assert [(before, after, compiled) for before, after, compiled, _, _ in found] == [("numpy", "numba", 0)] * 2
+    told = [int(reports[0].removeprefix("kernels ready: ").split()[0]) for _, _, _, reports, _ in found]
+    assert sum(told) >= 3
+    assert max(told) <= 3
+    later = json.loads(run_python(WARM, NUMBA_CACHE_DIR=str(folder)))
+    assert later[3][0].startswith("kernels ready: 0 compiled"), "both wrote, and all of it can be read"
+
+
+EMPTY = """
+import json, logging, os, subprocess, sys
+from Heatmap.aggregation import ImageBuilder, KernelWarmup, warmup
+start = subprocess.Popen
+empty_handed = "print('{\\"compiled\\": 0, \\"seconds\\": 0.0}')"
+warmup.subprocess.Popen = lambda _command, **options: start([sys.executable, "-c", empty_handed], **options)
+logging.disable()
+ready, reports = [], []
+warm = KernelWarmup(lambda: ready.append(1), reports.append)
+warm.start()
+warm._thread.join(60)
+assert not warm._thread.is_alive()
+import numba
+own = numba.njit(lambda x: x + 1)  # the host's own compiling is nobody's business
+print(json.dumps([ready, reports, ImageBuilder().engine_name, own(1), "Heatmap.aggregation.kernel" in sys.modules]))
+"""
+
+
+def test_what_the_cache_does_not_hold_is_not_compiled_here_either(tmp_path):
+    """Whatever the child says: a program with a window loads kernels or does without them."""
+    found = json.loads(run_python(EMPTY, NUMBA_CACHE_DIR=str(tmp_path)))
+    ready, reports, engine_name, own, loaded = found
+    assert ready == []
+    assert len(reports) == 2
+    assert "could not be loaded; the map is painted by NumPy" in reports[1]
+    assert (engine_name, own, loaded) == ("numpy", 2, False)
+    assert not list(tmp_path.rglob("*.nbc")), "nothing was compiled"
+
+
+def test_without_a_place_for_the_cache_numpy_stays_at_work(monkeypatch):
+    monkeypatch.delenv(kernel_cache.VARIABLE, raising=False)
+    monkeypatch.setattr(kernel_cache, "_is_writable", lambda _folder: False)
+    monkeypatch.setattr(warmup.subprocess, "Popen", None)
+    warm, ready, reports = collected_warmup()
+    warm.start()
+    warm._thread.join(10)
+    assert not ready.is_set()
+    assert len(reports) == 1
+    assert reports[0].startswith("no folder for compiled kernels")
+    assert reports[0].endswith("the map is painted by NumPy")
+    assert engine.new_engine().name == "numpy"
 
 
 def test_using_the_package_loads_neither_numba_nor_qt():
@@ -136,11 +212,20 @@ def test_without_jit_the_warmup_leaves_numpy_at_work(monkeypatch):
     assert engine.new_engine().name == "numpy"
 
 
-def test_a_failing_child_is_told_and_leaves_numpy_at_work(monkeypatch, caplog):
+@pytest.mark.parametrize(
+    ("script", "told"),
+    [
+        ("raise SystemExit('no compiler today')", "no compiler today"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGTERM)", "failed with -15"),
+        ("print('all is well, says nobody')", "kernel warm-up failed"),
+    ],
+    ids=["error", "killed", "babble"],
+)
+def test_a_failing_child_is_told_and_leaves_numpy_at_work(monkeypatch, caplog, script, told):
     start = subprocess.Popen
 
     def broken(_command, **options):
-        return start([sys.executable, "-c", "raise SystemExit('no compiler today')"], **options)
+        return start([sys.executable, "-c", script], **options)
 
     monkeypatch.setattr(warmup.subprocess, "Popen", broken)
     warm, ready, reports = collected_warmup()
@@ -149,7 +234,8 @@ def test_a_failing_child_is_told_and_leaves_numpy_at_work(monkeypatch, caplog):
     assert not ready.is_set()
     assert len(reports) == 1
     assert "painted by NumPy" in reports[0]
-    assert "no compiler today" in caplog.text
+    assert told in caplog.text
+    assert engine.new_engine().name == "numpy"
 
 
 def test_a_child_that_cannot_start_is_told(monkeypatch, caplog):

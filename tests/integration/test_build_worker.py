@@ -136,6 +136,29 @@ def test_statistics_are_sums_of_the_window(qtbot, worker, db_path):
     assert (figures.long_usd, figures.short_usd, figures.largest_usd) == (300.0, 700.0, 700.0)
 
 
+def test_a_moving_view_is_served_by_cells_of_nearly_the_right_size_and_a_resting_one_by_exact_ones(
+    qtbot, worker, db_path
+):
+    bulk_insert(db_path, [event(10 * MINUTE_MS, price=100_000.0)])
+
+    def answer(asked: BuildRequest):
+        """Return the image that answers this very request."""
+        with qtbot.waitSignal(
+            worker.built, timeout=20_000, check_params_cb=lambda _, served, __: served is asked
+        ) as told:
+            worker.request(asked)
+        return told.args[0]
+
+    def view(low: float, high: float) -> View:
+        return dataclasses.replace(request().view, price_low=low, price_high=high)
+
+    image = answer(request(view=view(90_000.0, 110_000.0)))
+    assert answer(request(view=view(90_500.0, 109_500.0), moving=True)) is image
+    exact = answer(request(view=view(90_500.0, 109_500.0)))
+    assert 0.9 * image.spec.price_bin < exact.spec.price_bin < 0.99 * image.spec.price_bin
+    assert answer(request(view=view(97_000.0, 103_000.0), moving=True)).spec.price_bin < 0.5 * exact.spec.price_bin
+
+
 def test_a_tick_size_that_becomes_known_refines_the_cells_and_is_asked_for_off_the_gui_thread(qtbot, db_path):
     bulk_insert(db_path, [event(10 * MINUTE_MS)])
     known, threads = [None], set()

@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from Heatmap.aggregation import GridSpec, build_grid
+from Heatmap.aggregation import GridSpec, ImageBuilder, RenderOptions, build_grid
 from Heatmap.aggregation.engine import PaintPlan, RawCells
 from Heatmap.aggregation.event_batch import EventBatch
 from Heatmap.aggregation.image_buffer import Canvas
 from Heatmap.aggregation.numba_engine import NumbaEngine
 from Heatmap.aggregation.numpy_engine import NumpyEngine
+from Heatmap.columns import EventColumns
 
 ENGINES = pytest.mark.parametrize("engine_type", [NumpyEngine, NumbaEngine], ids=["numpy", "numba"])
 TICKS = [Decimal("0.01"), Decimal("0.1"), Decimal("0.5"), Decimal(10)]
@@ -83,6 +84,52 @@ def grid_of(events, spec, engine_type):
 def test_equals_the_oracle(engine_type, market):
     spec, events = market
     np.testing.assert_allclose(grid_of(events, spec, engine_type), oracle(spec, events), rtol=1e-6)
+
+
+@ENGINES
+@pytest.mark.parametrize("tick", TICKS)
+@pytest.mark.parametrize("level", [Decimal(0), Decimal("104273.4"), Decimal("0.07"), Decimal(-40)])
+def test_all_rows_are_equally_high(engine_type, tick, level):
+    """One event on every tick, from below to above the grid: each row takes as many, none is lost or counted twice."""
+    ticks_per_row = 7
+    first = int(level // tick) // ticks_per_row
+    price_bin = tick * ticks_per_row
+    spec = GridSpec(0, 1_000, 1, float(first * price_bin), float(price_bin), 200)
+    ticks = range((first - 1) * ticks_per_row, (first + spec.rows + 1) * ticks_per_row)
+    grid = grid_of([(500, float(number * tick), 1.0) for number in ticks], spec, engine_type)
+    np.testing.assert_array_equal(grid, np.full((200, 1), ticks_per_row))
+
+
+@pytest.mark.parametrize("share", ["0.000001", "0.5", "0.999999"])
+def test_only_what_no_decimal_means_is_taken_for_a_border(share):
+    """A millionth of a bin below a border is below it."""
+    price_bin = Decimal("6.6")
+    for number in (-3, 0, 1, 15_799):
+        price = float((number + Decimal(share)) * price_bin)
+        spec = GridSpec(0, 1, 1, float(number * price_bin), float(price_bin), 1)
+        for engine_type in (NumpyEngine, NumbaEngine):
+            assert grid_of([(0, price, 1.0)], spec, engine_type).tolist() == [[1.0]]
+
+
+@ENGINES
+@given(markets(), st.floats(0.01, 100))
+@quick
+def test_the_scale_of_an_image_is_the_percentile_of_the_cells_of_the_window(engine_type, market, percentile):
+    """The window is wider than the view; the cells are those of the oracle, the percentile is NumPy's in float64."""
+    spec, events = market
+    options = RenderOptions(palette="fire", sigma_cols=0, sigma_rows=0, clip_percentile=percentile)
+    ts_ms, price, weight = np.array(sorted(events), float).reshape(-1, 3).T
+    columns = EventColumns(ts_ms.astype(np.int64), price.copy(), weight.copy(), np.zeros(len(events), bool))
+    image = ImageBuilder(engine_type()).build(
+        columns, spec, options, now_ms=spec.end_ms, window_start_ms=spec.t0_ms - 9 * spec.time_bin_ms
+    )
+    cells = oracle(spec.padded(cols=3, rows=3), events)
+    cells = cells[cells > 0]
+    expected = np.percentile(cells.astype(np.float32).astype(float), percentile) if cells.size else 0.0
+    assert image.reference == pytest.approx(expected, rel=1e-6)
+    inside = np.count_nonzero(oracle(spec, [(t, p, 1.0) for t, p, _ in events])) if events else 0
+    assert np.count_nonzero(image.rgba[..., 3]) == inside
+    assert image.events + image.outside == len(events)
 
 
 @given(markets(), st.randoms(use_true_random=False))
@@ -164,7 +211,7 @@ def plain_paint(sums, plan, rows, cols):
         heat = start
         for col in range(padded_cols - plan.pad_cols):
             if col >= plan.pad_cols:
-                spot = float(plan.trail_strength) * heat
+                spot = float(plan.trail_strength) * np.minimum(heat, float(plan.edges[-1]))
                 for k in range(-plan.pad_cols, plan.pad_cols + 1):
                     for r in range(padded_rows):
                         raw = raw_cells[col + k, r]
@@ -207,6 +254,7 @@ def test_painting_follows_the_formula(engine_type, channels, rows, cols, pad_col
         pad_rows=pad_rows,
         col_weights=np.exp(-0.3 * np.arange(-pad_cols, pad_cols + 1) ** 2).astype(np.float32),
         row_weights=np.exp(-0.5 * np.arange(-pad_rows, pad_rows + 1) ** 2).astype(np.float32),
+        fading=np.ones(cols + 2 * pad_cols),
         floors=rng.uniform(0, 20, shape[1]).astype(np.float32),
         trail_factor=np.float32(factor),
         trail_strength=np.float32(0.2),

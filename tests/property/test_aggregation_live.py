@@ -35,14 +35,14 @@ def random_events(rng, count, start_ms=0, end_ms=SPEC.end_ms):
     )
 
 
-def built_anew(columns, options, scale_from, spec=SPEC):
-    """The full path at the scale of another image: what a live image must equal."""
+def built_anew(columns, options, scale_from, window, spec=SPEC):
+    """The full path at the scale of another image, events and window: what a live image must equal."""
     builder = ImageBuilder(NumbaEngine())
-    builder.build(scale_from, spec, options, **WINDOW)
+    builder.build(scale_from[0], spec, options, **scale_from[1])
     scales = builder._scales.copy()
-    builder._select(columns, options, find_palette(options.palette), WINDOW["window_start_ms"])
+    builder._select(columns, options, find_palette(options.palette), window["window_start_ms"])
     builder._scales = scales
-    return builder.build(columns, spec, options, **WINDOW)
+    return builder.build(columns, spec, options, **window)
 
 
 @looks
@@ -52,16 +52,19 @@ def test_adding_equals_building(look, seed, count, batches):
     rng = np.random.default_rng(seed)
     options = RenderOptions(clip_percentile=50, **look)
     builder = ImageBuilder(NumbaEngine())
-    columns = begun = random_events(rng, count)
+    columns, window = random_events(rng, count), WINDOW
+    begun = (columns, window)
     before = builder.build(columns, SPEC, options, **WINDOW)
     held = [(before, before.rgba.copy())]
     for size in batches:
-        newer = random_events(rng, size)
+        if rng.random() < 0.5:  # time passes, and what is too old leaves
+            window = window | {"window_start_ms": window["window_start_ms"] + int(rng.integers(0, 8_000))}
+        newer = random_events(rng, size, start_ms=window["window_start_ms"])
         columns = columns.merged(newer)
-        image = builder.build(columns, SPEC, options, **WINDOW, newer=newer)
+        image = builder.build(columns, SPEC, options, **window, newer=newer)
         if image.dirty_cols is None:
-            begun = columns  # built from all events, at its own scale
-        expected = built_anew(columns, options, begun)
+            begun = (columns, window)  # built from all events, at its own scale
+        expected = built_anew(columns, options, begun, window)
         assert image.reference == expected.reference
         np.testing.assert_array_equal(image.rgba, expected.rgba)
         assert (image.events, image.outside) == (expected.events, expected.outside)

@@ -161,6 +161,51 @@ def test_a_trail_fades_to_the_right_and_starts_well_below_the_event(builder):
     assert not shown[[3, 5]].any()
 
 
+def level_of(pixel, palette="fire"):
+    """Return the level of a colour, which every level has its own of."""
+    return int(np.abs(PALETTES[palette].tables[0].astype(int) - pixel).sum(axis=1).argmin())
+
+
+def test_a_trail_starts_at_its_strength_and_halves_with_its_half_life(builder):
+    columns = columns_of((50_000, 109.5, 1000.0, True), (100_500, 105.5, 1000.0, True))
+    options = RenderOptions(
+        palette="fire",
+        normalization="linear",
+        clip_percentile=100,
+        sigma_cols=0,
+        sigma_rows=0,
+        trail_half_life_ms=4_000,
+        trail_strength=0.8,
+    )
+    row = builder.build(columns, SPEC, options, **WINDOW).rgba[4]
+    for cols_later in (1, 4, 8, 12):
+        expected = 255 * 0.8 * 0.5 ** (cols_later / 4)
+        assert level_of(row[cols_later]) == pytest.approx(expected, abs=1.5)
+    # The event before the grid, a hundred half-lives later, and the one at its own place.
+    assert level_of(row[0]) == 255
+
+
+def test_the_trail_of_a_giant_is_no_brighter_than_that_of_any_event_at_full_colour(builder):
+    crowd = [(100_500 + 1000 * (n % 19), 100.5 + n % 9, 1000.0, True) for n in range(171)]
+    options = RenderOptions(
+        palette="fire", clip_percentile=90, sigma_cols=0, sigma_rows=0, trail_half_life_ms=20_000, trail_strength=0.08
+    )
+    columns = columns_of((99_500, 109.5, 1e9, True), *sorted(crowd))
+    image = builder.build(columns, SPEC, options, **WINDOW)
+    assert image.reference == 1000.0
+    full = PALETTES["fire"].tables[0, 255, 3]
+    assert 0 < alpha(image)[0].max() < 0.95 * full
+
+
+def test_a_spot_is_a_gaussian_of_its_sigma(builder):
+    columns = columns_of((110_500, 105.5, 1000.0, True))
+    options = RenderOptions(palette="fire", normalization="linear", clip_percentile=100, sigma_cols=2.0, sigma_rows=1.5)
+    image = builder.build(columns, SPEC, options, **WINDOW)
+    for cells in (1, 2, 3):
+        assert level_of(image.rgba[4, 10 + cells]) == pytest.approx(255 * np.exp(-0.5 * (cells / 2.0) ** 2), abs=1.5)
+        assert level_of(image.rgba[4 + cells, 10]) == pytest.approx(255 * np.exp(-0.5 * (cells / 1.5) ** 2), abs=1.5)
+
+
 @pytest.mark.parametrize("palette", ["fire", "long_short"])
 @pytest.mark.parametrize("trail_half_life_ms", [None, 7_000])
 @pytest.mark.parametrize("half_life_ms", [None, 20_000])

@@ -68,6 +68,33 @@ def test_rank_spends_its_levels_evenly_on_the_cells():
     assert counts.max() < 1.6 * counts.mean()
 
 
+def test_rank_keeps_levels_for_what_lies_below_every_cell():
+    """Flanks of spots and fading trails are smaller than any cell; they must fade and not end at a step."""
+    values = heavy_tailed()
+    lowest = values.min()
+    table = LevelTable.from_edges(level_edges(Normalization.RANK, float(values.max()), values))
+    flanks = (lowest * np.array([0.2, 0.5, 0.9])).astype(np.float32)
+    assert table.lookup(flanks).tolist() == pytest.approx([0.2 * 32, 0.5 * 32, 0.9 * 32], abs=1)
+
+
+@pytest.mark.parametrize("count", [1, 300])
+def test_rank_fades_evenly_around_equal_cells(count):
+    """A lone event's spot is no dot by rank either: half its value has half the levels."""
+    values = np.full(count, 5000, np.float32)
+    edges = level_edges(Normalization.RANK, 5000.0, values)
+    assert edges.shape == (255,)
+    table = LevelTable.from_edges(edges)
+    shares = np.array([0.25, 0.5, 0.75, 1.0])
+    assert table.lookup((5000 * shares).astype(np.float32)).tolist() == pytest.approx(255 * shares, abs=1)
+
+
+def test_rank_gives_the_flanks_what_the_lowest_cells_do_not_use():
+    """A third of the cells have the least size: they all stand at a third of the scale, flanks fade from there."""
+    values = np.concatenate([np.full(1000, 10.0), np.linspace(11, 99, 2000)]).astype(np.float32)
+    table = LevelTable.from_edges(level_edges(Normalization.RANK, 99.0, values))
+    assert table.lookup(np.array([5, 10, 55, 99], np.float32)).tolist() == pytest.approx([53, 106, 180, 255], abs=2)
+
+
 def test_the_reference_is_the_exact_percentile():
     values = heavy_tailed()
     assert clip_reference(values, 99.5) == pytest.approx(np.percentile(values.astype(float), 99.5), rel=1e-12)

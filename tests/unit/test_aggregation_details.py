@@ -37,6 +37,11 @@ def test_details_of_one_side(sides, count, outside):
     assert details.outside == outside
 
 
+def test_details_of_a_side_that_is_none_are_refused():
+    with pytest.raises(GridError, match="sides"):
+        cell_details(COLUMNS, SPEC, sides="up")
+
+
 def test_small_events_are_not_counted():
     assert cell_details(COLUMNS, SPEC, min_notional=4).count.sum() == 3
 

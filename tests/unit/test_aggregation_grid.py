@@ -63,6 +63,17 @@ def test_a_spec_is_a_value():
         ("t0_ms", 10_001, "multiple"),
         ("rows", 20_000_000, "too large"),
         ("price_bin", 1e-12, "too fine"),
+        ("price_bin", 5e-324, "price_bin"),
+        ("price_bin", 1e308, "price_bin"),
+        ("price_bin", "0.5", "a number"),
+        ("price_bin", True, "a number"),
+        ("price0", None, "a number"),
+        ("price0", 1e200, "price0"),
+        ("t0_ms", 10_000.0, "whole number"),
+        ("t0_ms", 5_000 * 10**20, "time"),
+        ("t0_ms", -5_000 * 10**20, "time"),
+        ("time_bin_ms", 10**19, "time"),
+        ("cols", 2 * 10**12, "too large"),
     ],
 )
 def test_impossible_grids_are_refused_in_plain_words(field, value, word):
@@ -72,9 +83,16 @@ def test_impossible_grids_are_refused_in_plain_words(field, value, word):
 
 
 def test_the_cell_limit_itself_is_allowed():
-    GridSpec(**{**GOOD, "rows": 4_000, "cols": 4_000})
+    GridSpec(**{**GOOD, "rows": 4_096, "cols": 4_096})
     with pytest.raises(GridError, match="too large"):
-        GridSpec(**{**GOOD, "rows": 4_000, "cols": 4_001})
+        GridSpec(**{**GOOD, "rows": 4_096, "cols": 4_097})
+
+
+def test_numbers_of_numpy_become_plain_ones():
+    given = {"t0_ms": np.int32(10_000), "time_bin_ms": np.int16(5_000), "cols": np.uint8(5), "rows": np.int64(5)}
+    spec = GridSpec(**given, price0=np.float32(100), price_bin=np.float32(0.5))
+    assert spec == GridSpec(**GOOD)
+    assert [type(getattr(spec, name)) for name in GOOD] == [int, int, int, float, float, int]
 
 
 @pytest.mark.parametrize(
@@ -162,6 +180,17 @@ def test_read_only_and_strided_input_is_taken(engine):
     price.flags.writeable = False
     grid = build_grid(ts_ms, price, np.ones(10)[::2], GridSpec(**GOOD), engine=engine)
     np.testing.assert_array_equal(grid[2], np.ones(5))
+
+
+@pytest.mark.parametrize("ts_ms", [np.array([10_000.5]), np.array([math.nan]), np.array(["2025-01-01"], "M8[ms]")])
+def test_times_that_are_no_whole_numbers_are_refused(ts_ms):
+    with pytest.raises(GridError, match="ts_ms"):
+        build_grid(ts_ms, np.ones(1), np.ones(1), GridSpec(**GOOD))
+
+
+def test_a_side_that_is_none_is_refused():
+    with pytest.raises(GridError, match="sides"):
+        build_grid(np.array([1]), np.ones(1), np.ones(1), GridSpec(**GOOD), sides="up", is_long=np.ones(1, bool))
 
 
 def test_arrays_of_different_length_are_refused():

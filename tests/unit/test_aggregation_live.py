@@ -73,12 +73,12 @@ def test_what_does_not_count_changes_nothing():
         {"newer": event(), "options": RenderOptions(normalization="rank")},
         {"newer": event(), "options": RenderOptions(half_life_ms=60_000)},
         {"newer": event(), "engine": NumpyEngine()},
-        {"newer": event(), "window_start_ms": 30_000},
+        {"newer": event(50_500), "window_start_ms": 60_000},
         {"newer": event(), "spec": SPEC.padded(1, 0)},
         {"newer": event(usd=1e9), "options": RenderOptions(palette="fire", clip_percentile=100)},
         {"newer": event(), "columns": EventColumns.empty()},
     ],
-    ids=["price", "time", "rank", "decay", "numpy", "window", "spec", "scale", "empty"],
+    ids=["price", "time", "rank", "decay", "numpy", "before_the_window", "spec", "scale", "empty"],
 )
 def test_else_the_image_is_built_from_all_events(change):
     newer, first = change.pop("newer"), dict(change)
@@ -93,6 +93,26 @@ def test_else_the_image_is_built_from_all_events(change):
         image = follow(newer, **first)
     assert image.dirty_cols is None
     assert image.serial == 2
+
+
+def test_what_leaves_the_window_leaves_the_map():
+    columns = market()
+    builder = ImageBuilder(NumbaEngine())
+    builder.build(columns, SPEC, SHARP, **WINDOW)
+    left = int(columns.ts_ms.searchsorted(2_500))
+    moved = WINDOW | {"window_start_ms": 2_500}
+    image = builder.build(columns.merged(event(3_500)), SPEC, SHARP, **moved, newer=event(3_500))
+    assert image.dirty_cols == (0, 4)
+    assert not image.rgba[:, :2].any()
+    assert image.events == 400 + 1 - left
+
+
+def test_a_window_that_moves_with_nothing_new_is_followed_too():
+    columns = market()
+    builder = ImageBuilder(NumbaEngine())
+    builder.build(columns, SPEC, SHARP, **WINDOW)
+    image = builder.build(columns, SPEC, SHARP, now_ms=101_000, window_start_ms=1_000, newer=EventColumns.empty())
+    assert image.dirty_cols == (0, 1)
 
 
 def test_a_hint_that_cannot_be_true_is_not_believed():

@@ -84,6 +84,41 @@ def test_cividis_survives_red_green_blindness():
     assert lab[:, 2].max() - lab[:, 2].min() > 0.12
 
 
+# Machado, Oliveira and Fernandes (2009), severity 1.0: what is left of linear sRGB without one kind of cone.
+DEFICIENCIES = {
+    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+}
+
+
+def seen_by(deficiency, table, dark):
+    """Return OKLab of what such an eye sees of a table on a chart."""
+    background = DARK if dark else LIGHT
+    coded = (table[..., :3] + background * (1 - table[..., 3:] / 255)) / 255
+    linear = np.where(coded <= 0.04045, coded / 12.92, ((coded + 0.055) / 1.055) ** 2.4)
+    left = np.clip(linear @ np.array(DEFICIENCIES[deficiency]).T, 0, 1)
+    return oklab_from_srgb(np.where(left <= 0.0031308, left * 12.92, 1.055 * left ** (1 / 2.4) - 0.055))
+
+
+@pytest.mark.parametrize("deficiency", DEFICIENCIES)
+@pytest.mark.parametrize("name", ["cividis", "grey", "long_short"])
+@both_backgrounds
+def test_sizes_can_be_told_apart_with_any_colour_vision(deficiency, name, dark):
+    for table in PALETTES[name].for_background(dark):
+        lightness = seen_by(deficiency, table, dark)[:, 0] * (1 if dark else -1)
+        assert (lightness[16:] > lightness[:-16]).all()
+        assert lightness[255] - lightness[1] > 0.5
+
+
+@pytest.mark.parametrize("deficiency", ["protanopia", "deuteranopia"])
+@both_backgrounds
+def test_sides_can_be_told_apart_without_red_and_green(deficiency, dark):
+    tables = PALETTES["long_short"].for_background(dark)
+    short, long = seen_by(deficiency, tables[0], dark), seen_by(deficiency, tables[16], dark)
+    assert np.linalg.norm(short - long, axis=-1)[48:224].min() > 0.1
+
+
 def test_grey_is_grey():
     lab = on_background(PALETTES["grey"].light_tables[0], dark=False)
     assert np.abs(lab[:, 1:]).max() < 0.005

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from Heatmap.aggregation import auto_spec, manual_spec
+from Heatmap.aggregation import auto_spec, manual_spec, pixel_spec
 from Heatmap.aggregation.resolution import auto_time_bin_ms, wanted_cols, wanted_rows
 from Heatmap.errors import GridError
 
@@ -40,25 +40,27 @@ def test_rows_and_columns_by_pixels():
     ("span_ms", "cols", "expected_s"),
     [
         (1, 800, 5),
-        (4_000_000, 800, 5),
-        (4_000_001, 800, 10),
-        (8 * HOUR_MS, 922, 60),
-        (2 * HOUR_MS, 922, 10),
-        (48 * HOUR_MS, 1548, 120),
-        (48 * HOUR_MS, 922, 180),  # 187 s would fit 922 columns; 960 columns of 180 s are still possible
+        (6_000_000, 800, 5),  # 7.5 s lies between; the finer one
+        (6_000_001, 800, 10),
+        (2 * HOUR_MS, 922, 10),  # 7.8 s; the start window
+        (8 * HOUR_MS, 922, 30),  # 31.2 s
+        (48 * HOUR_MS, 922, 180),  # 187.4 s
+        (2 * HOUR_MS, 1548, 5),  # 4.7 s; the window maximised
+        (8 * HOUR_MS, 1548, 30),  # 18.6 s is nearer to 15 s, but 1700 columns of that are too few
+        (48 * HOUR_MS, 1548, 120),  # 111.6 s
         (85 * HOUR_MS, 800, 180),
         (85 * HOUR_MS + 1, 800, 360),
         (365 * 24 * HOUR_MS, 1700, 18_720),
     ],
 )
-def test_time_bin_is_the_next_of_the_list(span_ms, cols, expected_s):
+def test_time_bin_is_the_nearest_of_the_list(span_ms, cols, expected_s):
     assert auto_time_bin_ms(span_ms, cols) == expected_s * 1000
 
 
 def test_the_start_window_over_eight_hours():
     spec = auto_spec(**VIEW)
-    assert spec.time_bin_ms == 60_000
-    assert spec.cols == 480
+    assert spec.time_bin_ms == 30_000
+    assert spec.cols == 960
     assert spec.price_bin == pytest.approx(6.7)  # 1600 / 239 = 6.69 -> 67 ticks
     assert 239 <= spec.rows <= 241
     assert_covers(spec, VIEW)
@@ -125,6 +127,10 @@ def test_strange_views_still_get_a_grid(change):
         ({"visible_start_ms": -math.inf}, "visible_start_ms"),
         ({"tick_size": 0.0}, "tick_size"),
         ({"tick_size": math.nan}, "tick_size"),
+        ({"tick_size": 1e-320}, "tick_size"),
+        ({"price_low": -1e308, "price_high": 1e308}, "too far away"),
+        ({"visible_end_ms": 1e300}, "time"),
+        ({"visible_start_ms": -1e300, "visible_end_ms": 1e300}, "time"),
     ],
 )
 def test_views_that_are_none_are_refused(change, word):
@@ -146,7 +152,61 @@ def test_manual_resolution_is_met_within_the_snapping():
     assert_covers(spec, MANUAL)
 
 
-@pytest.mark.parametrize("change", [{"rows": 0}, {"cols": 0}, {"rows": 4_001}, {"cols": 4_001}])
+@pytest.mark.parametrize(
+    "change", [{"rows": 0}, {"cols": 0}, {"rows": 4_001}, {"cols": 4_001}, {"rows": 2.5}, {"cols": math.nan}]
+)
 def test_absurd_manual_sizes_are_refused(change):
     with pytest.raises(GridError, match=next(iter(change))):
         manual_spec(**{**MANUAL, **change})
+
+
+def test_the_largest_manual_grid_exists_however_it_is_snapped():
+    view = {**MANUAL, "visible_start_ms": 500, "visible_end_ms": 4_000_400, "price_low": 0.05, "price_high": 400.05}
+    spec = manual_spec(**{**view, "rows": 4_000, "cols": 4_000})
+    assert spec.rows >= 4_000
+    assert spec.cols >= 4_000
+
+
+PIXELS = {**VIEW, "px_per_row": 5.0, "px_per_col": 2.0}
+
+
+def test_cells_have_the_pixels_that_are_asked_for():
+    spec = pixel_spec(**PIXELS)
+    assert spec.time_bin_ms * 1060 / (8 * HOUR_MS) == pytest.approx(2.0, rel=0.02)
+    assert spec.price_bin * 550 / 1600.0 == pytest.approx(5.0, rel=0.01)
+    assert_covers(spec, PIXELS)
+
+
+def test_a_cell_is_never_smaller_than_asked_for():
+    for px in (0.7, 1.0, 1.3, 2.5, 17.0):
+        spec = pixel_spec(**{**PIXELS, "px_per_row": px, "px_per_col": px})
+        assert spec.time_bin_ms * 1060 / (8 * HOUR_MS) >= px * (1 - 1e-6)
+        assert spec.price_bin * 550 / 1600.0 >= px * (1 - 1e-6)
+
+
+def test_whole_numbers_of_pixels_are_met_exactly():
+    view = {**PIXELS, "visible_start_ms": 0, "visible_end_ms": 1_060_000, "price_low": 0.0, "price_high": 55.0}
+    spec = pixel_spec(**{**view, "px_per_row": 2.0, "px_per_col": 4.0})
+    assert (spec.time_bin_ms, spec.price_bin, spec.rows, spec.cols) == (4_000, 0.2, 275, 265)
+
+
+@pytest.mark.parametrize("change", [{"width_px": 1e9}, {"height_px": 1e9}, {"width_px": 0}, {"px_per_col": 1e9}])
+def test_strange_panes_still_get_cells(change):
+    spec = pixel_spec(**{**PIXELS, **change})
+    assert 1 <= spec.rows <= 4_001
+    assert 1 <= spec.cols <= 4_001
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"px_per_row": 0.0}, "px_per_row"),
+        ({"px_per_col": -1.0}, "px_per_col"),
+        ({"px_per_col": math.nan}, "px_per_col"),
+        ({"height_px": math.inf}, "height_px"),
+        ({"price_high": 1.0}, "price range"),
+    ],
+)
+def test_pixels_that_are_none_are_refused(change, word):
+    with pytest.raises(GridError, match=word):
+        pixel_spec(**{**PIXELS, **change})

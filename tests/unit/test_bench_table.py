@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+import tomllib
+from pathlib import Path
+
 import pytest
 
 from Heatmap.cli import main
-from Heatmap.commands.bench import table
+from Heatmap.commands.bench import left_out_lines, table
+from Heatmap.commands.bench_job import PEERS, Contest, available_peers, market
 
+ROOT = Path(__file__).resolve().parents[2]
 MACHINE = {"threads": 2, "read_bytes_per_ms": 24_000_000, "fill_ms": 0.1}
 
 
@@ -24,6 +30,25 @@ def test_ratios_are_to_the_best_peer():
 def test_without_peers_there_are_no_ratios():
     lines = table({"machine": MACHINE, "rows": [row(1_000)]})
     assert lines[1].split().count("-") == 3
+
+
+def test_peers_that_are_not_installed_are_named_with_what_they_miss(monkeypatch):
+    for module in ("pyqtgraph", "pyqtgraph.functions_numba", "datashader", "matplotlib"):
+        monkeypatch.setitem(sys.modules, module, None)  # importing it fails as if it were not there
+    peers, missing = available_peers(Contest.of(market(10)))
+    assert not peers
+    assert list(missing) == list(PEERS)
+    said = "\n".join(left_out_lines(missing))
+    assert "numpy + matplotlib (matplotlib is not installed)" in said
+    assert "datashader (datashader is not installed)" in said
+    assert "pip install" in said
+    assert left_out_lines({}) == []
+
+
+def test_what_to_install_is_the_dependency_group():
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]["bench"]
+    said = left_out_lines({"datashader": "datashader"})[-1].split()
+    assert all(requirement.split(">=")[0] in said for requirement in groups)
 
 
 @pytest.mark.parametrize("arguments", [["--events", "0"], ["--events", "many"], ["--rounds", "0"]])

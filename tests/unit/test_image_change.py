@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+import pytest
 
 from Heatmap.aggregation import GridSpec, HeatmapImage
-from Heatmap.ui.image_change import changed_columns
+from Heatmap.aggregation.normalization import Normalization, level_edges
+from Heatmap.ui.image_change import changed_columns, colors_differ
 
 SPEC = GridSpec(t0_ms=0, time_bin_ms=1000, cols=9, price0=0.0, price_bin=1.0, rows=4)
 
@@ -36,6 +38,18 @@ def test_the_same_again_differs_nowhere():
     assert changed.first == changed.last
 
 
+def test_what_the_builder_knows_is_not_looked_for():
+    before = dataclasses.replace(image((0, 2)), serial=7)
+    after = dataclasses.replace(image((0, 2), (3, 4)), serial=8, dirty_cols=(3, 6))
+    assert (changed_columns(before, after).first, changed_columns(before, after).last) == (3, 6)
+
+
+def test_what_the_builder_knows_of_another_image_does_not_count():
+    before = dataclasses.replace(image((0, 2)), serial=6)
+    after = dataclasses.replace(image((0, 5), (3, 4)), serial=8, dirty_cols=(4, 5))
+    assert (changed_columns(before, after).first, changed_columns(before, after).last) == (2, 6)
+
+
 def test_another_grid_cannot_be_compared():
     moved = dataclasses.replace(SPEC, t0_ms=1000)
     assert changed_columns(image(), image(spec=moved)) is None
@@ -43,3 +57,33 @@ def test_another_grid_cannot_be_compared():
     assert changed_columns(image(), None) is None
     same = image()
     assert changed_columns(same, same) is None
+
+
+def scaled(reference: float, normalization: Normalization = Normalization.LOG) -> HeatmapImage:
+    edges = level_edges(normalization, reference, np.array([reference], np.float32))
+    return dataclasses.replace(image(), reference=reference, level_edges=edges)
+
+
+@pytest.mark.parametrize(
+    ("normalization", "factor", "differs"),
+    [
+        (Normalization.LINEAR, 1.004, False),
+        (Normalization.LINEAR, 1.02, True),
+        # A logarithm moves each colour by as many levels, a seventh of what a linear scale moves its strongest.
+        (Normalization.LOG, 1.02, False),
+        (Normalization.LOG, 1.04, False),
+        (Normalization.LOG, 1.15, True),
+        (Normalization.SQRT, 1.01, False),
+        (Normalization.SQRT, 1.05, True),
+    ],
+)
+def test_colours_differ_where_an_eye_can_tell(normalization, factor, differs):
+    before, after = scaled(1e5, normalization), scaled(1e5 * factor, normalization)
+    assert colors_differ(before, after) is differs
+    assert colors_differ(after, before) is differs
+
+
+def test_a_window_that_was_empty_differs_from_one_that_is_not():
+    assert colors_differ(scaled(0.0), scaled(100.0))
+    assert colors_differ(scaled(100.0), scaled(0.0))
+    assert not colors_differ(scaled(0.0), scaled(0.0))

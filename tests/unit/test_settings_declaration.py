@@ -36,6 +36,8 @@ def test_defaults_are_the_ones_the_user_asked_for():
         "resolution": "auto",
         "manual_rows": 300,
         "manual_cols": 1200,
+        "px_per_row": 2.5,
+        "px_per_col": 1.5,
         "source": "binance",
         "sides": "both",
         "min_notional_usd": 0,
@@ -107,10 +109,16 @@ def test_source_is_the_vocabulary_word():
 
 
 def test_manual_numbers_have_an_effect_only_in_manual_resolution():
-    automatic, manual = HeatmapSettings(), HeatmapSettings(resolution="manual")
-    for key in ("manual_rows", "manual_cols"):
-        assert not FIELDS[key].is_effective(automatic)
-        assert FIELDS[key].is_effective(manual)
+    automatic = HeatmapSettings()
+    by_number, by_size = automatic.replaced(resolution="manual"), automatic.replaced(resolution="pixels")
+    for keys, effective, other in (
+        (("manual_rows", "manual_cols"), by_number, by_size),
+        (("px_per_row", "px_per_col"), by_size, by_number),
+    ):
+        for key in keys:
+            assert not FIELDS[key].is_effective(automatic)
+            assert not FIELDS[key].is_effective(other)
+            assert FIELDS[key].is_effective(effective)
     assert FIELDS["opacity"].is_effective(automatic)
 
 

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from Heatmap.aggregation import ImageBuilder
+from Heatmap.aggregation.numpy_engine import NumpyEngine
+from Heatmap.aggregation.palettes import find_palette
+from Heatmap.columns import EventColumns
 from Heatmap.heatmap_settings import HeatmapSettings
 from Heatmap.ui.render_options import SPOT_PX, render_options
-from Heatmap.ui.view_grid import View, covers, grid_for_view, same_cells, tick_or_guess
+from Heatmap.ui.view_grid import NEAR, View, covers, grid_for_view, near_cells, same_cells, tick_or_guess
 from Heatmap.ui.viewport import BarSegment, TimeAxis, Viewport
 
 NOW_MS = 1_800_000_000_000
@@ -34,8 +39,8 @@ def test_the_users_rule_sets_the_bins():
     spec = grid()
     # height / 2.3 = 204 rows over 2,000 dollars: 9.80… dollars, rounded up to a tick.
     assert spec.price_bin == pytest.approx(9.9)
-    # width / 1.15 = 852 columns over four hours: 16.9 s, so 30 s.
-    assert spec.time_bin_ms == 30_000
+    # width / 1.15 = 852 columns over four hours: 16.9 s, so 15 s.
+    assert spec.time_bin_ms == 15_000
 
 
 def test_the_grid_ends_with_the_present_and_begins_with_the_window():
@@ -57,6 +62,22 @@ def test_manual_resolution_is_obeyed():
     # 100 rows on the screen plus the margin above and below, rounded to ticks.
     assert 100 <= spec.rows <= 135
     assert spec.time_bin_ms == 60_000
+
+
+def test_a_cell_has_the_pixels_that_are_asked_for():
+    settings = SETTINGS.replaced(resolution="pixels", px_per_row=4.0, px_per_col=3.0)
+    # The chart reaches a quarter of an hour beyond the present and below price 0, where nothing is binned.
+    for low in (88_000.0, -10_000.0):
+        view = dataclasses.replace(VIEW, price_low=low)
+        spec = grid(view, settings)
+        assert spec.time_bin_ms / view.ms_per_px == pytest.approx(3.0, rel=0.05)
+        assert spec.price_bin * view.height_px / (view.price_high - low) == pytest.approx(4.0, rel=0.02)
+
+
+def test_tiny_cells_on_a_large_screen_are_made_larger():
+    settings = SETTINGS.replaced(resolution="pixels", px_per_row=0.5, px_per_col=0.5)
+    spec = grid(dataclasses.replace(VIEW, width_px=7_680, height_px=4_320), settings)
+    assert 2_000_000 < spec.rows * spec.cols < 8_000_000
 
 
 def test_prices_below_zero_are_not_binned():
@@ -112,6 +133,35 @@ def test_a_spot_keeps_its_size_on_the_screen(size):
         assert options.sigma_cols * cell_px == pytest.approx(SPOT_PX[size][0])
 
 
+@pytest.mark.parametrize("size", list(SPOT_PX))
+@pytest.mark.parametrize(
+    "resolution",
+    [
+        {},
+        {"resolution": "manual", "manual_rows": 1000, "manual_cols": 3000},
+        {"resolution": "manual", "manual_rows": 50, "manual_cols": 100},
+        {"resolution": "pixels", "px_per_row": 0.5, "px_per_col": 0.5},
+    ],
+    ids=["auto", "fine", "coarse", "half pixels"],
+)
+@pytest.mark.parametrize("hours", [0.1, 1, 8])
+@pytest.mark.parametrize("height", [80.0, 2_000.0, 40_000.0])
+def test_a_lone_event_is_three_pixels_large_at_every_zoom(size, resolution, hours, height):
+    """Counted are the pixels of the default look that have at least half the level of the spot's middle."""
+    view = dataclasses.replace(VIEW, start_ms=round(NOW_MS - hours * HOUR_MS), price_high=VIEW.price_low + height)
+    settings = SETTINGS.replaced(spot_size=size, trail="off", palette="fire", **resolution)
+    spec = grid(view, settings)
+    options = render_options(settings, view, spec, dark=True)
+    middle = np.array([(spec.t0_ms + spec.end_ms) // 2]), np.array([(spec.price0 + spec.price1) / 2])
+    event = EventColumns(*middle, np.array([1e5]), np.array([True]))
+    image = ImageBuilder(NumpyEngine()).build(event, spec, options, now_ms=NOW_MS, window_start_ms=0).rgba
+    strong = image[..., 3] >= find_palette("fire").tables[0, 128, 3]
+    row_px = view.height_px * spec.price_bin / height
+    col_px = spec.time_bin_ms / view.ms_per_px
+    assert strong.any(axis=0).sum() * col_px >= 3.0
+    assert strong.any(axis=1).sum() * row_px >= 3.0
+
+
 def over_a_weekend(viewport_width_px: float = 980.0) -> tuple[View, TimeAxis]:
     """Return a view of bars of a minute: 200 before and 280 after a pause of 30 hours."""
     pause_ms, minute = 30 * HOUR_MS, 60_000
@@ -141,9 +191,9 @@ def test_a_gap_has_no_width_and_takes_no_resolution():
     (gap,) = view.gaps_ms
     assert gap[1] - gap[0] == 30 * HOUR_MS
     spec = grid(view, SETTINGS.replaced(window="2d"))
-    # 38 hours would ask for columns of three minutes; the eight that are seen ask for 60 s, and 4 times as coarse is
-    # not needed: what is hidden costs no more than three times the columns of what is seen.
-    assert spec.time_bin_ms == 60_000
+    # 38 hours would ask for columns of three minutes; the eight that are seen ask for 30 s, and the grid takes nearly
+    # that: what is hidden costs no more than three times the columns of what is seen.
+    assert spec.time_bin_ms == 30_000
     assert covers(spec, view, window_start_ms=NOW_MS - 48 * HOUR_MS, now_ms=NOW_MS)
 
 
@@ -167,8 +217,8 @@ def test_a_spot_over_a_gap_is_as_wide_as_elsewhere():
     view, _ = over_a_weekend()
     spec = grid(view, SETTINGS.replaced(window="2d"))
     options = render_options(SETTINGS, view, spec, dark=True)
-    # A column of 60 s is a bar, and 480 bars are 980 px.
-    assert options.sigma_cols * 980 / 480 == pytest.approx(SPOT_PX[SETTINGS.spot_size][0], rel=0.01)
+    # Two columns of 30 s are a bar, and 480 bars are 980 px.
+    assert options.sigma_cols * 980 / 960 == pytest.approx(SPOT_PX[SETTINGS.spot_size][0], rel=0.01)
 
 
 @given(st.integers(1, 5000), st.lists(st.tuples(st.integers(0, 10**7), st.integers(1, 10**7)), max_size=6))
@@ -190,3 +240,29 @@ def test_a_view_reaches_from_edge_to_edge():
     )
     view = View.of(viewport, axis)
     assert (view.start_ms, view.end_ms, view.gaps_ms) == (minute // 2, 100 * minute + minute // 2, ())
+
+
+@pytest.mark.parametrize(
+    ("changes", "near"),
+    [
+        ({}, True),
+        ({"price_bin": 10.8, "price0": 0.0}, True),
+        ({"price_bin": 9.1, "price0": 0.0}, True),
+        ({"price_bin": 11.2, "price0": 0.0}, False),
+        ({"price_bin": 8.9, "price0": 0.0}, False),
+        ({"time_bin_ms": 30_000}, False),
+        ({"t0_ms": 0, "cols": 7}, True),
+    ],
+)
+def test_cells_that_differ_by_less_than_a_tenth_are_near(changes, near):
+    spec = dataclasses.replace(grid(), price_bin=10.0, price0=88_000.0)
+    assert near_cells(spec, dataclasses.replace(spec, **changes)) is near
+
+
+@given(height=st.integers(420, 870), width=st.integers(920, 1950), span=st.floats(0.002, 0.3), hours=st.floats(0.2, 8))
+def test_cells_that_are_near_those_asked_for_are_no_smaller_than_a_pixel(height, width, span, hours):
+    """So a view that moves is painted by the sampler, and no cell falls between two pixels."""
+    first_ms = NOW_MS - round(hours * HOUR_MS)
+    view = View(first_ms, NOW_MS, 90_000.0, 90_000.0 * (1 + span), width, height)
+    spec = grid(view)
+    assert spec.price_bin * (1 - NEAR) >= (view.price_high - view.price_low) / height

@@ -72,6 +72,20 @@ def test_stamps_are_read_at_every_zoom_of_the_page(open_host, zoom):
         wait_for_mode(host, SyncMode.STAMP)
 
 
+def test_cells_are_exact_when_a_zoom_has_come_to_rest(open_host):
+    """While the chart moves, cells of nearly the right size serve; these prices differ by less than that."""
+    with open_host() as host:
+        host.show()
+        host.wait_for_heat()
+        host.wait(lambda: host.plugin.is_current)
+        before = host.plugin.image.spec.price_bin
+        host.run(
+            "series.applyOptions({autoscaleInfoProvider: () => ({priceRange: {minValue: 92.4, maxValue: 107.6}})})"
+        )
+        host.wait(lambda: host.plugin.image.spec.price_bin != before)
+        assert 0.9 < host.plugin.image.spec.price_bin / before < 0.99
+
+
 def test_a_page_frame_that_is_hostile_to_canvases(open_host):
     """A style sheet with a word about every canvas, a container with round corners, beside a side bar."""
     css = (
