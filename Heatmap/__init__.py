@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from Heatmap.heatmap_service import HeatmapService
-    from Heatmap.plugin import HeatmapPlugin, configure_graphics
+    from Heatmap.plugin import HeatmapPlugin, configure_graphics, ensure_graphics
 
 __version__ = "0.1.0"
-__all__ = ["HeatmapPlugin", "HeatmapService", "__version__", "configure_graphics"]
+__all__ = ["HeatmapPlugin", "HeatmapService", "__version__", "configure_graphics", "ensure_graphics"]
 
 _HOMES = {
     "HeatmapPlugin": "Heatmap.plugin",
     "HeatmapService": "Heatmap.heatmap_service",
     "configure_graphics": "Heatmap.plugin",
+    "ensure_graphics": "Heatmap.plugin",
 }
 
 

@@ -131,5 +131,9 @@ class BridgeError(HeatmapError):
     """The chart page sent something the bridge does not accept."""
 
 
+class AttachError(HeatmapError):
+    """A heatmap cannot be put behind this view."""
+
+
 class GraphicsError(HeatmapError):
     """OpenGL is missing or too old for the underlay."""

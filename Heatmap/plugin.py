@@ -10,15 +10,18 @@ from weakref import WeakSet
 from PyQt6 import sip
 from PyQt6.QtCore import QObject, QSettings, QTimer, pyqtSignal
 from PyQt6.QtWebChannel import QWebChannel
+from PyQt6.QtWebEngineCore import QWebEnginePage
+from PyQt6.QtWidgets import QWidget
 
 from Heatmap.aggregation.engine import new_engine
 from Heatmap.aggregation.warmup import KernelWarmup
 from Heatmap.clock import SYSTEM_CLOCK
+from Heatmap.errors import AttachError
 from Heatmap.events import Source
-from Heatmap.ui.bridge import OBJECT_NAME, Bridge, detach_script, page_script
+from Heatmap.ui.bridge import OBJECT_NAME, Bridge, detach_script, missing_script, page_script
 from Heatmap.ui.build_worker import BuildWorker
 from Heatmap.ui.frame_sync import FrameSync
-from Heatmap.ui.graphics import configure_graphics
+from Heatmap.ui.graphics import configure_graphics, ensure_graphics, has_opengl
 from Heatmap.ui.heatmap_tab import HeatmapTab
 from Heatmap.ui.notice import notice_of
 from Heatmap.ui.overlay import Overlay
@@ -26,6 +29,7 @@ from Heatmap.ui.page_transparency import PageTransparency
 from Heatmap.ui.performance import Performance
 from Heatmap.ui.presenter import HeatmapPresenter
 from Heatmap.ui.settings_model import SettingsModel
+from Heatmap.ui.sight import is_seen
 from Heatmap.ui.statistics_box import MapStatistics
 from Heatmap.ui.status import StatusPanel
 from Heatmap.ui.translation import Translator
@@ -35,7 +39,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from PyQt6.QtWebEngineWidgets import QWebEngineView
-    from PyQt6.QtWidgets import QWidget
 
     from Heatmap.aggregation import HeatmapImage
     from Heatmap.clock import Clock
@@ -43,13 +46,15 @@ if TYPE_CHECKING:
     from Heatmap.ui.surface import Surface
     from Heatmap.ui.viewport import Viewport
 
-__all__ = ["HeatmapPlugin", "configure_graphics"]
+__all__ = ["HeatmapPlugin", "configure_graphics", "ensure_graphics", "has_opengl"]
 
 log = logging.getLogger(__name__)
 
 SETTINGS_ORGANIZATION = "Heatmap"
 SETTINGS_APPLICATION = "Heatmap"
 WATCH_MS = 250
+# A page that has loaded shows its chart within a second or two; after this long the host's developer is told.
+CHART_PATIENCE_MS = 5000
 
 _numbers = itertools.count(1)
 # Keeps each plugin alive until it is detached or its view is gone: a host need not hold it.
@@ -88,25 +93,29 @@ class HeatmapPlugin(QObject):
         self._clock = clock
         # A name of its own: a host may share one channel between several views.
         self._object_name = f"{OBJECT_NAME}{next(_numbers)}"
+        self._expressions = f"chart={chart!r}, series={series!r}"
         self._script = page_script(chart, series, self._object_name)
         self._channel: QWebChannel | None = None
         self._own_channel: QWebChannel | None = None
         self._attached = False
         self._surfaces: tuple[Surface, ...] = ()
         self._detached = False
-        self._has_graphics = True
+        self._has_graphics = has_opengl()
+        # A window with an OpenGL widget in it stays black where there is no OpenGL: then they live in no window.
+        self._stage = view if self._has_graphics else QWidget()
 
         self._bridge = Bridge(time_offset_s=time_offset_s, parent=self)
-        self._underlay = Underlay(view)
+        self._underlay = Underlay(self._stage)
         self._frame_sync = FrameSync(view, self._underlay, self)
         self._worker = BuildWorker(service.db_path, tick_size=service.tick_size, clock=clock, parent=self)
         self._presenter = HeatmapPresenter(self._underlay, self._worker, settings, symbol=symbol, parent=self)
-        self._overlay = Overlay(view, self._presenter, settings, translator)
+        self._overlay = Overlay(self._stage, self._presenter, settings, translator)
         self._performance = Performance(
             service, self._underlay, self._presenter, self._frame_sync, clock=clock, parent=self
         )
         self._tabs: WeakSet[HeatmapTab] = WeakSet()
         self._problem = ("", "")
+        self._missing = ("", "")
         self._statistics = MapStatistics()
 
         self._bridge.viewportChanged.connect(self._set_viewport)
@@ -122,9 +131,9 @@ class HeatmapPlugin(QObject):
         translator.languageChanged.connect(self._show_notice)
         self._unsubscribe: Callable[[], None] = service.subscribe(self._worker.data_changed)
 
-        self._watch_timer = QTimer(self)
-        self._watch_timer.setInterval(WATCH_MS)
-        self._watch_timer.timeout.connect(self._watch)
+        self._watch_timer = self._new_timer(WATCH_MS, self._watch)
+        self._chart_timer = self._new_timer(CHART_PATIENCE_MS, self._ask_for_chart)
+        self._chart_timer.setSingleShot(True)
 
         self._warmup = KernelWarmup(self._worker.use_numba, lambda report: log.info("kernels: %s", report))
         self._join_page()
@@ -171,7 +180,17 @@ class HeatmapPlugin(QObject):
         -------
         HeatmapPlugin
             Lives until `detach` is called or the view is destroyed.
+
+        Raises
+        ------
+        AttachError
+            The view has a heatmap already, or no page.
         """
+        if any(plugin._view is view for plugin in _attached):  # noqa: SLF001  # the class's own objects
+            raise AttachError(
+                "expected a view without a heatmap, was one that another HeatmapPlugin is attached to",
+                short="This chart already has a heatmap. Detach the first one before attaching another.",
+            )
         if not isinstance(settings, SettingsModel):
             store = settings or QSettings(SETTINGS_ORGANIZATION, SETTINGS_APPLICATION)
             overrides = {} if service.source == Source.BINANCE else {"source": service.source}
@@ -267,6 +286,7 @@ class HeatmapPlugin(QObject):
         _attached.discard(self)
         self._unsubscribe()
         self._watch_timer.stop()
+        self._chart_timer.stop()
         self._performance.stop()
         self._frame_sync.stop()
         self._presenter.stop()
@@ -278,23 +298,32 @@ class HeatmapPlugin(QObject):
         else:
             self._leave_channel()
         self._set_attached(attached=False)
+        if self._stage is not self._view:
+            self._stage.deleteLater()
 
     # -- page --------------------------------------------------------------------------------------------------------
+
+    def _new_timer(self, interval_ms: int, work: Callable[[], None]) -> QTimer:
+        timer = QTimer(self)
+        timer.setInterval(interval_ms)
+        timer.timeout.connect(work)
+        return timer
 
     def _join_page(self) -> None:
         page = self._view.page()
         if page is None:  # a view without a page cannot exist; Qt's types allow it
-            raise RuntimeError("the web view has no page")
+            raise AttachError("expected a web view with a page, was one without")
         self._page = page
         self._transparency = PageTransparency(self._view, page, self)
         self._transparency.baseColorChanged.connect(self._paint_background)
         self._join_channel()
         page.loadFinished.connect(self._page_loaded)
         page.loadStarted.connect(self._page_starts)
+        page.renderProcessTerminated.connect(self._page_crashed)
         self._view.destroyed.connect(self._view_destroyed)
         self._watch_timer.start()
         if not page.isLoading() and not page.url().isEmpty():
-            page.runJavaScript(self._script)
+            self._page_loaded(ok=True)
 
     def _join_channel(self) -> bool:
         """Register the bridge on the channel the page has now; return True if that was another one until now."""
@@ -319,11 +348,9 @@ class HeatmapPlugin(QObject):
         self._channel = self._own_channel = None
 
     def _watch(self) -> None:
-        """Notice what Qt has no signal for: a minimised window, and a channel that the page got later."""
+        """Notice what Qt has no signal for: a chart out of sight, and a channel that the page got later."""
         if self._view_alive:
-            window = self._view.window()
-            is_minimized = window is not None and window.isMinimized()
-            self._presenter.set_seen(self._underlay.isVisible() and not is_minimized)
+            self._presenter.set_seen(is_seen(self._underlay))
         if not sip.isdeleted(self._page) and self._join_channel() and not self._page.isLoading():
             self._page_loaded(ok=True)
 
@@ -332,6 +359,7 @@ class HeatmapPlugin(QObject):
         if not sip.isdeleted(self._page):
             self._page.loadFinished.disconnect(self._page_loaded)
             self._page.loadStarted.disconnect(self._page_starts)
+            self._page.renderProcessTerminated.disconnect(self._page_crashed)
             if self._own_channel is None:
                 # Until then messages are on their way, and Qt warns of each that finds nobody.
                 self._page.runJavaScript(detach_script(), lambda _: self._leave_channel())
@@ -346,8 +374,33 @@ class HeatmapPlugin(QObject):
         if ok and self._has_graphics:
             self._join_channel()
             self._page.runJavaScript(self._script)
+            self._chart_timer.start()
+
+    def _ask_for_chart(self) -> None:
+        if not sip.isdeleted(self._page):
+            self._page.runJavaScript(missing_script(), self._tell_missing)
+
+    def _tell_missing(self, reason: object) -> None:
+        """Tell the host's developer soon what is wrong with the two expressions."""
+        if reason and not self._attached and not self._detached:
+            reason = f"{reason} (attach: {self._expressions})"
+            log.warning("no chart was found %.0f s after its page had loaded: %s", CHART_PATIENCE_MS / 1000, reason)
+            self._set_missing("notice.no_chart", reason)
+
+    def _set_missing(self, key: str = "", detail: str = "") -> None:
+        if (key, detail) != self._missing:
+            self._missing = (key, detail)
+            self._show_notice()
+
+    def _page_crashed(self, status: QWebEnginePage.RenderProcessTerminationStatus) -> None:
+        if status is not QWebEnginePage.RenderProcessTerminationStatus.NormalTerminationStatus:
+            self._chart_timer.stop()
+            self._page_leaves()
+            self._set_missing("notice.page_crashed")
 
     def _page_starts(self) -> None:
+        self._chart_timer.stop()
+        self._set_missing()
         self._join_channel()
         self._page_leaves()
 
@@ -376,6 +429,7 @@ class HeatmapPlugin(QObject):
 
     def _set_surfaces(self, surfaces: tuple[Surface, ...]) -> None:
         self._surfaces = surfaces
+        self._frame_sync.set_surfaces(surfaces)
         self._paint_background()
 
     def _paint_background(self) -> None:
@@ -385,6 +439,9 @@ class HeatmapPlugin(QObject):
         self._presenter.set_background(base, self._surfaces)
 
     def _set_attached(self, *, attached: bool) -> None:
+        if attached:
+            self._chart_timer.stop()
+            self._set_missing()
         if attached != self._attached:
             self._attached = attached
             self.attachedChanged.emit(attached)
@@ -422,6 +479,7 @@ class HeatmapPlugin(QObject):
             self._translator.text,
             has_graphics=self._has_graphics,
             problem=self._problem,
+            missing=self._missing,
             events=self._statistics.events if self.is_enabled() else None,
             status=self._service.status(),
         )

@@ -14,11 +14,15 @@ from PyQt6.QtWebEngineCore import QWebEnginePage, QWebEngineProfile, QWebEngineS
 from PyQt6.QtWebEngineWidgets import QWebEngineView
 
 from Heatmap.app.chart_bridge import OBJECT_NAME, ChartBridge
+from Heatmap.app.reload_limit import MOST, WITHIN_S, ReloadLimit
+from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.resources import CHART_LIBRARY, CHART_PAGE
 from Heatmap.ui.bridge import OBJECT_NAME as PLUGIN_OBJECT
 
 if TYPE_CHECKING:
     from PyQt6.QtWidgets import QWidget
+
+    from Heatmap.clock import Clock
 
 log = logging.getLogger(__name__)
 
@@ -88,9 +92,11 @@ class ChartView(QWebEngineView):
 
     problemChanged = pyqtSignal(str)  # key of a text that says why there is no chart; "" when there is one
 
-    def __init__(self, bridge: ChartBridge, parent: QWidget | None = None) -> None:
+    def __init__(self, bridge: ChartBridge, parent: QWidget | None = None, *, clock: Clock = SYSTEM_CLOCK) -> None:
         super().__init__(parent)
         self._bridge = bridge
+        self._clock = clock
+        self._reloads = ReloadLimit()
         # Off the record: the page stores nothing.
         self._profile = QWebEngineProfile(self)
         page = ChartPage(self._profile, self)
@@ -122,9 +128,13 @@ class ChartView(QWebEngineView):
     def _renderer_ended(self, status: QWebEnginePage.RenderProcessTerminationStatus, code: int) -> None:
         if status is QWebEnginePage.RenderProcessTerminationStatus.NormalTerminationStatus:
             return
-        log.error("the chart's web process ended: %s, code %s; loading it again", status.name, code)
-        self.problemChanged.emit("error.renderer_crashed")
-        QTimer.singleShot(RELOAD_AFTER_MS, self.reload)
+        log.error("the chart's web process ended: %s, code %s", status.name, code)
+        if self._reloads.allows(self._clock.monotonic_s()):
+            self.problemChanged.emit("error.renderer_crashed")
+            QTimer.singleShot(RELOAD_AFTER_MS, self.reload)
+        else:
+            log.error("that was more than %d times in %.0f s: the chart is not loaded again", MOST, WITHIN_S)
+            self.problemChanged.emit("error.renderer_keeps_crashing")
 
     def dispose(self) -> None:
         """Delete the page before its profile; Qt warns about the other order."""

@@ -26,7 +26,7 @@ from Heatmap.app.chart_bridge import ChartBridge
 from Heatmap.app.chart_view import ChartView
 from Heatmap.events import Source
 from Heatmap.heatmap_settings import HeatmapSettings, window_ms
-from Heatmap.plugin import HeatmapPlugin
+from Heatmap.plugin import HeatmapPlugin, has_opengl
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -110,7 +110,7 @@ class MainWindow(QMainWindow):
         self._storage_trouble = ""
 
         self._bridge = ChartBridge(self)
-        self._view = ChartView(self._bridge, self)
+        self._view = ChartView(self._bridge, self, clock=clock)
         self._trouble = _trouble_bar(self)
         central = QWidget(self)
         column = QVBoxLayout(central)
@@ -315,6 +315,8 @@ class MainWindow(QMainWindow):
         translator, sentences = self._translator, []
         if self._storage_trouble:
             sentences.append(translator.text("status.database_problem_help", problem=self._storage_trouble))
+        if not has_opengl():
+            sentences.append(f"{translator.text('error.no_gl')} {translator.text('error.no_gl_cure')}")
         if self._page_trouble:
             sentences.append(translator.text(self._page_trouble))
         reason, detail = self._candle_trouble

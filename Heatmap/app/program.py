@@ -34,7 +34,7 @@ from Heatmap.plugin import SETTINGS_ORGANIZATION
 from Heatmap.storage.bulk_insert import bulk_insert
 from Heatmap.storage.erasure import erase_source
 from Heatmap.storage.retention import DEFAULT_DAYS
-from Heatmap.ui.graphics import configure_graphics, require_opengl
+from Heatmap.ui.graphics import configure_graphics, ensure_graphics
 from Heatmap.ui.settings_model import SettingsModel
 from Heatmap.ui.translation import Translator
 
@@ -162,7 +162,7 @@ class Program:
         prepare_web_engine()
         configure_graphics()
         application = QApplication(["heatmap"])
-        require_opengl()
+        ensure_graphics()
         application.setApplicationName("heatmap")
         application.setOrganizationName(SETTINGS_ORGANIZATION)
         # The loop ends when everything is closed, not when the last window is.

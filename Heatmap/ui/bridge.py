@@ -206,6 +206,11 @@ def page_script(chart: str, series: str, object_name: str = OBJECT_NAME) -> str:
     return f"(() => {{\n{body}\n{start}\n}})();"
 
 
+def missing_script() -> str:
+    """Return the JavaScript whose value says what is in the way of the heatmap; "" if nothing is."""
+    return "window.__heatmapMissing ? window.__heatmapMissing() : 'the page does not run scripts'"
+
+
 def detach_script() -> str:
     """Return the JavaScript that gives the page back as it was."""
     return "if (window.__heatmapDetach) window.__heatmapDetach();"

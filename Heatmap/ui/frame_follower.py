@@ -7,7 +7,7 @@ is due. Without readable stamps the newest report has to serve, and that is told
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import islice
 from typing import TYPE_CHECKING, Final
@@ -16,6 +16,7 @@ from Heatmap.ui.frame_stamp import NUMBERS
 
 if TYPE_CHECKING:
     from Heatmap.ui.frame_stamp import StampPlace
+    from Heatmap.ui.surface import Surface
     from Heatmap.ui.viewport import TimeAxis, Viewport
 
 KEPT_FRAMES: Final = 240
@@ -49,10 +50,21 @@ class Frame:
         The visible range, with the frame's number.
     axis
         The bars as of that frame; None if the series has none.
+    surfaces
+        The page's painted parts as of that frame; None: as last told.
     """
 
     viewport: Viewport
     axis: TimeAxis | None
+    surfaces: tuple[Surface, ...] | None = None
+
+    def resized(self, page_px: tuple[int, int]) -> Frame:
+        """Return what a page of another size shows if its chart, and all that lies around it, grows with it."""
+        if self.surfaces is None:
+            return replace(self, viewport=self.viewport.resized(page_px))
+        wider_px, higher_px = (new - old for new, old in zip(page_px, self.viewport.page_px, strict=True))
+        surfaces = tuple(surface.grown(wider_px, higher_px) for surface in self.surfaces)
+        return replace(self, viewport=self.viewport.resized(page_px), surfaces=surfaces)
 
 
 @dataclass(slots=True)
@@ -170,7 +182,7 @@ class FrameFollower:
         for frame in islice(reversed(self._frames.values()), RECENT_FRAMES):
             if frame.viewport.page_px == size_px:
                 return self._show(frame)
-        return self._show(Frame(guess.viewport.resized(size_px), guess.axis))
+        return self._show(guess.resized(size_px))
 
     def _reports_after(self, number: int) -> int:
         """Return how many reports came after the one with this number, which is among the last few."""

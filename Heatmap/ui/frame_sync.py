@@ -17,6 +17,7 @@ from PyQt6.QtQuick import QSGRendererInterface
 from PyQt6.QtQuickWidgets import QQuickWidget
 
 from Heatmap.errors import GraphicsError
+from Heatmap.ui.device_pixels import size_px
 from Heatmap.ui.frame_follower import Frame, FrameFollower, SyncMode
 from Heatmap.ui.stamp_reader import StampReader
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from PyQt6.QtWebEngineWidgets import QWebEngineView
 
     from Heatmap.ui.frame_stamp import StampPlace
+    from Heatmap.ui.surface import Surface
     from Heatmap.ui.underlay import Underlay
     from Heatmap.ui.viewport import TimeAxis, Viewport
 
@@ -51,6 +53,7 @@ class FrameSync(QObject):
         self._view = view
         self._underlay = underlay
         self._axis: TimeAxis | None = None
+        self._surfaces: tuple[Surface, ...] | None = None
         self._follower = FrameFollower()
         self._widget: QQuickWidget | None = None
         self._window: QQuickWindow | None = None
@@ -75,6 +78,10 @@ class FrameSync(QObject):
         """Take the series' bars; they belong to the reports that follow."""
         self._axis = axis
 
+    def set_surfaces(self, surfaces: tuple[Surface, ...]) -> None:
+        """Take the page's painted parts; they belong to the reports that follow."""
+        self._surfaces = surfaces
+
     def set_viewport(self, viewport: Viewport | None) -> None:
         """Take the page's report about a frame; None: the chart shows nothing."""
         before = self.mode
@@ -82,7 +89,7 @@ class FrameSync(QObject):
             self._follower.forget()
             self._underlay.set_frame(None)
         else:
-            self._show(self._follower.report(Frame(viewport, self._axis)))
+            self._show(self._follower.report(Frame(viewport, self._axis, self._surfaces)))
         self._tell(before)
 
     def stop(self) -> None:
@@ -126,16 +133,15 @@ class FrameSync(QObject):
         window, widget = self._window, self._widget
         if window is None or widget is None:
             return
-        scale = widget.devicePixelRatioF()
-        size_px = round(widget.width() * scale), round(widget.height() * scale)
+        picture_px = size_px(widget)
         places = self._follower.places()
         begun_s = time.perf_counter()
-        number = self._read(window, places, size_px) if places else None
+        number = self._read(window, places, picture_px) if places else None
         self.last_read_s = time.perf_counter() - begun_s
-        self._show(self._follower.picture(number, size_px))
+        self._show(self._follower.picture(number, picture_px))
         self._tell(before)
 
-    def _read(self, window: QQuickWindow, places: list[StampPlace], size_px: tuple[int, int]) -> int | None:
+    def _read(self, window: QQuickWindow, places: list[StampPlace], picture_px: tuple[int, int]) -> int | None:
         interface = window.rendererInterface()
         if interface is None or interface.graphicsApi() != QSGRendererInterface.GraphicsApi.OpenGL:
             self._obstacle = "the page is not painted with OpenGL"
@@ -144,7 +150,7 @@ class FrameSync(QObject):
         window.beginExternalCommands()
         try:
             reader = self._reader_for(QOpenGLContext.currentContext())
-            return reader.read(places, size_px) if reader is not None else None
+            return reader.read(places, picture_px) if reader is not None else None
         finally:
             window.endExternalCommands()
 

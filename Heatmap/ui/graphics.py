@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from functools import cache
+
 from PyQt6.QtCore import QCoreApplication, Qt
 from PyQt6.QtGui import QOpenGLContext, QSurfaceFormat
 from PyQt6.QtQuick import QQuickWindow, QSGRendererInterface
@@ -10,6 +13,8 @@ from PyQt6.QtQuick import QQuickWindow, QSGRendererInterface
 from PyQt6.QtWebEngineWidgets import QWebEngineView  # noqa: F401
 
 from Heatmap.errors import GraphicsError
+
+log = logging.getLogger(__name__)
 
 
 def configure_graphics() -> None:
@@ -37,18 +42,28 @@ def configure_graphics() -> None:
     QSurfaceFormat.setDefaultFormat(surface)
 
 
-def require_opengl() -> None:
-    """Make sure that a window can be composed at all. Call it after `QApplication` was made.
+@cache
+def has_opengl() -> bool:
+    """Return whether Qt can create an OpenGL context. Call it after `QApplication` was made; asked once."""
+    return QOpenGLContext().create()
 
-    Raises
-    ------
-    GraphicsError
-        Qt can create no OpenGL context: every window with a web view in it would stay black.
+
+def ensure_graphics() -> bool:
+    """Let web views be seen where there is no OpenGL. Call it after `QApplication` and before the first web view.
+
+    `configure_graphics` asks for OpenGL before anybody can know whether there is any; without it every web view would
+    stay black. Here the page is given Qt's software renderer then: the chart stays usable, the heat cannot be drawn.
+
+    Returns
+    -------
+    bool
+        Whether there is OpenGL.
     """
-    if not QOpenGLContext().create():
-        raise GraphicsError(
-            "Qt could create no OpenGL context",
-            short="The window cannot be drawn: OpenGL is not available. Install or update the graphics driver, or "
-            "software OpenGL (Debian: apt-get install libgl1-mesa-dri libegl1). `heatmap collect` records without a "
-            "window, `heatmap doctor` tells more.",
-        )
+    if has_opengl():
+        return True
+    QQuickWindow.setGraphicsApi(QSGRendererInterface.GraphicsApi.Software)
+    log.error(
+        "OpenGL is not available: the chart is drawn without it, and no heat behind it. Install or update the graphics"
+        " driver, or software OpenGL (Debian: apt-get install libgl1-mesa-dri libegl1); `heatmap doctor` tells more"
+    )
+    return False

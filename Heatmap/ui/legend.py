@@ -6,12 +6,13 @@ import math
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from PyQt6.QtCore import QRectF, QSize, Qt
+from PyQt6.QtCore import QPointF, QRectF, QSize, Qt
 from PyQt6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen
 
 from Heatmap.aggregation.normalization import level_edges
 from Heatmap.aggregation.options import Normalization
 from Heatmap.ui.card import Card
+from Heatmap.ui.heat_painter import HATCH_LINE_PX, HATCH_SPACING_PX
 from Heatmap.ui.palette_image import DARK_CHART, LIGHT_CHART, palette_bars
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ _NAME_GAP_PX: Final = 6
 _LABEL_GAP_PX: Final = 8
 _MAX_LABELS: Final = 4
 _CORNER_PX: Final = 5
+_SWATCH_PX: Final = 27
+_HATCH_GREY: Final = QColor(128, 128, 128)  # stronger than on the map: a small patch must show it, too
 _LOWEST_POSITION: Final = 0.04  # a label further left would name a colour hardly to be seen
 
 
@@ -64,7 +67,7 @@ def round_values(normalization: Normalization, reference_usd: float) -> list[tup
 
 
 class Legend(Card):
-    """A small card with the colour bars and their amounts.
+    """A small card with the colour bars and their amounts, and what the hatching means where there is any.
 
     Parameters
     ----------
@@ -85,6 +88,7 @@ class Legend(Card):
         self._normalization = Normalization.LOG
         self._reference_usd = 0.0
         self._dark = True
+        self._has_gaps = False
         self._bars: list[QImage] = []
         translator.languageChanged.connect(self.retranslate)
         self.retranslate()
@@ -118,6 +122,12 @@ class Legend(Card):
         self._palette, self._normalization, self._reference_usd, self._dark = scale
         self.retranslate()
 
+    def set_gaps(self, *, shown: bool) -> None:
+        """Say what the hatching means (True), or say nothing about it: there is none."""
+        if shown != self._has_gaps:
+            self._has_gaps = shown
+            self.retranslate()
+
     def retranslate(self) -> None:
         """Take the translator's language: size and paint anew."""
         self.setFixedSize(self.sizeHint())
@@ -147,11 +157,13 @@ class Legend(Card):
         return sorted(chosen)
 
     def sizeHint(self) -> QSize:
-        """Return the size that holds the bars, their names and one line of amounts."""
+        """Return the size that holds the bars, their names, one line of amounts and one about the hatching."""
         rows = 3 if len(self._bars) > 1 else 2
         height = 2 * _PADDING_PX + rows * _LINE_PX - (_LINE_PX - _BAR_PX) // 2
         if len(self._bars) <= 1:
             height += _BAR_PX
+        if self._has_gaps:
+            height += _LINE_PX
         return QSize(round(2 * _PADDING_PX + self._names_px() + _BAR_LENGTH_PX), height)
 
     def draw(self, painter: QPainter) -> None:
@@ -166,6 +178,8 @@ class Legend(Card):
         painter.setPen(ink)
         bottom = self._paint_bars(painter, chart)
         self._paint_labels(painter, bottom)
+        if self._has_gaps:
+            self._paint_hatching(painter, bottom + _LINE_PX)
 
     def _names(self) -> tuple[str, ...]:
         keys = ("legend.long", "legend.short") if len(self._bars) > 1 else ()
@@ -202,6 +216,25 @@ class Legend(Card):
             left, right = self._span(position, metrics.horizontalAdvance(text))
             place = QRectF(origin + left, top, right - left + 1, _LINE_PX)
             painter.drawText(place, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, text)
+
+    def _paint_hatching(self, painter: QPainter, top: float) -> None:
+        """Paint a patch of the map's hatching, and what it means."""
+        patch = QRectF(_PADDING_PX, top + (_LINE_PX - _BAR_PX) / 2, _SWATCH_PX, _BAR_PX)
+        ink = painter.pen()
+        painter.save()
+        painter.setClipRect(patch)
+        painter.setPen(QPen(_HATCH_GREY, 1.5 * HATCH_LINE_PX))
+        along = patch.left()
+        while along < patch.right() + patch.height():
+            # Rising to the right, as on the map.
+            painter.drawLine(QPointF(along, patch.top()), QPointF(along - patch.height(), patch.bottom()))
+            along += HATCH_SPACING_PX
+        painter.restore()
+        painter.setPen(ink)
+        left = patch.right() + _NAME_GAP_PX
+        words = QRectF(left, top, self.width() - left, _LINE_PX)
+        middle = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
+        painter.drawText(words, middle, self._translator.text("legend.not_recorded"))
 
     @staticmethod
     def _span(position: float, width_px: float) -> tuple[float, float]:

@@ -32,6 +32,7 @@ def notice_of(
     *,
     has_graphics: bool,
     problem: tuple[str, str],
+    missing: tuple[str, str] = ("", ""),
     events: int | None,
     status: ServiceStatus,
 ) -> Notice:
@@ -45,6 +46,8 @@ def notice_of(
         False if OpenGL is missing.
     problem
         Why no map can be built: the key of a text, and details in English; both "" if all is well.
+    missing
+        Why there is no chart to lie beneath, in the same form.
     events
         Events in the window, None while nobody counts them.
     status
@@ -52,9 +55,10 @@ def notice_of(
     """
     if not has_graphics:
         return Notice(f"{text('error.no_gl')}\n{text('error.no_gl_cure')}", "problem")
-    key, detail = problem
-    if key:
-        return Notice("\n".join(filter(None, (text(key), detail))), "problem")
+    weights: tuple[tuple[tuple[str, str], NoticeKind], ...] = ((problem, "problem"), (missing, "warning"))
+    for (key, detail), kind in weights:
+        if key:
+            return Notice("\n".join(filter(None, (text(key), detail))), kind)
     if fault := clock_fault(status):
         clock_key, seconds = fault
         return Notice(text(clock_key, seconds=seconds), "warning")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from PyQt6.QtWidgets import QWidget
 
     from Heatmap.aggregation import HeatmapImage
+    from Heatmap.ui.gap_mesh import Gaps
     from Heatmap.ui.presenter import HeatmapPresenter
     from Heatmap.ui.settings_model import SettingsModel
     from Heatmap.ui.translation import Translator
@@ -55,6 +56,7 @@ class Overlay(QObject):
         view.installEventFilter(self)
         presenter.imageChanged.connect(self._show_image)
         presenter.placeChanged.connect(self._place)
+        presenter.gapsChanged.connect(self._show_gaps)
         settings.changed.connect(self._show_badge)
         translator.languageChanged.connect(self._show_badge)
 
@@ -71,6 +73,10 @@ class Overlay(QObject):
         viewport = self._presenter.viewport
         if viewport is not None:
             self._place(viewport)
+
+    def _show_gaps(self, gaps: Gaps) -> None:
+        self._legend.set_gaps(shown=bool(gaps))
+        self._place(self._presenter.viewport)
 
     def _show_badge(self) -> None:
         """Say that the market is not real, whether heat is shown or not: its candles are not real either."""

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from PyQt6 import sip
-from PyQt6.QtCore import QObject, QTimer, pyqtSignal
+from PyQt6.QtCore import QElapsedTimer, QObject, QTimer, pyqtSignal
 from PyQt6.QtGui import QColor
 
 from Heatmap.ui.build_worker import BuildRequest
@@ -26,7 +26,8 @@ log = logging.getLogger(__name__)
 
 # A resize sends many sizes; the map is rebuilt at the new resolution when it has come to rest.
 RESIZE_QUIET_MS = 300
-# While the view moves the old image is transformed at once; a new one is asked for at most this often.
+# While the view moves the old image is transformed at once; a new one is asked for at once, too, and then at most this
+# often.
 MOVE_INTERVAL_MS = 33
 # Each frame moves the scale of a zooming chart a little; the exact cells follow when it has come to rest.
 REST_MS = 50
@@ -50,6 +51,7 @@ class HeatmapPresenter(QObject):
 
     imageChanged = pyqtSignal(object)  # HeatmapImage | None: what is on the screen now
     placeChanged = pyqtSignal(object)  # Viewport | None: where the pane is now
+    gapsChanged = pyqtSignal(object)  # Gaps: the stretches of the window that are hatched
 
     def __init__(
         self,
@@ -75,7 +77,7 @@ class HeatmapPresenter(QObject):
         self._size_px: tuple[float, float] | None = None
         self._moved = QTimer(self)
         self._moved.setSingleShot(True)
-        self._moved.setInterval(MOVE_INTERVAL_MS)
+        self._since_asked = QElapsedTimer()
         self._moved.timeout.connect(self._ask_while_moving)
         self._rested = QTimer(self)
         self._rested.setSingleShot(True)
@@ -87,6 +89,7 @@ class HeatmapPresenter(QObject):
         self._resized.timeout.connect(self._ask)
         worker.built.connect(self._take)
         worker.gapsChanged.connect(underlay.set_gaps)
+        worker.gapsChanged.connect(self.gapsChanged)
         underlay.seenChanged.connect(self.set_seen)
         settings.changed.connect(self._apply)
         self._paint_settings(settings.value)
@@ -130,6 +133,9 @@ class HeatmapPresenter(QObject):
             self._resized.start()
         elif not self._resized.isActive():
             self._move()
+            # At once if it is due: a timer would wait until the old image has been painted in its new place.
+            if not self._wait_ms():
+                self._ask_while_moving()
         self._size_px = size_px
 
     def set_time_axis(self, axis: TimeAxis | None) -> None:
@@ -155,9 +161,10 @@ class HeatmapPresenter(QObject):
             self._ask()
 
     def set_seen(self, seen: bool) -> None:  # Qt's signature
-        """Take the news that the chart is on the screen; while it is not, nothing is built."""
+        """Take the news that the chart is on the screen; while it is not, nothing is built and painted."""
         if seen != self._seen:
             self._seen = seen
+            self._underlay.set_resting(resting=not seen)
             if seen:
                 self._ask()
             else:
@@ -177,8 +184,9 @@ class HeatmapPresenter(QObject):
         self._asked = self._image = None
 
     def _move(self) -> None:
+        """Ask when what was reported together has been taken, but not too often; and once more when all rests."""
         if not self._moved.isActive():
-            self._moved.start()
+            self._moved.start(self._wait_ms())
         self._rested.start()
 
     def _lose_viewport(self) -> None:
@@ -195,10 +203,16 @@ class HeatmapPresenter(QObject):
         self._underlay.set_opacity(settings.opacity / 100.0)
         self._underlay.set_smooth(smooth=settings.smooth)
 
+    def _wait_ms(self) -> int:
+        passed_ms = self._since_asked.elapsed() if self._since_asked.isValid() else MOVE_INTERVAL_MS
+        return max(MOVE_INTERVAL_MS - passed_ms, 0)
+
     def _ask_while_moving(self) -> None:
         self._ask(moving=True)
 
     def _ask(self, *, moving: bool = False) -> None:
+        self._moved.stop()
+        self._since_asked.start()
         settings = self._settings.value
         if not settings.enabled or self._viewport is None or self._axis is None:
             self._asked = None

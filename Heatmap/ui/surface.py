@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 Rgb = tuple[float, float, float]
 
@@ -30,6 +30,12 @@ class Surface:
         """Return left, top, width and height, edges on whole device pixels."""
         left, top = round(self.left_px), round(self.top_px)
         return left, top, round(self.left_px + self.width_px) - left, round(self.top_px + self.height_px) - top
+
+    def grown(self, wider_px: float, higher_px: float) -> Surface:
+        """Return the surface with its right and its lower edge moved."""
+        return replace(
+            self, width_px=max(self.width_px + wider_px, 0.0), height_px=max(self.height_px + higher_px, 0.0)
+        )
 
 
 def opaque_colors(base: Rgb, surfaces: tuple[Surface, ...]) -> tuple[Rgb, ...]:

@@ -10,19 +10,22 @@ import logging
 from typing import TYPE_CHECKING, Any, Self, SupportsInt, cast
 
 import moderngl
+from PyQt6 import sip
 from PyQt6.QtCore import QEvent, QObject, Qt, QTimer, pyqtSignal
-from PyQt6.QtGui import QOpenGLContext, QSurfaceFormat
+from PyQt6.QtGui import QOffscreenSurface, QOpenGLContext, QSurfaceFormat
 from PyQt6.QtOpenGLWidgets import QOpenGLWidget
 
 from Heatmap.clock import SYSTEM_CLOCK
+from Heatmap.ui.device_pixels import size_px
 from Heatmap.ui.fade import Fade
 from Heatmap.ui.heat_painter import HeatPainter, Look
 from Heatmap.ui.image_change import colors_differ
+from Heatmap.ui.sight import is_seen
 from Heatmap.ui.surface import Rgb, Surface, hidden_below, opaque_colors
 
 if TYPE_CHECKING:
     from PyQt6.QtGui import QColor, QHideEvent, QShowEvent
-    from PyQt6.QtWebEngineWidgets import QWebEngineView
+    from PyQt6.QtWidgets import QWidget
 
     from Heatmap.aggregation import HeatmapImage
     from Heatmap.clock import Clock
@@ -63,6 +66,29 @@ class _QtLoader:
         """Leave the context alone: it belongs to Qt."""
 
 
+class _Possessions:
+    """What the underlay has on the graphics card.
+
+    All of Qt's contexts share their textures, so these do not go with the context that made them.
+    """
+
+    def __init__(self, context: QOpenGLContext, painter: HeatPainter) -> None:
+        self._context, self._painter = context, painter
+        # The widget's own surface may be gone when its context ends.
+        self._surface = QOffscreenSurface()
+        self._surface.setFormat(context.format())
+        self._surface.create()
+        self.released = False
+
+    def release(self) -> None:
+        """Give it back. Harmless when called twice."""
+        if self.released or sip.isdeleted(self._context) or not self._context.makeCurrent(self._surface):
+            return
+        self.released = True
+        self._painter.release()
+        self._context.doneCurrent()
+
+
 class Underlay(QOpenGLWidget):
     """Paints the heat behind a transparent web view.
 
@@ -80,9 +106,7 @@ class Underlay(QOpenGLWidget):
     seenChanged = pyqtSignal(bool)  # it is on a visible page now, or not any more
     failed = pyqtSignal(str)  # OpenGL is missing or broke: one sentence for the log
 
-    def __init__(
-        self, view: QWebEngineView, *, clock: Clock = SYSTEM_CLOCK, largest_texture_px: int | None = None
-    ) -> None:
+    def __init__(self, view: QWidget, *, clock: Clock = SYSTEM_CLOCK, largest_texture_px: int | None = None) -> None:
         super().__init__(view)
         surface = QSurfaceFormat(self.format())
         surface.setVersion(*GL_VERSION)
@@ -105,6 +129,9 @@ class Underlay(QOpenGLWidget):
         self._smooth = False
         self._gl: moderngl.Context | None = None
         self._painter: HeatPainter | None = None
+        self._possessions: _Possessions | None = None
+        self._target: tuple[tuple[int, ...], moderngl.Framebuffer] | None = None
+        self._resting = False
         self._frames = 0
         self.uploads = 0
         view.installEventFilter(self)
@@ -139,10 +166,20 @@ class Underlay(QOpenGLWidget):
         """Return the frame of the chart that is painted for."""
         return self._frame
 
+    def set_resting(self, *, resting: bool) -> None:
+        """Paint nothing while nobody can see it (True); what is set meanwhile is painted afterwards."""
+        if resting != self._resting:
+            self._resting = resting
+            self._repaint()
+
+    def _repaint(self) -> None:
+        if not self._resting:
+            self.update()
+
     def set_frame(self, frame: Frame | None) -> None:
         """Move the heat to where the chart is in this frame; None: it is nowhere."""
         self._frame = frame
-        self.update()
+        self._repaint()
 
     def set_image(self, image: HeatmapImage | None, changed: ChangedColumns | None = None) -> None:
         """Show another image (None: only the background). It is uploaded once, with the next frame.
@@ -162,40 +199,43 @@ class Underlay(QOpenGLWidget):
             self._fade.stop()
             self._dirty = (0, image.spec.cols) if image is not None else None
             self._fading_in = False
+        # An easing paints two images in each frame, so only for what is seen.
+        elif not self._fade.is_running(self._clock.monotonic_s()) and colors_differ(before, image):
+            self._dirty = (0, image.spec.cols)
+            self._fade.start(self._clock.monotonic_s())
+            self._fading_in = True
         elif changed is not None and changed.base is before and image.rgba.shape == before.rgba.shape:
             if changed.first < changed.last:
                 first, last = self._dirty or (changed.first, changed.last)
                 self._dirty = (min(first, changed.first), max(last, changed.last))
         else:
             self._dirty = (0, image.spec.cols)
-            now_s = self._clock.monotonic_s()
-            # An easing paints two images in each frame, so only for what is seen.
-            if not self._fade.is_running(now_s) and colors_differ(before, image):
-                self._fade.start(now_s)
-                self._fading_in = True
-        self.update()
+        self._repaint()
 
     def set_gaps(self, gaps: Gaps) -> None:
         """Take the stretches of time that nobody recorded; they are hatched behind the heat."""
         if gaps != self._gaps:
             self._gaps = gaps
-            self.update()
+            self._repaint()
 
     def set_background(self, color: QColor, surfaces: tuple[Surface, ...] = ()) -> None:
-        """Set the colours that the page had: beneath it all, and of its parts, outermost first."""
+        """Set the colours that the page had: beneath it all, and of its parts, outermost first.
+
+        The parts are painted where no frame brings its own.
+        """
         self._background = (color.redF(), color.greenF(), color.blueF())
         self._surfaces = surfaces
-        self.update()
+        self._repaint()
 
     def set_opacity(self, opacity: float) -> None:
         """Set how strong the heat is, 0 to 1."""
         self._opacity = opacity
-        self.update()
+        self._repaint()
 
     def set_smooth(self, *, smooth: bool) -> None:
         """Blend neighbouring cells (True) or show each as a sharp rectangle."""
         self._smooth = smooth
-        self.update()
+        self._repaint()
 
     # -- OpenGL ------------------------------------------------------------------------------------------------------
 
@@ -206,6 +246,7 @@ class Underlay(QOpenGLWidget):
             return
         self._dirty = (0, self._image.spec.cols) if self._image is not None else None
         self._fading_in = False
+        self._target = None
         try:
             self._gl = moderngl.create_context(require=330, context=cast("dict[str, Any]", _QtLoader(context)))
             self._painter = HeatPainter(self._gl, largest_px=self._largest_texture_px)
@@ -214,19 +255,30 @@ class Underlay(QOpenGLWidget):
             log.exception("the underlay cannot paint")
             self.failed.emit(str(error))
             return
-        context.aboutToBeDestroyed.connect(self._release_gl)
+        self._possessions = _Possessions(context, self._painter)
+        # Not a method of this widget: Qt ends the context in the widget's destructor, when Python's part is gone.
+        context.aboutToBeDestroyed.connect(self._possessions.release)
         log.info("underlay paints with %s", self.gl_description)
 
     def paintGL(self) -> None:
         """Paint background and heat; called by Qt with the widget's framebuffer bound."""
         self._frames += 1
-        if self._gl is None:
+        if self._resting and is_seen(self):  # it was Qt that wanted this: something that lay on top has gone
+            self.seenChanged.emit(True)
+        if self._gl is None or self._possessions is None or self._possessions.released:
             return
-        target = self._gl.detect_framebuffer(self.defaultFramebufferObject())
+        target = self._frame_buffer(self._gl)
         target.use()
         self._paint_background(target)
         self._paint_heat(target)
         self.framePainted.emit()
+
+    def _frame_buffer(self, gl: moderngl.Context) -> moderngl.Framebuffer:
+        """Return the widget's frame buffer; found once, for moderngl keeps some memory each time it looks for it."""
+        key = (self.defaultFramebufferObject(), *size_px(self))
+        if self._target is None or self._target[0] != key:
+            self._target = (key, gl.detect_framebuffer(key[0]))
+        return self._target[1]
 
     def _paint_heat(self, target: moderngl.Framebuffer) -> None:
         image, frame, painter = self._image, self._frame, self._painter
@@ -241,33 +293,24 @@ class Underlay(QOpenGLWidget):
         painter.paint_gaps(target, frame.viewport, frame.axis, self._gaps)
         painter.paint_heat(target, frame.viewport, frame.axis, look)
         if self._fade.is_running(now_s):
-            QTimer.singleShot(FADE_STEP_MS, self.update)
+            QTimer.singleShot(FADE_STEP_MS, self._repaint)
         else:
             painter.forget_before()
 
     def _paint_background(self, target: moderngl.Framebuffer) -> None:
-        surface_px = self._surface_px()
+        surface_px = size_px(self)
         _, surface_height_px = surface_px
+        frame = self._frame
+        surfaces = self._surfaces if frame is None or frame.surfaces is None else frame.surfaces
         # What a later one hides need not be painted: clearing a large window takes software OpenGL a millisecond.
-        first = hidden_below(self._surfaces, surface_px)
+        first = hidden_below(surfaces, surface_px)
         if first is None:
             target.clear(*self._background, 1.0)
-        colors = opaque_colors(self._background, self._surfaces)
-        for surface, color in list(zip(self._surfaces, colors, strict=True))[first or 0 :]:
+        colors = opaque_colors(self._background, surfaces)
+        for surface, color in list(zip(surfaces, colors, strict=True))[first or 0 :]:
             left, top, width, height = surface.box_px
             if width > 0 and height > 0:
                 target.clear(*color, 1.0, viewport=(left, surface_height_px - top - height, width, height))
-
-    def _surface_px(self) -> tuple[int, int]:
-        scale = self.devicePixelRatioF()
-        return round(self.width() * scale), round(self.height() * scale)
-
-    def _release_gl(self) -> None:
-        self.makeCurrent()
-        if self._painter is not None:
-            self._painter.release()
-        self._painter = self._gl = None
-        self.doneCurrent()
 
     def showEvent(self, event: QShowEvent | None) -> None:
         """Look soon whether Qt could make a context."""
@@ -301,6 +344,8 @@ class Underlay(QOpenGLWidget):
 
     def remove(self) -> None:
         """Leave the view for good."""
+        if self._possessions is not None:
+            self._possessions.release()
         self._view.removeEventFilter(self)
         self.hide()
         self.deleteLater()

@@ -129,6 +129,32 @@ def test_it_is_small_and_changes_size_with_its_texts(legend):
     assert legend.width() != english
 
 
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_the_hatching_is_explained_where_there_is_any(qtbot, language):
+    legend = Legend(Translator(language))
+    qtbot.addWidget(legend)
+    legend.set_scale("fire", "log", 353_000)
+    without = legend.size()
+    legend.set_gaps(shown=True)
+    assert legend.width() == without.width()
+    assert legend.height() > without.height()
+    words = legend._translator.text("legend.not_recorded")
+    assert 6 + 27 + 6 + QFontMetricsF(legend.font()).horizontalAdvance(words) <= legend.width() - 6
+    # Left of the words stand lines of a grey that is neither ground nor ink, and they rise to the right.
+    picture = legend.picture()
+    grey = {
+        (x, y)
+        for y in range(without.height() - 6, legend.height() - 5)
+        for x in range(7, 32)
+        if 45 < QColor(picture.pixel(x, y)).red() < 130
+    }
+    assert len(grey) > 10
+    rising, falling = (sum((x + 3, y + down) in grey for x, y in grey) for down in (-3, 3))
+    assert rising > 3 * falling
+    legend.set_gaps(shown=False)
+    assert legend.size() == without
+
+
 def test_the_mouse_goes_through(legend):
     assert legend.testAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
 

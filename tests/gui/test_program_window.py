@@ -16,6 +16,13 @@ from Heatmap.resources import CHART_PAGE
 pytestmark = [pytest.mark.gl]
 
 
+class StoppedClock:
+    """All happens within one moment, however slow the machine is."""
+
+    def monotonic_s(self) -> float:
+        return 1000.0
+
+
 def test_a_killed_web_process_is_replaced_and_the_heat_comes_back(open_stage):
     with open_stage() as stage:
         stage.wait_for_heat()
@@ -26,6 +33,29 @@ def test_a_killed_web_process_is_replaced_and_the_heat_comes_back(open_stage):
         stage.wait_for_candles()
         stage.wait_for_heat()
         assert stage.plugin.is_attached
+
+
+def test_a_web_process_that_keeps_dying_is_left_alone_and_recording_goes_on(open_stage, monkeypatch):
+    with open_stage() as stage:
+        view, tab = stage.view, stage.window._tabs.widget(0)
+        monkeypatch.setattr(view, "_clock", StoppedClock())
+        trouble, notice = stage.window.findChild(QLabel, "trouble"), tab.findChild(QLabel, "heatmap_notice")
+        for _ in range(3):
+            stage.wait(lambda: stage.plugin.is_attached)
+            os.kill(view.page().renderProcessPid(), signal.SIGKILL)
+            stage.wait(lambda: not stage.plugin.is_attached)
+            assert "being loaded again" in trouble.text()
+        stage.wait(lambda: stage.plugin.is_attached)
+        assert trouble.text() == ""
+        reloads = []
+        monkeypatch.setattr(view, "reload", lambda: reloads.append(view))
+        os.kill(view.page().renderProcessPid(), signal.SIGKILL)
+        stage.wait(lambda: "keeps ending" in trouble.text())
+        assert "web process ended" in notice.text()
+        heard_ms = stage.service.status().last_market_ms
+        stage.wait(lambda: stage.service.status().last_market_ms > heard_ms)
+        assert "keeps ending" in trouble.text()
+        assert reloads == []
 
 
 def test_the_page_never_leaves_the_program(open_stage):

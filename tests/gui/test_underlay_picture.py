@@ -17,6 +17,7 @@ from Heatmap.aggregation import GridSpec, HeatmapImage
 from Heatmap.ui.fade import DURATION_S
 from Heatmap.ui.frame_follower import Frame
 from Heatmap.ui.image_change import changed_columns
+from Heatmap.ui.surface import Surface
 from Heatmap.ui.underlay import Underlay
 from Heatmap.ui.viewport import BarSegment, PriceScaleMode, TimeAxis, Viewport
 
@@ -136,6 +137,7 @@ SCALES = {
     "normal": {},
     "inverted": {"price_top": 92.1, "price_bottom": 107.3},
     "percentage": {"mode": PriceScaleMode.PERCENTAGE},
+    "percentage, inverted": {"mode": PriceScaleMode.PERCENTAGE, "price_top": 92.1, "price_bottom": 107.3},
     "indexed": {"mode": PriceScaleMode.INDEXED_TO_100},
     "logarithmic": {"mode": PriceScaleMode.LOGARITHMIC, "price_top": 112.0, "price_bottom": 70.0},
     "logarithmic, inverted": {"mode": PriceScaleMode.LOGARITHMIC, "price_top": 70.0, "price_bottom": 112.0},
@@ -155,6 +157,79 @@ def test_every_pixel_shows_its_cell(open_underlay, scale, axis):
             view = viewport(ratio, **SCALES[scale])
             underlay.set_frame(Frame(view, axis))
             assert_cells(pixels(underlay), rgba, view, axis, spec)
+
+
+DAY = 86_400_000
+MONTH_DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+
+
+def months() -> TimeAxis:
+    """Return four years of monthly bars: each run is one month, none as long as the next."""
+    segments, start_ms = [], 0
+    for index in range(48):
+        length_ms = MONTH_DAYS[index % 12] * DAY
+        segments.append(BarSegment(index, start_ms, length_ms, 1))
+        start_ms += length_ms
+    return TimeAxis(tuple(segments))
+
+
+INTERVALS = {
+    "1 s": (TimeAxis((BarSegment(0, 0, 1000, 80),)), 500),
+    "15 min": (TimeAxis((BarSegment(0, 0, 15 * MINUTE, 80),)), 7 * MINUTE),
+    # Five days, then two that are collapsed.
+    "1 day, weekends": (TimeAxis(tuple(BarSegment(5 * k, 7 * k * DAY, DAY, 5) for k in range(16))), DAY),
+    "1 month": (months(), 10 * DAY),
+}
+
+
+@pytest.mark.parametrize("interval", INTERVALS)
+def test_every_interval(open_underlay, interval):
+    axis, bin_ms = INTERVALS[interval]
+    spec = dataclasses.replace(SPEC, time_bin_ms=bin_ms, cols=axis.segments[-1].end_ms // bin_ms)
+    rgba = random_cells(spec)
+    with open_underlay() as underlay:
+        underlay.set_image(image_of(rgba, spec))
+        for ratio in (1.0, 1.25, 1.5, 2.0):
+            view = viewport(ratio)
+            underlay.set_frame(Frame(view, axis))
+            assert_cells(pixels(underlay), rgba, view, axis, spec)
+
+
+PANES = {
+    "upper of two": {"left_px": 0, "top_px": 0, "width_px": 340, "height_px": 140},
+    "lower of two, beside a left price axis": {"left_px": 61, "top_px": 141, "width_px": 279, "height_px": 130},
+    "no axis at all": {"left_px": 0, "top_px": 0, "width_px": WIDTH, "height_px": HEIGHT},
+    # Page zoom puts panes between device pixels.
+    "at odd places": {"left_px": 33.4, "top_px": 47.6, "width_px": 300.8, "height_px": 203.2},
+}
+
+
+@pytest.mark.parametrize("pane", PANES)
+def test_every_pane(open_underlay, pane):
+    rgba = random_cells()
+    view = viewport(**PANES[pane])
+    with open_underlay() as underlay:
+        underlay.set_image(image_of(rgba))
+        underlay.set_frame(Frame(view, PLAIN))
+        picture = pixels(underlay)
+    assert_cells(picture, rgba, view, PLAIN)
+    rest = picture.copy()
+    top, left = round(view.top_px), round(view.left_px)
+    rest[top : round(view.top_px + view.height_px), left : round(view.left_px + view.width_px)] = 0
+    assert not rest.any(), "heat outside the pane"
+
+
+def test_the_pages_own_parts_come_with_their_frame(open_underlay):
+    told, framed = (Surface(x, 0, 100, HEIGHT, (0.0, 1.0, 0.0, 1.0)) for x in (0, 200))
+    with open_underlay() as underlay:
+        underlay.set_background(QColor(0, 0, 200), (told,))
+        assert tuple(pixels(underlay)[150, 50]) == (0, 255, 0)
+        underlay.set_frame(Frame(viewport(), PLAIN, (framed,)))
+        picture = pixels(underlay)
+        assert tuple(picture[150, 50]) == (0, 0, 200)
+        assert tuple(picture[150, 250]) == (0, 255, 0)
+        underlay.set_frame(None)
+        assert tuple(pixels(underlay)[150, 50]) == (0, 255, 0)
 
 
 @pytest.mark.parametrize("shift", [-200.0, -7.3, 11.9, 60.0])
@@ -268,6 +343,26 @@ def test_another_scale_eases_in_and_the_same_does_not(open_underlay):
         assert 100 < reds[2] < 155
         assert reds[4] == reds[5] == 255
         assert underlay.textures == 1, "the old image is given back"
+
+
+def test_a_live_image_whose_scale_moved_eases_in(open_underlay):
+    """The same grid, and the worker tells which columns differ: still every colour means another sum than before."""
+    clock = HandClock()
+    cells = random_cells()
+    newer = cells.copy()
+    newer[:, 30:32, :3] = (1, 2, 3)
+    before, after = image_of(cells, reference=100.0), image_of(newer, reference=300.0)
+    with open_underlay(clock=clock) as underlay:
+        underlay.set_frame(Frame(viewport(), PLAIN))
+        underlay.set_image(before)
+        assert_cells(pixels(underlay), cells, viewport(), PLAIN)
+        underlay.set_image(after, changed_columns(before, after))
+        assert_cells(pixels(underlay), cells, viewport(), PLAIN)
+        clock.now_s += DURATION_S / 2
+        half = (cells.astype(int) + newer.astype(int)) // 2
+        assert_cells(pixels(underlay), half.astype(np.uint8), viewport(), PLAIN)
+        clock.now_s += DURATION_S
+        assert_cells(pixels(underlay), newer, viewport(), PLAIN)
 
 
 def test_an_image_of_another_grid_eases_in_its_own_place(open_underlay):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from Heatmap.ui.frame_follower import KEPT_FRAMES, MAX_PLACES, PATIENCE_FRAMES, Frame, FrameFollower, SyncMode
 from Heatmap.ui.frame_stamp import NUMBERS, StampPlace
+from Heatmap.ui.surface import Surface
 from Heatmap.ui.viewport import Viewport
 
 PAGE = (900, 500)
@@ -159,6 +162,25 @@ def test_what_is_shown_is_always_what_is_stamped_however_late_the_pictures_are(l
         assert follower.shown.viewport.frame == drawn
     assert follower.mode is SyncMode.STAMP
     assert follower.counts.late == 0
+
+
+def test_the_page_around_the_chart_belongs_to_its_frame(follower):
+    box = Surface(0, 40, 900, 460, (1, 0, 0, 1))
+    frames = [replace(frame(number), surfaces=(replace(box, left_px=number),)) for number in range(2, 5)]
+    for each in frames:
+        follower.report(each)
+    assert follower.picture(2, PAGE).surfaces == (replace(box, left_px=2),)
+    assert follower.picture(4, PAGE).surfaces == (replace(box, left_px=4),)
+
+
+def test_a_page_that_grew_without_a_report_grows_with_all_its_parts(follower):
+    box = Surface(100, 40, 800, 460, (1, 0, 0, 1))
+    follower.report(replace(frame(2), surfaces=(box,)))
+    follower.picture(2, PAGE)
+    shown = follower.picture(None, (960, 480))
+    assert shown.surfaces == (replace(box, width_px=860, height_px=440),)
+    assert (shown.viewport.width_px, shown.viewport.height_px) == (960, 450)
+    assert shown.viewport.page_px == (960, 480)
 
 
 def test_memory_has_an_end():

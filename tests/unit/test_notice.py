@@ -26,6 +26,15 @@ def test_missing_graphics_come_with_their_cure_before_anything_else():
     assert "graphics driver" in said.text
 
 
+def test_a_chart_that_is_not_found_is_said_before_an_empty_map():
+    said = notice("de", missing=("notice.no_chart", "chart: it is undefined"), events=0)
+    assert said.kind == "warning"
+    assert said.text == (
+        "Die Heatmap findet den Chart in seiner Seite nicht. Sobald sie ihn findet, erscheint die Wärme.\n"
+        "chart: it is undefined"
+    )
+
+
 def test_a_problem_is_said_in_the_users_language_with_its_details():
     said = notice("de", problem=("error.database_read", "The file is no database."), events=0)
     assert said == Notice(

@@ -17,7 +17,7 @@ class Attachment {
     this._dataChanged = this._dataChanged.bind(this);
     this._refresh = () => { if (this.isAlive) this._reporter.refresh(); };
     this._observer = new ResizeObserver(this._refresh);
-    this._themeObserver = new MutationObserver(() => { this._page.reread(); this._sendSurfaces(); });
+    this._themeObserver = new MutationObserver(() => { this._page.reread(); this._sendSurfaces(); this._refresh(); });
     for (const at of this._page.elements) {
       this._themeObserver.observe(at, {attributes: true, attributeFilter: ['class', 'data-theme', 'data-bs-theme']});
     }
@@ -103,30 +103,33 @@ class Attachment {
     const text = JSON.stringify({ratio: window.devicePixelRatio, surfaces: this._page.surfaces()});
     if (text === this._lastSurfaces) return;
     this._lastSurfaces = text;
+    this._sent++;
     this._bridge.surfaces_changed(text);
   }
 }
 
 // The host may create its chart later than its page, and may replace it: keep looking at both expressions.
 function followChart(getChart, getSeries, objectName) {
-  const RETRY_MS = 50, WATCH_MS = 200, COMPLAIN_AFTER_MS = 60000;
+  const RETRY_MS = 50, WATCH_MS = 200;
   if (window.__heatmapDetach) window.__heatmapDetach();
-  const begun = performance.now();
-  let port = null, bridge = null, attachment = null, timer = 0, complained = false, left = false;
+  let port = null, bridge = null, attachment = null, timer = 0, left = false, missing = '';
 
+  const evaluate = (name, getValue) => {
+    let value, reason;
+    try { value = getValue(); reason = `it is ${value}`; } catch (error) { reason = String(error); }
+    if (!value) missing = `${name}: ${reason}`;
+    return value;
+  };
+
+  // What is in the way of the heatmap is told when asked for: a host may take its time.
   const find = () => {
-    let reason = 'is not there';
-    try {
-      const chart = getChart(), series = getSeries();
-      if (chart && series && chart.chartElement().isConnected) return [chart, series];
-    } catch (error) {
-      reason = String(error);
-    }
-    if (!complained && !attachment && performance.now() - begun > COMPLAIN_AFTER_MS) {
-      complained = true;
-      console.error(`Heatmap: the chart or its series ${reason}; check the two expressions given to attach()`);
-    }
-    return [null, null];
+    missing = '';
+    const chart = evaluate('chart', getChart), series = chart && evaluate('series', getSeries);
+    if (!chart || !series) return [null, null];
+    if (typeof chart.chartElement !== 'function') missing = 'chart: it is no chart of Lightweight Charts 4.1 or newer';
+    else if (typeof series.attachPrimitive !== 'function') missing = 'series: it is no series of Lightweight Charts 4.1 or newer';
+    else if (!chart.chartElement().isConnected) missing = 'chart: it is not in the document';
+    return missing ? [null, null] : [chart, series];
   };
 
   const leave = () => {
@@ -139,7 +142,9 @@ function followChart(getChart, getSeries, objectName) {
     clearTimeout(timer);
     timer = setTimeout(look, attachment ? WATCH_MS : RETRY_MS);
     if (!port) {
+      missing = 'the page has no web channel';
       if (typeof qt === 'undefined' || !qt.webChannelTransport) return;
+      missing = 'the web channel does not answer';
       port = openChannelPort(qt.webChannelTransport, objectName.replace(/[0-9]+$/, ''));
       new QWebChannel(port, (channel) => {
         if (left) return;
@@ -154,8 +159,10 @@ function followChart(getChart, getSeries, objectName) {
     else if (chart) attachment = new Attachment(chart, series, bridge);
   };
 
+  window.__heatmapMissing = () => attachment ? '' : missing;
   window.__heatmapDetach = () => {
     delete window.__heatmapDetach;
+    delete window.__heatmapMissing;
     left = true;
     clearTimeout(timer);
     if (attachment) attachment.detach();

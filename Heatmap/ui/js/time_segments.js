@@ -6,12 +6,12 @@ function timeInSeconds(time) {
   return Date.UTC(time.year, time.month - 1, time.day) / 1000;
 }
 
-// The interval most bars have; 60 s for a lone bar.
+// How much time most steps of the logical index take; 60 s for a lone bar.
 function usualStep(points) {
   const counts = new Map();
   let usual = 60, best = 0;
   for (let k = 1; k < points.length; k++) {
-    const step = points[k][1] - points[k - 1][1];
+    const step = (points[k][1] - points[k - 1][1]) / (points[k][0] - points[k - 1][0]);
     const count = (counts.get(step) || 0) + 1;
     counts.set(step, count);
     if (count > best) { usual = step; best = count; }
@@ -20,17 +20,19 @@ function usualStep(points) {
 }
 
 // Points are [logical index, time in s], ascending. A bar reaches to the next one unless a gap follows: months and days
-// with a clock change differ a little in length (up to 31/28), anything longer than that is a gap.
+// with a clock change differ a little in length (up to 31/28), anything longer than that is a gap. Where points of another
+// series lie between two bars (it has bars where this one has none, or finer ones), the time between is spread over them.
 function runsOf(points) {
   const usual = usualStep(points);
   const runs = [];
   points.forEach(([index, time], k) => {
     const next = points[k + 1];
-    const reach = next && next[0] === index + 1 ? next[1] - time : usual;
-    const step = reach > 0 && reach <= 1.2 * usual ? reach : usual;
+    const width = next ? next[0] - index : 1, reach = next ? (next[1] - time) / width : usual;
+    const isWhole = reach > 0 && reach <= 1.2 * usual;
+    const step = isWhole ? reach : usual, count = isWhole ? width : 1;
     const run = runs[runs.length - 1];
-    if (run && index === run[0] + run[3] && time === run[1] + run[3] * run[2] && step === run[2]) run[3]++;
-    else runs.push([index, time, step, 1]);
+    if (run && index === run[0] + run[3] && time === run[1] + run[3] * run[2] && step === run[2]) run[3] += count;
+    else runs.push([index, time, step, count]);
   });
   return runs;
 }

@@ -130,7 +130,7 @@ class HostPage(QWebEnginePage):
 
 @dataclass(frozen=True)
 class Spot:
-    """Heat on the screen: its centre in pixels of the view, and its strength (0: none)."""
+    """Heat on the screen: its centre in device pixels of the view, and its strength (0: none)."""
 
     x_px: float
     y_px: float
@@ -209,15 +209,14 @@ class Host:
         return json.loads(answers[0]) if answers[0] else None
 
     def picture(self, widget=None) -> np.ndarray:
-        """Return the view as the screen shows it: uint8 (height, width, 3). It may lag some frames behind."""
+        """Return the view as the screen shows it: uint8 (height, width, 3), device pixels. It may lag some frames."""
         widget = widget or self.view
         whole = widget.screen().grabWindow(widget.window().winId()).toImage()
         whole = whole.convertToFormat(QImage.Format.Format_RGB888)
         rows = np.frombuffer(whole.constBits().asstring(whole.sizeInBytes()), np.uint8)
         pixels = rows.reshape(whole.height(), whole.bytesPerLine())[:, : 3 * whole.width()]
         pixels = pixels.reshape(whole.height(), whole.width(), 3)
-        corner = widget.mapTo(widget.window(), QPoint(0, 0))
-        return pixels[corner.y() : corner.y() + widget.height(), corner.x() : corner.x() + widget.width()].copy()
+        return pixels[_box(widget, widget.window())].copy()
 
     def still_picture(self, widget=None) -> np.ndarray:
         """Return the picture of the chart once it has stopped changing."""
@@ -239,9 +238,8 @@ class Host:
         weight = picture[:, :, 0] - picture[:, :, 2]
         weight[weight < 24] = 0.0
         for legend in view.findChildren(Legend):
-            box = legend.geometry()
             if legend.isVisible():
-                weight[max(box.top(), 0) : box.bottom() + 1, max(box.left(), 0) : box.right() + 1] = 0.0
+                weight[_box(legend, view)] = 0.0
         strength = float(weight.sum())
         if strength == 0.0:
             return Spot(0.0, 0.0, 0.0)
@@ -259,12 +257,25 @@ class Host:
 
     def miss(self, logical: float = EVENT_BAR, price: float = EVENT_PRICE, pane: int = 0) -> tuple[float, float]:
         """Return how far the heat lies from where the page's chart has that bar and price: pixels right and down."""
-        x, y = self.evaluate(f"place({logical}, {price}, {pane})")
-        zoom, spot = self.view.zoomFactor(), self.spot()
+        # The chart tells the places of whole bars only.
+        bar, part = divmod(logical, 1)
+        (x, y), (next_x, _) = self.evaluate(f"[0, 1].map((more) => place({bar} + more, {price}, {pane}))")
+        x += (next_x - x) * part
+        ratio, spot = self.view.zoomFactor() * self.view.devicePixelRatioF(), self.spot()
         if spot.strength == 0.0:
             return float("inf"), float("inf")
         # The chart names the pixel that a line is drawn on; its middle is half a pixel further.
-        return spot.x_px - (x * zoom + 0.5), spot.y_px - (y * zoom + 0.5)
+        return spot.x_px - (x * ratio + 0.5), spot.y_px - (y * ratio + 0.5)
+
+    def cell_miss(self) -> tuple[float, float]:
+        """Return how far the heat lies from where the page's chart has the middle of the event's own cell."""
+        image = self.plugin.image
+        if image is None:
+            return float("inf"), float("inf")
+        spec = image.spec
+        time_ms = ((EVENT_MS - spec.t0_ms) // spec.time_bin_ms + 0.5) * spec.time_bin_ms + spec.t0_ms
+        price = ((EVENT_PRICE - spec.price0) // spec.price_bin + 0.5) * spec.price_bin + spec.price0
+        return self.miss((time_ms - FIRST_BAR_MS) / MINUTE_MS - 0.5, price)
 
     def wait_for_place(self, **where) -> tuple[float, float]:
         """Wait until the heat lies where the chart says, and return by how much it misses."""
@@ -273,7 +284,8 @@ class Host:
         def fits() -> bool:
             misses.append(self.miss(**where))
             # An event is shown in the middle of its cell: rows are 2.3 px high, columns at least 5 s wide.
-            return abs(misses[-1][0]) < 2.0 and abs(misses[-1][1]) < 1.5
+            scale = self.view.devicePixelRatioF()
+            return abs(misses[-1][0]) < 2.0 * scale and abs(misses[-1][1]) < 1.5 * scale
 
         try:
             self.wait(fits)
@@ -291,6 +303,14 @@ class Host:
             self.window.close()
             sip.delete(self.window)
         QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+
+
+def _box(widget, ancestor) -> tuple[slice, slice]:
+    """Return rows and columns of a widget in a picture of its ancestor, in device pixels."""
+    scale, corner = widget.devicePixelRatioF(), widget.mapTo(ancestor, QPoint(0, 0))
+    left, top = round(corner.x() * scale), round(corner.y() * scale)
+    right, bottom = round((corner.x() + widget.width()) * scale), round((corner.y() + widget.height()) * scale)
+    return slice(max(top, 0), max(bottom, 0)), slice(max(left, 0), max(right, 0))
 
 
 def heatmap_threads() -> list[str]:

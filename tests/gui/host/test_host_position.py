@@ -176,6 +176,50 @@ def test_another_series_brings_earlier_and_inner_bars(open_host):
         host.wait_for_place()
 
 
+def test_finer_points_of_another_series_between_the_bars(open_host):
+    """Four points a minute: the candle's minute is spread over them, and heat lies at its own quarter."""
+    with open_host() as host:
+        host.show()
+        host.run(
+            "window.other = addLine();"
+            "other.setData(Array.from({length: 800}, (_, k) => ({time: DATA[0].time + 15 * k, value: 100})));"
+            "chart.timeScale().setVisibleLogicalRange({from: 440, to: 520})"
+        )
+        # Second 30 of minute 120 is where the third of its four points begins.
+        host.wait_for_place(logical=4 * EVENT_BAR + 1.5)
+
+
+HIDDEN = {
+    "price axis": "chart.applyOptions({rightPriceScale: {visible: false}})",
+    "time axis": "chart.applyOptions({timeScale: {visible: false}})",
+    "both": "chart.applyOptions({rightPriceScale: {visible: false}, timeScale: {visible: false}})",
+}
+
+
+@pytest.mark.parametrize("axes", HIDDEN)
+def test_hidden_axes(open_host, axes):
+    with open_host() as host:
+        host.show()
+        host.run(HIDDEN[axes])
+        host.wait_for_place()
+
+
+@pytest.mark.parametrize(("bars", "index"), [("slice(0, 90)", 120), ("slice(150)", -30)], ids=["after", "before"])
+def test_heat_after_the_last_bar_and_before_the_first(open_host, bars, index):
+    with open_host() as host:
+        host.show()
+        host.run(f"series.setData(DATA.{bars}); chart.timeScale().setVisibleLogicalRange({{from: -60, to: 150}})")
+        host.wait_for_place(logical=index)
+
+
+def test_missing_bars(open_host):
+    """A quarter of an hour without bars is collapsed on the chart: what follows moves left."""
+    with open_host() as host:
+        host.show()
+        host.run("series.setData(DATA.filter((_, k) => k < 80 || k >= 95))")
+        host.wait_for_place(logical=EVENT_BAR - 15)
+
+
 def test_live_bars_keep_the_place(open_host):
     with open_host() as host:
         host.show()

@@ -50,8 +50,14 @@ def test_runs_of_bars(runs_of):
 
 
 def test_points_of_other_series(runs_of):
-    # Another series has two points before and one between: its logical index is left out, and a new run begins.
-    assert runs_of([[2, 120], [3, 180], [5, 300], [6, 360]]) == [[2, 120, 60, 2], [5, 300, 60, 2]]
+    # Another series has two points before and one between, where this one misses a bar.
+    assert runs_of([[2, 120], [3, 180], [5, 300], [6, 360]]) == [[2, 120, 60, 5]]
+    # Three finer points between two bars each: a step of the index is a quarter of a bar.
+    assert runs_of([[0, 0], [4, 60], [8, 120]]) == [[0, 0, 15, 9]]
+    # Finer points only between the second and the third.
+    assert runs_of([0, 60, [5, 120], [6, 180], [7, 240]]) == [[0, 0, 60, 1], [1, 60, 15, 4], [5, 120, 60, 3]]
+    # A gap in which another series has a single point.
+    assert runs_of([0, 60, 120, [4, 7200], [5, 7260]]) == [[0, 0, 60, 3], [4, 7200, 60, 2]]
 
 
 def test_months_are_no_gaps(runs_of):

@@ -1,0 +1,88 @@
+"""What a developer is told who attaches wrongly: soon, in plain words, in the log and on the tab."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+from PyQt6.QtWidgets import QLabel
+
+import Heatmap.plugin
+from Heatmap.errors import AttachError
+from Heatmap.plugin import HeatmapPlugin
+
+pytestmark = [pytest.mark.gl]
+
+# The two expressions of a developer, how the page is made, and what is wrong with them.
+MISTAKES = {
+    "a misspelt chart": ("chrt", "series", "makeChart();", "chart: ReferenceError: chrt is not defined"),
+    "a chart that is not global": ("window.app.chart", "series", "makeChart();", "chart: TypeError"),
+    "a chart that is never made": ("chart", "series", "", "chart: it is undefined"),
+    "a misspelt series": ("chart", "candles", "makeChart();", "series: ReferenceError: candles is not defined"),
+    "something else": ("document", "series", "makeChart();", "chart: it is no chart of Lightweight Charts"),
+    "not a series": ("chart", "DATA", "makeChart();", "series: it is no series of Lightweight Charts"),
+}
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    monkeypatch.setattr(Heatmap.plugin, "CHART_PATIENCE_MS", 300)
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+@pytest.mark.usefixtures("impatient")
+def test_a_wrong_expression_is_told_soon_after_the_page_has_loaded(open_host, caplog, mistake):
+    chart, series, start, reason = MISTAKES[mistake]
+    with open_host() as host, caplog.at_level(logging.WARNING, "Heatmap.plugin"):
+        host.load(start=start)
+        host.attach(chart=chart, series=series)
+        tab = host.plugin.settings_tab()
+        notice = tab.findChild(QLabel, "heatmap_notice")
+        host.wait(lambda: reason in notice.text())
+        assert "does not find the chart" in notice.text()
+        assert f"chart={chart!r}, series={series!r}" in notice.text()
+        assert caplog.text.count(reason) == 1
+        # The page is as it was, and says nothing about this to the host's users.
+        assert host.evaluate("document.body.getAttribute('style')") is None
+        assert host.view.page().console == []
+        tab.deleteLater()
+
+
+@pytest.mark.usefixtures("impatient")
+def test_what_was_told_is_taken_back_when_the_chart_comes(open_host):
+    with open_host() as host:
+        host.load(start="")
+        host.attach()
+        tab = host.plugin.settings_tab()
+        notice = tab.findChild(QLabel, "heatmap_notice")
+        host.wait(lambda: "does not find the chart" in notice.text())
+        host.run("makeChart()")
+        host.wait_for_place()
+        assert notice.text() == ""
+        tab.deleteLater()
+
+
+@pytest.mark.usefixtures("impatient")
+def test_nothing_is_told_about_a_right_chart(open_host, caplog):
+    with open_host() as host, caplog.at_level(logging.WARNING, "Heatmap.plugin"):
+        host.show()
+        answers = []
+        host.plugin._page.runJavaScript("window.__heatmapMissing()", answers.append)
+        host.wait(lambda: answers == [""])
+        host.plugin._ask_for_chart()
+        host.wait_for_place()
+        assert caplog.text == ""
+
+
+def test_a_second_heatmap_on_one_view_is_refused_and_the_first_stays(open_host):
+    with open_host() as host:
+        host.show()
+        with pytest.raises(AttachError) as refused:
+            HeatmapPlugin.attach(host.view, service=host.service)
+        assert refused.value.short == "This chart already has a heatmap. Detach the first one before attaching another."
+        host.run("chart.timeScale().scrollToPosition(-30, false)")
+        host.wait_for_place()
+        assert len(host.view.findChildren(type(host.plugin.underlay))) == 1
+        host.plugin.detach()
+        host.attach()
+        host.wait_for_place()
