@@ -206,11 +206,15 @@ class LiveChange(NamedTuple):
         Index of the window's first event.
     is_painted
         True if the canvas shows it.
+    kept, inside
+        Events that count in the time range of the padded grid, and events in the grid itself.
     """
 
     dirty_cols: tuple[int, int]
     first: int
     is_painted: bool
+    kept: int
+    inside: int
 
 
 class LiveCells(Protocol):
@@ -246,11 +250,6 @@ class LiveCells(Protocol):
         None if an event that counts and comes or goes lies outside the padded grid, if the window has become longer or
         empty, or if the percentile of the occupied cells has left the values watched: this grid is of no use then.
         """
-        ...
-
-    @property
-    def counts(self) -> tuple[int, int]:
-        """Events that count in the time range of the padded grid, and events in the grid itself."""
         ...
 
 

@@ -60,6 +60,8 @@ class LiveFrame:
         self.spec = spec
         self.scale = scale
         self.kept_elsewhere = kept_elsewhere
+        # Events that count in the time range of the padded grid, and events in the grid itself, once it follows.
+        self.counts = (0, 0)
         self._engine = engine
         self._selection = selection
         self._count = len(columns)
@@ -91,11 +93,11 @@ class LiveFrame:
         None: the image must be built from all events, for it is not this one with newer events at the right and perhaps
         some less at the left, or one lies outside, or the scale moved.
         """
-        count = len(columns)
+        count = columns.ts_ms.size
         if (
             not self._can_follow
             or engine is not self._engine
-            or count != self._count + len(newer)
+            or count != self._count + newer.ts_ms.size
             or self._first >= self._count
             or not (spec is self.spec or spec == self.spec)
             or not (options is self._options or options == self._options)
@@ -111,7 +113,8 @@ class LiveFrame:
         change = live.follow(columns, newer, (self._first, window_start_ms), canvas, missed if is_known else (0, 0))
         if change is None:
             return None
-        dirty, first, is_painted = change
+        dirty, first, is_painted, kept, inside = change
+        self.counts = kept, inside
         self._count, self._first = count, first
         self._changes.append((serial, *dirty))
         if len(self._changes) > _REMEMBERED_CHANGES:
@@ -120,11 +123,6 @@ class LiveFrame:
             self._paint(live, canvas, _joined(missed, dirty))
         canvas.version = serial
         return canvas, dirty
-
-    @property
-    def counts(self) -> tuple[int, int]:
-        """Events that count in the time range of the padded grid, and events in the grid itself."""
-        return (0, 0) if self._live is None else self._live.counts
 
     def _missed(self, version: int) -> tuple[int, int]:
         """Return the columns that changed since an image."""

@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 _open_cells: Final[Any] = kernel_live.open_cells
 _follow: Final[Any] = kernel_live.follow
 
+# First and last column that changed, and the window's first event.
+_CHANGED: Final = slice(
+    kernel_walk.TALLY_STRIDE + kernel_live.FIRST_COL, kernel_walk.TALLY_STRIDE + kernel_live.FIRST_EVENT + 1
+)
+
 # More columns than this are painted by all threads.
 _MOST_COLS: Final = 128
 
@@ -61,8 +66,10 @@ class NumbaLiveCells:
         places = np.zeros((padded.cols, 3), np.int64)
         self._plan = plan
         self._percentile = percentile
-        self._tally = np.zeros(kernel_walk.TALLY_SIZE, np.int64)
-        self._counters = np.zeros(kernel_live.COUNTERS, np.int64)
+        # Tally and counters side by side: looked at together after every change.
+        self._numbers = np.zeros(kernel_walk.TALLY_STRIDE + kernel_live.COUNTERS, np.int64)
+        self._tally = self._numbers[: kernel_walk.TALLY_SIZE]
+        self._counters = self._numbers[kernel_walk.TALLY_STRIDE :]
         self._is_whole = True
         part = batch.between(padded.t0_ms, padded.end_ms)
         self._fixed = (
@@ -100,6 +107,7 @@ class NumbaLiveCells:
         self._lane = lane = Lane()
         lane.for_painting(plan, padded.rows, spec.rows)
         self._state = (percentile, sums, cells, places, last_ms, self._tally, self._counters)
+        self._rest: tuple[Any, ...] = ()
         first_bucket, levels = level_table
         self._paint = (
             plan.col_weights,
@@ -125,12 +133,6 @@ class NumbaLiveCells:
         """The cells; see `LiveCells.cells`."""
         return self._cells
 
-    @property
-    def counts(self) -> tuple[int, int]:
-        """Events that count, and events in the grid; see `LiveCells.counts`."""
-        tally = self._tally.tolist()
-        return tally[kernel_walk.KEPT], tally[kernel_walk.INSIDE]
-
     def watch(self, lower: float, upper: float, elsewhere: NDArray[np.float32] | None) -> None:
         """Count cells from now on; see `LiveCells.watch`."""
         self._bounds = (np.float32(lower), np.float32(upper))
@@ -139,6 +141,7 @@ class NumbaLiveCells:
         self._counters[kernel_live.OCCUPIED] = values.size
         self._counters[kernel_live.BELOW] = np.count_nonzero(values < self._bounds[0])
         self._counters[kernel_live.ABOVE] = np.count_nonzero(values > self._bounds[1])
+        self._rest = (*self._fixed, *self._bounds, *self._state, *self._paint)
 
     def follow(
         self,
@@ -161,10 +164,7 @@ class NumbaLiveCells:
             newer.price,
             newer.notional,
             newer.is_long,
-            *self._fixed,
-            *self._bounds,
-            *self._state,
-            *self._paint,
+            *self._rest,
             *missed,
             _MOST_COLS,
             canvas.spans,
@@ -172,8 +172,15 @@ class NumbaLiveCells:
         )
         if outcome == kernel_live.IMPOSSIBLE or (outcome == kernel_live.DOUBTFUL and not self._percentile_stays()):
             return None
-        _, _, _, first_col, last_col, first = self._counters.tolist()
-        return LiveChange((first_col, last_col), first, outcome == kernel_live.PAINTED)
+        numbers = self._numbers.tolist()
+        first_col, last_col, first = numbers[_CHANGED]
+        return LiveChange(
+            (first_col, last_col),
+            first,
+            outcome == kernel_live.PAINTED,
+            numbers[kernel_walk.KEPT],
+            numbers[kernel_walk.INSIDE],
+        )
 
     def _percentile_stays(self) -> bool:
         """Return True if the percentile lies between the values watched, computed anew: counting did not tell."""
