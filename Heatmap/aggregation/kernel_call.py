@@ -31,6 +31,27 @@ NO_EVENTS: Final[EventArguments] = (np.empty(0, np.int64), np.empty(0), np.empty
 NO_BINS: Final[BinArguments] = (0, 1, 1.0, 0.0, 0.0)
 
 
+ENTRIES: Final = (
+    kernel_frame.render,
+    kernel_live.open_cells,
+    kernel_live.follow,
+    kernel_sample.sample_columns,
+    kernel_sparse.bin_touched,
+    kernel_sparse.draw_touched,
+    kernel_sparse.count_kept,
+    kernel_select.collect_cells,
+    kernel_select.spread_grid,
+    kernel_select.neighbours_of_rank,
+    kernel_grid.collect_positive,
+    kernel_grid.paint_grid,
+    kernel_paint.fill_levels,
+    kernel_paint.paint_cells,
+    kernel_paint.erase_cells,
+    kernel_paint.clear,
+)
+"""All kernels that Python calls."""
+
+
 def event_arguments(batch: EventBatch) -> EventArguments:
     """Return the arrays of a batch and its filter."""
     # ascontiguousarray copies only what the kernels would refuse.
@@ -52,22 +73,4 @@ def bin_arguments(spec: GridSpec) -> BinArguments:
 
 def compiled_here() -> int:
     """Return how many kernels this process had to compile because the on-disk cache did not have them."""
-    entries = (
-        kernel_frame.render,
-        kernel_live.open_cells,
-        kernel_live.follow,
-        kernel_sample.sample_columns,
-        kernel_sparse.bin_touched,
-        kernel_sparse.draw_touched,
-        kernel_sparse.count_kept,
-        kernel_select.collect_cells,
-        kernel_select.spread_grid,
-        kernel_select.neighbours_of_rank,
-        kernel_grid.collect_positive,
-        kernel_grid.paint_grid,
-        kernel_paint.fill_levels,
-        kernel_paint.paint_cells,
-        kernel_paint.erase_cells,
-        kernel_paint.clear,
-    )
-    return sum(sum(entry.stats.cache_misses.values()) for entry in entries if hasattr(entry, "stats"))
+    return sum(sum(entry.stats.cache_misses.values()) for entry in ENTRIES if hasattr(entry, "stats"))

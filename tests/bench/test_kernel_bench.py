@@ -100,27 +100,33 @@ def test_unchanged_events(benchmark, count):
 
 @pytest.mark.parametrize("size", [1, 1_000])
 def test_new_events_on_a_map_of_100_000(benchmark, size):
+    """As they come from an exchange: in order, in the last columns."""
     note(benchmark, "live")
-    builder, rng = ImageBuilder(NumbaEngine()), np.random.default_rng(size)
-    columns = [market(100_000)]
+    builder, rng, rounds = ImageBuilder(NumbaEngine()), np.random.default_rng(size), 60
+    from_ms = SPEC.end_ms - 40 * SPEC.time_bin_ms
+    columns = [market(100_000).between(SPEC.t0_ms, from_ms)]
+    moments = iter(np.linspace(from_ms, SPEC.end_ms - 1, rounds + 4).astype(np.int64))
+    start_ms = [next(moments)]
     builder.build(columns[0], SPEC, LOG, **WINDOW)
 
     def more():
+        end_ms = next(moments)
         newer = EventColumns(
-            np.sort(rng.integers(SPEC.end_ms - 4 * SPEC.time_bin_ms, SPEC.end_ms, size)),
+            np.sort(rng.integers(start_ms[0], end_ms, size)),
             (100_160 + rng.normal(0, 60, size)).round(1),
             np.full(size, 1500.0),
             rng.random(size) < 0.5,
         )
+        start_ms[0] = end_ms
         columns[0] = columns[0].merged(newer)
         return (columns[0], newer), {}
 
     def add(all_of_them, newer):
         return builder.build(all_of_them, SPEC, LOG, **WINDOW, newer=newer)
 
-    image = benchmark.pedantic(add, setup=more, rounds=60, warmup_rounds=2)
+    image = benchmark.pedantic(add, setup=more, rounds=rounds, warmup_rounds=2)
     assert image.dirty_cols is not None
-    assert image.dirty_cols[0] >= COLS - 4
+    assert image.dirty_cols[0] >= COLS - 40
 
 
 def test_painting_anew(benchmark):
