@@ -51,13 +51,9 @@ def time_text(cell: GridSpec, translator: Translator, offset_ms: int = 0) -> str
         QDateTime.fromMSecsSinceEpoch(time_ms + offset_ms, QTimeZone.utc()) for time_ms in (cell.t0_ms, cell.end_ms)
     )
     # 24 hours, as the chart writes them, whatever the locale.
-    pattern = "HH:mm" if cell.time_bin_ms % _MINUTE_MS == 0 else "HH:mm:ss"
-    locale, day = translator.locale, translator.text("tooltip.day")
-    parts = [f"{locale.toString(begin, day)}, {begin.toString(pattern)}"]
-    if end.date() != begin.date():
-        parts.append(f"{locale.toString(end, day)}, {end.toString(pattern)}")
-    else:
-        parts.append(end.toString(pattern))
+    time = "HH:mm" if cell.time_bin_ms % _MINUTE_MS == 0 else "HH:mm:ss"
+    moment, locale = translator.text("tooltip.moment", time=time), translator.locale
+    parts = [locale.toString(begin, moment), locale.toString(end, time if end.date() == begin.date() else moment)]
     return f"{' – '.join(parts)} {_zone(offset_ms)}"
 
 
