@@ -23,6 +23,7 @@ from Heatmap.ui.build_worker import BuildWorker
 from Heatmap.ui.frame_sync import FrameSync
 from Heatmap.ui.graphics import configure_graphics, ensure_graphics, has_opengl
 from Heatmap.ui.heatmap_tab import HeatmapTab
+from Heatmap.ui.inspector import Inspector
 from Heatmap.ui.notice import notice_of
 from Heatmap.ui.overlay import Overlay
 from Heatmap.ui.page_transparency import PageTransparency
@@ -110,6 +111,7 @@ class HeatmapPlugin(QObject):
         self._worker = BuildWorker(service.db_path, tick_size=service.tick_size, clock=clock, parent=self)
         self._presenter = HeatmapPresenter(self._underlay, self._worker, settings, symbol=symbol, parent=self)
         self._overlay = Overlay(self._stage, self._presenter, settings, translator)
+        self._inspector = Inspector(self._stage, self._presenter, self._worker, translator, time_offset_s=time_offset_s)
         self._performance = Performance(
             service, self._underlay, self._presenter, self._frame_sync, clock=clock, parent=self
         )
@@ -368,6 +370,7 @@ class HeatmapPlugin(QObject):
                 self._leave_channel()
         self._transparency.give_back()
         self._overlay.remove()
+        self._inspector.remove()
         self._underlay.remove()
 
     def _page_loaded(self, ok: bool) -> None:  # Qt's signature

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from PyQt6.QtCore import QObject, pyqtSignal
 
+from Heatmap.aggregation.cell_detail import CellFigures, Place, figures_near
 from Heatmap.aggregation.image_builder import ImageBuilder
 from Heatmap.columns import EventColumns
 from Heatmap.errors import HeatmapError
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from Heatmap.aggregation import HeatmapImage
+    from Heatmap.aggregation import GridSpec, HeatmapImage
     from Heatmap.clock import Clock
     from Heatmap.events import Coverage
 
@@ -67,6 +68,27 @@ class BuildRequest:
 
 
 _STOP: Final = BuildRequest("", View(0, 0, 0.0, 0.0, 0, 0), HeatmapSettings(), dark=False)
+# Nothing is to be built, only a question to be answered.
+_ANSWER: Final = replace(_STOP, dark=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """The question what an image on the screen holds at a place.
+
+    Attributes
+    ----------
+    request
+        What the image was built for; its symbol, source, sides and minimum size say which events count.
+    spec
+        The image's grid.
+    place
+        Where.
+    """
+
+    request: BuildRequest
+    spec: GridSpec
+    place: Place
 
 
 class _Window:
@@ -115,6 +137,19 @@ class _Window:
             self._coverage_key = key
         return self._coverage
 
+    def figures(self, inspection: Inspection, start_ms: int) -> CellFigures | None:
+        """Return what lies at a place, None if nothing does or the events in memory are those of another map."""
+        symbol, settings = inspection.request.symbol, inspection.request.settings
+        if self._key is None or self._key[:2] != (symbol, settings.source):
+            return None
+        return figures_near(
+            self.columns.between(start_ms, FAR_MS),
+            inspection.spec,
+            inspection.place,
+            sides=settings.sides,
+            min_notional=settings.min_notional_usd,
+        )
+
     def _prune(self, start_ms: int) -> None:
         """Forget what left the window, but only once it is a tenth of all, so that a tail stays cheap."""
         kept = self.columns.between(start_ms, FAR_MS)
@@ -144,6 +179,7 @@ class BuildWorker(QObject):
     built = pyqtSignal(object, object, object)
     gapsChanged = pyqtSignal(object)  # Gaps: the stretches of the window that nobody recorded
     counted = pyqtSignal(object)  # MapStatistics of the window and the image
+    inspected = pyqtSignal(object, object)  # CellFigures | None (there is nothing), the Inspection it answers
     # Why nothing can be built: the key of a text, and a sentence in English with the details. Both are "" when all is
     # well again.
     problem = pyqtSignal(str, str)
@@ -164,6 +200,7 @@ class BuildWorker(QObject):
         self._request: BuildRequest | None = None
         self._request_is_new = False
         self._data_is_new = False
+        self._inspection: Inspection | None = None
         self._stopping = False
         self._swap_engine = False
         self._served_at_s = clock.monotonic_s()
@@ -181,6 +218,12 @@ class BuildWorker(QObject):
         with self._wake:
             self._request = request
             self._request_is_new = True
+            self._wake.notify()
+
+    def inspect(self, inspection: Inspection) -> None:
+        """Answer this question by `inspected`, the latest one only. Callable from any thread, never waits."""
+        with self._wake:
+            self._inspection = inspection
             self._wake.notify()
 
     def data_changed(self) -> None:
@@ -221,6 +264,9 @@ class BuildWorker(QObject):
         shown: BuildRequest | None = None
         trouble = ""
         while (request := self._next()) is not _STOP:
+            self._answer(window)
+            if request is _ANSWER:
+                continue
             if request is None:
                 image = shown = None
                 continue
@@ -242,9 +288,11 @@ class BuildWorker(QObject):
             image, shown = result, request
 
     def _next(self) -> BuildRequest | None:
-        """Wait until there is something to do; return the request to serve, None to rest, `_STOP` to end."""
+        """Wait until there is something to do; return the request to serve, None to rest, `_ANSWER`, or `_STOP`."""
         with self._wake:
             while not self._stopping and not self._request_is_new:
+                if self._inspection is not None:
+                    return _ANSWER
                 patience_s = self._patience_s()
                 if patience_s is not None and patience_s <= 0.0:
                     break
@@ -252,6 +300,14 @@ class BuildWorker(QObject):
             self._request_is_new = self._data_is_new = False
             self._served_at_s = self._clock.monotonic_s()
             return _STOP if self._stopping else self._request
+
+    def _answer(self, window: _Window) -> None:
+        """Answer the question that waits, from the events in memory: far cheaper than the image that may follow."""
+        with self._wake:
+            inspection, self._inspection = self._inspection, None
+        if inspection is not None:
+            start_ms = self._clock.now_ms() - window_ms(inspection.request.settings)
+            self.inspected.emit(window.figures(inspection, start_ms), inspection)
 
     def _patience_s(self) -> float | None:
         """Return how long an idle worker may still wait, None for ever; the caller holds the lock."""

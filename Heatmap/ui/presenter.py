@@ -105,6 +105,11 @@ class HeatmapPresenter(QObject):
         return self._viewport
 
     @property
+    def time_axis(self) -> TimeAxis | None:
+        """Return the series' bars as last reported."""
+        return self._axis
+
+    @property
     def is_current(self) -> bool:
         """Return True if what is on the screen answers the latest view and settings."""
         waiting = self._moved.isActive() or self._rested.isActive() or self._resized.isActive()

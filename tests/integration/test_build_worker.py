@@ -8,11 +8,13 @@ import threading
 import msgspec
 import pytest
 
+from Heatmap.aggregation import GridSpec
+from Heatmap.aggregation.cell_detail import Place
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.events import Coverage, LiquidationEvent, Side
 from Heatmap.heatmap_settings import HeatmapSettings
 from Heatmap.storage.bulk_insert import bulk_insert
-from Heatmap.ui.build_worker import BuildRequest, BuildWorker
+from Heatmap.ui.build_worker import BuildRequest, BuildWorker, Inspection
 from Heatmap.ui.view_grid import View
 
 MINUTE_MS = 60_000
@@ -190,3 +192,78 @@ def test_what_nobody_recorded_is_told(qtbot, worker, db_path):
 
     with qtbot.waitSignal(worker.gapsChanged, timeout=20_000, check_params_cb=is_right):
         worker.request(request())
+
+
+def inspection(spec: GridSpec, asked: BuildRequest, ts_ms: int) -> Inspection:
+    """Return the question for the price of 100 at a time, and one cell around it."""
+    wide_ms, high = spec.time_bin_ms, spec.price_bin
+    return Inspection(asked, spec, Place(ts_ms, 100.0, ts_ms - wide_ms, ts_ms + wide_ms, 100.0 - high, 100.0 + high))
+
+
+def answer(qtbot, worker, question: Inspection):
+    with qtbot.waitSignal(worker.inspected, timeout=20_000, check_params_cb=lambda _, about: about is question) as told:
+        worker.inspect(question)
+    return told.args[0]
+
+
+def test_a_place_is_answered_by_what_its_cell_holds(qtbot, worker, db_path):
+    first = event(10 * MINUTE_MS, qty=3.0)
+    other = msgspec.structs.replace(first, side=Side.BUY, qty=2.0, notional=200.0)
+    bulk_insert(db_path, [first, other])
+    asked = request()
+    worker.request(asked)
+    image = built(qtbot, worker, lambda image: image is not None and image.events == 2)
+    figures = answer(qtbot, worker, inspection(image.spec, asked, first.ts_ms))
+    assert (figures.count, figures.long_usd, figures.short_usd, figures.largest_usd) == (2, 300.0, 200.0, 300.0)
+    assert figures.cell.t0_ms <= first.ts_ms < figures.cell.end_ms
+    assert answer(qtbot, worker, inspection(image.spec, asked, first.ts_ms - 20 * MINUTE_MS)) is None
+    longs = dataclasses.replace(asked, settings=HeatmapSettings(sides="long", min_notional_usd=250))
+    assert answer(qtbot, worker, inspection(image.spec, longs, first.ts_ms)).count == 1
+    none = dataclasses.replace(asked, settings=HeatmapSettings(min_notional_usd=301))
+    assert answer(qtbot, worker, inspection(image.spec, none, first.ts_ms)) is None
+
+
+def test_a_place_of_another_map_is_answered_by_nothing(qtbot, worker, db_path):
+    known = event(10 * MINUTE_MS)
+    bulk_insert(db_path, [known])
+    asked = request()
+    worker.request(asked)
+    image = built(qtbot, worker, lambda image: image is not None and image.events == 1)
+    for stranger in (
+        dataclasses.replace(asked, symbol="ETHUSDT"),
+        dataclasses.replace(asked, settings=HeatmapSettings(source="demo")),
+    ):
+        assert answer(qtbot, worker, inspection(image.spec, stranger, known.ts_ms)) is None
+    assert answer(qtbot, worker, inspection(image.spec, asked, known.ts_ms)).count == 1
+
+
+def test_of_many_questions_only_the_latest_is_answered(qtbot, db_path):
+    known = event(10 * MINUTE_MS)
+    bulk_insert(db_path, [known])
+    inside, go_on = threading.Event(), threading.Event()
+
+    def tick_size(_symbol):
+        inside.set()
+        go_on.wait(20)
+        return 0.1
+
+    worker = BuildWorker(db_path, tick_size=tick_size, clock=SYSTEM_CLOCK)
+    worker.start()
+    try:
+        asked = request()
+        worker.request(asked)
+        # The thread is in the middle of a build.
+        assert inside.wait(20)
+        spec = GridSpec(t0_ms=known.ts_ms // 1000 * 1000, time_bin_ms=1000, cols=1, price0=100.0, price_bin=1.0, rows=1)
+        questions = [inspection(spec, asked, known.ts_ms) for _ in range(5)]
+        answered = []
+        worker.inspected.connect(lambda _, about: answered.append(about))
+        for question in questions:
+            worker.inspect(question)
+        assert answered == []
+        go_on.set()
+        qtbot.waitUntil(lambda: bool(answered), timeout=20_000)
+    finally:
+        go_on.set()
+        worker.stop()
+    assert [about is questions[-1] for about in answered] == [True]

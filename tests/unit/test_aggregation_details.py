@@ -24,6 +24,8 @@ def test_counts_and_largest_by_hand():
     details = cell_details(COLUMNS, SPEC)
     np.testing.assert_array_equal(details.count, [[2, 0, 0], [1, 1, 1]])
     np.testing.assert_array_equal(details.largest_usd, [[2, 0, 0], [4, 8, 16]])
+    np.testing.assert_array_equal(details.long_usd, [[1, 0, 0], [4, 0, 16]])
+    np.testing.assert_array_equal(details.short_usd, [[2, 0, 0], [0, 8, 0]])
     assert details.outside == 3
     assert details.count.dtype == np.int32
 
