@@ -29,8 +29,11 @@ RESIZE_QUIET_MS = 300
 # While the view moves the old image is transformed at once; a new one is asked for at once, too, and then at most this
 # often.
 MOVE_INTERVAL_MS = 33
-# Each frame moves the scale of a zooming chart a little; the exact cells follow when it has come to rest.
+# Each frame moves the scale of a zooming chart a little; the exact cells follow when it has come to rest: after so long
+# and so many frames as it painted them lately, for on a slow machine the next one may still come.
 REST_MS = 50
+REST_FRAMES = 3
+_LONGEST_FRAME_MS = 100
 DARK_BELOW_LIGHTNESS = 128
 
 
@@ -75,13 +78,14 @@ class HeatmapPresenter(QObject):
         self._dark = True
         self._seen = True
         self._size_px: tuple[float, float] | None = None
+        self._since_frame = QElapsedTimer()
+        self._frame_ms = 0.0
         self._moved = QTimer(self)
         self._moved.setSingleShot(True)
         self._since_asked = QElapsedTimer()
         self._moved.timeout.connect(self._ask_while_moving)
         self._rested = QTimer(self)
         self._rested.setSingleShot(True)
-        self._rested.setInterval(REST_MS)
         self._rested.timeout.connect(self._ask)
         self._resized = QTimer(self)
         self._resized.setSingleShot(True)
@@ -132,6 +136,9 @@ class HeatmapPresenter(QObject):
             self._lose_viewport()
             return
         self._viewport = viewport
+        if self._since_frame.isValid():
+            self._frame_ms += (min(self._since_frame.elapsed(), _LONGEST_FRAME_MS) - self._frame_ms) / 4
+        self._since_frame.start()
         self.placeChanged.emit(viewport)
         size_px = (viewport.width_px, viewport.height_px)
         if self._size_px is not None and size_px != self._size_px:
@@ -192,7 +199,7 @@ class HeatmapPresenter(QObject):
         """Ask when what was reported together has been taken, but not too often; and once more when all rests."""
         if not self._moved.isActive():
             self._moved.start(self._wait_ms())
-        self._rested.start()
+        self._rested.start(max(REST_MS, round(REST_FRAMES * self._frame_ms)))
 
     def _lose_viewport(self) -> None:
         self._viewport = None
