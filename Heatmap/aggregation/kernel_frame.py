@@ -34,8 +34,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 # Places on the board, int64 (`BOARD_SIZE`,), each in a cache line of its own.
-NEXT_BIN, BINNED, PHASE, NEXT_PAINT, PAINTED = 0, 8, 16, 24, 32
-BOARD_SIZE = 40
+PHASE, TO_BIN, BINNED, TO_PAINT, PAINTED = 0, 8, 32, 40, 64
+BOARD_SIZE = 72
+# Of what is shared out, from its place on the board on: how much is taken, of that from the left and from the right.
+TAKEN, LEFT, RIGHT = 0, 8, 16
 
 # Phases, in order.
 BINNING, PAINTING, OVER = 0, 1, 2
@@ -45,6 +47,19 @@ DONE, WAITING, UNSCALED = 0, 1, 2
 
 # How often a thread looks whether the others are ready: some tenths of a millisecond.
 PATIENCE = 300_000
+
+
+@kernel
+def _take(board: NDArray[np.int64], place: int, count: int, from_right: bool) -> int:
+    """Return the next range of columns that nobody has taken, ``count`` or more if there is none.
+
+    Threads that come from both ends find most of what they worked on last time in their own caches.
+    """
+    if fetch_add(board, place + TAKEN, 1) >= count:
+        return count
+    if from_right:
+        return count - 1 - fetch_add(board, place + RIGHT, 1)
+    return fetch_add(board, place + LEFT, 1)
 
 
 @kernel
@@ -210,7 +225,7 @@ def render(  # noqa: C901, PLR0915, PLR0917 - as above; most statements only nam
         borders = borrowed(borders)
         own = borrowed(collected)[lane]
         tally = borrowed(tallies)[lane]
-        chunk = fetch_add(board, NEXT_BIN, 1)
+        chunk = _take(board, TO_BIN, bins, lane % 2 == 1)
         while chunk < bins:
             bin_range(
                 ts_ms,
@@ -241,7 +256,7 @@ def render(  # noqa: C901, PLR0915, PLR0917 - as above; most statements only nam
                 tally,
             )
             fetch_add(board, BINNED, 1)
-            chunk = fetch_add(board, NEXT_BIN, 1)
+            chunk = _take(board, TO_BIN, bins, lane % 2 == 1)
         if lane > 0:
             if not _await(board, PHASE, PAINTING):
                 return WAITING
@@ -271,7 +286,9 @@ def render(  # noqa: C901, PLR0915, PLR0917 - as above; most statements only nam
             store_shared(board, PHASE, PAINTING if is_scaled else OVER)
     if load_shared(board, PHASE) == OVER:
         return UNSCALED
-    chunk = fetch_add(board, NEXT_PAINT, 1)
+    # A trail goes from left to right.
+    from_right = lane % 2 == 1 and trail_factor == np.float32(0)
+    chunk = _take(board, TO_PAINT, paints, from_right)
     if chunk < paints:
         warm = np.empty(3, np.int64)
         start_heat(heat, warm)
@@ -315,7 +332,7 @@ def render(  # noqa: C901, PLR0915, PLR0917 - as above; most statements only nam
                 out,
             )
             fetch_add(board, PAINTED, 1)
-            chunk = fetch_add(board, NEXT_PAINT, 1)
+            chunk = _take(board, TO_PAINT, paints, from_right)
     if lane == 0 and not _await(board, PAINTED, paints):
         return WAITING
     return DONE

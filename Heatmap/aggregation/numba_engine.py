@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -55,8 +56,10 @@ TOUCHED_LIMIT: Final = 16_000
 _MIN_EVENTS_PER_THREAD: Final = 5_000
 _MIN_COLS_PER_THREAD: Final = 256
 
-# More ranges of columns than threads, so that a thread that comes late does less.
+# More ranges of columns than threads, so that a thread that comes late does less; more still where each takes long.
 _RANGES_PER_LANE: Final = 4
+_RANGES_OF_MANY: Final = 8
+_MANY_EVENTS: Final = 1_000_000
 
 # Columns that are binned first to learn which cells are among the largest.
 _SAMPLED_COLS: Final = 32
@@ -480,8 +483,9 @@ class NumbaEngine:
 
     def _raw_cells(self, channels: int, rows: int, lanes: int) -> RawCells:
         """Return what has been binned."""
-        tally = self._tallies.sum(axis=0).tolist()
-        counts = self._tallies[:lanes, kernel_walk.COLLECTED].tolist()
+        tallies = self._tallies[:lanes].tolist()
+        tally = tallies[0] if lanes == 1 else [sum(numbers) for numbers in zip(*tallies, strict=True)]
+        counts = [numbers[kernel_walk.COLLECTED] for numbers in tallies]
         collected = [self._collected[lane, :count] for lane, count in enumerate(counts) if count]
         return RawCells(
             cells=self._cells,
@@ -553,16 +557,16 @@ def _erase_single_cells(canvas: Canvas) -> None:
 
 def _event_borders(part: EventBatch, spec: GridSpec, lanes: int) -> NDArray[np.int64]:
     """Return columns between which about the same number of events lies."""
-    ranges = lanes * _RANGES_PER_LANE if lanes > 1 else 1
-    borders = np.empty(ranges + 1, np.int64)
-    if ranges > 1:
-        borders[1:-1] = part.ts_ms[len(part) * np.arange(1, ranges) // ranges]
-        borders -= spec.t0_ms
-        borders //= spec.time_bin_ms
-    borders[0], borders[-1] = 0, spec.cols
-    return borders
+    if lanes == 1:
+        return np.array((0, spec.cols))
+    size, ts_ms = len(part), part.ts_ms
+    ranges = lanes * (_RANGES_PER_LANE if size < _MANY_EVENTS else _RANGES_OF_MANY)
+    # A few numbers: plain Python is faster than arrays.
+    inner = [(int(ts_ms[size * k // ranges]) - spec.t0_ms) // spec.time_bin_ms for k in range(1, ranges)]
+    return np.array((0, *inner, spec.cols))
 
 
+@lru_cache(maxsize=32)
 def _block_borders(first_col: int, last_col: int, lanes: int) -> NDArray[np.int64]:
     """Return columns that begin whole blocks, about evenly spaced."""
     ranges = lanes * _RANGES_PER_LANE if lanes > 1 else 1
