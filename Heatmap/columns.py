@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -93,9 +93,9 @@ class EventColumns:
         In a series of calls, each on the result of the one before, events that are newer are added at the cost of their
         own number; all are copied only now and then.
         """
-        if not len(newer):
-            return self
         last_row_id = max(self.last_row_id, newer.last_row_id)
+        if not len(newer):
+            return self if last_row_id == self.last_row_id else replace(self, last_row_id=last_row_id)
         size = len(self)
         if not size:
             return EventColumns(newer.ts_ms, newer.price, newer.notional, newer.is_long, last_row_id)

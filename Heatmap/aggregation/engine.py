@@ -261,6 +261,11 @@ class Engine(Protocol):
         """Which engine this is."""
         ...
 
+    @property
+    def binnings(self) -> int:
+        """Counts what overwrites the cells it has returned before."""
+        ...
+
     def bin_events(self, batch: EventBatch, spec: GridSpec, *, pad_cols: int, pad_rows: int, tail: float) -> RawCells:
         """Sum the weights per cell of the padded grid, in float64; what lies outside is left out, not folded in.
 

@@ -162,7 +162,8 @@ class ImageBuilder:
             image = self._follow(self._frame, columns, newer, engine, spec, options, window_start_ms, started_s)
             if image is not None:
                 return image
-            self._frame = None
+        # Whatever goes wrong from here on, this is not the last image any more.
+        self._frame = None
         palette = find_palette(options.palette)
         selection = self._select(columns, options, palette, window_start_ms)
         batch, fade = self._decay(selection, options, now_ms)
@@ -274,11 +275,12 @@ class ImageBuilder:
         if scale is not None:
             self._scales.move_to_end(key)
             plan = planned(scale.edges)
-            if self._binned is not None and _same(binned_key, self._binned_key):
+            if self._binned is not None and _same((*binned_key, engine.binnings), self._binned_key):
                 # Only the look changed, or time has passed and all weights have shrunk by one factor.
                 engine.paint(self._binned, plan, canvas)
             else:
-                self._binned, self._binned_key = engine.draw(batch, spec, plan, canvas, None).cells, binned_key
+                self._binned = engine.draw(batch, spec, plan, canvas, None).cells
+                self._binned_key = (*binned_key, engine.binnings)
             return scale, self._binned, plan, covers_time and self._binned.found == self._binned.kept
         cells: Cells | None = None
         fractions = scale_fractions(options.normalization)
@@ -288,7 +290,7 @@ class ImageBuilder:
             drawn = engine.draw(batch, spec, plan, canvas, wanted)
             cells = drawn.cells
             if drawn.reference is not None:
-                self._binned, self._binned_key = cells, binned_key
+                self._binned, self._binned_key = cells, (*binned_key, engine.binnings)
                 scale = Scale(drawn.reference, plan.edges)
                 self._remember(key, scale)
                 return scale, cells, plan, True
@@ -297,7 +299,7 @@ class ImageBuilder:
         if cells is None:
             tail = _tail(options) if covers_time else 0.0
             cells = engine.bin_events(batch, spec, pad_cols=pad_cols, pad_rows=pad_rows, tail=tail)
-        self._binned, self._binned_key = cells, binned_key
+        self._binned, self._binned_key = cells, (*binned_key, engine.binnings)
         is_whole = covers_time and cells.found == cells.kept
         scale = self._scale(engine, selection, cells if is_whole else None, spec, options)
         self._remember(key, scale)

@@ -291,7 +291,7 @@ def render(  # noqa: C901, PLR0915, PLR0917 - as above; most statements only nam
     chunk = _take(board, TO_PAINT, paints, from_right)
     if chunk < paints:
         warm = np.empty(3, np.int64)
-        start_heat(heat, warm)
+        start_heat(heat, trail_factor, warm)
         first_bucket = level_range[0]
         trail_ceiling = np.float32(trail_strength * edges[edges.size - 1])
         known = borrowed(levels)[: level_range[1]]

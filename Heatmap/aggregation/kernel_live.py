@@ -571,7 +571,7 @@ def follow(  # noqa: C901, PLR0915, PLR0917 - as above; most statements only nam
     if missed_last - missed_first > most_cols:
         return FOLLOWED
     warm = np.empty(3, np.int64)
-    start_heat(heat, warm)
+    start_heat(heat, trail_factor, warm)
     paint_range(
         cells,
         places,

@@ -156,7 +156,9 @@ def _level_sides(  # noqa: PLR0917 - as above
     for r in range(shares.size):
         shares[r] = np.int32(long[r] / max(short[r] + long[r], tiny) * most + half)
     for r in range(buckets.size):
-        which = np.uint32(shares[r]) * np.uint32(LEVELS) + np.uint32(levels[np.uint32(buckets[r])])
+        # Of sums too large for a float32 the share is no number.
+        share = min(max(shares[r], np.int32(0)), np.int32(steps))
+        which = np.uint32(share) * np.uint32(LEVELS) + np.uint32(levels[np.uint32(buckets[r])])
         block[np.uint64(r) * np.uint64(BLOCK_COLS)] = np.uint16(which)
 
 
@@ -323,11 +325,13 @@ def paint_range(  # noqa: C901, PLR0912, PLR0915, PLR0917 - one nest of loops, a
 
 
 @kernel
-def start_heat(heat: NDArray[np.float32], warm: NDArray[np.int64]) -> None:
-    """Set ``warm`` for heat that comes in from the left of the padded image."""
+def start_heat(heat: NDArray[np.float32], trail_factor: np.float32, warm: NDArray[np.int64]) -> None:
+    """Set ``warm`` for heat that comes in from the left of the padded image, none if there is no trail."""
     warm[0] = heat.shape[1]
     warm[1] = 0
     warm[2] = 0
+    if trail_factor == np.float32(0):
+        return
     last = heat.shape[0] - 1
     for r in range(heat.shape[1]):
         if heat[0, r] > np.float32(0) or heat[last, r] > np.float32(0):

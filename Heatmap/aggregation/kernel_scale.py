@@ -46,10 +46,13 @@ def set_scale(  # noqa: PLR0917 - a kernel takes arrays and numbers by position,
         return False
     neighbours = np.empty(2, np.float32)
     neighbours_of_rank(largest, rank - (occupied - count), candidates, digits, neighbours)
-    low = float(neighbours[0])
-    high = float(neighbours[1])
+    low = np.float64(neighbours[0])
+    high = np.float64(neighbours[1])
     # As `between`: exact at both ends.
     full = low + (high - low) * fraction if fraction < HALF else high - (high - low) * (1 - fraction)
+    # Sums too large for a float32 have no scale.
+    if not full < np.inf:
+        return False
     reference[0] = full
     for k in range(edges.size):
         edges[k] = np.float32(full * fractions[k])

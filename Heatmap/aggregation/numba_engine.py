@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -22,6 +21,7 @@ from Heatmap.aggregation import (
     kernel_sparse,
     kernel_walk,
 )
+from Heatmap.aggregation.column_ranges import block_borders, event_borders
 from Heatmap.aggregation.crew import CREW, usable_threads
 from Heatmap.aggregation.engine import Cells, Drawn, EngineName, PaintPlan, RawCells, TouchedCells, WantedScale
 from Heatmap.aggregation.grid import SNAP, GridSpec, price_bins
@@ -56,11 +56,6 @@ TOUCHED_LIMIT: Final = 16_000
 _MIN_EVENTS_PER_THREAD: Final = 5_000
 _MIN_COLS_PER_THREAD: Final = 256
 
-# More ranges of columns than threads, so that a thread that comes late does less; more still where each takes long.
-_RANGES_PER_LANE: Final = 4
-_RANGES_OF_MANY: Final = 8
-_MANY_EVENTS: Final = 1_000_000
-
 # Columns that are binned first to learn which cells are among the largest.
 _SAMPLED_COLS: Final = 32
 _MIN_SAMPLED_CELLS: Final = 256
@@ -71,7 +66,8 @@ _MAX_TAIL: Final = 0.1
 _REFERENCE_MARGIN: Final = 0.8
 _KEPT_REFERENCES: Final = 64
 _SMALLEST: Final[np.float32] = np.nextafter(np.float32(0), np.float32(1))
-_NOTHING: Final[np.float32] = np.float32(np.inf)
+# No sum reaches it, not even one too large for a float32.
+_NOTHING: Final[np.float32] = np.float32(np.nan)
 
 # Pause before another look at a thread that has lost its core.
 _PAUSE_S: Final = 50e-6
@@ -118,12 +114,18 @@ class NumbaEngine:
         self._edges: NDArray[np.float32] | None = None
         self._levels = np.zeros(MAX_BUCKETS + 1, np.uint8)
         self._level_range = np.zeros(2, np.int64)
+        self._binnings = 0
         self._fallback = NumpyEngine()
 
     @property
     def name(self) -> EngineName:
         """Which engine this is."""
         return "numba"
+
+    @property
+    def binnings(self) -> int:
+        """How often it has binned; see `Engine.binnings`."""
+        return self._binnings
 
     def bin_events(self, batch: EventBatch, spec: GridSpec, *, pad_cols: int, pad_rows: int, tail: float) -> RawCells:
         """Sum the weights per cell; see `Engine.bin_events`."""
@@ -135,7 +137,7 @@ class NumbaEngine:
             event_arguments(part),
             bin_arguments(padded),
             (pad_cols, pad_rows, padded.rows),
-            _event_borders(part, padded, lanes),
+            event_borders(part, padded, lanes),
             threshold,
             lanes=lanes,
         )
@@ -159,10 +161,10 @@ class NumbaEngine:
             event_arguments(part),
             bin_arguments(padded),
             (plan.pad_cols, plan.pad_rows, padded.rows),
-            _event_borders(part, padded, lanes),
+            event_borders(part, padded, lanes),
             threshold,
             lanes=lanes,
-            picture=(plan, canvas.spans, canvas.pixels, _block_borders(0, spec.cols, lanes)),
+            picture=(plan, canvas.spans, canvas.pixels, block_borders(0, spec.cols, lanes)),
             wanted=wanted,
         )
         cells = self._raw_cells(batch.channels, padded.rows, lanes)
@@ -181,6 +183,7 @@ class NumbaEngine:
     def _draw_touched(
         self, part: EventBatch, spec: GridSpec, plan: PaintPlan, canvas: Canvas, wanted: WantedScale | None
     ) -> Drawn:
+        self._binnings += 1
         touch = self._touch
         touch.prepare(spec.rows, len(part))
         if wanted is None:
@@ -226,6 +229,7 @@ class NumbaEngine:
         part = batch.between(spec.t0_ms, spec.end_ms)
         if len(part) > TOUCHED_LIMIT or batch.channels > 1:
             return None
+        self._binnings += 1
         touch = self._touch
         touch.prepare(spec.rows, len(part))
         # Row 0 of the picture is the highest price.
@@ -360,7 +364,7 @@ class NumbaEngine:
             _NO_RANGE,
             _NOTHING,
             lanes=lanes,
-            picture=(plan, canvas.spans, out, _block_borders(first_col, last_col, lanes)),
+            picture=(plan, canvas.spans, out, block_borders(first_col, last_col, lanes)),
             binned=cells,
         )
 
@@ -436,6 +440,8 @@ class NumbaEngine:
             plan.trail_strength,
         )
 
+        failures: list[BaseException] = []
+
         def work(number: int) -> int:
             lane = self._lanes[number]
             return kernel_frame.render(
@@ -458,8 +464,19 @@ class NumbaEngine:
 
         if lanes == 1:
             return work(0)
-        with CREW.helping(work, lanes):
+
+        def help_out(number: int) -> None:
+            # Else the caller would wait for ever for the range that was taken.
+            try:
+                work(number)
+            except BaseException as error:
+                failures.append(error)
+                raise
+
+        with CREW.helping(help_out, lanes):
             while (status := work(0)) == kernel_frame.WAITING:
+                if failures:
+                    raise failures[0]
                 time.sleep(_PAUSE_S)
         return status
 
@@ -479,6 +496,7 @@ class NumbaEngine:
         for lane in self._lanes[:lanes]:
             lane.for_binning(column, padded.cols)
         self._tallies.fill(0)
+        self._binnings += 1
         return lanes
 
     def _raw_cells(self, channels: int, rows: int, lanes: int) -> RawCells:
@@ -553,27 +571,6 @@ def _erase_single_cells(canvas: Canvas) -> None:
     if canvas.cells.size:
         kernel_paint.erase_cells(canvas.cells, canvas.pixels)
         canvas.cells = np.empty(0, np.int64)
-
-
-def _event_borders(part: EventBatch, spec: GridSpec, lanes: int) -> NDArray[np.int64]:
-    """Return columns between which about the same number of events lies."""
-    if lanes == 1:
-        return np.array((0, spec.cols))
-    size, ts_ms = len(part), part.ts_ms
-    ranges = lanes * (_RANGES_PER_LANE if size < _MANY_EVENTS else _RANGES_OF_MANY)
-    # A few numbers: plain Python is faster than arrays.
-    inner = [(int(ts_ms[size * k // ranges]) - spec.t0_ms) // spec.time_bin_ms for k in range(1, ranges)]
-    return np.array((0, *inner, spec.cols))
-
-
-@lru_cache(maxsize=32)
-def _block_borders(first_col: int, last_col: int, lanes: int) -> NDArray[np.int64]:
-    """Return columns that begin whole blocks, about evenly spaced."""
-    ranges = lanes * _RANGES_PER_LANE if lanes > 1 else 1
-    blocks = np.arange(ranges + 1) * (last_col - first_col) // ranges // kernel_paint.BLOCK_COLS
-    borders = first_col + blocks * kernel_paint.BLOCK_COLS
-    borders[-1] = last_col
-    return borders
 
 
 def _level_table(edges: NDArray[np.float32]) -> tuple[int, NDArray[np.uint8]]:

@@ -26,6 +26,11 @@ class NumpyEngine:
         """Which engine this is."""
         return "numpy"
 
+    @property
+    def binnings(self) -> int:
+        """Return 0: cells are new arrays each time; see `Engine.binnings`."""
+        return 0
+
     def bin_events(self, batch: EventBatch, spec: GridSpec, *, pad_cols: int, pad_rows: int, tail: float) -> RawCells:  # noqa: ARG002 - a hint
         """Sum the weights per cell; see `Engine.bin_events`."""
         spec = spec.padded(pad_cols, pad_rows)

@@ -396,3 +396,45 @@ def test_the_same_cells_serve_every_look(builder):
             fresh = ImageBuilder(NumpyEngine())
             fresh.build(columns, SPEC, look, **WINDOW)
             np.testing.assert_array_equal(image.rgba, fresh.build(columns, SPEC, look, **window).rgba)
+
+
+def test_sums_too_large_for_a_float32_harm_nothing():
+    """Nobody liquidates so much; but the memory beside a list of cells must not depend on that."""
+    builder = ImageBuilder(NumbaEngine())
+    events = [(100_500 + 10 * n, 100.5 + n % 9, 1e39, n % 2 == 0) for n in range(1900)]
+    for options in (SHARP, RenderOptions(palette="long_short"), RenderOptions(palette="fire")):
+        first = builder.build(columns_of(*events), SPEC, options, **WINDOW)
+        again = builder.build(columns_of(*events), SPEC, options, **WINDOW)
+        np.testing.assert_array_equal(first.rgba, again.rgba)
+        builder.build(columns_of(*events), SPEC.padded(0, 1), options, **WINDOW)
+
+
+def test_both_engines_find_the_same_reference_to_the_last_bit():
+    spec = GridSpec(t0_ms=0, time_bin_ms=100, cols=10, price0=90.0, price_bin=1.0, rows=20)
+    columns = columns_of((0, 100.0, 0.3, True), (100, 100.0, 44028.7, True))
+    options = RenderOptions(palette="fire", clip_percentile=40)
+    window = {"now_ms": 1000, "window_start_ms": 0}
+    images = [ImageBuilder(engine()).build(columns, spec, options, **window) for engine in (NumpyEngine, NumbaEngine)]
+    assert images[0].reference == images[1].reference
+    np.testing.assert_array_equal(images[0].level_edges, images[1].level_edges)
+
+
+def test_a_build_that_failed_is_not_gone_on_from(builder):
+    other, columns = random_columns(300, seed=1), random_columns(300, seed=2)
+    builder.build(other, SPEC, SHARP, **WINDOW)
+    with pytest.raises(GridError):
+        builder.build(columns, SPEC, RenderOptions(palette="nope"), **WINDOW)
+    newer = columns_of((110_500, 105.5, 1000.0, True))
+    image = builder.build(columns.merged(newer), SPEC, SHARP, **WINDOW, newer=newer)
+    expected = ImageBuilder(NumpyEngine()).build(columns.merged(newer), SPEC, SHARP, **WINDOW)
+    np.testing.assert_array_equal(image.rgba, expected.rgba)
+
+
+def test_two_builders_may_share_an_engine():
+    engine, columns, other = NumbaEngine(), random_columns(300, seed=1), random_columns(300, seed=2)
+    one, two = ImageBuilder(engine), ImageBuilder(engine)
+    for palette in ("fire", "ice", "viridis"):
+        options = RenderOptions(palette=palette, clip_percentile=100)
+        for builder, events in ((one, columns), (two, other)):
+            expected = ImageBuilder(NumpyEngine()).build(events, SPEC, options, **WINDOW)
+            np.testing.assert_array_equal(builder.build(events, SPEC, options, **WINDOW).rgba, expected.rgba)
