@@ -28,7 +28,7 @@ def compiling_refused() -> Iterator[None]:
 
     base: Any = event.Listener  # Numba ships no types
 
-    class Refusal(base):  # type: ignore[misc]
+    class Refusal(base):  # type: ignore[misc]  # a base without types
         # Numba tells of a compilation right before it begins, and lets the error of a listener out.
         def on_start(self, event: Any) -> None:
             function = event.data["dispatcher"].py_func

@@ -88,7 +88,7 @@ class Crew:
                 continue
             try:
                 work(lane)
-            except Exception:  # a helper that fails leaves the work to others
+            except Exception:  # a fault in one job must not cost the threads of all; its caller learns of it by itself
                 _logger.exception("a helping thread failed")
             # Not kept until the next call: the caller's image may be among it.
             del work, job

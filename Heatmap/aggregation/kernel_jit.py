@@ -47,11 +47,11 @@ BINS: Final = (types.int64, types.int64, types.float64, types.float64, types.flo
 
 # A package without its sources has nothing that could change.
 _SOURCES: Final = sorted(Path(__file__).parent.glob("kernel*.py"))
-_DIGEST: Final = sha256(b"".join(source.read_bytes() for source in _SOURCES)).hexdigest()[:12]
+DIGEST: Final = sha256(b"".join(source.read_bytes() for source in _SOURCES)).hexdigest()[:12]
 
 
 def _named(function: _Function) -> _Function:
-    function.__qualname__ = f"{function.__qualname__}_{_DIGEST}"
+    function.__qualname__ = f"{function.__qualname__}_{DIGEST}"
     return function
 
 

@@ -380,23 +380,21 @@ def paint_cells(  # noqa: PLR0917 - as above
         pixels[positions[i]] = colours[0, levels[min(max(bucket, 0), levels.size - 1)]]
 
 
-@entry(INT64_IN, types.int32[:, ::1], types.uint32[:, ::1])
-def clear(painted: NDArray[np.int64], spans: NDArray[np.int32], out: NDArray[np.uint32]) -> None:
-    """Make the image transparent where it is painted: single pixels, counted through it, and within its spans."""
-    pixels = out.reshape(-1)
-    for i in range(painted.size):
-        pixels[painted[i]] = np.uint32(0)
-    for number in range(spans.shape[0]):
-        for r in range(spans[number, 0], spans[number, 1]):
-            first = number * BLOCK_COLS
-            out[out.shape[0] - 1 - r, first : min(first + BLOCK_COLS, out.shape[1])] = np.uint32(0)
-        spans[number, 0] = 0
-        spans[number, 1] = 0
-
-
 @entry(INT64_IN, types.uint32[:, ::1])
 def erase_cells(painted: NDArray[np.int64], out: NDArray[np.uint32]) -> None:
     """Make single pixels, counted through the image, transparent."""
     pixels = out.reshape(-1)
     for i in range(painted.size):
         pixels[painted[i]] = np.uint32(0)
+
+
+@entry(INT64_IN, types.int32[:, ::1], types.uint32[:, ::1])
+def clear(painted: NDArray[np.int64], spans: NDArray[np.int32], out: NDArray[np.uint32]) -> None:
+    """Make the image transparent where it is painted: single pixels, counted through it, and within its spans."""
+    erase_cells(painted, out)
+    for number in range(spans.shape[0]):
+        for r in range(spans[number, 0], spans[number, 1]):
+            first = number * BLOCK_COLS
+            out[out.shape[0] - 1 - r, first : min(first + BLOCK_COLS, out.shape[1])] = np.uint32(0)
+        spans[number, 0] = 0
+        spans[number, 1] = 0

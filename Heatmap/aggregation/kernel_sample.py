@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from numba import types
 
 from Heatmap.aggregation.kernel_jit import BINS, EVENTS, FILTER, entry
-from Heatmap.aggregation.kernel_walk import first_at, walk
+from Heatmap.aggregation.kernel_walk import bin_range
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,14 +54,10 @@ def sample_columns(  # noqa: PLR0917 - as above
     tally: NDArray[np.int64],
 ) -> None:
     """Bin some columns, evenly spaced; arguments as for `kernel_walk.bin_range`."""
-    channels = max(short_channel, long_channel) + 1
     cols = places.shape[0]
-    stride = max(1, ts_ms.size // cols)
     for sample in range(samples):
         col = (2 * sample + 1) * cols // (2 * samples)
-        first = first_at(ts_ms, t0_ms + col * time_bin_ms, 0, max(1, ts_ms.size // 2), ts_ms.size)
-        last = first_at(ts_ms, t0_ms + (col + 1) * time_bin_ms, first, stride, ts_ms.size)
-        walk(
+        bin_range(
             ts_ms,
             price,
             weight,
@@ -78,11 +74,7 @@ def sample_columns(  # noqa: PLR0917 - as above
             0,
             col,
             col + 1,
-            first,
-            last,
             threshold,
-            True,
-            channels,
             rows,
             cells,
             places,

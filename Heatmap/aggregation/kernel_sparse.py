@@ -16,7 +16,6 @@ from Heatmap.aggregation.kernel_jit import (
     INT64_IN,
     UINT8_IN,
     entry,
-    kernel,
 )
 from Heatmap.aggregation.kernel_paint import clear, paint_cells
 from Heatmap.aggregation.kernel_scale import set_scale
@@ -28,8 +27,22 @@ if TYPE_CHECKING:
 KEPT, FOUND, INSIDE, OCCUPIED = 0, 1, 2, 3
 
 
-@kernel
-def _touch(  # noqa: PLR0917 - a kernel takes arrays and numbers by position, Numba knows no objects here
+@entry(
+    *EVENTS,
+    *FILTER,
+    *BINS,
+    types.int64,
+    types.int64,
+    types.int64,
+    types.int64,
+    types.float64[::1],
+    types.uint8[::1],
+    types.int64[::1],
+    types.int64[::1],
+    types.float32[::1],
+    types.int64[::1],
+)
+def bin_touched(  # noqa: PLR0917 - a kernel takes arrays and numbers by position, Numba knows no objects here
     ts_ms: NDArray[np.int64],
     price: NDArray[np.float64],
     weight: NDArray[np.float64],
@@ -106,72 +119,6 @@ def _touch(  # noqa: PLR0917 - a kernel takes arrays and numbers by position, Nu
     *FILTER,
     *BINS,
     types.int64,
-    types.int64,
-    types.int64,
-    types.int64,
-    types.float64[::1],
-    types.uint8[::1],
-    types.int64[::1],
-    types.int64[::1],
-    types.float32[::1],
-    types.int64[::1],
-)
-def bin_touched(  # noqa: PLR0917 - as above
-    ts_ms: NDArray[np.int64],
-    price: NDArray[np.float64],
-    weight: NDArray[np.float64],
-    is_long: NDArray[np.uint8],
-    least: float,
-    short_channel: int,
-    long_channel: int,
-    t0_ms: int,
-    time_bin_ms: int,
-    inverse_price_bin: float,
-    snap: float,
-    first_price_bin: float,
-    rows: int,
-    origin: int,
-    row_step: int,
-    col_step: int,
-    scratch: NDArray[np.float64],
-    seen: NDArray[np.uint8],
-    touched: NDArray[np.int64],
-    positions: NDArray[np.int64],
-    values: NDArray[np.float32],
-    tally: NDArray[np.int64],
-) -> None:
-    """Write each occupied cell, summed over the channels, as `_touch` does."""
-    _touch(
-        ts_ms,
-        price,
-        weight,
-        is_long,
-        least,
-        short_channel,
-        long_channel,
-        t0_ms,
-        time_bin_ms,
-        inverse_price_bin,
-        snap,
-        first_price_bin,
-        rows,
-        origin,
-        row_step,
-        col_step,
-        scratch,
-        seen,
-        touched,
-        positions,
-        values,
-        tally,
-    )
-
-
-@entry(
-    *EVENTS,
-    *FILTER,
-    *BINS,
-    types.int64,
     types.float64[::1],
     types.uint8[::1],
     types.int64[::1],
@@ -241,7 +188,7 @@ def draw_touched(  # noqa: PLR0917 - as above
     for `bin_touched` and `kernel_frame.render`. Return False, with nothing painted, if the scale cannot be found here.
     """
     cols = out.shape[1]
-    _touch(
+    bin_touched(
         ts_ms,
         price,
         weight,

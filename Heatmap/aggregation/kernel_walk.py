@@ -252,7 +252,7 @@ def _count_rows(
 
 
 @kernel
-def walk(  # noqa: C901, PLR0915, PLR0917 - one nest of loops: each level of it would take all these arguments
+def bin_range(  # noqa: C901, PLR0915, PLR0917 - one nest of loops: each level of it would take all these arguments
     ts_ms: NDArray[np.int64],
     price: NDArray[np.float64],
     weight: NDArray[np.float64],
@@ -269,11 +269,7 @@ def walk(  # noqa: C901, PLR0915, PLR0917 - one nest of loops: each level of it 
     pad_rows: int,
     first_col: int,
     last_col: int,
-    first: int,
-    last: int,
     threshold: np.float32,
-    packed: bool,
-    channels: int,
     rows: int,
     cells: NDArray[np.float32],
     places: NDArray[np.int64],
@@ -283,7 +279,17 @@ def walk(  # noqa: C901, PLR0915, PLR0917 - one nest of loops: each level of it 
     collected: NDArray[np.float32],
     tally: NDArray[np.int64],
 ) -> None:
-    """Bin the events ``[first, last)``, which are those of the columns ``[first_col, last_col)``."""
+    """Bin the columns ``[first_col, last_col)`` of a grid whose first column begins at ``t0_ms``; see `RawCells`.
+
+    ``cells`` (channels * cols * rows) and ``places`` (cols, 3) are written for these columns only; one column
+    follows the other. ``scratch`` (float64, channels * rows + 1)
+    is all 0 but for its last entry, before and after. ``index`` holds `BLOCK_EVENTS` entries, ``borders`` one a column
+    and two times `SIDE_BY_SIDE` more. Cells of ``threshold`` or more, which is positive, summed over the channels, go
+    to ``collected`` from ``tally[COLLECTED]`` on. ``tally`` (`TALLY_SIZE`) is added to.
+    """
+    channels = max(short_channel, long_channel) + 1
+    first = first_at(ts_ms, t0_ms + first_col * time_bin_ms, 0, max(1, ts_ms.size // 2), ts_ms.size)
+    last = first_at(ts_ms, t0_ms + last_col * time_bin_ms, first, max(1, ts_ms.size // 2), ts_ms.size)
     trash = channels * rows
     # Row of a cell of the second channel: its index less this. With one channel no index gets there.
     wrap = np.int32(rows if channels > 1 else trash + 1)
@@ -356,82 +362,9 @@ def walk(  # noqa: C901, PLR0915, PLR0917 - one nest of loops: each level of it 
         places[col, START] = place
         if size > 0:
             _store_column(int(low), size, rows, channels, scratch, threshold, cells[place:], collected, tally)
-        place += channels * (size if packed else rows)
+        place += channels * size
         if pad_cols <= col < places.shape[0] - pad_cols:
             inside += col_inside
     tally[KEPT] += last - first - excluded
     tally[FOUND] += last - first - missing
     tally[INSIDE] += inside if is_padded else last - first - missing
-
-
-@kernel
-def bin_range(  # noqa: PLR0917 - as above
-    ts_ms: NDArray[np.int64],
-    price: NDArray[np.float64],
-    weight: NDArray[np.float64],
-    is_long: NDArray[np.uint8],
-    least: float,
-    short_channel: int,
-    long_channel: int,
-    t0_ms: int,
-    time_bin_ms: int,
-    inverse_price_bin: float,
-    snap: float,
-    first_price_bin: float,
-    pad_cols: int,
-    pad_rows: int,
-    first_col: int,
-    last_col: int,
-    threshold: np.float32,
-    packed: bool,
-    rows: int,
-    cells: NDArray[np.float32],
-    places: NDArray[np.int64],
-    scratch: NDArray[np.float64],
-    index: NDArray[np.uint32],
-    borders: NDArray[np.int64],
-    collected: NDArray[np.float32],
-    tally: NDArray[np.int64],
-) -> None:
-    """Bin the columns ``[first_col, last_col)`` of a grid whose first column begins at ``t0_ms``; see `RawCells`.
-
-    ``cells`` (channels * cols * rows) and ``places`` (cols, 3) are written for these columns only; ``packed`` if one
-    column follows the other, else each is at the beginning of its own room. ``scratch`` (float64, channels * rows + 1)
-    is all 0 but for its last entry, before and after. ``index`` holds `BLOCK_EVENTS` entries, ``borders`` one a column
-    and two times `SIDE_BY_SIDE` more. Cells of ``threshold`` or more, which is positive, summed over the channels, go
-    to ``collected`` from ``tally[COLLECTED]`` on. ``tally`` (`TALLY_SIZE`) is added to.
-    """
-    channels = max(short_channel, long_channel) + 1
-    first = first_at(ts_ms, t0_ms + first_col * time_bin_ms, 0, max(1, ts_ms.size // 2), ts_ms.size)
-    last = first_at(ts_ms, t0_ms + last_col * time_bin_ms, first, max(1, ts_ms.size // 2), ts_ms.size)
-    walk(
-        ts_ms,
-        price,
-        weight,
-        is_long,
-        least,
-        short_channel,
-        long_channel,
-        t0_ms,
-        time_bin_ms,
-        inverse_price_bin,
-        snap,
-        first_price_bin,
-        pad_cols,
-        pad_rows,
-        first_col,
-        last_col,
-        first,
-        last,
-        threshold,
-        packed,
-        channels,
-        rows,
-        cells,
-        places,
-        scratch,
-        index,
-        borders,
-        collected,
-        tally,
-    )

@@ -413,7 +413,6 @@ class NumbaEngine:
             *events,
             *bins,
             *padding,
-            True,
             bin_borders,
             paint_borders,
             threshold,

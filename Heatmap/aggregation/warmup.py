@@ -40,6 +40,7 @@ _ROOT: Final = Path(__file__).resolve().parents[2]
 _CHILD_TIMEOUT_S: Final = 180.0
 _JOIN_TIMEOUT_S: Final = 10.0
 _NICENESS: Final = 10
+_KEEP_OLD_S: Final = 86_400
 
 
 def jit_disabled(environment: Mapping[str, str] = os.environ) -> bool:
@@ -199,6 +200,11 @@ def main() -> None:
         os.nice(_NICENESS)
     started_s = SYSTEM_CLOCK.monotonic_s()
     compiled = load_kernels(cache_environment())
+    if compiled:
+        from Heatmap.aggregation.kernel_call import forget_old_kernels  # noqa: PLC0415 - loads Numba
+
+        # Another version may be at work beside this one: what it has just compiled is left alone.
+        forget_old_kernels(SYSTEM_CLOCK.now_ms() / 1000.0 - _KEEP_OLD_S)
     seconds = SYSTEM_CLOCK.monotonic_s() - started_s
     sys.stdout.write(json.dumps({"compiled": compiled, "seconds": round(seconds, 3)}) + "\n")
 

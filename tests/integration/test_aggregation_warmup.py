@@ -9,11 +9,11 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from Heatmap.aggregation import KernelWarmup, engine, kernel_cache, warmup
-from Heatmap.aggregation.kernel_call import ENTRIES
+from Heatmap.aggregation import KernelWarmup, engine, kernel_cache, kernel_call, kernel_jit, warmup
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -79,7 +79,7 @@ def test_a_cold_cache_is_filled_by_the_child_and_only_loaded_here(cold_start):
     (before, after, compiled, reports, cache), folder = cold_start
     assert (before, after) == ("numpy", "numba")
     assert compiled == 0, "this process must not compile"
-    assert reports[0].startswith(f"kernels ready: {len(ENTRIES)} compiled")
+    assert reports[0].startswith(f"kernels ready: {len(kernel_call.ENTRIES)} compiled")
     assert len(reports) == 1
     assert cache == str(folder)
     assert list(folder.rglob("*.nbi"))
@@ -319,3 +319,15 @@ def test_the_host_s_numba_settings_are_left_alone():
         "print('same')\n"
     )
     assert output == "same\n"
+
+
+def test_old_kernels_are_forgotten_and_only_those(tmp_path, monkeypatch):
+    old, fresh = "kernel_frame.render_0123456789ab-1.py311.nbi", "kernel_frame.render_fedcba987654-1.py311.1.nbc"
+    own, foreign = f"kernel_frame.render_{kernel_jit.DIGEST}-1.py311.nbi", "somebody.else-1.py311.nbi"
+    for name in (old, fresh, own, foreign):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (1000, 5000 if name == fresh else 1000))
+    entry = SimpleNamespace(stats=SimpleNamespace(cache_path=str(tmp_path)))
+    monkeypatch.setattr(kernel_call, "ENTRIES", (entry, entry))
+    kernel_call.forget_old_kernels(2000)
+    assert {path.name for path in tmp_path.iterdir()} == {fresh, own, foreign}
