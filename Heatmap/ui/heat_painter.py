@@ -1,4 +1,4 @@
-"""The OpenGL of the underlay: programs, buffers and textures of one context. Decides nothing."""
+"""Paints by shaders: programs, buffers and textures of one context. Decides nothing."""
 
 from __future__ import annotations
 
@@ -8,47 +8,28 @@ from typing import TYPE_CHECKING
 import moderngl
 
 from Heatmap.resources import SHADERS, read_text
-from Heatmap.ui.gap_mesh import Gaps, gap_mesh
+from Heatmap.ui.gap_mesh import gap_mesh
 from Heatmap.ui.heat_texture import HeatTexture
+from Heatmap.ui.painter import HATCH_LINE_PX, HATCH_SPACING_PX
 from Heatmap.ui.strip_mesh import strip_mesh
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from numpy.typing import NDArray
 
     from Heatmap.aggregation import HeatmapImage
     from Heatmap.aggregation.grid import GridSpec
+    from Heatmap.ui.painter import Scene
     from Heatmap.ui.strip_mesh import StripMesh
-    from Heatmap.ui.viewport import TimeAxis, Viewport
+    from Heatmap.ui.surface import Patch
 
 _FIRST_VERTICES = 64
-# Lines of the hatching, in logical pixels.
-HATCH_LINE_PX, HATCH_SPACING_PX = 1.0, 9.0
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """How the heat is painted.
-
-    Attributes
-    ----------
-    opacity
-        0 to 1.
-    smooth
-        Whether neighbouring cells blend into each other.
-    fresh
-        Share of the present image, the rest is of the one before; 0 to 1.
-    """
-
-    opacity: float
-    smooth: bool
-    fresh: float
 
 
 class HeatPainter:
-    """Paints heat and hatching into the bound frame buffer.
-
-    Make, use and release it with its context current.
+    """See `Painter`.
 
     Parameters
     ----------
@@ -77,17 +58,7 @@ class HeatPainter:
         return sum(texture is not None for texture in (self._present, self._before))
 
     def upload(self, image: HeatmapImage, columns: tuple[int, int] | None, *, keep: bool) -> None:
-        """Take another image.
-
-        Parameters
-        ----------
-        image
-            The image to paint from now on.
-        columns
-            The columns ``[first, last)`` that differ from the one before; None: all of them, or on another grid.
-        keep
-            Keep the one before, to ease from it.
-        """
+        """Upload another image; see `Painter.upload`."""
         present = self._present
         if keep and present is not None:
             self.forget_before()
@@ -106,13 +77,19 @@ class HeatPainter:
             self._before.release()
             self._before = None
 
-    def paint_heat(self, target: moderngl.Framebuffer, viewport: Viewport, axis: TimeAxis, look: Look) -> None:
-        """Paint the present image where the viewport has its times and prices."""
-        if self._present is None:
-            return
-        present, before = self._present, self._before
+    def paint(self, target: moderngl.Framebuffer, ground: Sequence[Patch], scene: Scene | None) -> None:
+        """Paint all of the frame buffer; see `Painter.paint`."""
+        _, height_px = target.size
+        for left, top, right, bottom, color in ground:
+            target.clear(*color, 1.0, viewport=(left, height_px - bottom, right - left, bottom - top))
+        if scene is not None and self._present is not None:
+            self._paint_gaps(target, scene, self._present)
+            self._paint_heat(target, scene, self._present)
+
+    def _paint_heat(self, target: moderngl.Framebuffer, scene: Scene, present: HeatTexture) -> None:
+        before, look = self._before, scene.look
         # The image before may reach further than the present one.
-        mesh = strip_mesh(viewport, axis, present.spec, None if before is not None else present.blocks)
+        mesh = strip_mesh(scene.viewport, scene.axis, present.spec, None if before is not None else present.blocks)
         variant = _Variant(
             exact=_needs_exact(mesh, present, before),
             smooth=look.smooth and max(mesh.cells_per_px) < 1.0,
@@ -136,15 +113,12 @@ class HeatPainter:
             program["log_scale"], program["log_offset"] = mesh.log_scale, mesh.log_offset
         self._heat.paint(target, mesh.vertices, mesh)
 
-    def paint_gaps(self, target: moderngl.Framebuffer, viewport: Viewport, axis: TimeAxis, gaps: Gaps) -> None:
-        """Hatch the stretches of time that nobody recorded."""
-        if self._present is None:
-            return
-        mesh = strip_mesh(viewport, axis, self._present.spec, ())
+    def _paint_gaps(self, target: moderngl.Framebuffer, scene: Scene, present: HeatTexture) -> None:
+        mesh = strip_mesh(scene.viewport, scene.axis, present.spec, ())
         program = self._hatch.use({})
-        program["line_px"] = HATCH_LINE_PX * viewport.ratio
-        program["spacing_px"] = HATCH_SPACING_PX * viewport.ratio
-        self._hatch.paint(target, gap_mesh(viewport, axis, gaps), mesh)
+        program["line_px"] = HATCH_LINE_PX * scene.viewport.ratio
+        program["spacing_px"] = HATCH_SPACING_PX * scene.viewport.ratio
+        self._hatch.paint(target, gap_mesh(scene.viewport, scene.axis, scene.gaps), mesh)
 
     def release(self) -> None:
         """Give everything back."""

@@ -12,7 +12,7 @@ from PyQt6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen
 from Heatmap.aggregation.normalization import level_edges
 from Heatmap.aggregation.options import Normalization
 from Heatmap.ui.card import Card
-from Heatmap.ui.heat_painter import HATCH_LINE_PX, HATCH_SPACING_PX
+from Heatmap.ui.painter import HATCH_LINE_PX, HATCH_SPACING_PX
 from Heatmap.ui.palette_image import DARK_CHART, LIGHT_CHART, palette_bars
 
 if TYPE_CHECKING:

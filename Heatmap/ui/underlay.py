@@ -18,10 +18,11 @@ from PyQt6.QtOpenGLWidgets import QOpenGLWidget
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.ui.device_pixels import size_px
 from Heatmap.ui.fade import Fade
-from Heatmap.ui.heat_painter import HeatPainter, Look
+from Heatmap.ui.heat_painter import HeatPainter
 from Heatmap.ui.image_change import colors_differ
+from Heatmap.ui.painter import Look, Painter, Scene
 from Heatmap.ui.sight import is_seen
-from Heatmap.ui.surface import Rgb, Surface, hidden_below, opaque_colors
+from Heatmap.ui.surface import Rgb, Surface, patches
 
 if TYPE_CHECKING:
     from PyQt6.QtGui import QColor, QHideEvent, QShowEvent
@@ -72,7 +73,7 @@ class _Possessions:
     All of Qt's contexts share their textures, so these do not go with the context that made them.
     """
 
-    def __init__(self, context: QOpenGLContext, painter: HeatPainter) -> None:
+    def __init__(self, context: QOpenGLContext, painter: Painter) -> None:
         self._context, self._painter = context, painter
         # The widget's own surface may be gone when its context ends.
         self._surface = QOffscreenSurface()
@@ -128,7 +129,7 @@ class Underlay(QOpenGLWidget):
         self._opacity = 1.0
         self._smooth = False
         self._gl: moderngl.Context | None = None
-        self._painter: HeatPainter | None = None
+        self._painter: Painter | None = None
         self._possessions: _Possessions | None = None
         self._target: tuple[tuple[int, ...], moderngl.Framebuffer] | None = None
         self._resting = False
@@ -265,12 +266,18 @@ class Underlay(QOpenGLWidget):
         self._frames += 1
         if self._resting and is_seen(self):  # it was Qt that wanted this: something that lay on top has gone
             self.seenChanged.emit(True)
-        if self._gl is None or self._possessions is None or self._possessions.released:
+        if self._gl is None or self._painter is None or self._possessions is None or self._possessions.released:
             return
         target = self._frame_buffer(self._gl)
         target.use()
-        self._paint_background(target)
-        self._paint_heat(target)
+        frame, now_s = self._frame, self._clock.monotonic_s()
+        surfaces = self._surfaces if frame is None or frame.surfaces is None else frame.surfaces
+        scene = self._scene(self._painter, now_s)
+        self._painter.paint(target, patches(self._background, surfaces, target.size), scene)
+        if self._fade.is_running(now_s):
+            QTimer.singleShot(FADE_STEP_MS, self._repaint)
+        else:
+            self._painter.forget_before()
         self.framePainted.emit()
 
     def _frame_buffer(self, gl: moderngl.Context) -> moderngl.Framebuffer:
@@ -280,37 +287,17 @@ class Underlay(QOpenGLWidget):
             self._target = (key, gl.detect_framebuffer(key[0]))
         return self._target[1]
 
-    def _paint_heat(self, target: moderngl.Framebuffer) -> None:
-        image, frame, painter = self._image, self._frame, self._painter
-        if image is None or frame is None or frame.axis is None or painter is None:
-            return
+    def _scene(self, painter: Painter, now_s: float) -> Scene | None:
+        """Return what to paint over the page's colours; uploads what has changed of the image."""
+        image, frame = self._image, self._frame
+        if image is None or frame is None or frame.axis is None:
+            return None
         if self._dirty is not None:
             painter.upload(image, self._dirty, keep=self._fading_in)
             self._dirty, self._fading_in = None, False
             self.uploads += 1
-        now_s = self._clock.monotonic_s()
         look = Look(self._opacity, self._smooth, self._fade.share(now_s))
-        painter.paint_gaps(target, frame.viewport, frame.axis, self._gaps)
-        painter.paint_heat(target, frame.viewport, frame.axis, look)
-        if self._fade.is_running(now_s):
-            QTimer.singleShot(FADE_STEP_MS, self._repaint)
-        else:
-            painter.forget_before()
-
-    def _paint_background(self, target: moderngl.Framebuffer) -> None:
-        surface_px = size_px(self)
-        _, surface_height_px = surface_px
-        frame = self._frame
-        surfaces = self._surfaces if frame is None or frame.surfaces is None else frame.surfaces
-        # What a later one hides need not be painted: clearing a large window takes software OpenGL a millisecond.
-        first = hidden_below(surfaces, surface_px)
-        if first is None:
-            target.clear(*self._background, 1.0)
-        colors = opaque_colors(self._background, surfaces)
-        for surface, color in list(zip(surfaces, colors, strict=True))[first or 0 :]:
-            left, top, width, height = surface.box_px
-            if width > 0 and height > 0:
-                target.clear(*color, 1.0, viewport=(left, surface_height_px - top - height, width, height))
+        return Scene(frame.viewport, frame.axis, self._gaps, look)
 
     def showEvent(self, event: QShowEvent | None) -> None:
         """Look soon whether Qt could make a context."""
