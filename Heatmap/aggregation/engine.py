@@ -344,6 +344,11 @@ def set_ready_engine(factory: Callable[[], Engine]) -> None:
     _ready_engine = factory
 
 
+def kernels_are_loaded() -> bool:
+    """Return True once kernels can be used in this process without compiling."""
+    return _ready_engine is not None
+
+
 def new_engine() -> Engine:
     """Return a fresh engine: the fastest that needs no compiling in this process."""
     if _ready_engine is not None:

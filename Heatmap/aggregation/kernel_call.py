@@ -13,6 +13,7 @@ from Heatmap.aggregation import (
     kernel_grid,
     kernel_live,
     kernel_paint,
+    kernel_resample,
     kernel_sample,
     kernel_select,
     kernel_sparse,
@@ -51,6 +52,7 @@ ENTRIES: Final = (
     kernel_paint.paint_cells,
     kernel_paint.erase_cells,
     kernel_paint.clear,
+    kernel_resample.compose,
 )
 """All kernels that Python calls."""
 

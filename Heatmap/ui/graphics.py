@@ -16,6 +16,9 @@ from Heatmap.errors import GraphicsError
 
 log = logging.getLogger(__name__)
 
+# Mesa's three, Chromium's, and those of Windows.
+_SOFTWARE_RENDERERS = ("llvmpipe", "softpipe", "software rasterizer", "swiftshader", "gdi generic", "basic render")
+
 
 def configure_graphics() -> None:
     """Prepare Qt so that a native OpenGL layer can show through a web view. Call it before `QApplication` is made.
@@ -40,6 +43,11 @@ def configure_graphics() -> None:
     surface.setVersion(3, 3)
     surface.setProfile(QSurfaceFormat.OpenGLContextProfile.CoreProfile)
     QSurfaceFormat.setDefaultFormat(surface)
+
+
+def is_software(renderer: str) -> bool:
+    """Return whether a driver of this name (``GL_RENDERER``) paints on the processor."""
+    return any(name in renderer.lower() for name in _SOFTWARE_RENDERERS)
 
 
 @cache

@@ -7,13 +7,13 @@ that is, the wait for it has an end, and what is then read is a few hundred byte
 from __future__ import annotations
 
 import ctypes
-from typing import TYPE_CHECKING, Any, Final, SupportsInt
+from typing import TYPE_CHECKING, Any, Final
 
-from Heatmap.errors import GraphicsError
 from Heatmap.ui.frame_stamp import read_copies
+from Heatmap.ui.gl_function import gl_function
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from PyQt6.QtGui import QOpenGLContext
 
@@ -46,8 +46,6 @@ _FUNCTIONS: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
     "glClientWaitSync": (_UINT, (_POINTER, _UINT, ctypes.c_uint64)),
     "glDeleteSync": (None, (_POINTER,)),
 }
-# OpenGL's functions are stdcall on 32-bit Windows and ordinary ones everywhere else.
-_prototype: Callable[..., Any] = getattr(ctypes, "WINFUNCTYPE", ctypes.CFUNCTYPE)
 
 
 class StampReader:
@@ -65,7 +63,7 @@ class StampReader:
     """
 
     def __init__(self, context: QOpenGLContext) -> None:
-        self._call = {name: _function(context, name) for name in _FUNCTIONS}
+        self._call = {name: gl_function(context, name, *types) for name, types in _FUNCTIONS.items()}
 
     def read(self, places: Sequence[StampPlace], size_px: tuple[int, int]) -> int | None:
         """Return the number stamped at the first of several places that holds one; None if none does.
@@ -110,12 +108,3 @@ class StampReader:
             if self._call["glGetError"]() == _GL_NO_ERROR:
                 break
         return bytes(pixels)[_ALPHA::_BYTES_PER_PIXEL]
-
-
-def _function(context: QOpenGLContext, name: str) -> Callable[..., Any]:
-    address: SupportsInt | None = context.getProcAddress(name.encode())
-    if address is None or int(address) == 0:
-        raise GraphicsError(f"OpenGL has no {name}")
-    result, arguments = _FUNCTIONS[name]
-    function: Callable[..., Any] = _prototype(result, *arguments)(int(address))
-    return function

@@ -15,12 +15,16 @@ from PyQt6.QtCore import QEvent, QObject, Qt, QTimer, pyqtSignal
 from PyQt6.QtGui import QOffscreenSurface, QOpenGLContext, QSurfaceFormat
 from PyQt6.QtOpenGLWidgets import QOpenGLWidget
 
+from Heatmap.aggregation.engine import kernels_are_loaded
 from Heatmap.clock import SYSTEM_CLOCK
+from Heatmap.errors import GraphicsError
 from Heatmap.ui.device_pixels import size_px
 from Heatmap.ui.fade import Fade
+from Heatmap.ui.graphics import is_software
 from Heatmap.ui.heat_painter import HeatPainter
 from Heatmap.ui.image_change import colors_differ
 from Heatmap.ui.painter import Look, Painter, Scene
+from Heatmap.ui.pixel_painter import PixelPainter
 from Heatmap.ui.sight import is_seen
 from Heatmap.ui.surface import Rgb, Surface, patches
 
@@ -74,7 +78,7 @@ class _Possessions:
     """
 
     def __init__(self, context: QOpenGLContext, painter: Painter) -> None:
-        self._context, self._painter = context, painter
+        self._context, self.painter = context, painter
         # The widget's own surface may be gone when its context ends.
         self._surface = QOffscreenSurface()
         self._surface.setFormat(context.format())
@@ -86,7 +90,7 @@ class _Possessions:
         if self.released or sip.isdeleted(self._context) or not self._context.makeCurrent(self._surface):
             return
         self.released = True
-        self._painter.release()
+        self.painter.release()
         self._context.doneCurrent()
 
 
@@ -101,13 +105,22 @@ class Underlay(QOpenGLWidget):
         Times the easing from one scale of colours to another.
     largest_texture_px
         Most columns or rows of one texture; the device's limit if not given.
+    shaders_only
+        Stretch the image by a shader also where OpenGL is software and a kernel would be faster.
     """
 
     framePainted = pyqtSignal()
     seenChanged = pyqtSignal(bool)  # it is on a visible page now, or not any more
     failed = pyqtSignal(str)  # OpenGL is missing or broke: one sentence for the log
 
-    def __init__(self, view: QWidget, *, clock: Clock = SYSTEM_CLOCK, largest_texture_px: int | None = None) -> None:
+    def __init__(
+        self,
+        view: QWidget,
+        *,
+        clock: Clock = SYSTEM_CLOCK,
+        largest_texture_px: int | None = None,
+        shaders_only: bool = False,
+    ) -> None:
         super().__init__(view)
         surface = QSurfaceFormat(self.format())
         surface.setVersion(*GL_VERSION)
@@ -123,6 +136,8 @@ class Underlay(QOpenGLWidget):
         self._fading_in = False
         self._clock = clock
         self._largest_texture_px = largest_texture_px
+        self._shaders_only = shaders_only
+        self._wants_kernel = False
         self._gaps: Gaps = ()
         self._background: Rgb = (1.0, 1.0, 1.0)
         self._surfaces: tuple[Surface, ...] = ()
@@ -248,6 +263,7 @@ class Underlay(QOpenGLWidget):
         self._dirty = (0, self._image.spec.cols) if self._image is not None else None
         self._fading_in = False
         self._target = None
+        self._wants_kernel = not self._shaders_only
         try:
             self._gl = moderngl.create_context(require=330, context=cast("dict[str, Any]", _QtLoader(context)))
             self._painter = HeatPainter(self._gl, largest_px=self._largest_texture_px)
@@ -271,6 +287,8 @@ class Underlay(QOpenGLWidget):
         target = self._frame_buffer(self._gl)
         target.use()
         frame, now_s = self._frame, self._clock.monotonic_s()
+        if self._wants_kernel and kernels_are_loaded() and not self._fade.is_running(now_s):
+            self._change_painter(self._gl, self._possessions)
         surfaces = self._surfaces if frame is None or frame.surfaces is None else frame.surfaces
         scene = self._scene(self._painter, now_s)
         self._painter.paint(target, patches(self._background, surfaces, target.size), scene)
@@ -286,6 +304,22 @@ class Underlay(QOpenGLWidget):
         if self._target is None or self._target[0] != key:
             self._target = (key, gl.detect_framebuffer(key[0]))
         return self._target[1]
+
+    def _change_painter(self, gl: moderngl.Context, possessions: _Possessions) -> None:
+        """Let a kernel stretch the image from now on, if OpenGL is software. Decided once for each context."""
+        self._wants_kernel = False
+        context = self.context()
+        if context is None or not is_software(gl.info["GL_RENDERER"]):
+            return
+        try:
+            painter = PixelPainter(gl, context)
+        except GraphicsError as error:
+            log.info("the heat is stretched by a shader, because %s", error)
+            return
+        possessions.painter.release()
+        self._painter = possessions.painter = painter
+        self._dirty = (0, self._image.spec.cols) if self._image is not None else None
+        log.info("OpenGL is software: the heat is stretched by a kernel")
 
     def _scene(self, painter: Painter, now_s: float) -> Scene | None:
         """Return what to paint over the page's colours; uploads what has changed of the image."""

@@ -14,9 +14,13 @@ from PyQt6.QtGui import QColor, QImage
 from PyQt6.QtWidgets import QWidget
 
 from Heatmap.aggregation import GridSpec, HeatmapImage
+from Heatmap.aggregation.kernel_cache import cache_environment
+from Heatmap.aggregation.warmup import load_kernels
 from Heatmap.ui.fade import DURATION_S
 from Heatmap.ui.frame_follower import Frame
+from Heatmap.ui.heat_painter import HeatPainter
 from Heatmap.ui.image_change import changed_columns
+from Heatmap.ui.pixel_painter import PixelPainter
 from Heatmap.ui.surface import Surface
 from Heatmap.ui.underlay import Underlay
 from Heatmap.ui.viewport import BarSegment, PriceScaleMode, TimeAxis, Viewport
@@ -80,18 +84,26 @@ def image_of(rgba: np.ndarray, spec: GridSpec = SPEC, reference: float = 1.0) ->
     )
 
 
-@pytest.fixture
-def open_underlay(qtbot):
-    """Give a context manager that shows an underlay on a plain window."""
+@pytest.fixture(scope="module", autouse=True)
+def kernels():
+    """Load the kernels into this process."""
+    load_kernels(cache_environment())
+
+
+@pytest.fixture(params=[HeatPainter, PixelPainter])
+def open_underlay(qtbot, request):
+    """Give a context manager that shows an underlay on a plain window; by a shader and by the kernel."""
 
     @contextmanager
     def opened(**options):
         window = QWidget()
+        options.setdefault("shaders_only", request.param is HeatPainter)
         window.resize(WIDTH, HEIGHT)
         underlay = Underlay(window, **options)
         underlay.set_background(QColor(0, 0, 0))
         window.show()
         qtbot.waitUntil(lambda: underlay.frames > 0, timeout=15_000)
+        assert isinstance(underlay._painter, HeatPainter if options["shaders_only"] else PixelPainter)
         try:
             yield underlay
         finally:
@@ -259,7 +271,7 @@ def test_nothing_is_painted_outside_the_pane(open_underlay):
 
 def test_an_image_larger_than_a_texture_is_tiled(open_underlay):
     rgba = random_cells()
-    with open_underlay(largest_texture_px=24) as underlay:
+    with open_underlay(largest_texture_px=24, shaders_only=True) as underlay:
         underlay.set_image(image_of(rgba))
         underlay.set_frame(Frame(viewport(), PLAIN))
         assert_cells(pixels(underlay), rgba, viewport(), PLAIN)
@@ -382,7 +394,7 @@ def test_an_image_of_another_grid_eases_in_its_own_place(open_underlay):
 
 def test_only_changed_columns_are_uploaded(open_underlay, monkeypatch):
     uploads = []
-    with open_underlay(largest_texture_px=24) as underlay:
+    with open_underlay(largest_texture_px=24, shaders_only=True) as underlay:
         underlay.set_frame(Frame(viewport(), PLAIN))
         cells = random_cells()
         image = image_of(cells)

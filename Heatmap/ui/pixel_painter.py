@@ -1,0 +1,200 @@
+"""Paints by a kernel on the processor, for machines whose OpenGL is software.
+
+There a shader is asked pixel by pixel, which took ten milliseconds a frame of a large window. The kernel takes half a
+millisecond, and what it fills goes into the widget's own texture, so that nothing is drawn at all.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from Heatmap.errors import GraphicsError
+from Heatmap.ui.gl_function import gl_function
+from Heatmap.ui.painter import HATCH_LINE_PX, HATCH_SPACING_PX
+from Heatmap.ui.pixel_cells import (
+    WHOLE,
+    Pane,
+    Stretch,
+    columns_at,
+    gaps_across,
+    pane_of,
+    prices_down,
+    rows_at,
+    shown_cells,
+    times_across,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import moderngl
+    from PyQt6.QtGui import QOpenGLContext
+
+    from Heatmap.aggregation import HeatmapImage
+    from Heatmap.aggregation.resampler import Hatching, Layer
+    from Heatmap.ui.painter import Scene
+    from Heatmap.ui.surface import Patch, Rgb
+
+# As in hatch.frag: half grey, three tenths of it; premultiplied, alpha first.
+_HATCHING_COLOR: Final = 0x4D262626
+_CHANNELS: Final = 4
+
+# Names and numbers of the OpenGL 3.3 core specification.
+_GL_FRAMEBUFFER: Final = 0x8D40
+_GL_COLOR_ATTACHMENT0: Final = 0x8CE0
+_GL_ATTACHMENT_OBJECT_TYPE: Final = 0x8CD0
+_GL_ATTACHMENT_OBJECT_NAME: Final = 0x8CD1
+_GL_TEXTURE: Final = 0x1702
+
+
+class PixelPainter:
+    """See `Painter`. Needs loaded kernels (`kernels_are_loaded`) and a bound frame buffer whose colours are a texture.
+
+    Parameters
+    ----------
+    gl, context
+        The same context, as moderngl and as Qt know it.
+
+    Raises
+    ------
+    GraphicsError
+        The frame buffer is of another kind, because it has several samples a pixel.
+    """
+
+    def __init__(self, gl: moderngl.Context, context: QOpenGLContext) -> None:
+        from Heatmap.aggregation.resampler import Resampler  # noqa: PLC0415 - loads Numba
+
+        self._gl = gl
+        self._attachment = gl_function(
+            context,
+            "glGetFramebufferAttachmentParameteriv",
+            None,
+            (ctypes.c_uint, ctypes.c_uint, ctypes.c_uint, ctypes.c_void_p),
+        )
+        if self._about_target(_GL_ATTACHMENT_OBJECT_TYPE) != _GL_TEXTURE:
+            raise GraphicsError("the underlay's frame buffer is no texture")
+        self._resampler = Resampler()
+        self._texture: tuple[tuple[int, tuple[int, int]], moderngl.Texture] | None = None
+        self._present: HeatmapImage | None = None
+        self._before: HeatmapImage | None = None
+        self._ground = np.empty((0, 0), np.uint32)
+        self._picture = np.empty((0, 0), np.uint32)
+        self._is_steady = np.empty(0, np.uint8)
+        self._patches: tuple[Patch, ...] = ()
+        self._pane: Pane | None = None
+
+    @property
+    def tiles(self) -> int:
+        """Return 1 if there is an image: the size of a texture is no limit here."""
+        return int(self._present is not None)
+
+    @property
+    def textures(self) -> int:
+        """Return how many images it holds."""
+        return sum(image is not None for image in (self._present, self._before))
+
+    def upload(self, image: HeatmapImage, columns: tuple[int, int] | None, *, keep: bool) -> None:  # noqa: ARG002 - see below
+        """Take another image; see `Painter.upload`. Nothing is copied: nobody writes into an image that is held."""
+        self._before = self._present if keep else None
+        self._present = image
+
+    def forget_before(self) -> None:
+        """Give the image before back."""
+        self._before = None
+
+    def paint(self, target: moderngl.Framebuffer, ground: Sequence[Patch], scene: Scene | None) -> None:
+        """Paint all of the frame buffer; see `Painter.paint`."""
+        pane = None
+        if scene is not None and self._present is not None:
+            pane = pane_of(scene.viewport, target.size)
+        self._lay_ground(tuple(ground), target.size, pane)
+        if scene is not None and self._present is not None and pane is not None:
+            self._compose(scene, self._present, pane)
+        self._texture_of(target.size).write(self._picture)
+
+    def release(self) -> None:
+        """Give everything back. The texture is the widget's."""
+        self._present = self._before = self._texture = None
+
+    def _lay_ground(self, patches: tuple[Patch, ...], size_px: tuple[int, int], pane: Pane | None) -> None:
+        """Bring the picture up to date outside the pane. Its first row is the lowest, as OpenGL counts."""
+        width, height = size_px
+        if patches != self._patches or self._ground.shape != (height, width):
+            self._ground = np.empty((height, width), np.uint32)
+            self._is_steady = np.ones(height, np.uint8)
+            for patch in patches:
+                bottom, top = height - patch.bottom, height - patch.top
+                self._ground[bottom:top, patch.left : patch.right] = _opaque(patch.color)
+                self._is_steady[[bottom, min(top, height - 1)]] = 0
+            self._patches = patches
+            self._picture = self._ground.copy()
+        elif pane != self._pane:
+            self._picture[:] = self._ground
+        self._pane = pane
+
+    def _compose(self, scene: Scene, image: HeatmapImage, pane: Pane) -> None:
+        viewport, look = scene.viewport, scene.look
+        times, prices = times_across(viewport, scene.axis, pane), prices_down(viewport, pane)
+        smooth = look.smooth and max(columns_at(times, image.spec).widest, rows_at(prices, image.spec).widest) < 1.0
+        height = len(self._picture)
+        self._resampler.compose(
+            self._picture,
+            self._ground,
+            self._is_steady,
+            (pane.left, height - pane.bottom),
+            _layer(image, times, prices, smooth=smooth),
+            before=_layer(self._before, times, prices, smooth=smooth) if self._before is not None else None,
+            fresh=round(WHOLE * look.fresh),
+            opacity=round(WHOLE * look.opacity),
+            is_smooth=smooth,
+            hatching=_hatching(scene, times, pane) if scene.gaps else None,
+        )
+
+    def _texture_of(self, size_px: tuple[int, int]) -> moderngl.Texture:
+        """Return the texture that the bound frame buffer consists of; Qt makes another one for another size."""
+        key = (self._about_target(_GL_ATTACHMENT_OBJECT_NAME), size_px)
+        if self._texture is None or self._texture[0] != key:
+            self._texture = (key, self._gl.external_texture(key[0], size_px, _CHANNELS, 0, "f1"))
+        return self._texture[1]
+
+    def _about_target(self, what: int) -> int:
+        answer = ctypes.c_int()
+        self._attachment(_GL_FRAMEBUFFER, _GL_COLOR_ATTACHMENT0, what, ctypes.byref(answer))
+        return answer.value
+
+
+def _layer(image: HeatmapImage, times: Stretch, prices: Stretch, *, smooth: bool) -> Layer:
+    from Heatmap.aggregation.resampler import Layer  # noqa: PLC0415 - loads Numba
+
+    spec = image.spec
+    down = shown_cells(rows_at(prices, spec), spec.rows, smooth=smooth)
+    return Layer(
+        cells=image.rgba.view(np.uint32)[:, :, 0],
+        across=shown_cells(columns_at(times, spec), spec.cols, smooth=smooth),
+        down=np.ascontiguousarray(down[:, ::-1]),
+    )
+
+
+def _hatching(scene: Scene, times: Stretch, pane: Pane) -> Hatching:
+    from Heatmap.aggregation.resampler import Hatching  # noqa: PLC0415 - loads Numba
+
+    ratio = scene.viewport.ratio
+    spacing_px = HATCH_SPACING_PX * ratio
+    columns, along_px = gaps_across(times, scene.gaps)
+    down_px = np.arange(pane.bottom, pane.top, -1, dtype=np.float32) - np.float32(0.5)
+    return Hatching(
+        columns=columns,
+        along_x=along_px / np.float32(spacing_px),
+        along_y=down_px / np.float32(spacing_px),
+        half_line=0.5 * HATCH_LINE_PX / HATCH_SPACING_PX,
+        color=_HATCHING_COLOR,
+    )
+
+
+def _opaque(color: Rgb) -> int:
+    """Return a colour as a pixel: RGBA in the order of bytes."""
+    red, green, blue = (round(255 * channel) for channel in color)
+    return int(np.array([red, green, blue, 255], np.uint8).view(np.uint32)[0])
