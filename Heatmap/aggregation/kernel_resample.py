@@ -3,7 +3,8 @@
 For machines whose OpenGL runs on the processor: there a shader is asked pixel by pixel what it shows. Time depends on x
 alone and price on y alone, so a row of pixels is stretched once for all the rows that show the same cells, and copied.
 
-Four channels of 8 bits are worked on at once, each in 16 bits of one integer ("lanes"), with weights from 0 to 256.
+Two channels of 8 bits are worked on at once, each in 16 bits of one integer, with weights from 0 to 256. Each step is
+said to have 32 bits, which is what it has: Numba would take 64, and no processor multiplies many of those at a time.
 """
 
 from __future__ import annotations
@@ -18,85 +19,104 @@ from Heatmap.aggregation.kernel_jit import COLOURS_IN, entry, kernel
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_LOW: Final = np.uint64(0x00FF00FF)
-_HIGH: Final = np.uint64(0xFF00FF00)
-_LANES: Final = np.uint64(0x00FF00FF00FF00FF)
-_HALVES: Final = np.uint64(0x0080008000800080)
-_SPREAD: Final = np.uint64(24)
-_BYTE: Final = np.uint64(8)
-_ALPHA: Final = np.uint64(48)
-_TOP_BIT: Final = np.uint64(7)
-_ALL: Final = np.uint64(256)
-
-FIRST: Final = 0
-LAST: Final = 1
-SHARE: Final = 2
+_EVEN: Final = np.uint32(0x00FF00FF)
+_ODD: Final = np.uint32(0xFF00FF00)
+_HALVES: Final = np.uint32(0x00800080)
+_BYTE: Final = np.uint32(8)
+_ALPHA: Final = np.uint32(24)
+_TOP_BIT: Final = np.uint32(7)
+_ALL: Final = np.uint32(256)
 
 _PLACES_IN: Final = types.Array(types.int32, 2, "C", readonly=True)
 _FLOAT32_IN: Final = types.Array(types.float32, 1, "C", readonly=True)
-_INT64_IN: Final = types.Array(types.int64, 1, "C", readonly=True)
+_SPANS_IN: Final = types.Array(types.int64, 2, "C", readonly=True)
 _UINT8_IN: Final = types.Array(types.uint8, 1, "C", readonly=True)
 _LAYER: Final = (COLOURS_IN, _PLACES_IN, _PLACES_IN)
 
 
 @kernel
-def _lanes(pixel: np.uint64) -> np.uint64:
-    return (pixel & _LOW) | ((pixel & _HIGH) << _SPREAD)
+def _scaled(lanes: np.uint32, share: np.uint32) -> np.uint32:
+    """Return two channels times ``share``, not yet divided by 256."""
+    return np.uint32(np.uint32(lanes * share) + _HALVES)
 
 
 @kernel
-def _packed(lanes: np.uint64) -> np.uint64:
-    return (lanes & _LOW) | ((lanes >> _SPREAD) & _HIGH)
+def _halves(pixel: np.uint32) -> tuple[np.uint32, np.uint32]:
+    """Return the channels 0 and 2, and 1 and 3, of a pixel."""
+    return np.uint32(pixel & _EVEN), np.uint32(np.uint32(pixel >> _BYTE) & _EVEN)
 
 
 @kernel
-def _mixed(first: np.uint64, second: np.uint64, share: np.uint64) -> np.uint64:
+def _mixed(first: np.uint32, second: np.uint32, share: np.uint32) -> np.uint32:
     """Return a pixel of which ``share`` of 256 is the second one's."""
-    sums = _lanes(first) * (_ALL - share) + _lanes(second) * share + _HALVES
-    return _packed((sums >> _BYTE) & _LANES)
+    rest = np.uint32(_ALL - share)
+    first_even, first_odd = _halves(first)
+    second_even, second_odd = _halves(second)
+    even = np.uint32(_scaled(first_even, rest) + np.uint32(second_even * share))
+    odd = np.uint32(_scaled(first_odd, rest) + np.uint32(second_odd * share))
+    return np.uint32(np.uint32(np.uint32(even >> _BYTE) & _EVEN) | np.uint32(odd & _ODD))
 
 
 @kernel
-def _over(ground: np.uint64, pixel: np.uint64, opacity: np.uint64) -> np.uint64:
+def _over(ground: np.uint32, pixel: np.uint32, opacity: np.uint32) -> np.uint32:
     """Return an opaque pixel with a premultiplied one over it, of which ``opacity`` of 256 is seen."""
-    above = ((_lanes(pixel) * opacity + _HALVES) >> _BYTE) & _LANES
-    alpha = above >> _ALPHA
+    even, odd = _halves(pixel)
+    even = np.uint32(np.uint32(_scaled(even, opacity) >> _BYTE) & _EVEN)
+    odd = np.uint32(_scaled(odd, opacity) & _ODD)
+    alpha = np.uint32(odd >> _ALPHA)
     # 255 is all: from there on nothing of the ground is left.
-    beneath = ((_lanes(ground) * (_ALL - alpha - (alpha >> _TOP_BIT)) + _HALVES) >> _BYTE) & _LANES
-    return _packed(above + beneath)
+    rest = np.uint32(np.uint32(_ALL - alpha) - np.uint32(alpha >> _TOP_BIT))
+    ground_even, ground_odd = _halves(ground)
+    even = np.uint32(even + np.uint32(np.uint32(_scaled(ground_even, rest) >> _BYTE) & _EVEN))
+    odd = np.uint32(odd + np.uint32(_scaled(ground_odd, rest) & _ODD))
+    return np.uint32(even | odd)
 
 
 @kernel
-def _blended_row(cells: NDArray[np.uint32], row: int, across: NDArray[np.int32], stretched: NDArray[np.uint32]) -> None:
-    """Stretch one row, each pixel between two neighbouring cells."""
-    for x in range(stretched.size):
-        first = across[0, x]
-        if first < 0:
-            stretched[x] = 0
-        else:
-            one, other = np.uint64(cells[row, first]), np.uint64(cells[row, across[1, x] - 1])
-            stretched[x] = _mixed(one, other, np.uint64(across[2, x]))
+def _mix(first: NDArray[np.uint32], second: NDArray[np.uint32], share: np.uint32, mixed: NDArray[np.uint32]) -> None:
+    for x in range(mixed.size):
+        mixed[x] = _mixed(first[x], second[x], share)
 
 
 @kernel
-def _strongest(
-    cells: NDArray[np.uint32], first_row: int, last_row: int, across: NDArray[np.int32], stretched: NDArray[np.uint32]
+def _lay_over(
+    ground: NDArray[np.uint32], pixels: NDArray[np.uint32], opacity: np.uint32, seen: NDArray[np.uint32]
 ) -> None:
-    """Stretch rows into one, each pixel the strongest of its cells: alpha is the highest byte."""
-    for x in range(stretched.size):
-        strongest = np.uint32(0)
-        for row in range(first_row, last_row):
-            for col in range(across[0, x], across[1, x]):
-                strongest = max(strongest, cells[row, col])
-        stretched[x] = strongest
+    for x in range(seen.size):
+        seen[x] = _over(ground[x], pixels[x], opacity)
 
 
 @kernel
-def _single(cells: NDArray[np.uint32], row: int, across: NDArray[np.int32], stretched: NDArray[np.uint32]) -> None:
-    """Stretch one row, one cell a pixel."""
-    for x in range(stretched.size):
-        first = across[0, x]
-        stretched[x] = cells[row, first] if first >= 0 else 0
+def _take(
+    cells: NDArray[np.uint32], places: NDArray[np.int32], inside: tuple[int, int], taken: NDArray[np.uint32]
+) -> None:
+    """Stretch one row of cells, one cell a pixel."""
+    taken[: inside[0]] = 0
+    taken[inside[1] :] = 0
+    for x in range(inside[0], inside[1]):
+        taken[x] = cells[np.uint32(places[x])]
+
+
+@kernel
+def _blend(
+    first: NDArray[np.uint32], second: NDArray[np.uint32], shares: NDArray[np.int32], blended: NDArray[np.uint32]
+) -> None:
+    """Blend each pixel of two rows by its own share."""
+    for x in range(blended.size):
+        blended[x] = _mixed(first[x], second[x], np.uint32(shares[x]))
+
+
+@kernel
+def _take_strongest(
+    cells: NDArray[np.uint32], first_row: int, last_row: int, across: NDArray[np.int32], strongest: NDArray[np.uint32]
+) -> None:
+    """Stretch rows of cells into one, each pixel the strongest of its cells: alpha is the highest byte."""
+    for x in range(strongest.size):
+        found = np.uint32(0)
+        for row in range(first_row, last_row + 1):
+            for col in range(across[0, x], across[1, x] + 1):
+                found = max(found, cells[row, col])
+        strongest[x] = found
 
 
 @kernel
@@ -107,6 +127,7 @@ def _stretched(  # noqa: PLR0917 - as above
     y: int,
     is_smooth: bool,
     is_single: bool,
+    inside: tuple[int, int],
     kept: NDArray[np.uint32],
     kept_rows: NDArray[np.int64],
     stretched: NDArray[np.uint32],
@@ -117,27 +138,39 @@ def _stretched(  # noqa: PLR0917 - as above
         stretched[:] = 0
     elif is_smooth:
         # Two neighbouring rows are one even, one odd.
-        for row in range(first, last):
+        for row in range(first, last + 1):
             if kept_rows[row & 1] != row:
-                _blended_row(cells, row, across, kept[row & 1])
+                _take(cells[row], across[0], inside, kept[2])
+                _take(cells[row], across[1], inside, kept[3])
+                _blend(kept[2], kept[3], across[2], kept[row & 1])
                 kept_rows[row & 1] = row
-        share = np.uint64(down[2, y])
-        upper, lower = kept[first & 1], kept[(last - 1) & 1]
-        for x in range(stretched.size):
-            stretched[x] = _mixed(np.uint64(upper[x]), np.uint64(lower[x]), share)
-    elif is_single and last - first == 1:
-        _single(cells, first, across, stretched)
+        share = np.uint32(down[2, y])
+        _mix(kept[first & 1], kept[last & 1], share, stretched)
+    elif is_single and first == last:
+        _take(cells[first], across[0], inside, stretched)
     else:
-        _strongest(cells, first, last, across, stretched)
+        _take_strongest(cells, first, last, across, stretched)
 
 
 @kernel
 def _is_single(across: NDArray[np.int32]) -> bool:
     """Return whether no pixel has more than one cell."""
-    most = 0
+    is_single = True
     for x in range(across.shape[1]):
-        most = max(most, across[1, x] - across[0, x])
-    return most <= 1
+        is_single &= across[0, x] >= across[1, x]
+    return is_single
+
+
+@kernel
+def _inside(across: NDArray[np.int32]) -> tuple[int, int]:
+    """Return the range of pixels that show cells; time goes on with x."""
+    width = across.shape[1]
+    first, last = 0, width
+    while first < width and across[0, first] < 0:
+        first += 1
+    while last > first and across[0, last - 1] < 0:
+        last -= 1
+    return first, last
 
 
 @kernel
@@ -147,39 +180,37 @@ def _is_repeated(down: NDArray[np.int32], y: int) -> bool:
 
 @kernel
 def _hatch(  # noqa: PLR0917 - as above
-    hatched: NDArray[np.int64],
     along_x: NDArray[np.float32],
     below: np.float32,
     half_line: np.float32,
-    hatching: np.uint64,
-    beneath: NDArray[np.uint32],
+    hatching: np.uint32,
+    ground: NDArray[np.uint32],
     heat: NDArray[np.uint32],
-    opacity: np.uint64,
+    opacity: np.uint32,
     row: NDArray[np.uint32],
 ) -> None:
-    """Paint those pixels of a row anew that are hatched beneath the heat."""
-    for x in hatched:
-        at = along_x[x] + below
-        at -= np.floor(at)
-        ground = np.uint64(beneath[x])
-        if min(at, np.float32(1) - at) < half_line:
-            ground = _over(ground, hatching, _ALL)
-        row[x] = _over(ground, np.uint64(heat[x]), opacity)
+    """Paint a part of a row anew, hatched beneath the heat."""
+    for x in range(row.size):
+        # Never below 0.
+        at = np.float32(along_x[x] + below)
+        at = np.float32(at - np.float32(np.int32(at)))
+        line = hatching if min(at, np.float32(np.float32(1) - at)) < half_line else np.uint32(0)
+        row[x] = _over(_over(ground[x], line, _ALL), heat[x], opacity)
 
 
 @entry(
     *_LAYER,
     *_LAYER,
     types.boolean,
-    types.uint64,
-    types.uint64,
+    types.uint32,
+    types.uint32,
     COLOURS_IN,
     _UINT8_IN,
-    _INT64_IN,
+    _SPANS_IN,
     _FLOAT32_IN,
     _FLOAT32_IN,
     types.float32,
-    types.uint64,
+    types.uint32,
     types.int64,
     types.int64,
     types.uint32[:, ::1],
@@ -193,15 +224,15 @@ def compose(  # noqa: PLR0917 - as above
     old_across: NDArray[np.int32],
     old_down: NDArray[np.int32],
     is_smooth: bool,
-    fresh: np.uint64,
-    opacity: np.uint64,
+    fresh: np.uint32,
+    opacity: np.uint32,
     ground: NDArray[np.uint32],
     is_steady: NDArray[np.uint8],
     hatched: NDArray[np.int64],
     along_x: NDArray[np.float32],
     along_y: NDArray[np.float32],
     half_line: np.float32,
-    hatching: np.uint64,
+    hatching: np.uint32,
     left: int,
     top: int,
     scratch: NDArray[np.uint32],
@@ -216,8 +247,8 @@ def compose(  # noqa: PLR0917 - as above
     cells
         (rows, cols), the image.
     across, down
-        (3, width) and (3, height): of each column and row of pixels the cells ``[first, last)``, -1 and 0 outside the
-        image. Smooth: one or two of them, and how much of 256 is the last one's. Not smooth: the strongest is shown,
+        (3, width) and (3, height): of each column and row of pixels the first and the last cell, -1 and -2 outside
+        the image. Smooth: one or two, and how much of 256 is the last one's. Not smooth: the strongest is shown,
         and that number is 0.
     old_cells, old_across, old_down
         The image before.
@@ -230,9 +261,10 @@ def compose(  # noqa: PLR0917 - as above
     is_steady
         One for each row of the ground: 1 where it is as the one before.
     hatched
-        Columns of pixels that are hatched beneath the heat.
+        (n, 2): from which column of pixels to which it is hatched beneath the heat.
     along_x, along_y
-        (width,) and (height,): how many distances between two lines right of and below where the hatching begins.
+        (width,) and (height,): how many distances between two lines right of and below where the hatching begins; the
+        sum is not negative.
     half_line
         Half the width of a line, in these distances.
     hatching
@@ -240,17 +272,24 @@ def compose(  # noqa: PLR0917 - as above
     left, top
         Where in the picture the first of these pixels lies.
     scratch
-        (6, width).
+        (11, width).
     picture
         Is filled.
     """
     width, height = across.shape[1], down.shape[1]
-    heat, old_heat = scratch[4], scratch[5]
     is_easing = fresh < _ALL
-    images, columns, rows, stretched = (cells, old_cells), (across, old_across), (down, old_down), (heat, old_heat)
+    heat = scratch[10] if is_easing else scratch[8]
+    images, columns, rows, stretched = (
+        (cells, old_cells),
+        (across, old_across),
+        (down, old_down),
+        (scratch[8], scratch[9]),
+    )
+    insides = (_inside(across), _inside(old_across))
     is_single, kept_rows = np.zeros(2, np.bool_), np.full((2, 2), -1)
     for layer in range(1 + is_easing):
         is_single[layer] = _is_single(columns[layer])
+    beneath = ground[top][left : left + width]
     for y in range(height):
         is_same = y > 0 and _is_repeated(down, y) and (not is_easing or _is_repeated(old_down, y))
         if not is_same:
@@ -262,17 +301,30 @@ def compose(  # noqa: PLR0917 - as above
                     y,
                     is_smooth,
                     is_single[layer],
-                    scratch[2 * layer : 2 * layer + 2],
+                    insides[layer],
+                    scratch[4 * layer : 4 * layer + 4],
                     kept_rows[layer],
                     stretched[layer],
                 )
             if is_easing:
-                for x in range(heat.size):
-                    heat[x] = _mixed(np.uint64(old_heat[x]), np.uint64(heat[x]), fresh)
-        row, beneath = picture[top + y][left : left + width], ground[top + y][left : left + width]
+                _mix(stretched[1], stretched[0], fresh, heat)
+        if not is_steady[top + y]:
+            # Rows that are the same are read but once, and stay in the cache.
+            beneath = ground[top + y][left : left + width]
+        row = picture[top + y][left : left + width]
         if is_same and is_steady[top + y]:
             row[:] = picture[top + y - 1][left : left + width]
         else:
-            for x in range(heat.size):
-                row[x] = _over(np.uint64(beneath[x]), np.uint64(heat[x]), opacity)
-        _hatch(hatched, along_x, along_y[y], half_line, hatching, beneath, heat, opacity, row)
+            _lay_over(beneath, heat, opacity, row)
+        for span in hatched:
+            first, last = span[0], span[1]
+            _hatch(
+                along_x[first:last],
+                along_y[y],
+                half_line,
+                hatching,
+                beneath[first:last],
+                heat[first:last],
+                opacity,
+                row[first:last],
+            )

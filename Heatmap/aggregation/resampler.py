@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 WHOLE: Final = 256
 """Shares, opacity among them, count from 0 to this."""
 
-_SCRATCH_ROWS: Final = 6
+_SCRATCH_ROWS: Final = 11
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +41,18 @@ class Hatching:
 
     Attributes
     ----------
-    columns
-        int64 (K,): the columns of pixels that are hatched.
+    spans
+        int64 (n, 2): from which column of pixels to which it is hatched.
     along_x, along_y
         float32 (width,) and (height,): how far right of and below its beginning a pixel's middle lies, in distances
-        between two lines.
+        between two lines; their sum is not negative.
     half_line
         Half the width of a line, in these distances.
     color
         Premultiplied RGBA in the order of bytes.
     """
 
-    columns: NDArray[np.int64]
+    spans: NDArray[np.int64]
     along_x: NDArray[np.float32]
     along_y: NDArray[np.float32]
     half_line: float
@@ -115,15 +115,15 @@ class Resampler:
             before.across,
             before.down,
             is_smooth,
-            np.uint64(fresh),
-            np.uint64(opacity),
+            np.uint32(fresh),
+            np.uint32(opacity),
             ground,
             is_steady,
-            lines.columns,
+            lines.spans,
             lines.along_x,
             lines.along_y,
             np.float32(lines.half_line),
-            np.uint64(lines.color),
+            np.uint32(lines.color),
             *corner,
             self._scratch,
             picture,
@@ -132,4 +132,4 @@ class Resampler:
 
 def _no_hatching() -> Hatching:
     none = np.empty(0, np.float32)
-    return Hatching(np.empty(0, np.int64), none, none, 0.0, 0)
+    return Hatching(np.empty((0, 2), np.int64), none, none, 0.0, 0)

@@ -98,27 +98,27 @@ def shown_cells(at: Stretch, count: int, *, smooth: bool) -> NDArray[np.int32]:
 
     Returns
     -------
-    int32 (3, P): first, one past the last, and a share; -1, 0 and 0 outside the image. Smooth: the two cells whose
+    int32 (3, P): the first and the last cell, -1 and -2 outside the image, and a share. Smooth: the two cells whose
     middles are next to the pixel's, and how much of `WHOLE` is the second one's. Else the cell in which its middle
     lies; or, where cells are smaller than a pixel, all whose middles it holds: each cell belongs to one pixel, and none
-    vanishes.
+    vanishes. What is inside has no gaps.
     """
     middle = at.middle
+    is_inside = (middle >= 0) & (middle < count)
+    share = np.zeros_like(middle)
     if smooth:
         lower = np.floor(middle - 0.5)
         share = np.rint((middle - 0.5 - lower) * WHOLE)
-        first, last = np.clip(lower, 0, count - 1), np.clip(lower + 1, 0, count - 1) + 1
-        is_inside = (middle >= 0) & (middle < count)
+        first, last = np.clip(lower, 0, count - 1), np.clip(lower + 1, 0, count - 1)
     else:
-        share = np.zeros_like(middle)
         low, high = np.minimum(at.begin, at.end), np.maximum(at.begin, at.end)
-        first, last = np.clip(np.ceil(low - 0.5), 0, count), np.clip(np.ceil(high - 0.5), 0, count)
-        is_large = (high - low <= 1.0) | (last <= first)
+        first, last = np.clip(np.ceil(low - 0.5), 0, count), np.clip(np.ceil(high - 0.5), 0, count) - 1
+        is_large = (high - low <= 1.0) | (last < first)
         first = np.where(is_large, np.floor(middle), first)
-        last = np.where(is_large, first + 1, last)
-        is_inside = (first >= 0) & (first < count)
+        last = np.where(is_large, first, last)
+        is_inside |= ~is_large
     cells = np.stack((first, last, share))
-    cells[:, ~is_inside] = [[-1], [0], [0]]
+    cells[:, ~is_inside] = [[-1], [-2], [0]]
     return cells.astype(np.int32)
 
 
@@ -127,15 +127,16 @@ def gaps_across(times: Stretch, gaps: Gaps) -> tuple[NDArray[np.int64], NDArray[
 
     Returns
     -------
-    columns
-        int64 (K,), those whose middles lie in a gap.
+    spans
+        int64 (n, 2): from which column to which middles lie in a gap.
     along_px
         float32 (P,): how far right of its gap's beginning each column lies; 0 outside.
     """
-    inside, along = [], np.zeros(len(times.middle), np.float32)
+    spans, along = [], np.zeros(len(times.middle), np.float32)
     px_per_ms = 1.0 / (times.end - times.begin)
     for start_ms, end_ms in gaps:
         first, last = np.searchsorted(times.middle, (start_ms, end_ms))
-        along[first:last] = (times.middle[first:last] - start_ms) * px_per_ms[first:last]
-        inside.append(np.arange(first, last))
-    return np.concatenate(inside) if inside else np.empty(0, np.int64), along
+        if first < last:
+            along[first:last] = (times.middle[first:last] - start_ms) * px_per_ms[first:last]
+            spans.append((first, last))
+    return np.array(spans, np.int64).reshape(-1, 2), along

@@ -183,10 +183,10 @@ def _hatching(scene: Scene, times: Stretch, pane: Pane) -> Hatching:
 
     ratio = scene.viewport.ratio
     spacing_px = HATCH_SPACING_PX * ratio
-    columns, along_px = gaps_across(times, scene.gaps)
+    spans, along_px = gaps_across(times, scene.gaps)
     down_px = np.arange(pane.bottom, pane.top, -1, dtype=np.float32) - np.float32(0.5)
     return Hatching(
-        columns=columns,
+        spans=spans,
         along_x=along_px / np.float32(spacing_px),
         along_y=down_px / np.float32(spacing_px),
         half_line=0.5 * HATCH_LINE_PX / HATCH_SPACING_PX,

@@ -319,6 +319,8 @@ class Underlay(QOpenGLWidget):
         possessions.painter.release()
         self._painter = possessions.painter = painter
         self._dirty = (0, self._image.spec.cols) if self._image is not None else None
+        # All of it is filled each time; Qt need not clear colours, depth and stencil before.
+        self.setUpdateBehavior(QOpenGLWidget.UpdateBehavior.PartialUpdate)
         log.info("OpenGL is software: the heat is stretched by a kernel")
 
     def _scene(self, painter: Painter, now_s: float) -> Scene | None:
