@@ -122,6 +122,10 @@ class FrameFollower:
                 break
         return list(found)[:MAX_PLACES]
 
+    def expected(self) -> Frame | None:
+        """Return the frame that the coming picture most likely belongs to; None while stamps say nothing."""
+        return self._before_newest(self._lag) if self._mode is SyncMode.STAMP and self._frames else None
+
     def forget(self) -> None:
         """Show nothing until the next report: the chart is gone or out of sight."""
         self._frames.clear()

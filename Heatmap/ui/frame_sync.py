@@ -150,7 +150,13 @@ class FrameSync(QObject):
         window.beginExternalCommands()
         try:
             reader = self._reader_for(QOpenGLContext.currentContext())
-            return reader.read(places, picture_px) if reader is not None else None
+            if reader is None:
+                return None
+            reader.begin()
+            expected = self._follower.expected()
+            if expected is not None:
+                self._underlay.prepare(expected)
+            return reader.read(places, picture_px)
         finally:
             window.endExternalCommands()
 

@@ -77,6 +77,9 @@ class HeatPainter:
             self._before.release()
             self._before = None
 
+    def prepare(self, size_px: tuple[int, int], ground: Sequence[Patch], scene: Scene) -> None:
+        """Do nothing: all is done by OpenGL; see `Painter.prepare`."""
+
     def paint(self, target: moderngl.Framebuffer, ground: Sequence[Patch], scene: Scene | None) -> None:
         """Paint all of the frame buffer; see `Painter.paint`."""
         _, height_px = target.size
@@ -172,6 +175,9 @@ class _Mesh:
             self._programs[key] = self._gl.program(vertex_shader=vertex, fragment_shader=fragment)
         self._program = self._programs[key]
         return self._program
+
+    def prepare(self, size_px: tuple[int, int], ground: Sequence[Patch], scene: Scene) -> None:
+        """Do nothing: all is done by OpenGL; see `Painter.prepare`."""
 
     def paint(self, target: moderngl.Framebuffer, vertices: NDArray[np.float32], pane: StripMesh) -> None:
         if not len(vertices):

@@ -63,7 +63,10 @@ class Scene:
 
 
 class Painter(Protocol):
-    """Paints the page's colours, the hatching and the heat. Make, use and release it with its context current."""
+    """Paints the page's colours, the hatching and the heat.
+
+    Make, use and release it with its context current.
+    """
 
     @property
     def tiles(self) -> int:
@@ -91,6 +94,18 @@ class Painter(Protocol):
 
     def forget_before(self) -> None:
         """Give the image before back."""
+        ...
+
+    def prepare(self, size_px: tuple[int, int], ground: Sequence[Patch], scene: Scene) -> None:
+        """Do without OpenGL what `paint` will most likely need next. The context need not be current.
+
+        Parameters
+        ----------
+        size_px
+            Width and height of the frame buffer.
+        ground, scene
+            See `paint`.
+        """
         ...
 
     def paint(self, target: moderngl.Framebuffer, ground: Sequence[Patch], scene: Scene | None) -> None:

@@ -85,6 +85,8 @@ class PixelPainter:
         self._is_steady = np.empty(0, np.uint8)
         self._patches: tuple[Patch, ...] = ()
         self._pane: Pane | None = None
+        # What the picture shows; None: something else than it should.
+        self._filled: tuple[tuple[int, int], tuple[Patch, ...], Scene | None] | None = None
 
     @property
     def tiles(self) -> int:
@@ -100,24 +102,35 @@ class PixelPainter:
         """Take another image; see `Painter.upload`. Nothing is copied: nobody writes into an image that is held."""
         self._before = self._present if keep else None
         self._present = image
+        self._filled = None
 
     def forget_before(self) -> None:
         """Give the image before back."""
-        self._before = None
+        if self._before is not None:
+            self._before, self._filled = None, None
+
+    def prepare(self, size_px: tuple[int, int], ground: Sequence[Patch], scene: Scene) -> None:
+        """Fill the picture; see `Painter.prepare`."""
+        self._fill(size_px, tuple(ground), scene)
 
     def paint(self, target: moderngl.Framebuffer, ground: Sequence[Patch], scene: Scene | None) -> None:
         """Paint all of the frame buffer; see `Painter.paint`."""
-        pane = None
-        if scene is not None and self._present is not None:
-            pane = pane_of(scene.viewport, target.size)
-        self._lay_ground(tuple(ground), target.size, pane)
-        if scene is not None and self._present is not None and pane is not None:
-            self._compose(scene, self._present, pane)
+        self._fill(target.size, tuple(ground), scene)
         self._texture_of(target.size).write(self._picture)
 
     def release(self) -> None:
         """Give everything back. The texture is the widget's."""
-        self._present = self._before = self._texture = None
+        self._present = self._before = self._texture = self._filled = None
+
+    def _fill(self, size_px: tuple[int, int], ground: tuple[Patch, ...], scene: Scene | None) -> None:
+        wanted = (size_px, ground, scene)
+        if self._filled == wanted:
+            return
+        pane = pane_of(scene.viewport, size_px) if scene is not None and self._present is not None else None
+        self._lay_ground(ground, size_px, pane)
+        if scene is not None and self._present is not None and pane is not None:
+            self._compose(scene, self._present, pane)
+        self._filled = wanted
 
     def _lay_ground(self, patches: tuple[Patch, ...], size_px: tuple[int, int], pane: Pane | None) -> None:
         """Bring the picture up to date outside the pane. Its first row is the lowest, as OpenGL counts."""

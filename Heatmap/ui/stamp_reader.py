@@ -43,6 +43,7 @@ _FUNCTIONS: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
     "glReadPixels": (None, (_INT, _INT, _INT, _INT, _UINT, _UINT, _POINTER)),
     "glGetError": (_UINT, ()),
     "glFenceSync": (_POINTER, (_UINT, _UINT)),
+    "glFlush": (None, ()),
     "glClientWaitSync": (_UINT, (_POINTER, _UINT, ctypes.c_uint64)),
     "glDeleteSync": (None, (_POINTER,)),
 }
@@ -64,9 +65,17 @@ class StampReader:
 
     def __init__(self, context: QOpenGLContext) -> None:
         self._call = {name: gl_function(context, name, *types) for name, types in _FUNCTIONS.items()}
+        self._fence: int | None = None
+
+    def begin(self) -> None:
+        """Let the card paint the picture: what the caller does meanwhile costs no time."""
+        self._fence = self._call["glFenceSync"](_GL_SYNC_GPU_COMMANDS_COMPLETE, 0)
+        self._call["glFlush"]()
 
     def read(self, places: Sequence[StampPlace], size_px: tuple[int, int]) -> int | None:
         """Return the number stamped at the first of several places that holds one; None if none does.
+
+        Call `begin` before.
 
         Parameters
         ----------
@@ -81,7 +90,7 @@ class StampReader:
             for place in places
             if 0 <= place.left_px <= width_px - place.width_px and 0 <= place.middle_px < height_px
         ]
-        if not inside or not self._is_painted():
+        if not self._is_painted() or not inside:
             return None
         for place in inside:
             # OpenGL counts rows from the bottom.
@@ -93,7 +102,7 @@ class StampReader:
 
     def _is_painted(self) -> bool:
         """Wait until the card has painted the picture; return False if that takes longer than a frame."""
-        fence = self._call["glFenceSync"](_GL_SYNC_GPU_COMMANDS_COMPLETE, 0)
+        fence, self._fence = self._fence, None
         if not fence:
             return False
         answer = self._call["glClientWaitSync"](fence, _GL_SYNC_FLUSH_COMMANDS_BIT, MAX_WAIT_NS)

@@ -26,7 +26,7 @@ from Heatmap.ui.image_change import colors_differ
 from Heatmap.ui.painter import Look, Painter, Scene
 from Heatmap.ui.pixel_painter import PixelPainter
 from Heatmap.ui.sight import is_seen
-from Heatmap.ui.surface import Rgb, Surface, patches
+from Heatmap.ui.surface import Patch, Rgb, Surface, patches
 
 if TYPE_CHECKING:
     from PyQt6.QtGui import QColor, QHideEvent, QShowEvent
@@ -197,6 +197,16 @@ class Underlay(QOpenGLWidget):
         self._frame = frame
         self._repaint()
 
+    def prepare(self, frame: Frame) -> None:
+        """Begin with the frame that most likely comes next, while the page's picture is still being painted."""
+        now_s = self._clock.monotonic_s()
+        # While one image eases into another, each moment is painted differently.
+        if self._painter is None or self._dirty is not None or self._resting or self._fade.is_running(now_s):
+            return
+        scene, size = self._scene(frame, now_s), size_px(self)
+        if scene is not None:
+            self._painter.prepare(size, self._ground(frame, size), scene)
+
     def set_image(self, image: HeatmapImage | None, changed: ChangedColumns | None = None) -> None:
         """Show another image (None: only the background). It is uploaded once, with the next frame.
 
@@ -289,13 +299,17 @@ class Underlay(QOpenGLWidget):
         frame, now_s = self._frame, self._clock.monotonic_s()
         if self._wants_kernel and kernels_are_loaded() and not self._fade.is_running(now_s):
             self._change_painter(self._gl, self._possessions)
-        surfaces = self._surfaces if frame is None or frame.surfaces is None else frame.surfaces
-        scene = self._scene(self._painter, now_s)
-        self._painter.paint(target, patches(self._background, surfaces, target.size), scene)
+        painter, ground = self._painter, self._ground(frame, target.size)
+        scene = self._scene(frame, now_s)
+        if scene is not None and self._image is not None and self._dirty is not None:
+            painter.upload(self._image, self._dirty, keep=self._fading_in)
+            self._dirty, self._fading_in = None, False
+            self.uploads += 1
+        painter.paint(target, ground, scene)
         if self._fade.is_running(now_s):
             QTimer.singleShot(FADE_STEP_MS, self._repaint)
         else:
-            self._painter.forget_before()
+            painter.forget_before()
         self.framePainted.emit()
 
     def _frame_buffer(self, gl: moderngl.Context) -> moderngl.Framebuffer:
@@ -323,15 +337,15 @@ class Underlay(QOpenGLWidget):
         self.setUpdateBehavior(QOpenGLWidget.UpdateBehavior.PartialUpdate)
         log.info("OpenGL is software: the heat is stretched by a kernel")
 
-    def _scene(self, painter: Painter, now_s: float) -> Scene | None:
-        """Return what to paint over the page's colours; uploads what has changed of the image."""
-        image, frame = self._image, self._frame
-        if image is None or frame is None or frame.axis is None:
+    def _ground(self, frame: Frame | None, size_px: tuple[int, int]) -> tuple[Patch, ...]:
+        """Return the page's own colours."""
+        surfaces = self._surfaces if frame is None or frame.surfaces is None else frame.surfaces
+        return patches(self._background, surfaces, size_px)
+
+    def _scene(self, frame: Frame | None, now_s: float) -> Scene | None:
+        """Return what to paint over the page's colours."""
+        if self._image is None or frame is None or frame.axis is None:
             return None
-        if self._dirty is not None:
-            painter.upload(image, self._dirty, keep=self._fading_in)
-            self._dirty, self._fading_in = None, False
-            self.uploads += 1
         look = Look(self._opacity, self._smooth, self._fade.share(now_s))
         return Scene(frame.viewport, frame.axis, self._gaps, look)
 
