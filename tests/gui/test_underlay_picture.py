@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
-from PyQt6.QtGui import QColor, QImage
+from PyQt6.QtGui import QColor, QImage, QSurfaceFormat
 from PyQt6.QtWidgets import QWidget
 
 from Heatmap.aggregation import GridSpec, HeatmapImage
@@ -458,3 +458,125 @@ def test_a_lost_context_is_made_again(open_underlay):
         underlay.initializeGL()
         underlay.doneCurrent()
         assert_cells(pixels(underlay), rgba, viewport(), PLAIN)
+
+
+LOOKS = {
+    "sharp": {},
+    "smooth": {"smooth": True},
+    "logarithmic": {"view": SCALES["logarithmic"], "smooth": True},
+    "a gap, hatched": {"axis": GAPPED, "gaps": ((5 * MINUTE, 12 * MINUTE), (60 * MINUTE, 70 * MINUTE))},
+    "beyond the image": {
+        "view": {"logical_from": -30.0, "logical_to": 130.0, "price_top": 125.0, "price_bottom": 80.0}
+    },
+    "on a fraction of a pixel": {"view": PANES["at odd places"], "ratio": 1.25, "smooth": True},
+    "easing": {"eases": True, "smooth": True},
+}
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_shader_and_kernel_paint_the_same(qtbot, look):
+    """Everything at once, half transparent; only on the borders of cells and lines may they differ."""
+    wanted = LOOKS[look]
+    random, pictures = np.random.default_rng(4), []
+    cells = random_cells()
+    cells[..., 3] = random.integers(0, 256, cells.shape[:2])
+    cells[..., :3] = cells[..., :3].astype(int) * cells[..., 3:] // 255
+    for shaders_only in (True, False):
+        clock, window = HandClock(), QWidget()
+        window.resize(WIDTH, HEIGHT)
+        underlay = Underlay(window, clock=clock, shaders_only=shaders_only)
+        underlay.set_background(QColor(20, 60, 90), (Surface(10, 30, 200, 100, (1.0, 0.5, 0.0, 0.5)),))
+        underlay.set_smooth(smooth=wanted.get("smooth", False))
+        underlay.set_opacity(0.8)
+        underlay.set_gaps(wanted.get("gaps", ()))
+        underlay.set_frame(
+            Frame(viewport(wanted.get("ratio", 1.0), **wanted.get("view", {})), wanted.get("axis", PLAIN))
+        )
+        underlay.set_image(image_of(cells, reference=1.0))
+        window.show()
+        qtbot.waitUntil(lambda underlay=underlay: underlay.frames > 0, timeout=15_000)
+        if "eases" in wanted:
+            underlay.set_image(image_of(cells[::-1], reference=5.0))
+            pixels(underlay)
+            clock.now_s += 0.4 * DURATION_S
+        pictures.append(pixels(underlay).astype(int))
+        assert isinstance(underlay._painter, HeatPainter if shaders_only else PixelPainter)
+        window.close()
+        window.deleteLater()
+    differs = np.abs(pictures[0] - pictures[1]).max(axis=2)
+    assert (differs > 3).mean() < 0.004, f"{(differs > 3).sum()} pixels, first {np.argwhere(differs > 3)[:3]}"
+    assert len(np.unique(pictures[0].reshape(-1, 3), axis=0)) > 100, "there is something to be seen"
+
+
+def test_the_kernel_takes_over_when_it_is_loaded(qtbot, monkeypatch):
+    """A first start compiles kernels for half a minute: until then shaders paint, and nobody sees the change."""
+    monkeypatch.setattr("Heatmap.ui.underlay.kernels_are_loaded", lambda: False)
+    rgba, window = random_cells(), QWidget()
+    window.resize(WIDTH, HEIGHT)
+    underlay = Underlay(window)
+    underlay.set_background(QColor(0, 0, 0))
+    underlay.set_frame(Frame(viewport(), PLAIN))
+    underlay.set_image(image_of(rgba))
+    window.show()
+    qtbot.waitUntil(lambda: underlay.frames > 0, timeout=15_000)
+    before = underlay._painter
+    assert isinstance(before, HeatPainter)
+    assert_cells(pixels(underlay), rgba, viewport(), PLAIN)
+    monkeypatch.setattr("Heatmap.ui.underlay.kernels_are_loaded", lambda: True)
+    assert_cells(pixels(underlay), rgba, viewport(), PLAIN)
+    assert isinstance(underlay._painter, PixelPainter)
+    assert before.textures == 0, "what the shader had is given back"
+    underlay.remove()
+    assert underlay.textures == 0
+    window.close()
+    window.deleteLater()
+
+
+def test_a_frame_buffer_of_several_samples_is_left_to_the_shader(qtbot):
+    """Its colours are no texture that could be written."""
+    before = QSurfaceFormat.defaultFormat()
+    several = QSurfaceFormat(before)
+    several.setSamples(4)
+    QSurfaceFormat.setDefaultFormat(several)
+    rgba, window = random_cells(), QWidget()
+    try:
+        window.resize(WIDTH, HEIGHT)
+        underlay = Underlay(window)
+        underlay.set_background(QColor(0, 0, 0))
+        underlay.set_frame(Frame(viewport(), PLAIN))
+        underlay.set_image(image_of(rgba))
+        window.show()
+        qtbot.waitUntil(lambda: underlay.frames > 0, timeout=15_000)
+        assert isinstance(underlay._painter, HeatPainter)
+        assert_cells(pixels(underlay), rgba, viewport(), PLAIN)
+    finally:
+        QSurfaceFormat.setDefaultFormat(before)
+        window.close()
+        window.deleteLater()
+
+
+def test_the_expected_frame_is_filled_beforehand(open_underlay, monkeypatch):
+    filled = []
+    compose = PixelPainter._compose
+    monkeypatch.setattr(
+        PixelPainter, "_compose", lambda self, scene, *rest: (filled.append(scene), compose(self, scene, *rest))
+    )
+    rgba, views = random_cells(), [viewport(logical_from=at, logical_to=40.0 + at) for at in (3.0, 4.0, 5.0)]
+    with open_underlay() as underlay:
+        underlay.set_image(image_of(rgba))
+        underlay.set_frame(Frame(views[0], PLAIN))
+        assert_cells(pixels(underlay), rgba, views[0], PLAIN)
+        kernel_paints = isinstance(underlay._painter, PixelPainter)
+        filled.clear()
+        expected = Frame(views[1], PLAIN)
+        underlay.prepare(expected)
+        underlay.set_frame(expected)
+        assert_cells(pixels(underlay), rgba, views[1], PLAIN)
+        assert len(filled) == kernel_paints, "filled once, not twice"
+        # Another frame came than the expected one; another image.
+        underlay.prepare(Frame(views[2], PLAIN))
+        assert_cells(pixels(underlay), rgba, views[1], PLAIN)
+        underlay.prepare(expected)
+        newer = random_cells(seed=9)
+        underlay.set_image(image_of(newer))
+        assert_cells(pixels(underlay), newer, views[1], PLAIN)

@@ -14,7 +14,7 @@ from Heatmap.errors import BridgeError, GridError
 from Heatmap.heatmap_settings import HeatmapSettings
 from Heatmap.ui.bridge import Bridge, page_script, parse_bars, parse_surfaces, parse_viewport
 from Heatmap.ui.strip_mesh import strip_mesh
-from Heatmap.ui.surface import Surface, hidden_below, opaque_colors
+from Heatmap.ui.surface import Surface, hidden_below, opaque_colors, patches
 from Heatmap.ui.view_grid import View, grid_for_view
 from Heatmap.ui.viewport import BarSegment, PriceScaleMode
 
@@ -193,3 +193,15 @@ def test_what_a_later_surface_hides_is_not_painted():
     assert hidden_below((part,), (900, 500)) is None
     assert hidden_below((whole, whole, part), (900, 500)) == 1
     assert hidden_below((whole,), (901, 500)) is None
+
+
+def test_patches_cover_the_view_and_nothing_beyond_it():
+    red, blue = (1.0, 0.0, 0.0, 1.0), (0.0, 0.0, 1.0, 0.5)
+    beyond, outside = Surface(-5, 40, 1000, 900, red), Surface(950, 0, 50, 50, red)
+    inner = Surface(100, 100, 50, 50, blue)
+    ground, lower, small = patches((1.0, 1.0, 1.0), (beyond, outside, inner), (900, 500))
+    assert ground == (0, 0, 900, 500, (1.0, 1.0, 1.0))
+    assert lower == (0, 40, 900, 500, (1.0, 0.0, 0.0))
+    assert small == (100, 100, 150, 150, (0.5, 0.0, 0.5))
+    whole = Surface(0, 0, 900, 500, red)
+    assert patches((1.0, 1.0, 1.0), (whole,), (900, 500)) == ((0, 0, 900, 500, (1.0, 0.0, 0.0)),)

@@ -64,6 +64,30 @@ def test_a_report_waits_for_its_picture(follower):
     assert follower.counts.late == follower.counts.unread == 0
 
 
+def test_the_next_picture_is_expected_as_late_as_the_last(follower):
+    frames = [frame(number) for number in range(2, 9)]
+    for each in frames[:4]:
+        follower.report(each)
+    assert follower.picture(3, PAGE) is frames[1]  # two reports are ahead of it
+    follower.report(frames[4])
+    assert follower.expected() is frames[2]
+    assert follower.picture(4, PAGE) is frames[2]
+    follower.report(frames[5])
+    follower.report(frames[6])
+    assert follower.expected() is frames[4], "pictures were left out"
+
+
+def test_nothing_is_expected_without_stamps():
+    follower = FrameFollower()
+    assert follower.expected() is None
+    follower.report(frame(1))
+    assert follower.expected() is None, "no stamp was read yet"
+    follower.picture(1, PAGE)
+    assert follower.expected() is follower.shown
+    follower.forget()
+    assert follower.expected() is None
+
+
 def test_a_picture_before_its_report_is_put_right_when_that_comes(follower):
     assert follower.picture(2, PAGE) is None
     assert follower.shown.viewport.frame == 1
