@@ -270,6 +270,7 @@ def test_frames_with_the_heatmap_against_without(qtbot, tmp_path, opened, benchm
         assert np.median(ratios) >= (0.75 if software else 0.9)
 
 
+@pytest.mark.timeout(2400)
 def test_soak(qtbot, tmp_path, opened, capsys):
     """Pan, zoom and live events for as long as asked: memory stays, textures stay, every frame is in step."""
     seconds = float(os.environ.get("HEATMAP_SOAK_S", "4"))
