@@ -121,8 +121,7 @@ class HeatmapPlugin(QObject):
         self._tabs: WeakSet[HeatmapTab] = WeakSet()
         self._problem = ("", "")
         self._missing = ("", "")
-        self._crash_count = CrashCount()
-        self._crashes = 0  # within the last minute
+        self._crashes = CrashCount()
         self._statistics = MapStatistics()
 
         self._bridge.viewportChanged.connect(self._set_viewport)
@@ -139,10 +138,8 @@ class HeatmapPlugin(QObject):
         self._unsubscribe: Callable[[], None] = service.subscribe(self._worker.data_changed)
 
         self._watch_timer = self._new_timer(WATCH_MS, self._watch)
-        self._chart_timer = self._new_timer(CHART_PATIENCE_MS, self._ask_for_chart)
-        self._chart_timer.setSingleShot(True)
-        self._reload_timer = self._new_timer(RELOAD_PATIENCE_MS, self._tell_given_up)
-        self._reload_timer.setSingleShot(True)
+        self._chart_timer = self._new_timer(CHART_PATIENCE_MS, self._ask_for_chart, once=True)
+        self._reload_timer = self._new_timer(RELOAD_PATIENCE_MS, self._tell_given_up, once=True)
 
         self._warmup = KernelWarmup(self._worker.use_numba, lambda report: log.info("kernels: %s", report))
         self._join_page()
@@ -313,9 +310,10 @@ class HeatmapPlugin(QObject):
 
     # -- page --------------------------------------------------------------------------------------------------------
 
-    def _new_timer(self, interval_ms: int, work: Callable[[], None]) -> QTimer:
+    def _new_timer(self, interval_ms: int, work: Callable[[], None], *, once: bool = False) -> QTimer:
         timer = QTimer(self)
         timer.setInterval(interval_ms)
+        timer.setSingleShot(once)
         timer.timeout.connect(work)
         return timer
 
@@ -407,7 +405,7 @@ class HeatmapPlugin(QObject):
         if status is not QWebEnginePage.RenderProcessTerminationStatus.NormalTerminationStatus:
             self._chart_timer.stop()
             self._page_leaves()
-            self._crashes = self._crash_count.add(self._clock.monotonic_s())
+            self._crashes.add(self._clock.monotonic_s())
             self._set_missing("notice.page_crashed")
             self._reload_timer.start()
 
@@ -415,11 +413,11 @@ class HeatmapPlugin(QObject):
         """Say that the host does not bring its page back: only the user can now."""
         log.warning(
             "the chart's web process ended, %d times within %.0f s, and %.0f s later nobody had loaded the page again",
-            self._crashes,
+            self._crashes.lately,
             WITHIN_S,
             RELOAD_PATIENCE_MS / 1000,
         )
-        self._set_missing("notice.page_given_up" if self._crashes > 1 else "notice.page_not_reloaded")
+        self._set_missing("notice.page_given_up" if self._crashes.lately > 1 else "notice.page_not_reloaded")
 
     def _page_starts(self) -> None:
         self._chart_timer.stop()
@@ -504,7 +502,7 @@ class HeatmapPlugin(QObject):
             has_graphics=self._has_graphics,
             problem=self._problem,
             missing=self._missing,
-            crashes=self._crashes,
+            crashes=self._crashes.lately,
             events=self._statistics.events if self.is_enabled() else None,
             status=self._service.status(),
         )

@@ -13,8 +13,13 @@ class CrashCount:
     def __init__(self) -> None:
         self._at_s: deque[float] = deque()
 
-    def add(self, now_s: float) -> int:
-        """Count one more, and return how many there were lately, this one with them.
+    @property
+    def lately(self) -> int:
+        """Return how many there were in the last `WITHIN_S` seconds when the last one came, that one with them."""
+        return len(self._at_s)
+
+    def add(self, now_s: float) -> None:
+        """Count one more.
 
         Parameters
         ----------
@@ -24,4 +29,3 @@ class CrashCount:
         self._at_s.append(now_s)
         while now_s - self._at_s[0] >= WITHIN_S:
             self._at_s.popleft()
-        return len(self._at_s)
