@@ -20,6 +20,7 @@ from Heatmap.errors import AttachError
 from Heatmap.events import Source
 from Heatmap.ui.bridge import OBJECT_NAME, Bridge, detach_script, missing_script, page_script
 from Heatmap.ui.build_worker import BuildWorker
+from Heatmap.ui.crash_count import WITHIN_S, CrashCount
 from Heatmap.ui.frame_sync import FrameSync
 from Heatmap.ui.graphics import configure_graphics, ensure_graphics, has_opengl
 from Heatmap.ui.heatmap_tab import HeatmapTab
@@ -56,6 +57,8 @@ SETTINGS_APPLICATION = "Heatmap"
 WATCH_MS = 250
 # A page that has loaded shows its chart within a second or two; after this long the host's developer is told.
 CHART_PATIENCE_MS = 5000
+# A host that brings its page back after a crash does so at once; after this long nobody will but the user.
+RELOAD_PATIENCE_MS = 5000
 
 _numbers = itertools.count(1)
 # Keeps each plugin alive until it is detached or its view is gone: a host need not hold it.
@@ -118,6 +121,7 @@ class HeatmapPlugin(QObject):
         self._tabs: WeakSet[HeatmapTab] = WeakSet()
         self._problem = ("", "")
         self._missing = ("", "")
+        self._crashes = CrashCount()
         self._statistics = MapStatistics()
 
         self._bridge.viewportChanged.connect(self._set_viewport)
@@ -134,8 +138,8 @@ class HeatmapPlugin(QObject):
         self._unsubscribe: Callable[[], None] = service.subscribe(self._worker.data_changed)
 
         self._watch_timer = self._new_timer(WATCH_MS, self._watch)
-        self._chart_timer = self._new_timer(CHART_PATIENCE_MS, self._ask_for_chart)
-        self._chart_timer.setSingleShot(True)
+        self._chart_timer = self._new_timer(CHART_PATIENCE_MS, self._ask_for_chart, once=True)
+        self._reload_timer = self._new_timer(RELOAD_PATIENCE_MS, self._tell_given_up, once=True)
 
         self._warmup = KernelWarmup(self._worker.use_numba, lambda report: log.info("kernels: %s", report))
         self._join_page()
@@ -289,6 +293,7 @@ class HeatmapPlugin(QObject):
         self._unsubscribe()
         self._watch_timer.stop()
         self._chart_timer.stop()
+        self._reload_timer.stop()
         self._performance.stop()
         self._frame_sync.stop()
         self._presenter.stop()
@@ -305,9 +310,10 @@ class HeatmapPlugin(QObject):
 
     # -- page --------------------------------------------------------------------------------------------------------
 
-    def _new_timer(self, interval_ms: int, work: Callable[[], None]) -> QTimer:
+    def _new_timer(self, interval_ms: int, work: Callable[[], None], *, once: bool = False) -> QTimer:
         timer = QTimer(self)
         timer.setInterval(interval_ms)
+        timer.setSingleShot(once)
         timer.timeout.connect(work)
         return timer
 
@@ -399,10 +405,23 @@ class HeatmapPlugin(QObject):
         if status is not QWebEnginePage.RenderProcessTerminationStatus.NormalTerminationStatus:
             self._chart_timer.stop()
             self._page_leaves()
+            self._crashes.add(self._clock.monotonic_s())
             self._set_missing("notice.page_crashed")
+            self._reload_timer.start()
+
+    def _tell_given_up(self) -> None:
+        """Say that the host does not bring its page back: only the user can now."""
+        log.warning(
+            "the chart's web process ended, %d times within %.0f s, and %.0f s later nobody had loaded the page again",
+            self._crashes.lately,
+            WITHIN_S,
+            RELOAD_PATIENCE_MS / 1000,
+        )
+        self._set_missing("notice.page_given_up" if self._crashes.lately > 1 else "notice.page_not_reloaded")
 
     def _page_starts(self) -> None:
         self._chart_timer.stop()
+        self._reload_timer.stop()
         self._set_missing()
         self._join_channel()
         self._page_leaves()
@@ -483,6 +502,7 @@ class HeatmapPlugin(QObject):
             has_graphics=self._has_graphics,
             problem=self._problem,
             missing=self._missing,
+            crashes=self._crashes.lately,
             events=self._statistics.events if self.is_enabled() else None,
             status=self._service.status(),
         )

@@ -47,6 +47,7 @@ RIGHT_MARGIN_BARS = 4
 INTERVAL_FOR_WINDOW = {"2h": "1m", "8h": "3m", "2d": "15m"}
 INTERVAL_KEY = "program/interval"
 MESSAGE_MS = 8000
+RELOAD_KEY = "F5"
 STORAGE_WATCH_MS = 1000
 TROUBLE_STYLE = "QLabel { color: #ffd9d6; background: #5c1a18; border-bottom: 1px solid #d9534f; padding: 6px 12px; }"
 
@@ -208,6 +209,12 @@ class MainWindow(QMainWindow):
         self._heatmap.toggled.connect(self.plugin.set_enabled)
         self._fit = QAction(self)
         self._fit.triggered.connect(self.fit)
+        # Not on the bar: it is needed once in a blue moon, and the words above the chart name the key then.
+        self._reload = QAction(self)
+        self._reload.setObjectName("reload_chart")
+        self._reload.setShortcut(RELOAD_KEY)
+        self._reload.triggered.connect(self._view.reload)
+        self.addAction(self._reload)
         self._show_settings = QAction(self)
         self._show_settings.setObjectName("settings_toggle")
         self._show_settings.setCheckable(True)
@@ -318,7 +325,7 @@ class MainWindow(QMainWindow):
         if not has_opengl():
             sentences.append(f"{translator.text('error.no_gl')} {translator.text('error.no_gl_cure')}")
         if self._page_trouble:
-            sentences.append(translator.text(self._page_trouble))
+            sentences.append(translator.text(self._page_trouble, shortcut=RELOAD_KEY))
         reason, detail = self._candle_trouble
         if reason:
             key = f"connection.reason.{reason}"

@@ -178,6 +178,7 @@ class BuildWorker(QObject):
     # HeatmapImage | None (nothing to show in this view), its BuildRequest, ChangedColumns | None against the one before
     built = pyqtSignal(object, object, object)
     gapsChanged = pyqtSignal(object)  # Gaps: the stretches of the window that nobody recorded
+    windowChanged = pyqtSignal(object)  # int: the window's beginning, ms since the epoch, UTC
     counted = pyqtSignal(object)  # MapStatistics of the window and the image
     inspected = pyqtSignal(object, object)  # CellFigures | None (there is nothing), the Inspection it answers
     # Why nothing can be built: the key of a text, and a sentence in English with the details. Both are "" when all is
@@ -206,6 +207,7 @@ class BuildWorker(QObject):
         self._served_at_s = clock.monotonic_s()
         self._built_ms = 0
         self._gaps: Gaps | None = None
+        self._window_start_ms: int | None = None
         self._builder = ImageBuilder()
         self._thread = threading.Thread(target=self._run, name="heatmap-build", daemon=True)
 
@@ -282,7 +284,7 @@ class BuildWorker(QObject):
                 trouble = ""
                 self.problem.emit("", "")
             self.built.emit(result, request, changed_columns(image, result))
-            self._tell_gaps(window, request)
+            self._tell_window(window, request)
             if result is not image or shown is None:
                 self.counted.emit(statistics_of(window.columns, result))
             image, shown = result, request
@@ -352,10 +354,13 @@ class BuildWorker(QObject):
             newer=window.newer,
         )
 
-    def _tell_gaps(self, window: _Window, request: BuildRequest) -> None:
+    def _tell_window(self, window: _Window, request: BuildRequest) -> None:
         # In whole seconds, so that a gap that goes on does not repaint the map all the time.
         now_ms = self._clock.now_ms() // GAP_STEP_MS * GAP_STEP_MS
         start_ms = now_ms - window_ms(request.settings)
+        if start_ms != self._window_start_ms:
+            self._window_start_ms = start_ms
+            self.windowChanged.emit(start_ms)
         gaps = gaps_between(window.coverage(request.symbol, request.settings.source, start_ms), start_ms, now_ms)
         if gaps != self._gaps:
             self._gaps = gaps

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 from PyQt6.QtCore import QPointF, QRectF, QSize, Qt
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from Heatmap.ui.translation import Translator
 
+Swatch = Literal["hatching", "line"]
+
 _PADDING_PX: Final = 6
 _LINE_PX: Final = 13
 _BAR_PX: Final = 9
@@ -31,7 +33,7 @@ _LABEL_GAP_PX: Final = 8
 _MAX_LABELS: Final = 4
 _CORNER_PX: Final = 5
 _SWATCH_PX: Final = 27
-_HATCH_GREY: Final = QColor(128, 128, 128)  # stronger than on the map: a small patch must show it, too
+_GREY: Final = QColor(128, 128, 128)  # stronger than on the map: a small patch must show it, too
 _LOWEST_POSITION: Final = 0.04  # a label further left would name a colour hardly to be seen
 
 
@@ -67,7 +69,8 @@ def round_values(normalization: Normalization, reference_usd: float) -> list[tup
 
 
 class Legend(Card):
-    """A small card with the colour bars and their amounts, and what the hatching means where there is any.
+    """A small card with the colour bars and their amounts, and the marks on the map where there are any: the hatching,
+    and the line where the window begins.
 
     Parameters
     ----------
@@ -89,6 +92,7 @@ class Legend(Card):
         self._reference_usd = 0.0
         self._dark = True
         self._has_gaps = False
+        self._window = ""
         self._bars: list[QImage] = []
         translator.languageChanged.connect(self.retranslate)
         self.retranslate()
@@ -128,6 +132,18 @@ class Legend(Card):
             self._has_gaps = shown
             self.retranslate()
 
+    def set_window(self, window: str) -> None:
+        """Say what the line at the window's beginning means, and how long the window is.
+
+        Parameters
+        ----------
+        window
+            A choice of the setting ``window``; "" while its beginning is not in sight: nothing is said.
+        """
+        if window != self._window:
+            self._window = window
+            self.retranslate()
+
     def retranslate(self) -> None:
         """Take the translator's language: size and paint anew."""
         self.setFixedSize(self.sizeHint())
@@ -156,14 +172,23 @@ class Legend(Card):
                 break
         return sorted(chosen)
 
+    def explanations(self) -> list[tuple[Swatch, str]]:
+        """Return the marks on the map and what they mean, one a line below the amounts."""
+        said: list[tuple[Swatch, str]] = []
+        if self._window:
+            length = self._translator.text(f"settings.window.choice.{self._window}")
+            said.append(("line", self._translator.text("legend.window", window=length)))
+        if self._has_gaps:
+            said.append(("hatching", self._translator.text("legend.not_recorded")))
+        return said
+
     def sizeHint(self) -> QSize:
-        """Return the size that holds the bars, their names, one line of amounts and one about the hatching."""
+        """Return the size that holds the bars, their names, one line of amounts, and one for each mark to explain."""
         rows = 3 if len(self._bars) > 1 else 2
         height = 2 * _PADDING_PX + rows * _LINE_PX - (_LINE_PX - _BAR_PX) // 2
         if len(self._bars) <= 1:
             height += _BAR_PX
-        if self._has_gaps:
-            height += _LINE_PX
+        height += _LINE_PX * len(self.explanations())
         return QSize(round(2 * _PADDING_PX + self._names_px() + _BAR_LENGTH_PX), height)
 
     def draw(self, painter: QPainter) -> None:
@@ -178,8 +203,10 @@ class Legend(Card):
         painter.setPen(ink)
         bottom = self._paint_bars(painter, chart)
         self._paint_labels(painter, bottom)
-        if self._has_gaps:
-            self._paint_hatching(painter, bottom + _LINE_PX)
+        top = bottom + _LINE_PX
+        for swatch, words in self.explanations():
+            self._paint_explanation(painter, top, swatch, words)
+            top += _LINE_PX
 
     def _names(self) -> tuple[str, ...]:
         keys = ("legend.long", "legend.short") if len(self._bars) > 1 else ()
@@ -217,27 +244,36 @@ class Legend(Card):
             place = QRectF(origin + left, top, right - left + 1, _LINE_PX)
             painter.drawText(place, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, text)
 
-    def _paint_hatching(self, painter: QPainter, top: float) -> None:
-        """Paint a patch of the map's hatching, and what it means."""
+    def _paint_explanation(self, painter: QPainter, top: float, swatch: Swatch, words: str) -> None:
+        """Paint a patch of the map, and what it means."""
         patch = QRectF(_PADDING_PX, top + (_LINE_PX - _BAR_PX) / 2, _SWATCH_PX, _BAR_PX)
         ink = painter.pen()
         painter.save()
-        painter.setClipRect(patch)
-        painter.setPen(QPen(_HATCH_GREY, 1.5 * HATCH_LINE_PX))
-        along = patch.left()
-        while along < patch.right() + patch.height():
-            # Rising to the right, as on the map.
-            painter.drawLine(QPointF(along, patch.top()), QPointF(along - patch.height(), patch.bottom()))
-            along += HATCH_SPACING_PX
+        if swatch == "hatching":
+            _paint_hatching(painter, patch)
+        else:
+            painter.setPen(QPen(_GREY, 1))
+            # In the middle of a pixel, or it would be two of half the strength.
+            middle = math.floor(patch.center().x()) + 0.5
+            painter.drawLine(QPointF(middle, top + 0.5), QPointF(middle, top + _LINE_PX - 0.5))
         painter.restore()
         painter.setPen(ink)
         left = patch.right() + _NAME_GAP_PX
-        words = QRectF(left, top, self.width() - left, _LINE_PX)
-        middle = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
-        painter.drawText(words, middle, self._translator.text("legend.not_recorded"))
+        place = QRectF(left, top, self.width() - left, _LINE_PX)
+        painter.drawText(place, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, words)
 
     @staticmethod
     def _span(position: float, width_px: float) -> tuple[float, float]:
         """Return where a label lies along the bar: around its position, but within the bar's ends."""
         left = min(max(0.0, position * _BAR_LENGTH_PX - width_px / 2), _BAR_LENGTH_PX - width_px)
         return left, left + width_px
+
+
+def _paint_hatching(painter: QPainter, patch: QRectF) -> None:
+    painter.setClipRect(patch)
+    painter.setPen(QPen(_GREY, 1.5 * HATCH_LINE_PX))
+    along = patch.left()
+    while along < patch.right() + patch.height():
+        # Rising to the right, as on the map.
+        painter.drawLine(QPointF(along, patch.top()), QPointF(along - patch.height(), patch.bottom()))
+        along += HATCH_SPACING_PX

@@ -18,6 +18,9 @@ NoticeKind = Literal["info", "warning", "problem"]
 # In these states this process records and an event may come at any moment.
 AWAITING: Final = frozenset({ConnectionState.CONNECTING, ConnectionState.LIVE, ConnectionState.QUIET})
 
+# Nothing comes back here unless the user does something.
+NEEDS_USER: Final = frozenset({"notice.page_given_up", "notice.page_not_reloaded"})
+
 
 @dataclass(frozen=True, slots=True)
 class Notice:
@@ -33,6 +36,7 @@ def notice_of(
     has_graphics: bool,
     problem: tuple[str, str],
     missing: tuple[str, str] = ("", ""),
+    crashes: int = 0,
     events: int | None,
     status: ServiceStatus,
 ) -> Notice:
@@ -48,6 +52,8 @@ def notice_of(
         Why no map can be built: the key of a text, and details in English; both "" if all is well.
     missing
         Why there is no chart to lie beneath, in the same form.
+    crashes
+        How often the page's web process ended within the last minute, when it last did.
     events
         Events in the window, None while nobody counts them.
     status
@@ -55,10 +61,11 @@ def notice_of(
     """
     if not has_graphics:
         return Notice(f"{text('error.no_gl')}\n{text('error.no_gl_cure')}", "problem")
-    weights: tuple[tuple[tuple[str, str], NoticeKind], ...] = ((problem, "problem"), (missing, "warning"))
+    absence: NoticeKind = "problem" if missing[0] in NEEDS_USER else "warning"
+    weights: tuple[tuple[tuple[str, str], NoticeKind], ...] = ((problem, "problem"), (missing, absence))
     for (key, detail), kind in weights:
         if key:
-            return Notice("\n".join(filter(None, (text(key), detail))), kind)
+            return Notice("\n".join(filter(None, (text(key, count=crashes), detail))), kind)
     if fault := clock_fault(status):
         clock_key, seconds = fault
         return Notice(text(clock_key, seconds=seconds), "warning")

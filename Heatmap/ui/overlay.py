@@ -9,6 +9,7 @@ from PyQt6.QtCore import QEvent, QObject
 from Heatmap.events import Source
 from Heatmap.ui.badge import Badge
 from Heatmap.ui.legend import Legend
+from Heatmap.ui.window_mark import begins_in_sight
 
 if TYPE_CHECKING:
     from PyQt6.QtWidgets import QWidget
@@ -53,10 +54,12 @@ class Overlay(QObject):
         self._legend.hide()
         self._badge = Badge(view)
         self._badge.hide()
+        self._window_start_ms: int | None = None
         view.installEventFilter(self)
         presenter.imageChanged.connect(self._show_image)
         presenter.placeChanged.connect(self._place)
         presenter.gapsChanged.connect(self._show_gaps)
+        presenter.windowChanged.connect(self._show_window)
         settings.changed.connect(self._show_badge)
         translator.languageChanged.connect(self._show_badge)
 
@@ -78,6 +81,10 @@ class Overlay(QObject):
         self._legend.set_gaps(shown=bool(gaps))
         self._place(self._presenter.viewport)
 
+    def _show_window(self, start_ms: int) -> None:
+        self._window_start_ms = start_ms
+        self._place(self._presenter.viewport)
+
     def _show_badge(self) -> None:
         """Say that the market is not real, whether heat is shown or not: its candles are not real either."""
         key = BADGE_KEYS.get(Source(self._settings.value.source))
@@ -90,6 +97,11 @@ class Overlay(QObject):
         if viewport is None:
             self._badge.hide()
             return
+        served = self._presenter.served
+        if served is not None and begins_in_sight(viewport, self._presenter.time_axis, self._window_start_ms):
+            self._legend.set_window(served.settings.window)
+        else:
+            self._legend.set_window("")
         scale = viewport.ratio / self._view.devicePixelRatioF()  # page zoom
         left = round(viewport.left_px * scale) + MARGIN_PX
         top = round(viewport.top_px * scale) + MARGIN_PX

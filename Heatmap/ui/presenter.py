@@ -55,6 +55,7 @@ class HeatmapPresenter(QObject):
     imageChanged = pyqtSignal(object)  # HeatmapImage | None: what is on the screen now
     placeChanged = pyqtSignal(object)  # Viewport | None: where the pane is now
     gapsChanged = pyqtSignal(object)  # Gaps: the stretches of the window that are hatched
+    windowChanged = pyqtSignal(object)  # int: the beginning of the window, ms since the epoch, UTC
 
     def __init__(
         self,
@@ -94,6 +95,8 @@ class HeatmapPresenter(QObject):
         worker.built.connect(self._take)
         worker.gapsChanged.connect(underlay.set_gaps)
         worker.gapsChanged.connect(self.gapsChanged)
+        worker.windowChanged.connect(underlay.set_window_start)
+        worker.windowChanged.connect(self.windowChanged)
         underlay.seenChanged.connect(self.set_seen)
         settings.changed.connect(self._apply)
         self._paint_settings(settings.value)
@@ -190,6 +193,7 @@ class HeatmapPresenter(QObject):
         self._worker.built.disconnect(self._take)
         if not sip.isdeleted(self._underlay):
             self._worker.gapsChanged.disconnect(self._underlay.set_gaps)
+            self._worker.windowChanged.disconnect(self._underlay.set_window_start)
             self._underlay.seenChanged.disconnect(self.set_seen)
         if not sip.isdeleted(self._settings):
             self._settings.changed.disconnect(self._apply)

@@ -27,6 +27,7 @@ from Heatmap.ui.painter import Look, Painter, Scene
 from Heatmap.ui.pixel_painter import PixelPainter
 from Heatmap.ui.sight import is_seen
 from Heatmap.ui.surface import Patch, Rgb, Surface, patches
+from Heatmap.ui.window_mark import begins_in_sight, window_mark
 
 if TYPE_CHECKING:
     from PyQt6.QtGui import QColor, QHideEvent, QShowEvent
@@ -139,6 +140,7 @@ class Underlay(QOpenGLWidget):
         self._shaders_only = shaders_only
         self._wants_kernel = False
         self._gaps: Gaps = ()
+        self._window_start_ms: int | None = None
         self._background: Rgb = (1.0, 1.0, 1.0)
         self._surfaces: tuple[Surface, ...] = ()
         self._opacity = 1.0
@@ -244,6 +246,16 @@ class Underlay(QOpenGLWidget):
             self._gaps = gaps
             self._repaint()
 
+    def set_window_start(self, start_ms: int) -> None:
+        """Take the window's beginning, ms since the epoch, UTC; a line marks it while there is heat."""
+        if start_ms == self._window_start_ms:
+            return
+        frame, before_ms, self._window_start_ms = self._frame, self._window_start_ms, start_ms
+        if frame is None or self._image is None:
+            return
+        if any(begins_in_sight(frame.viewport, frame.axis, time_ms) for time_ms in (before_ms, start_ms)):
+            self._repaint()
+
     def set_background(self, color: QColor, surfaces: tuple[Surface, ...] = ()) -> None:
         """Set the colours that the page had: beneath it all, and of its parts, outermost first.
 
@@ -338,9 +350,12 @@ class Underlay(QOpenGLWidget):
         log.info("OpenGL is software: the heat is stretched by a kernel")
 
     def _ground(self, frame: Frame | None, size_px: tuple[int, int]) -> tuple[Patch, ...]:
-        """Return the page's own colours."""
+        """Return the page's own colours, and over them the line where the window begins."""
         surfaces = self._surfaces if frame is None or frame.surfaces is None else frame.surfaces
-        return patches(self._background, surfaces, size_px)
+        ground = patches(self._background, surfaces, size_px)
+        if self._image is None or frame is None or frame.axis is None or self._window_start_ms is None:
+            return ground
+        return ground + window_mark(frame.viewport, frame.axis, self._window_start_ms, ground)
 
     def _scene(self, frame: Frame | None, now_s: float) -> Scene | None:
         """Return what to paint over the page's colours."""

@@ -10,6 +10,7 @@ from PyQt6.QtGui import QColor, QFontMetricsF
 from Heatmap.aggregation.options import Normalization
 from Heatmap.aggregation.palettes import palette_names
 from Heatmap.errors import GridError
+from Heatmap.heatmap_settings import FIELDS
 from Heatmap.ui.legend import Legend, level_position, round_values
 from Heatmap.ui.palette_image import palette_bars
 from Heatmap.ui.translation import Translator
@@ -152,6 +153,31 @@ def test_the_hatching_is_explained_where_there_is_any(qtbot, language):
     rising, falling = (sum((x + 3, y + down) in grey for x, y in grey) for down in (-3, 3))
     assert rising > 3 * falling
     legend.set_gaps(shown=False)
+    assert legend.size() == without
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+@pytest.mark.parametrize("window", FIELDS["window"].choices)
+def test_the_windows_beginning_is_explained_while_it_is_in_sight(qtbot, language, window):
+    legend = Legend(Translator(language))
+    qtbot.addWidget(legend)
+    legend.set_scale("fire", "log", 353_000)
+    without = legend.size()
+    legend.set_window(window)
+    assert legend.width() == without.width()
+    assert legend.height() > without.height()
+    ((swatch, words),) = legend.explanations()
+    assert swatch == "line"
+    assert {"en": "Start of the window", "de": "Beginn des Fensters"}[language] in words
+    assert 6 + 27 + 6 + QFontMetricsF(legend.font()).horizontalAdvance(words) <= legend.width() - 6
+    # Left of the words stands one upright line.
+    picture = legend.picture()
+    middle = legend.height() - 6 - 5
+    assert sum(45 < QColor(picture.pixel(x, middle)).red() < 160 for x in range(7, 33)) == 1
+    legend.set_gaps(shown=True)
+    assert [swatch for swatch, _ in legend.explanations()] == ["line", "hatching"]
+    legend.set_gaps(shown=False)
+    legend.set_window("")
     assert legend.size() == without
 
 

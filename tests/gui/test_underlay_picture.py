@@ -21,9 +21,10 @@ from Heatmap.ui.frame_follower import Frame
 from Heatmap.ui.heat_painter import HeatPainter
 from Heatmap.ui.image_change import changed_columns
 from Heatmap.ui.pixel_painter import PixelPainter
-from Heatmap.ui.surface import Surface
+from Heatmap.ui.surface import Patch, Surface
 from Heatmap.ui.underlay import Underlay
 from Heatmap.ui.viewport import BarSegment, PriceScaleMode, TimeAxis, Viewport
+from Heatmap.ui.window_mark import window_mark
 
 pytestmark = [pytest.mark.gl]
 
@@ -442,6 +443,48 @@ def test_unrecorded_time_is_hatched_and_recorded_time_is_not(open_underlay):
         assert (ys.min(), ys.max() + 1) == (10, 280), "from the pane's top to its bottom, whatever the grid's prices"
         share = marked[10:280, xs.min() : xs.max() + 1].mean()
         assert 0.05 < share < 0.25, "lines, not a wall"
+
+
+@pytest.mark.parametrize("ratio", [1.0, 1.5, 2.0])
+def test_a_line_marks_where_the_window_begins_beneath_the_heat(open_underlay, ratio):
+    view, rgba = viewport(ratio), np.zeros((SPEC.rows, SPEC.cols, 4), np.uint8)
+    with open_underlay() as underlay:
+        underlay.set_frame(Frame(view, PLAIN))
+        underlay.set_image(image_of(rgba))
+        assert not pixels(underlay).any()
+        underlay.set_window_start(20 * MINUTE)
+        picture = pixels(underlay)
+        (mark,) = window_mark(view, PLAIN, 20 * MINUTE, (Patch(0, 0, WIDTH, HEIGHT, (0.0, 0.0, 0.0)),))
+        # 1.7 px and 16.5 bars of 8.75 px right of the pane's edge at 20 px, and as wide as a logical pixel.
+        assert (mark.right, mark.right - mark.left) == (round(20 + 1.7 + 16.5 * 8.75), round(ratio))
+        on_line = np.zeros((HEIGHT, WIDTH), bool)
+        on_line[10:280, mark.left : mark.right] = True
+        assert np.array_equal(picture.any(axis=2), on_line)
+        # It goes with its frame.
+        moved = dataclasses.replace(view, x_from_px=(1.7 + 40) / ratio, x_to_px=(351.7 + 40) / ratio)
+        underlay.set_frame(Frame(moved, PLAIN))
+        assert np.array_equal(pixels(underlay), np.roll(picture, 40, axis=1))
+        # Cells hide it, and without heat there is no window to speak of.
+        rgba[...] = 255
+        underlay.set_image(image_of(rgba.copy(), reference=1.0))
+        assert (pixels(underlay)[20:270, mark.left + 40] == 255).all()
+        underlay.set_image(None)
+        assert not pixels(underlay).any()
+
+
+def test_a_window_that_moves_on_out_of_sight_paints_nothing(open_underlay, monkeypatch):
+    with open_underlay() as underlay:
+        underlay.set_frame(Frame(viewport(), PLAIN))
+        underlay.set_image(image_of(random_cells()))
+        underlay.set_window_start(-20 * MINUTE)
+        asked = []
+        monkeypatch.setattr(underlay, "update", lambda: asked.append(1))
+        underlay.set_window_start(-19 * MINUTE)
+        assert asked == []
+        underlay.set_window_start(20 * MINUTE)
+        underlay.set_window_start(20 * MINUTE)
+        underlay.set_window_start(-19 * MINUTE)
+        assert asked == [1, 1]
 
 
 def test_a_lost_context_is_made_again(open_underlay):

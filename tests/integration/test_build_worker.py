@@ -194,6 +194,16 @@ def test_what_nobody_recorded_is_told(qtbot, worker, db_path):
         worker.request(request())
 
 
+@pytest.mark.parametrize(("window", "hours"), [("2h", 2), ("8h", 8), ("2d", 48)])
+def test_the_windows_beginning_is_told(qtbot, worker, window, hours):
+    def is_right(start_ms: int) -> bool:
+        # In steps of some seconds, and a slow machine may take its time.
+        return 0 <= SYSTEM_CLOCK.now_ms() - hours * 60 * MINUTE_MS - start_ms < MINUTE_MS
+
+    with qtbot.waitSignal(worker.windowChanged, timeout=20_000, check_params_cb=is_right):
+        worker.request(request(settings=HeatmapSettings(window=window)))
+
+
 def inspection(spec: GridSpec, asked: BuildRequest, ts_ms: int) -> Inspection:
     """Return the question for the price of 100 at a time, and one cell around it."""
     wide_ms, high = spec.time_bin_ms, spec.price_bin

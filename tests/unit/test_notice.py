@@ -35,6 +35,19 @@ def test_a_chart_that_is_not_found_is_said_before_an_empty_map():
     )
 
 
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("en", "ended 4 times within a minute and is not started again. Reload the chart or restart the program;"),
+        ("de", "wurde 4-mal innerhalb einer Minute beendet und wird nicht wieder gestartet. Bitte den Chart neu"),
+    ],
+)
+def test_a_chart_that_was_given_up_is_said_with_what_the_user_can_do(language, words):
+    said = notice(language, missing=("notice.page_given_up", ""), crashes=4, events=0)
+    assert said.kind == "problem"
+    assert words in said.text
+
+
 def test_a_problem_is_said_in_the_users_language_with_its_details():
     said = notice("de", problem=("error.database_read", "The file is no database."), events=0)
     assert said == Notice(

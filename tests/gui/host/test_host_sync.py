@@ -224,7 +224,7 @@ def test_a_view_goes_into_a_dock_and_back(open_host):
         wait_for_mode(host, SyncMode.STAMP)
 
 
-def test_a_web_process_that_dies_and_a_page_that_comes_back(open_host):
+def test_a_web_process_that_dies_and_a_page_that_comes_back(open_host, caplog):
     with open_host() as host:
         host.show()
         wait_for_mode(host, SyncMode.STAMP)
@@ -236,6 +236,9 @@ def test_a_web_process_that_dies_and_a_page_that_comes_back(open_host):
         tab = host.plugin.settings_tab()
         notice = tab.findChild(QLabel, "heatmap_notice")
         assert "web process ended" in notice.text()
+        # This host loads nothing again by itself; the plugin finds that out, and leaves it to the user.
+        host.wait(lambda: "was not started again. Reload the chart" in notice.text())
+        assert any("nobody had loaded the page again" in record.getMessage() for record in caplog.records)
         host.load()
         host.wait_for_heat()
         host.wait_for_place()
