@@ -87,14 +87,13 @@ def _lay_over(
 
 
 @kernel
-def _take(
-    cells: NDArray[np.uint32], places: NDArray[np.int32], inside: tuple[int, int], taken: NDArray[np.uint32]
-) -> None:
-    """Stretch one row of cells, one cell a pixel."""
-    taken[: inside[0]] = 0
-    taken[inside[1] :] = 0
-    for x in range(inside[0], inside[1]):
-        taken[x] = cells[np.uint32(places[x])]
+def _take(cells: NDArray[np.uint32], places: NDArray[np.int32], taken: NDArray[np.uint32]) -> None:
+    """Stretch one row of cells, one cell a pixel; none where the place is negative."""
+    for x in range(taken.size):
+        place = places[x]
+        # Never outside, and without a jump: the compiler takes several at once.
+        cell = cells[np.uint32(max(place, np.int32(0)))]
+        taken[x] = cell if place >= 0 else np.uint32(0)
 
 
 @kernel
@@ -127,7 +126,6 @@ def _stretched(  # noqa: PLR0917 - as above
     y: int,
     is_smooth: bool,
     is_single: bool,
-    inside: tuple[int, int],
     kept: NDArray[np.uint32],
     kept_rows: NDArray[np.int64],
     stretched: NDArray[np.uint32],
@@ -140,14 +138,14 @@ def _stretched(  # noqa: PLR0917 - as above
         # Two neighbouring rows are one even, one odd.
         for row in range(first, last + 1):
             if kept_rows[row & 1] != row:
-                _take(cells[row], across[0], inside, kept[2])
-                _take(cells[row], across[1], inside, kept[3])
+                _take(cells[row], across[0], kept[2])
+                _take(cells[row], across[1], kept[3])
                 _blend(kept[2], kept[3], across[2], kept[row & 1])
                 kept_rows[row & 1] = row
         share = np.uint32(down[2, y])
         _mix(kept[first & 1], kept[last & 1], share, stretched)
     elif is_single and first == last:
-        _take(cells[first], across[0], inside, stretched)
+        _take(cells[first], across[0], stretched)
     else:
         _take_strongest(cells, first, last, across, stretched)
 
@@ -159,18 +157,6 @@ def _is_single(across: NDArray[np.int32]) -> bool:
     for x in range(across.shape[1]):
         is_single &= across[0, x] >= across[1, x]
     return is_single
-
-
-@kernel
-def _inside(across: NDArray[np.int32]) -> tuple[int, int]:
-    """Return the range of pixels that show cells; time goes on with x."""
-    width = across.shape[1]
-    first, last = 0, width
-    while first < width and across[0, first] < 0:
-        first += 1
-    while last > first and across[0, last - 1] < 0:
-        last -= 1
-    return first, last
 
 
 @kernel
@@ -248,7 +234,7 @@ def compose(  # noqa: PLR0917 - as above
         (rows, cols), the image.
     across, down
         (3, width) and (3, height): of each column and row of pixels the first and the last cell, -1 and -2 outside
-        the image. Smooth: one or two, and how much of 256 is the last one's. Not smooth: the strongest is shown,
+        the image, which may be anywhere. Smooth: one or two, and how much of 256 is the last one's. Not smooth: the strongest is shown,
         and that number is 0.
     old_cells, old_across, old_down
         The image before.
@@ -285,7 +271,6 @@ def compose(  # noqa: PLR0917 - as above
         (down, old_down),
         (scratch[8], scratch[9]),
     )
-    insides = (_inside(across), _inside(old_across))
     is_single, kept_rows = np.zeros(2, np.bool_), np.full((2, 2), -1)
     for layer in range(1 + is_easing):
         is_single[layer] = _is_single(columns[layer])
@@ -301,7 +286,6 @@ def compose(  # noqa: PLR0917 - as above
                     y,
                     is_smooth,
                     is_single[layer],
-                    insides[layer],
                     scratch[4 * layer : 4 * layer + 4],
                     kept_rows[layer],
                     stretched[layer],

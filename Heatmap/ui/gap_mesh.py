@@ -55,9 +55,9 @@ def gap_mesh(viewport: Viewport, axis: TimeAxis, gaps: Gaps) -> NDArray[np.float
     triangles: list[tuple[float, float, float]] = []
     if not gaps:
         return np.empty((0, 3), np.float32)
-    for first, last, time_a, time_b in axis.pieces(viewport.logical(0.0), viewport.logical(viewport.width_px)):
+    for first, _, time_a, time_b, step_ms in axis.pieces(viewport.logical(0.0), viewport.logical(viewport.width_px)):
         left_px = (viewport.left_px + viewport.x_px(first)) * ratio
-        px_per_ms = (viewport.x_px(last) - viewport.x_px(first)) * ratio / (time_b - time_a)
+        px_per_ms = viewport.bar_spacing_px * ratio / step_ms
         for start_ms, end_ms in gaps:
             begin, end = max(start_ms, time_a), min(end_ms, time_b)
             if begin >= end:

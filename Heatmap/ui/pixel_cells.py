@@ -57,19 +57,29 @@ def pane_of(viewport: Viewport, size_px: tuple[int, int]) -> Pane | None:
     return pane if pane.left < pane.right and pane.top < pane.bottom else None
 
 
-def times_across(viewport: Viewport, axis: TimeAxis, pane: Pane) -> Stretch:
-    """Return the times of the pane's columns of pixels, ms since the epoch."""
+def times_across(viewport: Viewport, axis: TimeAxis, pane: Pane) -> tuple[Stretch, NDArray[np.float64]]:
+    """Return the times of the pane's columns of pixels.
+
+    Returns
+    -------
+    times
+        ms since the epoch. Ascending, but for bars that the page said overlap.
+    ms_per_px
+        float64 (P,), > 0: how much time each column takes. The times themselves are too large to tell it precisely.
+    """
     pieces = np.array(axis.pieces(viewport.logical(0.0), viewport.logical(viewport.width_px)))
-    x = (viewport.left_px + viewport.x_from_px + (pieces[:, :2] - viewport.logical_from) * viewport.bar_spacing_px) * (
+    # Where the pieces begin.
+    x = (viewport.left_px + viewport.x_from_px + (pieces[:, 0] - viewport.logical_from) * viewport.bar_spacing_px) * (
         viewport.ratio
     )
-    ms_per_px = (pieces[:, 3] - pieces[:, 2]) / (x[:, 1] - x[:, 0])
-    middle_px = np.arange(pane.left, pane.right) + 0.5
+    left_px = np.arange(pane.left, pane.right, dtype=np.float64)
     # The outermost pieces go on where rounding leaves a pixel beside them.
-    number = np.searchsorted(x[:-1, 1], middle_px, side="right")
-    middle = pieces[number, 2] + (middle_px - x[number, 0]) * ms_per_px[number]
-    half = 0.5 * ms_per_px[number]
-    return Stretch(middle - half, middle, middle + half)
+    number = np.searchsorted(x[1:], left_px + 0.5, side="right")
+    ms_per_px = (pieces[:, 4] / (viewport.bar_spacing_px * viewport.ratio))[number]
+    from_ms, along_px = pieces[number, 2], left_px - x[number]
+    # In one piece a pixel's end is the next one's beginning to the last bit: no cell falls between them.
+    edges = (from_ms + (along_px + step_px) * ms_per_px for step_px in (0.0, 0.5, 1.0))
+    return Stretch(*edges), ms_per_px
 
 
 def prices_down(viewport: Viewport, pane: Pane) -> Stretch:
@@ -101,7 +111,7 @@ def shown_cells(at: Stretch, count: int, *, smooth: bool) -> NDArray[np.int32]:
     int32 (3, P): the first and the last cell, -1 and -2 outside the image, and a share. Smooth: the two cells whose
     middles are next to the pixel's, and how much of `WHOLE` is the second one's. Else the cell in which its middle
     lies; or, where cells are smaller than a pixel, all whose middles it holds: each cell belongs to one pixel, and none
-    vanishes. What is inside has no gaps.
+    vanishes.
     """
     middle = at.middle
     is_inside = (middle >= 0) & (middle < count)
@@ -122,21 +132,30 @@ def shown_cells(at: Stretch, count: int, *, smooth: bool) -> NDArray[np.int32]:
     return cells.astype(np.int32)
 
 
-def gaps_across(times: Stretch, gaps: Gaps) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+def gaps_across(
+    times: Stretch, ms_per_px: NDArray[np.float64], gaps: Gaps
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return which columns of pixels are hatched.
+
+    Parameters
+    ----------
+    times, ms_per_px
+        See `times_across`.
+    gaps
+        Ascending.
 
     Returns
     -------
     spans
         int64 (n, 2): from which column to which middles lie in a gap.
     along_px
-        float32 (P,): how far right of its gap's beginning each column lies; 0 outside.
+        float64 (P,): how far right of its gap's beginning each column lies, not below 0; 0 outside.
     """
-    spans, along = [], np.zeros(len(times.middle), np.float32)
-    px_per_ms = 1.0 / (times.end - times.begin)
-    for start_ms, end_ms in gaps:
-        first, last = np.searchsorted(times.middle, (start_ms, end_ms))
-        if first < last:
-            along[first:last] = (times.middle[first:last] - start_ms) * px_per_ms[first:last]
-            spans.append((first, last))
-    return np.array(spans, np.int64).reshape(-1, 2), along
+    along = np.zeros(len(times.middle))
+    spans = np.searchsorted(times.middle, np.array(gaps, np.float64).reshape(-1, 2)).astype(np.int64)
+    in_sight = np.flatnonzero(spans[:, 0] < spans[:, 1])
+    for number in in_sight:
+        first, last = spans[number]
+        along[first:last] = (times.middle[first:last] - gaps[number][0]) / ms_per_px[first:last]
+    # Where bars overlap a pixel may lie before the gap's beginning after all.
+    return spans[in_sight], np.maximum(along, 0.0)

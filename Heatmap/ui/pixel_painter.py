@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import moderngl
+    from numpy.typing import NDArray
     from PyQt6.QtGui import QOpenGLContext
 
     from Heatmap.aggregation import HeatmapImage
@@ -126,6 +127,7 @@ class PixelPainter:
         wanted = (size_px, ground, scene)
         if self._filled == wanted:
             return
+        self._filled = None
         pane = pane_of(scene.viewport, size_px) if scene is not None and self._present is not None else None
         self._lay_ground(ground, size_px, pane)
         if scene is not None and self._present is not None and pane is not None:
@@ -150,7 +152,7 @@ class PixelPainter:
 
     def _compose(self, scene: Scene, image: HeatmapImage, pane: Pane) -> None:
         viewport, look = scene.viewport, scene.look
-        times, prices = times_across(viewport, scene.axis, pane), prices_down(viewport, pane)
+        (times, ms_per_px), prices = times_across(viewport, scene.axis, pane), prices_down(viewport, pane)
         smooth = look.smooth and max(columns_at(times, image.spec).widest, rows_at(prices, image.spec).widest) < 1.0
         height = len(self._picture)
         self._resampler.compose(
@@ -163,7 +165,7 @@ class PixelPainter:
             fresh=round(WHOLE * look.fresh),
             opacity=round(WHOLE * look.opacity),
             is_smooth=smooth,
-            hatching=_hatching(scene, times, pane) if scene.gaps else None,
+            hatching=_hatching(scene, times, ms_per_px, pane) if scene.gaps else None,
         )
 
     def _texture_of(self, size_px: tuple[int, int]) -> moderngl.Texture:
@@ -191,23 +193,24 @@ def _layer(image: HeatmapImage, times: Stretch, prices: Stretch, *, smooth: bool
     )
 
 
-def _hatching(scene: Scene, times: Stretch, pane: Pane) -> Hatching:
+def _hatching(scene: Scene, times: Stretch, ms_per_px: NDArray[np.float64], pane: Pane) -> Hatching:
     from Heatmap.aggregation.resampler import Hatching  # noqa: PLC0415 - loads Numba
 
     ratio = scene.viewport.ratio
     spacing_px = HATCH_SPACING_PX * ratio
-    spans, along_px = gaps_across(times, scene.gaps)
-    down_px = np.arange(pane.bottom, pane.top, -1, dtype=np.float32) - np.float32(0.5)
+    spans, along_px = gaps_across(times, ms_per_px, scene.gaps)
+    down_px = np.arange(pane.bottom, pane.top, -1) - 0.5
     return Hatching(
         spans=spans,
-        along_x=along_px / np.float32(spacing_px),
-        along_y=down_px / np.float32(spacing_px),
+        # Only the place between two lines: a gap may begin further away than a float32 counts pixels.
+        along_x=(along_px / spacing_px % 1.0).astype(np.float32),
+        along_y=(down_px / spacing_px % 1.0).astype(np.float32),
         half_line=0.5 * HATCH_LINE_PX / HATCH_SPACING_PX,
         color=_HATCHING_COLOR,
     )
 
 
 def _opaque(color: Rgb) -> int:
-    """Return a colour as a pixel: RGBA in the order of bytes."""
-    red, green, blue = (round(255 * channel) for channel in color)
+    """Return a colour as a pixel: RGBA in the order of bytes. Qt knows colours beyond 0 to 1, pixels do not."""
+    red, green, blue = (min(max(round(255 * channel), 0), 255) for channel in color)
     return int(np.array([red, green, blue, 255], np.uint8).view(np.uint32)[0])

@@ -11,7 +11,7 @@ import math
 from bisect import bisect_right
 from dataclasses import dataclass, replace
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from Heatmap.ui.frame_stamp import StampPlace
@@ -53,6 +53,26 @@ class BarSegment:
         return self.start_ms + self.step_ms * self.count
 
 
+class Piece(NamedTuple):
+    """A range of logical positions on which time is linear; it may be too narrow for any time to lie in it.
+
+    Attributes
+    ----------
+    logical_a, logical_b
+        From where to where, a < b.
+    time_a_ms, time_b_ms
+        The times there, a <= b.
+    step_ms
+        Time from one bar to the next, > 0: what to divide by.
+    """
+
+    logical_a: float
+    logical_b: float
+    time_a_ms: float
+    time_b_ms: float
+    step_ms: int
+
+
 @dataclass(frozen=True, slots=True)
 class TimeAxis:
     """Time ↔ logical index over runs of bars, extrapolated at both ends by the interval found there.
@@ -82,15 +102,12 @@ class TimeAxis:
             return min(time_ms, self.segments[at + 1].start_ms)
         return time_ms
 
-    def pieces(self, first: float, last: float) -> list[tuple[float, float, float, float]]:
+    def pieces(self, first: float, last: float) -> list[Piece]:
         """Cut the logical range ``[first, last]`` into pieces on which time is linear.
 
-        Returns
-        -------
-        list of (logical_a, logical_b, time_a_ms, time_b_ms)
-            Ascending, without gaps between the logical positions; a collapsed gap in time lies between two pieces.
+        Ascending, without gaps between the logical positions; a collapsed gap in time lies between two pieces.
         """
-        pieces: list[tuple[float, float, float, float]] = []
+        pieces: list[Piece] = []
         # Only the segments in sight: a chart whose bars are never evenly spaced has as many of them as bars.
         for number in range(self._number_at(first), self._number_at(last) + 1):
             segment = self.segments[number]
@@ -101,7 +118,7 @@ class TimeAxis:
                 continue
             time_a = segment.start_ms + (a - segment.index + 0.5) * segment.step_ms
             time_b = segment.start_ms + (b - segment.index + 0.5) * segment.step_ms
-            pieces.append((a, b, time_a, time_b))
+            pieces.append(Piece(a, b, time_a, time_b, segment.step_ms))
         return pieces
 
     def _number_at(self, logical: float) -> int:

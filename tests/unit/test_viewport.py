@@ -55,8 +55,8 @@ def test_a_gap_has_no_width():
 
 def test_pieces_cut_at_the_gap():
     assert GAPPED.pieces(8.0, 12.0) == [
-        (8.0, 9.5, 8.5 * MINUTE, 10 * MINUTE),
-        (9.5, 12.0, 40 * MINUTE, 42.5 * MINUTE),
+        (8.0, 9.5, 8.5 * MINUTE, 10 * MINUTE, MINUTE),
+        (9.5, 12.0, 40 * MINUTE, 42.5 * MINUTE, MINUTE),
     ]
 
 
