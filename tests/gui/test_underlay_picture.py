@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 import pytest
@@ -91,27 +92,33 @@ def kernels():
     load_kernels(cache_environment())
 
 
+@contextmanager
+def opened(qtbot, painter: type, **options):
+    """Show an underlay on a plain window for the length of a ``with`` block, painted by this kind of painter."""
+    window = QWidget()
+    window.resize(WIDTH, HEIGHT)
+    underlay = Underlay(window, shaders_only=painter is HeatPainter, **options)
+    underlay.set_background(QColor(0, 0, 0))
+    window.show()
+    qtbot.waitUntil(lambda: underlay.frames > 0, timeout=15_000)
+    assert isinstance(underlay._painter, painter)
+    try:
+        yield underlay
+    finally:
+        window.close()
+        window.deleteLater()
+
+
 @pytest.fixture(params=[HeatPainter, PixelPainter])
 def open_underlay(qtbot, request):
     """Give a context manager that shows an underlay on a plain window; by a shader and by the kernel."""
+    return partial(opened, qtbot, request.param)
 
-    @contextmanager
-    def opened(**options):
-        window = QWidget()
-        options.setdefault("shaders_only", request.param is HeatPainter)
-        window.resize(WIDTH, HEIGHT)
-        underlay = Underlay(window, **options)
-        underlay.set_background(QColor(0, 0, 0))
-        window.show()
-        qtbot.waitUntil(lambda: underlay.frames > 0, timeout=15_000)
-        assert isinstance(underlay._painter, HeatPainter if options["shaders_only"] else PixelPainter)
-        try:
-            yield underlay
-        finally:
-            window.close()
-            window.deleteLater()
 
-    return opened
+@pytest.fixture
+def open_shader_underlay(qtbot):
+    """Give the same for what the shader alone has: tiles and uploads."""
+    return partial(opened, qtbot, HeatPainter)
 
 
 def pixels(underlay: Underlay) -> np.ndarray:
@@ -270,9 +277,9 @@ def test_nothing_is_painted_outside_the_pane(open_underlay):
     assert not picture.any()
 
 
-def test_an_image_larger_than_a_texture_is_tiled(open_underlay):
+def test_an_image_larger_than_a_texture_is_tiled(open_shader_underlay, open_underlay):
     rgba = random_cells()
-    with open_underlay(largest_texture_px=24, shaders_only=True) as underlay:
+    with open_shader_underlay(largest_texture_px=24) as underlay:
         underlay.set_image(image_of(rgba))
         underlay.set_frame(Frame(viewport(), PLAIN))
         assert_cells(pixels(underlay), rgba, viewport(), PLAIN)
@@ -393,9 +400,9 @@ def test_an_image_of_another_grid_eases_in_its_own_place(open_underlay):
         assert_cells(pixels(underlay), second, viewport(), PLAIN, other)
 
 
-def test_only_changed_columns_are_uploaded(open_underlay, monkeypatch):
+def test_only_changed_columns_are_uploaded(open_shader_underlay, monkeypatch):
     uploads = []
-    with open_underlay(largest_texture_px=24, shaders_only=True) as underlay:
+    with open_shader_underlay(largest_texture_px=24) as underlay:
         underlay.set_frame(Frame(viewport(), PLAIN))
         cells = random_cells()
         image = image_of(cells)

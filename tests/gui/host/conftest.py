@@ -234,17 +234,19 @@ class Host:
     def spot(self, view=None) -> Spot:
         """Find the heat on the screen by its redness; the legend shows the same colours and is left out."""
         view = view or self.view
-        picture = self.picture(view).astype(float)
-        weight = picture[:, :, 0] - picture[:, :, 2]
-        weight[weight < 24] = 0.0
+        # This is asked again and again while the program under it should run: few and narrow arrays.
+        picture = self.picture(view)
+        weight = picture[:, :, 0].astype(np.int16) - picture[:, :, 2]
+        weight[weight < 24] = 0
         for legend in view.findChildren(Legend):
             if legend.isVisible():
-                weight[_box(legend, view)] = 0.0
-        strength = float(weight.sum())
+                weight[_box(legend, view)] = 0
+        columns, lines = weight.sum(axis=0, dtype=np.int64), weight.sum(axis=1, dtype=np.int64)
+        strength = float(columns.sum())
         if strength == 0.0:
             return Spot(0.0, 0.0, 0.0)
-        ys, xs = np.indices(weight.shape)
-        return Spot(float((xs * weight).sum() / strength + 0.5), float((ys * weight).sum() / strength + 0.5), strength)
+        x_px, y_px = (float((sums * np.arange(len(sums))).sum() / strength + 0.5) for sums in (columns, lines))
+        return Spot(x_px, y_px, strength)
 
     def has_heat(self, view=None) -> bool:
         return self.spot(view).strength > 1000

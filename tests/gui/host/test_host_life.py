@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import gc
-
 import numpy as np
-import psutil
 import pytest
 from PyQt6 import sip
 from PyQt6.QtCore import QCoreApplication, QEvent, QObject, Qt, pyqtProperty, pyqtSignal, pyqtSlot
@@ -388,26 +385,6 @@ def test_settings_outlive_a_detached_plugin(open_host):
         host.attach(settings=settings)
         host.wait_for_place()
         tab.deleteLater()
-
-
-def test_attaching_twenty_times(open_host):
-    process = psutil.Process()
-    with open_host() as host:
-        host.load()
-        sizes = []
-        for _ in range(20):
-            host.attach()
-            host.wait(lambda: host.plugin.is_attached and host.plugin.image is not None)
-            host.plugin.detach()
-            host.plugin = None
-            host.plugins.clear()
-            QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
-            gc.collect()
-            sizes.append((process.num_threads(), process.memory_info().rss))
-        assert host.view.findChildren(QWidget, "heatmap_badge") == []
-        assert sizes[-1][0] <= sizes[4][0] + 2
-        assert sizes[-1][1] - sizes[4][1] < 24 * 2**20
-        assert host.evaluate("typeof window.__heatmapDetach") == "undefined"
 
 
 @pytest.mark.parametrize("how", ["view", "window"])

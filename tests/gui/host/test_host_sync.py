@@ -11,7 +11,7 @@ import psutil
 import pytest
 from PyQt6 import sip
 from PyQt6.QtCore import QCoreApplication, QEvent, Qt
-from PyQt6.QtWidgets import QDockWidget, QLabel
+from PyQt6.QtWidgets import QDockWidget, QLabel, QWidget
 
 from Heatmap.resources import JAVASCRIPT, read_text
 from Heatmap.ui.frame_follower import SyncMode
@@ -158,6 +158,16 @@ def test_reading_costs_little(open_host, record_property):
 # -- lifecycle ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def quick_collection():
+    """Leave what is here already out of garbage collection: of a long run's objects, that takes most of the time."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.mark.usefixtures("quick_collection")
 def test_attaching_a_hundred_times(open_host):
     with open_host() as host:
         host.load()
@@ -178,6 +188,8 @@ def test_attaching_a_hundred_times(open_host):
         assert sizes[-1][1] <= sizes[20][1] + 2
         assert sizes[-1][2] <= sizes[20][2] + 4
         assert len(host.view.findChildren(type(plugin.underlay))) == 0
+        assert host.view.findChildren(QWidget, "heatmap_badge") == []
+        assert host.evaluate("typeof window.__heatmapDetach") == "undefined"
         host.wait(lambda: host.evaluate("document.documentElement.outerHTML.length") == before)
         host.attach()
         host.wait_for_heat()

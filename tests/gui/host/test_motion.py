@@ -70,8 +70,9 @@ class Film:
         self.take(rows.reshape(image.height(), image.width(), 3))
 
     def take(self, picture: np.ndarray) -> None:
-        mark = (picture == GREEN).all(axis=2)
-        ys, xs = np.nonzero(mark)
+        # Channel by channel: this runs between any two frames and must not become what is measured.
+        red, green, blue = (picture[:, :, channel] == GREEN[channel] for channel in range(3))
+        ys, xs = np.nonzero(green & red & blue)
         if not len(xs):
             self._last = None
             return
@@ -81,7 +82,7 @@ class Film:
         self._last = place
         if not moved:
             return
-        heat = picture[:, :, 0].astype(int) - picture[:, :, 2]
+        heat = picture[:, :, 0].astype(np.int16) - picture[:, :, 2]
         heat[heat < 24] = 0
         for legend in self.host.view.findChildren(Legend):
             box = legend.geometry()
@@ -93,7 +94,7 @@ class Film:
         if not (beside.any() and across.any()):
             self.blind += 1
             return
-        columns, lines = across.sum(axis=0), beside.sum(axis=1)
+        columns, lines = across.sum(axis=0, dtype=np.int64), beside.sum(axis=1, dtype=np.int64)
         x = (columns * (np.arange(len(columns)) + 0.5)).sum() / columns.sum()
         y = (lines * (np.arange(len(lines)) + 0.5)).sum() / lines.sum()
         self.misses.append((x - place[0] - self._beside_the_candle_px(), y - place[1]))
