@@ -137,18 +137,36 @@ class PixelPainter:
     def _lay_ground(self, patches: tuple[Patch, ...], size_px: tuple[int, int], pane: Pane | None) -> None:
         """Bring the picture up to date outside the pane. Its first row is the lowest, as OpenGL counts."""
         width, height = size_px
-        if patches != self._patches or self._ground.shape != (height, width):
-            self._ground = np.empty((height, width), np.uint32)
+        if self._ground.shape != (height, width):
+            self._ground, self._picture = (np.empty((height, width), np.uint32) for _ in range(2))
+            self._patches = ()
+        if patches != self._patches:
+            # The first ones are as large as the page and seldom change, the last one may move with each frame.
+            same = 0
+            for old, new in zip(self._patches, patches, strict=False):
+                if old != new:
+                    break
+                same += 1
+            for changed in self._patches[same:] + patches[same:]:
+                self._repair(changed, patches)
             self._is_steady = np.ones(height, np.uint8)
             for patch in patches:
-                bottom, top = height - patch.bottom, height - patch.top
-                self._ground[bottom:top, patch.left : patch.right] = _opaque(patch.color)
-                self._is_steady[[bottom, min(top, height - 1)]] = 0
+                self._is_steady[[height - patch.bottom, min(height - patch.top, height - 1)]] = 0
             self._patches = patches
-            self._picture = self._ground.copy()
-        elif pane != self._pane:
+        if pane != self._pane:
             self._picture[:] = self._ground
-        self._pane = pane
+            self._pane = pane
+
+    def _repair(self, place: Patch, patches: tuple[Patch, ...]) -> None:
+        """Lay all patches anew where one of them was or will be."""
+        height = len(self._ground)
+        for patch in patches:
+            left, right = max(patch.left, place.left), min(patch.right, place.right)
+            top, bottom = max(patch.top, place.top), min(patch.bottom, place.bottom)
+            if left < right and top < bottom:
+                self._ground[height - bottom : height - top, left:right] = _opaque(patch.color)
+        rectangle = np.s_[height - place.bottom : height - place.top, place.left : place.right]
+        self._picture[rectangle] = self._ground[rectangle]
 
     def _compose(self, scene: Scene, image: HeatmapImage, pane: Pane) -> None:
         viewport, look = scene.viewport, scene.look

@@ -270,6 +270,13 @@ def test_frames_with_the_heatmap_against_without(qtbot, tmp_path, opened, benchm
         assert np.median(ratios) >= (0.75 if software else 0.9)
 
 
+def _give_back_free_memory() -> None:
+    """Let what is free in the C library's heap count as free; where that cannot be told, it counts as used."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
 @pytest.mark.timeout(2400)
 def test_soak(qtbot, tmp_path, opened, capsys):
     """Pan, zoom and live events for as long as asked: memory stays, textures stay, every frame is in step."""
@@ -279,7 +286,7 @@ def test_soak(qtbot, tmp_path, opened, capsys):
     plugin = scene.attach()
     process = psutil.Process()
     # Memory rises in a few steps for the first minutes, each when a picture needs more than any before.
-    scene.rate(seconds / 2)
+    scene.rate(min(seconds / 2, 120.0))
     begun, number = time.monotonic(), 0
     memory_mb: list[float] = []
     most_textures = 0
@@ -293,9 +300,11 @@ def test_soak(qtbot, tmp_path, opened, capsys):
         plugin._worker.data_changed()
         scene.rate(0.5)
         most_textures = max(most_textures, plugin.underlay.textures)
+        _give_back_free_memory()
         memory_mb.append(process.memory_info().rss / 1e6)
     counts = plugin.frame_sync.follower.counts
-    tenths_mb = [float(np.median(part)) for part in np.array_split(memory_mb, min(10, len(memory_mb)))]
+    # Qt Quick makes a new texture of 5 MB for each picture of the page, and some of these are always on their way.
+    tenths_mb = [float(np.min(part)) for part in np.array_split(memory_mb, min(10, len(memory_mb)))]
     with capsys.disabled():
         report(
             f"{seconds:.0f} s, {scene.frames} frames, {counts}",
