@@ -234,8 +234,8 @@ def compose(  # noqa: PLR0917 - as above
         (rows, cols), the image.
     across, down
         (3, width) and (3, height): of each column and row of pixels the first and the last cell, -1 and -2 outside
-        the image, which may be anywhere. Smooth: one or two, and how much of 256 is the last one's. Not smooth: the strongest is shown,
-        and that number is 0.
+        the image, which may be anywhere. Smooth: one or two, and how much of 256 is the last one's. Not smooth: the
+        strongest is shown, and that number is 0.
     old_cells, old_across, old_down
         The image before.
     fresh

@@ -75,9 +75,8 @@ def strip_mesh(
         parts = [_part(viewport, spec, block) for block in blocks]
     triangles: list[tuple[float, float, float, float]] = []
     cols_per_px = 0.0
-    for first, last, time_a, time_b, step_ms in axis.pieces(viewport.logical(0.0), viewport.logical(viewport.width_px)):
+    for first, _, time_a, time_b, step_ms in axis.pieces(viewport.logical(0.0), viewport.logical(viewport.width_px)):
         left = (viewport.left_px + viewport.x_px(first)) * ratio
-        right = (viewport.left_px + viewport.x_px(last)) * ratio
         share_a, share_b = (time_a - spec.t0_ms) / span_ms, (time_b - spec.t0_ms) / span_ms
         px_per_share = viewport.bar_spacing_px * ratio / step_ms * span_ms
         cols_per_px = max(cols_per_px, spec.cols / px_per_share)
