@@ -76,9 +76,9 @@ def times_across(viewport: Viewport, axis: TimeAxis, pane: Pane) -> tuple[Stretc
     # The outermost pieces go on where rounding leaves a pixel beside them.
     number = np.searchsorted(x[1:], left_px + 0.5, side="right")
     ms_per_px = (pieces[:, 4] / (viewport.bar_spacing_px * viewport.ratio))[number]
-    from_ms, along_px = pieces[number, 2], left_px - x[number]
+    from_px, from_ms = x[number], pieces[number, 2]
     # In one piece a pixel's end is the next one's beginning to the last bit: no cell falls between them.
-    edges = (from_ms + (along_px + step_px) * ms_per_px for step_px in (0.0, 0.5, 1.0))
+    edges = (from_ms + (left_px + step_px - from_px) * ms_per_px for step_px in (0.0, 0.5, 1.0))
     return Stretch(*edges), ms_per_px
 
 

@@ -55,7 +55,7 @@ class StampReader:
     Parameters
     ----------
     context
-        Qt's context of the page's window; to be current here and in `read`.
+        Qt's context of the page's window; to be current whenever the reader is used.
 
     Raises
     ------
@@ -69,6 +69,7 @@ class StampReader:
 
     def begin(self) -> None:
         """Let the card paint the picture: what the caller does meanwhile costs no time."""
+        self._give_back_fence()
         self._fence = self._call["glFenceSync"](_GL_SYNC_GPU_COMMANDS_COMPLETE, 0)
         self._call["glFlush"]()
 
@@ -102,12 +103,16 @@ class StampReader:
 
     def _is_painted(self) -> bool:
         """Wait until the card has painted the picture; return False if that takes longer than a frame."""
-        fence, self._fence = self._fence, None
-        if not fence:
+        if not self._fence:
             return False
-        answer = self._call["glClientWaitSync"](fence, _GL_SYNC_FLUSH_COMMANDS_BIT, MAX_WAIT_NS)
-        self._call["glDeleteSync"](fence)
+        answer = self._call["glClientWaitSync"](self._fence, _GL_SYNC_FLUSH_COMMANDS_BIT, MAX_WAIT_NS)
+        self._give_back_fence()
         return answer in (_GL_ALREADY_SIGNALED, _GL_CONDITION_SATISFIED)
+
+    def _give_back_fence(self) -> None:
+        if self._fence:
+            self._call["glDeleteSync"](self._fence)
+        self._fence = None
 
     def _alphas(self, left_px: int, bottom_px: int, width_px: int) -> bytes:
         """Return the alpha of one row of pixels; all 0 where the frame buffer cannot be read (multisampling)."""

@@ -64,7 +64,7 @@ def random_cells(random, rows: int, cols: int) -> np.ndarray:
 
 
 def random_places(random, pixels: int, count: int, *, is_smooth: bool, fine: bool) -> np.ndarray:
-    """Return what pixels show: outside at both ends, ascending or descending, with repetitions."""
+    """Return what pixels show: outside at both ends and in between, ascending or descending, with repetitions."""
     first = np.sort(random.integers(0, count, pixels))
     reach = 1 if is_smooth else random.integers(0, 4, pixels) if fine else 0
     last = np.minimum(first + reach, count - 1)
@@ -72,6 +72,8 @@ def random_places(random, pixels: int, count: int, *, is_smooth: bool, fine: boo
     places = np.stack((first, last, share)).astype(np.int32)
     outside = random.integers(0, pixels // 3 + 1, 2)
     places[:, : outside[0]] = places[:, pixels - outside[1] :] = [[-1], [-2], [0]]
+    # As where the page's bars overlap in time.
+    places[:, random.random(pixels) < random.choice([0.0, 0.2])] = [[-1], [-2], [0]]
     return np.ascontiguousarray(places[:, ::-1]) if random.random() < 0.5 else places
 
 

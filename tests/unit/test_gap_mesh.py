@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -86,3 +88,14 @@ def test_time_that_the_chart_leaves_out_is_not_hatched():
 
 def test_no_gap_no_triangle():
     assert gap_mesh(VIEW, TimeAxis((BarSegment(0, 0, MINUTE, 30),)), ()).shape == (0, 3)
+
+
+def test_a_collapsed_gap_a_hair_inside_the_panes_edge():
+    """Its piece of the axis is so narrow that no time lies in it; an exception while painting would end the host."""
+    start_ms = 1_795_000_000_000 // MINUTE * MINUTE
+    axis = TimeAxis((BarSegment(0, start_ms, MINUTE, 30), BarSegment(30, start_ms + 60 * MINUTE, MINUTE, 60)))
+    edge = math.nextafter(29.5, 0.0)
+    view = replace(VIEW, logical_from=edge, logical_to=edge + 90.0, x_from_px=0.0, x_to_px=900.0)
+    vertices = gap_mesh(view, axis, ((start_ms, start_ms + 70 * MINUTE),))
+    assert np.isfinite(vertices).all()
+    assert vertices[:, 0].max() == pytest.approx((view.left_px + 100.0) * view.ratio, abs=1e-3)

@@ -61,7 +61,7 @@ def stretch(*edges: float) -> Stretch:
 def test_columns_have_the_times_that_the_viewport_says(axis, ratio, shift):
     view = viewport(ratio=ratio, logical_from=shift, logical_to=90.0 + shift)
     pane = pane_of(view, SIZE)
-    times = times_across(view, axis, pane)
+    times, ms_per_px = times_across(view, axis, pane)
     assert len(times.middle) == pane.right - pane.left
     for number, x in enumerate(range(pane.left, pane.right)):
         logical = view.logical((x + 0.5) / ratio - view.left_px)
@@ -69,8 +69,11 @@ def test_columns_have_the_times_that_the_viewport_says(axis, ratio, shift):
         near = [axis.time_ms(logical + step) for step in (-1e-9, 1e-9)]
         assert min(near) - 1.0 <= times.middle[number] <= max(near) + 1.0
         assert times.begin[number] < times.middle[number] < times.end[number]
-    px_ms = times.end - times.begin
-    np.testing.assert_allclose(times.begin + 0.5 * px_ms, times.middle)
+    np.testing.assert_allclose(times.end - times.begin, ms_per_px)
+    np.testing.assert_allclose(times.begin + 0.5 * ms_per_px, times.middle)
+    # But for where a piece ends, nothing lies between two pixels.
+    pieces = axis.pieces(view.logical(0.0), view.logical(view.width_px))
+    assert (times.begin[1:] != times.end[:-1]).sum() <= len(pieces) - 1
 
 
 @given(
@@ -159,13 +162,48 @@ def test_cells_of_the_grid():
 def test_gaps_are_spans_of_columns():
     view, axis = viewport(), AXES["a gap"]
     pane = pane_of(view, SIZE)
-    times = times_across(view, axis, pane)
+    times, ms_per_px = times_across(view, axis, pane)
     # The second one lies where the chart has no bars; the third is out of sight.
     gaps = ((10 * MINUTE, 20 * MINUTE), (31 * MINUTE, 49 * MINUTE), (900 * MINUTE, 901 * MINUTE))
-    spans, along = gaps_across(times, gaps)
+    spans, along = gaps_across(times, ms_per_px, gaps)
     edges = [view.left_px + view.x_px(axis.logical(time)) - pane.left for time in gaps[0]]
     assert spans.tolist() == [[math.ceil(edge - 0.5) for edge in edges]]
     first, last = spans[0]
     np.testing.assert_allclose(along[first:last], np.arange(first, last) + 0.5 - edges[0], atol=1e-3)
     assert not along[:first].any()
     assert not along[last:].any()
+
+
+def test_a_gap_that_begins_far_to_the_left_is_measured_to_a_fraction_of_a_pixel():
+    """Bars of a second, zoomed in: a time of today is counted in quarters of a microsecond, a pixel in milliseconds."""
+    today_ms = 1_795_000_000_000
+    axis = TimeAxis((BarSegment(0, today_ms, 1000, 90),))
+    view = viewport(ratio=2.0, logical_from=20.0, logical_to=21.0, x_from_px=0.0, x_to_px=300.0)
+    pane = pane_of(view, SIZE)
+    times, ms_per_px = times_across(view, axis, pane)
+    begin_ms = today_ms - 4 * 3600 * 1000
+    spans, along = gaps_across(times, ms_per_px, ((begin_ms, today_ms + 90_000),))
+    assert spans.tolist() == [[0, pane.right - pane.left]]
+    np.testing.assert_allclose(np.diff(along), 1.0, atol=0.01)
+    assert along[0] > 8_000_000
+
+
+def test_a_piece_of_no_width_and_bars_that_overlap():
+    """A gap a hair inside the pane's edge; bars whose last ones the next run has again."""
+    start = math.nextafter(29.5, 0.0)
+    view = viewport(logical_from=start, logical_to=start + 50.0, x_from_px=0.0, x_to_px=500.0)
+    pane = pane_of(view, SIZE)
+    times, ms_per_px = times_across(view, AXES["a gap"], pane)
+    assert times.middle[0] == pytest.approx(50 * MINUTE + 0.05 * MINUTE, abs=1)
+    np.testing.assert_allclose(ms_per_px, MINUTE / 10)
+    overlapping = TimeAxis((BarSegment(0, 0, MINUTE, 30), BarSegment(30, 10 * MINUTE, MINUTE, 60)))
+    times, ms_per_px = times_across(viewport(), overlapping, pane)
+    first, last, _ = shown_cells(
+        columns_at(times, GridSpec(t0_ms=0, time_bin_ms=MINUTE, cols=15, price0=0.0, price_bin=1.0, rows=1)),
+        15,
+        smooth=False,
+    )
+    assert (np.diff((first >= 0).astype(int)) != 0).sum() == 4, "in, out, in again, and out"
+    np.testing.assert_array_equal(last[first < 0], -2)
+    _, along = gaps_across(times, ms_per_px, ((5 * MINUTE, 20 * MINUTE),))
+    assert (along >= 0.0).all()

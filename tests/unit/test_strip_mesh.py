@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -124,3 +125,15 @@ def test_every_hot_cell_and_its_neighbours_are_in_a_block(hot):
     for row, col in hot:
         assert painted[max(row - 1, 0) : row + 2, max(col - 1, 0) : col + 2].all()
     assert bool(hot) == bool(blocks)
+
+
+@pytest.mark.parametrize("nearest", [-math.inf, math.inf])
+def test_a_gap_a_hair_inside_the_panes_edge(nearest):
+    """Its piece of the axis is so narrow that no time lies in it; an exception while painting would end the host."""
+    start_ms = 1_795_000_000_000 // MINUTE * MINUTE
+    axis = TimeAxis((BarSegment(0, start_ms, MINUTE, 30), BarSegment(30, start_ms + 60 * MINUTE, MINUTE, 60)))
+    edge = math.nextafter(29.5, nearest)
+    view = replace(viewport(), logical_from=edge, logical_to=edge + 50.0, x_from_px=0.0, x_to_px=500.0)
+    mesh = strip_mesh(view, axis, GridSpec(start_ms, MINUTE, 90, price0=90.0, price_bin=1.0, rows=20))
+    assert np.isfinite(mesh.vertices).all()
+    assert mesh.cells_per_px[0] == pytest.approx(0.1)
