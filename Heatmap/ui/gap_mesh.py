@@ -42,6 +42,12 @@ def gaps_between(covered: Iterable[Coverage], start_ms: int, now_ms: int) -> Gap
     return tuple(gaps)
 
 
+def is_any_in_sight(viewport: Viewport, axis: TimeAxis, gaps: Gaps) -> bool:
+    """Return True if any of the gaps takes up room on the pane: one without bars has none."""
+    first, last = viewport.logical(0.0), viewport.logical(viewport.width_px)
+    return any(max(axis.logical(start_ms), first) < min(axis.logical(end_ms), last) for start_ms, end_ms in gaps)
+
+
 def gap_mesh(viewport: Viewport, axis: TimeAxis, gaps: Gaps) -> NDArray[np.float32]:
     """Lay the gaps over the pane of one frame.
 

@@ -8,6 +8,7 @@ from PyQt6.QtCore import QEvent, QObject
 
 from Heatmap.events import Source
 from Heatmap.ui.badge import Badge
+from Heatmap.ui.gap_mesh import is_any_in_sight
 from Heatmap.ui.legend import Legend
 from Heatmap.ui.window_mark import begins_in_sight
 
@@ -55,6 +56,7 @@ class Overlay(QObject):
         self._badge = Badge(view)
         self._badge.hide()
         self._window_start_ms: int | None = None
+        self._gaps: Gaps = ()
         view.installEventFilter(self)
         presenter.imageChanged.connect(self._show_image)
         presenter.placeChanged.connect(self._place)
@@ -78,7 +80,7 @@ class Overlay(QObject):
             self._place(viewport)
 
     def _show_gaps(self, gaps: Gaps) -> None:
-        self._legend.set_gaps(shown=bool(gaps))
+        self._gaps = gaps
         self._place(self._presenter.viewport)
 
     def _show_window(self, start_ms: int) -> None:
@@ -97,8 +99,10 @@ class Overlay(QObject):
         if viewport is None:
             self._badge.hide()
             return
-        served = self._presenter.served
-        if served is not None and begins_in_sight(viewport, self._presenter.time_axis, self._window_start_ms):
+        served, axis = self._presenter.served, self._presenter.time_axis
+        # What is not in sight needs no explanation.
+        self._legend.set_gaps(shown=axis is not None and is_any_in_sight(viewport, axis, self._gaps))
+        if served is not None and begins_in_sight(viewport, axis, self._window_start_ms):
             self._legend.set_window(served.settings.window)
         else:
             self._legend.set_window("")

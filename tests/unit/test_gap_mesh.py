@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from Heatmap.events import Coverage
-from Heatmap.ui.gap_mesh import LIVE_EDGE_MS, gap_mesh, gaps_between
+from Heatmap.ui.gap_mesh import LIVE_EDGE_MS, gap_mesh, gaps_between, is_any_in_sight
 from Heatmap.ui.viewport import BarSegment, TimeAxis, Viewport
 
 MINUTE = 60_000
@@ -99,3 +99,12 @@ def test_a_collapsed_gap_a_hair_inside_the_panes_edge():
     vertices = gap_mesh(view, axis, ((start_ms, start_ms + 70 * MINUTE),))
     assert np.isfinite(vertices).all()
     assert vertices[:, 0].max() == pytest.approx((view.left_px + 100.0) * view.ratio, abs=1e-3)
+
+
+@pytest.mark.parametrize("gap", [(-90, -80), (-5, 0), (0, 1), (29, 31), (31, 49), (60, 300), (200, 300)])
+def test_a_gap_is_in_sight_where_it_is_hatched(gap):
+    """From before the first bar to past the last one, and where bars are left out."""
+    axis = TimeAxis((BarSegment(0, 0, MINUTE, 30), BarSegment(30, 50 * MINUTE, MINUTE, 60)))
+    gaps = ((gap[0] * MINUTE, gap[1] * MINUTE),)
+    assert is_any_in_sight(VIEW, axis, gaps) == (len(gap_mesh(VIEW, axis, gaps)) > 0)
+    assert not is_any_in_sight(VIEW, axis, ())
