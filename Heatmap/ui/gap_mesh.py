@@ -43,9 +43,12 @@ def gaps_between(covered: Iterable[Coverage], start_ms: int, now_ms: int) -> Gap
 
 
 def is_any_in_sight(viewport: Viewport, axis: TimeAxis, gaps: Gaps) -> bool:
-    """Return True if any of the gaps takes up room on the pane: one without bars has none."""
+    """Return True if any of the gaps takes up a pixel on the pane: one without bars has none."""
     first, last = viewport.logical(0.0), viewport.logical(viewport.width_px)
-    return any(max(axis.logical(start_ms), first) < min(axis.logical(end_ms), last) for start_ms, end_ms in gaps)
+    least = 1.0 / (viewport.bar_spacing_px * viewport.ratio)
+    return any(
+        min(axis.logical(end_ms), last) - max(axis.logical(start_ms), first) >= least for start_ms, end_ms in gaps
+    )
 
 
 def gap_mesh(viewport: Viewport, axis: TimeAxis, gaps: Gaps) -> NDArray[np.float32]:
