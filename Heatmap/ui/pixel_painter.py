@@ -1,12 +1,13 @@
 """Paints by a kernel on the processor, for machines whose OpenGL is software.
 
-There a shader is asked pixel by pixel, which took ten milliseconds a frame of a large window. The kernel takes half a
-millisecond, and what it fills goes into the widget's own texture, so that nothing is drawn at all.
+There a shader is asked pixel by pixel, which took ten milliseconds a frame of a large window. The kernel takes one or
+two, and what it fills goes into the widget's own texture, so that nothing is drawn at all.
 """
 
 from __future__ import annotations
 
 import ctypes
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -124,7 +125,7 @@ class PixelPainter:
         self._present = self._before = self._texture = self._filled = None
 
     def _fill(self, size_px: tuple[int, int], ground: tuple[Patch, ...], scene: Scene | None) -> None:
-        wanted = (size_px, ground, scene)
+        wanted = (size_px, ground, _what_shows(scene) if scene is not None else None)
         if self._filled == wanted:
             return
         self._filled = None
@@ -197,6 +198,11 @@ class PixelPainter:
         answer = ctypes.c_int()
         self._attachment(_GL_FRAMEBUFFER, _GL_COLOR_ATTACHMENT0, what, ctypes.byref(answer))
         return answer.value
+
+
+def _what_shows(scene: Scene) -> Scene:
+    """Return a scene without what cannot be seen: a crosshair that moves brings frame after frame of the same."""
+    return replace(scene, viewport=replace(scene.viewport, frame=0, stamps=(), page_px=(0, 0)))
 
 
 def _layer(image: HeatmapImage, times: Stretch, prices: Stretch, *, smooth: bool) -> Layer:

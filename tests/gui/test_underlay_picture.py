@@ -622,7 +622,9 @@ def test_the_expected_frame_is_filled_beforehand(open_underlay, monkeypatch):
         underlay.prepare(expected)
         underlay.set_frame(expected)
         assert_cells(pixels(underlay), rgba, views[1], PLAIN)
-        assert len(filled) == kernel_paints, "filled once, not twice"
+        underlay.set_frame(Frame(dataclasses.replace(views[1], frame=77), PLAIN))
+        assert_cells(pixels(underlay), rgba, views[1], PLAIN)
+        assert len(filled) == kernel_paints, "filled once, not twice, nor for another frame of the same"
         # Another frame came than the expected one; another image.
         underlay.prepare(Frame(views[2], PLAIN))
         assert_cells(pixels(underlay), rgba, views[1], PLAIN)
