@@ -1,0 +1,221 @@
+"""The underlay's two painters, the shaders and the kernel: they paint the same, and which one paints when."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from PyQt6.QtGui import QColor, QImage, QSurfaceFormat
+from PyQt6.QtWidgets import QWidget
+
+from Heatmap.aggregation import GridSpec, HeatmapImage
+from Heatmap.aggregation.kernel_cache import cache_environment
+from Heatmap.aggregation.warmup import load_kernels
+from Heatmap.ui.fade import DURATION_S
+from Heatmap.ui.frame_follower import Frame
+from Heatmap.ui.heat_painter import HeatPainter
+from Heatmap.ui.pixel_painter import PixelPainter
+from Heatmap.ui.surface import Surface
+from Heatmap.ui.underlay import Underlay
+from Heatmap.ui.viewport import BarSegment, PriceScaleMode, TimeAxis, Viewport
+
+pytestmark = [pytest.mark.gl]
+
+MINUTE = 60_000
+WIDTH, HEIGHT = 400, 300
+SPEC = GridSpec(t0_ms=0, time_bin_ms=MINUTE, cols=80, price0=90.0, price_bin=0.5, rows=40)
+PLAIN = TimeAxis((BarSegment(0, 0, MINUTE, 80),))
+GAPPED = TimeAxis((BarSegment(0, 0, MINUTE, 30), BarSegment(30, 50 * MINUTE, MINUTE, 30)))
+
+
+class HandClock:
+    """A clock that goes on when told."""
+
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+
+    def now_ms(self) -> int:
+        return round(self.now_s * 1000)
+
+    def monotonic_s(self) -> float:
+        return self.now_s
+
+
+def viewport(ratio: float = 1.0, **changes) -> Viewport:
+    values = {
+        "left_px": 20 / ratio,
+        "top_px": 10 / ratio,
+        "width_px": 360 / ratio,
+        "height_px": 270 / ratio,
+        "ratio": ratio,
+        "logical_from": 3.0,
+        "logical_to": 43.0,
+        "x_from_px": 1.7 / ratio,
+        "x_to_px": 351.7 / ratio,
+        "price_top": 107.3,
+        "price_bottom": 92.1,
+    }
+    return Viewport(**(values | changes))
+
+
+def random_cells(spec: GridSpec = SPEC, seed: int = 1) -> np.ndarray:
+    """Return opaque cells of many colours: uint8 (rows, cols, 4)."""
+    rgba = np.random.default_rng(seed).integers(0, 255, (spec.rows, spec.cols, 4)).astype(np.uint8)
+    rgba[..., 3] = 255
+    return rgba
+
+
+def image_of(rgba: np.ndarray, spec: GridSpec = SPEC, reference: float = 1.0) -> HeatmapImage:
+    return HeatmapImage(
+        rgba=np.ascontiguousarray(rgba),
+        spec=spec,
+        reference=reference,
+        engine="numpy",
+        build_ms=0.0,
+        events=0,
+        outside=0,
+        level_edges=np.linspace(reference / 255, reference, 255, dtype=np.float32),
+    )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def kernels():
+    """Load the kernels into this process."""
+    load_kernels(cache_environment())
+
+
+@pytest.fixture
+def show_underlay(qtbot):
+    """Give a function that shows an underlay with heat on a plain window and returns it when it has painted."""
+    windows = []
+
+    def shown(image: HeatmapImage, view: Viewport | None = None, **options) -> Underlay:
+        window = QWidget()
+        windows.append(window)
+        window.resize(WIDTH, HEIGHT)
+        underlay = Underlay(window, **options)
+        underlay.set_background(QColor(0, 0, 0))
+        underlay.set_frame(Frame(view or viewport(), PLAIN))
+        underlay.set_image(image)
+        window.show()
+        qtbot.waitUntil(lambda: underlay.frames > 0, timeout=15_000)
+        return underlay
+
+    yield shown
+    for window in windows:
+        window.close()
+        window.deleteLater()
+
+
+def pixels(underlay: Underlay) -> np.ndarray:
+    """Paint a frame and return its buffer: uint8 (height, width, 3)."""
+    picture = underlay.grabFramebuffer().convertToFormat(QImage.Format.Format_RGB888)
+    rows = np.frombuffer(picture.constBits().asstring(picture.sizeInBytes()), np.uint8)
+    return rows.reshape(picture.height(), picture.bytesPerLine())[:, : 3 * WIDTH].reshape(HEIGHT, WIDTH, 3)
+
+
+LOOKS = {
+    "sharp": {},
+    "smooth": {"smooth": True},
+    "logarithmic": {
+        "view": {"mode": PriceScaleMode.LOGARITHMIC, "price_top": 112.0, "price_bottom": 70.0},
+        "smooth": True,
+    },
+    "a gap, hatched": {"axis": GAPPED, "gaps": ((5 * MINUTE, 12 * MINUTE), (60 * MINUTE, 70 * MINUTE))},
+    "beyond the image": {
+        "view": {"logical_from": -30.0, "logical_to": 130.0, "price_top": 125.0, "price_bottom": 80.0}
+    },
+    "on a fraction of a pixel": {
+        "view": {"left_px": 33.4, "top_px": 47.6, "width_px": 300.8, "height_px": 203.2},
+        "ratio": 1.25,
+        "smooth": True,
+    },
+    "easing": {"eases": True, "smooth": True},
+}
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_shader_and_kernel_paint_the_same(show_underlay, look):
+    """Everything at once, half transparent; only on the borders of cells and lines may they differ."""
+    wanted = LOOKS[look]
+    random, pictures = np.random.default_rng(4), []
+    cells = random_cells()
+    cells[..., 3] = random.integers(0, 256, cells.shape[:2])
+    cells[..., :3] = cells[..., :3].astype(int) * cells[..., 3:] // 255
+    for shaders_only in (True, False):
+        clock = HandClock()
+        underlay = show_underlay(image_of(cells), clock=clock, shaders_only=shaders_only)
+        underlay.set_background(QColor(20, 60, 90), (Surface(10, 30, 200, 100, (1.0, 0.5, 0.0, 0.5)),))
+        underlay.set_smooth(smooth=wanted.get("smooth", False))
+        underlay.set_opacity(0.8)
+        underlay.set_gaps(wanted.get("gaps", ()))
+        view = viewport(wanted.get("ratio", 1.0), **wanted.get("view", {}))
+        underlay.set_frame(Frame(view, wanted.get("axis", PLAIN)))
+        if "eases" in wanted:
+            underlay.set_image(image_of(cells[::-1], reference=5.0))
+            pixels(underlay)
+            clock.now_s += 0.4 * DURATION_S
+        pictures.append(pixels(underlay).astype(int))
+        assert isinstance(underlay._painter, HeatPainter if shaders_only else PixelPainter)
+    differs = np.abs(pictures[0] - pictures[1]).max(axis=2)
+    assert (differs > 3).mean() < 0.004, f"{(differs > 3).sum()} pixels, first {np.argwhere(differs > 3)[:3]}"
+    assert len(np.unique(pictures[0].reshape(-1, 3), axis=0)) > 100, "there is something to be seen"
+
+
+def test_the_kernel_takes_over_when_it_is_loaded(show_underlay, monkeypatch):
+    """A first start compiles kernels for half a minute: until then shaders paint, and nobody sees the change."""
+    monkeypatch.setattr("Heatmap.ui.underlay.kernels_are_loaded", lambda: False)
+    underlay = show_underlay(image_of(random_cells()))
+    before = underlay._painter
+    assert isinstance(before, HeatPainter)
+    painted = pixels(underlay).astype(int)
+    assert painted.any()
+    monkeypatch.setattr("Heatmap.ui.underlay.kernels_are_loaded", lambda: True)
+    assert (np.abs(pixels(underlay) - painted).max(axis=2) > 1).mean() < 0.004, "but for borders of cells"
+    assert isinstance(underlay._painter, PixelPainter)
+    assert before.textures == 0, "what the shader had is given back"
+    underlay.remove()
+    assert underlay.textures == 0
+
+
+def test_a_frame_buffer_of_several_samples_is_left_to_the_shader(show_underlay):
+    """Its colours are no texture that could be written."""
+    one = QSurfaceFormat.defaultFormat()
+    several = QSurfaceFormat(one)
+    several.setSamples(4)
+    QSurfaceFormat.setDefaultFormat(several)
+    try:
+        underlay = show_underlay(image_of(random_cells()))
+    finally:
+        QSurfaceFormat.setDefaultFormat(one)
+    assert isinstance(underlay._painter, HeatPainter)
+    assert pixels(underlay).any()
+
+
+@pytest.mark.parametrize("shaders_only", [True, False])
+def test_the_expected_frame_is_filled_beforehand(show_underlay, monkeypatch, shaders_only):
+    filled = []
+    compose = PixelPainter._compose
+    monkeypatch.setattr(
+        PixelPainter, "_compose", lambda self, scene, *rest: (filled.append(scene), compose(self, scene, *rest))
+    )
+    image, newer = image_of(random_cells()), image_of(random_cells(seed=9))
+    views = [viewport(logical_from=at, logical_to=40.0 + at) for at in (3.0, 4.0, 5.0)]
+    wanted, wanted_newer = (pixels(show_underlay(each, views[1], shaders_only=shaders_only)) for each in (image, newer))
+    underlay = show_underlay(image, views[0], shaders_only=shaders_only)
+    assert (pixels(underlay) != wanted).any()
+    filled.clear()
+    expected = Frame(views[1], PLAIN)
+    underlay.prepare(expected)
+    underlay.set_frame(expected)
+    np.testing.assert_array_equal(pixels(underlay), wanted)
+    underlay.set_frame(Frame(dataclasses.replace(views[1], frame=77), PLAIN))
+    np.testing.assert_array_equal(pixels(underlay), wanted)
+    assert len(filled) == (not shaders_only), "filled once, not twice, nor for another frame of the same"
+    # Another frame came than the expected one; another image.
+    underlay.prepare(Frame(views[2], PLAIN))
+    np.testing.assert_array_equal(pixels(underlay), wanted)
+    underlay.prepare(expected)
+    underlay.set_image(newer)
+    np.testing.assert_array_equal(pixels(underlay), wanted_newer)
