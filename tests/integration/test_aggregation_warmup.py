@@ -52,8 +52,8 @@ def numpy_by_default(monkeypatch):
     monkeypatch.setattr(engine, "_ready_engine", None)
 
 
-# At the child's low priority compiling takes for ever beside other tests: here it is as urgent as they are, and may take
-# its time.
+# At the child's low priority compiling takes for ever beside other tests: here it is as urgent as they are, and
+# may take its time.
 WARM = """
 import sys
 from Heatmap.aggregation import warmup
