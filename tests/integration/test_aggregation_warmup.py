@@ -30,7 +30,7 @@ def start_python(script, **variables):
 
 def output_of(process):
     try:
-        output, problems = process.communicate(timeout=180)
+        output, problems = process.communicate(timeout=280)
     except subprocess.TimeoutExpired:
         process.kill()
         raise
@@ -52,24 +52,9 @@ def numpy_by_default(monkeypatch):
     monkeypatch.setattr(engine, "_ready_engine", None)
 
 
+# At the child's low priority compiling takes for ever beside other tests: here it is as urgent as they are, and
+# may take its time.
 WARM = """
-import json, sys, threading
-from Heatmap.aggregation import ImageBuilder, KernelWarmup
-assert "numba" not in sys.modules
-ready, reports = threading.Event(), []
-before = ImageBuilder().engine_name
-warm = KernelWarmup(ready.set, reports.append)
-warm.start()
-assert ready.wait(170), reports
-warm.stop()
-from Heatmap.aggregation.kernel_call import compiled_here
-import numba
-print(json.dumps([before, ImageBuilder().engine_name, compiled_here(), reports, numba.config.CACHE_DIR]))
-"""
-
-
-# Compiling everything at the child's low priority takes for ever beside other tests: this one is as urgent as they are.
-URGENT = """
 import sys
 from Heatmap.aggregation import warmup
 start = warmup.subprocess.Popen
@@ -79,6 +64,20 @@ def start_urgent(command, **options):
     assert (python, option) == (sys.executable, "-m")
     return start([python, "-c", as_urgent % module], **options)
 warmup.subprocess.Popen = start_urgent
+warmup._CHILD_TIMEOUT_S = 300
+
+import json, threading
+from Heatmap.aggregation import ImageBuilder, KernelWarmup
+assert "numba" not in sys.modules
+ready, reports = threading.Event(), []
+before = ImageBuilder().engine_name
+warm = KernelWarmup(ready.set, reports.append)
+warm.start()
+assert ready.wait(270), reports
+warm.stop()
+from Heatmap.aggregation.kernel_call import compiled_here
+import numba
+print(json.dumps([before, ImageBuilder().engine_name, compiled_here(), reports, numba.config.CACHE_DIR]))
 """
 
 
@@ -86,10 +85,10 @@ warmup.subprocess.Popen = start_urgent
 def cold_start(tmp_path_factory):
     """What a first program says, and the cache it leaves."""
     folder = tmp_path_factory.mktemp("kernels")
-    return json.loads(run_python(URGENT + WARM, NUMBA_CACHE_DIR=str(folder))), folder
+    return json.loads(run_python(WARM, NUMBA_CACHE_DIR=str(folder))), folder
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_a_cold_cache_is_filled_by_the_child_and_only_loaded_here(cold_start):
     (before, after, compiled, reports, cache), folder = cold_start
     assert (before, after) == ("numpy", "numba")
@@ -102,7 +101,7 @@ def test_a_cold_cache_is_filled_by_the_child_and_only_loaded_here(cold_start):
     assert warm[3][0].startswith("kernels ready: 0 compiled")
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_two_programs_start_at_once_on_what_a_killed_child_left(cold_start, tmp_path):
     folder = shutil.copytree(cold_start[1], tmp_path / "kernels")
     # Numba writes the index of a kernel before its code: who is killed between leaves an index of nothing.
