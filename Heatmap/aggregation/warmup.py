@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 _logger = logging.getLogger(__name__)
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
-_CHILD_TIMEOUT_S: Final = 180.0
+# It is the least urgent of all processes: on a machine that is busy for long it takes many times its half minute.
+_CHILD_TIMEOUT_S: Final = 900.0
 _JOIN_TIMEOUT_S: Final = 10.0
 _NICENESS: Final = 10
 _KEEP_OLD_S: Final = 86_400
