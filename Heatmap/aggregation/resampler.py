@@ -1,13 +1,11 @@
-"""An image stretched to the pixels of a picture by the processor. Importing this module loads Numba."""
+"""An image stretched to the pixels of a picture by the processor."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-
-from Heatmap.aggregation import kernel_resample
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -59,11 +57,17 @@ class Hatching:
     color: int
 
 
-@dataclass(slots=True)
 class Resampler:
-    """Fills pictures; keeps its scratch between them. For one thread at a time."""
+    """Fills pictures; keeps its scratch between them. For one thread at a time.
 
-    _scratch: NDArray[np.uint32] = field(default_factory=lambda: np.empty((_SCRATCH_ROWS, 0), np.uint32))
+    Making the first one loads Numba, and compiles the kernel unless `kernels_are_loaded`.
+    """
+
+    def __init__(self) -> None:
+        from Heatmap.aggregation.kernel_resample import compose  # noqa: PLC0415 - loads Numba
+
+        self._kernel = compose
+        self._scratch = np.empty((_SCRATCH_ROWS, 0), np.uint32)
 
     def compose(
         self,
@@ -107,7 +111,7 @@ class Resampler:
             self._scratch = np.empty((_SCRATCH_ROWS, width), np.uint32)
         before = before or layer
         lines = hatching or _no_hatching()
-        kernel_resample.compose(
+        self._kernel(
             layer.cells,
             layer.across,
             layer.down,

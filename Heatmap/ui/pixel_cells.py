@@ -6,9 +6,11 @@ Time depends on x alone and price on y alone, so this is said of columns and of 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+
+from Heatmap.aggregation.resampler import WHOLE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -16,9 +18,6 @@ if TYPE_CHECKING:
     from Heatmap.aggregation import GridSpec
     from Heatmap.ui.gap_mesh import Gaps
     from Heatmap.ui.viewport import TimeAxis, Viewport
-
-WHOLE: Final = 256
-"""Shares of two cells count from 0 to this."""
 
 
 class Pane(NamedTuple):

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from Heatmap.aggregation.resampler import WHOLE, Hatching, Layer, Resampler
 from Heatmap.errors import GraphicsError
 from Heatmap.ui.gl_function import gl_function
 from Heatmap.ui.painter import HATCH_LINE_PX, HATCH_SPACING_PX
 from Heatmap.ui.pixel_cells import (
-    WHOLE,
     Pane,
     Stretch,
     columns_at,
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from PyQt6.QtGui import QOpenGLContext
 
     from Heatmap.aggregation import HeatmapImage
-    from Heatmap.aggregation.resampler import Hatching, Layer
     from Heatmap.ui.painter import Scene
     from Heatmap.ui.surface import Patch, Rgb
 
@@ -67,8 +66,6 @@ class PixelPainter:
     """
 
     def __init__(self, gl: moderngl.Context, context: QOpenGLContext) -> None:
-        from Heatmap.aggregation.resampler import Resampler  # noqa: PLC0415 - loads Numba
-
         self._gl = gl
         self._attachment = gl_function(
             context,
@@ -206,8 +203,6 @@ def _what_shows(scene: Scene) -> Scene:
 
 
 def _layer(image: HeatmapImage, times: Stretch, prices: Stretch, *, smooth: bool) -> Layer:
-    from Heatmap.aggregation.resampler import Layer  # noqa: PLC0415 - loads Numba
-
     spec = image.spec
     down = shown_cells(rows_at(prices, spec), spec.rows, smooth=smooth)
     return Layer(
@@ -218,8 +213,6 @@ def _layer(image: HeatmapImage, times: Stretch, prices: Stretch, *, smooth: bool
 
 
 def _hatching(scene: Scene, times: Stretch, ms_per_px: NDArray[np.float64], pane: Pane) -> Hatching:
-    from Heatmap.aggregation.resampler import Hatching  # noqa: PLC0415 - loads Numba
-
     ratio = scene.viewport.ratio
     spacing_px = HATCH_SPACING_PX * ratio
     spans, along_px = gaps_across(times, ms_per_px, scene.gaps)

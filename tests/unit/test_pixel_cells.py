@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from Heatmap.aggregation import GridSpec
+from Heatmap.aggregation.resampler import WHOLE
 from Heatmap.ui.pixel_cells import (
-    WHOLE,
     Pane,
     Stretch,
     columns_at,
