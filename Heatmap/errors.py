@@ -103,6 +103,14 @@ class DamagedDatabaseError(StorageError):
     """The file is ours, and its content contradicts itself."""
 
 
+class MovedDatabaseError(StorageError):
+    """The database that is open was moved, deleted or replaced."""
+
+
+class LogRemovedError(StorageError):
+    """The log of the database that is open was deleted; only the connections that use it see all that was committed."""
+
+
 class RecordFileError(HeatmapError):
     """A file cannot be imported, or an export cannot be made, as a whole."""
 

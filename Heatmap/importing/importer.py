@@ -94,6 +94,8 @@ class _Intake:
         except RecordFileError as error:
             problem = error.short
         self._store(chunk)
+        if self._file.rows:
+            self._writer.settle()
         return FileReport(
             self._part.name,
             self._part.format,

@@ -13,9 +13,9 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
-from Heatmap.errors import StorageError
+from Heatmap.errors import LogRemovedError, MovedDatabaseError, StorageError
 from Heatmap.storage import statement
-from Heatmap.storage.connection import storage_error
+from Heatmap.storage.connection import RecordConnection, storage_error, write_transaction
 from Heatmap.storage.migrations import open_database
 
 if TYPE_CHECKING:
@@ -101,6 +101,7 @@ def bulk_insert(
                         "end_ms": stretch.end_ms,
                     },
                 )
+        _settle(connection, path)
     return BulkResult(inserted, taken - inserted)
 
 
@@ -181,7 +182,7 @@ class ImportWriter:
         """
         connection = self._connection
         row_id = file.row_id
-        with _transaction(connection, self._path) as transaction:
+        with _transaction(connection, self._path):
             if row_id is None:
                 row_id = connection.execute(_INSERT_IMPORT, (file.name, file.format, file.imported_ms)).lastrowid
             rows = [(*statement.event_row(event), row_id) for event in events]
@@ -189,35 +190,53 @@ class ImportWriter:
             if inserted:
                 connection.execute(_COUNT_IMPORTED, (file.rows + inserted, row_id))
             else:
-                transaction.abandon()
+                connection.execute("ROLLBACK")
         if inserted:
             file.rows, file.row_id = file.rows + inserted, row_id
         return inserted
 
+    def settle(self) -> None:
+        """Make sure of what was inserted, before anybody is told of it.
 
-@dataclass(slots=True)
-class _Transaction:
-    wanted: bool = True
-
-    def abandon(self) -> None:
-        """Roll back in the end: there was nothing to store."""
-        self.wanted = False
+        Raises
+        ------
+        StorageError
+            The disk fails, or another program moved or deleted the files: import once more.
+        """
+        _settle(self._connection, self._path)
 
 
 @contextlib.contextmanager
-def _transaction(connection: sqlite3.Connection, path: Path) -> Iterator[_Transaction]:
-    transaction = _Transaction()
+def _transaction(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
     try:
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield transaction
-            connection.execute("COMMIT" if transaction.wanted else "ROLLBACK")
-        except BaseException:
-            # The failure may have ended the transaction already; the first error is the one to tell.
-            with contextlib.suppress(sqlite3.Error):
-                connection.execute("ROLLBACK")
-            raise
+        with write_transaction(connection):
+            yield
     except sqlite3.Error as error:
         raise storage_error(error, path) from error
+    except (MovedDatabaseError, LogRemovedError) as error:
+        raise _interrupted(error) from error
     except (OverflowError, UnicodeError) as error:
         raise StorageError(f"{path}: an event cannot be stored: {error}") from error
+
+
+def _interrupted(error: StorageError) -> StorageError:
+    """Return the error that says what to do; to store the same events once more is harmless."""
+    return type(error)(str(error), short=f"{error.short} Do the same once more.")
+
+
+def _settle(connection: RecordConnection, path: Path) -> None:
+    """Bring the log into the file, waiting a while for those who are in the way, so that what is reported needs no log.
+
+    Raises
+    ------
+    StorageError
+        The disk fails, or the files were moved or deleted: then what was inserted may be lost.
+    """
+    try:
+        connection.check_in_place()
+        connection.execute("PRAGMA wal_checkpoint(FULL)").fetchall()
+        connection.check_in_place()
+    except (MovedDatabaseError, LogRemovedError) as error:
+        raise _interrupted(error) from error
+    except sqlite3.Error as error:
+        raise storage_error(error, path) from error

@@ -54,6 +54,7 @@ def compact(db_path: str | Path) -> Compaction:
             connection.execute("PRAGMA temp_store = FILE")
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
             connection.execute("VACUUM")
+            connection.check_in_place()
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         except sqlite3.Error as error:
             raise storage_error(error, path) from error

@@ -3,10 +3,30 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 from typing import TYPE_CHECKING, Final
 
-from Heatmap.errors import DamagedDatabaseError, NotADatabaseError, StorageError, UnusableDatabaseError
+from Heatmap.errors import (
+    DamagedDatabaseError,
+    LogRemovedError,
+    MovedDatabaseError,
+    NotADatabaseError,
+    StorageError,
+    UnusableDatabaseError,
+)
+from Heatmap.storage.file_guard import (
+    LOG_SUFFIX,
+    SHARED_MEMORY_SUFFIX,
+    FileGuard,
+    FileState,
+    Identity,
+    beside,
+    check_reopenable,
+    closing_guarded,
+    file_identity,
+    guarded,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,21 +50,94 @@ _SENTENCES = {
     sqlite3.SQLITE_CORRUPT: "The database {path} is damaged.",
     sqlite3.SQLITE_IOERR: "The disk fails when {path} is read or written.",
 }
+_LOG_UNUSABLE: Final = (
+    "The database {path} has a log {path}-wal, which can only be read by who may write into its folder;"
+    " copy both files into a folder of yours."
+)
 _KINDS: Final[dict[int, type[StorageError]]] = {
     sqlite3.SQLITE_NOTADB: NotADatabaseError,
     sqlite3.SQLITE_CORRUPT: DamagedDatabaseError,
 }
 
 
-def open_writer(path: Path) -> sqlite3.Connection:
+class RecordConnection(sqlite3.Connection):
+    """A connection that notices when its files were moved or deleted under it; only for the thread that opened it."""
+
+    path: Path
+    identity: Identity = None
+    """Of the file when it was opened; None if it was created then."""
+    is_immutable = False
+    """True if nobody could write when it was opened, so that SQLite looks at no log."""
+    _guard: FileGuard | None = None
+
+    def guard(self) -> None:
+        """Protect the files against other code of this process; call after the first read, which opens them all.
+
+        Raises
+        ------
+        MovedDatabaseError
+            The file was moved, deleted or replaced since it was opened.
+        """
+        if self.is_immutable:
+            return
+        guard = guarded(self.path)
+        if guard is not None and self.identity in (None, guard.identity):
+            self._guard = guard
+            return
+        if guard is not None:
+            with closing_guarded(guard):
+                pass
+        raise _moved(self.path)
+
+    def file_state(self) -> FileState:
+        """Return what became of the files; `FileState.IN_PLACE` without a guard.
+
+        Raises
+        ------
+        StorageError
+            They cannot be looked at.
+        """
+        if self.is_immutable:
+            is_same = file_identity(self.path) == self.identity and _is_whole(self.path)
+            return FileState.IN_PLACE if is_same else FileState.MOVED
+        return FileState.IN_PLACE if self._guard is None else self._guard.state()
+
+    def check_in_place(self) -> None:
+        """Check that what is written would be read by others.
+
+        Raises
+        ------
+        MovedDatabaseError, LogRemovedError
+            It would not.
+        """
+        state = self.file_state()
+        if state is FileState.MOVED:
+            raise _moved(self.path)
+        if state is FileState.LOG_REMOVED:
+            raise LogRemovedError(
+                f"the log or the shared memory beside {self.path} is not the one any more that was opened",
+                short=f"Another program deleted the log of the database {self.path}.",
+            )
+
+    def close(self) -> None:
+        """Close the connection."""
+        guard, self._guard = self._guard, None
+        if guard is None:
+            super().close()
+            return
+        with closing_guarded(guard):
+            super().close()
+
+
+def open_writer(path: Path) -> RecordConnection:
     """Open a file for writing, creating it and its folder if they are missing; its content is not looked at.
 
     `Heatmap.storage.migrations.open_database` is what writers want: it also sees to it that the file is ours.
 
     Returns
     -------
-    sqlite3.Connection
-        Without implicit transactions; only for the thread that opened it.
+    RecordConnection
+        Without implicit transactions and without a guard; only for the thread that opened it.
 
     Raises
     ------
@@ -62,52 +155,50 @@ def open_writer(path: Path) -> sqlite3.Connection:
         raise UnusableDatabaseError(
             f"expected a file, was a folder: {path}", short=f"{path} is a folder, not a database."
         )
+    check_reopenable(path)
     try:
-        connection = _connect(f"{path.absolute().as_uri()}?mode=rwc")
+        connection = _connect(f"{path.absolute().as_uri()}?mode=rwc", path)
         connection.execute(f"PRAGMA journal_size_limit = {_WAL_LIMIT_BYTES}")
     except sqlite3.Error as error:
         raise storage_error(error, path) from error
     return connection
 
 
-def open_reader(path: Path) -> sqlite3.Connection:
+def open_reader(path: Path) -> RecordConnection:
     """Open an existing database read-only.
 
     Returns
     -------
-    sqlite3.Connection
-        Only for the thread that opened it. Whether the file is a database shows when it is first read.
+    RecordConnection
+        Without a guard; only for the thread that opened it. Whether the file is a database shows when it is first read.
 
     Raises
     ------
     StorageError
-        The file does not exist or cannot be opened.
+        The file does not exist or cannot be opened, or its log lies in a folder where it cannot be read.
     """
+    check_reopenable(path)
+    # SQLite would refuse it otherwise, for it cannot make the shared memory of a log that nobody has.
+    is_immutable = _is_whole(path) and not os.access(path.resolve().parent, os.W_OK)
     try:
-        connection = _connect(f"{path.absolute().as_uri()}?mode=ro")
+        connection = _connect(f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if is_immutable else ''}", path)
+        connection.is_immutable = is_immutable
         connection.execute(f"PRAGMA mmap_size = {_MMAP_BYTES}")
     except sqlite3.Error as error:
         raise storage_error(error, path) from error
     return connection
 
 
-def file_identity(path: Path) -> tuple[int, int] | None:
-    """Return what tells the file at this place from any other, None if there is none.
+def _moved(path: Path) -> MovedDatabaseError:
+    return MovedDatabaseError(
+        f"{path} is not the file any more that was opened", short=f"The database {path} was moved or deleted."
+    )
 
-    Raises
-    ------
-    StorageError
-        The place cannot be looked at.
-    """
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise StorageError(
-            f"cannot look at {path}: {error}", short=f"The database {path} cannot be opened: {error.strerror}."
-        ) from error
-    return found.st_dev, found.st_ino
+
+def _is_whole(path: Path) -> bool:
+    """Return True if nobody uses a log, and none waits to be brought into the file."""
+    log, shared_memory = (beside(path.resolve(), suffix) for suffix in (LOG_SUFFIX, SHARED_MEMORY_SUFFIX))
+    return not shared_memory.exists() and not (log.exists() and log.stat().st_size)
 
 
 def describe(error: sqlite3.Error, path: Path) -> str:
@@ -115,6 +206,8 @@ def describe(error: sqlite3.Error, path: Path) -> str:
     # The low byte is the primary code; extended codes say what SQLite was doing.
     code = getattr(error, "sqlite_errorcode", None)
     sentence = None if code is None else _SENTENCES.get(code & 0xFF)
+    if code is not None and code & 0xFF == sqlite3.SQLITE_CANTOPEN and not _is_whole(path):
+        sentence = _LOG_UNUSABLE
     return sentence.replace("{path}", str(path)) if sentence else f"The database {path} does not work: {error}."
 
 
@@ -129,17 +222,24 @@ def storage_error(error: sqlite3.Error, path: Path) -> StorageError:
 def write_transaction(connection: sqlite3.Connection, *, alone: bool = False) -> Iterator[None]:
     """Hold the write lock for a block: all of it is stored, or nothing.
 
-    With ``alone`` nobody may read either, in a file without a write-ahead log.
+    The block may end the transaction by a ROLLBACK of its own. With ``alone`` nobody may read either, in a file without
+    a write-ahead log.
 
     Raises
     ------
     sqlite3.Error
         The lock cannot be had, or the commit fails; `storage_error` makes a sentence of it.
+    MovedDatabaseError, LogRemovedError
+        The files were moved or deleted under the connection; nothing is stored.
     """
     connection.execute("BEGIN EXCLUSIVE" if alone else "BEGIN IMMEDIATE")
     try:
+        if isinstance(connection, RecordConnection):
+            # Under the lock: whoever replaces a database holds it, too.
+            connection.check_in_place()
         yield
-        connection.execute("COMMIT")
+        if connection.in_transaction:
+            connection.execute("COMMIT")
     except BaseException:
         # The failure may have ended the transaction already; the first error is the one to tell.
         with contextlib.suppress(sqlite3.Error):
@@ -147,9 +247,12 @@ def write_transaction(connection: sqlite3.Connection, *, alone: bool = False) ->
         raise
 
 
-def _connect(uri: str) -> sqlite3.Connection:
+def _connect(uri: str, path: Path) -> RecordConnection:
+    identity = file_identity(path)
     connection = sqlite3.connect(  # noqa: TID251 - this is its one home
-        uri, uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000
+        uri, uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000, factory=RecordConnection
     )
+    # The program may change its working directory later.
+    connection.path, connection.identity = path.absolute(), identity
     connection.execute("PRAGMA temp_store = MEMORY")
     return connection

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from Heatmap.errors import StorageError
 from Heatmap.events import Source
-from Heatmap.storage.connection import storage_error
+from Heatmap.storage.connection import storage_error, write_transaction
 from Heatmap.storage.migrations import open_database
 
 
@@ -38,11 +38,9 @@ def erase_source(db_path: str | Path, source: str) -> int:
     if not path.exists():
         return 0
     try:
-        with closing(open_database(path)) as connection:
-            connection.execute("BEGIN IMMEDIATE")
+        with closing(open_database(path)) as connection, write_transaction(connection):
             erased = connection.execute("DELETE FROM liq_events WHERE source = ?", (str(source),)).rowcount
             connection.execute("DELETE FROM coverage WHERE source = ?", (str(source),))
-            connection.execute("COMMIT")
     except sqlite3.Error as error:
         raise storage_error(error, path) from error
     return erased

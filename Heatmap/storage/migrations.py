@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Final
 
 from Heatmap.errors import StorageError, UnusableDatabaseError
 from Heatmap.resources import SCHEMA, SCHEMA_UPGRADE_1_TO_2, read_text
-from Heatmap.storage.connection import open_reader, open_writer, storage_error, write_transaction
+from Heatmap.storage.connection import RecordConnection, open_reader, open_writer, storage_error, write_transaction
+from Heatmap.storage.file_guard import LOG_SUFFIX, SHARED_MEMORY_SUFFIX, beside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,26 +76,72 @@ def version_of(connection: sqlite3.Connection, path: Path) -> int:
     return version
 
 
-def open_database(path: Path) -> sqlite3.Connection:
+def open_database(path: Path) -> RecordConnection:
     """Open a database for writing at the latest version, creating it and its folder if they are missing.
 
     Returns
     -------
-    sqlite3.Connection
-        In WAL mode, without implicit transactions; only for the thread that opened it.
+    RecordConnection
+        In WAL mode, guarded, without implicit transactions; only for the thread that opened it.
 
     Raises
     ------
     StorageError
         As `Heatmap.storage.connection.open_writer` and `migrate`.
     """
+    finish_interrupted(path)
     connection = open_writer(path)
     try:
         migrate(connection, path)
+        connection.guard()
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def rescued_path(path: Path) -> Path:
+    """Return where a new file is built that is to replace a database."""
+    return path.with_name(f"{path.name}.rescued")
+
+
+def finish_interrupted(path: Path) -> None:
+    """Give the name to a rescued file that was whole when the rescuing program died before it could.
+
+    Raises
+    ------
+    StorageError
+        It cannot be moved.
+    """
+    path = path.resolve()
+    rescued = rescued_path(path)
+    if path.exists() or not rescued.exists():
+        return
+    with contextlib.closing(open_writer(rescued)) as connection:
+        is_whole = version_of(connection, rescued) > 0
+    if is_whole:
+        # Another program may be finishing it as well; then there is nothing left to move.
+        move_database(rescued, path)
+
+
+def move_database(path: Path, target: Path) -> None:
+    """Rename a database together with its log.
+
+    Raises
+    ------
+    StorageError
+        It cannot be renamed.
+    """
+    try:
+        # The file comes last: a log that stayed behind would be played into the file that takes its place.
+        for suffix in (LOG_SUFFIX, SHARED_MEMORY_SUFFIX, ""):
+            with contextlib.suppress(FileNotFoundError):
+                beside(path, suffix).rename(beside(target, suffix))
+    except OSError as error:
+        raise StorageError(
+            f"cannot rename {path} to {target}: {error}",
+            short=f"The database {path} cannot be replaced: {error.strerror}.",
+        ) from error
 
 
 def check_writable(path: Path) -> None:

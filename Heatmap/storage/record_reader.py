@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from Heatmap.errors import StorageError
 from Heatmap.storage.connection import open_reader, storage_error
+from Heatmap.storage.file_guard import FileState
 from Heatmap.storage.migrations import version_of
 
 if TYPE_CHECKING:
@@ -171,6 +172,7 @@ class RecordReader:
 
     def _begin(self) -> None:
         self._version = version_of(self._connection, self._path)
+        self._connection.guard()
         if self._version == 0:
             raise StorageError(f"empty database {self._path}", short=f"Nothing is recorded yet in {self._path}.")
         self._connection.execute("BEGIN")
@@ -183,9 +185,11 @@ class RecordReader:
         Raises
         ------
         StorageError
-            The file cannot be read.
+            The file cannot be read, or its log was deleted meanwhile, so that the rows may contradict one another.
         """
         try:
             yield from self._connection.execute(sql, values)
         except sqlite3.Error as error:
             raise storage_error(error, self._path) from error
+        if self._connection.file_state() is FileState.LOG_REMOVED:
+            self._connection.check_in_place()

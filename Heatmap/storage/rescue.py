@@ -21,13 +21,14 @@ from typing import TYPE_CHECKING, Any, Final
 from Heatmap.errors import DamagedDatabaseError, StorageError
 from Heatmap.events import Coverage
 from Heatmap.storage import statement
-from Heatmap.storage.connection import file_identity, open_reader, open_writer, storage_error, write_transaction
+from Heatmap.storage.connection import open_reader, open_writer, storage_error, write_transaction
 from Heatmap.storage.coverage_log import without
-from Heatmap.storage.migrations import APPLICATION_ID, LATEST, take_step
+from Heatmap.storage.file_guard import file_identity, header_of
+from Heatmap.storage.migrations import APPLICATION_ID, finish_interrupted, move_database, rescued_path, take_step
 from Heatmap.storage.table_walk import TableWalk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from Heatmap.clock import Clock
@@ -38,10 +39,8 @@ _LOG = logging.getLogger(__name__)
 _CHECK_STEPS: Final = 100_000
 _APPLICATION_ID_AT: Final = 68
 _HEADER_BYTES: Final = 100
-# The file comes last: a log that stayed behind would be played into the file that takes its place.
-_SUFFIXES: Final = ("-wal", "-shm", "")
 # Those that the file's version lacks are passed over.
-_TABLES: Final = ("imports", "liq_events", "coverage", "quarantine", "clock_offsets", "tick_sizes", "collector")
+TABLES: Final = ("imports", "liq_events", "coverage", "quarantine", "clock_offsets", "tick_sizes", "collector")
 
 
 @dataclass(slots=True)
@@ -51,7 +50,9 @@ class Salvage:
     Attributes
     ----------
     aside
-        Where the damaged file is now.
+        Where the old file is now.
+    cause
+        Why it was replaced, the beginning of a sentence about it.
     rows
         Liquidations read.
     holes
@@ -59,6 +60,7 @@ class Salvage:
     """
 
     aside: Path
+    cause: str = "was damaged"
     rows: int = 0
     holes: list[tuple[int, int]] = field(default_factory=list)
 
@@ -66,7 +68,7 @@ class Salvage:
         """Return what happened, for people."""
         missing = "; the time of those that could not be read counts as not recorded" if self.holes else ""
         return (
-            f"The database {path} was damaged. It is kept as {self.aside.name}; a new one was begun with the"
+            f"The database {path} {self.cause}. It is kept as {self.aside.name}; a new one was begun with the"
             f" {self.rows} liquidations that could be read{missing}."
         )
 
@@ -104,35 +106,11 @@ def check(connection: sqlite3.Connection, path: Path, *, goes_on: Callable[[], b
 def is_ours_in_ruins(path: Path) -> bool:
     """Return True if a file that SQLite does not take for a database bears the mark of ours."""
     try:
-        with path.open("rb") as file:
-            header = file.read(_HEADER_BYTES)
+        header = header_of(path, _HEADER_BYTES)
     except OSError:
         return False
     mark = APPLICATION_ID.to_bytes(4, "big")
     return header[_APPLICATION_ID_AT : _APPLICATION_ID_AT + len(mark)] == mark
-
-
-def finish_interrupted(path: Path) -> None:
-    """Give the name to a rescued file that was whole when the rescuing program died before it could.
-
-    Raises
-    ------
-    StorageError
-        It cannot be moved.
-    """
-    rescued = rescued_path(path)
-    if path.exists() or not rescued.exists():
-        return
-    with contextlib.closing(open_writer(rescued)) as connection:
-        whole = connection.execute("PRAGMA user_version").fetchone()[0] == LATEST
-    if whole:
-        # Another program may be finishing it as well; then there is nothing left to move.
-        _move(rescued, path)
-
-
-def rescued_path(path: Path) -> Path:
-    """Return where the new file is built."""
-    return path.with_name(f"{path.name}.rescued")
 
 
 def rescue(path: Path, clock: Clock) -> Salvage | None:
@@ -150,10 +128,11 @@ def rescue(path: Path, clock: Clock) -> Salvage | None:
     StorageError
         Another program is rescuing, or the disk does not play along; the damaged file is where it was.
     """
+    # A symbolic link stays; what it leads to is replaced.
+    path = path.resolve()
     identity = file_identity(path)
     rescued = rescued_path(path)
-    stamp = datetime.fromtimestamp(clock.now_ms() / 1000, UTC).strftime("%Y%m%d-%H%M%S")
-    salvage = Salvage(_unused(path.with_name(f"{path.name}.damaged-{stamp}")))
+    salvage = Salvage(unused_name(path, "damaged", clock))
     _LOG.error("%s is damaged; what can be read of it is carried into a new file", path)
     try:
         with contextlib.closing(open_writer(rescued)) as target:
@@ -162,13 +141,12 @@ def rescue(path: Path, clock: Clock) -> Salvage | None:
             with write_transaction(target, alone=True):
                 if file_identity(path) != identity:
                     return None
-                _clear(target)
-                take_step(target, rescued, 0)
+                begin_anew(target, rescued)
                 _fill(target, path, salvage)
             # Of two that come this far one after the other the first one moves, and the second one sees it.
             with write_transaction(target, alone=True):
                 if file_identity(path) == identity:
-                    _move(path, salvage.aside)
+                    move_database(path, salvage.aside)
     except sqlite3.Error as error:
         raise storage_error(error, rescued) from error
     finish_interrupted(path)
@@ -176,34 +154,23 @@ def rescue(path: Path, clock: Clock) -> Salvage | None:
     return salvage
 
 
-def _unused(path: Path) -> Path:
-    """Return this name, or the next one that no file has."""
-    number, unused = 1, path
+def unused_name(path: Path, word: str, clock: Clock) -> Path:
+    """Return ``NAME.WORD-YYYYMMDD-HHMMSS`` in UTC, with a number behind it if there is such a file."""
+    stamp = datetime.fromtimestamp(clock.now_ms() / 1000, UTC).strftime("%Y%m%d-%H%M%S")
+    first = unused = path.with_name(f"{path.name}.{word}-{stamp}")
+    number = 1
     while unused.exists():
         number += 1
-        unused = path.with_name(f"{path.name}-{number}")
+        unused = first.with_name(f"{first.name}-{number}")
     return unused
 
 
-def _move(path: Path, target: Path) -> None:
-    """Rename a database together with its log."""
-    try:
-        for suffix in _SUFFIXES:
-            file = path.with_name(path.name + suffix)
-            with contextlib.suppress(FileNotFoundError):
-                file.rename(target.with_name(target.name + suffix))
-    except OSError as error:
-        raise StorageError(
-            f"cannot rename {path} to {target}: {error}",
-            short=f"The database {path} is damaged and cannot be replaced: {error.strerror}.",
-        ) from error
-
-
-def _clear(target: sqlite3.Connection) -> None:
-    """Drop what an earlier rescue has left that died before it could move the file."""
+def begin_anew(target: sqlite3.Connection, rescued: Path) -> None:
+    """Make an empty database in the open transaction, whatever an earlier rescue has left that died too early."""
     ours = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
     for (table,) in target.execute(ours).fetchall():
         target.execute(f"DROP TABLE {table}")
+    take_step(target, rescued, 0)
 
 
 def _fill(target: sqlite3.Connection, path: Path, salvage: Salvage) -> None:
@@ -212,12 +179,24 @@ def _fill(target: sqlite3.Connection, path: Path, salvage: Salvage) -> None:
     except StorageError as error:
         _LOG.error("nothing can be read of %s: %s", path, error)
         return
+    with contextlib.closing(source):
+        fill(target, source, salvage)
+    cut_coverage(target, salvage.holes)
+
+
+def fill(target: sqlite3.Connection, source: sqlite3.Connection, salvage: Salvage) -> None:
+    """Copy all that can be read of a database into an empty one, row ids included."""
     # Text that is none any more arrives as bytes, which the new file's tables refuse.
     source.text_factory = _text_or_bytes
-    with contextlib.closing(source):
-        for table in _TABLES:
-            _carry(source, target, table, salvage)
-    _cut_coverage(target, salvage.holes)
+    for table in TABLES:
+        columns = shared_columns(source, target, table)
+        if not columns:
+            continue
+        walk = TableWalk(source, table, columns)
+        insert = insert_into(table, columns)
+        written = sum(insert_readable(target, insert, row) for row in walk)
+        if table == "liq_events":
+            salvage.rows, salvage.holes = written, walk.holes
 
 
 def _text_or_bytes(value: bytes) -> str | bytes:
@@ -227,26 +206,23 @@ def _text_or_bytes(value: bytes) -> str | bytes:
         return value
 
 
-def _carry(source: sqlite3.Connection, target: sqlite3.Connection, table: str, salvage: Salvage) -> None:
-    """Copy what can be read of a table."""
+def shared_columns(source: sqlite3.Connection, target: sqlite3.Connection, table: str) -> list[str]:
+    """Return the columns of a new table that the old one has: an older version lacks some, or the whole table."""
     try:
         theirs = {row[1] for row in source.execute(f"PRAGMA table_info({table})")}
     except sqlite3.Error as error:
         _LOG.error("the table %s cannot be read: %s", table, error)
-        return
-    # An older version lacks some columns, or the whole table.
-    columns = [row[1] for row in target.execute(f"PRAGMA table_info({table})") if row[1] in theirs]
-    if not columns:
-        return
-    names = ", ".join(columns)
-    insert = f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608 - our names
-    walk = TableWalk(source, table, columns)
-    written = sum(_written(target, insert, row) for row in walk)
-    if table == "liq_events":
-        salvage.rows, salvage.holes = written, walk.holes
+        return []
+    return [row[1] for row in target.execute(f"PRAGMA table_info({table})") if row[1] in theirs]
 
 
-def _written(target: sqlite3.Connection, insert: str, row: tuple[Any, ...]) -> int:
+def insert_into(table: str, columns: Sequence[str]) -> str:
+    """Return the statement that inserts a row unless its key is there already."""
+    return f"INSERT OR IGNORE INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608 - our names
+
+
+def insert_readable(target: sqlite3.Connection, insert: str, row: Sequence[Any]) -> int:
+    """Insert a row that was read from a damaged table; return how many were new: 1 or 0."""
     try:
         return target.execute(insert, row).rowcount
     except sqlite3.IntegrityError as error:
@@ -255,7 +231,8 @@ def _written(target: sqlite3.Connection, insert: str, row: tuple[Any, ...]) -> i
         return 0
 
 
-def _cut_coverage(target: sqlite3.Connection, holes: list[tuple[int, int]]) -> None:
+def cut_coverage(target: sqlite3.Connection, holes: list[tuple[int, int]]) -> None:
+    """Take the times out of coverage whose liquidations could not be read."""
     if not holes:
         return
     rows = target.execute("SELECT source, symbol, start_ms, end_ms FROM coverage ORDER BY start_ms").fetchall()

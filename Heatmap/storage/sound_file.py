@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from Heatmap.errors import DamagedDatabaseError, NotADatabaseError
 from Heatmap.storage.migrations import open_database
-from Heatmap.storage.rescue import check, finish_interrupted, is_ours_in_ruins, rescue
+from Heatmap.storage.rescue import check, is_ours_in_ruins, rescue
 
 if TYPE_CHECKING:
     import sqlite3
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from Heatmap.clock import Clock
+    from Heatmap.storage.connection import RecordConnection
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class SoundFile:
         A sentence for people if it takes the place of a damaged one, "" otherwise.
     """
 
-    connection: sqlite3.Connection
+    connection: RecordConnection
     is_checked: bool
     notice: str = ""
 
@@ -55,7 +56,6 @@ def open_sound(
     StorageError
         As `Heatmap.storage.migrations.open_database` and `Heatmap.storage.rescue.rescue`.
     """
-    finish_interrupted(path)
     try:
         connection = open_database(path)
     except NotADatabaseError:

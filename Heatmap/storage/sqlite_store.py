@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from Heatmap.errors import StorageError
 from Heatmap.events import Coverage
 from Heatmap.ports import CollectorReport, ConnectionState, ServiceStatus
-from Heatmap.storage.connection import file_identity, open_reader, storage_error
+from Heatmap.storage.connection import RecordConnection, open_reader, storage_error
 from Heatmap.storage.coverage_log import merged
+from Heatmap.storage.file_guard import FileState, file_identity
 from Heatmap.storage.lease import COLLECTOR_DEAD_MS
 from Heatmap.storage.migrations import version_of
 
@@ -170,8 +171,7 @@ class SqliteStore:
 
     def __init__(self, db_path: str | Path) -> None:
         self._path = Path(db_path)
-        self._connection: sqlite3.Connection | None = None
-        self._identity: tuple[int, int] | None = None
+        self._connection: RecordConnection | None = None
         self._generation = 0
         self._version = 0
 
@@ -367,13 +367,11 @@ class SqliteStore:
 
     def _open(self) -> sqlite3.Connection | None:
         """Return the connection to the file as it is now, or None if there is nothing to read yet."""
-        identity = file_identity(self._path)
-        if identity is None:
-            self.close()
-            return None
-        if self._connection is not None and identity == self._identity:
+        if self._connection is not None and self._connection.file_state() is FileState.IN_PLACE:
             return self._connection
         self.close()
+        if file_identity(self._path) is None:
+            return None
         connection = open_reader(self._path)
         try:
             self._version = version_of(connection, self._path)
@@ -381,10 +379,11 @@ class SqliteStore:
                 # Its writer is about to create it.
                 connection.close()
                 return None
+            connection.guard()
         except StorageError:
             connection.close()
             raise
-        self._connection, self._identity = connection, identity
+        self._connection = connection
         self._generation += 1
         return connection
 

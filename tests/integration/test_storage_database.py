@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
 import sqlite3
+import subprocess
+import sys
+import tempfile
 import threading
 from contextlib import closing
 from pathlib import Path
@@ -11,7 +16,10 @@ from pathlib import Path
 import pytest
 
 from Heatmap.errors import StorageError
+from Heatmap.events import LiquidationEvent, Side
+from Heatmap.storage.bulk_insert import bulk_insert
 from Heatmap.storage.connection import describe, open_reader, open_writer
+from Heatmap.storage.file_guard import beside
 from Heatmap.storage.migrations import APPLICATION_ID, LATEST, check_writable, migrate, open_database, version_of
 from Heatmap.storage.sqlite_store import SqliteStore
 
@@ -205,3 +213,66 @@ def test_sqlites_codes_become_sentences(tmp_path, code, words):
 
 def test_an_error_without_a_code_still_has_a_sentence(tmp_path):
     assert "odd" in describe(sqlite3.OperationalError("odd"), tmp_path)
+
+
+# As root no folder is read-only; and once it is another user's, the process may not read Python's own modules any more.
+AS_NOBODY = """
+import os, sys
+from Heatmap import cli
+cli.main(["status", "--db", sys.argv[1]])
+cli.main(["export", "--format", "csv", "--output", sys.argv[1] + ".csv", "--db", sys.argv[1]])
+if os.getuid() == 0:
+    os.setuid(65534)
+print("=====", flush=True)
+sys.exit(cli.main(sys.argv[2:]))
+"""
+
+
+@pytest.fixture
+def read_only_place(tmp_path):
+    """A folder that everybody may read and nobody but root may write, with a record in it."""
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        bulk_insert(place / "record.sqlite3", [LiquidationEvent(5, "BTCUSDT", Side.SELL, 1.0, 2.0, 2.0)])
+        bulk_insert(tmp_path / "other.sqlite3", [LiquidationEvent(5, "BTCUSDT", Side.SELL, 1.0, 2.0, 2.0)])
+        place.chmod(0o555)
+        yield place
+        place.chmod(0o755)
+
+
+def as_nobody(tmp_path, *words):
+    return subprocess.run(
+        [sys.executable, "-P", "-c", AS_NOBODY, tmp_path / "other.sqlite3", *words],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="folders have no such permissions there")
+def test_a_record_in_a_read_only_place_is_read(read_only_place, tmp_path):
+    path = read_only_place / "record.sqlite3"
+    found = as_nobody(tmp_path, "status", "--db", str(path), "--json")
+    assert found.returncode == 0, found.stderr
+    report = json.loads(found.stdout.partition("=====")[2])
+    assert [series["rows"] for series in report["series"]] == [1]
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o777)
+        target = Path(folder) / "out.csv"
+        made = as_nobody(tmp_path, "export", "--format", "csv", "--output", str(target), "--db", str(path))
+        assert made.returncode == 0, made.stderr
+        assert len(target.read_text().splitlines()) == 2
+    assert [file.name for file in read_only_place.iterdir()] == ["record.sqlite3"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="folders have no such permissions there")
+def test_a_log_that_cannot_be_read_there_is_no_empty_one(read_only_place, tmp_path):
+    path = read_only_place / "record.sqlite3"
+    # A copy of a record in use without its shared memory: what the log holds is not in the file yet.
+    read_only_place.chmod(0o755)
+    shutil.copy(path, tmp_path / "used.sqlite3")
+    with closing(open_writer(tmp_path / "used.sqlite3")) as connection:
+        connection.execute("DELETE FROM liq_events")
+        shutil.copy(beside(tmp_path / "used.sqlite3", "-wal"), beside(path, "-wal"))
+    read_only_place.chmod(0o555)
+    found = as_nobody(tmp_path, "status", "--db", str(path))
+    assert found.returncode != 0
+    assert "record.sqlite3-wal" in found.stderr

@@ -1,0 +1,295 @@
+"""Locks and identities of the database files that this process has open.
+
+SQLite marks an open database by POSIX locks on the file and on its shared memory ``NAME-shm``. POSIX locks belong to
+the *process*: when any code of it closes any descriptor of the same file (a second copy of SQLite inside Qt,
+``shutil.copy``), they are all gone. The next program that closes the database then takes itself for the last one and
+deletes the log ``NAME-wal`` of a connection that is still in use (sqlite.org/howtocorrupt.html, section 2.2).
+
+Two measures:
+
+- **Prevention** (Linux): the byte ranges that mean "in use" are locked a second time, by open file description locks.
+  These belong to a descriptor that is kept here, and no other ``close`` drops them.
+- **Detection** (everywhere): `FileGuard.state` compares the files that bear the three names now with those in use.
+
+Descriptors are shared by all connections of the process to one file, and closed after the last of them: to close one
+of ours earlier would drop the locks of the others.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import struct
+import sys
+import threading
+import time
+from enum import Enum
+from typing import TYPE_CHECKING, Final
+
+from Heatmap.errors import StorageError
+
+# On Windows locks belong to a handle, and an open file cannot be deleted.
+if sys.platform != "win32":
+    import fcntl
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+Identity = tuple[int, int] | None
+"""Device and inode of a file; None: there is none."""
+
+LOG_SUFFIX: Final = "-wal"
+SHARED_MEMORY_SUFFIX: Final = "-shm"
+
+# From SQLite's file format (os_unix.c, wal.c): a shared lock on the first range means "the database is open", one on
+# the second "the shared memory is in use"; the third are the locks to write, to checkpoint and to recover.
+_OPEN_RANGE: Final = (0x40000002, 510)
+_IN_USE_RANGE: Final = (128, 1)
+_WRITERS_RANGE: Final = (120, 3)
+
+_FREEZE_ATTEMPTS: Final = 200
+_FREEZE_PAUSE_S: Final = 0.01
+
+
+class FileState(Enum):
+    """What became of the files that a connection has open."""
+
+    IN_PLACE = "in place"
+    MOVED = "moved"
+    """The database was moved, deleted or replaced."""
+    LOG_REMOVED = "log removed"
+    """The database is in place; its log or shared memory was deleted or replaced."""
+
+
+class FileGuard:
+    """The files of one database that this process has open; shared by its connections.
+
+    Made by `guarded`, given back by `closing_guarded`.
+
+    Parameters
+    ----------
+    path
+        The database, by whatever name it was opened first.
+    identity
+        Its identity.
+    """
+
+    def __init__(self, path: Path, identity: Identity) -> None:
+        # The program may change its working directory later.
+        self.path = path.absolute()
+        self.identity = identity
+        self.users = 0
+        # SQLite follows a symbolic link, and keeps its files beside the target.
+        self._side_names = [beside(path.resolve(), suffix) for suffix in (LOG_SUFFIX, SHARED_MEMORY_SUFFIX)]
+        self._sides: list[Identity] = [None, None]
+        self._descriptors: list[int | None] = [None, None]
+        self._take_sides()
+
+    def state(self) -> FileState:
+        """Return what became of the files; three calls of ``stat``.
+
+        Raises
+        ------
+        StorageError
+            They cannot be looked at.
+        """
+        if file_identity(self.path) != self.identity:
+            return FileState.MOVED
+        if self._sides[1] is None:
+            # No log was in use so far; another connection may have begun one.
+            self._take_sides()
+        return FileState.IN_PLACE if self._sides_now() == self._sides else FileState.LOG_REMOVED
+
+    def header(self, size: int) -> bytes | None:
+        """Return the first bytes of the database without opening it again, None where no descriptor is kept."""
+        return None if self._descriptors[0] is None else os.pread(self._descriptors[0], size, 0)
+
+    def unlock(self) -> None:
+        """Let SQLite find out that nobody else uses the database."""
+        for descriptor, span in zip(self._descriptors, (_OPEN_RANGE, _IN_USE_RANGE), strict=True):
+            if descriptor is not None:
+                _set_lock(descriptor, is_held=False, span=span)
+
+    def close(self) -> None:
+        """Close the descriptors, and drop with them each lock that they hold."""
+        for descriptor in self._descriptors:
+            if descriptor is not None:
+                os.close(descriptor)
+
+    def _take_sides(self) -> None:
+        self._sides = self._sides_now()
+        if self._sides[1] is not None:
+            self._descriptors = [_locked(self.path, _OPEN_RANGE), _locked(self._side_names[1], _IN_USE_RANGE)]
+
+    def _sides_now(self) -> list[Identity]:
+        return [file_identity(name) for name in self._side_names]
+
+
+_guards: dict[tuple[int, int], FileGuard] = {}
+_registry_lock = threading.Lock()
+
+
+def beside(path: Path, suffix: str) -> Path:
+    """Return the path of a file that SQLite keeps beside a database."""
+    return path.with_name(path.name + suffix)
+
+
+def file_identity(path: Path) -> Identity:
+    """Return what tells the file at this path from any other, None if there is none.
+
+    Raises
+    ------
+    StorageError
+        The path cannot be looked at.
+    """
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StorageError(
+            f"cannot look at {path}: {error}", short=f"The database {path} cannot be opened: {error.strerror}."
+        ) from error
+    return found.st_dev, found.st_ino
+
+
+def guarded(path: Path) -> FileGuard | None:
+    """Return the guard of a database that a connection has just opened and read; None if it is gone already.
+
+    The caller gives it back by `closing_guarded`.
+    """
+    identity = file_identity(path)
+    if identity is None:
+        return None
+    with _registry_lock:
+        guard = _guards.get(identity)
+        if guard is None:
+            guard = _guards[identity] = FileGuard(path, identity)
+        guard.users += 1
+        return guard
+
+
+@contextlib.contextmanager
+def closing_guarded(guard: FileGuard) -> Iterator[None]:
+    """Close a connection inside the block, and give its guard back.
+
+    The last connection of the process to a database may bring the log into the file and delete it, as SQLite does;
+    unless the log was removed: what that connection sees is then not what the file should become.
+    """
+    with _registry_lock:
+        guard.users -= 1
+        is_last = guard.users == 0
+        try:
+            if is_last:
+                with contextlib.suppress(StorageError):
+                    if guard.state() is not FileState.LOG_REMOVED:
+                        guard.unlock()
+            yield
+        finally:
+            if is_last:
+                if guard.identity is not None:
+                    del _guards[guard.identity]
+                guard.close()
+
+
+def check_reopenable(path: Path) -> None:
+    """Check that a further connection of this process would see what other programs see.
+
+    SQLite shares the shared memory among the connections of a process. While one of them uses a removed one, a new
+    one would combine it with the new log.
+
+    Raises
+    ------
+    StorageError
+        The log was removed, and connections of this process still use it.
+    """
+    identity = file_identity(path)
+    with _registry_lock:
+        guard = None if identity is None else _guards.get(identity)
+    if guard is not None and guard.state() is FileState.LOG_REMOVED:
+        raise StorageError(
+            f"{path}: its log was removed, and {guard.users} connections of this process still use it",
+            short=f"Another program deleted the log of the database {path}; it is being repaired.",
+        )
+
+
+def header_of(path: Path, size: int) -> bytes:
+    """Return the first bytes of a database; one that this process has open is not opened a second time.
+
+    Raises
+    ------
+    OSError
+        The file cannot be read.
+    """
+    with contextlib.suppress(StorageError), _registry_lock:
+        identity = file_identity(path)
+        guard = None if identity is None else _guards.get(identity)
+        kept = None if guard is None else guard.header(size)
+        if kept is not None:
+            return kept
+    with path.open("rb") as file:
+        return file.read(size)
+
+
+@contextlib.contextmanager
+def frozen(path: Path) -> Iterator[None]:
+    """Keep other programs from writing into a database during the block; they may read. POSIX only.
+
+    Takes SQLite's own locks to write, to checkpoint and to recover, on the shared memory that lies beside the database
+    now, which this process must not have open.
+
+    Raises
+    ------
+    StorageError
+        Another program has been writing all the time, or the lock file cannot be made.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    name = beside(path, SHARED_MEMORY_SUFFIX)
+    start, size = _WRITERS_RANGE
+    try:
+        descriptor = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, path.stat().st_mode & 0o666)
+    except OSError as error:
+        raise StorageError(
+            f"cannot open {name}: {error}", short=f"The file {name} cannot be opened: {error.strerror}."
+        ) from error
+    try:
+        for _ in range(_FREEZE_ATTEMPTS):
+            try:
+                fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, size, start)
+            except OSError:
+                time.sleep(_FREEZE_PAUSE_S)
+            else:
+                break
+        else:
+            raise StorageError(f"{path} is being written", short=f"Another program is holding the database {path}.")
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _locked(path: Path, span: tuple[int, int]) -> int | None:
+    """Return a descriptor that holds a shared lock of its own, None where the system or the file has none."""
+    if sys.platform != "linux":
+        return None
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        # No log is in use, or this user may not read it: then nothing was opened that needs a lock.
+        return None
+    # A file system without such locks is watched all the same. The descriptor is kept even then: to close it would drop
+    # the locks that SQLite holds on the file.
+    with contextlib.suppress(OSError):
+        _set_lock(descriptor, is_held=True, span=span)
+    return descriptor
+
+
+def _set_lock(descriptor: int, *, is_held: bool, span: tuple[int, int]) -> None:
+    if sys.platform != "linux":
+        return
+    start, size = span
+    kind = fcntl.F_RDLCK if is_held else fcntl.F_UNLCK
+    # struct flock on 64-bit Linux: l_type, l_whence, l_start, l_len, l_pid; l_pid must be 0.
+    fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, struct.pack("hhqqi4x", kind, os.SEEK_SET, start, size, 0))
