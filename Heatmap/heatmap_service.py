@@ -28,7 +28,8 @@ from Heatmap.ports import CollectorReport, ConnectionState, ServiceStatus
 from Heatmap.storage.process import new_run_id
 from Heatmap.storage.retention import DEFAULT_DAYS, Housekeeper
 from Heatmap.storage.sqlite_store import SqliteStore
-from Heatmap.storage.writer import EventWriter, WriterStats
+from Heatmap.storage.write_items import WriterStats
+from Heatmap.storage.writer import EventWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -70,6 +70,11 @@ class CoverageLog:
         """Drop the ended stretches that are stored to their end."""
         self._ended = [stretch for stretch in self._ended if stretch.is_due]
 
+    def store_anew(self) -> None:
+        """Note that the rows of the open stretches are in another file now: each gets a new one, from its start on."""
+        for stretch in (*self._ended, *self._open.values()):
+            stretch.row_id = stretch.stored_end_ms = None
+
     def _end(self, stretch: Stretch) -> None:
         if stretch.is_due:
             self._ended.append(stretch)

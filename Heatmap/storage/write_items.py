@@ -1,4 +1,4 @@
-"""What waits for the writer besides liquidations, and what it writes in one transaction."""
+"""What the writer takes, what it stores in one transaction, and what it reports."""
 
 from __future__ import annotations
 
@@ -44,3 +44,37 @@ class Batch:
 
     def __bool__(self) -> bool:
         return bool(self.events or self.ticks or self.rejected or self.readings)
+
+
+@dataclass(frozen=True, slots=True)
+class WriterStats:
+    """A snapshot of the writer.
+
+    Attributes
+    ----------
+    inserted
+        Rows newly stored.
+    duplicates
+        Events the database already had.
+    refused
+        Events that the schema does not accept; each is logged.
+    queued
+        Events waiting, those of the batch being written included.
+    insert_rate_per_s
+        Rows stored a second, mean over the last 10 s.
+    last_event_ms
+        Trade time of the newest event that is stored, by this writer or before it; ms since the epoch, or None.
+    problem
+        One sentence if the database cannot be written at the moment, "" otherwise.
+    notice
+        One sentence about a file that was replaced because it or its log was damaged, "" otherwise; stays.
+    """
+
+    inserted: int = 0
+    duplicates: int = 0
+    refused: int = 0
+    queued: int = 0
+    insert_rate_per_s: float = 0.0
+    last_event_ms: int | None = None
+    problem: str = ""
+    notice: str = ""

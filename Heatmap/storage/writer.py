@@ -9,6 +9,10 @@ A writer with a ``report`` records a source for all programs on its database, an
 `Heatmap.storage.lease`): `on_lease` tells when the feed may run. Where nobody can be asked, for the database cannot be
 opened or written, the feed runs all the same: what comes is kept in memory, and who was first is settled when the disk
 answers again. A damaged file is replaced (see `Heatmap.storage.rescue`) by whoever is about to record into it.
+
+After each flush the log is brought into the file and forced to the disk, so that neither a power cut nor a program
+that deletes the log costs more than one flush. A deleted log is noticed within a second, and before anything is written
+(see `Heatmap.storage.file_guard` and `Heatmap.storage.log_recovery`).
 """
 
 from __future__ import annotations
@@ -18,21 +22,23 @@ import logging
 import sqlite3
 import threading
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from Heatmap.clock import SYSTEM_CLOCK, Clock
-from Heatmap.errors import DamagedDatabaseError, StorageError
+from Heatmap.errors import DamagedDatabaseError, MovedDatabaseError, StorageError
 from Heatmap.events import LiquidationEvent
 from Heatmap.ports import ClockReading, CollectorReport, RejectedFrame
 from Heatmap.storage import statement
 from Heatmap.storage.commit import Committed, commit
-from Heatmap.storage.connection import file_identity, storage_error
+from Heatmap.storage.connection import RecordConnection, storage_error
 from Heatmap.storage.coverage_log import MAX_GAP_MS, CoverageLog
+from Heatmap.storage.file_guard import FileState, Identity, file_identity
 from Heatmap.storage.lease import HEARTBEAT_S, LOOK_S, Lease
+from Heatmap.storage.log_recovery import carry_over
 from Heatmap.storage.sound_file import open_sound
-from Heatmap.storage.write_items import Batch, Item, Loss, Proofs, Tick
+from Heatmap.storage.write_items import Batch, Item, Loss, Proofs, Tick, WriterStats
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -46,45 +52,15 @@ RATE_WINDOW_S: Final = 10.0
 _FIRST_RETRY_S: Final = 0.25
 _LAST_RETRY_S: Final = 5.0
 _STOP_RETRY_S: Final = 0.05
+# How often the files are looked at while nothing is written.
+_LOOK_AT_FILES_S: Final = 0.5
+# On a slow disk at most a fifth of the time goes into forcing the log to it.
+_CHECKPOINT_PAUSES: Final = 4.0
 # A check of the file that takes longer than this no longer holds the feed up.
 _CHECK_PATIENCE_S: Final = 1.0
 
 QUEUE_ROWS: Final = 20_000
 """Most events kept in memory while the database cannot be written: hours of a calm market, minutes of the worst."""
-
-
-@dataclass(frozen=True, slots=True)
-class WriterStats:
-    """A snapshot of the writer.
-
-    Attributes
-    ----------
-    inserted
-        Rows newly stored.
-    duplicates
-        Events the database already had.
-    refused
-        Events that the schema does not accept; each is logged.
-    queued
-        Events waiting, those of the batch being written included.
-    insert_rate_per_s
-        Rows stored a second, mean over the last 10 s.
-    last_event_ms
-        Trade time of the newest event that is stored, by this writer or before it; ms since the epoch, or None.
-    problem
-        One sentence if the database cannot be written at the moment, "" otherwise.
-    notice
-        One sentence about a damaged file that was replaced, "" otherwise; stays.
-    """
-
-    inserted: int = 0
-    duplicates: int = 0
-    refused: int = 0
-    queued: int = 0
-    insert_rate_per_s: float = 0.0
-    last_event_ms: int | None = None
-    problem: str = ""
-    notice: str = ""
 
 
 class EventWriter:
@@ -154,9 +130,14 @@ class EventWriter:
         self._lease = Lease(report, clock) if report is not None else None
         self._look_due_s = 0.0
         self._told: tuple[bool, LeaseHolder | None] | None = None
-        self._connection: sqlite3.Connection | None = None
-        self._identity: tuple[int, int] | None = None
+        self._connection: RecordConnection | None = None
+        self._identity: Identity = None
         self._is_checked = False
+        # A connection whose log was deleted: it alone sees all that was committed, until that is carried over.
+        self._orphan: RecordConnection | None = None
+        # Committed, and perhaps in the log only.
+        self._unsaved: deque[LiquidationEvent] = deque(maxlen=queue_rows)
+        self._files_due_s = self._checkpoint_due_s = 0.0
         self._coverage = CoverageLog()
         self._heartbeat_due_s = 0.0
         self._batch = Batch()
@@ -274,12 +255,15 @@ class EventWriter:
     def _run(self) -> None:
         while not self._finished():
             try:
+                self._recover()
                 if self._connection is None:
                     self._connection = self._open()
+                self._check_files(self._connection)
                 self._seek_lease(self._connection)
                 if not self._batch:
                     self._take()
                 self._commit(self._connection)
+                self._checkpoint(self._connection)
                 if self._housekeeper is not None and self._may_write_coverage() and not self._stopping:
                     self._housekeeper.step(self._connection)
             except StorageError as error:
@@ -294,6 +278,10 @@ class EventWriter:
                 self._set_problem("")
         self._release()
         self._disconnect()
+        try:
+            self._recover()
+        except StorageError as error:
+            _LOG.error("what was in the deleted log is lost: %s", error)
 
     def _finished(self) -> bool:
         with self._changed:
@@ -304,7 +292,7 @@ class EventWriter:
             idle = not waits and not self._batch and not self._coverage.due()
             return idle or self._clock.monotonic_s() >= self._deadline_s
 
-    def _open(self) -> sqlite3.Connection:
+    def _open(self) -> RecordConnection:
         began_s = self._clock.monotonic_s()
         file = open_sound(
             self._path, self._clock, is_wanted=self._should_check, goes_on=lambda: self._check_goes_on(began_s)
@@ -322,8 +310,7 @@ class EventWriter:
             raise
         self._identity = identity
         if file.notice:
-            with self._changed:
-                self._stats = replace(self._stats, notice=file.notice)
+            self._set_notice(file.notice)
         if self._note_newest(ts_ms for (ts_ms,) in rows) or file.notice:
             self._tell()
         return connection
@@ -353,7 +340,7 @@ class EventWriter:
         """Return True while another run is known to record: what the closing socket still brings covers nothing."""
         return self._told is not None and not self._told[0]
 
-    def _seek_lease(self, connection: sqlite3.Connection) -> None:
+    def _seek_lease(self, connection: RecordConnection) -> None:
         """Take the lease if it is due to look and nobody else holds it."""
         if self._lease is None or self._lease.is_held:
             return
@@ -362,7 +349,7 @@ class EventWriter:
             return
         self._look_due_s = now_s + LOOK_S
         # The holder goes on in the file that has taken the name; who is silent in the old one is not dead.
-        self._check_place(connection)
+        self._check_files(connection)
         holder = self._lease.living(connection)
         if holder is None and not self._is_checked:
             # The holder is gone, perhaps in a power failure: the file is looked at before it is written to.
@@ -402,16 +389,43 @@ class EventWriter:
             # Whoever waits for it takes over when the heartbeat is missed.
             _LOG.warning("the lease is not given back: %s", error)
 
-    def _check_place(self, connection: sqlite3.Connection) -> None:
-        """Refuse to write into a file that has lost its name: nobody would ever read it."""
-        if file_identity(self._path) != self._identity:
-            # What was committed may still lie in the log beside the old name; a file that was moved takes it along.
-            with contextlib.suppress(sqlite3.Error):
-                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            raise StorageError(
-                f"{self._path} is not the file any more that was opened",
-                short=f"The database {self._path} was moved or deleted; a new one is begun.",
-            )
+    def _check_files(self, connection: RecordConnection) -> None:
+        """Refuse to go on with files that have lost their names: nobody would ever read what is written."""
+        self._files_due_s = self._clock.monotonic_s() + _LOOK_AT_FILES_S
+        connection.check_in_place()
+
+    def _checkpoint(self, connection: RecordConnection) -> None:
+        """Bring the log into the file, as far as no reader is in the way; at most once a flush."""
+        began_s = self._clock.monotonic_s()
+        if not self._unsaved or (began_s < self._checkpoint_due_s and not self._stopping):
+            return
+        connection.check_in_place()
+        _, frames, done = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        connection.check_in_place()
+        if frames == done:
+            self._unsaved.clear()
+        ended_s = self._clock.monotonic_s()
+        self._checkpoint_due_s = ended_s + max(self._flush_s, _CHECKPOINT_PAUSES * (ended_s - began_s))
+
+    def _recover(self) -> None:
+        """Carry over what only a connection without a log sees."""
+        if self._orphan is None:
+            return
+        if self._may_write_coverage() or self._unsaved:
+            salvage = carry_over(self._orphan, self._path, self._clock, self._unsaved)
+            if salvage is not None:
+                self._set_notice(salvage.sentence(self._path))
+                self._coverage.store_anew()
+                # The new file is this one's continuation.
+                self._identity = None
+        orphan, self._orphan = self._orphan, None
+        orphan.close()
+        self._unsaved.clear()
+
+    def _set_notice(self, notice: str) -> None:
+        with self._changed:
+            self._stats = replace(self._stats, notice=notice)
+        self._tell()
 
     def _note_newest(self, times_ms: Iterable[int | None]) -> bool:
         """Take note of the newest of some trade times; return True if it is newer than all before."""
@@ -428,7 +442,7 @@ class EventWriter:
         with self._changed:
             while not self._stopping and not self._report_is_new and self._waiting_events < self._batch_rows:
                 left_s = self._left_s()
-                if left_s is not None and left_s <= 0:
+                if left_s <= 0:
                     break
                 self._changed.wait(left_s)
             queue, events = self._queue, self._batch.events
@@ -454,15 +468,19 @@ class EventWriter:
         elif isinstance(item, ClockReading):
             self._batch.readings.append(item)
 
-    def _left_s(self) -> float | None:
-        """Return the seconds until something is due; None: nothing will be before it is asked for."""
-        due_s = [self._oldest_s + self._flush_s] if self._queue else []
+    def _left_s(self) -> float:
+        """Return the seconds until something is due."""
+        due_s = [self._files_due_s]
+        if self._queue:
+            due_s.append(self._oldest_s + self._flush_s)
+        if self._unsaved:
+            due_s.append(self._checkpoint_due_s)
         if self._lease is not None:
             due_s.append(self._heartbeat_due_s if self._lease.is_held else self._look_due_s)
         left_s = [at_s - self._clock.monotonic_s() for at_s in due_s]
         if self._housekeeper is not None and self._may_write_coverage():
             left_s.append(self._housekeeper.left_s())
-        return min(left_s, default=None)
+        return min(left_s)
 
     def _commit(self, connection: sqlite3.Connection) -> None:
         now_s = self._clock.monotonic_s()
@@ -476,7 +494,6 @@ class EventWriter:
         if not self._batch and not stretches and report is None:
             return
         try:
-            self._check_place(connection)
             committed = commit(connection, self._batch, stretches, report, self._lease)
         except BaseException:
             with self._changed:
@@ -496,6 +513,7 @@ class EventWriter:
         inserted, accepted = committed.inserted, committed.accepted
         taken = len(self._batch.events)
         self._note_newest(event.ts_ms for event in accepted)
+        self._unsaved.extend(accepted)
         self._batch = Batch()
         with self._changed:
             stats = self._stats
@@ -514,6 +532,11 @@ class EventWriter:
 
     def _hold(self, error: StorageError) -> None:
         """Keep the batch, tell of the problem and wait before the next try."""
+        if isinstance(error, MovedDatabaseError) and self._connection is not None:
+            # What was committed may still lie in the log beside the old name; a file that was moved takes it along.
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._unsaved.clear()
         self._disconnect()
         if isinstance(error, DamagedDatabaseError):
             self._is_checked = False
@@ -548,7 +571,12 @@ class EventWriter:
         connection, self._connection = self._connection, None
         if self._housekeeper is not None:
             self._housekeeper.interrupt()
-        if connection is not None:
-            # A failing disk may fail here too; what was committed is safe without it.
-            with contextlib.suppress(sqlite3.Error):
-                connection.close()
+        if connection is None:
+            return
+        with contextlib.suppress(StorageError):
+            if connection.file_state() is FileState.LOG_REMOVED:
+                self._orphan = connection
+                return
+        # A failing disk may fail here too; what was committed is safe without it.
+        with contextlib.suppress(sqlite3.Error):
+            connection.close()
