@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import time
-from typing import Protocol
+from typing import TYPE_CHECKING, Final, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TRUSTED_LEAD_MS: Final = 24 * 3_600_000
+"""A stored event that lies further ahead than this does not move the present: its time is taken for a mistake."""
 
 
 class Clock(Protocol):
@@ -31,3 +37,46 @@ class SystemClock:
 
 
 SYSTEM_CLOCK = SystemClock()
+
+
+def exchange_now_ms(machine_ms: int, offset_ms: float | None, newest_ms: int | None) -> int:
+    """Return the present by the exchange's clock, by which events and coverage are dated; ms since the epoch.
+
+    Parameters
+    ----------
+    machine_ms
+        The present by this machine's clock, ms since the epoch.
+    offset_ms
+        How far the exchange's clock is ahead of it (negative: behind), in ms; None if it was not measured.
+    newest_ms
+        Trade time of the newest event known: the present does not lie before it. None if there is none.
+    """
+    now_ms = machine_ms + round(offset_ms or 0.0)
+    if newest_ms is not None and now_ms < newest_ms <= now_ms + TRUSTED_LEAD_MS:
+        return newest_ms
+    return now_ms
+
+
+class ExchangeClock:
+    """The exchange's clock as it is known here: what the map calls "now" and ends at.
+
+    Parameters
+    ----------
+    machine
+        This machine's clocks; the monotonic one is passed on.
+    known
+        Returns ``(offset_ms, newest_ms)``, see `exchange_now_ms`; any thread.
+    """
+
+    def __init__(self, machine: Clock, known: Callable[[], tuple[float | None, int | None]]) -> None:
+        self._machine = machine
+        self._known = known
+
+    def now_ms(self) -> int:
+        """Return the present by the exchange's clock, in ms since the epoch."""
+        offset_ms, newest_ms = self._known()
+        return exchange_now_ms(self._machine.now_ms(), offset_ms, newest_ms)
+
+    def monotonic_s(self) -> float:
+        """Return seconds of a clock that never steps."""
+        return self._machine.monotonic_s()

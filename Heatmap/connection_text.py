@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from Heatmap.ports import ServiceStatus
 
 WRONG_CLOCK_MS: Final = 2000.0
-"""Difference of the clocks from which on people are told, in ms: the map's right edge is off by as much."""
+"""Difference of the clocks from which on people are told, in ms."""
+
+_UNITS: Final = (("d", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1000))
 
 FLOWING: Final = frozenset({ConnectionState.LIVE, ConnectionState.QUIET})
 """The states in which market data arrives."""
@@ -60,17 +62,46 @@ def connection_text(texts: Mapping[str, str], status: ServiceStatus, source: str
         at = datetime.fromtimestamp(status.retry_at_ms / 1000).astimezone()
         sentences.append(texts["connection.next_attempt"].format(time=f"{at:%H:%M:%S}"))
     if fault := clock_fault(status):
-        key, seconds = fault
-        sentences.append(texts[key].format(seconds=seconds))
+        key, difference = fault
+        sentences.append(texts[key].format(difference=difference))
     if status.state in FLOWING and status.latency_ms is not None:
         sentences.append(texts["connection.latency"].format(latency=f"{status.latency_ms:.0f}"))
     return ConnectionText(headline, tuple(sentences))
 
 
 def clock_fault(status: ServiceStatus) -> tuple[str, str] | None:
-    """Return the key of a sentence and its ``seconds`` if this machine's clock is wrong, else None."""
+    """Return the key of a sentence and its ``difference`` if this machine's clock is wrong, else None."""
     offset_ms = status.clock_offset_ms
     if offset_ms is None or abs(offset_ms) < WRONG_CLOCK_MS:
         return None
     key = "connection.clock_behind" if offset_ms > 0 else "connection.clock_ahead"
-    return key, f"{abs(offset_ms) / 1000:.0f}"
+    return key, duration(round(abs(offset_ms), -3))
+
+
+def clock_line(offset_ms: float, uncertainty_ms: float) -> str:
+    """Return what is known of this machine's clock, for the log.
+
+    Parameters
+    ----------
+    offset_ms, uncertainty_ms
+        See `Heatmap.ports.ClockReading`.
+    """
+    doubt = f"(± {uncertainty_ms:.0f} ms)"
+    difference_ms = round(abs(offset_ms))
+    if not difference_ms:
+        return f"this machine's clock agrees with the exchange's {doubt}"
+    how = "behind" if offset_ms > 0 else "ahead of"
+    difference = f"{difference_ms} ms" if difference_ms < WRONG_CLOCK_MS else duration(round(difference_ms, -3))
+    return f"this machine's clock is {difference} {how} the exchange's {doubt}"
+
+
+def duration(length_ms: float) -> str:
+    """Return a length of time in its two largest units, e.g. ``"3 d 4 h"``."""
+    left_ms = int(length_ms)
+    parts: list[tuple[int, str]] = []
+    for unit, unit_ms in _UNITS:
+        parts.append((left_ms // unit_ms, unit))
+        left_ms %= unit_ms
+    first = next((index for index, (number, _) in enumerate(parts) if number), len(parts) - 1)
+    shown = [f"{number} {unit}" for number, unit in parts[first : first + 2] if number]
+    return " ".join(shown) or "0 s"

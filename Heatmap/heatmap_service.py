@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import platformdirs
 
-from Heatmap.clock import SYSTEM_CLOCK, Clock
+from Heatmap.clock import SYSTEM_CLOCK, Clock, ExchangeClock
 from Heatmap.errors import SettingsError, StorageError
 from Heatmap.events import Source
 from Heatmap.ingestion import endpoints
@@ -24,7 +24,7 @@ from Heatmap.ingestion.collector import ROTATE_AFTER_S, FeedCollector, FeedCount
 from Heatmap.ingestion.gate import Gate
 from Heatmap.ingestion.loop_thread import LoopThread
 from Heatmap.ingestion.tick_refresher import TickRefresher
-from Heatmap.ports import CollectorReport, ConnectionState, ServiceStatus
+from Heatmap.ports import ClockReading, CollectorReport, ConnectionState, ServiceStatus
 from Heatmap.storage.process import new_run_id
 from Heatmap.storage.retention import DEFAULT_DAYS, Housekeeper
 from Heatmap.storage.sqlite_store import SqliteStore
@@ -40,6 +40,7 @@ _LOG = logging.getLogger(__name__)
 
 # How often the database is asked for a tick size that the exchange has not told to this process, in seconds.
 _TICK_LOOKUP_S: Final = 10.0
+_TIME_LOOKUP_S: Final = 5.0
 _WRITER_SHARE: Final = 0.5
 
 _MAX_DAYS: Final = 36_500
@@ -141,7 +142,9 @@ class HeatmapService:
         self._unknown_symbols: dict[str, str] = {}
         self._tick_sizes: dict[str, float] = {}
         self._stored_ticks: dict[str, tuple[float | None, float]] = {}
+        self._stored_time: tuple[tuple[ClockReading | None, int | None], float] = ((None, None), -math.inf)
         self._listeners: list[Callable[[], None]] = []
+        self._exchange_clock = ExchangeClock(clock, self._known_of_exchange_time)
 
     @property
     def db_path(self) -> Path:
@@ -302,11 +305,54 @@ class HeatmapService:
             insert_rate_per_s=stats.insert_rate_per_s,
             queued=stats.queued,
             storage_problem=stats.problem,
+            storage_notice=stats.notice,
             since_ms=since_ms,
             retry_at_ms=feed.retry_at_ms,
             latency_ms=counts.latency_ms,
-            clock_offset_ms=counts.clock_offset_ms,
+            clock_offset_ms=counts.clock_offset_ms
+            if state is not ConnectionState.READING
+            else self._recorded_offset_ms(),
         )
+
+    @property
+    def exchange_clock(self) -> ExchangeClock:
+        """The exchange's clock as it is known here: events and coverage are dated by it; any thread."""
+        return self._exchange_clock
+
+    def _known_of_exchange_time(self) -> tuple[float | None, int | None]:
+        """Return how far the exchange's clock is ahead in ms, and its newest event; None for what is not known."""
+        writer, collector = self._writer, self._collector
+        with self._lock:
+            records = self._may_record
+        offset_ms = collector.counts.clock_offset_ms if records and collector is not None else None
+        newest_ms = writer.stats().last_event_ms if records and writer is not None else None
+        if offset_ms is None:
+            # Another program records, or this one has just begun to.
+            offset_ms = self._recorded_offset_ms()
+        if newest_ms is None:
+            newest_ms = self._recorded_time()[1]
+        return offset_ms, newest_ms
+
+    def _recorded_offset_ms(self) -> float | None:
+        reading, _ = self._recorded_time()
+        return reading.offset_ms if reading is not None and reading.is_valid_at(self._clock.now_ms()) else None
+
+    def _recorded_time(self) -> tuple[ClockReading | None, int | None]:
+        """Return what the database knows of the exchange's time; asks it now and then."""
+        now_s = self._clock.monotonic_s()
+        with self._lock:
+            known, looked_s = self._stored_time
+            if now_s - looked_s < _TIME_LOOKUP_S:
+                return known
+            self._stored_time = known, now_s
+        try:
+            with SqliteStore(self._db_path) as store:
+                known = store.clock_reading(self._source), store.newest_ms(self._symbols, self._source)
+        except StorageError as error:
+            _LOG.warning("no exchange time from the database: %s", error)
+        with self._lock:
+            self._stored_time = known, now_s
+        return known
 
     def tick_size(self, symbol: str) -> float | None:
         """Return the tick size of a symbol in quote currency; any thread.

@@ -111,12 +111,15 @@ class HeatmapPlugin(QObject):
         self._bridge = Bridge(time_offset_s=time_offset_s, parent=self)
         self._underlay = Underlay(self._stage)
         self._frame_sync = FrameSync(view, self._underlay, self)
-        self._worker = BuildWorker(service.db_path, tick_size=service.tick_size, clock=clock, parent=self)
+        # The map's "now" is the exchange's, by whose clock events are dated.
+        self._worker = BuildWorker(
+            service.db_path, tick_size=service.tick_size, clock=service.exchange_clock, parent=self
+        )
         self._presenter = HeatmapPresenter(self._underlay, self._worker, settings, symbol=symbol, parent=self)
         self._overlay = Overlay(self._stage, self._presenter, settings, translator)
         self._inspector = Inspector(self._stage, self._presenter, self._worker, translator, time_offset_s=time_offset_s)
         self._performance = Performance(
-            service, self._underlay, self._presenter, self._frame_sync, clock=clock, parent=self
+            service, self._underlay, self._presenter, self._frame_sync, clock=service.exchange_clock, parent=self
         )
         self._tabs: WeakSet[HeatmapTab] = WeakSet()
         self._problem = ("", "")

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
+
+READING_VALID_MS: Final = 2 * 3_600_000
+"""Age up to which a recorded difference of the clocks is believed, in ms."""
 
 
 class ConnectionState(StrEnum):
@@ -51,6 +55,8 @@ class ServiceStatus:
         Events waiting for the writer.
     storage_problem
         One sentence if the database cannot be written at the moment, "" otherwise.
+    storage_notice
+        One sentence about a damaged database, or one whose log was deleted, that was replaced; "" otherwise.
     since_ms
         When the present state began, ms since the epoch, or None before the first.
     retry_at_ms
@@ -74,6 +80,7 @@ class ServiceStatus:
     insert_rate_per_s: float = 0.0
     queued: int = 0
     storage_problem: str = ""
+    storage_notice: str = ""
     since_ms: int | None = None
     retry_at_ms: int | None = None
     latency_ms: float | None = None
@@ -153,3 +160,10 @@ class ClockReading:
     measured_ms: int
     offset_ms: float
     uncertainty_ms: float
+
+    def is_valid_at(self, machine_ms: int) -> bool:
+        """Return True if the reading is young enough to hold still; a clock that was set since makes it too old.
+
+        A living recorder takes one at least once an hour, and within a minute when the difference changes.
+        """
+        return 0 <= machine_ms - self.measured_ms <= READING_VALID_MS

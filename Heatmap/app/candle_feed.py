@@ -78,7 +78,7 @@ class CandleFeed(QObject):
     tick_size
         Returns the tick size of a symbol, None while it is not known; it may read a file, so it is called on a thread.
     clock
-        Wall clock for the history's end, monotonic clock for the pace.
+        The exchange's clock for the history's end, monotonic clock for the pace.
     """
 
     # list[Candle], ascending, the last one unfinished; the tick size or None

@@ -108,7 +108,7 @@ class MainWindow(QMainWindow):
         self._fitted = False
         self._candle_trouble = ("", "")  # reason word and English sentence, as `CandleFeed.problemChanged` tells them
         self._page_trouble = ""  # key of a text
-        self._storage_trouble = ""
+        self._storage_trouble = ("", "")  # English sentences: what cannot be stored, and what was replaced
 
         self._bridge = ChartBridge(self)
         self._view = ChartView(self._bridge, self, clock=clock)
@@ -120,7 +120,9 @@ class MainWindow(QMainWindow):
         column.addWidget(self._trouble)
         column.addWidget(self._view, 1)
         self.setCentralWidget(central)
-        self._feed = CandleFeed(service.ws_url, service.rest_url, tick_size=service.tick_size, clock=clock, parent=self)
+        self._feed = CandleFeed(
+            service.ws_url, service.rest_url, tick_size=service.tick_size, clock=service.exchange_clock, parent=self
+        )
         self.plugin = HeatmapPlugin.attach(
             self._view,
             chart="chart",
@@ -312,16 +314,20 @@ class MainWindow(QMainWindow):
 
     def _watch_storage(self) -> None:
         """An event that cannot be stored is the worst that can happen here; it is said above the chart."""
-        problem = self._service.status().storage_problem
-        if problem != self._storage_trouble:
-            self._storage_trouble = problem
+        status = self._service.status()
+        trouble = (status.storage_problem, status.storage_notice)
+        if trouble != self._storage_trouble:
+            self._storage_trouble = trouble
             self._show_trouble()
 
     def _show_trouble(self) -> None:
         """Say above the chart what does not work, for as long as it does not."""
         translator, sentences = self._translator, []
-        if self._storage_trouble:
-            sentences.append(translator.text("status.database_problem_help", problem=self._storage_trouble))
+        problem, notice = self._storage_trouble
+        if problem:
+            sentences.append(translator.text("status.database_problem_help", problem=problem))
+        if notice:
+            sentences.append(notice)
         if not has_opengl():
             sentences.append(f"{translator.text('error.no_gl')} {translator.text('error.no_gl_cure')}")
         if self._page_trouble:

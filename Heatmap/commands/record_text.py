@@ -6,11 +6,12 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from Heatmap.connection_text import duration
+
 if TYPE_CHECKING:
     from Heatmap.storage.record_summary import RawFrames, RecordSummary, SeriesRecord
 
 _BYTES_PER_MB: Final = 1e6
-_UNITS: Final = (("d", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1000))
 
 
 def record_json(summary: RecordSummary) -> dict[str, Any]:
@@ -38,18 +39,6 @@ def record_lines(summary: RecordSummary) -> list[str]:
         f"write-ahead log {_mb(summary.wal_bytes)}"
     )
     return lines
-
-
-def duration(length_ms: int) -> str:
-    """Return a length of time in its two largest units, e.g. ``"3 d 4 h"``."""
-    left_ms = length_ms
-    parts: list[tuple[int, str]] = []
-    for unit, unit_ms in _UNITS:
-        parts.append((left_ms // unit_ms, unit))
-        left_ms %= unit_ms
-    first = next((index for index, (number, _) in enumerate(parts) if number), len(parts) - 1)
-    shown = [f"{number} {unit}" for number, unit in parts[first : first + 2] if number]
-    return " ".join(shown) or "0 s"
 
 
 def _series_lines(series: SeriesRecord) -> list[str]:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from Heatmap.clock import SYSTEM_CLOCK, Clock
+from Heatmap.clock import SYSTEM_CLOCK, Clock, exchange_now_ms
 from Heatmap.commands.record_text import record_json, record_lines
 from Heatmap.connection_text import FLOWING, connection_text
 from Heatmap.errors import StorageError
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace, *, clock: Clock = SYSTEM_CLOCK) -> int:
         with SqliteStore(path) as store:
             summary = store.summary()
         now_ms = clock.now_ms()
-        record = record_summary(path, now_ms) if summary.schema_version else None
+        record = record_summary(path, _exchange_now_ms(summary, now_ms)) if summary.schema_version else None
     except StorageError as error:
         if args.json:
             sys.stdout.write(json.dumps({"db": str(path), "problem": error.short}) + "\n")
@@ -65,6 +65,13 @@ def run(args: argparse.Namespace, *, clock: Clock = SYSTEM_CLOCK) -> int:
         lines = _as_text(summary, now_ms, catalogue(args.lang)) + ([] if record is None else record_lines(record))
         sys.stdout.write("\n".join(lines) + "\n")
     return EXIT_OK
+
+
+def _exchange_now_ms(summary: StoreSummary, now_ms: int) -> int:
+    """Return the present by the exchange's clock, as the living collector measured it."""
+    offsets_ms = [entry.report.status.clock_offset_ms for entry in summary.collectors if entry.is_alive(now_ms)]
+    newest_ms = max((series.last_ms for series in summary.series if series.last_ms is not None), default=None)
+    return exchange_now_ms(now_ms, next((found for found in offsets_ms if found is not None), None), newest_ms)
 
 
 def _is_recording(summary: StoreSummary, series: SeriesSummary, now_ms: int) -> bool:

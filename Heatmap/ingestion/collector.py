@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from Heatmap.clock import SYSTEM_CLOCK, Clock
+from Heatmap.connection_text import WRONG_CLOCK_MS, clock_line
 from Heatmap.errors import FrameError
 from Heatmap.events import LiquidationEvent, Source
 from Heatmap.ingestion import endpoints, forceorder
@@ -39,9 +40,6 @@ its own: what happened in a connection's last seconds it has not brought."""
 
 SEAM_MS: Final = 3000
 """Longest time between the last mark price of one connection and the first of the next that counts as no gap, in ms."""
-
-WRONG_CLOCK_MS: Final = 2000.0
-"""Offset from which on the log calls this machine's clock wrong, in ms."""
 
 _FULL_PAUSE_S: Final = 0.02
 _LOOK_S: Final = 1.0
@@ -408,12 +406,7 @@ class FeedCollector:
         if reading is None:
             return
         level = logging.WARNING if abs(reading.offset_ms) >= WRONG_CLOCK_MS else logging.INFO
-        _LOG.log(
-            level,
-            "the exchange's clock is %.0f ms ahead of this machine's (± %.0f ms)",
-            reading.offset_ms,
-            reading.uncertainty_ms,
-        )
+        _LOG.log(level, "%s", clock_line(reading.offset_ms, reading.uncertainty_ms))
         self._listener.on_clock(reading)
 
     def _note_undecodable(self, error: FrameError, data: bytes, received_ms: int) -> None:

@@ -7,6 +7,7 @@ import re
 import socket
 import ssl
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -94,7 +95,8 @@ def of_http_answer(status: int, headers: Mapping[str, str], body: str, place: st
     place
         Host for the sentence.
     now_ms
-        The present, ms since the epoch: the exchange names the end of a ban as a time.
+        The present by this machine's clock, ms since the epoch, for an answer without a date of its own: the exchange
+        names the end of a ban as a time.
     """
     if status in _REGION:
         return Failure(
@@ -160,8 +162,17 @@ def _asked_wait_s(headers: Mapping[str, str], body: str, now_ms: int) -> float:
     if asked.isdecimal():
         return float(asked)
     if until := _BANNED_UNTIL.search(body):
-        return max(0.0, (int(until[1]) - now_ms) / 1000)
+        return max(0.0, (int(until[1]) - _answered_ms(headers, now_ms)) / 1000)
     return REFUSED_WAIT_S
+
+
+def _answered_ms(headers: Mapping[str, str], now_ms: int) -> int:
+    """Return when an answer was made by the clock of who made it, which this machine's may differ from."""
+    date = next((value for name, value in headers.items() if name.lower() == "date"), "")
+    try:
+        return round(parsedate_to_datetime(date).timestamp() * 1000)
+    except ValueError:
+        return now_ms
 
 
 def _network_reason(error: BaseException) -> str:

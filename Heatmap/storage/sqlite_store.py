@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from Heatmap.errors import StorageError
 from Heatmap.events import Coverage
-from Heatmap.ports import CollectorReport, ConnectionState, ServiceStatus
+from Heatmap.ports import ClockReading, CollectorReport, ConnectionState, ServiceStatus
+from Heatmap.storage import statement
 from Heatmap.storage.connection import RecordConnection, open_reader, storage_error
 from Heatmap.storage.coverage_log import merged
 from Heatmap.storage.file_guard import FileState, file_identity
@@ -22,7 +23,7 @@ from Heatmap.storage.lease import COLLECTOR_DEAD_MS
 from Heatmap.storage.migrations import version_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from types import TracebackType
 
     from Heatmap.columns import EventColumns
@@ -287,6 +288,34 @@ class SqliteStore:
                 "SELECT tick_size FROM tick_sizes WHERE source = ? AND symbol = ?", (source, symbol)
             ).fetchone()
         return None if row is None else float(row[0])
+
+    def newest_ms(self, symbols: Iterable[str], source: str) -> int | None:
+        """Return the trade time of the newest event of some symbols in ms since the epoch, or None.
+
+        Raises
+        ------
+        StorageError
+            The file exists but cannot be read.
+        """
+        with self._reading() as connection:
+            if connection is None:
+                return None
+            rows = [connection.execute(statement.NEWEST_EVENT, (source, symbol)).fetchone() for symbol in symbols]
+        return max((ts_ms for (ts_ms,) in rows if ts_ms is not None), default=None)
+
+    def clock_reading(self, source: str) -> ClockReading | None:
+        """Return the last recorded difference between the exchange's clock and this machine's, or None.
+
+        Raises
+        ------
+        StorageError
+            The file exists but cannot be read.
+        """
+        with self._reading() as connection:
+            if connection is None or not self._has_collectors(connection):
+                return None
+            row = connection.execute(statement.NEWEST_CLOCK_OFFSET, (source,)).fetchone()
+        return None if row is None else ClockReading(*row)
 
     def sources(self, symbol: str) -> tuple[str, ...]:
         """Return the sources that have events of a symbol, in alphabetical order.

@@ -43,6 +43,9 @@ TRIM_QUARANTINE: Final = f"""
 INSERT_CLOCK_OFFSET: Final = """
     INSERT INTO clock_offsets (source, measured_ms, offset_ms, uncertainty_ms) VALUES (?, ?, ?, ?)
 """
+NEWEST_CLOCK_OFFSET: Final = """
+    SELECT source, measured_ms, offset_ms, uncertainty_ms FROM clock_offsets WHERE source = ? ORDER BY id DESC LIMIT 1
+"""
 PUT_COLLECTOR: Final = """
     INSERT OR REPLACE INTO collector
         (source, run_id, host, pid, symbols, started_ms, heartbeat_ms, state, reason, detail, since_ms, retry_at_ms,

@@ -172,7 +172,7 @@ class BuildWorker(QObject):
     tick_size
         Returns the tick size of a symbol, None while it is not known. Called on the build thread: it may read a file.
     clock
-        Wall clock for the window's right edge, monotonic clock for the pace.
+        The exchange's clock for the window's right edge, monotonic clock for the pace.
     """
 
     # HeatmapImage | None (nothing to show in this view), its BuildRequest, ChangedColumns | None against the one before

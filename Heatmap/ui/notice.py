@@ -67,8 +67,8 @@ def notice_of(
         if key:
             return Notice("\n".join(filter(None, (text(key, count=crashes), detail))), kind)
     if fault := clock_fault(status):
-        clock_key, seconds = fault
-        return Notice(text(clock_key, seconds=seconds), "warning")
+        clock_key, difference = fault
+        return Notice(text(clock_key, difference=difference), "warning")
     if events == 0:
         first = status.last_event_ms is None and status.state in AWAITING
         return Notice(text("notice.first_start" if first else "notice.empty_window"))

@@ -41,7 +41,7 @@ class Performance(QObject):
     frame_sync
         Knows how the heat keeps in step with the chart.
     clock
-        Wall clock for the age of the last event, monotonic clock for rates.
+        The exchange's clock for the age of the last event, monotonic clock for rates.
     """
 
     def __init__(

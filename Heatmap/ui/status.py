@@ -9,7 +9,7 @@ from PyQt6.QtCore import QEvent, QSize, Qt
 from PyQt6.QtGui import QColor, QFontMetrics, QPainter, QPaintEvent
 from PyQt6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
 
-from Heatmap.connection_text import connection_text
+from Heatmap.connection_text import clock_fault, connection_text
 from Heatmap.events import Source
 from Heatmap.ports import ConnectionState, ServiceStatus
 from Heatmap.texts import catalogue
@@ -155,7 +155,11 @@ class StatusPanel(QWidget):
             return
         self._dot.set_colour(_STATE_COLOURS[status.state])
         said = connection_text(catalogue(self._translator.language), status, self._source)
-        self._connection.set_text(said.headline, "\n".join(said.sentences))
+        headline = said.headline
+        if fault := clock_fault(status):
+            key, difference = fault
+            headline += f" · {text(f'{key}_brief', difference=difference)}"
+        self._connection.set_text(headline, "\n".join(said.sentences))
 
     def _show_last_event(self) -> None:
         status, text = self._status, self._translator.text

@@ -189,6 +189,20 @@ def test_the_dot_is_painted_in_the_states_colour(qtbot, make_panel):
     assert QColor(live) != QColor(down)
 
 
+@pytest.mark.parametrize(
+    ("language", "offset_ms", "words"),
+    [
+        ("en", 7_199_997.0, "Live · clock 2 h behind"),
+        ("de", -300_000.0, "Live · Uhr geht 5 min vor"),
+        ("en", 30.0, "Live"),
+    ],
+)
+def test_a_wrong_clock_is_said_on_the_bar(make_panel, language, offset_ms, words):
+    panel = make_panel(language)
+    panel.set_service_status(replace(LIVE, clock_offset_ms=offset_ms), NOW_MS)
+    assert texts(panel)[0] == words
+
+
 def test_the_language_changes_what_is_shown(make_panel):
     panel = make_panel()
     panel.set_service_status(LIVE, NOW_MS)

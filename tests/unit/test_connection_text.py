@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from Heatmap.connection_text import connection_text
+from Heatmap.connection_text import clock_line, connection_text
 from Heatmap.ports import ConnectionState, ServiceStatus
 from Heatmap.texts import LANGUAGES, catalogue
 
@@ -46,7 +46,14 @@ def test_while_connecting_again_the_reason_is_told_but_not_in_the_headline():
 
 
 @pytest.mark.parametrize(
-    ("offset_ms", "words"), [(2500.0, "2 s behind"), (-90_000.0, "90 s ahead"), (1999.0, ""), (None, "")]
+    ("offset_ms", "words"),
+    [
+        (2500.0, "2 s behind"),
+        (-90_000.0, "1 min 30 s ahead"),
+        (7_199_997.0, "2 h behind"),
+        (1999.0, ""),
+        (None, ""),
+    ],
 )
 def test_a_wrong_clock_is_told(offset_ms, words):
     live = ServiceStatus(ConnectionState.LIVE, clock_offset_ms=offset_ms)
@@ -59,3 +66,15 @@ def test_the_latency_is_told_while_data_flows():
     assert "From the exchange to here: 83 ms." in connection_text(catalogue("en"), live, "binance").sentences
     down = replace(live, state=ConnectionState.DOWN)
     assert not any("83" in sentence for sentence in connection_text(catalogue("en"), down, "binance").sentences)
+
+
+@pytest.mark.parametrize(
+    ("offset_ms", "line"),
+    [
+        (-0.4, "this machine's clock agrees with the exchange's (± 1 ms)"),
+        (37.2, "this machine's clock is 37 ms behind the exchange's (± 1 ms)"),
+        (-7_199_997.0, "this machine's clock is 2 h ahead of the exchange's (± 1 ms)"),
+    ],
+)
+def test_the_log_says_how_the_clock_stands_in_a_sentence(offset_ms, line):
+    assert clock_line(offset_ms, 1.2) == line

@@ -163,6 +163,15 @@ NOW_MS = 1_790_000_000_000
         (403, {}, "<html>", "region", 60.0),
         (429, {"Retry-After": "17"}, "", "banned", 17.0),
         (418, {}, f'{{"msg":"banned until {NOW_MS + 90_000}. Please"}}', "banned", 90.0),
+        # The end of a ban is a time of the exchange, whose clock may differ from this machine's.
+        (
+            418,
+            {"date": "Thu, 01 Jan 2026 00:00:00 GMT"},
+            f"banned until {1_767_225_600_000 + 30_000}",
+            "banned",
+            30.0,
+        ),
+        (418, {"Date": "soon"}, f"banned until {NOW_MS + 90_000}", "banned", 90.0),
         (418, {"Retry-After": "soon"}, "", "banned", 60.0),
         (429, {}, f"banned until {NOW_MS - 5}", "banned", 0.0),
         (418, {"Retry-After": "9" * 40}, "", "banned", 3 * 24 * 3600.0),
