@@ -7,6 +7,7 @@ import logging
 import threading
 from concurrent.futures import Future
 from contextlib import suppress
+from dataclasses import replace
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Self, TypeVar
@@ -38,6 +39,9 @@ _websocket_logger.setLevel(logging.WARNING)
 
 TICK_S = 0.25
 
+MAX_URL_CHARS = 8_000
+"""Longest address of a connection; beyond it the exchange answers HTTP 414."""
+
 # The real exchange pings every three minutes and waits ten for the pong.
 PING_INTERVAL_S = 180.0
 _PONG_TIMEOUT_S = 600
@@ -54,9 +58,11 @@ class DemoExchange:
     """Serves a market in the protocol of Binance USD-M.
 
     WebSocket: ``/market/ws/…`` and ``/market/stream?streams=…`` with the streams ``<symbol>@forceOrder``,
-    ``!forceOrder@arr``, ``<symbol>@markPrice``, ``<symbol>@markPrice@1s`` and ``<symbol>@kline_<interval>``; other
-    names are accepted and silent, so are the unrouted ``/ws`` and ``/stream``. HTTP: ``/fapi/v1/`` with ``ping``,
-    ``time``, ``exchangeInfo`` and ``klines``.
+    ``!forceOrder@arr``, ``<symbol>@markPrice``, ``<symbol>@markPrice@1s``, ``!markPrice@arr@1s`` and
+    ``<symbol>@kline_<interval>``; other names are accepted and silent, so are the unrouted ``/ws`` and ``/stream``.
+    HTTP: ``/fapi/v1/`` with ``ping``, ``time``, ``exchangeInfo`` and ``klines``.
+
+    Limits: `MAX_URL_CHARS` of an address, 1,024 streams a connection, ten client messages a second, request weight.
 
     Its methods may be called from any thread but its own.
 
@@ -64,6 +70,8 @@ class DemoExchange:
     ----------
     market
         A simulated or replayed market.
+    more_symbols
+        Symbols that are traded besides the market's own, at its prices and with its liquidations.
     host, port
         Where to listen; port 0 takes a free one.
     clock
@@ -81,6 +89,7 @@ class DemoExchange:
         self,
         market: Market,
         *,
+        more_symbols: Iterable[str] = (),
         host: str = "127.0.0.1",
         port: int = 0,
         clock: Clock = SYSTEM_CLOCK,
@@ -94,8 +103,10 @@ class DemoExchange:
         self._port = 0
         self._clock = clock
         self._ping_interval_s = ping_interval_s
-        self._publisher = Publisher(market)
-        self._rest = RestApi(market, clock)
+        symbols = (market.instrument.symbol, *more_symbols)
+        self._instruments = {symbol: replace(market.instrument, symbol=symbol) for symbol in symbols}
+        self._publisher = Publisher(market, self._instruments)
+        self._rest = RestApi(market, self._instruments, clock)
         self._clients: set[Client] = set()
         self._frames_sent = 0
         self._thread: threading.Thread | None = None
@@ -116,6 +127,11 @@ class DemoExchange:
     def connection_count(self) -> int:
         """Open WebSocket connections."""
         return len(self._clients)
+
+    @property
+    def subscribed_streams(self) -> int:
+        """Streams that carry data, over all open connections."""
+        return self._call(lambda: sum(len(client.session.streams) for client in self._clients))
 
     @property
     def frames_sent(self) -> int:
@@ -207,6 +223,42 @@ class DemoExchange:
 
         return self._call(push)
 
+    def publish_to(self, symbol: str, *payloads: str) -> int:
+        """Push forceOrder payloads to the subscribers of one symbol's own stream, in the envelope of its route.
+
+        Returns
+        -------
+        int
+            How many subscribers they were queued for.
+        """
+
+        def push() -> int:
+            listeners = self._hearing(symbol)
+            for client, stream in listeners:
+                client.queue(_enveloped(client, stream.name, payloads))
+            return len(listeners)
+
+        return self._call(push)
+
+    def drop_connection_of(self, symbol: str, code: int = 1001) -> int:
+        """Begin to close each connection that carries one symbol's liquidations; see `drop_connections`."""
+
+        def drop() -> int:
+            dropped = [client for client, _ in self._hearing(symbol)]
+            for client in dropped:
+                client.close(code, "dropped by the demo exchange")
+            return len(dropped)
+
+        return self._call(drop)
+
+    def _hearing(self, symbol: str) -> list[tuple[Client, Stream]]:
+        return [
+            (client, stream)
+            for client in self._clients
+            for stream in _liquidation_streams(client.session.streams)
+            if stream.symbol == symbol
+        ]
+
     def drop_connections(self, code: int = 1001) -> int:
         """Begin to close every connection and return how many; code 1006 cuts them without a goodbye."""
 
@@ -279,17 +331,18 @@ class DemoExchange:
         """Answer plain HTTP; return None for a WebSocket handshake on a route that exists."""
         if request.headers.get("Upgrade", "").lower() != "websocket":
             return _response(self._rest.answer(request.path))
+        if len(request.path) > MAX_URL_CHARS:
+            return connection.respond(HTTPStatus.REQUEST_URI_TOO_LONG, "the address is too long\n")
         try:
-            session = open_session(request.path, self.market.instrument.stream_symbol)
+            session = open_session(request.path, self._instruments)
         except TooManyStreamsError:
             return None  # accepted, then closed with the reason, see `_handle`
         return connection.respond(HTTPStatus.NOT_FOUND, "no such route\n") if session is None else None
 
     async def _handle(self, socket: ServerConnection) -> None:
         request = socket.request
-        symbol = self.market.instrument.stream_symbol
         try:
-            session = open_session(request.path, symbol) if request is not None else None
+            session = open_session(request.path, self._instruments) if request is not None else None
         except TooManyStreamsError as error:
             await socket.close(POLICY_VIOLATION, str(error))
             return

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from Heatmap.demo.candle import INTERVALS_MS, SECOND_MS
 from Heatmap.demo.session import Stream, StreamKind
 from Heatmap.demo.wire import PUSH_DELAY_MS, force_order_of, kline, mark_price
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from Heatmap.demo.instrument import Instrument
     from Heatmap.demo.market import Market
 
 _MARK_PRICE_MS = 3 * SECOND_MS
@@ -23,10 +26,13 @@ class Publisher:
     ----------
     market
         If it has a backlog, its liquidations lie in the past and none is pushed live.
+    instruments
+        All that trade, by symbol; each is traded as the market's own.
     """
 
-    def __init__(self, market: Market) -> None:
+    def __init__(self, market: Market, instruments: Mapping[str, Instrument]) -> None:
         self._market = market
+        self._instruments = instruments
         self._backlog = market.backlog()
 
     @property
@@ -44,42 +50,51 @@ class Publisher:
         after_ms, now_ms
             The moment of the call before and of this one; klines show the market at ``now_ms``.
         """
-        by_topic: dict[tuple[StreamKind, str], list[str]] = {}
+        by_topic: dict[tuple[StreamKind, str, str], list[str]] = {}
         result: dict[str, list[str]] = {}
         for stream in streams:
             # The same liquidation travels under two stream names.
-            topic = (stream.kind, stream.interval)
+            topic = (stream.kind, stream.symbol, stream.interval)
             if topic not in by_topic:
                 by_topic[topic] = self._due(stream, after_ms, now_ms)
             result[stream.name] = by_topic[topic]
         return result
 
     def _due(self, stream: Stream, after_ms: int, now_ms: int) -> list[str]:
+        traded = list(self._instruments.values()) if not stream.symbol else [self._instruments[stream.symbol]]
         match stream.kind:
             case StreamKind.FORCE_ORDER:
-                return self._force_orders(after_ms, now_ms)
+                return self._force_orders(traded, after_ms, now_ms)
             case StreamKind.MARK_PRICE:
-                return self._mark_price(_MARK_PRICE_MS, after_ms, now_ms)
+                return self._mark_prices(traded, _MARK_PRICE_MS, after_ms, now_ms)
             case StreamKind.MARK_PRICE_1S:
-                return self._mark_price(SECOND_MS, after_ms, now_ms)
+                return self._mark_prices(traded, SECOND_MS, after_ms, now_ms)
+            case StreamKind.ALL_MARK_PRICES:
+                prices = self._mark_prices(traded, SECOND_MS, after_ms, now_ms)
+                return [f"[{','.join(prices)}]"] if prices else []
             case StreamKind.KLINE:
-                return self._klines(stream.interval, after_ms, now_ms)
+                return self._klines(traded[0], stream.interval, after_ms, now_ms)
 
-    def _force_orders(self, after_ms: int, now_ms: int) -> list[str]:
+    def _force_orders(self, traded: Sequence[Instrument], after_ms: int, now_ms: int) -> list[str]:
         if self._backlog is not None:
             return []
         events = self._market.liquidations(after_ms - PUSH_DELAY_MS + 1, now_ms - PUSH_DELAY_MS + 1)
-        return [force_order_of(self._market.instrument, event) for event in events]
+        return [
+            force_order_of(instrument, structs.replace(event, symbol=instrument.symbol))
+            for event in events
+            for instrument in traded
+        ]
 
-    def _mark_price(self, every_ms: int, after_ms: int, now_ms: int) -> list[str]:
+    def _mark_prices(self, traded: Sequence[Instrument], every_ms: int, after_ms: int, now_ms: int) -> list[str]:
         if now_ms // every_ms <= after_ms // every_ms:
             return []
-        return [mark_price(self._market.instrument, self._market.price_at(now_ms), now_ms)]
+        price = self._market.price_at(now_ms)
+        return [mark_price(instrument, price, now_ms) for instrument in traded]
 
-    def _klines(self, interval: str, after_ms: int, now_ms: int) -> list[str]:
+    def _klines(self, instrument: Instrument, interval: str, after_ms: int, now_ms: int) -> list[str]:
         interval_ms = INTERVALS_MS[interval]
         first_open_ms = after_ms - after_ms % interval_ms
         return [
-            kline(self._market.instrument, candle, interval, interval_ms=interval_ms, now_ms=now_ms)
+            kline(instrument, candle, interval, interval_ms=interval_ms, now_ms=now_ms)
             for candle in self._market.candles(interval_ms, first_open_ms, now_ms + 1)
         ]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from Heatmap.clock import Clock
+    from Heatmap.demo.instrument import Instrument
     from Heatmap.demo.market import Market
 
 MAX_KLINES = 1_500
@@ -48,10 +49,19 @@ class _RefusedError(Exception):
 
 
 class RestApi:
-    """Answers ``GET`` requests for one market and counts their weight by the minute, as the exchange does by IP."""
+    """Answers ``GET`` requests for one market and counts their weight by the minute, as the exchange does by IP.
 
-    def __init__(self, market: Market, clock: Clock) -> None:
+    Parameters
+    ----------
+    market, instruments
+        What is traded, and under which symbols.
+    clock
+        The exchange's time.
+    """
+
+    def __init__(self, market: Market, instruments: Mapping[str, Instrument], clock: Clock) -> None:
         self._market = market
+        self._instruments = instruments
         self._clock = clock
         self._minute = 0
         self._used_weight = 0
@@ -77,7 +87,7 @@ class RestApi:
                 return encode({"serverTime": now_ms})
             case "/fapi/v1/exchangeInfo":
                 self._charge(1, now_ms)
-                return exchange_info(self._market.instrument, now_ms)
+                return exchange_info(self._instruments.values(), now_ms)
             case "/fapi/v1/klines":
                 return self._klines(query, now_ms)
             case _:
@@ -87,8 +97,8 @@ class RestApi:
     def _klines(self, query: Mapping[str, str], now_ms: int) -> str:
         limit = _number(query, "limit", _DEFAULT_KLINES)
         self._charge(_klines_weight(limit), now_ms)
-        instrument = self._market.instrument
-        if _mandatory(query, "symbol") != instrument.symbol:
+        instrument = self._instruments.get(_mandatory(query, "symbol"))
+        if instrument is None:
             raise _RefusedError(-1121, "Invalid symbol.")
         interval_ms = INTERVALS_MS.get(_mandatory(query, "interval"))
         if interval_ms is None:

@@ -18,7 +18,7 @@ from Heatmap.demo.candle import INTERVALS_MS
 from Heatmap.demo.wire import encode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
 MAX_STREAMS = 1_024
 MAX_MESSAGES_PER_S = 10
@@ -33,15 +33,17 @@ class StreamKind(StrEnum):
     FORCE_ORDER = "forceOrder"
     MARK_PRICE = "markPrice"
     MARK_PRICE_1S = "markPrice@1s"
+    ALL_MARK_PRICES = "!markPrice@arr@1s"
     KLINE = "kline"
 
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A subscribed stream that carries data; ``interval`` is "" except for klines."""
+    """A subscribed stream that carries data; ``symbol`` is "" for those of all, ``interval`` except for klines."""
 
     name: str
     kind: StreamKind
+    symbol: str = ""
     interval: str = ""
 
 
@@ -103,18 +105,18 @@ class Session:
 
     Parameters
     ----------
-    stream_symbol
-        The one symbol that trades, lower case.
+    symbols
+        The symbols that trade, upper case.
     delivers
         False on routes that carry no market data: subscriptions are acknowledged, nothing is ever pushed.
     is_combined
         True if payloads travel in the ``{"stream":…,"data":…}`` envelope.
     """
 
-    def __init__(self, stream_symbol: str, *, delivers: bool, is_combined: bool) -> None:
+    def __init__(self, symbols: Collection[str], *, delivers: bool, is_combined: bool) -> None:
         self.delivers = delivers
         self.is_combined = is_combined
-        self._stream_symbol = stream_symbol
+        self._symbols = {symbol.lower(): symbol for symbol in symbols}
         self._names: dict[str, Stream | None] = {}
         self._recent_s: deque[float] = deque(maxlen=MAX_MESSAGES_PER_S)
 
@@ -171,26 +173,29 @@ class Session:
         """Return the stream of a name; None if it never carries data, which the exchange accepts all the same."""
         if name == "!forceOrder@arr":
             return Stream(name, StreamKind.FORCE_ORDER)
-        symbol, _, topic = name.partition("@")
-        if symbol != self._stream_symbol:
+        if name == StreamKind.ALL_MARK_PRICES:
+            return Stream(name, StreamKind.ALL_MARK_PRICES)
+        lower, _, topic = name.partition("@")
+        symbol = self._symbols.get(lower)
+        if symbol is None:
             return None
         if topic in {StreamKind.FORCE_ORDER, StreamKind.MARK_PRICE, StreamKind.MARK_PRICE_1S}:
-            return Stream(name, StreamKind(topic))
+            return Stream(name, StreamKind(topic), symbol)
         kind, _, interval = topic.partition("_")
         if kind == StreamKind.KLINE and interval in INTERVALS_MS:
-            return Stream(name, StreamKind.KLINE, interval)
+            return Stream(name, StreamKind.KLINE, symbol, interval)
         return None
 
 
-def open_session(target: str, stream_symbol: str) -> Session | None:
+def open_session(target: str, symbols: Collection[str]) -> Session | None:
     """Return the session of a request target, with the streams that its path names; None if it is no such path.
 
     Parameters
     ----------
     target
         Path and query, e.g. ``/market/stream?streams=btcusdt@forceOrder/btcusdt@markPrice@1s``.
-    stream_symbol
-        The one symbol that trades, lower case.
+    symbols
+        The symbols that trade, upper case.
 
     Raises
     ------
@@ -207,6 +212,6 @@ def open_session(target: str, stream_symbol: str) -> Session | None:
     if is_combined:
         listed = parse_qs(parts.query).get("streams", [""])
         names = [name for name in listed[0].split("/") if name]
-    session = Session(stream_symbol, delivers=route == "market", is_combined=is_combined)
+    session = Session(symbols, delivers=route == "market", is_combined=is_combined)
     session.subscribe(names)
     return session

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from Heatmap.demo.candle import DAY_MS, SECOND_MS, Candle
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from Heatmap.demo.instrument import Instrument
     from Heatmap.events import LiquidationEvent
@@ -147,19 +147,34 @@ def klines(instrument: Instrument, candles: Sequence[Candle], interval_ms: int) 
     )
 
 
-def exchange_info(instrument: Instrument, now_ms: int) -> str:
-    """Return the body of ``GET /fapi/v1/exchangeInfo`` with the one symbol of the demo."""
+def exchange_info(instruments: Iterable[Instrument], now_ms: int) -> str:
+    """Return the body of ``GET /fapi/v1/exchangeInfo``."""
     minute = {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": WEIGHT_LIMIT}
-    base, quote = instrument.base_asset, instrument.quote_asset
-    tick, lot = instrument.tick_size, instrument.lot_size
-    symbol = {
+    listed = list(instruments)
+    assets = dict.fromkeys(instrument.quote_asset for instrument in listed)
+    return encode(
+        {
+            "timezone": "UTC",
+            "serverTime": now_ms,
+            "futuresType": "U_MARGINED",
+            "rateLimits": [minute],
+            "exchangeFilters": [],
+            "assets": [{"asset": asset, "marginAvailable": True, "autoAssetExchange": "0"} for asset in assets],
+            "symbols": [_rules(instrument) for instrument in listed],
+        }
+    )
+
+
+def _rules(instrument: Instrument) -> dict[str, object]:
+    quote, tick, lot = instrument.quote_asset, instrument.tick_size, instrument.lot_size
+    return {
         "symbol": instrument.symbol,
         "pair": instrument.symbol,
         "contractType": "PERPETUAL",
         "deliveryDate": 4_133_404_800_000,
         "onboardDate": 1_567_965_300_000,
         "status": "TRADING",
-        "baseAsset": base,
+        "baseAsset": instrument.base_asset,
         "quoteAsset": quote,
         "marginAsset": quote,
         "pricePrecision": instrument.price_decimals,
@@ -175,14 +190,3 @@ def exchange_info(instrument: Instrument, now_ms: int) -> str:
         "orderTypes": ["LIMIT", "MARKET", "STOP", "STOP_MARKET"],
         "timeInForce": ["GTC", "IOC", "FOK", "GTX"],
     }
-    return encode(
-        {
-            "timezone": "UTC",
-            "serverTime": now_ms,
-            "futuresType": "U_MARGINED",
-            "rateLimits": [minute],
-            "exchangeFilters": [],
-            "assets": [{"asset": quote, "marginAvailable": True, "autoAssetExchange": "0"}],
-            "symbols": [symbol],
-        }
-    )

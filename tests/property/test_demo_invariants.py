@@ -220,7 +220,7 @@ def test_no_content_of_a_file_does_more_than_refuse_it(lines):
 @settings(deadline=None, max_examples=300)
 @given(st.binary(max_size=80) | st.text(max_size=80))
 def test_no_message_of_a_client_does_more_than_get_an_answer(message):
-    session = open_session("/market/ws", "btcusdt")
+    session = open_session("/market/ws", ("BTCUSDT",))
     assert session is not None
     answer = json.loads(session.receive(message).text)
     assert "code" in answer or "id" in answer

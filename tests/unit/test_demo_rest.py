@@ -33,7 +33,7 @@ def market():
 
 @pytest.fixture
 def api(market):
-    return RestApi(market, FixedClock(NOW))
+    return RestApi(market, {market.instrument.symbol: market.instrument}, FixedClock(NOW))
 
 
 def klines(api, **query):
@@ -103,7 +103,9 @@ def test_the_future_is_empty(api):
 
 
 def test_in_the_first_millisecond_of_a_candle_it_is_already_there(market):
-    assert opens(klines(RestApi(market, FixedClock(OPEN_NOW)), limit=2)[1]) == [OPEN_NOW - MINUTE_MS, OPEN_NOW]
+    assert opens(
+        klines(RestApi(market, {market.instrument.symbol: market.instrument}, FixedClock(OPEN_NOW)), limit=2)[1]
+    ) == [OPEN_NOW - MINUTE_MS, OPEN_NOW]
 
 
 def test_history_reaches_back_sixty_days(api):
@@ -154,7 +156,7 @@ def test_what_does_not_exist_is_404(api, path):
 
 def test_the_weight_is_counted_by_the_minute_and_its_limit_is_enforced(market):
     clock = FixedClock(OPEN_NOW + 1_000)
-    api = RestApi(market, clock)
+    api = RestApi(market, {market.instrument.symbol: market.instrument}, clock)
     assert api.answer("/fapi/v1/time").headers["X-MBX-USED-WEIGHT-1M"] == "1"
     wanted = "/fapi/v1/klines?symbol=BTCUSDT&interval=1m&limit={}"
     assert api.answer(wanted.format(99)).headers["X-MBX-USED-WEIGHT-1M"] == "2"

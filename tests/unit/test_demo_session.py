@@ -10,7 +10,7 @@ from Heatmap.demo.session import MAX_STREAMS, StreamKind, TooManyStreamsError, o
 
 
 def opened(target: str):
-    session = open_session(target, "btcusdt")
+    session = open_session(target, ("BTCUSDT",))
     assert session is not None
     return session
 
@@ -48,7 +48,7 @@ def test_the_path_decides_envelope_and_streams(target, is_combined, names):
 
 @pytest.mark.parametrize("target", ["/", "/market", "/market/wss/x", "/spot/ws/x", "/market/stream/btcusdt@forceOrder"])
 def test_a_path_that_is_no_route_is_refused(target):
-    assert open_session(target, "btcusdt") is None
+    assert open_session(target, ("BTCUSDT",)) is None
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_no_more_than_1024_streams():
     assert ask(session, {"method": "SUBSCRIBE", "params": many[1:], "id": 2}) == {"result": None, "id": 2}
     assert len(ask(session, {"method": "LIST_SUBSCRIPTIONS", "id": 3})["result"]) == MAX_STREAMS
     with pytest.raises(TooManyStreamsError):
-        open_session("/market/ws/" + "/".join([*many, "one@more"]), "btcusdt")
+        open_session("/market/ws/" + "/".join([*many, "one@more"]), ("BTCUSDT",))
 
 
 def test_ten_messages_a_second_are_allowed():
