@@ -17,6 +17,7 @@ from Heatmap.ingestion.daemon_call import call_on_daemon_thread
 from Heatmap.ingestion.endpoints import MAX_KLINES, kline_stream, klines_url, market_stream_url, normalise_ws_base
 from Heatmap.ingestion.failure import Failure, of_socket_error
 from Heatmap.ingestion.kline import Candle, decode_frame, decode_rows
+from Heatmap.ingestion.proxy import proxy_for
 from Heatmap.ingestion.rest import fetch_json
 
 if TYPE_CHECKING:
@@ -145,7 +146,13 @@ class CandleFeed(QObject):
         except FrameError as error:
             return Failure("protocol", f"{place} sent a candle that cannot be: {error}.")
         except (OSError, WebSocketException) as error:
-            return of_socket_error(error, place, max_bytes=MAX_FRAME_BYTES, now_ms=self._clock.now_ms())
+            return of_socket_error(
+                error,
+                place,
+                max_bytes=MAX_FRAME_BYTES,
+                now_ms=self._clock.now_ms(),
+                proxy=proxy_for(normalise_ws_base(self._ws_url)),
+            )
         except Exception:  # the task's last line of defence: nobody waits for it, the candles would just stand still
             log.exception("candles of %s %s: a fault", symbol, interval)
             return Failure("internal", "The candles' connection ended because of a fault; see the log.")
@@ -154,7 +161,11 @@ class CandleFeed(QObject):
         """The socket is opened before history is asked for, so that no candle falls between the two."""
         url = market_stream_url(self._ws_url, [kline_stream(symbol, interval)])
         async with connect(
-            url, open_timeout=OPEN_TIMEOUT_S, close_timeout=CLOSE_TIMEOUT_S, max_size=MAX_FRAME_BYTES
+            url,
+            open_timeout=OPEN_TIMEOUT_S,
+            close_timeout=CLOSE_TIMEOUT_S,
+            max_size=MAX_FRAME_BYTES,
+            proxy=proxy_for(url),
         ) as socket:
             candles = await self._history(symbol, interval)
             tick_size = await self._ask_tick_size(symbol)

@@ -27,8 +27,10 @@ from Heatmap.ingestion.endpoints import (
     mark_price_stream,
     market_stream_url,
     normalise_symbol,
+    normalise_ws_base,
 )
 from Heatmap.ingestion.failure import of_socket_error
+from Heatmap.ingestion.proxy import proxy_for, shown
 from Heatmap.ingestion.rest import fetch_bytes
 from Heatmap.storage.migrations import check_writable, open_database
 
@@ -157,12 +159,14 @@ async def _endpoints(options: argparse.Namespace) -> list[Finding]:
         url = market_stream_url(place, [mark_price_stream(symbol)])
         async with (
             asyncio.timeout(TIMEOUT_S),
-            connect(url, open_timeout=TIMEOUT_S, max_size=forceorder.MAX_FRAME_BYTES) as socket,
+            connect(url, open_timeout=TIMEOUT_S, max_size=forceorder.MAX_FRAME_BYTES, proxy=proxy_for(url)) as socket,
         ):
             # An acknowledgement is no market data: a dead route sends that too.
             while not isinstance(forceorder.decode(await socket.recv()), forceorder.MarketHeartbeat):
                 pass
-        findings.append(Finding("streams", well=True, detail=f"{place}: market data arrives"))
+        proxy = proxy_for(url)
+        way = "" if proxy is None else f" by the proxy {shown(proxy)}"
+        findings.append(Finding("streams", well=True, detail=f"{place}: market data arrives{way}"))
     except TimeoutError:
         detail = f"{place}: no market data within {TIMEOUT_S:.0f} s"
         findings.append(Finding("streams", well=False, detail=detail, cure=cure))
@@ -170,7 +174,11 @@ async def _endpoints(options: argparse.Namespace) -> list[Finding]:
         findings.append(Finding("streams", well=False, detail=error.short, cure=cure))
     except (OSError, WebSocketException) as error:
         seen = of_socket_error(
-            error, place.partition("://")[2], max_bytes=forceorder.MAX_FRAME_BYTES, now_ms=SYSTEM_CLOCK.now_ms()
+            error,
+            place.partition("://")[2],
+            max_bytes=forceorder.MAX_FRAME_BYTES,
+            now_ms=SYSTEM_CLOCK.now_ms(),
+            proxy=proxy_for(normalise_ws_base(place)),
         )
         findings.append(Finding("streams", well=False, detail=seen.detail, cure=cure))
     return findings

@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidProxy, InvalidStatus, ProxyError
 from websockets.frames import CloseCode
+
+from Heatmap.ingestion.proxy import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +30,7 @@ _BANNED_UNTIL = re.compile(r"banned until (\d{13})\b")
 _ERRNO_IN_TEXT = re.compile(r"\[Errno (\d+)\]")
 _REGION = (HTTPStatus.FORBIDDEN, HTTPStatus.UNAVAILABLE_FOR_LEGAL_REASONS)
 _BANNED = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.IM_A_TEAPOT)
+_CONNECTING = frozenset({"dns", "refused", "unreachable", "timeout", "network", "closed"})
 _REASON_BY_TYPE: tuple[tuple[type[BaseException], str], ...] = (
     (socket.gaierror, "dns"),
     (ssl.SSLError, "tls"),
@@ -76,9 +80,21 @@ class Failure:
     wait_s: float = 0.0
 
 
-def of_network_error(error: BaseException, place: str) -> Failure:
-    """Return what an `OSError` from connecting to ``place`` means; anything else is ``"network"``."""
+def of_network_error(error: BaseException, place: str, *, proxy: str | None = None) -> Failure:
+    """Return what an `OSError` from connecting to ``place`` means; anything else is ``"network"``.
+
+    Parameters
+    ----------
+    error, place
+        What was raised; host for the sentence.
+    proxy
+        The proxy's address if there is one: then it is the proxy that was connected to, and not the place.
+    """
     reason = _network_reason(error)
+    if proxy is not None and reason in _CONNECTING:
+        way = f"the proxy {shown(proxy)} on the way to {place}"
+        sentence = _NETWORK_SENTENCES.get(reason, f"The connection to {{place}} failed: {error}.")
+        return Failure("proxy", _capital(sentence.replace("{place}", way)))
     if reason == "tls":
         return Failure(reason, f"No secure connection to {place}: {getattr(error, 'reason', None) or error}.")
     sentence = _NETWORK_SENTENCES.get(reason, f"The connection to {place} failed: {error}.")
@@ -113,7 +129,9 @@ def of_http_answer(status: int, headers: Mapping[str, str], body: str, place: st
     return Failure("http", f"{place} answered HTTP {status}{': ' + excerpt if excerpt else ''}.", status)
 
 
-def of_socket_error(error: WebSocketException | OSError, place: str, *, max_bytes: int, now_ms: int) -> Failure:
+def of_socket_error(
+    error: WebSocketException | OSError, place: str, *, max_bytes: int, now_ms: int, proxy: str | None = None
+) -> Failure:
     """Return why a WebSocket did not open, or ended.
 
     Parameters
@@ -126,11 +144,16 @@ def of_socket_error(error: WebSocketException | OSError, place: str, *, max_byte
         The size of a message above which this side closes.
     now_ms
         See `of_http_answer`.
+    proxy
+        See `of_network_error`.
     """
     if isinstance(error, ConnectionClosed):
         return _of_close(error, place, max_bytes)
     if isinstance(error, (InvalidProxy, ProxyError)):
-        return Failure("proxy", f"The proxy on the way to {place} cannot be used: {error}.")
+        name = "" if proxy is None else f" {shown(proxy)}"
+        return Failure(
+            "proxy", f"The proxy{name} on the way to {place} cannot be used: {_without_secret(error, proxy)}."
+        )
     if isinstance(error, InvalidStatus):
         answer = error.response
         return of_http_answer(
@@ -141,9 +164,9 @@ def of_socket_error(error: WebSocketException | OSError, place: str, *, max_byte
             now_ms=now_ms,
         )
     if isinstance(error, OSError):
-        return of_network_error(error, place)
+        return of_network_error(error, place, proxy=proxy)
     if isinstance(error, InvalidMessage) and isinstance(error.__cause__, (EOFError, OSError)):
-        return of_network_error(error.__cause__, place)
+        return of_network_error(error.__cause__, place, proxy=proxy)
     return Failure("protocol", f"{place} does not speak WebSocket as expected: {error}.")
 
 
@@ -173,6 +196,17 @@ def _answered_ms(headers: Mapping[str, str], now_ms: int) -> int:
         return round(parsedate_to_datetime(date).timestamp() * 1000)
     except ValueError:
         return now_ms
+
+
+def _without_secret(error: Exception, proxy: str | None) -> str:
+    """Return the text of an error without the name and password of a proxy's address."""
+    text = str(error)
+    secret = "" if proxy is None else urlsplit(proxy).netloc.rpartition("@")[0]
+    return text.replace(f"{secret}@", "") if secret else text
+
+
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
 
 
 def _network_reason(error: BaseException) -> str:

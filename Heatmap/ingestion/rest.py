@@ -1,6 +1,6 @@
 """One GET request at a time, bounded in time and size, away from the event loop.
 
-The standard library's urllib is enough for a few requests a day and respects the system's proxies.
+The standard library's urllib is enough for a few requests a day; proxies are those of `Heatmap.ingestion.proxy`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from Heatmap.clock import SYSTEM_CLOCK, Clock
 from Heatmap.errors import RestError
 from Heatmap.ingestion import failure
 from Heatmap.ingestion.daemon_call import call_on_daemon_thread
+from Heatmap.ingestion.proxy import is_socks, proxy_for, shown
 
 DEFAULT_TIMEOUT_S = 10.0
 DEFAULT_MAX_BYTES = 32 * 1024 * 1024
@@ -80,7 +81,7 @@ async def fetch_bytes(
         async with asyncio.timeout(timeout_s):
             return await call_on_daemon_thread(lambda: _get(url, timeout_s, max_bytes, clock), name="heatmap-rest")
     except TimeoutError as error:
-        raise _rest_error(failure.of_network_error(error, _place(url)), url) from error
+        raise _rest_error(failure.of_network_error(error, _place(url), proxy=proxy_for(url)), url) from error
 
 
 def _get(url: str, timeout_s: float, max_bytes: int, clock: Clock) -> bytes:
@@ -90,8 +91,18 @@ def _get(url: str, timeout_s: float, max_bytes: int, clock: Clock) -> bytes:
     headers = {"Accept": "application/json", "User-Agent": "heatmap"}
     request = urllib.request.Request(url, headers=headers)  # noqa: S310 - the scheme is checked above
     deadline_s = clock.monotonic_s() + timeout_s
+    proxy = proxy_for(url)
+    if proxy is not None and is_socks(proxy):
+        raise RestError(
+            f"{url}: a SOCKS proxy cannot be used for REST requests: {shown(proxy)}",
+            reason="proxy",
+            short=f"The SOCKS proxy {shown(proxy)} cannot be used for requests to {_place(url)}.",
+        )
+    opener = urllib.request.build_opener(
+        urllib.request.ProxyHandler({} if proxy is None else {urlsplit(url).scheme: proxy})
+    )
     try:
-        with urllib.request.urlopen(request, timeout=timeout_s) as response:  # noqa: S310 - as above
+        with opener.open(request, timeout=timeout_s) as response:
             parts: list[bytes] = []
             size = 0
             while chunk := response.read1(_CHUNK_BYTES):
@@ -113,7 +124,8 @@ def _get(url: str, timeout_s: float, max_bytes: int, clock: Clock) -> bytes:
     except (OSError, http.client.HTTPException) as error:
         # A URLError carries in `reason` what the socket raised; an SSLError carries a text there.
         cause = getattr(error, "reason", None)
-        seen = failure.of_network_error(cause if isinstance(cause, BaseException) else error, _place(url))
+        fault = cause if isinstance(cause, BaseException) else error
+        seen = failure.of_network_error(fault, _place(url), proxy=proxy)
         raise _rest_error(seen, url) from error
 
 
