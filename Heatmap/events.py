@@ -4,8 +4,31 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING, Final
 
 import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+DEFAULT_SYMBOL: Final = "BTCUSDT"
+
+ALL_SYMBOLS: Final = "ALL"
+"""Stands for every symbol that the exchange lists, now and later."""
+
+_SHOWN_SYMBOLS: Final = 6
+
+
+def is_recorded(symbol: str, recorded: Collection[str]) -> bool:
+    """Return True if a collector of these symbols records one of them; `ALL_SYMBOLS` is every one."""
+    return symbol in recorded or ALL_SYMBOLS in recorded
+
+
+def shown_symbols(symbols: Collection[str]) -> str:
+    """Return symbols for people: the first few, and how many more there are."""
+    few = list(symbols)[:_SHOWN_SYMBOLS]
+    more = len(symbols) - len(few)
+    return ", ".join(few) + (f" and {more} more" if more else "")
 
 
 class Side(StrEnum):

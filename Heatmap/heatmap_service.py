@@ -18,9 +18,10 @@ import platformdirs
 
 from Heatmap.clock import SYSTEM_CLOCK, Clock, ExchangeClock
 from Heatmap.errors import SettingsError, StorageError
-from Heatmap.events import Source
+from Heatmap.events import ALL_SYMBOLS, DEFAULT_SYMBOL, Source, is_recorded, shown_symbols
 from Heatmap.ingestion import endpoints
-from Heatmap.ingestion.collector import ROTATE_AFTER_S, FeedCollector, FeedCounts, FeedListener, FeedState
+from Heatmap.ingestion.collector import ROTATE_AFTER_S, FeedCounts, FeedListener, FeedState
+from Heatmap.ingestion.feed_group import FeedGroup
 from Heatmap.ingestion.gate import Gate
 from Heatmap.ingestion.loop_thread import LoopThread
 from Heatmap.ingestion.tick_refresher import TickRefresher
@@ -45,8 +46,8 @@ _WRITER_SHARE: Final = 0.5
 
 _MAX_DAYS: Final = 36_500
 
-MAX_SYMBOLS: Final = endpoints.MAX_STREAMS // 2
-"""Most symbols of one service: all share a socket, and each needs two streams."""
+MAX_SYMBOLS: Final = 2048
+"""Most symbols of one service: those of four sockets."""
 
 
 def default_db_path() -> Path:
@@ -66,7 +67,8 @@ class HeatmapService:
     db_path
         The database; None for `default_db_path`.
     symbols
-        Symbols of the exchange, in any case.
+        Symbols of the exchange, in any case. With ``"ALL"`` among them everything is recorded that the exchange
+        lists now and later; the others are then those that a chart offers.
     ws_url, rest_url
         Base addresses without a route; None for the real exchange.
     collect
@@ -107,7 +109,11 @@ class HeatmapService:
         self._db_path = Path(db_path) if db_path is not None else default_db_path()
         # dict keeps the order and drops what was named twice.
         wanted = (symbols,) if isinstance(symbols, str) else symbols
-        self._symbols = tuple(dict.fromkeys(endpoints.normalise_symbol(symbol) for symbol in wanted))
+        named = dict.fromkeys(endpoints.normalise_symbol(symbol) for symbol in wanted)
+        self._records_all = ALL_SYMBOLS in named
+        if self._records_all:
+            del named[ALL_SYMBOLS]
+        self._symbols = tuple(named) or ((DEFAULT_SYMBOL,) if self._records_all else ())
         if not 0 < len(self._symbols) <= MAX_SYMBOLS:
             raise SettingsError(
                 f"expected 1 to {MAX_SYMBOLS} symbols, was {len(self._symbols)}",
@@ -129,7 +135,7 @@ class HeatmapService:
         self._lifecycle = threading.Lock()
         self._running = False
         self._writer: EventWriter | None = None
-        self._collector: FeedCollector | None = None
+        self._collector: FeedGroup | None = None
         self._feed: LoopThread | None = None
         self._gate = Gate()
         # Everything below is guarded by the lock; listeners are called without it.
@@ -238,9 +244,10 @@ class HeatmapService:
             on_rejected=writer.quarantine,
             on_clock=writer.note_clock,
         )
-        self._collector = collector = FeedCollector(
-            self._symbols,
+        self._collector = collector = FeedGroup(
+            None if self._records_all else self._symbols,
             listener,
+            writer.close_coverage,
             ws_url=self._ws_url,
             source=self._source,
             keep_raw=self._keep_raw,
@@ -248,7 +255,7 @@ class HeatmapService:
             clock=self._clock,
         )
         refresher = TickRefresher(
-            self._symbols,
+            None if self._records_all else self._symbols,
             on_tick=self._take_tick_size,
             on_unknown=self._take_unknown_symbol,
             rest_url=self._rest_url,
@@ -313,6 +320,11 @@ class HeatmapService:
             if state is not ConnectionState.READING
             else self._recorded_offset_ms(),
         )
+
+    @property
+    def recorded_symbols(self) -> tuple[str, ...]:
+        """What is recorded: the symbols, or `Heatmap.events.ALL_SYMBOLS` alone."""
+        return (ALL_SYMBOLS,) if self._records_all else self._symbols
 
     @property
     def exchange_clock(self) -> ExchangeClock:
@@ -414,12 +426,12 @@ class HeatmapService:
         if holder is None:
             return "Another program records."
         sentence = (
-            f"Another program records {', '.join(holder.symbols)} into this database: process {holder.pid} on"
+            f"Another program records {shown_symbols(holder.symbols)} into this database: process {holder.pid} on"
             f" {holder.host}. This one takes over when that one ends."
         )
-        missed = [symbol for symbol in self._symbols if symbol not in holder.symbols]
+        missed = [symbol for symbol in self._symbols if not is_recorded(symbol, holder.symbols)]
         if missed:
-            sentence += f" Nobody records {', '.join(missed)} meanwhile."
+            sentence += f" Nobody records {shown_symbols(missed)} meanwhile."
         return sentence
 
     def _take_feed_state(self, feed: FeedState) -> None:
@@ -441,7 +453,7 @@ class HeatmapService:
     def _report(self) -> CollectorReport:
         return CollectorReport(
             self._source,
-            self._symbols,
+            self.recorded_symbols,
             self._run_id,
             platform.node(),
             os.getpid(),

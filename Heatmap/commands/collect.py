@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.errors import SettingsError, StorageError
+from Heatmap.events import shown_symbols
 from Heatmap.heatmap_service import HeatmapService
 from Heatmap.ingestion.collector import ROTATE_AFTER_S
 from Heatmap.log import configure_logging
@@ -52,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--symbol",
         action="append",
         metavar="SYMBOL",
-        help="symbol to record, repeatable (default: BTCUSDT)",
+        help="symbol to record, repeatable; ALL: every one that the exchange lists (default: BTCUSDT)",
     )
     parser.add_argument("--ws-url", metavar="BASE", help="base address of the streams, without a route")
     parser.add_argument("--rest-url", metavar="BASE", help="base address of the REST interface, without a route")
@@ -103,7 +104,7 @@ def run(args: argparse.Namespace) -> int:
 
     before = {number: signal.signal(number, on_signal) for number in _SIGNALS}
     try:
-        _LOG.info("recording %s into %s", ", ".join(service.symbols), service.db_path)
+        _LOG.info("recording %s into %s", shown_symbols(service.recorded_symbols), service.db_path)
         service.start()
         _report_until(stopping, service, args.duration)
         lost = service.stop()

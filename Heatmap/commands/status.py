@@ -12,6 +12,7 @@ from Heatmap.clock import SYSTEM_CLOCK, Clock, exchange_now_ms
 from Heatmap.commands.record_text import record_json, record_lines
 from Heatmap.connection_text import FLOWING, connection_text
 from Heatmap.errors import StorageError
+from Heatmap.events import is_recorded, shown_symbols
 from Heatmap.heatmap_service import default_db_path
 from Heatmap.ports import ConnectionState
 from Heatmap.storage.record_summary import record_summary
@@ -80,7 +81,7 @@ def _is_recording(summary: StoreSummary, series: SeriesSummary, now_ms: int) -> 
     if entry is not None:
         # By its own word, for the times of coverage are the exchange's, and the clocks may differ.
         report = entry.report
-        return entry.is_alive(now_ms) and report.status.state in FLOWING and series.symbol in report.symbols
+        return entry.is_alive(now_ms) and report.status.state in FLOWING and is_recorded(series.symbol, report.symbols)
     # A file of the first version has no collectors' reports; coverage alone speaks there.
     covered_ms = series.covered_until_ms
     return covered_ms is not None and now_ms - covered_ms <= _RECORDING_MS
@@ -139,7 +140,7 @@ def _collector_as_json(entry: CollectorEntry, now_ms: int) -> dict[str, object]:
 def _collector_lines(entry: CollectorEntry, now_ms: int, texts: Mapping[str, str]) -> list[str]:
     """Say how a collector is doing, in the chosen language; what it last said is not news once it is gone."""
     report, status = entry.report, entry.report.status
-    who = f"{report.source}: {' '.join(report.symbols)}, {report.host}, pid {report.pid}"
+    who = f"{report.source}: {shown_symbols(report.symbols)}, {report.host}, pid {report.pid}"
     if not entry.is_alive(now_ms):
         is_stopped = status.state is ConnectionState.STOPPED
         key = "collector.stopped" if is_stopped else "collector.vanished"

@@ -1,4 +1,4 @@
-"""The feed: one connection for all symbols, reopened for ever, replaced before it is too old, told of in facts.
+"""One socket of the feed: reopened for ever, replaced before it is too old, reported in facts.
 
 No database work happens on this loop: a loop that is held up misses pings and frames. When the store is full,
 the collector stops reading (the socket's own flow control then holds the exchange back) and goes on where it
@@ -27,7 +27,7 @@ from Heatmap.ingestion.rejection_limit import RejectionLimit
 from Heatmap.ports import ClockReading, ConnectionState, RejectedFrame
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
 _LOG = logging.getLogger(__name__)
 
@@ -131,7 +131,7 @@ class FeedCollector:
     Parameters
     ----------
     symbols
-        Exact symbols of the exchange; all share one socket.
+        Exact symbols of the exchange; all share one socket. None: all that are margined in dollars.
     listener
         See `FeedListener`.
     ws_url
@@ -155,7 +155,7 @@ class FeedCollector:
 
     def __init__(
         self,
-        symbols: Sequence[str],
+        symbols: Collection[str] | None,
         listener: FeedListener,
         *,
         ws_url: str = endpoints.DEFAULT_WS_URL,
@@ -166,13 +166,12 @@ class FeedCollector:
         new_liveness: Callable[[], Liveness] = Liveness,
         rotate_after_s: float = ROTATE_AFTER_S,
     ) -> None:
-        streams = [
-            stream(symbol)
-            for symbol in symbols
-            for stream in (endpoints.force_order_stream, endpoints.mark_price_stream)
-        ]
-        self._url = endpoints.market_stream_url(ws_url, streams)
-        self._symbols = frozenset(symbols)
+        streams: Sequence[str] = endpoints.ALL_STREAMS
+        if symbols is not None:
+            kinds = (endpoints.force_order_stream, endpoints.mark_price_stream)
+            streams = [stream(symbol) for symbol in symbols for stream in kinds]
+        self._url, self._further_streams = endpoints.market_socket(ws_url, streams)
+        self._symbols = None if symbols is None else frozenset(symbols)
         self._listener = listener
         self._source = source
         self._keep_raw = keep_raw
@@ -232,7 +231,8 @@ class FeedCollector:
         self._backoff.attempted(self._clock.monotonic_s())
         link = Link(
             self._url,
-            self._symbols,
+            self._further_streams,
+            self._symbols or frozenset(),
             take=self._take,
             on_open=self._link_opened,
             on_change=self._link_changed,
@@ -358,22 +358,34 @@ class FeedCollector:
         except FrameError as error:
             self._note_undecodable(error, data, received_ms)
             return
-        if isinstance(message, LiquidationEvent) and message.symbol in self._symbols:
+        if isinstance(message, LiquidationEvent) and self._is_wanted(message.symbol):
             self._note_market(link, received_ms)
             link.liveness.liquidation(self._clock.monotonic_s())
             self._link_changed(link)
             await self._hand_over(link, message)
             self._received += 1
-        elif isinstance(message, forceorder.MarketHeartbeat) and message.symbol in self._symbols:
-            self._note_market(link, received_ms)
-            link.liveness.market(self._clock.monotonic_s())
-            link.has_delivered(message.symbol, message.event_ms)
-            self._note_clock(received_ms, message.event_ms)
-            self._link_changed(link)
-            if link is self._proves:
-                self._prove(message.symbol, message.event_ms)
+        elif isinstance(message, forceorder.MarketHeartbeat) and self._is_wanted(message.symbol):
+            self._take_heartbeats(link, (message,), received_ms)
+        elif isinstance(message, forceorder.MarketHeartbeats):
+            wanted = [beat for beat in message.beats if self._is_wanted(beat.symbol)]
+            self._take_heartbeats(link, wanted, received_ms)
         else:
             self._note_other(link, message)
+
+    def _is_wanted(self, symbol: str) -> bool:
+        return not forceorder.is_coin_margined(symbol) if self._symbols is None else symbol in self._symbols
+
+    def _take_heartbeats(self, link: Link, beats: Sequence[forceorder.MarketHeartbeat], received_ms: int) -> None:
+        if not beats:
+            return
+        self._note_market(link, received_ms)
+        link.liveness.market(self._clock.monotonic_s())
+        for beat in beats:
+            link.has_delivered(beat.symbol, beat.event_ms)
+            if link is self._proves:
+                self._prove(beat.symbol, beat.event_ms)
+        self._note_clock(received_ms, beats[0].event_ms)
+        self._link_changed(link)
 
     async def _hand_over(self, link: Link, event: LiquidationEvent) -> None:
         if self._listener.on_event(event):
@@ -421,8 +433,10 @@ class FeedCollector:
 
     def _note_other(self, link: Link, message: forceorder.Message) -> None:
         self._ignored += 1
-        if isinstance(message, forceorder.ControlReply) and message.error_code is not None:
-            _LOG.warning("the exchange refuses a request (%s): %s", message.error_code, message.message)
+        if isinstance(message, forceorder.ControlReply):
+            if message.error_code is not None:
+                _LOG.warning("the exchange refuses a request (%s): %s", message.error_code, message.message)
+            link.take_reply(message)
         elif isinstance(message, forceorder.Ignored) and message.reason == "serverShutdown":
             _LOG.info("the exchange announces that it will close this connection")
             link.leaving.set()

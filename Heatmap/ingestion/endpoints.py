@@ -22,6 +22,12 @@ DEFAULT_REST_URL = "https://fapi.binance.com"
 MAX_STREAMS = 1024
 """Streams that the exchange serves on one socket."""
 
+URL_CHARS = 4000
+"""Longest address that is used: the exchange answers HTTP 414 beyond 8,000 characters, and proxies differ."""
+
+ALL_STREAMS = ("!forceOrder@arr", "!markPrice@arr@1s")
+"""The liquidations of all symbols, and their mark prices in one message a second."""
+
 MAX_KLINES = 1500
 """Rows that the exchange returns for one klines request."""
 
@@ -94,6 +100,24 @@ def market_stream_url(base: str, streams: Sequence[str]) -> str:
         raise SettingsError(f"expected 1 to {MAX_STREAMS} streams on one socket, was {len(streams)}")
     names = "/".join(quote(stream, safe="@!_") for stream in streams)
     return f"{normalise_ws_base(base)}/market/stream?streams={names}"
+
+
+def market_socket(base: str, streams: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+    """Return the address of one socket and the streams that it does not name, to be subscribed to by messages.
+
+    A short list is in the address as a whole, and delivers without a message.
+
+    Raises
+    ------
+    SettingsError
+        As `market_stream_url`.
+    """
+    if not 0 < len(streams) <= MAX_STREAMS:
+        raise SettingsError(f"expected 1 to {MAX_STREAMS} streams on one socket, was {len(streams)}")
+    named = len(streams)
+    while len(market_stream_url(base, streams[:named])) > URL_CHARS:
+        named = named * 3 // 4
+    return market_stream_url(base, streams[:named]), tuple(streams[named:])
 
 
 def exchange_info_url(base: str) -> str:

@@ -18,8 +18,8 @@ import msgspec
 from Heatmap.errors import FrameError
 from Heatmap.events import LiquidationEvent, Side, Source
 
-MAX_FRAME_BYTES = 64 * 1024
-"""Longest frame that is read, in bytes; a forceOrder frame has about 250."""
+MAX_FRAME_BYTES = 512 * 1024
+"""Longest frame that is read, in bytes; a forceOrder frame has about 250, the mark prices of 600 symbols 120,000."""
 
 # From before the exchange opened its futures (2019-09) to 2100: seconds, microseconds and zero fall outside,
 # a machine whose own clock is wrong does not matter.
@@ -30,6 +30,8 @@ _EXCERPT_CHARS = 200
 _COIN_MARGINED = 2
 # No lower case, no blank, nothing unprintable; symbols may be non-ASCII.
 _SYMBOL = re.compile(r"[^\sa-z\"'\\]{1,40}")
+# BTCUSD_PERP, BTCUSD_260327; BTCUSDT_260327 is margined in dollars.
+_COIN_MARGINED_SYMBOL = re.compile(r".+USD_(PERP|\d{6})")
 _SIDES = {"SELL": Side.SELL, "BUY": Side.BUY}
 
 
@@ -50,6 +52,13 @@ class MarketHeartbeat:
     symbol: str
     price: float
     event_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class MarketHeartbeats:
+    """The mark prices of all symbols in one message, those of coin-margined ones left out."""
+
+    beats: tuple[MarketHeartbeat, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +87,7 @@ class Ignored:
     reason: str
 
 
-Message = LiquidationEvent | MarketHeartbeat | ControlReply | Ignored
+Message = LiquidationEvent | MarketHeartbeat | MarketHeartbeats | ControlReply | Ignored
 
 
 _Ms = Annotated[int, msgspec.Meta(ge=FIRST_PLAUSIBLE_MS, lt=LAST_PLAUSIBLE_MS)]
@@ -133,10 +142,15 @@ class _Frame(_Payload, gc=False):
     data: _Payload | None = None
 
 
+class _ArrayFrame(msgspec.Struct, gc=False):
+    data: list[_Payload]
+
+
 # strict=False reads the exchange's decimal strings as numbers by JSON's own grammar: "1_0", " 1" and "0x1"
 # fail.
 _PLAIN = msgspec.json.Decoder(_PlainFrame, strict=False)
 _FRAME = msgspec.json.Decoder(_Frame, strict=False)
+_ARRAY = msgspec.json.Decoder(_ArrayFrame, strict=False)
 # Symbols that passed the check; the exchange lists some hundred.
 _KNOWN_SYMBOLS: set[str] = set()
 _MOST_KNOWN_SYMBOLS = 5_000
@@ -191,7 +205,7 @@ def _judge(data: str | bytes, received_ms: int | None, source: str, raw_json: st
     try:
         frame = _FRAME.decode(data)
     except msgspec.ValidationError as error:
-        return _classify_untyped(data, error)
+        return _heartbeats(data) or _classify_untyped(data, error)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise _refusal("bad-json", f"expected JSON: {error}", data) from error
     payload = frame if frame.data is None else frame.data
@@ -276,6 +290,35 @@ def _heartbeat(payload: _Payload, data: str | bytes) -> MarketHeartbeat | Ignore
     return MarketHeartbeat(_symbol(payload.s, data), price, _plausible_ms(payload.E, data))
 
 
+def _heartbeats(data: str | bytes) -> MarketHeartbeats | None:
+    """Return the mark prices of a message that holds many, None if it is none."""
+    try:
+        payloads = _ARRAY.decode(data).data
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return None
+    if not payloads or any(payload.e != "markPriceUpdate" for payload in payloads):
+        return None
+    beats: list[MarketHeartbeat] = []
+    fault: FrameError | None = None
+    for payload in payloads:
+        try:
+            beat = _heartbeat(payload, data)
+        except FrameError as error:
+            # One symbol must not take the proof of life from all others; its own coverage ends.
+            fault = error
+        else:
+            if isinstance(beat, MarketHeartbeat):
+                beats.append(beat)
+    if fault is not None and not beats:
+        raise fault
+    return MarketHeartbeats(tuple(beats))
+
+
+def is_coin_margined(symbol: str) -> bool:
+    """Return True for a symbol whose quantities are contracts, by its name: not every frame says so."""
+    return _COIN_MARGINED_SYMBOL.fullmatch(symbol) is not None
+
+
 def _classify_untyped(data: str | bytes, error: msgspec.ValidationError | None) -> ControlReply | Ignored:
     """Tell a damaged frame of ours from a message of another kind; the rare, slow way."""
     try:
@@ -285,7 +328,8 @@ def _classify_untyped(data: str | bytes, error: msgspec.ValidationError | None) 
         raise _refusal("bad-json", f"expected JSON: {fault}", data) from fault
     if not isinstance(frame, dict):
         raise _refusal("bad-shape", f"expected an object, was {type(frame).__name__}", data)
-    payload = frame.get("data", frame)
+    # Announcements such as serverShutdown come in an envelope of their own on some of the exchange's sockets.
+    payload = frame.get("data", frame.get("event", frame))
     word = payload.get("e") if isinstance(payload, dict) else None
     if word in ("forceOrder", "markPriceUpdate"):
         raise _refusal("bad-shape", f"expected a {word} message: {error}", data) from error

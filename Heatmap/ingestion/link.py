@@ -16,11 +16,14 @@ from websockets.exceptions import WebSocketException
 
 from Heatmap.ingestion import failure, forceorder
 from Heatmap.ingestion.failure import Failure
+from Heatmap.ingestion.proxy import proxy_for
+from Heatmap.ingestion.subscription import PAUSE_S, Subscription
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from Heatmap.clock import Clock
+    from Heatmap.ingestion.forceorder import ControlReply
     from Heatmap.ingestion.interruption import SocketAddress
     from Heatmap.ingestion.liveness import Liveness
 
@@ -63,9 +66,11 @@ class Link:
     Parameters
     ----------
     url
-        The whole address, streams included.
+        The whole address, with the streams that it names.
+    streams
+        The streams to subscribe to by messages besides.
     symbols
-        Which symbols it should deliver.
+        Which symbols it should deliver; empty: whichever come.
     take
         Takes a frame; awaited, so that a full store holds the exchange back.
     on_open
@@ -83,6 +88,7 @@ class Link:
     def __init__(
         self,
         url: str,
+        streams: Sequence[str],
         symbols: frozenset[str],
         *,
         take: Callable[[Link, bytes], Awaitable[None]],
@@ -96,6 +102,8 @@ class Link:
         self.is_waiting_for_room = False
         self._url = url
         self._place = url.partition("://")[2].partition("/")[0]
+        self._subscription = Subscription(streams)
+        self._proxy = proxy_for(url)
         self._awaited = set(symbols)
         self._take = take
         self._on_open = on_open
@@ -124,6 +132,11 @@ class Link:
             self.delivering.set()
         elif self._patience is None:
             self._patience = asyncio.get_running_loop().call_later(DELIVERY_PATIENCE_S, self.delivering.set)
+
+    def take_reply(self, reply: ControlReply) -> None:
+        """Note the exchange's answer to a request; a refusal ends the connection."""
+        if (failure := self._subscription.answered(reply)) is not None:
+            self.abandon(failure)
 
     @property
     def local_address(self) -> SocketAddress | None:
@@ -182,6 +195,7 @@ class Link:
                 close_timeout=_CLOSE_TIMEOUT_S,
                 ping_interval=None,
                 max_size=forceorder.MAX_FRAME_BYTES,
+                proxy=self._proxy,
             ) as connection:
                 self._connection = connection
                 self.liveness.opened(self._clock.monotonic_s())
@@ -191,7 +205,11 @@ class Link:
             if self._failure is not None:
                 return self._failure
             return failure.of_socket_error(
-                error, self._place, max_bytes=forceorder.MAX_FRAME_BYTES, now_ms=self._clock.now_ms()
+                error,
+                self._place,
+                max_bytes=forceorder.MAX_FRAME_BYTES,
+                now_ms=self._clock.now_ms(),
+                proxy=self._proxy,
             )
         except ImportError as error:  # a SOCKS proxy needs a package that we do not bring
             return Failure("proxy", f"The system's proxy cannot be used: {error}.")
@@ -204,7 +222,8 @@ class Link:
                 self._patience.cancel()
 
     async def _read(self, connection: ClientConnection) -> NoReturn:
-        beside = [asyncio.create_task(self._watch(connection)), asyncio.create_task(self._ping(connection))]
+        jobs = (self._watch, self._ping, self._subscribe)
+        beside = [asyncio.create_task(job(connection)) for job in jobs]
         try:
             while True:
                 await self._take(self, await connection.recv(decode=False))
@@ -214,6 +233,14 @@ class Link:
             for outcome in await asyncio.gather(*beside, return_exceptions=True):
                 if isinstance(outcome, Exception):
                     _LOG.error("a part of the session failed", exc_info=outcome)
+
+    async def _subscribe(self, connection: ClientConnection) -> None:
+        """Ask for the streams that the address does not name, no faster than the exchange allows."""
+        with contextlib.suppress(WebSocketException):
+            for request_id, message in self._subscription.requests():
+                await connection.send(message)
+                self._subscription.sent(request_id, self._clock.monotonic_s())
+                await asyncio.sleep(PAUSE_S)
 
     async def _ping(self, connection: ClientConnection) -> None:
         """Measure the round trip now and then; whether the answer comes is no matter of life and death."""
@@ -233,6 +260,9 @@ class Link:
             now_s = self._clock.monotonic_s()
             if self.is_waiting_for_room:
                 self.liveness.paused(now_s)
+            if not self.is_waiting_for_room and (late := self._subscription.overdue(now_s)) is not None:
+                self.abandon(late)
+                return
             is_dead = self.liveness.tick(now_s)
             self._on_change(self)
             if is_dead and not self._retiring:

@@ -26,7 +26,7 @@ class TickRefresher:
     Parameters
     ----------
     symbols
-        Exact symbols of the exchange.
+        Exact symbols of the exchange; None: all that it lists.
     on_tick
         Hears ``(symbol, tick size)`` after each successful look, on the loop.
     on_unknown
@@ -41,7 +41,7 @@ class TickRefresher:
 
     def __init__(
         self,
-        symbols: Sequence[str],
+        symbols: Sequence[str] | None,
         *,
         on_tick: Callable[[str, float], None],
         on_unknown: Callable[[str, str], None],
@@ -49,7 +49,7 @@ class TickRefresher:
         clock: Clock = SYSTEM_CLOCK,
         backoff: Backoff | None = None,
     ) -> None:
-        self._symbols = tuple(symbols)
+        self._symbols = None if symbols is None else tuple(symbols)
         self._url = endpoints.exchange_info_url(rest_url)
         self._on_tick = on_tick
         self._on_unknown = on_unknown
@@ -77,7 +77,7 @@ class TickRefresher:
 
     async def _look(self) -> None:
         info = exchange_info.decode(await rest.fetch_bytes(self._url, clock=self._clock))
-        for symbol in self._symbols:
+        for symbol in info.tick_sizes if self._symbols is None else self._symbols:
             try:
                 tick = info.tick_size(symbol)
             except FeedError as error:

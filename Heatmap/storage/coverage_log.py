@@ -52,11 +52,11 @@ class CoverageLog:
             self._end(stretch)
         self._open[source, symbol] = Stretch(source, symbol, first_ms, last_ms)
 
-    def close(self) -> None:
-        """Note that nothing is delivered any more."""
-        for stretch in self._open.values():
-            self._end(stretch)
-        self._open.clear()
+    def close(self, symbols: frozenset[str] | None = None) -> None:
+        """Note that some symbols are not delivered any more; None: nothing is."""
+        ended = [key for key in self._open if symbols is None or key[1] in symbols]
+        for key in ended:
+            self._end(self._open.pop(key))
 
     def due(self) -> list[Stretch]:
         """Return what the database does not know yet, ended stretches first."""

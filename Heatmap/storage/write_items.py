@@ -17,7 +17,9 @@ class Proofs:
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """Market data no longer flows."""
+    """Market data of some symbols no longer flows; None: of none."""
+
+    symbols: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -202,11 +202,12 @@ class EventWriter:
             span = proofs.spans.setdefault((source, symbol), [at_ms, at_ms])
             span[1] = max(span[1], at_ms)
 
-    def close_coverage(self) -> None:
-        """Note that nothing is delivered any more. Any thread."""
+    def close_coverage(self, symbols: frozenset[str] | None = None) -> None:
+        """Note that some symbols are not delivered any more; None: nothing is. Any thread."""
+        loss = Loss(symbols)
         with self._changed:
-            if not (self._queue and isinstance(self._queue[-1], Loss)):
-                self._append(Loss())
+            if not (self._queue and self._queue[-1] == loss):
+                self._append(loss)
 
     def set_tick_size(self, source: str, symbol: str, tick_size: float) -> None:
         """Store the tick size of a symbol, in quote currency. Any thread."""
@@ -460,7 +461,7 @@ class EventWriter:
             for (source, symbol), (first_ms, last_ms) in item.spans.items():
                 self._coverage.extend(source, symbol, first_ms, last_ms)
         elif isinstance(item, Loss):
-            self._coverage.close()
+            self._coverage.close(item.symbols)
         elif isinstance(item, Tick):
             self._batch.ticks.append(item)
         elif isinstance(item, RejectedFrame):

@@ -34,7 +34,7 @@ from Heatmap.events import LiquidationEvent, Side
 from Heatmap.heatmap_service import HeatmapService
 from Heatmap.ingestion import forceorder, link
 from Heatmap.ingestion.backoff import Backoff
-from Heatmap.ingestion.collector import FeedCollector
+from Heatmap.ingestion.feed_group import FeedGroup
 from Heatmap.ingestion.liveness import Liveness
 from Heatmap.ports import ConnectionState as State
 from Heatmap.storage.connection import open_reader, open_writer
@@ -205,9 +205,9 @@ def impatient(monkeypatch, **limit):
     def made(*args, **options):
         options |= {"backoff": Backoff(base_s=0.01, cap_s=0.05, **limit)}
         options |= {"new_liveness": lambda: Liveness(silent_after_s=0.4)}
-        return FeedCollector(*args, **options)
+        return FeedGroup(*args, **options)
 
-    monkeypatch.setattr(heatmap_service, "FeedCollector", made)
+    monkeypatch.setattr(heatmap_service, "FeedGroup", made)
     monkeypatch.setattr(link, "OPEN_TIMEOUT_S", 0.5)
 
 

@@ -277,7 +277,7 @@ def test_market_data_that_stops_ends_the_connection():
 def test_a_message_over_the_limit_ends_the_connection_with_its_reason():
     async def scenario():
         async def exchange(ws):
-            await ws.send("x" * 70_000)
+            await ws.send("x" * 530_000)
             await ws.wait_closed()
 
         async with serving(exchange) as url, collecting(url) as (_, record):

@@ -209,7 +209,7 @@ def test_a_feed_that_ends_by_a_fault_does_not_look_alive(path, monkeypatch, capl
         self._listener.on_state(FeedState(State.LIVE))
         raise ZeroDivisionError
 
-    monkeypatch.setattr(heatmap_service.FeedCollector, "run", fail)
+    monkeypatch.setattr(heatmap_service.FeedGroup, "run", fail)
     with Running(HeatmapService(path, ws_url="ws://127.0.0.1:9", rest_url="http://127.0.0.1:9")) as running:
         assert running.until(lambda s: s.state is State.DOWN).reason == "internal"
     assert "ZeroDivisionError" in caplog.text
@@ -321,7 +321,7 @@ def test_a_listener_that_fails_harms_nobody_and_unsubscribing_twice_is_harmless(
     [
         {"symbols": []},
         {"symbols": ["BTC/USDT"]},
-        {"symbols": [f"S{n}" for n in range(513)]},
+        {"symbols": [f"S{n}" for n in range(2049)]},
         {"ws_url": "https://x"},
         {"rest_url": "ws://x"},
     ],

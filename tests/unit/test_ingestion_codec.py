@@ -10,7 +10,7 @@ import pytest
 from Heatmap.errors import FrameError
 from Heatmap.events import LiquidationEvent, Side
 from Heatmap.ingestion import kline
-from Heatmap.ingestion.forceorder import ControlReply, Ignored, MarketHeartbeat, decode, encode
+from Heatmap.ingestion.forceorder import ControlReply, Ignored, MarketHeartbeat, decode, encode, is_coin_margined
 
 RECORDED = Path(__file__).parents[3] / "shared" / "data"
 needs_recordings = pytest.mark.skipif(not RECORDED.is_dir(), reason="the recorded frames are not here")
@@ -145,7 +145,7 @@ def test_what_the_map_depends_on_is_strict(kind, changes):
         ("bad-shape", "7"),
         ("bad-shape", '{"e":"forceOrder"}'),
         ("bad-shape", '{"e":"forceOrder","o":[]}'),
-        ("too-large", "x" * 65_537),
+        ("too-large", "x" * 524_289),
     ],
 )
 def test_what_is_no_frame_says_what_it_is(kind, data):
@@ -168,6 +168,7 @@ def test_control_replies_are_neither_data_nor_faults():
 
 def test_other_messages_are_ignored_by_their_name():
     assert decode('{"e":"serverShutdown","E":1}') == Ignored("serverShutdown")
+    assert decode('{"event":{"e":"serverShutdown","E":1770123456789}}') == Ignored("serverShutdown")
     # Its `o` is a price, not an order: a stranger's shape is no damage.
     assert decode('{"e":"24hrTicker","s":"BTCUSDT","o":"1.5"}') == Ignored("24hrTicker")
     assert decode("{}") == Ignored("unknown")
@@ -264,3 +265,27 @@ def test_rest_rows_tell_which_candle_is_unfinished():
 def test_rest_rows_that_are_none_are_refused(rows):
     with pytest.raises(FrameError):
         kline.decode_rows(rows, now_ms=0)
+
+
+def test_mark_prices_of_all_symbols_in_one_message():
+    beats = [
+        {"e": "markPriceUpdate", "E": T, "s": "BTCUSDT", "p": "85000.1", "st": 1},
+        {"e": "markPriceUpdate", "E": T, "s": "BTCUSD_PERP", "p": "85000.1", "st": 2},
+        {"e": "markPriceUpdate", "E": T, "s": "币安人生USDT", "p": "0.1"},
+        {"e": "markPriceUpdate", "E": T, "s": "BADUSDT", "p": "-1"},
+    ]
+    said = decode(json.dumps({"stream": "!markPrice@arr@1s", "data": beats}))
+    assert [(beat.symbol, beat.price, beat.event_ms) for beat in said.beats] == [
+        ("BTCUSDT", 85000.1, T),
+        ("币安人生USDT", 0.1, T),
+    ]
+    with pytest.raises(FrameError, match="above 0"):
+        decode(json.dumps({"stream": "!markPrice@arr@1s", "data": beats[3:]}))
+
+
+@pytest.mark.parametrize(
+    ("symbol", "is_coin"),
+    [("BTCUSD_PERP", True), ("ETHUSD_260327", True), ("BTCUSDT", False), ("BTCUSDT_260327", False), ("BTCUSDC", False)],
+)
+def test_a_coin_margined_symbol_is_known_by_its_name(symbol, is_coin):
+    assert is_coin_margined(symbol) is is_coin

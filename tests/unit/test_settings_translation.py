@@ -15,7 +15,7 @@ from Heatmap.ui.translation import Translator
 REASONS = (
     "dns", "refused", "tls", "timeout", "region", "banned", "closed", "silent-route", "silent", "protocol",
     "http", "too-large", "bad-json", "unknown", "unreachable", "network", "internal", "unknown-symbol", "slept",
-    "network-changed", "proxy",
+    "network-changed", "proxy", "refused-subscription", "unacknowledged",
 )  # fmt: skip
 
 
