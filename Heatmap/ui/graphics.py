@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
 from functools import cache
+from typing import Final
 
 from PyQt6.QtCore import QCoreApplication, Qt
 from PyQt6.QtGui import QOpenGLContext, QSurfaceFormat
@@ -20,12 +23,19 @@ log = logging.getLogger(__name__)
 _SOFTWARE_RENDERERS = ("llvmpipe", "softpipe", "software rasterizer", "swiftshader", "gdi generic", "basic render")
 
 
+_FLAGS: Final = "QTWEBENGINE_CHROMIUM_FLAGS"
+_WITHOUT_SHARED_MEMORY: Final = "--disable-dev-shm-usage"
+_SHARED_MEMORY: Final = "/dev/shm"  # noqa: S108 - Chromium's own place
+# Containers often have 64 MB and less; a chart on a large screen needs about 40, and Chromium dies without a word.
+_ENOUGH_BYTES: Final = 128 * 1024 * 1024
+
+
 def configure_graphics() -> None:
     """Prepare Qt so that a native OpenGL layer can show through a web view. Call it before `QApplication` is made.
 
     Qt's scene graph is set to OpenGL (on Windows and macOS it would use Direct3D or Metal and the window could not
     compose), and all contexts share their resources. The default surface format asks for OpenGL 3.3 core, which shared
-    contexts must agree on.
+    contexts must agree on. Where there is little shared memory (Linux), the web engine is told to use temporary files.
 
     Raises
     ------
@@ -43,6 +53,25 @@ def configure_graphics() -> None:
     surface.setVersion(3, 3)
     surface.setProfile(QSurfaceFormat.OpenGLContextProfile.CoreProfile)
     QSurfaceFormat.setDefaultFormat(surface)
+    spare_shared_memory()
+
+
+def spare_shared_memory() -> None:
+    """Let the web engine do without `/dev/shm` where that is too small for it: pages would die, or stay black."""
+    flags = os.environ.get(_FLAGS, "")
+    if sys.platform != "linux" or _WITHOUT_SHARED_MEMORY in flags:
+        return
+    try:
+        found = os.statvfs(_SHARED_MEMORY)
+    except OSError:
+        free_bytes = 0
+    else:
+        free_bytes = found.f_bavail * found.f_frsize
+    if free_bytes < _ENOUGH_BYTES:
+        os.environ[_FLAGS] = f"{flags} {_WITHOUT_SHARED_MEMORY}".strip()
+        log.warning(
+            "%s has %.0f MB free: the web engine uses temporary files instead", _SHARED_MEMORY, free_bytes / 1e6
+        )
 
 
 def is_software(renderer: str) -> bool:
