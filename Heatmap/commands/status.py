@@ -13,8 +13,10 @@ from Heatmap.commands.record_text import record_json, record_lines
 from Heatmap.connection_text import FLOWING, connection_text
 from Heatmap.errors import StorageError
 from Heatmap.events import is_recorded, shown_symbols
+from Heatmap.exit_code import ExitCode
 from Heatmap.heatmap_service import default_db_path
 from Heatmap.ports import ConnectionState
+from Heatmap.storage.process import is_living
 from Heatmap.storage.record_summary import record_summary
 from Heatmap.storage.sqlite_store import SqliteStore
 from Heatmap.texts import LANGUAGES, catalogue
@@ -25,8 +27,6 @@ if TYPE_CHECKING:
 
     from Heatmap.storage.sqlite_store import CollectorEntry, SeriesSummary, StoreSummary
 
-EXIT_OK: Final = 0
-EXIT_UNREADABLE: Final = 1
 # A collector writes its coverage every 5 s; three missed times mean that none is at work.
 _RECORDING_MS: Final = 15_000
 _BYTES_PER_MB: Final = 1e6
@@ -58,14 +58,14 @@ def run(args: argparse.Namespace, *, clock: Clock = SYSTEM_CLOCK) -> int:
             sys.stdout.write(json.dumps({"db": str(path), "problem": error.short}) + "\n")
         else:
             sys.stderr.write(f"{error.short}\n")
-        return EXIT_UNREADABLE
+        return ExitCode.PROBLEM
     if args.json:
         answer = _as_json(summary, now_ms) | {"record": None if record is None else record_json(record)}
         sys.stdout.write(json.dumps(answer, indent=2) + "\n")
     else:
         lines = _as_text(summary, now_ms, catalogue(args.lang)) + ([] if record is None else record_lines(record))
         sys.stdout.write("\n".join(lines) + "\n")
-    return EXIT_OK
+    return ExitCode.OK
 
 
 def _exchange_now_ms(summary: StoreSummary, now_ms: int) -> int:
@@ -120,6 +120,7 @@ def _collector_as_json(entry: CollectorEntry, now_ms: int) -> dict[str, object]:
         "host": report.host,
         "pid": report.pid,
         "alive": entry.is_alive(now_ms),
+        "process_runs": is_living(report.run_id, report.pid),
         "started_ms": report.started_ms,
         "heartbeat_ms": entry.heartbeat_ms,
         "state": status.state.value,
@@ -142,8 +143,11 @@ def _collector_lines(entry: CollectorEntry, now_ms: int, texts: Mapping[str, str
     report, status = entry.report, entry.report.status
     who = f"{report.source}: {shown_symbols(report.symbols)}, {report.host}, pid {report.pid}"
     if not entry.is_alive(now_ms):
-        is_stopped = status.state is ConnectionState.STOPPED
-        key = "collector.stopped" if is_stopped else "collector.vanished"
+        key = "collector.vanished"
+        if status.state is ConnectionState.STOPPED:
+            key = "collector.stopped"
+        elif is_living(report.run_id, report.pid):
+            key = "collector.unheard"
         return [f"{who}: {texts[key].format(time=_utc(entry.heartbeat_ms))}"]
     said = connection_text(texts, status, report.source)
     since = texts["collector.since"].format(time=_utc(status.since_ms))

@@ -22,17 +22,25 @@ def new_run_id() -> str:
 
 def has_ended(run_id: str, pid: int) -> bool:
     """Return True only if the process of a run is certainly gone; False if it lives, or nobody can say."""
+    return is_living(run_id, pid) is False
+
+
+def is_living(run_id: str, pid: int) -> bool | None:
+    """Return whether the process of a run lives, None if nobody can say.
+
+    A number that was given to another process since makes a dead one look alive.
+    """
     own = _numbering()
     if not own or not run_id.endswith(own):
-        return False
+        return None
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
-        return True
+        return False
     except OSError:
         # It is another user's.
-        return False
-    return False
+        return True
+    return True
 
 
 def _numbering() -> str:
