@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from Heatmap import __version__
 from Heatmap.errors import GraphicsError, HeatmapError
+from Heatmap.exit_code import ExitCode
 from Heatmap.log import configure_logging
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import TextIO
+
+    from _typeshed import SupportsWrite
 
 log = logging.getLogger(__name__)
 
-EXIT_PROBLEM = 1
 MAX_AFTER_S = 86_400.0
 
 # Name, one line of help, module with `add_arguments(parser)` and `run(namespace) -> int`; loaded only when asked for.
@@ -45,10 +49,18 @@ commands (heatmap COMMAND --help tells more):
 """
 
 
+class Parser(argparse.ArgumentParser):
+    """A parser whose help that cannot be written is an error; argparse takes no notice of it."""
+
+    def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
+        if message:
+            (sys.stderr if file is None else file).write(message)
+
+
 def program_parser() -> argparse.ArgumentParser:
     """Return the parser of ``heatmap`` without a subcommand: the window."""
     commands = "".join(f"  {name:<10}{text}\n" for name, (text, _) in COMMANDS.items())
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="heatmap",
         usage="heatmap [options]  |  heatmap COMMAND [options]",
         description="A native heatmap of realised liquidations behind a candle chart.",
@@ -98,26 +110,81 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit code: 0 done, 1 a problem that was told in a sentence, 2 wrong arguments.
+        One of `Heatmap.exit_code.ExitCode`.
     """
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    _open_standard_streams()
+    try:
+        code = _run(list(sys.argv[1:] if arguments is None else arguments))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read has seen enough, as `head` does.
+        _discard(sys.stdout)
+        return ExitCode.BROKEN_PIPE
+    except OSError as error:
+        _discard(sys.stdout)
+        _say(f"heatmap: the output cannot be written: {error.strerror or error}.")
+        return ExitCode.PROBLEM
+    return code
+
+
+def _run(words: list[str]) -> int:
     if words and words[0] in COMMANDS:
         text, module_name = COMMANDS[words[0]]
         module = import_module(module_name)
-        parser = argparse.ArgumentParser(prog=f"heatmap {words[0]}", description=f"{text[0].upper()}{text[1:]}.")
+        parser = Parser(prog=f"heatmap {words[0]}", description=f"{text[0].upper()}{text[1:]}.")
         module.add_arguments(parser)
         parser.add_argument("--verbose", action="store_true", help="log more")
         run: Callable[[argparse.Namespace], int] = module.run
-        options = parser.parse_args(words[1:])
+        options = _parsed(parser, words[1:])
     else:
-        run, options = _run_program, program_parser().parse_args(words)
+        run, options = _run_program, _parsed(program_parser(), words)
     configure_logging(verbose=options.verbose)
     try:
         return run(options)
     except HeatmapError as error:
         log.debug("details", exc_info=error)
-        print(f"heatmap: {error.short}", file=sys.stderr)  # noqa: T201  # the sentence for the person at the terminal
-        return EXIT_PROBLEM
+        _say(f"heatmap: {error.short}")
+        return ExitCode.PROBLEM
+
+
+def _parsed(parser: argparse.ArgumentParser, words: list[str]) -> argparse.Namespace:
+    try:
+        return parser.parse_args(words)
+    except SystemExit:
+        # Help and version are written by now, or not.
+        sys.stdout.flush()
+        raise
+
+
+def _open_standard_streams() -> None:
+    """Give the process the three streams that whoever started it may have closed.
+
+    The next file to be opened would get such a number, and what some library writes to it would land in the record.
+    """
+    for number, name in ((0, "stdin"), (1, "stdout"), (2, "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "r" if number == 0 else "w", closefd=False))  # noqa: SIM115 - stays
+
+
+def _discard(stream: TextIO) -> None:
+    """Send what a stream still holds to nowhere: at its end the interpreter would fail to write it once more."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    with suppress(OSError, ValueError):
+        os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
+def _say(sentence: str) -> None:
+    """Write a sentence for the person at the terminal, if there is one."""
+    try:
+        sys.stderr.write(f"{sentence}\n")
+        sys.stderr.flush()
+    except OSError:
+        _discard(sys.stderr)
 
 
 def _run_program(options: argparse.Namespace) -> int:

@@ -51,8 +51,20 @@ MAX_SYMBOLS: Final = 2048
 
 
 def default_db_path() -> Path:
-    """Return where the record lies if nobody says otherwise: the user's data folder."""
-    return Path(platformdirs.user_data_dir("Heatmap", appauthor=False)) / "liquidations.sqlite3"
+    """Return where the record lies if nobody says otherwise: the user's data folder.
+
+    Raises
+    ------
+    StorageError
+        This user has none.
+    """
+    try:
+        return Path(platformdirs.user_data_dir("Heatmap", appauthor=False)) / "liquidations.sqlite3"
+    except RuntimeError as error:
+        raise StorageError(
+            f"no data folder: {error}",
+            short="This user has no home folder: set HOME, or name the database with --db.",
+        ) from error
 
 
 class HeatmapService:
@@ -287,6 +299,7 @@ class HeatmapService:
         with self._lock:
             feed, since_ms = self._state, self._since_ms
             unknown = dict(self._unknown_symbols)
+            is_recorder = self._may_record
         state, reason, detail = feed.state, feed.reason, feed.detail
         if state is ConnectionState.READING:
             # What this writer knew when it opened the file is old by now; readers ask the database.
@@ -311,6 +324,7 @@ class HeatmapService:
             reconnects=max(0, counts.connections - 1),
             insert_rate_per_s=stats.insert_rate_per_s,
             queued=stats.queued,
+            is_recorder=is_recorder,
             storage_problem=stats.problem,
             storage_notice=stats.notice,
             since_ms=since_ms,

@@ -53,6 +53,8 @@ class ServiceStatus:
         Rows inserted a second, mean over the last 10 s.
     queued
         Events waiting for the writer.
+    is_recorder
+        True if this run may record; False while it reads, or another program records.
     storage_problem
         One sentence if the database cannot be written at the moment, "" otherwise.
     storage_notice
@@ -79,6 +81,7 @@ class ServiceStatus:
     reconnects: int = 0
     insert_rate_per_s: float = 0.0
     queued: int = 0
+    is_recorder: bool = False
     storage_problem: str = ""
     storage_notice: str = ""
     since_ms: int | None = None

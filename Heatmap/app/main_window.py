@@ -27,6 +27,7 @@ from Heatmap.app.chart_view import ChartView
 from Heatmap.events import Source
 from Heatmap.heatmap_settings import HeatmapSettings, window_ms
 from Heatmap.plugin import HeatmapPlugin, has_opengl
+from Heatmap.texts import catalogue
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -340,6 +341,15 @@ class MainWindow(QMainWindow):
         text = "\n\n".join(sentences)
         self._trouble.setText(text)
         self._trouble.setVisible(bool(text))
+
+    def chart_absence(self) -> str | None:
+        """Return why there is no chart to see, as one English sentence; None if there is one."""
+        if self._page_trouble:
+            return catalogue("en")[self._page_trouble].format(shortcut=RELOAD_KEY)
+        if not self._bridge.bar_count:
+            _, detail = self._candle_trouble
+            return detail or "No candles have come yet."
+        return None
 
     def _page_problem(self, key: str) -> None:
         self._page_trouble = key

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import qasync
-from PyQt6.QtCore import QLibraryInfo, QSettings, QTimer, QTranslator
+from PyQt6.QtCore import QBuffer, QLibraryInfo, QSettings, QTimer, QTranslator
 from PyQt6.QtGui import QGuiApplication
 from PyQt6.QtWidgets import QApplication
 
@@ -28,8 +28,10 @@ from Heatmap.demo.market import SimulatedMarket
 from Heatmap.demo.replay import Recording, ReplayMarket
 from Heatmap.errors import StorageError
 from Heatmap.events import Coverage, Source
+from Heatmap.exit_code import ExitCode
 from Heatmap.heatmap_service import HeatmapService
 from Heatmap.ingestion.daemon_call import call_on_daemon_thread
+from Heatmap.output_file import written
 from Heatmap.plugin import SETTINGS_ORGANIZATION
 from Heatmap.storage.bulk_insert import bulk_insert
 from Heatmap.storage.erasure import erase_source
@@ -49,7 +51,6 @@ log = logging.getLogger(__name__)
 HISTORY_MS = 2 * 86_400_000
 # Each kind of market keeps its own settings: trying the demo must not change how the live map looks.
 SETTINGS_OF_SOURCE = {Source.BINANCE: "Heatmap", Source.DEMO: "Heatmap-demo", Source.REPLAY: "Heatmap-replay"}
-EXIT_NO_PICTURE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ class Program:
     def __init__(self, options: ProgramOptions, *, clock: Clock = SYSTEM_CLOCK) -> None:
         self._options = options
         self._clock = clock
-        self._exit_code = 0
+        self._exit_code = ExitCode.OK
 
     def run(self) -> int:
         """Run until the window is closed or the picture is saved; return the exit code.
@@ -223,17 +224,27 @@ class Program:
         picture = screen.grabWindow(window.winId()) if screen is not None else window.grab()
         if picture.isNull():
             picture = window.grab()
-        if picture.save(str(path), "PNG"):
-            log.info("picture saved: %s (%d × %d)", path, picture.width(), picture.height())
+        content = QBuffer()
+        picture.save(content, "PNG")
+        try:
+            with written(path) as file:
+                file.write(content.data().data())
+        except OSError:
+            log.exception("the picture could not be saved to %s", path)
+            self._exit_code = ExitCode.NO_PICTURE
         else:
-            log.error("the picture could not be saved to %s", path)
-            self._exit_code = EXIT_NO_PICTURE
+            log.info("picture saved: %s (%d × %d)", path, picture.width(), picture.height())
+        if (absence := window.chart_absence()) is not None:
+            log.error("the picture shows no chart: %s", absence)
+            self._exit_code = ExitCode.NO_PICTURE
         window.close()
 
 
 def _close_on_signals(window: MainWindow) -> Callable[[], None]:
-    """Let Ctrl+C and SIGTERM close the window in order; return what undoes it."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    """Let Ctrl+C, SIGTERM and SIGHUP close the window in order; return what undoes it."""
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    # A signal that is ignored stays so: `nohup` asks for that.
+    before = {number: handler for number in numbers if (handler := signal.getsignal(number)) is not signal.SIG_IGN}
     for number in before:
         # Python runs the handler between two byte codes; the status timer gives it one twice a second. Those may be in
         # the middle of a paint event, where Qt must not lose its window: it is closed when that is over.

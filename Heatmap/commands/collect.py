@@ -1,8 +1,8 @@
 """``heatmap collect``: record without a screen until told to stop.
 
 Exit codes: 0 ended by a signal or ``--duration`` with everything stored; 1 some liquidations could not be stored before
-the end; 2 an argument that cannot be, or a place where no record can ever be kept. A service should not start it again
-after a 2.
+the end, or storing did not work at the end; 2 an argument that cannot be, or a place where no record can ever be kept;
+3 no market data ever arrived. A service should not start it again after a 2.
 
 If another program records into the database already, this one waits, and takes over when that one ends.
 """
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.errors import SettingsError, StorageError
 from Heatmap.events import shown_symbols
+from Heatmap.exit_code import ExitCode
 from Heatmap.heatmap_service import HeatmapService
 from Heatmap.ingestion.collector import ROTATE_AFTER_S
 from Heatmap.log import configure_logging
@@ -35,10 +36,9 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 
-EXIT_OK: Final = 0
-EXIT_LOST: Final = 1
-EXIT_USAGE: Final = 2
 _REPORT_S: Final = 60.0
+# Market data comes every second; a run shorter than this may end before the first.
+_DATA_PATIENCE_S: Final = 10.0
 # On Windows a wait without an end would hold up Ctrl+C.
 _LONGEST_WAIT_S: Final = 1.0
 _SIGNALS: Final = tuple(
@@ -81,7 +81,8 @@ def run(args: argparse.Namespace) -> int:
     Returns
     -------
     int
-        0 with everything stored, 1 if events could not be stored, 2 for an argument or a place that cannot be.
+        0 with everything stored, 1 if something could not be, 2 for an argument or a place that cannot be, 3 if no
+        market data came within the time in which it should have.
     """
     try:
         service = HeatmapService(
@@ -96,13 +97,16 @@ def run(args: argparse.Namespace) -> int:
         check_place(service.db_path)
     except (SettingsError, StorageError) as error:
         sys.stderr.write(f"{error.short}\n")
-        return EXIT_USAGE
+        return ExitCode.USAGE
     stopping = threading.Event()
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
         stopping.set()
 
-    before = {number: signal.signal(number, on_signal) for number in _SIGNALS}
+    # A signal that is ignored stays so: `nohup` asks for that.
+    heeded = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, on_signal) for number in heeded}
+    began_s = SYSTEM_CLOCK.monotonic_s()
     try:
         _LOG.info("recording %s into %s", shown_symbols(service.recorded_symbols), service.db_path)
         service.start()
@@ -114,10 +118,21 @@ def run(args: argparse.Namespace) -> int:
             signal.signal(number, handler)
     status = service.status()
     _LOG.info("ended: %s", _line(status))
+    return _exit_code(status, lost, SYSTEM_CLOCK.monotonic_s() - began_s)
+
+
+def _exit_code(status: ServiceStatus, lost: int, length_s: float) -> ExitCode:
+    """Return how a run of so many seconds ended, and say what did not work."""
     if lost:
         sys.stderr.write(f"{lost} liquidations could not be stored. {status.storage_problem}\n")
-        return EXIT_LOST
-    return EXIT_OK
+        return ExitCode.PROBLEM
+    if status.storage_problem:
+        sys.stderr.write(f"The end of the recording could not be stored. {status.storage_problem}\n")
+        return ExitCode.PROBLEM
+    if status.is_recorder and status.last_market_ms is None and length_s >= _DATA_PATIENCE_S:
+        sys.stderr.write("No market data ever arrived: nothing was recorded. `heatmap doctor` looks for the reason.\n")
+        return ExitCode.NOTHING
+    return ExitCode.OK
 
 
 def main(argv: Sequence[str] | None = None) -> int:

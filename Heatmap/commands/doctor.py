@@ -18,6 +18,7 @@ from websockets.exceptions import WebSocketException
 from Heatmap.app.virtual_display import display_is_missing, virtual_display
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.errors import HeatmapError, RestError
+from Heatmap.exit_code import ExitCode
 from Heatmap.heatmap_service import default_db_path
 from Heatmap.ingestion import exchange_info, forceorder
 from Heatmap.ingestion.endpoints import (
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 
 TIMEOUT_S = 15.0
 PROBE_TIMEOUT_S = 60.0
-EXIT_SICK = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def run(options: argparse.Namespace) -> int:
     findings += asyncio.run(_endpoints(options))
     for finding in findings:
         print(finding.line())  # noqa: T201  # what the command is for
-    return 0 if all(finding.well for finding in findings) else EXIT_SICK
+    return ExitCode.OK if all(finding.well for finding in findings) else ExitCode.PROBLEM
 
 
 def _graphics() -> list[Finding]:

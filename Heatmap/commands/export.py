@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final, get_args
+from typing import Final, get_args
 
 from Heatmap.commands.progress_bar import ProgressBar
 from Heatmap.errors import RecordFileError, SettingsError
+from Heatmap.exit_code import ExitCode
 from Heatmap.heatmap_service import default_db_path
 from Heatmap.heatmap_settings import HeatmapSettings, Window, window_ms
 from Heatmap.ingestion.endpoints import normalise_symbol
+from Heatmap.ingestion.forceorder import FIRST_PLAUSIBLE_MS, LAST_PLAUSIBLE_MS
+from Heatmap.output_file import is_standard_output, written
 from Heatmap.storage.record_reader import RecordReader, Selection
 from Heatmap.storage.sqlite_store import SqliteStore
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 FORMATS: Final = ("csv", "parquet", "npz", "png")
-EXIT_OK: Final = 0
-EXIT_USAGE: Final = 2
 _DEFAULT_SYMBOL: Final = "BTCUSDT"
 _DEFAULT_SOURCE: Final = "binance"
 _ALL: Final = "all"
-_MS_DIGITS: Final = 14
+_UNITS_BY_DIGITS: Final = {10: "seconds", 16: "microseconds", 19: "nanoseconds"}
 _PICTURE_WINDOW: Final[Window] = "8h"
 _EPILOG: Final = """\
 A table holds all that is recorded unless something narrows it down; a picture shows 8 h of one symbol. --window counts
@@ -41,7 +38,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EPILOG
     parser.add_argument("--format", required=True, choices=FORMATS, help="what to write")
     parser.add_argument(
-        "--output", required=True, type=Path, metavar="PATH", help="file to write; replaced if it exists"
+        "--output",
+        required=True,
+        type=Path,
+        metavar="PATH",
+        help="file to write, replaced if it exists; - is standard output",
     )
     parser.add_argument("--db", type=Path, metavar="PATH", help="database file (default: in your data folder)")
     parser.add_argument("--symbol", metavar="SYMBOL", help="only this symbol")
@@ -58,8 +59,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def utc_ms(text: str) -> int:
     """Return a time given on the command line in ms since the epoch; without a zone it is UTC."""
-    if text.isascii() and text.isdigit() and len("20261101") < len(text) <= _MS_DIGITS:
-        return int(text)
+    if text.isascii() and text.isdigit() and len(text) > len("20261101"):
+        if FIRST_PLAUSIBLE_MS <= int(text) < LAST_PLAUSIBLE_MS:
+            return int(text)
+        unit = _UNITS_BY_DIGITS.get(len(text))
+        hint = f": these seem to be {unit}" if unit else ""
+        raise argparse.ArgumentTypeError(f"expected milliseconds since 1970, of 13 digits, was {text}{hint}")
     try:
         when = datetime.fromisoformat(text)
     except ValueError:
@@ -89,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
         _check(args, db_path)
     except SettingsError as error:
         sys.stderr.write(f"{error.short}\n")
-        return EXIT_USAGE
+        return ExitCode.USAGE
     with RecordReader(db_path) as reader:
         selection = _selection(reader, args)
         try:
@@ -97,13 +102,16 @@ def run(args: argparse.Namespace) -> int:
                 what = _write_picture(args.output, db_path, selection)
             else:
                 what = _write_table(args.output, args.format, reader, selection)
+        except BrokenPipeError:
+            raise
         except OSError as error:
             raise RecordFileError(
                 f"cannot write {args.output}: {error}",
                 short=f"{args.output} cannot be written: {error.strerror or error}.",
             ) from error
-    sys.stdout.write(f"{args.output}: {what}\n")
-    return EXIT_OK
+    to_stdout = is_standard_output(args.output)
+    (sys.stderr if to_stdout else sys.stdout).write(f"{'standard output' if to_stdout else args.output}: {what}\n")
+    return ExitCode.OK
 
 
 def _check(args: argparse.Namespace, db_path: Path) -> None:
@@ -150,10 +158,8 @@ def _write_table(path: Path, kind: str, reader: RecordReader, selection: Selecti
 
     write = {"csv": table.write_csv, "npz": table.write_npz, "parquet": table.write_parquet}[kind]
     total = max(reader.count(selection), 1)
-    with ProgressBar(sys.stderr) as bar:
-        rows = _replacing(
-            path, lambda file: write(file, reader, selection, lambda done: bar.update(path.name, done / total, done))
-        )
+    with ProgressBar(sys.stderr) as bar, written(path) as file:
+        rows = write(file, reader, selection, lambda done: bar.update(path.name, done / total, done))
     return f"{rows:,} liquidations of {selection.symbol or 'all symbols'}, {_of(selection)}"
 
 
@@ -178,19 +184,6 @@ def _write_picture(path: Path, db_path: Path, selection: Selection) -> str:
     if not len(columns):
         raise nothing
     picture = draw_map(columns, MapRequest(symbol, source, start_ms, end_ms, tick_size, coverage))
-    _replacing(path, lambda file: file.write(picture))
+    with written(path) as file:
+        file.write(picture)
     return f"a map of {len(columns):,} liquidations of {symbol}, source {source}"
-
-
-def _replacing(path: Path, write: Callable[[IO[bytes]], int]) -> int:
-    """Write a file beside its place and move it there when it is whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with unfinished.open("wb") as file:
-            written = write(file)
-        unfinished.replace(path)
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        raise
-    return written

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from Heatmap.commands.progress_bar import ProgressBar
 from Heatmap.errors import SettingsError
 from Heatmap.events import Source
+from Heatmap.exit_code import ExitCode
 from Heatmap.heatmap_service import default_db_path
 from Heatmap.importing.importer import import_file
 from Heatmap.importing.intake import ImportOptions
@@ -19,11 +20,6 @@ if TYPE_CHECKING:
     import argparse
 
     from Heatmap.importing.report import FileReport, Reason
-
-EXIT_OK: Final = 0
-EXIT_REFUSED: Final = 1
-EXIT_USAGE: Final = 2
-EXIT_INTERRUPTED: Final = 130
 
 _ASIDE_WORDS: Final = {
     "other-symbol": "of other symbols",
@@ -36,7 +32,7 @@ exports of this program (CSV, Parquet, NPZ), or forceOrder frames, one JSON obje
 nothing. Files do not say when their recorder was connected: no coverage is claimed for them, and the exchange reports
 at most one liquidation a second and symbol: sums stay lower bounds. Retention never deletes imported rows.
 COIN-M contracts are converted to coins and dollars and marked with the source binance-coinm.
-Exit code: 0 all taken, 1 something was refused, 2 wrong arguments.
+Exit code: 0 all taken, 1 something was refused, 2 wrong arguments, 3 nothing of a file was understood.
 """
 
 
@@ -63,7 +59,8 @@ def run(args: argparse.Namespace) -> int:
     Returns
     -------
     int
-        0 if all was taken, 1 if something was refused, 2 for an argument that cannot be, 130 after Ctrl+C.
+        0 if all was taken, 1 if something was refused, 2 for an argument that cannot be, 3 if nothing of a file was
+        understood, 130 after Ctrl+C.
 
     Raises
     ------
@@ -74,11 +71,11 @@ def run(args: argparse.Namespace) -> int:
         options = ImportOptions(args.symbol, args.coin_m_as, keep_raw=args.keep_raw)
     except SettingsError as error:
         sys.stderr.write(f"{error.short}\n")
-        return EXIT_USAGE
+        return ExitCode.USAGE
     missing = [path for path in args.files if not path.is_file()]
     if missing:
         sys.stderr.write("".join(f"There is no file {path}.\n" for path in missing))
-        return EXIT_USAGE
+        return ExitCode.USAGE
     is_complete = True
     reports: list[FileReport] = []
     with ImportWriter(args.db or default_db_path()) as writer, ProgressBar(sys.stderr) as bar:
@@ -92,11 +89,13 @@ def run(args: argparse.Namespace) -> int:
         except KeyboardInterrupt:
             bar.wipe()
             sys.stderr.write("Interrupted. What was stored stays; importing again goes on from there.\n")
-            return EXIT_INTERRUPTED
+            return ExitCode.INTERRUPTED
     if len(reports) > 1 and not args.json:
         inserted, rows = sum(report.inserted for report in reports), sum(report.rows for report in reports)
         sys.stdout.write(f"Together: {inserted:,} new liquidations out of {rows:,} rows of {len(reports):,} files.\n")
-    return EXIT_OK if is_complete else EXIT_REFUSED
+    if not is_complete:
+        return ExitCode.PROBLEM
+    return ExitCode.OK if all(report.is_understood for report in reports) else ExitCode.NOTHING
 
 
 def _as_text(report: FileReport) -> str:
@@ -117,6 +116,8 @@ def _as_text(report: FileReport) -> str:
         lines += [f"  refused: {_refusal(reason)}" for reason in report.refused]
         if report.problem:
             lines.append(f"  The file {report.problem}.")
+        elif not report.is_understood:
+            lines.append("  Nothing in the file was understood as a liquidation; `heatmap import --help` says what is.")
     else:
         lines.append(f"{report.name} {report.problem}.")
     return "".join(f"{line}\n" for line in lines)

@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from Heatmap.errors import StorageError
+from Heatmap.exit_code import ExitCode
 from Heatmap.heatmap_service import default_db_path
 from Heatmap.storage.compaction import compact
 
 if TYPE_CHECKING:
     import argparse
 
-EXIT_OK: Final = 0
-EXIT_PROBLEM: Final = 1
 _BYTES_PER_MB: Final = 1e6
 
 
@@ -36,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
         done = compact(path)
     except StorageError as error:
         sys.stderr.write(f"{error.short}\n")
-        return EXIT_PROBLEM
+        return ExitCode.PROBLEM
     before_mb, after_mb = done.before_bytes / _BYTES_PER_MB, done.after_bytes / _BYTES_PER_MB
     sys.stdout.write(f"{path}: {before_mb:.1f} MB before, {after_mb:.1f} MB now\n")
-    return EXIT_OK
+    return ExitCode.OK

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from Heatmap.ingestion.forceorder import MAX_FRAME_BYTES
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from io import BufferedIOBase
 
 # Twice a frame: in our own CSV a frame is one column, its quotes doubled.
-MAX_LINE_BYTES: Final = 2 * MAX_FRAME_BYTES + 4096
+MAX_LINE_BYTES: Final = 132 * 1024
 """Longest line that is read, in bytes."""
 
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"

@@ -67,6 +67,12 @@ class FileReport:
     problem: str = ""
 
     @property
+    def is_understood(self) -> bool:
+        """True unless no row, of one or more, was recognised as a liquidation."""
+        unknown = sum(reason.rows for reason in self.aside if reason.kind == "other-message")
+        return self.rows == 0 or unknown < self.rows
+
+    @property
     def is_complete(self) -> bool:
         """True if nothing had to be refused."""
         return not self.refused and not self.problem

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import signal
 import sys
 from contextlib import asynccontextmanager, closing
@@ -21,6 +22,7 @@ from Heatmap.storage import statement
 from Heatmap.storage.bulk_insert import bulk_insert
 from Heatmap.storage.connection import open_writer
 from Heatmap.storage.migrations import LATEST, open_database
+from Heatmap.storage.process import new_run_id
 from Heatmap.storage.sqlite_store import SqliteStore
 
 ROOT = Path(__file__).parents[2]
@@ -79,7 +81,7 @@ async def until_stored(path, count):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot send these signals to a child")
-@pytest.mark.parametrize("number", ["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize("number", ["SIGTERM", "SIGINT", "SIGHUP"])
 def test_a_signal_ends_it_cleanly_with_everything_stored(tmp_path, number):
     path = tmp_path / "new" / "record.sqlite3"
 
@@ -310,6 +312,45 @@ def test_a_collector_that_stopped_or_vanished_is_not_recording(tmp_path, capsys)
     reporting(path, ConnectionState.LIVE)
     assert status.run(argparse.Namespace(db=path, json=False, lang="en"), clock=Later()) == 0
     assert "has not been heard of since 2026-09-21 14:13:30 UTC" in capsys.readouterr().out
+
+
+def test_a_collector_whose_database_is_locked_is_not_called_killed(tmp_path, capsys):
+    path = tmp_path / "record.sqlite3"
+    run_id = new_run_id()
+    if "@" not in run_id:
+        pytest.skip("this system does not tell where a process number means something")
+    with closing(open_database(path)) as connection:
+        live = ServiceStatus(ConnectionState.LIVE)
+        report = CollectorReport("binance", ("BTCUSDT",), run_id, "host", os.getpid(), T, live)
+        connection.execute(statement.PUT_COLLECTOR, statement.collector_row(report, T - 20_000))
+    _, output = told(path, capsys, as_json=False)
+    assert "but its process runs: another program may be holding the database" in output.out
+    assert "killed" not in output.out
+    _, output = told(path, capsys, as_json=True)
+    assert json.loads(output.out)["collectors"][0]["process_runs"] is True
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGHUP")
+def test_a_hangup_that_is_ignored_stays_so(tmp_path):
+    async def scenario():
+        async with exchange(300) as place:
+            # As `nohup` starts it.
+            before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+            try:
+                process = await started(tmp_path / "record.sqlite3", place)
+            finally:
+                signal.signal(signal.SIGHUP, before)
+            await until_stored(tmp_path / "record.sqlite3", 300)
+            process.send_signal(signal.SIGHUP)
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(1.0):
+                    await process.wait()
+            process.terminate()
+            _, log = await process.communicate()
+            return process.returncode, log.decode()
+
+    code, log = asyncio.run(scenario())
+    assert code == 0, log
 
 
 def test_status_without_a_database_is_no_fault(tmp_path, capsys):

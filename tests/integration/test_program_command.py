@@ -16,6 +16,7 @@ import pytest
 from PyQt6.QtGui import QImage
 
 from Heatmap.clock import SYSTEM_CLOCK
+from Heatmap.exit_code import ExitCode
 from Heatmap.storage.sqlite_store import SqliteStore
 
 if TYPE_CHECKING:
@@ -201,7 +202,7 @@ def running(tmp_path, *words):
 
 
 @pytest.mark.gl
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_closes_the_program_in_order(tmp_path, number):
     with running(tmp_path, "--demo", "--db", tmp_path / "s.db") as (process, lines, wait_for):
         wait_for("underlay paints")
@@ -218,7 +219,8 @@ def test_an_unreachable_exchange_leaves_the_program_usable(tmp_path):
         tmp_path, "--ws-url", "ws://127.0.0.1:9", "--rest-url", "http://127.0.0.1:9",
         "--db", tmp_path / "x.db", "--screenshot", picture, "--after", 3, "--lang", "en",
     )  # fmt: skip
-    assert run.returncode == 0, run.stderr
+    assert run.returncode == ExitCode.NO_PICTURE, run.stderr
+    assert "the picture shows no chart: 127.0.0.1:9 refuses the connection" in run.stderr
     assert "refuses the connection" in run.stderr
     assert "Traceback" not in run.stderr
     assert not QImage(str(picture)).isNull()

@@ -1,0 +1,24 @@
+"""What the exit codes of all commands mean; the README's table is this one."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """How a command ended."""
+
+    OK = 0
+    """All that was asked for is done."""
+    PROBLEM = 1
+    """Something could not be done: read, stored, taken, found well. A sentence says what."""
+    USAGE = 2
+    """An argument that cannot be, or a place where no record can ever be kept: trying again does not help."""
+    NOTHING = 3
+    """Nothing came of it: no row of a file was understood, or no market data ever arrived."""
+    NO_PICTURE = 4
+    """The picture could not be saved, or it shows no chart."""
+    INTERRUPTED = 130
+    """Ctrl+C; what was stored stays."""
+    BROKEN_PIPE = 141
+    """Whoever read the output has gone away."""

@@ -1,0 +1,82 @@
+"""Where a command writes what it made: a file, or something that only looks like one.
+
+A regular file is replaced when the new one is whole; a symbolic link stays, and what it leads to is replaced. Standard
+output, pipes and devices are written into, and only once everything is made.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import sys
+import tempfile
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+STANDARD_OUTPUT: Final = "-"
+
+_ALIASES: Final = (STANDARD_OUTPUT, "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
+
+
+def is_standard_output(path: Path) -> bool:
+    """Return True if a path stands for standard output: messages must go elsewhere then."""
+    return str(path) in _ALIASES
+
+
+@contextmanager
+def written(path: Path) -> Iterator[IO[bytes]]:
+    """Yield a file to write to; what is there already is replaced when the block ends without an error.
+
+    Parameters
+    ----------
+    path
+        A file that may exist, with its folder if need be; ``-`` is standard output.
+
+    Raises
+    ------
+    OSError
+        It cannot be written; what was there is as it was, unless it is no regular file.
+    """
+    if is_standard_output(path) or _is_special(path):
+        with tempfile.TemporaryFile() as whole:
+            yield whole
+            whole.seek(0)
+            _pass_on(whole, path)
+        return
+    target = path.resolve()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        with unfinished.open("wb") as file:
+            yield file
+        if target.exists():
+            shutil.copymode(target, unfinished)
+        unfinished.replace(target)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
+
+
+def _is_special(path: Path) -> bool:
+    """Return True for a pipe, a device or a socket; a folder is none, and is refused when it is written."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+
+def _pass_on(whole: IO[bytes], path: Path) -> None:
+    if is_standard_output(path):
+        sys.stdout.flush()
+        shutil.copyfileobj(whole, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+        return
+    # Neither created nor cut: what is opened is there, and stays what it is.
+    with os.fdopen(os.open(path, os.O_WRONLY), "wb") as special:
+        shutil.copyfileobj(whole, special)
