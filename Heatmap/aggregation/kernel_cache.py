@@ -1,67 +1,143 @@
-"""Where the compiled kernels are kept. Decided before the kernels are imported, the same for child and parent."""
+"""The on-disk cache of compiled kernels: one file with a checksum for each, in a folder chosen here.
+
+Numba's own cache keeps an index and a data file for a kernel, and any of them that is damaged (a power cut, a full
+disk) ends all later loads in an exception. Here a file is complete or does not count: it is deleted, the kernel is
+compiled once more. This module does not load Numba.
+"""
 
 from __future__ import annotations
 
+import logging
 import os
+import secrets
+import shutil
 import tempfile
-from contextlib import contextmanager
+from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
 import platformdirs
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from Heatmap.errors import KernelCacheError
 
-VARIABLE: Final = "NUMBA_CACHE_DIR"
+VARIABLE: Final = "HEATMAP_KERNEL_CACHE"
+"""Environment variable that names the folder."""
 
+_NUMBA_VARIABLE: Final = "NUMBA_CACHE_DIR"
 _PACKAGE: Final = Path(__file__).resolve().parent
+_SUFFIX: Final = ".kernel"
+_CHECKSUM_BYTES: Final = 32
+
+_logger = logging.getLogger(__name__)
 
 
-def cache_environment(package: Path = _PACKAGE, user_cache: Path | None = None) -> dict[str, str]:
-    """Return what to add to the environment so that Numba finds a cache it can write.
+def cache_folder(package: Path = _PACKAGE, user_cache: Path | None = None) -> Path:
+    """Return the folder of the cache, the same for a program and its children.
 
     Parameters
     ----------
     package
-        Folder of the kernels' source. Numba keeps its cache beside it if it may.
+        Folder of the kernels' source. The cache lies beside it if it may.
     user_cache
         Where to keep it otherwise; by default this user's cache folder of the platform.
 
     Returns
     -------
-    Nothing if the user chose a folder by ``NUMBA_CACHE_DIR`` or the package's own can be written.
-
-    Raises
-    ------
-    OSError
-        No folder can be written.
+    What ``HEATMAP_KERNEL_CACHE`` or else ``NUMBA_CACHE_DIR`` names, writable or not. Else the first of the two that
+    can be written; the first, if none can: it may have been filled at installation.
     """
-    if os.environ.get(VARIABLE):
-        return {}
-    if _is_writable(package / "__pycache__"):
-        return {}
+    for variable in (VARIABLE, _NUMBA_VARIABLE):
+        if os.environ.get(variable):
+            return Path(os.environ[variable]).absolute()
+    beside = package / "__pycache__"
     folder = user_cache or platformdirs.user_cache_path("liquidation-heatmap", appauthor=False) / "kernels"
-    if _is_writable(folder):
-        return {VARIABLE: str(folder)}
-    raise OSError(f"no folder for compiled kernels: neither {package} nor {folder} can be written")
+    return folder if not _is_writable(beside) and _is_writable(folder) else beside
 
 
-@contextmanager
-def numba_cache_in(environment: dict[str, str]) -> Iterator[None]:
-    """Let kernels that are imported meanwhile use that cache, and leave the host's own Numba settings alone.
+class KernelCache:
+    """The compiled kernels of one version for one kind of processor, as bytes.
 
-    Loads Numba. Numba binds a kernel to its cache when the kernel is defined, hence only then the setting matters.
+    Parameters
+    ----------
+    folder
+        From `cache_folder`; made when something is saved.
+    version
+        Names the version of all kernels, of Python and of Numba, and the kind of processor.
     """
-    import numba  # noqa: PLC0415 - not before the warm-up decides so
 
-    config: Any = numba.config  # its settings appear at run time, no checker knows them
-    before = config.CACHE_DIR
-    config.CACHE_DIR = environment.get(VARIABLE, before)
-    try:
-        yield
-    finally:
-        config.CACHE_DIR = before
+    def __init__(self, folder: Path, version: str) -> None:
+        self.folder = folder / f"heatmap-kernels-{version}"
+        self.damaged = 0
+        """How many damaged files have been found."""
+
+    def load(self, name: str) -> bytes | None:
+        """Return what was saved under this name; None if there is nothing, or nothing sound, which is deleted."""
+        path = self._path(name)
+        try:
+            data = path.read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            self._discard(path, str(error))
+            return None
+        checksum, payload = data[:_CHECKSUM_BYTES], data[_CHECKSUM_BYTES:]
+        if sha256(payload).digest() == checksum:
+            return payload
+        self._discard(path, "its checksum is wrong")
+        return None
+
+    def save(self, name: str, payload: bytes) -> None:
+        """Write a file, whole or not at all.
+
+        Raises
+        ------
+        KernelCacheError
+            The folder cannot be written, or the disk is full.
+        """
+        path = self._path(name)
+        unfinished = self.folder / f"{name}.{secrets.token_hex(8)}.tmp"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            try:
+                with unfinished.open("xb") as file:
+                    file.write(sha256(payload).digest() + payload)
+                    file.flush()
+                    os.fsync(file.fileno())
+                unfinished.replace(path)
+            finally:
+                unfinished.unlink(missing_ok=True)
+        except OSError as error:
+            raise KernelCacheError(
+                f"compiled kernels cannot be saved: {error}",
+                short=f"compiled kernels cannot be saved in {self.folder.parent} ({error.strerror})",
+            ) from error
+
+    def delete_old_versions(self, older_than_s: float) -> None:
+        """Delete the kernels of other versions, and what Numba's cache held, last written before (`time.time`)."""
+        for path in (*self.folder.parent.glob("heatmap-kernels-*"), *self.folder.parent.glob("kernel_*.nb[ci]")):
+            # Another program may tidy up at the same moment.
+            with suppress(OSError):
+                if path != self.folder and path.stat().st_mtime < older_than_s:
+                    _delete(path)
+
+    def _path(self, name: str) -> Path:
+        return self.folder / f"{name}{_SUFFIX}"
+
+    def _discard(self, path: Path, reason: str) -> None:
+        self.damaged += 1
+        _logger.warning("damaged file of the kernel cache, deleted: %s (%s)", path, reason)
+        try:
+            _delete(path)
+        except OSError as error:
+            _logger.warning("it cannot be deleted: %s", error)
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _is_writable(folder: Path) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -19,7 +17,6 @@ from Heatmap.aggregation import (
     kernel_sparse,
 )
 from Heatmap.aggregation.grid import SNAP, GridSpec
-from Heatmap.aggregation.kernel_jit import DIGEST
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -79,16 +76,3 @@ def bin_arguments(spec: GridSpec) -> BinArguments:
 def compiled_here() -> int:
     """Return how many kernels this process had to compile because the on-disk cache did not have them."""
     return sum(sum(entry.stats.cache_misses.values()) for entry in ENTRIES if hasattr(entry, "stats"))
-
-
-def forget_old_kernels(older_than_s: float) -> None:
-    """Delete compiled kernels of other versions from the cache that were written before this moment (`time.time`).
-
-    Numba would never read them again: a version's digest is a part of every name.
-    """
-    folders = {Path(entry.stats.cache_path) for entry in ENTRIES if hasattr(entry, "stats")}
-    for file in (file for folder in folders for file in folder.glob("kernel_*.nb[ci]")):
-        # Another program may tidy up at the same moment.
-        with suppress(FileNotFoundError):
-            if DIGEST not in file.name and file.stat().st_mtime < older_than_s:
-                file.unlink()

@@ -1,20 +1,24 @@
 """How a kernel is declared: cached on disk, without the GIL, entry points with one explicit signature each.
 
 What is cached is complete, and a call can never compile. Inputs are typed read-only, which takes writable arrays too.
-Numba keys compiled code by the source of the one file that a kernel stands in, but ours call kernels of other files: so
-a digest of all these files is a part of every kernel's name.
+Kernels call kernels of other files: so all of them are cached under a digest of all these files.
 """
 
 from __future__ import annotations
 
+import pickle
+import sys
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
+import numba
 from numba import config, extending, njit, types
-from numba.core import cgutils
+from numba.core import caching, cgutils, compiler, registry, serialize, typeinfer
 from numba.np import arrayobj
+
+from Heatmap.aggregation.kernel_cache import KernelCache, cache_folder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,24 +51,69 @@ BINS: Final = (types.int64, types.int64, types.float64, types.float64, types.flo
 
 # A package without its sources has nothing that could change.
 _SOURCES: Final = sorted(Path(__file__).parent.glob("kernel*.py"))
-DIGEST: Final = sha256(b"".join(source.read_bytes() for source in _SOURCES)).hexdigest()[:12]
+_DIGEST: Final = sha256(b"".join(source.read_bytes() for source in _SOURCES)).hexdigest()[:12]
 
 
-def _named(function: _Function) -> _Function:
-    function.__qualname__ = f"{function.__qualname__}_{DIGEST}"
-    return function
+def _platform() -> str:
+    """Return a digest of what compiled code depends on besides its source."""
+    codegen: Any = registry.cpu_target.target_context.codegen()
+    parts = (sys.implementation.cache_tag, numba.__version__, codegen.magic_tuple())
+    return sha256(repr(parts).encode()).hexdigest()[:12]
+
+
+CACHE: Final = KernelCache(cache_folder(), f"{_DIGEST}-{_platform()}")
+"""Where the compiled kernels of this process come from and go to."""
+
+_dumps: Final[Any] = serialize.dumps
+_CompileResult: Final[Any] = compiler.CompileResult
+_Base: Final[Any] = caching._Cache  # noqa: SLF001 - the one way to give a dispatcher another cache
+
+
+class _EntryCache(_Base):  # type: ignore[misc]  # a base without types
+    """What Numba asks for the compiled code of one entry; see `numba.core.caching.Cache`."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    @property
+    def cache_path(self) -> str:
+        return str(CACHE.folder)
+
+    def load_overload(self, _signature: Any, target_context: Any) -> Any:
+        target_context.refresh()
+        payload = CACHE.load(self._name)
+        if payload is None:
+            return None
+        return _CompileResult._rebuild(target_context, *pickle.loads(payload))  # noqa: S301, SLF001 - our own file
+
+    def save_overload(self, _signature: Any, result: Any) -> None:
+        CACHE.save(self._name, _dumps(result._reduce()))  # noqa: SLF001 - as Numba's own cache does
+
+    def enable(self) -> None: ...
+
+    def disable(self) -> None: ...
+
+    def flush(self) -> None: ...
 
 
 def kernel(function: _Function) -> _Function:
     """Compile a function that only other kernels call; to the type checker it stays what it is written as."""
-    return cast("_Function", njit(cache=True, nogil=True)(_named(function)))
+    return cast("_Function", njit(nogil=True)(function))
 
 
 def entry(*arguments: Any, returns: Any = types.void) -> Callable[[_Function], _Function]:
     """Compile, or load from the cache, a kernel that Python calls with these types."""
 
     def compile_or_load(function: _Function) -> _Function:
-        return cast("_Function", njit(returns(*arguments), cache=True, nogil=True)(_named(function)))
+        if not IS_COMPILED:
+            return function
+        dispatcher: Any = njit(nogil=True)(function)
+        dispatcher._cache = _EntryCache(f"{function.__module__.rpartition('.')[2]}.{function.__qualname__}")  # noqa: SLF001
+        # As `njit` does with signatures.
+        with typeinfer.register_dispatcher(dispatcher):
+            dispatcher.compile(returns(*arguments))
+        dispatcher.disable_compile()
+        return cast("_Function", dispatcher)
 
     return compile_or_load
 

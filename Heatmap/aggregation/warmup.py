@@ -5,7 +5,7 @@ cache, at low priority, while NumPy paints; then a thread of this process loads 
 the GIL; then the kernels take over.
 
 Run as ``python -m Heatmap.aggregation.warmup`` this module is that child: it prints one line of JSON,
-``{"compiled": kernels not found in the cache, "seconds": …}``.
+``{"compiled": kernels not found sound in the cache, "damaged": files replaced, "seconds": …}`` or ``{"problem": …}``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import os
 import subprocess
 import sys
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -25,8 +24,9 @@ from Heatmap.aggregation.compile_guard import compiling_refused
 from Heatmap.aggregation.engine import set_ready_engine
 from Heatmap.aggregation.grid import GridSpec
 from Heatmap.aggregation.image_builder import ImageBuilder
-from Heatmap.aggregation.kernel_cache import cache_environment, numba_cache_in
+from Heatmap.aggregation.kernel_cache import VARIABLE, cache_folder
 from Heatmap.aggregation.options import RenderOptions
+from Heatmap.child_process import module_command, module_environment
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.columns import EventColumns
 from Heatmap.errors import KernelCacheError
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger(__name__)
 
-_ROOT: Final = Path(__file__).resolve().parents[2]
 # It is the least urgent of all processes: on a machine that is busy for long it takes many times its half minute.
 _CHILD_TIMEOUT_S: Final = 900.0
 _JOIN_TIMEOUT_S: Final = 10.0
@@ -49,21 +48,21 @@ def jit_disabled(environment: Mapping[str, str] = os.environ) -> bool:
     return environment.get("NUMBA_DISABLE_JIT", "0") not in {"", "0"}
 
 
-def load_kernels(environment: dict[str, str]) -> int:
+def load_kernels() -> int:
     """Load the kernels into this process, compile what is missing, run each once, and let new engines use them.
-
-    Parameters
-    ----------
-    environment
-        From `cache_environment`.
 
     Returns
     -------
     How many kernels were not in the cache and have been compiled here.
+
+    Raises
+    ------
+    KernelCacheError
+        What was compiled cannot be saved.
     """
-    with numba_cache_in(environment):
-        from Heatmap.aggregation.kernel_call import compiled_here  # noqa: PLC0415 - loads Numba
-        from Heatmap.aggregation.numba_engine import NumbaEngine  # noqa: PLC0415
+    from Heatmap.aggregation.kernel_call import compiled_here  # noqa: PLC0415 - loads Numba
+    from Heatmap.aggregation.numba_engine import NumbaEngine  # noqa: PLC0415
+
     builder = ImageBuilder(NumbaEngine())
     columns = EventColumns(np.array([500, 1500]), np.array([1.5, 2.5]), np.ones(2), np.array([True, False]))
     spec = GridSpec(t0_ms=0, time_bin_ms=1000, cols=4, price0=0.0, price_bin=1.0, rows=4)
@@ -74,7 +73,7 @@ def load_kernels(environment: dict[str, str]) -> int:
     return compiled_here()
 
 
-def load_compiled_kernels(environment: dict[str, str]) -> None:
+def load_compiled_kernels() -> None:
     """Load the kernels as `load_kernels` does, all of them from the cache.
 
     Raises
@@ -83,7 +82,7 @@ def load_compiled_kernels(environment: dict[str, str]) -> None:
         One is not there. Nothing was compiled, and engines stay what they are.
     """
     with compiling_refused():
-        load_kernels(environment)
+        load_kernels()
 
 
 class KernelWarmup:
@@ -133,15 +132,10 @@ class KernelWarmup:
             # The executable is the host program itself: starting it as a child would open a second window.
             self._report("this program has no Python interpreter to compile with; the map is painted by NumPy")
             return
-        try:
-            environment = cache_environment()
-        except OSError as error:
-            self._report(f"{error}; the map is painted by NumPy")
-            return
-        if not self._compile_in_child(environment) or self._stopped.is_set():
+        if not self._compile_in_child() or self._stopped.is_set():
             return
         try:
-            load_compiled_kernels(environment)
+            load_compiled_kernels()
         except KernelCacheError as error:
             _logger.warning("the cache of kernels does not serve this process: %s", error)
             self._report("compiled kernels could not be loaded; the map is painted by NumPy (details in the log)")
@@ -149,11 +143,11 @@ class KernelWarmup:
         if not self._stopped.is_set():
             self._on_ready()
 
-    def _compile_in_child(self, environment: dict[str, str]) -> bool:
+    def _compile_in_child(self) -> bool:
         with self._lock:
             if self._stopped.is_set():
                 return False
-            self._child = _start_child(environment)
+            self._child = _start_child()
         try:
             output, problems = self._child.communicate(timeout=_CHILD_TIMEOUT_S)
         except subprocess.TimeoutExpired:
@@ -166,7 +160,12 @@ class KernelWarmup:
             self._report("compiling the fast kernels failed; the map is painted by NumPy (details in the log)")
             return False
         result = json.loads(output.splitlines()[-1])
-        self._report(f"kernels ready: {result['compiled']} compiled, {result['seconds']:.1f} s in the background")
+        if "problem" in result:
+            self._report(f"{result['problem']}; the map is painted by NumPy")
+            return False
+        replaced = f"{result['damaged']} of them in place of damaged files, " if result["damaged"] else ""
+        compiled, seconds = result["compiled"], result["seconds"]
+        self._report(f"kernels ready: {compiled} compiled, {replaced}{seconds:.1f} s in the background")
         return True
 
     def _report(self, text: str) -> None:
@@ -174,12 +173,10 @@ class KernelWarmup:
         self._on_report(text)
 
 
-def _start_child(environment: dict[str, str]) -> subprocess.Popen[str]:
-    # The child must find this very package, wherever the host found it.
-    path = os.pathsep.join(part for part in (str(_ROOT), os.environ.get("PYTHONPATH", "")) if part)
-    return subprocess.Popen(
-        [sys.executable, "-m", "Heatmap.aggregation.warmup"],
-        env={**os.environ, **environment, "PYTHONPATH": path},
+def _start_child() -> subprocess.Popen[str]:
+    return subprocess.Popen(  # noqa: S603 - this interpreter, a module of this package
+        module_command("Heatmap.aggregation.warmup"),
+        env={**module_environment(), VARIABLE: str(cache_folder())},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -200,14 +197,19 @@ def main() -> None:
     if sys.platform != "win32":
         os.nice(_NICENESS)
     started_s = SYSTEM_CLOCK.monotonic_s()
-    compiled = load_kernels(cache_environment())
-    if compiled:
-        from Heatmap.aggregation.kernel_call import forget_old_kernels  # noqa: PLC0415 - loads Numba
+    try:
+        compiled = load_kernels()
+    except KernelCacheError as error:
+        sys.stdout.write(json.dumps({"problem": error.short}) + "\n")
+        return
+    from Heatmap.aggregation.kernel_jit import CACHE  # noqa: PLC0415 - loads Numba
 
+    if compiled:
         # Another version may be at work beside this one: what it has just compiled is left alone.
-        forget_old_kernels(SYSTEM_CLOCK.now_ms() / 1000.0 - _KEEP_OLD_S)
+        CACHE.delete_old_versions(SYSTEM_CLOCK.now_ms() / 1000.0 - _KEEP_OLD_S)
     seconds = SYSTEM_CLOCK.monotonic_s() - started_s
-    sys.stdout.write(json.dumps({"compiled": compiled, "seconds": round(seconds, 3)}) + "\n")
+    result = {"compiled": compiled, "damaged": CACHE.damaged, "seconds": round(seconds, 3)}
+    sys.stdout.write(json.dumps(result) + "\n")
 
 
 if __name__ == "__main__":

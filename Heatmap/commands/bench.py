@@ -8,11 +8,11 @@ memory (glibc's thresholds set high): the peers' best case. A lead counts only w
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
+from Heatmap.child_process import module_command, module_environment
 from Heatmap.errors import HeatmapError
 
 if TYPE_CHECKING:
@@ -74,10 +74,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _measure(environment: dict[str, str], counts: list[int], rounds: int) -> dict[str, Any]:
-    done = subprocess.run(  # this interpreter, a module of this package
-        [sys.executable, "-m", "Heatmap.commands.bench_run"],
+    done = subprocess.run(  # noqa: S603 - this interpreter, a module of this package
+        module_command("Heatmap.commands.bench_run"),
         input=json.dumps({"counts": counts, "rounds": rounds}),
-        env={**os.environ, **environment},
+        env={**module_environment(), **environment},
         capture_output=True,
         text=True,
         check=False,

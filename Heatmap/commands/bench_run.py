@@ -23,7 +23,6 @@ from Heatmap.aggregation.crew import usable_threads
 from Heatmap.aggregation.event_batch import EventBatch
 from Heatmap.aggregation.image_buffer import Canvas
 from Heatmap.aggregation.image_builder import ImageBuilder
-from Heatmap.aggregation.kernel_cache import cache_environment
 from Heatmap.aggregation.normalization import level_edges
 from Heatmap.aggregation.paint_plan import paint_plan
 from Heatmap.aggregation.palettes import find_palette
@@ -80,7 +79,7 @@ def measure(counts: list[int], rounds: int) -> dict[str, Any]:
     run here, and what each of them misses. ``live``: new events on a map of 100,000. ``machine``: CPU, versions,
     threads, memory bandwidth in bytes per ms, time to fill an image.
     """
-    load_kernels(cache_environment())
+    load_kernels()
     from Heatmap.aggregation.numba_engine import NumbaEngine  # noqa: PLC0415 - loads Numba
 
     threads = usable_threads()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
-import sys
 import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
 from Heatmap.app.virtual_display import display_is_missing, virtual_display
+from Heatmap.child_process import module_command, module_environment
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.errors import HeatmapError, RestError
 from Heatmap.exit_code import ExitCode
@@ -102,8 +102,9 @@ def _graphics() -> list[Finding]:
                     Finding("WebEngine", well=False, detail="not checked without a display"),
                 ]
         try:
-            probe = subprocess.run(  # this interpreter, a module of this package
-                [sys.executable, "-m", "Heatmap.app.graphics_probe"],
+            probe = subprocess.run(  # noqa: S603 - this interpreter, a module of this package
+                module_command("Heatmap.app.graphics_probe"),
+                env=module_environment(),
                 capture_output=True,
                 text=True,
                 timeout=PROBE_TIMEOUT_S,

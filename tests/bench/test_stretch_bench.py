@@ -19,7 +19,6 @@ from PyQt6.QtCore import QRectF
 from PyQt6.QtGui import QColor, QImage, QOffscreenSurface, QOpenGLContext, QPainter, QSurfaceFormat
 
 from Heatmap.aggregation import GridSpec, HeatmapImage
-from Heatmap.aggregation.kernel_cache import cache_environment
 from Heatmap.aggregation.warmup import load_kernels
 from Heatmap.ui.graphics import is_software
 from Heatmap.ui.heat_painter import HeatPainter
@@ -71,7 +70,7 @@ def an_image() -> HeatmapImage:
 @pytest.fixture
 def context(qapp):  # noqa: ARG001 - Qt's platform must be there
     """Make an OpenGL context without a window current."""
-    load_kernels(cache_environment())
+    load_kernels()
     made = QOpenGLContext()
     made.setFormat(QSurfaceFormat.defaultFormat())
     assert made.create()

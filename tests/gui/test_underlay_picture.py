@@ -15,7 +15,6 @@ from PyQt6.QtGui import QColor, QImage
 from PyQt6.QtWidgets import QWidget
 
 from Heatmap.aggregation import GridSpec, HeatmapImage
-from Heatmap.aggregation.kernel_cache import cache_environment
 from Heatmap.aggregation.warmup import load_kernels
 from Heatmap.ui.fade import DURATION_S
 from Heatmap.ui.frame_follower import Frame
@@ -89,7 +88,7 @@ def image_of(rgba: np.ndarray, spec: GridSpec = SPEC, reference: float = 1.0) ->
 @pytest.fixture(scope="module", autouse=True)
 def kernels():
     """Load the kernels into this process."""
-    load_kernels(cache_environment())
+    load_kernels()
 
 
 @contextmanager

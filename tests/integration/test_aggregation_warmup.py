@@ -9,11 +9,10 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
-from Heatmap.aggregation import KernelWarmup, engine, kernel_cache, kernel_call, kernel_jit, warmup
+from Heatmap.aggregation import KernelWarmup, engine, kernel_cache, kernel_call, warmup
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -60,8 +59,8 @@ from Heatmap.aggregation import warmup
 start = warmup.subprocess.Popen
 as_urgent = "import os, runpy; os.nice = lambda by: 0; runpy.run_module(%r, run_name='__main__')"
 def start_urgent(command, **options):
-    python, option, module = command
-    assert (python, option) == (sys.executable, "-m")
+    python, *options_of_python, module = command
+    assert (python, options_of_python) == (sys.executable, ["-P", "-m"])
     return start([python, "-c", as_urgent % module], **options)
 warmup.subprocess.Popen = start_urgent
 warmup._CHILD_TIMEOUT_S = 300
@@ -76,8 +75,7 @@ warm.start()
 assert ready.wait(270), reports
 warm.stop()
 from Heatmap.aggregation.kernel_call import compiled_here
-import numba
-print(json.dumps([before, ImageBuilder().engine_name, compiled_here(), reports, numba.config.CACHE_DIR]))
+print(json.dumps([before, ImageBuilder().engine_name, compiled_here(), reports]))
 """
 
 
@@ -85,36 +83,34 @@ print(json.dumps([before, ImageBuilder().engine_name, compiled_here(), reports, 
 def cold_start(tmp_path_factory):
     """What a first program says, and the cache it leaves."""
     folder = tmp_path_factory.mktemp("kernels")
-    return json.loads(run_python(WARM, NUMBA_CACHE_DIR=str(folder))), folder
+    return json.loads(run_python(WARM, HEATMAP_KERNEL_CACHE=str(folder))), folder
 
 
 @pytest.mark.timeout(600)
 def test_a_cold_cache_is_filled_by_the_child_and_only_loaded_here(cold_start):
-    (before, after, compiled, reports, cache), folder = cold_start
+    (before, after, compiled, reports), folder = cold_start
     assert (before, after) == ("numpy", "numba")
     assert compiled == 0, "this process must not compile"
     assert reports[0].startswith(f"kernels ready: {len(kernel_call.ENTRIES)} compiled")
     assert len(reports) == 1
-    assert cache == str(folder)
-    assert list(folder.rglob("*.nbi"))
-    warm = json.loads(run_python(WARM, NUMBA_CACHE_DIR=str(folder)))
+    assert len(list(folder.rglob("*.kernel"))) == len(kernel_call.ENTRIES)
+    warm = json.loads(run_python(WARM, HEATMAP_KERNEL_CACHE=str(folder)))
     assert warm[3][0].startswith("kernels ready: 0 compiled")
 
 
 @pytest.mark.timeout(600)
 def test_two_programs_start_at_once_on_what_a_killed_child_left(cold_start, tmp_path):
     folder = shutil.copytree(cold_start[1], tmp_path / "kernels")
-    # Numba writes the index of a kernel before its code: who is killed between leaves an index of nothing.
-    for kernel in ("count_kept", "erase_cells", "spread_grid"):
-        (code,) = folder.rglob(f"*.{kernel}_*.nbc")
+    for code in sorted(folder.rglob("*.kernel"), key=lambda path: path.stat().st_size)[:3]:
         code.unlink()
-    programs = [start_python(WARM, NUMBA_CACHE_DIR=str(folder)) for _ in range(2)]
+        code.with_suffix(".tmp").write_bytes(b"unfinished")
+    programs = [start_python(WARM, HEATMAP_KERNEL_CACHE=str(folder)) for _ in range(2)]
     found = [json.loads(output_of(program)) for program in programs]
-    assert [(before, after, compiled) for before, after, compiled, _, _ in found] == [("numpy", "numba", 0)] * 2
-    told = [int(reports[0].removeprefix("kernels ready: ").split()[0]) for _, _, _, reports, _ in found]
+    assert [(before, after, compiled) for before, after, compiled, _ in found] == [("numpy", "numba", 0)] * 2
+    told = [int(reports[0].removeprefix("kernels ready: ").split()[0]) for _, _, _, reports in found]
     assert sum(told) >= 3
     assert max(told) <= 3
-    later = json.loads(run_python(WARM, NUMBA_CACHE_DIR=str(folder)))
+    later = json.loads(run_python(WARM, HEATMAP_KERNEL_CACHE=str(folder)))
     assert later[3][0].startswith("kernels ready: 0 compiled"), "both wrote, and all of it can be read"
 
 
@@ -122,7 +118,7 @@ EMPTY = """
 import json, logging, os, subprocess, sys
 from Heatmap.aggregation import ImageBuilder, KernelWarmup, warmup
 start = subprocess.Popen
-empty_handed = "print('{\\"compiled\\": 0, \\"seconds\\": 0.0}')"
+empty_handed = "print('{\\"compiled\\": 0, \\"damaged\\": 0, \\"seconds\\": 0.0}')"
 warmup.subprocess.Popen = lambda _command, **options: start([sys.executable, "-c", empty_handed], **options)
 logging.disable()
 ready, reports = [], []
@@ -138,27 +134,120 @@ print(json.dumps([ready, reports, ImageBuilder().engine_name, own(1), "Heatmap.a
 
 def test_what_the_cache_does_not_hold_is_not_compiled_here_either(tmp_path):
     """Whatever the child says: a program with a window loads kernels or does without them."""
-    found = json.loads(run_python(EMPTY, NUMBA_CACHE_DIR=str(tmp_path)))
+    found = json.loads(run_python(EMPTY, HEATMAP_KERNEL_CACHE=str(tmp_path)))
     ready, reports, engine_name, own, loaded = found
     assert ready == []
     assert len(reports) == 2
     assert "could not be loaded; the map is painted by NumPy" in reports[1]
     assert (engine_name, own, loaded) == ("numpy", 2, False)
-    assert not list(tmp_path.rglob("*.nbc")), "nothing was compiled"
+    assert not list(tmp_path.rglob("*.kernel")), "nothing was compiled"
 
 
-def test_without_a_place_for_the_cache_numpy_stays_at_work(monkeypatch):
-    monkeypatch.delenv(kernel_cache.VARIABLE, raising=False)
-    monkeypatch.setattr(kernel_cache, "_is_writable", lambda _folder: False)
-    monkeypatch.setattr(warmup.subprocess, "Popen", None)
+DAMAGE = {
+    "empty": lambda path: path.write_bytes(b""),
+    "cut in the checksum": lambda path: path.write_bytes(path.read_bytes()[:17]),
+    "cut in the code": lambda path: path.write_bytes(path.read_bytes()[:-1]),
+    "zeros": lambda path: path.write_bytes(bytes(path.stat().st_size)),
+    "garbage": lambda path: path.write_bytes(os.urandom(path.stat().st_size)),
+    "a folder": lambda path: (path.unlink(), path.mkdir(), (path / "x").touch()),
+    "a link to itself": lambda path: (path.unlink(), path.symlink_to(path)),
+}
+
+
+@pytest.mark.timeout(600)
+def test_damaged_files_are_replaced_and_reported_in_one_line(cold_start, tmp_path):
+    folder = shutil.copytree(cold_start[1], tmp_path / "kernels")
+    smallest = sorted(folder.rglob("*.kernel"), key=lambda path: path.stat().st_size)
+    for path, damage in zip(smallest, DAMAGE.values(), strict=False):
+        damage(path)
+    before, after, compiled, reports = json.loads(run_python(WARM, HEATMAP_KERNEL_CACHE=str(folder)))
+    assert (before, after, compiled) == ("numpy", "numba", 0)
+    damaged = min(len(DAMAGE), len(smallest))
+    (report,) = reports
+    assert report.startswith(f"kernels ready: {damaged} compiled, {damaged} of them in place of damaged files")
+    later = json.loads(run_python(WARM, HEATMAP_KERNEL_CACHE=str(folder)))
+    assert later[3][0].startswith("kernels ready: 0 compiled, 0."), later[3]
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE.keys())
+def test_a_file_of_the_cache_is_sound_or_gone(tmp_path, damage):
+    cache = kernel_cache.KernelCache(tmp_path, "one")
+    cache.save("k", b"code" * 100)
+    assert cache.load("k") == b"code" * 100
+    (path,) = cache.folder.iterdir()
+    damage(path)
+    assert cache.load("k") is None
+    assert cache.damaged == 1
+    assert list(cache.folder.iterdir()) == []
+    cache.save("k", b"new")
+    assert cache.load("k") == b"new"
+
+
+def test_a_file_cut_at_any_byte_does_not_count(tmp_path):
+    cache = kernel_cache.KernelCache(tmp_path, "one")
+    cache.save("k", b"some code")
+    (path,) = cache.folder.iterdir()
+    whole = path.read_bytes()
+    for size in range(len(whole)):
+        path.write_bytes(whole[:size])
+        assert cache.load("k") is None, size
+    assert cache.damaged == len(whole)
+
+
+def test_a_full_disk_leaves_nothing_behind(tmp_path):
+    """The limit of a file's size is to a process what a full disk is: the write is cut short and fails."""
+    run_python(
+        "import resource, signal, pathlib\n"
+        "from Heatmap.aggregation.kernel_cache import KernelCache\n"
+        "from Heatmap.errors import KernelCacheError\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
+        f"cache = KernelCache(pathlib.Path({str(tmp_path)!r}), 'one')\n"
+        "try:\n    cache.save('k', bytes(100_000))\n"
+        "except KernelCacheError as error:\n    assert 'cannot be saved in' in error.short\n"
+        "else:\n    raise AssertionError\n"
+        "assert cache.load('k') is None and not list(cache.folder.iterdir())\n"
+    )
+
+
+@pytest.mark.timeout(600)
+def test_where_the_cache_cannot_be_written_numpy_stays_at_work(monkeypatch, tmp_path, caplog):
+    blocked = tmp_path / "file"
+    blocked.touch()  # no folder can be made below a file, not even by root
+    monkeypatch.setenv(kernel_cache.VARIABLE, str(blocked))
     warm, ready, reports = collected_warmup()
     warm.start()
-    warm._thread.join(10)
+    warm._thread.join(280)
     assert not ready.is_set()
-    assert len(reports) == 1
-    assert reports[0].startswith("no folder for compiled kernels")
-    assert reports[0].endswith("the map is painted by NumPy")
+    assert reports == [f"compiled kernels cannot be saved in {blocked} (Not a directory); the map is painted by NumPy"]
     assert engine.new_engine().name == "numpy"
+    assert "Traceback" not in caplog.text
+
+
+@pytest.mark.timeout(600)
+def test_no_child_runs_what_lies_in_the_working_directory(tmp_path):
+    for name in ("numpy", "numba", "json", "Heatmap"):
+        (tmp_path / f"{name}.py").write_text("import pathlib\npathlib.Path(__file__).with_suffix('.ran').touch()\n")
+    # An empty entry of PYTHONPATH means the working directory, too.
+    script = (
+        "import os, subprocess, sys; from Heatmap.child_process import module_command, module_environment; "
+        "os.environ['PYTHONPATH'] = os.pathsep + os.environ['PYTHONPATH']; "
+        "subprocess.run(module_command(sys.argv[1]), env=module_environment(), input='', timeout=60, check=False)"
+    )
+    for module in ("Heatmap.aggregation.warmup", "Heatmap.commands.bench_run", "Heatmap.app.graphics_probe"):
+        variables = {**os.environ, "PYTHONPATH": str(ROOT), "NUMBA_DISABLE_JIT": "1", "QT_QPA_PLATFORM": "no such"}
+        subprocess.run([sys.executable, "-P", "-c", script, module], cwd=tmp_path, env=variables, check=True)
+        assert not list(tmp_path.glob("*.ran")), module
+
+
+@pytest.mark.timeout(120)
+def test_the_program_itself_does_not_run_it_either(tmp_path):
+    (tmp_path / "numpy.py").write_text("import pathlib\npathlib.Path(__file__).with_suffix('.ran').touch()\n")
+    command = [sys.executable, "-m", "Heatmap", "status", "--db", str(tmp_path / "none.db")]
+    subprocess.run(command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False)
+    export = [sys.executable, "-m", "Heatmap", "export", "--format", "npz", "--output", "x.npz", "--db", "none.db"]
+    subprocess.run(export, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False)
+    assert not list(tmp_path.glob("*.ran"))
 
 
 def test_using_the_package_loads_neither_numba_nor_qt():
@@ -301,48 +390,43 @@ def test_stop_is_safe_before_start_and_twice():
     warm.stop()
 
 
-def test_the_cache_lies_beside_the_source_if_it_can(monkeypatch, tmp_path):
-    monkeypatch.delenv(kernel_cache.VARIABLE, raising=False)
-    assert kernel_cache.cache_environment(tmp_path / "package", tmp_path / "user") == {}
+@pytest.fixture
+def no_folder_named(monkeypatch):
+    for variable in ("HEATMAP_KERNEL_CACHE", "NUMBA_CACHE_DIR"):
+        monkeypatch.delenv(variable, raising=False)
+
+
+@pytest.mark.usefixtures("no_folder_named")
+def test_the_cache_lies_beside_the_source_if_it_can(tmp_path):
+    assert kernel_cache.cache_folder(tmp_path / "package", tmp_path / "user") == tmp_path / "package" / "__pycache__"
     assert not (tmp_path / "user").exists()
 
 
-def test_a_read_only_installation_uses_the_user_s_cache(monkeypatch, tmp_path):
-    monkeypatch.delenv(kernel_cache.VARIABLE, raising=False)
+@pytest.mark.usefixtures("no_folder_named")
+def test_a_read_only_installation_uses_the_user_s_cache(tmp_path):
     blocked = tmp_path / "file"
     blocked.touch()  # no folder can be made below a file, not even by root
-    found = kernel_cache.cache_environment(blocked, tmp_path / "user")
-    assert found == {"NUMBA_CACHE_DIR": str(tmp_path / "user")}
+    assert kernel_cache.cache_folder(blocked, tmp_path / "user") == tmp_path / "user"
     assert (tmp_path / "user").is_dir()
-    with pytest.raises(OSError, match="no folder for compiled kernels"):
-        kernel_cache.cache_environment(blocked, blocked)
+    assert kernel_cache.cache_folder(blocked, blocked) == blocked / "__pycache__", "it may hold kernels"
 
 
 def test_a_chosen_cache_is_respected(monkeypatch, tmp_path):
-    monkeypatch.setenv(kernel_cache.VARIABLE, str(tmp_path))
-    assert kernel_cache.cache_environment(tmp_path / "x", tmp_path / "y") == {}
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "numba"))
+    monkeypatch.delenv("HEATMAP_KERNEL_CACHE", raising=False)
+    assert kernel_cache.cache_folder(tmp_path / "x", tmp_path / "y") == tmp_path / "numba"
+    monkeypatch.setenv("HEATMAP_KERNEL_CACHE", str(tmp_path / "own"))
+    assert kernel_cache.cache_folder(tmp_path / "x", tmp_path / "y") == tmp_path / "own"
 
 
-def test_the_host_s_numba_settings_are_left_alone():
-    output = run_python(
-        "import numba, sys\n"
-        "from Heatmap.aggregation.kernel_cache import numba_cache_in\n"
-        "before = numba.config.CACHE_DIR\n"
-        "with numba_cache_in({'NUMBA_CACHE_DIR': '/somewhere'}):\n"
-        "    assert numba.config.CACHE_DIR == '/somewhere'\n"
-        "assert numba.config.CACHE_DIR == before\n"
-        "print('same')\n"
-    )
-    assert output == "same\n"
-
-
-def test_old_kernels_are_forgotten_and_only_those(tmp_path, monkeypatch):
-    old, fresh = "kernel_frame.render_0123456789ab-1.py311.nbi", "kernel_frame.render_fedcba987654-1.py311.1.nbc"
-    own, foreign = f"kernel_frame.render_{kernel_jit.DIGEST}-1.py311.nbi", "somebody.else-1.py311.nbi"
-    for name in (old, fresh, own, foreign):
+def test_old_kernels_are_deleted_and_only_those(tmp_path):
+    cache = kernel_cache.KernelCache(tmp_path, "now")
+    for name in ("heatmap-kernels-old", "heatmap-kernels-new", "heatmap-kernels-now"):
+        (tmp_path / name).mkdir()
+    for name in ("kernel_frame.render_0123456789ab-1.py311.nbi", "somebody.else-1.py311.nbi"):
         (tmp_path / name).touch()
-        os.utime(tmp_path / name, (1000, 5000 if name == fresh else 1000))
-    entry = SimpleNamespace(stats=SimpleNamespace(cache_path=str(tmp_path)))
-    monkeypatch.setattr(kernel_call, "ENTRIES", (entry, entry))
-    kernel_call.forget_old_kernels(2000)
-    assert {path.name for path in tmp_path.iterdir()} == {fresh, own, foreign}
+    for path in tmp_path.iterdir():
+        os.utime(path, (1000, 5000 if path.name == "heatmap-kernels-new" else 1000))
+    cache.delete_old_versions(2000)
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"heatmap-kernels-new", "heatmap-kernels-now", "somebody.else-1.py311.nbi"}
