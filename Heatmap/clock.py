@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 TRUSTED_LEAD_MS: Final = 24 * 3_600_000
 """A stored event that lies further ahead than this does not move the present: its time is taken for a mistake."""
 
+ANCHOR_VALID_S: Final = 60.0
+"""How long the exchange's time goes on by the monotonic clock, in seconds; a machine that sleeps stops that one."""
+
 
 class Clock(Protocol):
     """Wall time for what is stored, monotonic time for what is measured."""
@@ -60,6 +63,8 @@ def exchange_now_ms(machine_ms: int, offset_ms: float | None, newest_ms: int | N
 class ExchangeClock:
     """The exchange's clock as it is known here: what the map calls "now" and ends at.
 
+    While the difference is measured anew, because this machine's clock was set, time goes on by the monotonic clock.
+
     Parameters
     ----------
     machine
@@ -71,11 +76,19 @@ class ExchangeClock:
     def __init__(self, machine: Clock, known: Callable[[], tuple[float | None, int | None]]) -> None:
         self._machine = machine
         self._known = known
+        # The exchange's time and the monotonic one of the last call with a measured difference; one object, so that
+        # threads never see half of it.
+        self._anchor: tuple[int, float] | None = None
 
     def now_ms(self) -> int:
-        """Return the present by the exchange's clock, in ms since the epoch."""
+        """Return the present by the exchange's clock, in ms since the epoch; any thread."""
         offset_ms, newest_ms = self._known()
-        return exchange_now_ms(self._machine.now_ms(), offset_ms, newest_ms)
+        machine_ms, now_s, anchor = self._machine.now_ms(), self._machine.monotonic_s(), self._anchor
+        if offset_ms is not None:
+            self._anchor = (machine_ms + round(offset_ms), now_s)
+        elif anchor is not None and now_s - anchor[1] <= ANCHOR_VALID_S:
+            return exchange_now_ms(anchor[0] + round((now_s - anchor[1]) * 1000), None, newest_ms)
+        return exchange_now_ms(machine_ms, offset_ms, newest_ms)
 
     def monotonic_s(self) -> float:
         """Return seconds of a clock that never steps."""

@@ -162,6 +162,7 @@ class HeatmapService:
         self._stored_ticks: dict[str, tuple[float | None, float]] = {}
         self._stored_time: tuple[tuple[ClockReading | None, int | None], float] = ((None, None), -math.inf)
         self._listeners: list[Callable[[], None]] = []
+        self._has_measured_clock = False
         self._exchange_clock = ExchangeClock(clock, self._known_of_exchange_time)
 
     @property
@@ -259,7 +260,6 @@ class HeatmapService:
         self._collector = collector = FeedGroup(
             None if self._records_all else self._symbols,
             listener,
-            writer.close_coverage,
             ws_url=self._ws_url,
             source=self._source,
             keep_raw=self._keep_raw,
@@ -352,8 +352,11 @@ class HeatmapService:
             records = self._may_record
         offset_ms = collector.counts.clock_offset_ms if records and collector is not None else None
         newest_ms = writer.stats().last_event_ms if records and writer is not None else None
-        if offset_ms is None:
-            # Another program records, or this one has just begun to.
+        if offset_ms is not None:
+            self._has_measured_clock = True
+        elif not (records and self._has_measured_clock):
+            # Another program records, or this one has just begun to. What was measured before this machine's clock was
+            # set is not true any more.
             offset_ms = self._recorded_offset_ms()
         if newest_ms is None:
             newest_ms = self._recorded_time()[1]

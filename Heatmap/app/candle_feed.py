@@ -194,7 +194,9 @@ class CandleFeed(QObject):
         return await call_on_daemon_thread(lambda: self._tick_size(symbol), name="candles-tick")
 
     async def _history(self, symbol: str, interval: str) -> list[Candle]:
-        now_ms = self._clock.now_ms()
+        # The newest candle tells the exchange's time before anything else does.
+        newest = await self._ask(klines_url(self._rest_url, symbol=symbol, interval=interval, limit=1))
+        now_ms = max([self._clock.now_ms(), *(candle.open_ms for candle in decode_rows(newest, now_ms=0))])
         candles: list[Candle] = []
         for start_ms, end_ms, limit in history_requests(INTERVAL_MS[interval], now_ms):
             url = klines_url(
@@ -205,6 +207,8 @@ class CandleFeed(QObject):
                 end_ms=end_ms,
                 limit=limit,
             )
-            rows = await fetch_json(url, timeout_s=OPEN_TIMEOUT_S, max_bytes=MAX_REST_BYTES)
-            candles += decode_rows(rows, now_ms=now_ms)
+            candles += decode_rows(await self._ask(url), now_ms=now_ms)
         return candles
+
+    async def _ask(self, url: str) -> object:
+        return await fetch_json(url, timeout_s=OPEN_TIMEOUT_S, max_bytes=MAX_REST_BYTES)

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from Heatmap.clock import SYSTEM_CLOCK, Clock
 from Heatmap.connection_text import WRONG_CLOCK_MS, clock_line
 from Heatmap.errors import FrameError
-from Heatmap.events import LiquidationEvent, Source
+from Heatmap.events import LiquidationEvent, Source, shown_symbols
 from Heatmap.ingestion import endpoints, forceorder
 from Heatmap.ingestion.backoff import Backoff
 from Heatmap.ingestion.clock_meter import ClockMeter
@@ -108,7 +109,7 @@ class FeedListener:
     on_market
         Hears ``(symbol, time in ms)``: liquidations of this symbol up to this time of the exchange have been delivered.
     on_loss
-        Hears that market data no longer flows.
+        Hears of which symbols market data no longer flows; None: of all that this socket carries.
     on_state
         Hears the state whenever it changed.
     on_rejected
@@ -119,7 +120,7 @@ class FeedListener:
 
     on_event: Callable[[LiquidationEvent], bool]
     on_market: Callable[[str, int], None]
-    on_loss: Callable[[], None]
+    on_loss: Callable[[frozenset[str] | None], None]
     on_state: Callable[[FeedState], None]
     on_rejected: Callable[[RejectedFrame], None]
     on_clock: Callable[[ClockReading], None]
@@ -212,6 +213,7 @@ class FeedCollector:
         interruptions = asyncio.create_task(self._watch_interruptions())
         try:
             while True:
+                await self._turn()
                 link = self._begin()
                 self._speaks(link)
                 self._proves = link
@@ -265,7 +267,8 @@ class FeedCollector:
     async def _replace(self, old: Link) -> Link:
         """Open the next connection, let it deliver, and only then close the old one; return the one that serves now."""
         while True:
-            await _any_of(old.ended, timeout_s=self._backoff.held_back_s(self._clock.monotonic_s()))
+            while (held_back_s := self._backoff.held_back_s(self._clock.monotonic_s())) > 0 and not old.ended.done():
+                await _any_of(old.ended, timeout_s=held_back_s)
             if old.ended.done():
                 return old
             _LOG.info("a new connection is opened to take the place of the old one")
@@ -289,14 +292,17 @@ class FeedCollector:
             return new
 
     def _hand_over_proof(self, old: Link, new: Link) -> None:
-        """Let the new link prove coverage, and tell of a gap if the old one did not reach to its beginning."""
-        for symbol, first_ms in new.first_ms.items():
-            last_ms = old.last_ms.get(symbol)
-            if last_ms is None or first_ms - last_ms > SEAM_MS:
-                _LOG.warning("the old connection had stopped delivering %s before the new one began", symbol)
-                self._proven_from_ms.clear()
-                self._listener.on_loss()
-                break
+        """Let the new link prove coverage; there is a gap for what the old one did not bring up to its beginning."""
+        late = {
+            symbol
+            for symbol in self._proven_from_ms
+            if new.first_ms.get(symbol, math.inf) - old.last_ms.get(symbol, -math.inf) > SEAM_MS
+        }
+        if late:
+            _LOG.warning("between the old connection and the new one nothing came of %s", shown_symbols(sorted(late)))
+            for symbol in late:
+                self._proven_from_ms.pop(symbol, None)
+            self._listener.on_loss(frozenset(late))
         self._proves = new
         for symbol, first_ms in new.first_ms.items():
             self._proven_from_ms.setdefault(symbol, first_ms)
@@ -306,7 +312,7 @@ class FeedCollector:
         self._liveness.closed(seen.reason)
         self._detail = seen.detail
         self._proven_from_ms.clear()
-        self._listener.on_loss()
+        self._listener.on_loss(None)
 
     async def _pause(self, delay_s: float) -> None:
         """Wait before the next attempt; less when the network comes back, but never against limit or ban."""
@@ -314,7 +320,11 @@ class FeedCollector:
         self._report()
         self._wake.clear()
         await _any_of(self._wake, timeout_s=delay_s)
-        await asyncio.sleep(self._backoff.held_back_s(self._clock.monotonic_s()))
+
+    async def _turn(self) -> None:
+        """Wait until an attempt is allowed; looked at again, for other sockets share the limit."""
+        while (held_back_s := self._backoff.held_back_s(self._clock.monotonic_s())) > 0:  # noqa: ASYNC110 - no event
+            await asyncio.sleep(held_back_s)
 
     # -- the machine -------------------------------------------------------------------------------------------------
 
@@ -407,7 +417,7 @@ class FeedCollector:
 
     def _note_market(self, link: Link, received_ms: int) -> None:
         self._last_market_ms = received_ms
-        if not link.liveness.delivered:
+        if link.succeeded():
             self._backoff.reset()
             if link.liveness is self._liveness:
                 self._detail = ""

@@ -17,7 +17,7 @@ from Heatmap.ingestion.collector import FeedCollector, FeedCounts, FeedListener,
 from Heatmap.ports import ConnectionState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from typing import Any
 
 STREAMS_A_SYMBOL: Final = 2
@@ -44,8 +44,6 @@ class FeedGroup:
         Exact symbols of the exchange; None: all that it has.
     listener
         See `Heatmap.ingestion.collector.FeedListener`; ``on_state`` hears the state of all sockets together.
-    on_loss_of
-        Hears of which symbols (None: all) market data no longer flows, in place of the listener's ``on_loss``.
     options
         What every `Heatmap.ingestion.collector.FeedCollector` takes besides.
     """
@@ -54,7 +52,6 @@ class FeedGroup:
         self,
         symbols: Sequence[str] | None,
         listener: FeedListener,
-        on_loss_of: Callable[[frozenset[str] | None], None],
         **options: Any,
     ) -> None:
         self._listener = listener
@@ -68,7 +65,7 @@ class FeedGroup:
         self._collectors = [
             FeedCollector(
                 group,
-                replace(listener, on_state=partial(self._take_state, number), on_loss=partial(on_loss_of, group)),
+                replace(listener, on_state=partial(self._take_state, number), on_loss=partial(self._take_loss, group)),
                 **options,
             )
             for number, group in enumerate(groups)
@@ -96,6 +93,9 @@ class FeedGroup:
         async with asyncio.TaskGroup() as tasks:
             for collector in self._collectors:
                 tasks.create_task(collector.run())
+
+    def _take_loss(self, group: frozenset[str] | None, symbols: frozenset[str] | None) -> None:
+        self._listener.on_loss(group if symbols is None else symbols)
 
     def _take_state(self, number: int, state: FeedState) -> None:
         self._states[number] = state

@@ -112,7 +112,7 @@ class Link:
         self._clock = clock
         self._connection: ClientConnection | None = None
         self._failure: Failure | None = None
-        self._retiring = False
+        self._retiring = self._has_succeeded = False
         # By symbol: the exchange's time of the first and the last mark price, in ms.
         self.first_ms: dict[str, int] = {}
         self.last_ms: dict[str, int] = {}
@@ -128,10 +128,17 @@ class Link:
         if self.delivering.is_set():
             return
         self._awaited.discard(symbol)
+        if not self._subscription.is_complete:
+            return
         if not self._awaited:
             self.delivering.set()
         elif self._patience is None:
             self._patience = asyncio.get_running_loop().call_later(DELIVERY_PATIENCE_S, self.delivering.set)
+
+    def succeeded(self) -> bool:
+        """Return True once: at the first market data after all that was asked for has been accepted."""
+        before, self._has_succeeded = self._has_succeeded, self._has_succeeded or self._subscription.is_complete
+        return self._has_succeeded and not before
 
     def take_reply(self, reply: ControlReply) -> None:
         """Note the exchange's answer to a request; a refusal ends the connection."""
@@ -238,8 +245,8 @@ class Link:
         """Ask for the streams that the address does not name, no faster than the exchange allows."""
         with contextlib.suppress(WebSocketException):
             for request_id, message in self._subscription.requests():
-                await connection.send(message)
                 self._subscription.sent(request_id, self._clock.monotonic_s())
+                await connection.send(message)
                 await asyncio.sleep(PAUSE_S)
 
     async def _ping(self, connection: ClientConnection) -> None:

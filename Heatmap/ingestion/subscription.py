@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from Heatmap.ingestion.forceorder import ControlReply
 
-STREAMS_A_MESSAGE: Final = 100
-"""Most streams of one request: about 2,500 characters."""
+MESSAGE_BYTES: Final = 3000
+"""Longest list of streams in one request, in bytes: about 100 streams."""
 
 PAUSE_S: Final = 0.25
 """Seconds between two requests: four a second leave room for pings and pongs."""
@@ -36,17 +36,23 @@ class Subscription:
     """
 
     def __init__(self, streams: Sequence[str]) -> None:
-        batches = [streams[start : start + STREAMS_A_MESSAGE] for start in range(0, len(streams), STREAMS_A_MESSAGE)]
-        self._batches = dict(enumerate(batches, start=1))
+        self._batches = dict(enumerate(_batches(streams), start=1))
         self._asked_s: dict[int, float] = {}
+        self._accepted: set[int] = set()
+
+    @property
+    def is_complete(self) -> bool:
+        """True if every request was sent and accepted."""
+        return len(self._accepted) == len(self._batches)
 
     def requests(self) -> Iterator[tuple[int, str]]:
         """Yield ``(id, message)`` of each request, in order."""
         for request_id, names in self._batches.items():
-            yield request_id, json.dumps({"method": "SUBSCRIBE", "params": list(names), "id": request_id})
+            request = {"method": "SUBSCRIBE", "params": names, "id": request_id}
+            yield request_id, json.dumps(request, ensure_ascii=False)
 
     def sent(self, request_id: int, now_s: float) -> None:
-        """Note that a request was sent."""
+        """Note that a request is sent; before it is, for the answer may be read while the sending waits."""
         self._asked_s[request_id] = now_s
 
     def answered(self, reply: ControlReply) -> Failure | None:
@@ -58,6 +64,7 @@ class Subscription:
         if reply.error_code is None:
             if is_ours and isinstance(reply.request_id, int):
                 del self._asked_s[reply.request_id]
+                self._accepted.add(reply.request_id)
             return None
         if not is_ours and not (reply.request_id is None and self._asked_s):
             return None
@@ -76,3 +83,17 @@ class Subscription:
             "unacknowledged",
             f"The exchange has not acknowledged the subscription to {missing} streams within {PATIENCE_S:.0f} s.",
         )
+
+
+def _batches(streams: Sequence[str]) -> Iterator[list[str]]:
+    batch: list[str] = []
+    size = 0
+    for stream in streams:
+        length = len(stream.encode()) + len('"", ')
+        if batch and size + length > MESSAGE_BYTES:
+            yield batch
+            batch, size = [], 0
+        batch.append(stream)
+        size += length
+    if batch:
+        yield batch

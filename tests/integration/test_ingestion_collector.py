@@ -57,7 +57,7 @@ class Record:
         self.proofs.append((symbol, at_ms))
         self._tell()
 
-    def _loss(self):
+    def _loss(self, _symbols):
         self.losses += 1
         self._tell()
 

@@ -8,6 +8,7 @@ import json
 import logging
 import socket
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 
 import pytest
 from websockets.asyncio.server import serve
@@ -59,7 +60,7 @@ class Listener:
         self.events.append(event.ts_ms - T)
         return True
 
-    def _loss(self):
+    def _loss(self, _symbols):
         self.losses += 1
 
     def reasons(self):
@@ -393,6 +394,37 @@ def test_an_old_connection_that_ends_first_is_a_loss_until_the_new_one_delivers(
                 await until(lambda: listener.reasons()[-2:] == [(State.CONNECTING, "closed"), (State.LIVE, "")])
                 assert feed.counts.connections == 2
                 assert listener.losses == 1
+
+    run(scenario)
+
+
+def test_a_symbol_that_is_new_or_gone_with_a_rotation_costs_the_others_nothing():
+    async def scenario():
+        opened = []
+
+        async def exchange(ws):
+            opened.append(ws)
+            number, symbols = len(opened), [("AUSDT", "GONEUSDT"), ("AUSDT", "NEWUSDT")][min(len(opened), 2) - 1]
+            at_ms = T
+            with suppress(ConnectionClosed):
+                while True:
+                    at_ms = T + round(asyncio.get_running_loop().time() * 1000)
+                    for symbol in symbols:
+                        await ws.send(mark_price(at_ms, symbol))
+                    if number == 1 and listeners[0].proofs:
+                        await ws.send('{"e":"serverShutdown"}')
+                    await asyncio.sleep(0.02)
+
+        listeners, losses = [Listener()], []
+        as_listener = replace(listeners[0].as_listener(), on_loss=losses.append)
+        async with serve(exchange, "127.0.0.1", 0, compression=None) as server:
+            url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            feed = FeedCollector(None, as_listener, ws_url=url, backoff=quick())
+            task = asyncio.create_task(feed.run())
+            await until(lambda: "NEWUSDT" in {symbol for symbol, _ in listeners[0].proofs})
+            assert losses == [frozenset({"GONEUSDT"})]
+            task.cancel()
+            await asyncio.wait([task])
 
     run(scenario)
 

@@ -146,7 +146,15 @@ def test_events_are_stored_once_and_reported(path):
         assert status.since_ms is not None
         assert replace(
             status, last_market_ms=None, insert_rate_per_s=0.0, detail="", since_ms=None, latency_ms=None
-        ) == ServiceStatus(state=State.LIVE, last_event_ms=T + 49, received=57, stored=50, duplicates=7, undecodable=1)
+        ) == ServiceStatus(
+            state=State.LIVE,
+            last_event_ms=T + 49,
+            received=57,
+            stored=50,
+            duplicates=7,
+            undecodable=1,
+            is_recorder=True,
+        )
         assert status.last_market_ms is not None
         assert status.insert_rate_per_s == pytest.approx(5.0)
         service = running.service

@@ -8,7 +8,7 @@ import pytest
 
 from Heatmap.ingestion import endpoints
 from Heatmap.ingestion.forceorder import ControlReply
-from Heatmap.ingestion.subscription import PATIENCE_S, STREAMS_A_MESSAGE, Subscription
+from Heatmap.ingestion.subscription import MESSAGE_BYTES, PATIENCE_S, Subscription
 
 BASE = "wss://fstream.example"
 
@@ -29,29 +29,35 @@ def asked(subscription, now_s=0.0):
 
 
 def test_every_stream_is_asked_for_once_in_bounded_messages():
-    wanted = streams(3 * STREAMS_A_MESSAGE + 1)
-    requests = [json.loads(message) for _, message in Subscription(wanted).requests()]
+    wanted = [*streams(400), *(f"币安人生{number}usdt@markPrice@1s" for number in range(100))]
+    messages = [message for _, message in Subscription(wanted).requests()]
+    requests = [json.loads(message) for message in messages]
     assert [name for request in requests for name in request["params"]] == wanted
     assert {request["method"] for request in requests} == {"SUBSCRIBE"}
-    assert len({request["id"] for request in requests}) == len(requests) == 4
-    assert all(len(json.dumps(request)) < 4096 for request in requests)
+    assert len({request["id"] for request in requests}) == len(requests)
+    assert all(len(message.encode()) < MESSAGE_BYTES + 100 for message in messages)
 
 
 def test_nothing_is_asked_where_the_address_names_all():
     subscription = Subscription(())
     assert not list(subscription.requests())
     assert subscription.overdue(1e9) is None
+    assert subscription.is_complete
 
 
 def test_each_answer_must_come_in_time():
     subscription = Subscription(streams(250))
+    requests = list(subscription.requests())
     first, second, third = (request_id for request_id, _ in asked(subscription))
+    missing = len(json.loads(requests[1][1])["params"])
     assert subscription.answered(accepted(first)) is None
     assert subscription.answered(accepted(third)) is None
     assert subscription.overdue(PATIENCE_S - 0.1) is None
-    assert "100 streams" in subscription.overdue(PATIENCE_S).detail
+    assert f"{missing} streams" in subscription.overdue(PATIENCE_S).detail
+    assert not subscription.is_complete
     assert subscription.answered(accepted(second)) is None
     assert subscription.overdue(PATIENCE_S) is None
+    assert subscription.is_complete
 
 
 @pytest.mark.parametrize(
