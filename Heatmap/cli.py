@@ -78,7 +78,10 @@ def program_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--db", type=Path, metavar="PATH", help="database (default: the user's data folder)")
     parser.add_argument(
-        "--symbol", action="append", metavar="SYMBOL", help="default BTCUSDT; may be given several times"
+        "--symbol",
+        action="append",
+        metavar="SYMBOL",
+        help="default BTCUSDT; may be given several times; ALL records every one that the exchange lists",
     )
     parser.add_argument("--ws-url", metavar="BASE", help="base address of the streams, ws://host:port")
     parser.add_argument("--rest-url", metavar="BASE", help="base address of the REST interface, http://host:port")

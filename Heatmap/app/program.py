@@ -29,6 +29,7 @@ from Heatmap.demo.replay import Recording, ReplayMarket
 from Heatmap.errors import StorageError
 from Heatmap.events import Coverage, Source
 from Heatmap.exit_code import ExitCode
+from Heatmap.hangup import is_to_be_ignored
 from Heatmap.heatmap_service import HeatmapService
 from Heatmap.ingestion.daemon_call import call_on_daemon_thread
 from Heatmap.output_file import written
@@ -243,8 +244,7 @@ class Program:
 def _close_on_signals(window: MainWindow) -> Callable[[], None]:
     """Let Ctrl+C, SIGTERM and SIGHUP close the window in order; return what undoes it."""
     numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    # A signal that is ignored stays so: `nohup` asks for that.
-    before = {number: handler for number in numbers if (handler := signal.getsignal(number)) is not signal.SIG_IGN}
+    before = {number: signal.getsignal(number) for number in numbers if not is_to_be_ignored(number)}
     for number in before:
         # Python runs the handler between two byte codes; the status timer gives it one twice a second. Those may be in
         # the middle of a paint event, where Qt must not lose its window: it is closed when that is over.

@@ -22,6 +22,7 @@ from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.errors import SettingsError, StorageError
 from Heatmap.events import shown_symbols
 from Heatmap.exit_code import ExitCode
+from Heatmap.hangup import is_to_be_ignored
 from Heatmap.heatmap_service import HeatmapService
 from Heatmap.ingestion.collector import ROTATE_AFTER_S
 from Heatmap.log import configure_logging
@@ -103,9 +104,7 @@ def run(args: argparse.Namespace) -> int:
     def on_signal(_number: int, _frame: FrameType | None) -> None:
         stopping.set()
 
-    # A signal that is ignored stays so: `nohup` asks for that.
-    heeded = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, on_signal) for number in heeded}
+    before = {number: signal.signal(number, on_signal) for number in _SIGNALS if not is_to_be_ignored(number)}
     began_s = SYSTEM_CLOCK.monotonic_s()
     try:
         _LOG.info("recording %s into %s", shown_symbols(service.recorded_symbols), service.db_path)

@@ -311,6 +311,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
             tracemalloc.stop()
 
     name = "BTCUSDT-liquidationSnapshot-2023-11-{}.csv"
+    peak_bytes(8_000, name.format(13))  # what the first one leaves in caches is no matter of the file's size
     assert peak_bytes(40_000, name.format(15)) < peak_bytes(8_000, name.format(14)) * 1.3
 
 
