@@ -163,7 +163,7 @@ class HeatmapService:
         self._stored_time: tuple[tuple[ClockReading | None, int | None], float] = ((None, None), -math.inf)
         self._listeners: list[Callable[[], None]] = []
         self._has_measured_clock = False
-        self._exchange_clock = ExchangeClock(clock, self._known_of_exchange_time)
+        self._exchange_clock = ExchangeClock(clock, self.known_exchange_time)
 
     @property
     def db_path(self) -> Path:
@@ -345,8 +345,11 @@ class HeatmapService:
         """The exchange's clock as it is known here: events and coverage are dated by it; any thread."""
         return self._exchange_clock
 
-    def _known_of_exchange_time(self) -> tuple[float | None, int | None]:
-        """Return how far the exchange's clock is ahead in ms, and its newest event; None for what is not known."""
+    def known_exchange_time(self) -> tuple[float | None, int | None]:
+        """Return how far the exchange's clock is ahead, in ms, and the time of its newest event, in ms since the epoch.
+
+        None stands for what is not known; any thread. See `Heatmap.clock.ExchangeClock`.
+        """
         writer, collector = self._writer, self._collector
         with self._lock:
             records = self._may_record

@@ -15,7 +15,7 @@ from PyQt6.QtWidgets import QWidget
 
 from Heatmap.aggregation.engine import new_engine
 from Heatmap.aggregation.warmup import KernelWarmup
-from Heatmap.clock import SYSTEM_CLOCK
+from Heatmap.clock import SYSTEM_CLOCK, ExchangeClock
 from Heatmap.errors import AttachError
 from Heatmap.events import Source
 from Heatmap.ui.bridge import OBJECT_NAME, Bridge, detach_script, missing_script, page_script
@@ -112,14 +112,12 @@ class HeatmapPlugin(QObject):
         self._underlay = Underlay(self._stage)
         self._frame_sync = FrameSync(view, self._underlay, self)
         # The map's "now" is the exchange's, by whose clock events are dated.
-        self._worker = BuildWorker(
-            service.db_path, tick_size=service.tick_size, clock=service.exchange_clock, parent=self
-        )
+        self._worker = BuildWorker(service.db_path, tick_size=service.tick_size, clock=clock, parent=self)
         self._presenter = HeatmapPresenter(self._underlay, self._worker, settings, symbol=symbol, parent=self)
         self._overlay = Overlay(self._stage, self._presenter, settings, translator)
         self._inspector = Inspector(self._stage, self._presenter, self._worker, translator, time_offset_s=time_offset_s)
         self._performance = Performance(
-            service, self._underlay, self._presenter, self._frame_sync, clock=service.exchange_clock, parent=self
+            service, self._underlay, self._presenter, self._frame_sync, clock=clock, parent=self
         )
         self._tabs: WeakSet[HeatmapTab] = WeakSet()
         self._problem = ("", "")
@@ -216,7 +214,8 @@ class HeatmapPlugin(QObject):
             time_offset_s=time_offset_s,
             settings=settings,
             translator=translator,
-            clock=clock,
+            # The map's "now" is the exchange's, by whose clock events are dated.
+            clock=ExchangeClock(clock, service.known_exchange_time),
         )
         _attached.add(plugin)
         return plugin
