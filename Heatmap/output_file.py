@@ -12,15 +12,21 @@ import stat
 import sys
 import tempfile
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 STANDARD_OUTPUT: Final = "-"
 
 _ALIASES: Final = (STANDARD_OUTPUT, "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
+
+
+def output_path(text: str) -> Path:
+    """Return the path that a word of the command line names; a file called "-" is named ``./-``."""
+    path = Path(text)
+    return path.absolute() if str(path) == STANDARD_OUTPUT != text else path
 
 
 def is_standard_output(path: Path) -> bool:

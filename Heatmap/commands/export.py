@@ -16,7 +16,7 @@ from Heatmap.heatmap_service import default_db_path
 from Heatmap.heatmap_settings import HeatmapSettings, Window, window_ms
 from Heatmap.ingestion.endpoints import normalise_symbol
 from Heatmap.ingestion.forceorder import FIRST_PLAUSIBLE_MS, LAST_PLAUSIBLE_MS
-from Heatmap.output_file import is_standard_output, written
+from Heatmap.output_file import is_standard_output, output_path, written
 from Heatmap.storage.record_reader import RecordReader, Selection
 from Heatmap.storage.sqlite_store import SqliteStore
 
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output",
         required=True,
-        type=Path,
+        type=output_path,
         metavar="PATH",
         help="file to write, replaced if it exists; - is standard output",
     )

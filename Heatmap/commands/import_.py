@@ -32,7 +32,8 @@ exports of this program (CSV, Parquet, NPZ), or forceOrder frames, one JSON obje
 nothing. Files do not say when their recorder was connected: no coverage is claimed for them, and the exchange reports
 at most one liquidation a second and symbol: sums stay lower bounds. Retention never deletes imported rows.
 COIN-M contracts are converted to coins and dollars and marked with the source binance-coinm.
-Exit code: 0 all taken, 1 something was refused, 2 wrong arguments, 3 nothing of a file was understood.
+Exit code: 0 all taken, 1 something was refused or is of no known kind, 2 wrong arguments or a missing file, 3 a file
+was read and none of its messages was a liquidation.
 """
 
 

@@ -198,7 +198,12 @@ def _moved(path: Path) -> MovedDatabaseError:
 def _is_whole(path: Path) -> bool:
     """Return True if nobody uses a log, and none waits to be brought into the file."""
     log, shared_memory = (beside(path.resolve(), suffix) for suffix in (LOG_SUFFIX, SHARED_MEMORY_SUFFIX))
-    return not shared_memory.exists() and not (log.exists() and log.stat().st_size)
+    if shared_memory.exists():
+        return False
+    try:
+        return log.stat().st_size == 0
+    except OSError:
+        return True
 
 
 def describe(error: sqlite3.Error, path: Path) -> str:

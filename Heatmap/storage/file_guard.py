@@ -98,7 +98,8 @@ class FileGuard:
             return FileState.MOVED
         if self._sides[1] is None:
             # No log was in use so far; another connection may have begun one.
-            self._take_sides()
+            with _registry_lock:
+                self._take_sides()
         return FileState.IN_PLACE if self._sides_now() == self._sides else FileState.LOG_REMOVED
 
     def header(self, size: int) -> bytes | None:
@@ -118,6 +119,8 @@ class FileGuard:
                 os.close(descriptor)
 
     def _take_sides(self) -> None:
+        if self._sides[1] is not None:
+            return
         self._sides = self._sides_now()
         if self._sides[1] is not None:
             self._descriptors = [_locked(self.path, _OPEN_RANGE), _locked(self._side_names[1], _IN_USE_RANGE)]
@@ -127,7 +130,7 @@ class FileGuard:
 
 
 _guards: dict[tuple[int, int], FileGuard] = {}
-_registry_lock = threading.Lock()
+_registry_lock = threading.RLock()
 
 
 def beside(path: Path, suffix: str) -> Path:
@@ -210,7 +213,8 @@ def check_reopenable(path: Path) -> None:
     if guard is not None and guard.state() is FileState.LOG_REMOVED:
         raise StorageError(
             f"{path}: its log was removed, and {guard.users} connections of this process still use it",
-            short=f"Another program deleted the log of the database {path}; it is being repaired.",
+            short=f"Another program deleted the log of the database {path}, which this program is still using: it is"
+            " read again when a recorder has repaired it, or all its readers here have noticed.",
         )
 
 

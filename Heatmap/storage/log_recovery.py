@@ -18,6 +18,8 @@ import contextlib
 import logging
 import shutil
 import sqlite3
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from Heatmap.errors import StorageError
@@ -40,7 +42,6 @@ from Heatmap.storage.table_walk import TableWalk
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
     from typing import Any
 
     from Heatmap.clock import Clock
@@ -105,6 +106,8 @@ def carry_over(
             # Whoever opens the new file under its name waits until its old log is out of the way.
             with write_transaction(target, alone=True):
                 if file_identity(path) != identity:
+                    # A whole file of this name would take the place of the record if that were deleted one day.
+                    rescued.unlink(missing_ok=True)
                     return None
                 _replace(path, salvage.aside)
     except sqlite3.Error as error:
@@ -138,16 +141,14 @@ def _rolled_back(connection: sqlite3.Connection) -> Iterator[bool]:
 @contextlib.contextmanager
 def _copy_of(path: Path) -> Iterator[sqlite3.Connection]:
     """Yield a connection to a copy of a database and its log, as programs see it that open it now."""
-    copy = path.with_name(f"{path.name}.copy")
-    try:
+    # Beside it, for a disk that has room for the new file has room there.
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
+        copy = Path(folder) / path.name
         shutil.copyfile(path, copy)
         with contextlib.suppress(FileNotFoundError):
             shutil.copyfile(beside(path, LOG_SUFFIX), beside(copy, LOG_SUFFIX))
         with contextlib.closing(open_writer(copy)) as connection:
             yield connection
-    finally:
-        for suffix in ("", LOG_SUFFIX, SHARED_MEMORY_SUFFIX):
-            beside(copy, suffix).unlink(missing_ok=True)
 
 
 def _merge(target: sqlite3.Connection, source: sqlite3.Connection) -> None:

@@ -10,9 +10,10 @@ A writer with a ``report`` records a source for all programs on its database, an
 opened or written, the feed runs all the same: what comes is kept in memory, and who was first is settled when the disk
 answers again. A damaged file is replaced (see `Heatmap.storage.rescue`) by whoever is about to record into it.
 
-After each flush the log is brought into the file and forced to the disk, so that neither a power cut nor a program
-that deletes the log costs more than one flush. A deleted log is noticed within a second, and before anything is written
-(see `Heatmap.storage.file_guard` and `Heatmap.storage.log_recovery`).
+After each flush the log is brought into the file and forced to the disk, as far as no reader holds an old state of the
+file: what a power cut, or a program that deletes the log and kills this one, can cost is then one flush. A deleted log
+is noticed within a second, and before anything is written (see `Heatmap.storage.file_guard` and
+`Heatmap.storage.log_recovery`).
 """
 
 from __future__ import annotations
@@ -153,7 +154,7 @@ class EventWriter:
         Returns
         -------
         int
-            Events that could not be stored in time; 0 when all is well.
+            Events that could not be stored in time, or were lost with a deleted log; 0 when all is well.
         """
         with self._changed:
             self._stopping = True
@@ -163,6 +164,8 @@ class EventWriter:
             self._thread.join(timeout_s + _FIRST_RETRY_S)
         with self._changed:
             lost = self._waiting_events
+        if self._thread.is_alive() and self._orphan is not None:
+            lost += len(self._unsaved)  # in a deleted log, which ends with the process
         if lost:
             _LOG.error("%d events could not be stored: %s", lost, self.stats().problem)
         return lost
@@ -279,10 +282,7 @@ class EventWriter:
                 self._set_problem("")
         self._release()
         self._disconnect()
-        try:
-            self._recover()
-        except StorageError as error:
-            _LOG.error("what was in the deleted log is lost: %s", error)
+        self._recover_at_last()
 
     def _finished(self) -> bool:
         with self._changed:
@@ -290,7 +290,7 @@ class EventWriter:
                 return False
             # A loss without anything before it is nothing to wait for.
             waits = any(not isinstance(item, Loss) for item in self._queue)
-            idle = not waits and not self._batch and not self._coverage.due()
+            idle = not waits and not self._batch and not self._coverage.due() and self._orphan is None
             return idle or self._clock.monotonic_s() >= self._deadline_s
 
     def _open(self) -> RecordConnection:
@@ -419,9 +419,26 @@ class EventWriter:
                 self._coverage.store_anew()
                 # The new file is this one's continuation.
                 self._identity = None
-        orphan, self._orphan = self._orphan, None
-        orphan.close()
+        self._forget_orphan()
         self._unsaved.clear()
+
+    def _recover_at_last(self) -> None:
+        """Try once more at the end; what then is in a deleted log only, is lost and counted."""
+        try:
+            self._recover()
+        except StorageError as error:
+            _LOG.error("what was in the deleted log only is lost: %s", error)
+            self._set_problem(error.short)
+            with self._changed:
+                self._waiting_events += len(self._unsaved)
+        finally:
+            self._forget_orphan()
+
+    def _forget_orphan(self) -> None:
+        orphan, self._orphan = self._orphan, None
+        if orphan is not None:
+            with contextlib.suppress(sqlite3.Error):
+                orphan.close()
 
     def _set_notice(self, notice: str) -> None:
         with self._changed:

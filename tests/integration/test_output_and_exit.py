@@ -67,6 +67,12 @@ def test_standard_output_takes_each_format_and_nothing_else(db, tmp_path, output
     assert not list(tmp_path.glob("-*"))
 
 
+def test_a_file_may_be_called_by_the_sign_of_standard_output(db, tmp_path):
+    made = export(db, "./-", stdout=subprocess.PIPE, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)})
+    assert made.returncode == 0, made.stderr
+    assert len((tmp_path / "-").read_text().splitlines()) == 51
+
+
 def test_a_device_stays_a_device(db, tmp_path):
     device = tmp_path / "null"
     try:

@@ -295,6 +295,70 @@ def test_a_stop_in_the_same_moment_loses_nothing(path):
     assert times(path) == [*range(50), *range(100, 110)]
 
 
+@contextmanager
+def held_by_another_program(path):
+    """Another program that found the log gone, began a new one, and is writing for ever."""
+    code = (
+        "import sqlite3, sys; c = sqlite3.connect(sys.argv[1], isolation_level=None);"
+        "c.execute('BEGIN IMMEDIATE'); print('held', flush=True); sys.stdin.read()"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-c", code, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout.readline() == "held\n"
+        yield
+    finally:
+        process.communicate("", timeout=PATIENCE_S)
+
+
+def test_what_cannot_be_carried_over_before_the_end_is_counted_and_the_next_one_records(path):
+    writer = EventWriter(path, flush_ms=20)
+    writer.start()
+    stored(writer, range(50))
+    until(lambda: not writer._unsaved)
+    with closing(open_reader(path)) as holder:
+        # A reader of an old state keeps what follows in the log.
+        holder.execute("BEGIN")
+        holder.execute("SELECT count(*) FROM liq_events").fetchone()
+        stored(writer, range(100, 130))
+        remove(path, "-wal", "-shm")
+        with held_by_another_program(path):
+            assert writer.stop(timeout_s=3.0) == 30
+            until(lambda: not writer._thread.is_alive())
+        assert "Another program is holding" in writer.stats().problem
+    assert times(path) == list(range(50))
+    with recording(path, 0) as writer:
+        stored(writer, range(200, 210))
+        assert writer.stats().problem == ""
+    assert times(path) == [*range(50), *range(200, 210)]
+
+
+def test_a_stop_waits_for_a_carry_over_that_is_held_up(path):
+    writer = EventWriter(path, flush_ms=20)
+    writer.start()
+    stored(writer, range(50))
+    with closing(open_reader(path)) as holder:
+        holder.execute("BEGIN")
+        holder.execute("SELECT count(*) FROM liq_events").fetchone()
+        stored(writer, range(100, 130))
+        remove(path, "-wal", "-shm")
+        with held_by_another_program(path):
+            until(lambda: writer.stats().problem)
+        assert writer.stop() == 0
+    assert times(path) == [*range(50), *range(100, 130)]
+
+
+def test_a_file_of_the_owners_beside_the_record_is_not_touched(path):
+    names = [f"{path.name}.copy", f"{path.name}.copy-wal", "copy"]
+    with recording(path) as writer:
+        for name in names:
+            path.with_name(name).write_text("mine")
+        remove(path, "-wal", "-shm")
+        until(lambda: writer.stats().notice, NOTICED_S)
+    assert {path.with_name(name).read_text() for name in names} == {"mine"}
+
+
 def test_a_record_behind_a_symbolic_link_is_watched_and_stays_behind_it(path, tmp_path):
     real = tmp_path / "elsewhere" / "real.sqlite3"
     real.parent.mkdir()
