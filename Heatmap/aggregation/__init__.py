@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from Heatmap.aggregation.image_builder import HeatmapImage, ImageBuilder
     from Heatmap.aggregation.options import Normalization, RenderOptions
     from Heatmap.aggregation.palettes import PALETTES, Palette, palette_names
-    from Heatmap.aggregation.profile import PriceProfile, price_profile
     from Heatmap.aggregation.resolution import auto_spec, manual_spec, pixel_spec
     from Heatmap.aggregation.warmup import KernelWarmup
 
@@ -29,7 +28,6 @@ __all__ = [
     "KernelWarmup",
     "Normalization",
     "Palette",
-    "PriceProfile",
     "RenderOptions",
     "auto_spec",
     "build_grid",
@@ -38,7 +36,6 @@ __all__ = [
     "manual_spec",
     "palette_names",
     "pixel_spec",
-    "price_profile",
 ]
 
 _HOMES = {
@@ -50,7 +47,6 @@ _HOMES = {
     "KernelWarmup": "warmup",
     "Normalization": "options",
     "Palette": "palettes",
-    "PriceProfile": "profile",
     "RenderOptions": "options",
     "auto_spec": "resolution",
     "build_grid": "grid_builder",
@@ -59,7 +55,6 @@ _HOMES = {
     "manual_spec": "resolution",
     "palette_names": "palettes",
     "pixel_spec": "resolution",
-    "price_profile": "profile",
 }
 
 

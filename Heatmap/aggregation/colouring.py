@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from Heatmap.aggregation.engine import Engine, new_engine
+from Heatmap.aggregation.engine_choice import new_engine
 from Heatmap.aggregation.normalization import LevelTable, level_edges
 from Heatmap.aggregation.options import Normalization
 from Heatmap.aggregation.palettes import find_palette
@@ -14,6 +14,8 @@ from Heatmap.errors import GridError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from Heatmap.aggregation.engine import Engine
 
 _DIMENSIONS: Final = 2
 
@@ -61,8 +63,8 @@ def colorize(
     if grid.ndim != _DIMENSIONS:
         raise GridError(f"grid: expected two dimensions, was {grid.ndim}")
     engine = engine if engine is not None else new_engine()
-    values = engine.positive_values(grid)
-    if values is None:
+    # False for NaN, too.
+    if not ((grid >= 0) & (grid < np.inf)).all():
         raise GridError("grid: expected finite sums of zero or more")
     if not 0 < clip <= 100:  # noqa: PLR2004 - percent
         raise GridError(f"clip: expected above 0 up to 100, was {clip}")
@@ -72,14 +74,15 @@ def colorize(
         raise GridError(f"normalization: unknown {normalization!r}") from None
     chosen = find_palette(palette)
     tables = chosen.for_background(dark_background)
+    values = grid[grid > 0]
     edges = level_edges(normalization, engine.percentile(values, clip), values)
+    levels = np.maximum(LevelTable.from_edges(edges).lookup(grid), grid > 0)
     if not chosen.is_bivariate:
         if long_share is not None:
             raise GridError(f"long_share: the palette {palette} shows sums and does not tell the sides apart")
-        image = engine.colour_grid(grid, edges, tables.view(np.uint32)[0, :, 0].copy())
+        image = tables.view(np.uint32)[0, :, 0][levels[::-1]]
         return image.view(np.uint8).reshape(*grid.shape, 4)
     if long_share is None or long_share.shape != grid.shape:
         raise GridError(f"long_share: the palette {palette} needs one of the grid's shape {grid.shape}")
-    levels = np.maximum(LevelTable.from_edges(edges).lookup(grid), grid > 0)
     shares = np.rint(np.clip(long_share, 0.0, 1.0) * (chosen.shares - 1)).astype(np.intp)
     return np.ascontiguousarray(tables[shares[::-1], levels[::-1]])

@@ -93,10 +93,6 @@ class EventBatch:
         """Take events, ascending in time, whatever the sign of their weights and without sides."""
         return cls(ts_ms, price, weight, np.zeros(ts_ms.size, np.uint8), -np.inf, 0, 0)
 
-    def in_one_channel(self) -> EventBatch:
-        """Return the batch with the sides that count summed up in channel 0."""
-        return replace(self, short_channel=min(self.short_channel, 0), long_channel=min(self.long_channel, 0))
-
     def between(self, start_ms: int, end_ms: int) -> EventBatch:
         """Return the events with ``start_ms <= ts_ms < end_ms``."""
         # One key a call: half the cost of an array of two, and this is called for every image.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from Heatmap.aggregation.engine import Engine, new_engine
+from Heatmap.aggregation.engine_choice import new_engine
 from Heatmap.aggregation.event_batch import EventBatch
 from Heatmap.aggregation.options import require_sides
 from Heatmap.errors import GridError
@@ -14,6 +14,7 @@ from Heatmap.errors import GridError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from Heatmap.aggregation.engine import Engine
     from Heatmap.aggregation.grid import GridSpec
     from Heatmap.aggregation.options import Sides
 
@@ -77,5 +78,4 @@ def build_grid(
         ts_ms, price, weight = ts_ms[order], price[order], weight[order]
     batch = EventBatch.of_weights(ts_ms, price, weight)
     engine = engine if engine is not None else new_engine()
-    cells = engine.bin_events(batch, spec, pad_cols=0, pad_rows=0, tail=0.0)
-    return engine.grid_of(cells, 0)
+    return engine.bin(batch, spec).grid(0)

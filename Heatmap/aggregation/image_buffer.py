@@ -30,24 +30,18 @@ class Canvas:
     spans
         int32 (ceil(cols / 16), 2): in these 16 columns all but the rows ``[span 0, span 1)``, counted from the lowest
         price, is transparent.
-    cells
-        int64 (K,): single pixels, counted through the image, that may be painted as well.
-    version
-        Number of the image it holds; 0 for none. For those who bring an older image up to date.
     """
 
     rgba: NDArray[np.uint8]
     pixels: NDArray[np.uint32]
     spans: NDArray[np.int32]
-    cells: NDArray[np.int64]
-    version: int = 0
 
     @classmethod
     def empty(cls, rows: int, cols: int) -> Canvas:
         """Return a transparent canvas."""
         spans = np.zeros((-(-cols // SPAN_COLS), 2), np.int32)
         rgba = np.zeros((rows, cols, 4), np.uint8)
-        return cls(rgba, rgba.view(np.uint32)[:, :, 0], spans, np.empty(0, np.int64))
+        return cls(rgba, rgba.view(np.uint32)[:, :, 0], spans)
 
 
 class ImageBuffers:
@@ -65,11 +59,8 @@ class ImageBuffers:
     def take(self, rows: int, cols: int) -> Canvas:
         """Return a canvas of this size, with whatever was painted last, whose image nobody else holds."""
         shape = (rows, cols, 4)
-        # The one painted last comes first: it may be up to date but for a few columns.
-        for index in reversed(range(len(self._canvases))):
-            canvas = self._canvases[index]
+        for canvas in self._canvases:
             if canvas.rgba.shape == shape and sys.getrefcount(canvas.rgba) == self._idle_references:
-                self._canvases.append(self._canvases.pop(index))
                 return canvas
         fresh = Canvas.empty(rows, cols)
         self._canvases = [canvas for canvas in self._canvases if canvas.rgba.shape == shape][1 - _KEPT :]

@@ -1,8 +1,8 @@
-"""The painting kernels: columns of sums to pixels, or a few touched cells to pixels.
+"""Painting: the occupied cells to pixels, by the formula of `PaintPlan`, 16 columns at a time.
 
-The levels of a block of columns are looked up into a small buffer, column by column, and written to the image as
-colours, line by line. Only the rows that something reaches are worked on; what an image held elsewhere is known and
-cleared. See `kernel_walk` for the rules of the trade.
+A ring keeps the spots of the columns around the current one, already spread over the rows. Levels and shares of 16
+columns are looked up into a small buffer and written to the image as colours, line by line. Only the rows that
+something reaches are worked on; where an image held something before is known, and cleared. See `kernel_bin` on loops.
 """
 
 from __future__ import annotations
@@ -12,389 +12,323 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numba import types
 
-from Heatmap.aggregation.kernel_jit import COLOURS_IN, FLOAT32_IN, INT64_IN, UINT8_IN, entry, kernel
+from Heatmap.aggregation.image_buffer import SPAN_COLS
+from Heatmap.aggregation.kernel_jit import COLOURS_IN, FLOAT32_IN, INT64_IN, UINT8_IN, entry, fast_kernel, group, kernel
+from Heatmap.aggregation.normalization import BUCKET_SHIFT, LARGEST, LEVELS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# Columns painted before they are written out: one cache line of the image, row by row.
-BLOCK_COLS = 16
+    from Heatmap.aggregation.engine import CellArrays, LookArrays, SpotArrays, TrailArrays
 
-# What is known of a column; indices into a row of places, see `RawCells`.
-LOW, HIGH, START = 0, 1, 2
+_FLOATS_IN = types.Array(types.float32, 2, "C", readonly=True)
+CELLS = group(INT64_IN, types.Array(types.int32, 1, "C", readonly=True), _FLOATS_IN)
+SPOTS = group(FLOAT32_IN, FLOAT32_IN, FLOAT32_IN)
+TRAIL = group(_FLOATS_IN, types.float32, types.float32, types.float32)
+LOOK = group(UINT8_IN, types.int64, COLOURS_IN)
 
-# Colours of one share, from level 0 on.
-LEVELS = 256
+
+@fast_kernel
+def _raise(
+    target: NDArray[np.float32],
+    target_at: tuple[int, int],
+    source: NDArray[np.float32],
+    source_at: tuple[int, int],
+    count: int,
+    weight: np.float32,
+) -> None:
+    """Set each of ``count`` entries of a row, from a column on, to the larger of itself and the weighted source."""
+    first, second = np.uint64(target_at[1]), np.uint64(source_at[1])
+    for i in range(count):
+        at = first + np.uint64(i)
+        target[target_at[0], at] = max(target[target_at[0], at], weight * source[source_at[0], second + np.uint64(i)])
+
+
+@fast_kernel
+def _show_heat(
+    heat: NDArray[np.float32],
+    rows: tuple[int, int],
+    strength: np.float32,
+    ceiling: np.float32,
+    shown: NDArray[np.float32],
+) -> None:
+    """Set these rows of ``shown`` (layers, padded rows) to the share of the heat that is shown, up to the ceiling."""
+    if heat.shape[0] == 1:
+        for r in range(rows[0], rows[1]):
+            at = np.uint64(r)
+            shown[0, at] = min(strength * heat[0, at], ceiling)
+    else:
+        for r in range(rows[0], rows[1]):
+            at = np.uint64(r)
+            shown[0, at] = min(strength * heat[0, at], ceiling)
+            shown[1, at] = min(strength * heat[1, at], ceiling)
+            shown[2, at] = min(strength * (heat[0, at] + heat[1, at]), ceiling)
+
+
+@fast_kernel
+def _spread(
+    source: NDArray[np.float32],
+    source_row: int,
+    weights: NDArray[np.float32],
+    rows: tuple[int, int],
+    target: NDArray[np.float32],
+    target_row: int,
+) -> None:
+    """Set entries of a row of ``target`` to the largest weighted entry of ``source`` from there on.
+
+    The weights are symmetric; of two with the same weight the larger one counts.
+    """
+    middle = weights.size // 2
+    weight = weights[middle]
+    for i in range(rows[0], rows[1]):
+        target[target_row, np.uint64(i)] = weight * source[source_row, np.uint64(i + middle)]
+    for step in range(1, middle + 1):
+        weight = weights[middle + step]
+        for i in range(rows[0], rows[1]):
+            at = np.uint64(i)
+            larger = max(
+                source[source_row, np.uint64(i + middle - step)], source[source_row, np.uint64(i + middle + step)]
+            )
+            target[target_row, at] = max(target[target_row, at], weight * larger)
 
 
 @kernel
-def _spread_columns(  # noqa: PLR0917 - a kernel takes arrays and numbers by position, Numba knows no objects here
-    cells: NDArray[np.float32],
-    places: NDArray[np.int64],
-    col: int,
-    col_weights: NDArray[np.float32],
-    floors: NDArray[np.float32],
-    spot: NDArray[np.float32],
-) -> None:
-    """Raise ``spot`` (channels, rows) to the largest weighted cell of the columns around ``col``.
+def _lifted(value: np.float32, floor: np.float32) -> np.float32:
+    return min(max(value, floor), LARGEST) if value > np.float32(0) else np.float32(0)
 
-    With two channels there is a third, of their sum: where the flanks of two spots of opposite sides meet, the larger
-    one is seen and never more than that.
+
+@kernel
+def _enter_column(
+    cells: CellArrays,
+    col: int,
+    spots: SpotArrays,
+    slot: int,
+    column: NDArray[np.float32],
+    ring: NDArray[np.float32],
+    reach: NDArray[np.int64],
+) -> None:
+    """Replace the layers of one slot of the ring by the spots of a column, spread over the rows.
+
+    ``reach`` are the entries of each layer that count. The third layer has the cells with events of both sides.
+    ``column`` (layers, rows + 3 margins) is all 0 before and after.
     """
-    zero = np.float32(0)
-    for k in range(col_weights.size):
-        low = places[col + k, LOW]
-        high = places[col + k, HIGH]
-        start = places[col + k, START]
-        if high == low:
-            continue
-        weight = col_weights[k]
-        floor = floors[col + k]
-        source = cells[start : start + high - low]
-        target = spot[0, low:high]
-        if spot.shape[0] == 1:
-            for r in range(source.size):
-                lifted = max(source[r], floor) if source[r] > zero else zero
-                target[r] = max(target[r], weight * lifted)
+    start, row, values = cells
+    _, row_weights, floors = spots
+    margin, channels = row_weights.size - 1, values.shape[1]
+    layers = 2 * channels - 1
+    first, last = start[col], start[col + 1]
+    low, high = (row[first], row[last - 1] + 1) if last > first else (0, 0)
+    both_low, both_high = high, low
+    floor = floors[col]
+    for k in range(first, last):
+        at = np.uint64(row[k] + margin)
+        column[0, at] = _lifted(values[k, 0], floor)
+        if channels > 1:
+            column[1, at] = _lifted(values[k, 1], floor)
+            if values[k, 0] > np.float32(0) and values[k, 1] > np.float32(0):
+                column[2, at] = _lifted(values[k, 0] + values[k, 1], floor)
+                both_low, both_high = min(both_low, row[k]), row[k] + 1
+    for number in range(layers):
+        layer = slot * layers + number
+        if number == 2:  # noqa: PLR2004 - the third
+            low, high = both_low, both_high
+        reach[layer, 0], reach[layer, 1] = low, high + margin
+        if low < high:
+            _spread(column, number, row_weights, (low, high + margin), ring, layer)
+            for r in range(low + margin, high + margin):
+                column[number, np.uint64(r)] = np.float32(0)
         else:
-            other = cells[start + high - low : start + 2 * (high - low)]
-            other_target = spot[1, low:high]
-            both = spot[2, low:high]
-            for r in range(source.size):
-                total = source[r] + other[r]
-                lifted = max(source[r], floor) if source[r] > zero else zero
-                other_lifted = max(other[r], floor) if other[r] > zero else zero
-                total_lifted = max(total, floor) if total > zero else zero
-                target[r] = max(target[r], weight * lifted)
-                other_target[r] = max(other_target[r], weight * other_lifted)
-                both[r] = max(both[r], weight * total_lifted)
+            reach[layer, 1] = low
 
 
 @kernel
 def _advance_heat(
-    heat: NDArray[np.float32],
-    cells: NDArray[np.float32],
-    place: NDArray[np.int64],
-    warm: NDArray[np.int64],
-    factor: np.float32,
+    heat: NDArray[np.float32], cells: CellArrays, col: int, factor: np.float32, warm: NDArray[np.int64]
 ) -> None:
-    """Let ``heat`` (channels, rows) take up the column of events it leaves and fade by one column.
-
-    ``warm`` are the rows ``[warm 0, warm 1)`` that heat has reached so far.
-    """
-    low = place[LOW]
-    high = place[HIGH]
-    size = high - low
-    if size > 0:
-        warm[0] = min(warm[0], low)
-        warm[1] = max(warm[1], high)
+    """Let ``heat`` (channels, padded rows) take up a column and fade by one; ``warm`` are the rows it has reached."""
+    start, row, values = cells
+    first, last = start[col], start[col + 1]
+    if last > first:
+        warm[0], warm[1] = min(warm[0], row[first]), max(warm[1], row[last - 1] + 1)
     for ch in range(heat.shape[0]):
-        if size > 0:
-            source = cells[place[START] + ch * size : place[START] + (ch + 1) * size]
-            target = heat[ch, low:high]
-            for r in range(target.size):
-                target[r] += source[r]
-        if warm[1] > warm[0]:
-            fading = heat[ch, warm[0] : warm[1]]
-            for r in range(fading.size):
-                fading[r] *= factor
+        for k in range(first, last):
+            heat[ch, row[k]] += min(values[k, ch], LARGEST)
+        for r in range(warm[0], warm[1]):
+            heat[ch, np.uint64(r)] *= factor
 
 
-@kernel
-def _spread_rows(spot: NDArray[np.float32], row_weights: NDArray[np.float32], value: NDArray[np.float32]) -> None:
-    """Set each of ``value`` to the largest weighted of ``spot`` around it, which has the margins for that."""
-    value[:] = np.float32(0)
-    for q in range(row_weights.size):
-        source = spot[q : q + value.size]
-        weight = row_weights[q]
-        for r in range(value.size):
-            value[r] = max(value[r], weight * source[r])
-
-
-@kernel
-def _find_buckets(  # noqa: PLR0917 - as above
-    value: NDArray[np.float32],
-    floor: np.float32,
-    bucket_shift: int,
-    first_bucket: int,
-    last: np.int32,
-    buckets: NDArray[np.int32],
+@fast_kernel
+def _find_buckets(
+    value: NDArray[np.float32], rows: tuple[int, int], first_bucket: np.int32, last: np.int32, found: NDArray[np.int32]
 ) -> None:
-    """Write where in the levels to look up each value, which is lifted to the floor unless it is 0."""
-    shift = np.int32(bucket_shift)
-    base = np.int32(first_bucket)
-    zero = np.float32(0)
-    none = np.int32(0)
-    for r in range(value.size):
-        lifted = max(value[r], floor) if value[r] > zero else zero
-        buckets[r] = min(max(np.int32((np.float32(lifted).view(np.int32) >> shift) - base), none), last)
+    """Write where in the levels to look up these rows of the largest layer of ``value`` (layers, rows)."""
+    shift, none = np.int32(BUCKET_SHIFT), np.int32(0)
+    for r in range(rows[0], rows[1]):
+        at = np.uint64(r)
+        top = value[0, at]
+        if value.shape[0] > 1:
+            top = max(top, value[1, at], value[2, at])
+        found[at] = min(max(np.int32((np.float32(top).view(np.int32) >> shift) - first_bucket), none), last)
+
+
+@fast_kernel
+def _find_shares(
+    value: NDArray[np.float32], rows: tuple[int, int], steps: np.float32, found: NDArray[np.int32]
+) -> None:
+    """Write the share of the second layer in the first two, 0 to ``steps``, times `LEVELS`."""
+    # Where both are 0 the level is 0 and any share will do.
+    half, tiny = np.float32(0.5), np.float32(1e-37)
+    for r in range(rows[0], rows[1]):
+        at = np.uint64(r)
+        both = max(value[0, at] + value[1, at], tiny)
+        found[at] = np.int32(value[1, at] / both * steps + half) * np.int32(LEVELS)
 
 
 @kernel
-def _level_column(buckets: NDArray[np.int32], levels: NDArray[np.uint8], block: NDArray[np.uint16]) -> None:
-    """Write the levels of one column to every `BLOCK_COLS`-th entry of ``block``."""
-    for r in range(buckets.size):
-        block[np.uint64(r) * np.uint64(BLOCK_COLS)] = np.uint16(levels[np.uint32(buckets[r])])
-
-
-@kernel
-def _level_sides(  # noqa: PLR0917 - as above
-    value: NDArray[np.float32],
-    buckets: NDArray[np.int32],
-    shares: NDArray[np.int32],
-    steps: int,
+def _look_up(
+    found: tuple[NDArray[np.int32], NDArray[np.int32]],
+    rows: tuple[int, int],
     levels: NDArray[np.uint8],
+    col: int,
     block: NDArray[np.uint16],
 ) -> None:
-    """Do the same with the share of ``value`` (layers, rows) that is long in the upper byte."""
-    short = value[0]
-    long = value[1]
-    most = np.float32(steps)
-    half = np.float32(0.5)
-    # Where both are 0 the level is 0 and any share will do.
-    tiny = np.float32(1e-37)
-    for r in range(shares.size):
-        shares[r] = np.int32(long[r] / max(short[r] + long[r], tiny) * most + half)
-    for r in range(buckets.size):
-        # Of sums too large for a float32 the share is no number.
-        share = min(max(shares[r], np.int32(0)), np.int32(steps))
-        which = np.uint32(share) * np.uint32(LEVELS) + np.uint32(levels[np.uint32(buckets[r])])
-        block[np.uint64(r) * np.uint64(BLOCK_COLS)] = np.uint16(which)
+    """Write share and level of these rows of one column to every `SPAN_COLS`-th entry of a block."""
+    shares, buckets = found
+    at, step = np.uint64(col), np.uint64(SPAN_COLS)
+    for r in range(rows[0], rows[1]):
+        level = np.int32(levels[np.uint32(buckets[np.uint64(r)])])
+        block[at] = np.uint16(shares[np.uint64(r)] | level)
+        at += step
 
 
 @kernel
-def _start_with_trail(
-    heat: NDArray[np.float32], strength: np.float32, ceiling: np.float32, spot: NDArray[np.float32]
+def _write_block(
+    block: NDArray[np.uint16],
+    table: NDArray[np.uint32],
+    rows: tuple[int, int],
+    cols: tuple[int, int],
+    out: NDArray[np.uint32],
 ) -> None:
-    """Set ``spot`` (layers, rows) to the share of the heat that is shown, up to the ceiling."""
-    for ch in range(heat.shape[0]):
-        source = heat[ch]
-        target = spot[ch]
-        for r in range(target.size):
-            target[r] = min(strength * source[r], ceiling)
-    if heat.shape[0] > 1:
-        short = heat[0]
-        long = heat[1]
-        both = spot[2]
-        for r in range(both.size):
-            both[r] = min(strength * (short[r] + long[r]), ceiling)
+    """Write the colours of rows ``[rows 0, rows 1)`` to the image, which is upside down; ``block`` begins there."""
+    count, top = cols[1] - cols[0], out.shape[0] - 1
+    pixels = out.reshape(-1)
+    for r in range(rows[0], rows[1]):
+        to = np.uint64((top - r) * out.shape[1] + cols[0])
+        source = np.uint64((r - rows[0]) * SPAN_COLS)
+        if count == SPAN_COLS:
+            # A constant length: one stretch of code without a loop.
+            for k in range(SPAN_COLS):
+                pixels[to + np.uint64(k)] = table[block[source + np.uint64(k)]]
+        else:
+            for k in range(count):
+                pixels[to + np.uint64(k)] = table[block[source + np.uint64(k)]]
 
 
 @kernel
-def _reached_rows(places: NDArray[np.int64], warm: NDArray[np.int64]) -> tuple[int, int]:
+def _reached_rows(cells: CellArrays, cols: tuple[int, int], warm: NDArray[np.int64]) -> tuple[int, int]:
     """Return the padded rows ``[low, high)`` in which heat or one of these columns lies; high is 0 if none does."""
-    low = warm[0]
-    high = warm[1]
-    for col in range(places.shape[0]):
-        if places[col, HIGH] > places[col, LOW]:
-            low = min(low, places[col, LOW])
-            high = max(high, places[col, HIGH])
+    start, row, _ = cells
+    low, high = warm[0], warm[1]
+    for col in range(cols[0], cols[1]):
+        if start[col + 1] > start[col]:
+            low, high = min(low, row[start[col]]), max(high, row[start[col + 1] - 1] + 1)
     return low, high
 
 
 @kernel
-def _write_block(  # noqa: PLR0917 - as above
-    block: NDArray[np.uint16],
-    table: NDArray[np.uint32],
-    low: int,
-    high: int,
-    span: NDArray[np.int32],
-    first_col: int,
-    count: int,
-    out: NDArray[np.uint32],
-) -> None:
-    """Write the colours of rows ``[low, high)`` to the image, turned upside down, and clear what it held elsewhere.
-
-    ``block`` begins with row ``low``.
-    """
-    rows = out.shape[0]
-    for r in range(span[0], span[1]):
-        if r < low or r >= high:
-            out[rows - 1 - r, first_col : first_col + count] = np.uint32(0)
-    if count == BLOCK_COLS:
-        pixels = out.reshape(-1)
-        for r in range(low, high):
-            to = np.uint64((rows - 1 - r) * out.shape[1] + first_col)
-            source = np.uint64((r - low) * BLOCK_COLS)
-            # A constant length: one stretch of code without a loop.
-            for k in range(BLOCK_COLS):
-                pixels[to + np.uint64(k)] = table[block[source + np.uint64(k)]]
-    else:
-        for r in range(low, high):
-            for k in range(count):
-                out[rows - 1 - r, first_col + k] = table[block[(r - low) * BLOCK_COLS + k]]
-    span[0] = low
-    span[1] = high
+def _warm_rows(heat: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Return the first row and one past the last that are warm."""
+    warm = np.array([heat.shape[1], 0])
+    for ch in range(heat.shape[0]):
+        for r in range(heat.shape[1]):
+            if heat[ch, r] > np.float32(0):
+                warm[0], warm[1] = min(warm[0], r), max(warm[1], r + 1)
+    return warm
 
 
-@kernel
-def paint_range(  # noqa: C901, PLR0912, PLR0915, PLR0917 - one nest of loops, as above
-    cells: NDArray[np.float32],
-    places: NDArray[np.int64],
-    col_weights: NDArray[np.float32],
-    row_weights: NDArray[np.float32],
-    floors: NDArray[np.float32],
-    trail_factor: np.float32,
-    trail_strength: np.float32,
-    trail_ceiling: np.float32,
-    heat: NDArray[np.float32],
-    warm: NDArray[np.int64],
-    first_bucket: int,
-    bucket_shift: int,
-    levels: NDArray[np.uint8],
-    colours: NDArray[np.uint32],
+@entry(CELLS, SPOTS, TRAIL, LOOK, types.int64, types.int64, types.int32[:, ::1], types.uint32[:, ::1])
+def paint_columns(  # noqa: C901, PLR0912 - one nest of loops
+    cells: CellArrays,
+    spots: SpotArrays,
+    trail: TrailArrays,
+    look: LookArrays,
     first_col: int,
     last_col: int,
-    spot: NDArray[np.float32],
-    value: NDArray[np.float32],
-    buckets: NDArray[np.int32],
-    shares: NDArray[np.int32],
-    block: NDArray[np.uint16],
     spans: NDArray[np.int32],
     out: NDArray[np.uint32],
 ) -> None:
-    """Paint the columns ``[first_col, last_col)`` of the image by the formula of `PaintPlan`.
+    """Paint the columns ``[first_col, last_col)`` of the image; the first one begins a block.
 
-    ``spans`` (blocks of `BLOCK_COLS`, 2) are the
-    rows, from the lowest price, outside which each block of the image is 0, before and after. ``heat`` (channels,
-    padded rows) is that of the column ``warm[2]``, padding included, and lies in the rows ``[warm 0, warm 1)``; both go
-    on to the end of this range, so that one further to the right may follow. Scratch: ``spot`` (layers, padded rows)
-    and ``value`` (layers, rows) with one layer per channel and one for their sum, ``buckets`` and ``shares`` (rows),
-    ``block`` (rows * BLOCK_COLS).
+    Parameters
+    ----------
+    cells
+        ``start``, ``row`` and ``values`` of `Cells`.
+    spots
+        Weights by column and by row, least value of an occupied cell by padded column; see `PaintPlan`.
+    trail
+        Heat of padded column 0, float32 (channels, padded rows); factor, strength and ceiling.
+    look
+        Levels and first bucket of a `LevelTable`; colours, uint32 (shares, `LEVELS`).
+    spans
+        int32 (blocks, 2): see `Canvas`.
+    out
+        The image, row 0 the highest price.
     """
-    rows = out.shape[0]
-    width = col_weights.size
-    margin = row_weights.size - 1
-    middle = width // 2
-    has_trail = trail_factor > np.float32(0)
-    is_sharp = heat.shape[0] == 1 and width == 1 and margin == 0 and not has_trail
-    last_level = np.int32(levels.size - 1)
+    col_weights, row_weights, _ = spots
+    heat_start, factor, strength, ceiling = trail
+    levels, first_bucket, colours = look
+    rows, channels = out.shape[0], heat_start.shape[0]
+    layers, width, margin = 2 * channels - 1, col_weights.size, row_weights.size - 1
+    has_trail = factor > np.float32(0)
+    last_level, steps = np.int32(levels.size - 1), np.float32(colours.shape[0] - 1)
     table = colours.reshape(-1)
+    column = np.zeros((layers, rows + 3 * margin), np.float32)
+    ring = np.zeros((width * layers, rows + 2 * margin), np.float32)
+    reach = np.zeros((width * layers, 2), np.int64)
+    shown = np.zeros((layers, rows + margin), np.float32)
+    value = np.zeros((layers, rows), np.float32)
+    found = np.zeros(rows, np.int32), np.zeros(rows, np.int32)
+    block = np.zeros(rows * SPAN_COLS, np.uint16)
+    heat = heat_start.copy()
+    warm = _warm_rows(heat)
     if has_trail:
-        for col in range(warm[2], first_col + middle):
-            _advance_heat(heat, cells, places[col], warm, trail_factor)
-        warm[2] = last_col + middle
-    block_col = first_col
-    while block_col < last_col:
-        number = block_col // BLOCK_COLS
-        count = min((number + 1) * BLOCK_COLS, last_col) - block_col
-        span = spans[number]
-        low, high = _reached_rows(places[block_col : block_col + count + width - 1], warm)
+        for col in range(first_col + width // 2):
+            _advance_heat(heat, cells, col, factor, warm)
+    for col in range(first_col, first_col + width - 1):
+        _enter_column(cells, col, spots, col % width, column, ring, reach)
+    for block_col in range(first_col, last_col, SPAN_COLS):
+        block_end = min(block_col + SPAN_COLS, last_col)
+        low, high = _reached_rows(cells, (block_col, block_end + width - 1), warm)
         # A padded row is seen in the rows from itself down to itself less the margin.
-        visible_low = max(0, low - margin)
-        visible_high = max(visible_low, min(rows, high))
-        is_part = count < min(BLOCK_COLS, out.shape[1] - number * BLOCK_COLS)
-        if is_part and span[0] < span[1]:
-            # The rest of the block stays as it is, and so do the rows it has something in.
-            visible_low = min(visible_low, span[0]) if visible_low < visible_high else span[0]
-            visible_high = max(visible_high, span[1])
-        size = visible_high - visible_low
-        if is_sharp:
-            block[: size * BLOCK_COLS] = np.uint16(0)
-        for k in range(count if size > 0 else 0):
-            col = block_col + k
-            if is_sharp:
-                bottom = places[col, LOW]
-                full = places[col, HIGH] - bottom
-                if full > 0:
-                    start = places[col, START]
-                    found = buckets[:full]
-                    _find_buckets(
-                        cells[start : start + full], floors[col], bucket_shift, first_bucket, last_level, found
-                    )
-                    _level_column(found, levels, block[(bottom - visible_low) * BLOCK_COLS + k :])
-                continue
-            # The padded rows that are seen in these.
-            around = spot[:, visible_low : visible_high + margin]
+        low = max(0, low - margin)
+        high = max(low, min(rows, high))
+        seen = (low, high)
+        for col in range(block_col, block_end):
+            _enter_column(cells, col + width - 1, spots, (col + width - 1) % width, column, ring, reach)
             if has_trail:
-                _start_with_trail(heat[:, visible_low : visible_high + margin], trail_strength, trail_ceiling, around)
-                _advance_heat(heat, cells, places[col + middle], warm, trail_factor)
+                _show_heat(heat, (low, high + margin), strength, ceiling, shown)
+                _advance_heat(heat, cells, col + width // 2, factor, warm)
+                for layer in range(layers):
+                    _spread(shown, layer, row_weights, seen, value, layer)
             else:
-                around[:] = np.float32(0)
-            _spread_columns(cells, places, col, col_weights, floors, spot)
-            for layer in range(spot.shape[0]):
-                _spread_rows(around[layer], row_weights, value[layer, :size])
-            found = buckets[:size]
-            _find_buckets(value[spot.shape[0] - 1, :size], np.float32(0), bucket_shift, first_bucket, last_level, found)
-            if heat.shape[0] == 1:
-                _level_column(found, levels, block[k:])
-            else:
-                _level_sides(value[:, :size], found, shares[:size], colours.shape[0] - 1, levels, block[k:])
-        _write_block(block, table, visible_low, visible_high, span, block_col, count, out)
-        block_col += count
-
-
-@kernel
-def start_heat(heat: NDArray[np.float32], trail_factor: np.float32, warm: NDArray[np.int64]) -> None:
-    """Set ``warm`` for heat that comes in from the left of the padded image, none if there is no trail."""
-    warm[0] = heat.shape[1]
-    warm[1] = 0
-    warm[2] = 0
-    if trail_factor == np.float32(0):
-        return
-    last = heat.shape[0] - 1
-    for r in range(heat.shape[1]):
-        if heat[0, r] > np.float32(0) or heat[last, r] > np.float32(0):
-            warm[0] = min(warm[0], r)
-            warm[1] = r + 1
-
-
-@entry(FLOAT32_IN, types.int64, types.int64, types.uint8[::1])
-def fill_levels(edges: NDArray[np.float32], first_bucket: int, bucket_shift: int, levels: NDArray[np.uint8]) -> None:
-    """Fill the table of `LevelTable` from the ascending edges of the levels 1 to 255."""
-    start = 0
-    for k in range(edges.size):
-        bucket = (int(np.float32(edges[k]).view(np.int32)) >> bucket_shift) - first_bucket
-        until = min(max(bucket, start), levels.size)
-        levels[start:until] = np.uint8(k)
-        start = until
-    levels[start:] = np.uint8(edges.size)
-    levels[0] = np.uint8(0)
-
-
-@entry(
-    INT64_IN,
-    FLOAT32_IN,
-    FLOAT32_IN,
-    types.int64,
-    types.int64,
-    UINT8_IN,
-    COLOURS_IN,
-    types.uint32[:, ::1],
-)
-def paint_cells(  # noqa: PLR0917 - as above
-    positions: NDArray[np.int64],
-    values: NDArray[np.float32],
-    floors: NDArray[np.float32],
-    first_bucket: int,
-    bucket_shift: int,
-    levels: NDArray[np.uint8],
-    colours: NDArray[np.uint32],
-    out: NDArray[np.uint32],
-) -> None:
-    """Paint single sharp cells of one channel into ``out``; positions count through the image."""
-    pixels = out.reshape(-1)
-    for i in range(positions.size):
-        lifted = np.float32(max(values[i], floors[positions[i] % out.shape[1]]))
-        bucket = (int(lifted.view(np.int32)) >> bucket_shift) - first_bucket
-        pixels[positions[i]] = colours[0, levels[min(max(bucket, 0), levels.size - 1)]]
-
-
-@entry(INT64_IN, types.uint32[:, ::1])
-def erase_cells(painted: NDArray[np.int64], out: NDArray[np.uint32]) -> None:
-    """Make single pixels, counted through the image, transparent."""
-    pixels = out.reshape(-1)
-    for i in range(painted.size):
-        pixels[painted[i]] = np.uint32(0)
-
-
-@entry(INT64_IN, types.int32[:, ::1], types.uint32[:, ::1])
-def clear(painted: NDArray[np.int64], spans: NDArray[np.int32], out: NDArray[np.uint32]) -> None:
-    """Make the image transparent where it is painted: single pixels, counted through it, and within its spans."""
-    erase_cells(painted, out)
-    for number in range(spans.shape[0]):
-        for r in range(spans[number, 0], spans[number, 1]):
-            first = number * BLOCK_COLS
-            out[out.shape[0] - 1 - r, first : min(first + BLOCK_COLS, out.shape[1])] = np.uint32(0)
-        spans[number, 0] = 0
-        spans[number, 1] = 0
+                value[:, low:high] = np.float32(0)
+            if high == low:
+                continue
+            for k in range(width):
+                slot = (col + k) % width
+                for layer in range(layers):
+                    bottom = max(reach[slot * layers + layer, 0], low + margin)
+                    count = min(reach[slot * layers + layer, 1], high + margin) - bottom
+                    if count > 0:
+                        at, source = (layer, bottom - margin), (slot * layers + layer, bottom)
+                        _raise(value, at, ring, source, count, col_weights[k])
+            if channels > 1:
+                _find_shares(value, seen, steps, found[0])
+            _find_buckets(value, seen, np.int32(first_bucket), last_level, found[1])
+            _look_up(found, seen, levels, col - block_col, block)
+        span = spans[block_col // SPAN_COLS]
+        for r in range(span[0], span[1]):
+            if r < low or r >= high:
+                out[rows - 1 - r, block_col:block_end] = np.uint32(0)
+        _write_block(block, table, seen, (block_col, block_end), out)
+        span[0], span[1] = low, high

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numba import types
 
-from Heatmap.aggregation.kernel_jit import COLOURS_IN, entry, kernel
+from Heatmap.aggregation.kernel_jit import COLOURS_IN, entry, group, kernel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    LayerArrays = tuple[NDArray[np.uint32], NDArray[np.int32], NDArray[np.int32]]
 
 _EVEN: Final = np.uint32(0x00FF00FF)
 _ODD: Final = np.uint32(0xFF00FF00)
@@ -31,7 +33,11 @@ _PLACES_IN: Final = types.Array(types.int32, 2, "C", readonly=True)
 _FLOAT32_IN: Final = types.Array(types.float32, 1, "C", readonly=True)
 _SPANS_IN: Final = types.Array(types.int64, 2, "C", readonly=True)
 _UINT8_IN: Final = types.Array(types.uint8, 1, "C", readonly=True)
-_LAYER: Final = (COLOURS_IN, _PLACES_IN, _PLACES_IN)
+_LAYER: Final = group(COLOURS_IN, _PLACES_IN, _PLACES_IN)
+_HOW: Final = group(types.boolean, types.uint32, types.uint32)
+_GROUND: Final = group(COLOURS_IN, _UINT8_IN)
+_HATCHING: Final = group(_SPANS_IN, _FLOAT32_IN, _FLOAT32_IN, types.float32, types.uint32)
+_CORNER: Final = group(*(types.int64,) * 2)
 
 
 @kernel
@@ -119,10 +125,8 @@ def _take_strongest(
 
 
 @kernel
-def _stretched(  # noqa: PLR0917 - as above
-    cells: NDArray[np.uint32],
-    across: NDArray[np.int32],
-    down: NDArray[np.int32],
+def _stretched(
+    layer: LayerArrays,
     y: int,
     is_smooth: bool,
     is_single: bool,
@@ -131,6 +135,7 @@ def _stretched(  # noqa: PLR0917 - as above
     stretched: NDArray[np.uint32],
 ) -> None:
     """Fill one row of pixels from the cells that lie there."""
+    cells, across, down = layer
     first, last = down[0, y], down[1, y]
     if first < 0:
         stretched[:] = 0
@@ -165,7 +170,7 @@ def _is_repeated(down: NDArray[np.int32], y: int) -> bool:
 
 
 @kernel
-def _hatch(  # noqa: PLR0917 - as above
+def _hatch(
     along_x: NDArray[np.float32],
     below: np.float32,
     half_line: np.float32,
@@ -184,43 +189,14 @@ def _hatch(  # noqa: PLR0917 - as above
         row[x] = _over(_over(ground[x], line, _ALL), heat[x], opacity)
 
 
-@entry(
-    *_LAYER,
-    *_LAYER,
-    types.boolean,
-    types.uint32,
-    types.uint32,
-    COLOURS_IN,
-    _UINT8_IN,
-    _SPANS_IN,
-    _FLOAT32_IN,
-    _FLOAT32_IN,
-    types.float32,
-    types.uint32,
-    types.int64,
-    types.int64,
-    types.uint32[:, ::1],
-    types.uint32[:, ::1],
-)
-def compose(  # noqa: PLR0917 - as above
-    cells: NDArray[np.uint32],
-    across: NDArray[np.int32],
-    down: NDArray[np.int32],
-    old_cells: NDArray[np.uint32],
-    old_across: NDArray[np.int32],
-    old_down: NDArray[np.int32],
-    is_smooth: bool,
-    fresh: np.uint32,
-    opacity: np.uint32,
-    ground: NDArray[np.uint32],
-    is_steady: NDArray[np.uint8],
-    hatched: NDArray[np.int64],
-    along_x: NDArray[np.float32],
-    along_y: NDArray[np.float32],
-    half_line: np.float32,
-    hatching: np.uint32,
-    left: int,
-    top: int,
+@entry(_LAYER, _LAYER, _HOW, _GROUND, _HATCHING, _CORNER, types.uint32[:, ::1], types.uint32[:, ::1])
+def compose(
+    layer: LayerArrays,
+    old_layer: LayerArrays,
+    how: tuple[bool, np.uint32, np.uint32],
+    beneath: tuple[NDArray[np.uint32], NDArray[np.uint8]],
+    hatching: tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32], np.float32, np.uint32],
+    corner: tuple[int, int],
     scratch: NDArray[np.uint32],
     picture: NDArray[np.uint32],
 ) -> None:
@@ -230,84 +206,66 @@ def compose(  # noqa: PLR0917 - as above
 
     Parameters
     ----------
-    cells
-        (rows, cols), the image.
-    across, down
-        (3, width) and (3, height): of each column and row of pixels the first and the last cell, -1 and -2 outside
-        the image, which may be anywhere. Smooth: one or two, and how much of 256 is the last one's. Not smooth: the
-        strongest is shown, and that number is 0.
-    old_cells, old_across, old_down
+    layer
+        The image: cells (rows, cols); across (3, width) and down (3, height), of each column and row of pixels the
+        first and the last cell, -1 and -2 outside the image, which may be anywhere. Smooth: one or two, and how much of
+        256 is the last one's. Not smooth: the strongest is shown, and that number is 0.
+    old_layer
         The image before.
-    fresh
-        How much of 256 is the present image's; 256: the one before is not looked at.
-    opacity
-        How much of 256 of the heat is seen.
-    ground
-        As large as the picture, opaque: what lies beneath.
-    is_steady
-        One for each row of the ground: 1 where it is as the one before.
-    hatched
-        (n, 2): from which column of pixels to which it is hatched beneath the heat.
-    along_x, along_y
-        (width,) and (height,): how many distances between two lines right of and below where the hatching begins; the
-        sum is not negative.
-    half_line
-        Half the width of a line, in these distances.
+    how
+        Whether it is smooth; how much of 256 is the present image's (256: the one before is not looked at); how much of
+        256 of the heat is seen.
+    beneath
+        As large as the picture, opaque, what lies beneath; 1 for each of its rows that is as the one before.
     hatching
-        The colour of the lines, premultiplied.
-    left, top
-        Where in the picture the first of these pixels lies.
+        (n, 2), from which column of pixels to which it is hatched beneath the heat; (width,) and (height,), how many
+        distances between two lines right of and below where the hatching begins, whose sum is not negative; half the
+        width of a line, in these distances; the colour of the lines, premultiplied.
+    corner
+        Column and row of the picture where the first of these pixels lies.
     scratch
         (11, width).
     picture
         Is filled.
     """
+    _, across, down = layer
+    old_down = old_layer[2]
+    is_smooth, fresh, opacity = how
+    ground, is_steady = beneath
+    hatched, along_x, along_y, half_line, line_colour = hatching
+    left, top = corner
     width, height = across.shape[1], down.shape[1]
     is_easing = fresh < _ALL
     heat = scratch[10] if is_easing else scratch[8]
-    images, columns, rows, stretched = (
-        (cells, old_cells),
-        (across, old_across),
-        (down, old_down),
-        (scratch[8], scratch[9]),
-    )
+    layers, stretched = (layer, old_layer), (scratch[8], scratch[9])
     is_single, kept_rows = np.zeros(2, np.bool_), np.full((2, 2), -1)
-    for layer in range(1 + is_easing):
-        is_single[layer] = _is_single(columns[layer])
-    beneath = ground[top][left : left + width]
+    for number in range(1 + is_easing):
+        is_single[number] = _is_single(layers[number][1])
+    ground_row = ground[top][left : left + width]
     for y in range(height):
         is_same = y > 0 and _is_repeated(down, y) and (not is_easing or _is_repeated(old_down, y))
         if not is_same:
-            for layer in range(1 + is_easing):
-                _stretched(
-                    images[layer],
-                    columns[layer],
-                    rows[layer],
-                    y,
-                    is_smooth,
-                    is_single[layer],
-                    scratch[4 * layer : 4 * layer + 4],
-                    kept_rows[layer],
-                    stretched[layer],
-                )
+            for number in range(1 + is_easing):
+                kept = scratch[4 * number : 4 * number + 4]
+                _stretched(layers[number], y, is_smooth, is_single[number], kept, kept_rows[number], stretched[number])
             if is_easing:
                 _mix(stretched[1], stretched[0], fresh, heat)
         if not is_steady[top + y]:
             # Rows that are the same are read but once, and stay in the cache.
-            beneath = ground[top + y][left : left + width]
+            ground_row = ground[top + y][left : left + width]
         row = picture[top + y][left : left + width]
         if is_same and is_steady[top + y]:
             row[:] = picture[top + y - 1][left : left + width]
         else:
-            _lay_over(beneath, heat, opacity, row)
+            _lay_over(ground_row, heat, opacity, row)
         for span in hatched:
             first, last = span[0], span[1]
             _hatch(
                 along_x[first:last],
                 along_y[y],
                 half_line,
-                hatching,
-                beneath[first:last],
+                line_colour,
+                ground_row[first:last],
                 heat[first:last],
                 opacity,
                 row[first:last],

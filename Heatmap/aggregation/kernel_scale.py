@@ -1,67 +1,48 @@
-"""The kernel that makes a scale of the largest cells: reference, edges of the levels, table of the levels."""
+"""The scale: an exact percentile of the occupied cells, by counting digits instead of sorting."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numba import types
 
-from Heatmap.aggregation.kernel_jit import kernel
-from Heatmap.aggregation.kernel_paint import fill_levels
-from Heatmap.aggregation.kernel_select import neighbours_of_rank
+from Heatmap.aggregation.kernel_jit import FLOAT32_IN, entry, group
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-HALF = 0.5
 
+@entry(FLOAT32_IN, types.int64, returns=group(*(types.float64,) * 2))
+def neighbours_of_rank(values: NDArray[np.float32], rank: int) -> tuple[float, float]:
+    """Return the two values that would be at ``rank`` and ``rank + 1`` if ``values``, all positive, were sorted.
 
-@kernel
-def set_scale(  # noqa: PLR0917 - a kernel takes arrays and numbers by position, Numba knows no objects here
-    largest: NDArray[np.float32],
-    occupied: int,
-    percentile: float,
-    fractions: NDArray[np.float64],
-    floor_level: int,
-    fading: NDArray[np.float64],
-    bucket_shift: int,
-    most_buckets: int,
-    candidates: NDArray[np.float32],
-    digits: NDArray[np.int64],
-    reference: NDArray[np.float64],
-    edges: NDArray[np.float32],
-    floors: NDArray[np.float32],
-    levels: NDArray[np.uint8],
-    level_range: NDArray[np.int64],
-) -> bool:
-    """Find the exact percentile and what follows from it, as `clip_reference`, `level_edges` and `LevelTable` do.
-
-    ``largest`` are the largest of ``occupied`` cells. Return False if the percentile is not among them.
+    Positive floats sort as their bits do: three rounds of counting by 11, 11 and 10 bits leave one value. Without a
+    next one the value itself stands for it.
     """
-    count = largest.size
-    position = percentile / 100 * (occupied - 1)
-    rank = min(int(position), occupied - 1)
-    fraction = position - rank
-    if occupied == 0 or rank < occupied - count:
-        return False
-    neighbours = np.empty(2, np.float32)
-    neighbours_of_rank(largest, rank - (occupied - count), candidates, digits, neighbours)
-    low = np.float64(neighbours[0])
-    high = np.float64(neighbours[1])
-    # As `between`: exact at both ends.
-    full = low + (high - low) * fraction if fraction < HALF else high - (high - low) * (1 - fraction)
-    # Sums too large for a float32 have no scale.
-    if not full < np.inf:
-        return False
-    reference[0] = full
-    for k in range(edges.size):
-        edges[k] = np.float32(full * fractions[k])
-    floor = float(edges[floor_level - 1])
-    for col in range(floors.size):
-        floors[col] = np.float32(floor * fading[col])
-    last = int(np.float32(edges[edges.size - 1]).view(np.int32)) >> bucket_shift
-    first = max((int(np.float32(edges[0]).view(np.int32)) >> bucket_shift) - 1, last - most_buckets, 0)
-    level_range[0] = first
-    level_range[1] = last + 1 - first
-    fill_levels(edges, first, bucket_shift, levels[: last + 1 - first])
-    return True
+    candidates = values.copy()
+    counts = np.empty(2048, np.int64)
+    size, left = values.size, rank
+    for shift in (21, 10, 0):
+        counts[:] = 0
+        mask = 0x3FF if shift == 0 else 0x7FF
+        for i in range(size):
+            counts[(np.float32(candidates[i]).view(np.int32) >> shift) & mask] += 1
+        digit = 0
+        while left >= counts[digit]:
+            left -= counts[digit]
+            digit += 1
+        remaining = 0
+        for i in range(size):
+            value = candidates[i]
+            candidates[remaining] = value
+            remaining += ((np.float32(value).view(np.int32) >> shift) & mask) == digit
+        size = remaining
+    value = candidates[0]
+    not_above = 0
+    above = np.float32(np.inf)
+    for i in range(values.size):
+        not_above += values[i] <= value
+        above = min(above, values[i] if values[i] > value else np.float32(np.inf))
+    following = value if not_above > rank + 1 or not_above == values.size else above
+    return float(value), float(following)

@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-TOP_LEVEL: Final = 255
+LEVELS: Final = 256
+TOP_LEVEL: Final = LEVELS - 1
+
+LARGEST: Final = np.float32(1e30)
+"""No cell is painted larger: what comes after is finite, in float32, whatever is summed up."""
 
 # Log shows three decades: a thousandth of the reference still has a colour, whatever the symbol's turnover.
 LOG_SPAN: Final = 1000.0

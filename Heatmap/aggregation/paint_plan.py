@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
 from Heatmap.aggregation.engine import PaintPlan
-from Heatmap.aggregation.normalization import TOP_LEVEL
-from Heatmap.aggregation.trail import column_factor, heat_from_the_left
+from Heatmap.aggregation.grid import GridSpec, price_bins
+from Heatmap.aggregation.normalization import LARGEST
+from Heatmap.aggregation.palettes import Palette, find_palette
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from Heatmap.aggregation.event_batch import EventBatch
-    from Heatmap.aggregation.grid import GridSpec
     from Heatmap.aggregation.options import RenderOptions, Sides
-    from Heatmap.aggregation.palettes import Palette
 
 # The level at which an occupied cell is shown at least: a small liquidation is faint, not absent.
 FAINTEST_EVENT_LEVEL: Final = 32
@@ -27,20 +26,24 @@ FAINTEST_EVENT_LEVEL: Final = 32
 _SPOT_REACH_SIGMAS: Final = math.sqrt(2 * math.log(1000))
 
 
+# After forty halvings a million dollars are a millionth of a dollar.
+_LIFETIME_HALF_LIVES: Final = 40
+
+
+class Decay(NamedTuple):
+    """The moment that decayed weights are relative to, and what is left of them now."""
+
+    as_of_ms: int
+    fade: float
+
+
 def reach(sigma_cells: float) -> int:
     """Return how many cells a spot of this radius reaches to each side."""
     return math.floor(sigma_cells * _SPOT_REACH_SIGMAS)
 
 
 def paint_plan(
-    batch: EventBatch,
-    spec: GridSpec,
-    options: RenderOptions,
-    *,
-    palette: Palette,
-    edges: NDArray[np.float32] | None,
-    as_of_ms: int,
-    fade: float,
+    batch: EventBatch, spec: GridSpec, options: RenderOptions, edges: NDArray[np.float32], decay: Decay
 ) -> PaintPlan:
     """Return the plan for an image.
 
@@ -50,38 +53,36 @@ def paint_plan(
         The events, weighted; they leave the trail that comes in from the left.
     spec
         The grid, without its padding.
-    options, palette
-        The look; ``palette`` is the one that the options name.
+    options
+        The look.
     edges
-        Of the scale, in dollars before decay; see `level_edges`. None: not known yet, see `Engine.draw`.
-    as_of_ms, fade
-        With decay: the moment the weights are relative to, and what is left of them now.
+        Of the scale, in dollars before decay; see `level_edges`.
+    decay
+        Of the weights.
     """
     pad_cols, pad_rows = reach(options.sigma_cols), reach(options.sigma_rows)
     padded = spec.padded(pad_cols, pad_rows)
     factor, heat = _trail(batch, padded, options)
-    fading = _no_fading(padded.cols)
-    if options.half_life_ms is not None:
-        fading = _fading(padded, as_of_ms, options.half_life_ms)
-    if edges is None:
-        edges, floors = np.empty(TOP_LEVEL, np.float32), np.empty(padded.cols, np.float32)
+    least = float(edges[FAINTEST_EVENT_LEVEL - 1])
+    if options.half_life_ms is None:
+        floors = np.full(padded.cols, least, np.float32)
     else:
-        floors = (float(edges[FAINTEST_EVENT_LEVEL - 1]) * fading).astype(np.float32)
-        if fade != 1.0:
-            # Weights are relative to the moment they were decayed to; time passing moves the scale by one scalar.
-            edges = (edges.astype(np.float64) / fade).astype(np.float32)
+        # What is left of an event in the middle of each column.
+        middles_ms = padded.t0_ms + (np.arange(padded.cols) + 0.5) * padded.time_bin_ms
+        ages_ms = np.maximum(decay.as_of_ms - middles_ms, 0)
+        with np.errstate(invalid="ignore"):  # of an empty window the least is infinite
+            floors = (least * np.exp2(ages_ms / -options.half_life_ms)).astype(np.float32)
+        # Weights are relative to the moment they were decayed to; time passing moves the scale by one scalar.
+        edges = (edges.astype(np.float64) / decay.fade).astype(np.float32)
     return PaintPlan(
-        pad_cols=pad_cols,
-        pad_rows=pad_rows,
         col_weights=_gaussian(options.sigma_cols, pad_cols),
         row_weights=_gaussian(options.sigma_rows, pad_rows),
-        fading=fading,
         floors=floors,
         trail_factor=factor,
         trail_strength=np.float32(options.trail_strength),
         trail_start=heat,
         edges=edges,
-        colours=_colours(palette, options.dark_background, options.sides),
+        colours=_colours(find_palette(options.palette), options.dark_background, options.sides),
     )
 
 
@@ -99,28 +100,27 @@ def _trail(batch: EventBatch, padded: GridSpec, options: RenderOptions) -> tuple
     """Return the fading per column (0 for no trail) and the heat that enters from the left."""
     half_life_ms = options.trail_half_life_ms
     if half_life_ms is None or options.trail_strength == 0:
-        return np.float32(0), _no_heat(batch.channels, padded.rows)
-    return (
-        column_factor(padded.time_bin_ms, half_life_ms),
-        heat_from_the_left(batch, padded, half_life_ms),
-    )
+        return np.float32(0), np.zeros((batch.channels, padded.rows), np.float32)
+    factor = np.float32(0.5 ** (padded.time_bin_ms / half_life_ms))
+    return factor, heat_from_the_left(batch, padded, half_life_ms)
 
 
-@lru_cache(maxsize=8)
-def _no_fading(cols: int) -> NDArray[np.float64]:
-    return np.ones(cols)
+def heat_from_the_left(batch: EventBatch, spec: GridSpec, half_life_ms: float) -> NDArray[np.float32]:
+    """Return the heat of column 0, float32 (channels, rows), as the recursion over all earlier columns gives it.
 
-
-def _fading(padded: GridSpec, as_of_ms: int, half_life_ms: float) -> NDArray[np.float64]:
-    """Return what is left of the events in the middle of each column."""
-    middles_ms = padded.t0_ms + (np.arange(padded.cols) + 0.5) * padded.time_bin_ms
-    fading: NDArray[np.float64] = np.exp2(np.maximum(as_of_ms - middles_ms, 0) / -half_life_ms)
-    return fading
-
-
-@lru_cache(maxsize=8)
-def _no_heat(channels: int, rows: int) -> NDArray[np.float32]:
-    return np.zeros((channels, rows), np.float32)
+    It costs one pass over those events and no column: the filter is linear, so each event's rest is known in closed
+    form.
+    """
+    # A whole number: searching int64 for a float would convert every event first.
+    earliest_ms = spec.t0_ms - math.ceil(_LIFETIME_HALF_LIVES * half_life_ms)
+    part = batch.between(earliest_ms, spec.t0_ms).kept()
+    rows = price_bins(part.price, spec.price_bin) - spec.first_price_bin
+    inside = (rows >= 0) & (rows < spec.rows)
+    cols_ago = spec.first_time_bin - part.ts_ms[inside] // spec.time_bin_ms
+    left = part.weight[inside] * np.exp2(cols_ago * (-spec.time_bin_ms / half_life_ms))
+    cells = part.channel()[inside] * spec.rows + rows[inside].astype(np.int64)
+    heat = np.bincount(cells, left, minlength=batch.channels * spec.rows)
+    return np.minimum(heat.reshape(batch.channels, spec.rows), LARGEST).astype(np.float32)
 
 
 # Palettes are few and constant.

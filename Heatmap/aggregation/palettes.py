@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from Heatmap.aggregation.colour_space import Array, oklab_from_lch, srgb_from_oklab
+from Heatmap.aggregation.normalization import LEVELS
 from Heatmap.errors import GridError
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-LEVELS: Final = 256
 SHARES: Final = 17
 
 _FAINTEST_ALPHA: Final = 0.16

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from Heatmap.aggregation.compile_guard import compiling_refused
-from Heatmap.aggregation.engine import set_ready_engine
+from Heatmap.aggregation.engine_choice import fast_engine, set_kernels_loaded
 from Heatmap.aggregation.grid import GridSpec
 from Heatmap.aggregation.image_builder import ImageBuilder
 from Heatmap.aggregation.kernel_cache import VARIABLE, cache_folder
@@ -60,16 +60,18 @@ def load_kernels() -> int:
     KernelCacheError
         What was compiled cannot be saved.
     """
-    from Heatmap.aggregation.kernel_call import compiled_here  # noqa: PLC0415 - loads Numba
-    from Heatmap.aggregation.numba_engine import NumbaEngine  # noqa: PLC0415
+    engine = fast_engine()
+    from Heatmap.aggregation.kernel_jit import compiled_here  # noqa: PLC0415 - loads Numba
+    from Heatmap.aggregation.resampler import Resampler  # noqa: PLC0415 - loads Numba
 
-    builder = ImageBuilder(NumbaEngine())
+    Resampler()
+    builder = ImageBuilder(engine)
     columns = EventColumns(np.array([500, 1500]), np.array([1.5, 2.5]), np.ones(2), np.array([True, False]))
     spec = GridSpec(t0_ms=0, time_bin_ms=1000, cols=4, price0=0.0, price_bin=1.0, rows=4)
     for palette in ("fire", "long_short"):
         options = RenderOptions(palette=palette, trail_half_life_ms=1000)
         builder.build(columns, spec, options, now_ms=4000, window_start_ms=0)
-    set_ready_engine(NumbaEngine)
+    set_kernels_loaded()
     return compiled_here()
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from Heatmap import __version__
-from Heatmap.aggregation.engine import new_engine
+from Heatmap.aggregation.engine_choice import new_engine
 from Heatmap.aggregation.image_builder import ImageBuilder
 from Heatmap.aggregation.options import RenderOptions
 from Heatmap.aggregation.resolution import auto_spec

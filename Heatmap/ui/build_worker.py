@@ -102,8 +102,6 @@ class _Window:
         self._coverage: list[Coverage] = []
         self._coverage_key: tuple[object, ...] = ()
         self.columns = EventColumns.empty()
-        # By which events the columns differ from those before the last refresh; None if by more than new ones.
-        self.newer: EventColumns | None = None
 
     def refresh(self, symbol: str, source: str, start_ms: int) -> bool:
         """Bring the columns up to date from ``start_ms`` on; return True if they changed.
@@ -111,7 +109,6 @@ class _Window:
         The window is open to the right: an event that the exchange dates later than this machine's clock must be in
         it, for the tail goes on after its row.
         """
-        self.newer = None
         version = self._store.data_version()
         key = (symbol, source, self._store.generation)
         if self._key != key or start_ms < self._start_ms:
@@ -123,8 +120,7 @@ class _Window:
             self._seen_version = version
             newer = self._store.tail(symbol, source, self.columns.last_row_id)
             if len(newer):
-                self.newer = newer.between(start_ms, FAR_MS)
-                self.columns = self.columns.merged(self.newer)
+                self.columns = self.columns.merged(newer.between(start_ms, FAR_MS))
                 changed = True
         self._prune(start_ms)
         return changed
@@ -155,7 +151,6 @@ class _Window:
         kept = self.columns.between(start_ms, FAR_MS)
         if len(self.columns) - len(kept) > len(self.columns) // 10:
             self.columns = kept
-            self.newer = None
             self._start_ms = start_ms
 
     def close(self) -> None:
@@ -351,7 +346,6 @@ class BuildWorker(QObject):
             render_options(request.settings, request.view, spec, dark=request.dark),
             now_ms=now_ms,
             window_start_ms=start_ms,
-            newer=window.newer,
         )
 
     def _tell_window(self, window: _Window, request: BuildRequest) -> None:

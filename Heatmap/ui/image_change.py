@@ -38,8 +38,6 @@ def changed_columns(before: HeatmapImage | None, image: HeatmapImage | None) -> 
     """Return which columns differ between two images of one builder and grid; None if there is nothing to compare."""
     if before is None or image is None or before is image or before.spec != image.spec:
         return None
-    if image.dirty_cols is not None and image.serial == before.serial + 1:
-        return ChangedColumns(before, *image.dirty_cols)
     differs = (before.rgba.view(np.uint32) != image.rgba.view(np.uint32)).any(axis=(0, 2))
     columns = np.flatnonzero(differs)
     if not len(columns):

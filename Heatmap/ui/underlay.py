@@ -15,7 +15,7 @@ from PyQt6.QtCore import QEvent, QObject, Qt, QTimer, pyqtSignal
 from PyQt6.QtGui import QOffscreenSurface, QOpenGLContext, QSurfaceFormat
 from PyQt6.QtOpenGLWidgets import QOpenGLWidget
 
-from Heatmap.aggregation.engine import kernels_are_loaded
+from Heatmap.aggregation.engine_choice import kernels_are_loaded
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.errors import GraphicsError
 from Heatmap.ui.device_pixels import size_px

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from Heatmap.aggregation import GridSpec, ImageBuilder, RenderOptions, build_grid
-from Heatmap.aggregation.engine import PaintPlan, RawCells
+from Heatmap.aggregation.engine import Cells, PaintPlan
 from Heatmap.aggregation.event_batch import EventBatch
 from Heatmap.aggregation.image_buffer import Canvas
 from Heatmap.aggregation.numba_engine import NumbaEngine
@@ -188,19 +188,20 @@ def test_numpy_histogram2d_agrees(market):
 
 @given(markets())
 @quick
-def test_occupied_sums_are_the_cells_of_the_whole_world(market):
+def test_sums_are_the_cells_of_the_whole_world(market):
     spec, events = market
     everything = grid_of(events, spec.padded(cols=3, rows=3), NumpyEngine)
     ts_ms, price, weight = np.array(sorted(events), float).reshape(-1, 3).T
     batch = EventBatch.of_weights(ts_ms.astype(np.int64), price.copy(), weight.copy())
     for engine in (NumpyEngine(), NumbaEngine()):
-        sums = engine.occupied_sums(batch, spec.time_bin_ms, spec.price_bin)
+        sums = engine.sums(batch, spec.time_bin_ms, spec.price_bin)
         np.testing.assert_allclose(np.sort(sums), np.sort(everything[everything > 0]), rtol=1e-6)
 
 
 def plain_paint(sums, plan, rows, cols):
     """`PaintPlan`'s formula, cell by cell, in float64: the channels, and their sum if there are two."""
     channels, padded_cols, padded_rows = sums.shape
+    pad_cols, pad_rows = plan.col_weights.size // 2, plan.row_weights.size // 2
     layers = [*sums.astype(float)]
     heats = [*plan.trail_start.astype(float)]
     if channels > 1:
@@ -209,17 +210,17 @@ def plain_paint(sums, plan, rows, cols):
     values = np.zeros((len(layers), rows, cols))
     for layer, (raw_cells, start) in enumerate(zip(layers, heats, strict=True)):
         heat = start
-        for col in range(padded_cols - plan.pad_cols):
-            if col >= plan.pad_cols:
+        for col in range(padded_cols - pad_cols):
+            if col >= pad_cols:
                 spot = float(plan.trail_strength) * np.minimum(heat, float(plan.edges[-1]))
-                for k in range(-plan.pad_cols, plan.pad_cols + 1):
+                for k in range(-pad_cols, pad_cols + 1):
                     for r in range(padded_rows):
                         raw = raw_cells[col + k, r]
                         lifted = max(raw, float(plan.floors[col + k])) if raw > 0 else 0.0
-                        spot[r] = max(spot[r], float(plan.col_weights[k + plan.pad_cols]) * lifted)
+                        spot[r] = max(spot[r], float(plan.col_weights[k + pad_cols]) * lifted)
                 for r in range(rows):
-                    values[layer, r, col - plan.pad_cols] = max(
-                        float(plan.row_weights[q]) * spot[r + q] for q in range(2 * plan.pad_rows + 1)
+                    values[layer, r, col - pad_cols] = max(
+                        float(plan.row_weights[q]) * spot[r + q] for q in range(2 * pad_rows + 1)
                     )
             heat = (heat + raw_cells[col]) * float(plan.trail_factor)
     return values
@@ -240,21 +241,21 @@ def test_painting_follows_the_formula(engine_type, channels, rows, cols, pad_col
     rng = np.random.default_rng(seed)
     shape = (channels, cols + 2 * pad_cols, rows + 2 * pad_rows)
     sums = np.where(rng.random(shape) < 0.2, rng.uniform(1, 100, shape), 0).astype(np.float32)
-    places = np.zeros((shape[1], 3), np.int64)
-    packed = []
-    for col in range(shape[1]):
-        occupied = np.flatnonzero((sums[:, col] > 0).any(axis=0))
-        low, high = (occupied[0], occupied[-1] + 1) if occupied.size else (0, 0)
-        places[col] = low, high, sum(part.size for part in packed)
-        packed.append(sums[:, col, low:high].ravel())
+    cols_of, rows_of = np.nonzero((sums > 0).any(axis=0))
+    cells = Cells(
+        start=np.searchsorted(cols_of, np.arange(shape[1] + 1)),
+        row=rows_of.astype(np.int32),
+        values=np.ascontiguousarray(sums[:, cols_of, rows_of].T),
+        rows=shape[2],
+        kept=0,
+        found=0,
+        inside=0,
+    )
     heat = rng.uniform(0, 9, (channels, shape[2])) * (factor > 0)
     edges = np.linspace(0.5, 120, 255).astype(np.float32)
     plan = PaintPlan(
-        pad_cols=pad_cols,
-        pad_rows=pad_rows,
         col_weights=np.exp(-0.3 * np.arange(-pad_cols, pad_cols + 1) ** 2).astype(np.float32),
         row_weights=np.exp(-0.5 * np.arange(-pad_rows, pad_rows + 1) ** 2).astype(np.float32),
-        fading=np.ones(cols + 2 * pad_cols),
         floors=rng.uniform(0, 20, shape[1]).astype(np.float32),
         trail_factor=np.float32(factor),
         trail_strength=np.float32(0.2),
@@ -267,17 +268,6 @@ def test_painting_follows_the_formula(engine_type, channels, rows, cols, pad_col
     canvas = Canvas.empty(rows, cols)
     canvas.pixels[:] = 99_999
     canvas.spans[:, 1] = rows
-    cells = RawCells(
-        np.concatenate(packed),
-        places,
-        channels=channels,
-        rows=shape[2],
-        occupied=0,
-        inside=0,
-        found=0,
-        kept=0,
-        largest=np.empty(0, np.float32),
-    )
     engine_type().paint(cells, plan, canvas)
     out = canvas.pixels
     values = plain_paint(sums, plan, rows, cols)

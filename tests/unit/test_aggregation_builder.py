@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from Heatmap.aggregation import PALETTES, GridSpec, ImageBuilder, RenderOptions, price_profile
+from Heatmap.aggregation import PALETTES, GridSpec, ImageBuilder, RenderOptions
 from Heatmap.aggregation.image_buffer import ImageBuffers
 from Heatmap.aggregation.numba_engine import NumbaEngine
 from Heatmap.aggregation.numpy_engine import NumpyEngine
@@ -257,8 +257,8 @@ def test_decay_of_any_half_life_is_finite_and_rebased(builder, half_life_ms):
 
 def test_the_scale_is_worked_out_once_per_bins_and_window(builder, monkeypatch):
     calls = []
-    real = builder._engine.occupied_sums
-    monkeypatch.setattr(builder._engine, "occupied_sums", lambda *args: calls.append(1) or real(*args))
+    real = builder._engine.sums
+    monkeypatch.setattr(builder._engine, "sums", lambda *args: calls.append(1) or real(*args))
     columns = random_columns(100)
     moved = GridSpec(t0_ms=90_000, time_bin_ms=1_000, cols=20, price0=98.0, price_bin=1.0, rows=10)
     for spec in (SPEC, moved, SPEC):
@@ -312,23 +312,6 @@ def test_the_engine_can_be_changed_between_images():
     second = builder.build(columns, SPEC, RenderOptions(), **WINDOW)
     assert (first.engine, second.engine, builder.engine_name) == ("numpy", "numba", "numba")
     np.testing.assert_array_equal(first.rgba, second.rgba)
-
-
-def test_profile_tells_the_sides_apart_per_row():
-    columns = columns_of(
-        (99_999, 101, 7, True),  # before the grid
-        (105_000, 101.5, 100, True),
-        (106_000, 101.9, 20, True),
-        (107_000, 101.0, 3, False),
-        (108_000, 109.9, 50, False),
-        (109_000, 110.0, 9, False),  # above the grid
-    )
-    profile = price_profile(columns, SPEC)
-    np.testing.assert_array_equal(profile.long_usd, [0, 120, 0, 0, 0, 0, 0, 0, 0, 0])
-    np.testing.assert_array_equal(profile.short_usd, [0, 3, 0, 0, 0, 0, 0, 0, 0, 50])
-    large = price_profile(columns, SPEC, min_notional=50)
-    assert (large.long_usd.sum(), large.short_usd.sum()) == (100, 50)
-    assert price_profile(EventColumns.empty(), SPEC).long_usd.dtype == np.float64
 
 
 def test_flanks_of_opposite_spots_are_not_added_up(builder):
@@ -419,14 +402,28 @@ def test_both_engines_find_the_same_reference_to_the_last_bit():
     np.testing.assert_array_equal(images[0].level_edges, images[1].level_edges)
 
 
-def test_a_build_that_failed_is_not_gone_on_from(builder):
+@pytest.mark.parametrize("normalization", ["linear", "log", "rank"])
+def test_new_events_move_the_scale_only_when_they_move_it_by_much(builder, normalization):
+    """Live: colours are calm, and never further from the exact scale than the tolerance."""
+    options = RenderOptions(palette="fire", normalization=normalization, clip_percentile=100)
+    columns = columns_of((105_000, 102.5, 1000.0, True))
+    exact = builder.build(columns, SPEC, options, **WINDOW)
+    for usd, reference in ((1015.0, 1000.0), (1019.0, 1000.0), (1021.0, 1021.0), (1030.0, 1021.0), (5e5, 5e5)):
+        columns = columns.merged(columns_of((columns.ts_ms[-1] + 1000, 105.5, usd, True)))
+        image = builder.build(columns, SPEC, options, **WINDOW)
+        assert image.reference == (usd if normalization == "rank" else reference)
+    fresh = ImageBuilder(NumpyEngine()).build(columns, SPEC, options, **WINDOW)
+    np.testing.assert_array_equal(image.rgba, fresh.rgba)
+    assert exact.reference == 1000.0
+
+
+def test_a_build_that_failed_changes_nothing(builder):
     other, columns = random_columns(300, seed=1), random_columns(300, seed=2)
     builder.build(other, SPEC, SHARP, **WINDOW)
     with pytest.raises(GridError):
         builder.build(columns, SPEC, RenderOptions(palette="nope"), **WINDOW)
-    newer = columns_of((110_500, 105.5, 1000.0, True))
-    image = builder.build(columns.merged(newer), SPEC, SHARP, **WINDOW, newer=newer)
-    expected = ImageBuilder(NumpyEngine()).build(columns.merged(newer), SPEC, SHARP, **WINDOW)
+    image = builder.build(columns, SPEC, SHARP, **WINDOW)
+    expected = ImageBuilder(NumpyEngine()).build(columns, SPEC, SHARP, **WINDOW)
     np.testing.assert_array_equal(image.rgba, expected.rgba)
 
 

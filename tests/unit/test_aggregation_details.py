@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from Heatmap.aggregation import GridSpec, build_grid, cell_details, price_profile
+from Heatmap.aggregation import GridSpec, build_grid, cell_details
 from Heatmap.aggregation.numba_engine import NumbaEngine
 from Heatmap.aggregation.numpy_engine import NumpyEngine
 from Heatmap.columns import EventColumns
@@ -64,9 +64,6 @@ def test_the_sides_add_up(engine_type):
     np.testing.assert_array_equal(grids["long"], [[1, 0, 0], [4, 0, 16]])
     np.testing.assert_array_equal(grids["short"], [[2, 0, 0], [0, 8, 0]])
     np.testing.assert_array_equal(grids["both"], grids["long"] + grids["short"])
-    profile = price_profile(COLUMNS, SPEC, engine=engine_type())
-    np.testing.assert_array_equal(profile.long_usd, grids["long"].sum(axis=1))
-    np.testing.assert_array_equal(profile.short_usd, grids["short"].sum(axis=1))
 
 
 @pytest.mark.parametrize("is_long", [None, np.ones(2, bool)])

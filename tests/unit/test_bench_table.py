@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from Heatmap.cli import main
-from Heatmap.commands.bench import left_out_lines, table
+from Heatmap.commands.bench import left_out_lines, look_table, table
 from Heatmap.commands.bench_job import PEERS, Contest, available_peers, market
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -17,14 +17,27 @@ MACHINE = {"threads": 2, "read_bytes_per_ms": 24_000_000, "fill_ms": 0.1}
 
 
 def row(events, **peers):
-    own = {"ours, 1 thread": 1.0, "ours": 0.5, "ours, default look": 2.0}
-    return {"events": events, "log_ms": peers | own, "linear_ms": {name: 2 * ms for name, ms in peers.items()} | own}
+    own = {"ours, 1 thread": 1.0, "ours": 0.5, "ours, default look, 1 thread": 3.0, "ours, default look": 2.0}
+    return {
+        "events": events,
+        "fill_ms": 0.1,
+        "log_ms": peers | own,
+        "linear_ms": {name: 2 * ms for name, ms in peers.items()} | own,
+    }
 
 
 def test_ratios_are_to_the_best_peer():
     lines = table({"machine": MACHINE, "rows": [row(1_000_000, slow=9.0, fast=4.0)]})
     assert lines[0].split("  ")[0] == "events"
-    assert lines[1].split() == ["1e6", "1.100", "9.00", "4.00", "1.000", "0.500", "0.250", "0.125", "0.062", "2.00"]
+    assert lines[1].split() == ["1e6", "1.100", "9.00", "4.00", "1.000", "0.500", "0.250", "0.125", "0.062"]
+
+
+def test_the_default_look_is_compared_with_plain_pictures_and_the_fill():
+    rows = [row(1_000, slow=9.0, fast=4.0), row(1_000_000, slow=9.0, fast=4.0)]
+    lines = look_table({"machine": MACHINE, "rows": rows})
+    assert len(lines) == 2, "no window holds a million events"
+    assert lines[1].split() == ["1e3", "0.100", "9.00", "4.00", "3.00", "2.00", "20.0", "0.750", "0.500"]
+    assert len(look_table({"machine": MACHINE, "rows": rows[1:]})) == 2, "asked for, it is shown"
 
 
 def test_without_peers_there_are_no_ratios():

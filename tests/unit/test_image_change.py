@@ -38,18 +38,6 @@ def test_the_same_again_differs_nowhere():
     assert changed.first == changed.last
 
 
-def test_what_the_builder_knows_is_not_looked_for():
-    before = dataclasses.replace(image((0, 2)), serial=7)
-    after = dataclasses.replace(image((0, 2), (3, 4)), serial=8, dirty_cols=(3, 6))
-    assert (changed_columns(before, after).first, changed_columns(before, after).last) == (3, 6)
-
-
-def test_what_the_builder_knows_of_another_image_does_not_count():
-    before = dataclasses.replace(image((0, 2)), serial=6)
-    after = dataclasses.replace(image((0, 5), (3, 4)), serial=8, dirty_cols=(4, 5))
-    assert (changed_columns(before, after).first, changed_columns(before, after).last) == (2, 6)
-
-
 def test_another_grid_cannot_be_compared():
     moved = dataclasses.replace(SPEC, t0_ms=1000)
     assert changed_columns(image(), image(spec=moved)) is None

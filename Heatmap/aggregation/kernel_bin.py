@@ -1,0 +1,186 @@
+"""Binning: events sorted by time to the sums of the occupied cells, one column after the other.
+
+The active column, one float64 a row and channel, stays in the first-level cache. What comes out is `Cells`.
+Loops that must be fast run over slices from 0 on and join conditions by ``&``: with an index that might be negative,
+or with ``and``, LLVM does not vectorise them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numba import types
+
+from Heatmap.aggregation.grid import SNAP
+from Heatmap.aggregation.kernel_jit import FLOAT64_IN, INT64_IN, UINT8_IN, entry, group, kernel
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+EVENTS = group(INT64_IN, FLOAT64_IN, FLOAT64_IN, UINT8_IN)
+FILTER = group(types.float64, types.int64, types.int64)
+BINS = group(types.int64, types.int64, types.float64, types.float64)
+SHAPE = group(*(types.int64,) * 7)
+SCRATCH = group(types.float64[::1], types.uint32[::1])
+FOUND_CELLS = group(types.int64[::1], types.int32[::1], types.float32[:, ::1])
+
+BLOCK_EVENTS = 512
+"""Events whose rows are computed at once: 2 KB of indices."""
+
+
+@kernel
+def _first_at(ts_ms: NDArray[np.int64], target_ms: int, start: int, stride: int) -> int:
+    """Return the first index from ``start`` on whose time is not before the target: gallop, then bisect."""
+    end = ts_ms.size
+    low = start
+    if low >= end or ts_ms[low] >= target_ms:
+        return low
+    high = low + stride
+    while high < end and ts_ms[high] < target_ms:
+        low = high
+        high += stride
+        stride *= 2
+    high = min(high, end)
+    while high - low > 1:
+        middle = (low + high) >> 1
+        if ts_ms[middle] < target_ms:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+@kernel
+def _locate(
+    events: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.uint8]],
+    wanted: tuple[float, int, int],
+    bins: tuple[float, float],
+    shape: tuple[int, int],
+    index: NDArray[np.uint32],
+) -> tuple[int, int]:
+    """Write ``row * channels + channel`` of each event, ``rows * channels`` for what does not count or lies outside.
+
+    Return how many events count, and how many of them lie in the rows.
+    """
+    price, weight, is_long = events
+    least, short_channel, long_channel = wanted
+    inverse_price_bin, first_price_bin = bins
+    rows, channels = shape
+    limit, step, nowhere = float(rows), float(channels), float(channels * rows)
+    short, long = float(short_channel), float(long_channel)
+    infinity = np.inf
+    one, none = np.int32(1), np.int32(0)
+    kept, found = none, none
+    for i in range(price.size):
+        # `price_bins` in the same order: both engines must agree to the last bit.
+        quotient = price[i] * inverse_price_bin
+        row = np.floor(quotient + abs(quotient) * SNAP) - first_price_bin
+        channel = long if is_long[i] != 0 else short
+        # `EventBatch.keeps`.
+        counts = (weight[i] >= least) & (weight[i] < infinity) & (abs(price[i]) < infinity) & (channel >= 0.0)
+        # Compared as floats: wild prices fail here and never become an index.
+        inside = counts & (row >= 0.0) & (row < limit)
+        index[i] = np.uint32(np.int32(row * step + channel if inside else nowhere))
+        kept += one if counts else none
+        found += one if inside else none
+    return int(kept), int(found)
+
+
+@kernel
+def _store(
+    sums: NDArray[np.float64], low: int, high: int, row: NDArray[np.int32], values: NDArray[np.float32], count: int
+) -> int:
+    """Append the occupied cells of rows ``[low, high)`` of a column and clear ``sums``; return how many there are now.
+
+    Every cell is written, and the next one over it if it is empty: no branch, so there is nothing to predict.
+    """
+    at = np.uint64(count)
+    if values.shape[1] == 1:
+        for r in range(low, high):
+            value = sums[np.uint64(r)]
+            sums[np.uint64(r)] = 0.0
+            row[at] = r
+            values[at, 0] = np.float32(value)
+            at += np.uint64(value != 0.0)
+    else:
+        for r in range(low, high):
+            first, second = sums[np.uint64(2 * r)], sums[np.uint64(2 * r + 1)]
+            sums[np.uint64(2 * r)] = 0.0
+            sums[np.uint64(2 * r + 1)] = 0.0
+            row[at] = r
+            values[at, 0] = np.float32(first)
+            values[at, 1] = np.float32(second)
+            at += np.uint64((first != 0.0) | (second != 0.0))
+    return int(at)
+
+
+@entry(EVENTS, FILTER, BINS, SHAPE, SCRATCH, FOUND_CELLS, returns=group(*(types.int64,) * 4))
+def bin_columns(
+    events: tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64], NDArray[np.uint8]],
+    wanted: tuple[float, int, int],
+    bins: tuple[int, int, float, float],
+    shape: tuple[int, int, int, int, int, int, int],
+    scratch: tuple[NDArray[np.float64], NDArray[np.uint32]],
+    cells: tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]],
+) -> tuple[int, int, int, int]:
+    """Sum the weights per cell of the columns ``[first, last)``.
+
+    Parameters
+    ----------
+    events
+        Time, price, weight and side; see `EventBatch`. None lies before column ``first`` or after the last one.
+    wanted
+        ``least``, ``short_channel`` and ``long_channel`` of an `EventBatch`.
+    bins
+        Left edge of column 0, width of a column, 1 / height of a row, absolute index of row 0.
+    shape
+        First and last column, rows, channels, rows of padding, first and last column that are not padding.
+    scratch
+        float64 (rows * channels + 1,), all 0 before and after but for its last entry; uint32 (`BLOCK_EVENTS`,).
+    cells
+        Is written: where each column ends, ``row`` and ``values`` of `Cells`, with room for one cell an event and one
+        more.
+
+    Returns
+    -------
+    Number of cells; events that count, those of them in the grid, and those that are not in its padding.
+    """
+    ts_ms, price, weight, is_long = events
+    t0_ms, time_bin_ms, inverse_price_bin, first_price_bin = bins
+    first_col, last_col, rows, channels, pad_rows, first_visible, last_visible = shape
+    sums, index = scratch
+    end, row, values = cells
+    stride = max(1, ts_ms.size // max(1, last_col - first_col))
+    to_row, bottom, top = channels - 1, pad_rows, rows - pad_rows
+    event, block, count, kept, found, inside = 0, 0, 0, 0, 0, 0
+    for col in range(first_col, last_col):
+        col_end = _first_at(ts_ms, t0_ms + (col + 1) * time_bin_ms, event, stride)
+        low, high, visible = rows, 0, 0
+        while event < col_end:
+            if event % BLOCK_EVENTS == 0:
+                block = event
+                until = min(block + BLOCK_EVENTS, price.size)
+                counted = _locate(
+                    (price[block:until], weight[block:until], is_long[block:until]),
+                    wanted,
+                    (inverse_price_bin, first_price_bin),
+                    (rows, channels),
+                    index,
+                )
+                kept += counted[0]
+                found += counted[1]
+            for i in range(event, min(block + BLOCK_EVENTS, col_end)):
+                cell = index[np.uint64(i - block)]
+                sums[cell] += weight[np.uint64(i)]
+                place = int(cell) >> to_row
+                low = min(low, place)
+                high = max(high, place + 1 if place < rows else 0)
+                visible += (place >= bottom) & (place < top)
+            event = min(block + BLOCK_EVENTS, col_end)
+        if high > low:
+            count = _store(sums, low, high, row, values, count)
+        if first_visible <= col < last_visible:
+            inside += visible
+        end[col - first_col] = count
+    return count, kept, found, inside
