@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from Heatmap.aggregation.engine_choice import new_engine
+from Heatmap.aggregation.engine_choice import script_engine
 from Heatmap.aggregation.normalization import LevelTable, level_edges
 from Heatmap.aggregation.options import Normalization
 from Heatmap.aggregation.palettes import find_palette
@@ -47,7 +47,7 @@ def colorize(
     dark_background
         See `RenderOptions`.
     engine
-        By default the fastest that needs no compiling in this process.
+        By default the fastest, see `engine_choice`.
 
     Returns
     -------
@@ -62,7 +62,7 @@ def colorize(
     grid = np.asarray(grid, np.float32)
     if grid.ndim != _DIMENSIONS:
         raise GridError(f"grid: expected two dimensions, was {grid.ndim}")
-    engine = engine if engine is not None else new_engine()
+    engine = engine if engine is not None else script_engine()
     # False for NaN, too.
     if not ((grid >= 0) & (grid < np.inf)).all():
         raise GridError("grid: expected finite sums of zero or more")

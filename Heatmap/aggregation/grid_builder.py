@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from Heatmap.aggregation.engine_choice import new_engine
+from Heatmap.aggregation.engine_choice import script_engine
 from Heatmap.aggregation.event_batch import EventBatch
 from Heatmap.aggregation.options import require_sides
 from Heatmap.errors import GridError
@@ -46,7 +46,7 @@ def build_grid(
     sides
         "both", "long" or "short": whose events to sum.
     engine
-        By default the fastest that needs no compiling in this process.
+        By default the fastest, see `engine_choice`.
 
     Returns
     -------
@@ -77,5 +77,5 @@ def build_grid(
         order = np.argsort(ts_ms, kind="stable")
         ts_ms, price, weight = ts_ms[order], price[order], weight[order]
     batch = EventBatch.of_weights(ts_ms, price, weight)
-    engine = engine if engine is not None else new_engine()
+    engine = engine if engine is not None else script_engine()
     return engine.bin(batch, spec).grid(0)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from Heatmap.aggregation.engine_choice import fast_engine, new_engine
+from Heatmap.aggregation.engine_choice import fast_engine, script_engine
 from Heatmap.aggregation.event_batch import EventBatch
 from Heatmap.aggregation.image_buffer import ImageBuffers
 from Heatmap.aggregation.normalization import Scale, level_edges
@@ -78,13 +78,13 @@ class ImageBuilder:
     Parameters
     ----------
     engine
-        The engine to start with; by default the fastest that needs no compiling in this process.
+        The engine to start with; by default the fastest, see `engine_choice`.
     clock
         Measures ``build_ms``.
     """
 
     def __init__(self, engine: Engine | None = None, *, clock: Clock = SYSTEM_CLOCK) -> None:
-        self._engine = engine if engine is not None else new_engine()
+        self._engine = engine if engine is not None else script_engine()
         self._clock = clock
         self._buffers = ImageBuffers()
         self._selection_key: tuple[object, ...] = ()

@@ -18,21 +18,15 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
 from Heatmap.aggregation.compile_guard import compiling_refused
-from Heatmap.aggregation.engine_choice import fast_engine, set_kernels_loaded
-from Heatmap.aggregation.grid import GridSpec
-from Heatmap.aggregation.image_builder import ImageBuilder
+from Heatmap.aggregation.engine_choice import jit_disabled, load_kernels
 from Heatmap.aggregation.kernel_cache import VARIABLE, cache_folder
-from Heatmap.aggregation.options import RenderOptions
 from Heatmap.child_process import module_command, module_environment
 from Heatmap.clock import SYSTEM_CLOCK
-from Heatmap.columns import EventColumns
 from Heatmap.errors import KernelCacheError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
 _logger = logging.getLogger(__name__)
 
@@ -41,38 +35,6 @@ _CHILD_TIMEOUT_S: Final = 900.0
 _JOIN_TIMEOUT_S: Final = 10.0
 _NICENESS: Final = 10
 _KEEP_OLD_S: Final = 86_400
-
-
-def jit_disabled(environment: Mapping[str, str] = os.environ) -> bool:
-    """Return True if ``NUMBA_DISABLE_JIT`` turns the kernels into plain Python, right but far slower than NumPy."""
-    return environment.get("NUMBA_DISABLE_JIT", "0") not in {"", "0"}
-
-
-def load_kernels() -> int:
-    """Load the kernels into this process, compile what is missing, run each once, and let new engines use them.
-
-    Returns
-    -------
-    How many kernels were not in the cache and have been compiled here.
-
-    Raises
-    ------
-    KernelCacheError
-        What was compiled cannot be saved.
-    """
-    engine = fast_engine()
-    from Heatmap.aggregation.kernel_jit import compiled_here  # noqa: PLC0415 - loads Numba
-    from Heatmap.aggregation.resampler import Resampler  # noqa: PLC0415 - loads Numba
-
-    Resampler()
-    builder = ImageBuilder(engine)
-    columns = EventColumns(np.array([500, 1500]), np.array([1.5, 2.5]), np.ones(2), np.array([True, False]))
-    spec = GridSpec(t0_ms=0, time_bin_ms=1000, cols=4, price0=0.0, price_bin=1.0, rows=4)
-    for palette in ("fire", "long_short"):
-        options = RenderOptions(palette=palette, trail_half_life_ms=1000)
-        builder.build(columns, spec, options, now_ms=4000, window_start_ms=0)
-    set_kernels_loaded()
-    return compiled_here()
 
 
 def load_compiled_kernels() -> None:

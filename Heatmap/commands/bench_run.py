@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from Heatmap.aggregation.warmup import load_kernels
+from Heatmap.aggregation.engine_choice import load_kernels
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.commands.bench_job import COLS, LINEAR, LOG, LOOK, ROWS, Contest, available_peers, market, ours
 

@@ -19,7 +19,7 @@ from PyQt6.QtCore import QRectF
 from PyQt6.QtGui import QColor, QImage, QOffscreenSurface, QOpenGLContext, QPainter, QSurfaceFormat
 
 from Heatmap.aggregation import GridSpec, HeatmapImage
-from Heatmap.aggregation.warmup import load_kernels
+from Heatmap.aggregation.engine_choice import load_kernels
 from Heatmap.ui.graphics import is_software
 from Heatmap.ui.heat_painter import HeatPainter
 from Heatmap.ui.painter import Look, Scene

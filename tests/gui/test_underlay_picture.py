@@ -15,7 +15,7 @@ from PyQt6.QtGui import QColor, QImage
 from PyQt6.QtWidgets import QWidget
 
 from Heatmap.aggregation import GridSpec, HeatmapImage
-from Heatmap.aggregation.warmup import load_kernels
+from Heatmap.aggregation.engine_choice import load_kernels
 from Heatmap.ui.fade import DURATION_S
 from Heatmap.ui.frame_follower import Frame
 from Heatmap.ui.heat_painter import HeatPainter

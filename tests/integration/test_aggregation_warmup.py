@@ -49,7 +49,7 @@ def collected_warmup():
 
 @pytest.fixture(autouse=True)
 def numpy_by_default(monkeypatch):
-    monkeypatch.setattr(engine_choice, "_kernels_are_loaded", False)
+    monkeypatch.setattr(engine_choice._kernels, "are_loaded", False)
 
 
 # At the child's low priority compiling takes for ever beside other tests: here it is as urgent as they are, and
