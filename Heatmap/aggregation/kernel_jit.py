@@ -50,7 +50,6 @@ def group(*parts: Any) -> Any:
     return _Tuple(parts)
 
 
-# A package without its sources has nothing that could change.
 _FOLDER: Final = Path(__file__).parent
 _SOURCES: Final = [
     *sorted(_FOLDER.glob("kernel*.py")),
@@ -66,7 +65,14 @@ def _platform() -> str:
     return sha256(repr(parts).encode()).hexdigest()[:12]
 
 
-CACHE: Final = KernelCache(cache_folder(), f"{_DIGEST}-{_platform()}")
+def _version() -> str:
+    """Return the name of the kernels' version; without sources, as in a frozen program, of the one that is there."""
+    platform = _platform()
+    shipped = sorted(cache_folder().glob(f"heatmap-kernels-*-{platform}"))
+    return shipped[-1].name.removeprefix("heatmap-kernels-") if shipped and not _SOURCES else f"{_DIGEST}-{platform}"
+
+
+CACHE: Final = KernelCache(cache_folder(), _version())
 """Where the compiled kernels of this process come from and go to."""
 
 _dumps: Final[Any] = serialize.dumps

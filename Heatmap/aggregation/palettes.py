@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from Heatmap.aggregation.colour_maps import colour_map
 from Heatmap.aggregation.colour_space import Array, oklab_from_lch, srgb_from_oklab
 from Heatmap.aggregation.normalization import LEVELS
 from Heatmap.errors import GridError
@@ -82,11 +83,11 @@ class _Ramp:
         return lab if dark else lab[::-1]
 
 
-def _table(lab: Array) -> NDArray[np.uint8]:
-    """Return uint8 (256, 4), premultiplied, from 255 OKLab colours of the levels 1 to 255."""
+def _table(srgb: Array) -> NDArray[np.uint8]:
+    """Return uint8 (256, 4), premultiplied, from 255 sRGB colours in 0..1 of the levels 1 to 255."""
     position = np.linspace(0.0, 1.0, LEVELS - 1)
     alpha = _FAINTEST_ALPHA + (_FULL_ALPHA - _FAINTEST_ALPHA) * position**_ALPHA_CURVE
-    colour = srgb_from_oklab(lab) * alpha[:, np.newaxis]
+    colour = srgb * alpha[:, np.newaxis]
     table = np.zeros((LEVELS, 4), np.uint8)
     table[1:, 3] = np.rint(alpha * 255)
     # Premultiplied colour must never exceed its alpha, not even by rounding.
@@ -101,7 +102,14 @@ def _sealed(tables: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
 
 
 def _sum_palette(name: str, ramp: _Ramp) -> Palette:
-    return Palette(name, _sealed([_table(ramp.oklab(dark=True))]), _sealed([_table(ramp.oklab(dark=False))]))
+    dark, light = (_table(srgb_from_oklab(ramp.oklab(on_dark))) for on_dark in (True, False))
+    return Palette(name, _sealed([dark]), _sealed([light]))
+
+
+def _published_palette(name: str) -> Palette:
+    """Return a published colour map, its first colour left out: level 0 is transparent."""
+    srgb = colour_map(name)[1:] / 255.0
+    return Palette(name, _sealed([_table(srgb)]), _sealed([_table(srgb[::-1])]))
 
 
 def _bivariate_palette(name: str, short: _Ramp, long: _Ramp) -> Palette:
@@ -110,7 +118,7 @@ def _bivariate_palette(name: str, short: _Ramp, long: _Ramp) -> Palette:
     def blend(dark: bool) -> NDArray[np.uint8]:
         short_lab, long_lab = short.oklab(dark), long.oklab(dark)
         shares = np.linspace(0.0, 1.0, SHARES)
-        return _sealed([_table(short_lab + (long_lab - short_lab) * share) for share in shares])
+        return _sealed([_table(srgb_from_oklab(short_lab + (long_lab - short_lab) * share)) for share in shares])
 
     return Palette(name, blend(dark=True), blend(dark=False))
 
@@ -140,25 +148,8 @@ PALETTES: Final[Mapping[str, Palette]] = MappingProxyType(
                     hue_deg=(285.0, 265.0, 232.0, 215.0),
                 ),
             ),
-            _sum_palette(
-                "viridis",
-                _Ramp(
-                    at=(0.0, 0.25, 0.5, 0.75, 1.0),
-                    lightness=(0.35, 0.47, 0.61, 0.76, 0.92),
-                    chroma=(0.14, 0.11, 0.10, 0.16, 0.19),
-                    hue_deg=(312.0, 265.0, 200.0, 148.0, 107.0),
-                ),
-            ),
-            _sum_palette(
-                "cividis",
-                _Ramp(
-                    # Only blue and yellow, with lightness doing the work: safe for red-green deficiencies.
-                    at=(0.0, 0.3, 0.5, 0.7, 1.0),
-                    lightness=(0.36, 0.50, 0.61, 0.74, 0.93),
-                    chroma=(0.11, 0.06, 0.015, 0.08, 0.15),
-                    hue_deg=(262.0, 262.0, 262.0, 98.0, 98.0),
-                ),
-            ),
+            _published_palette("viridis"),
+            _published_palette("cividis"),
             _sum_palette(
                 "grey",
                 _Ramp(at=(0.0, 1.0), lightness=(0.36, 0.97), chroma=(0.0, 0.0), hue_deg=(0.0, 0.0)),

@@ -92,17 +92,17 @@ class KernelWarmup:
         if jit_disabled():
             self._report("NUMBA_DISABLE_JIT is set; the map is painted by NumPy")
             return
-        if getattr(sys, "frozen", False) or not sys.executable:
-            # The executable is the host program itself: starting it as a child would open a second window.
-            self._report("this program has no Python interpreter to compile with; the map is painted by NumPy")
-            return
-        if not self._compile_in_child() or self._stopped.is_set():
+        # The executable of a frozen program is the host itself: starting it as a child would open a second window.
+        # Such a program ships a filled cache.
+        has_python = bool(sys.executable) and not getattr(sys, "frozen", False)
+        if has_python and (not self._compile_in_child() or self._stopped.is_set()):
             return
         try:
             load_compiled_kernels()
         except KernelCacheError as error:
             _logger.warning("the cache of kernels does not serve this process: %s", error)
-            self._report("compiled kernels could not be loaded; the map is painted by NumPy (details in the log)")
+            why = "" if has_python else ", and this program has no Python interpreter to compile with"
+            self._report(f"compiled kernels could not be loaded{why}; the map is painted by NumPy (details in the log)")
             return
         if not self._stopped.is_set():
             self._on_ready()

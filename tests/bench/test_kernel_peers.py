@@ -86,4 +86,7 @@ def test_the_command_measures_in_both_regimes():
         assert result["rows"][0]["log_ms"]["ours"] > 0
         assert {*result["rows"][0]["log_ms"], *result["left_out"]} >= set(PEERS)
         assert result["machine"]["versions"]["numba"]
-        assert result["live"]["1 event"] > 0
+        assert result["rows"][0]["log_ms"]["ours, default look"] > 0
+        assert result["rows"][0]["log_ms"]["ours, default look, 1 thread"] > 0
+        assert result["rows"][0]["fill_ms"] > 0
+        assert result["machine"]["fill_ms"] > 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import json
 import os
 import shutil
@@ -251,14 +252,90 @@ def test_the_program_itself_does_not_run_it_either(tmp_path):
     assert not list(tmp_path.glob("*.ran"))
 
 
-def test_using_the_package_loads_neither_numba_nor_qt():
+def test_importing_the_package_loads_neither_numba_nor_qt():
     run_python(
-        "import sys, numpy as np, Heatmap.aggregation as a\n"
-        "spec = a.GridSpec(0, 10, 5, 0.0, 1.0, 5)\n"
-        "a.colorize(a.build_grid(np.array([5]), np.array([2.5]), np.ones(1), spec))\n"
-        "a.ImageBuilder(), a.palette_names(), a.KernelWarmup\n"
+        "import sys, Heatmap.aggregation as a\n"
+        "a.GridSpec(0, 10, 5, 0.0, 1.0, 5), a.build_grid, a.colorize, a.ImageBuilder, a.palette_names(), a.KernelWarmup\n"
         "assert not {'numba', 'llvmlite', 'PyQt6', 'sqlite3', 'websockets'} & set(sys.modules)\n"
     )
+
+
+SCRIPT = """
+import sys, numpy as np, Heatmap.aggregation as a
+spec = a.GridSpec(0, 10, 5, 0.0, 1.0, 5)
+a.colorize(a.build_grid(np.array([5]), np.array([2.5]), np.ones(1), spec))
+print(a.ImageBuilder().engine_name, "numba" in sys.modules)
+"""
+
+
+@pytest.mark.timeout(600)
+def test_a_script_uses_the_kernels_and_compiles_them_once(cold_start, tmp_path):
+    assert run_python(SCRIPT, HEATMAP_KERNEL_CACHE=str(cold_start[1])) == "numba True\n"
+    script = start_python(SCRIPT, HEATMAP_KERNEL_CACHE=str(tmp_path))
+    output, said = script.communicate(timeout=280)
+    assert output == "numba True\n"
+    assert said.count("\n") == 1
+    assert said.startswith(f"compiling the kernels into {tmp_path}")
+    again = start_python(SCRIPT, HEATMAP_KERNEL_CACHE=str(tmp_path))
+    assert again.communicate(timeout=280) == ("numba True\n", "")
+
+
+def test_a_script_that_can_keep_no_kernels_uses_numpy(tmp_path):
+    blocked = tmp_path / "file"
+    blocked.touch()
+    script = start_python(SCRIPT, HEATMAP_KERNEL_CACHE=str(blocked))
+    output, said = script.communicate(timeout=280)
+    assert output.startswith("numpy")
+    assert said.splitlines()[-1] == f"compiled kernels cannot be saved in {blocked} (Not a directory); NumPy is used"
+
+
+def test_a_process_that_may_have_a_window_never_compiles_for_a_first_call(tmp_path):
+    script = "import PyQt6.QtGui\n" + SCRIPT
+    assert run_python(script, HEATMAP_KERNEL_CACHE=str(tmp_path)) == "numpy False\n"
+    assert not list(tmp_path.iterdir())
+
+
+FROZEN = """
+import json, sys
+from Heatmap.aggregation import ImageBuilder, KernelWarmup, warmup
+sys.frozen, warmup.subprocess.Popen = True, None
+ready, reports = [], []
+warm = KernelWarmup(lambda: ready.append(1), reports.append)
+warm.start()
+warm._thread.join(60)
+print(json.dumps([ready, reports, ImageBuilder().engine_name]))
+"""
+
+
+@pytest.mark.timeout(600)
+def test_a_frozen_program_loads_the_cache_it_ships_and_never_starts_itself_again(cold_start, tmp_path):
+    assert json.loads(run_python(FROZEN, HEATMAP_KERNEL_CACHE=str(cold_start[1]))) == [[1], [], "numba"]
+    ready, reports, engine_name = json.loads(
+        run_python("import PyQt6.QtGui\n" + FROZEN, HEATMAP_KERNEL_CACHE=str(tmp_path))
+    )
+    assert (ready, engine_name) == ([], "numpy")
+    assert "no Python interpreter to compile with; the map is painted by NumPy" in reports[0]
+
+
+@pytest.mark.timeout(600)
+def test_a_package_without_sources_loads_the_shipped_kernels(cold_start, tmp_path):
+    """As PyInstaller makes one: only compiled modules."""
+    compiled = tmp_path / "Heatmap"
+    shutil.copytree(ROOT / "Heatmap", compiled, ignore=shutil.ignore_patterns("__pycache__"))
+    assert compileall.compile_dir(compiled, quiet=1, legacy=True)
+    for source in compiled.rglob("*.py"):
+        source.unlink()
+    script = "import sys; sys.path.insert(0, sys.argv[1])\n" + FROZEN + "import Heatmap; print(Heatmap.__file__)\n"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", script, str(tmp_path)],
+        env={**os.environ, "HEATMAP_KERNEL_CACHE": str(cold_start[1])},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    result, home = done.stdout.splitlines()
+    assert Path(home).is_relative_to(tmp_path)
+    assert json.loads(result) == [[1], [], "numba"]
 
 
 def test_all_public_names_exist():
@@ -340,16 +417,6 @@ def test_a_child_that_cannot_start_is_told(monkeypatch, caplog):
     assert not ready.is_set()
     assert "painted by NumPy" in reports[0]
     assert "Traceback" in caplog.text
-
-
-def test_a_frozen_program_never_starts_itself_again(monkeypatch):
-    monkeypatch.setattr(sys, "frozen", True, raising=False)
-    monkeypatch.setattr(warmup.subprocess, "Popen", None)
-    warm, ready, reports = collected_warmup()
-    warm.start()
-    warm._thread.join(10)
-    assert not ready.is_set()
-    assert "no Python interpreter" in reports[0]
 
 
 def test_stop_ends_the_child(monkeypatch):

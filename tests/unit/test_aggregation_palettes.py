@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from Heatmap.aggregation import PALETTES, palette_names
+from Heatmap.aggregation.colour_maps import colour_map
 from Heatmap.aggregation.colour_space import oklab_from_lch, oklab_from_srgb, srgb_from_oklab
 from Heatmap.aggregation.palettes import find_palette
 from Heatmap.errors import GridError
@@ -117,6 +118,26 @@ def test_sides_can_be_told_apart_without_red_and_green(deficiency, dark):
     tables = PALETTES["long_short"].for_background(dark)
     short, long = seen_by(deficiency, tables[0], dark), seen_by(deficiency, tables[16], dark)
     assert np.linalg.norm(short - long, axis=-1)[48:224].min() > 0.1
+
+
+@pytest.mark.parametrize(
+    ("name", "colours"),
+    [
+        # matplotlib.colormaps[name](…, bytes=True) at 0, 64, 128, 192 and 255.
+        ("viridis", [(68, 1, 84), (58, 82, 139), (32, 144, 140), (94, 201, 97), (253, 231, 36)]),
+        ("cividis", [(0, 34, 77), (67, 78, 107), (124, 123, 120), (187, 173, 108), (253, 231, 55)]),
+    ],
+)
+def test_published_maps_are_the_published_ones(name, colours):
+    assert colour_map(name).shape == (256, 3)
+    assert [tuple(colour) for colour in colour_map(name)[[0, 64, 128, 192, 255]].tolist()] == colours
+    table = PALETTES[name].tables[0].astype(float)
+    shown = table[1:, :3] / table[1:, 3:] * 255
+    assert np.abs(shown - colour_map(name)[1:]).max() <= 255 / 41 / 2 + 0.5, (
+        "but for the rounding of premultiplied colour"
+    )
+    matplotlib = pytest.importorskip("matplotlib")
+    np.testing.assert_array_equal(colour_map(name), matplotlib.colormaps[name](range(256), bytes=True)[:, :3])
 
 
 def test_grey_is_grey():
