@@ -1,6 +1,36 @@
-"""The pure heart: events to image. Knows no Qt, no socket, no SQL, and loads Numba only when told to.
+"""The pure heart: events to image. Knows no Qt, no socket, no SQL, and loads Numba only when it may.
 
-The public names are loaded when first used; see `Heatmap.aggregation.grid` and its neighbours.
+One way leads from events to a picture, for the first one, a zoom, a live update, an export and the public functions::
+
+    columns ──► event_batch ──► bin ──► Cells ──► scale ──► Scale ──► paint ──► Canvas
+               (the filter)    (sums)           (percentile)  (edges)  (by a PaintPlan)
+
+What an event passes from row to pixel, in this order:
+
+1. ``Heatmap.columns``: the events as arrays, ascending in time.
+2. `event_batch`: which of them count, and for which channel; decay.
+3. `grid`: which cell an event lies in. `resolution` chooses the grid.
+4. `image_builder`: the three phases, and what is remembered between pictures.
+5. `engine`: `Cells`, `PaintPlan`, and the protocol of an engine.
+6. `kernel_bin`: the sums per cell.
+7. `kernel_scale`, `normalization`: the percentile, and at which value each level of colour begins.
+8. `paint_plan`: the look as numbers: spots, trail, colours from `palettes`.
+9. `kernel_paint`: the pixels, in a canvas of `image_buffer`.
+
+`numba_engine` calls the kernels. `numpy_engine` does the same in NumPy: the first picture, the fallback, and the oracle
+of the tests. Imports, also those within functions, go from a higher floor to a lower one only:
+
+6. `image_builder`, `grid_builder`, `colouring`, `warmup`
+5. `engine_choice`
+4. `numba_engine`
+3. `paint_plan`, `numpy_engine`, `kernel_paint`, `resampler`
+2. `engine`, `palettes`, `cell_detail`, `kernel_bin`, `kernel_scale`, `kernel_resample`
+1. `normalization`, `event_batch`, `resolution`, `kernel_jit`
+0. `options`, `grid`, `image_buffer`, `colour_space`, `colour_maps`, `kernel_cache`, `compile_guard`
+
+Beside that way: `engine_choice` and `warmup` load the kernels (`kernel_jit` declares them, `kernel_cache` keeps them on
+disk, `compile_guard` refuses to compile), `cell_detail` answers what a cell holds, `resampler` stretches a picture for
+machines without a graphics card. The public names are loaded when first used.
 """
 
 from __future__ import annotations

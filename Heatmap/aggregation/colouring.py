@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from Heatmap.aggregation.engine import Cells, PaintPlan
 from Heatmap.aggregation.engine_choice import script_engine
+from Heatmap.aggregation.image_buffer import Canvas
 from Heatmap.aggregation.normalization import LevelTable, level_edges
 from Heatmap.aggregation.options import Normalization
 from Heatmap.aggregation.palettes import find_palette
@@ -64,7 +66,7 @@ def colorize(
         raise GridError(f"grid: expected two dimensions, was {grid.ndim}")
     engine = engine if engine is not None else script_engine()
     # False for NaN, too.
-    if not ((grid >= 0) & (grid < np.inf)).all():
+    if grid.size and not (grid.min() >= 0 and grid.max() < np.inf):
         raise GridError("grid: expected finite sums of zero or more")
     if not 0 < clip <= 100:  # noqa: PLR2004 - percent
         raise GridError(f"clip: expected above 0 up to 100, was {clip}")
@@ -74,15 +76,27 @@ def colorize(
         raise GridError(f"normalization: unknown {normalization!r}") from None
     chosen = find_palette(palette)
     tables = chosen.for_background(dark_background)
-    values = grid[grid > 0]
+    cells = Cells.of_grid(np.ascontiguousarray(grid))
+    values = cells.totals()
     edges = level_edges(normalization, engine.percentile(values, clip), values)
-    levels = np.maximum(LevelTable.from_edges(edges).lookup(grid), grid > 0)
     if not chosen.is_bivariate:
         if long_share is not None:
             raise GridError(f"long_share: the palette {palette} shows sums and does not tell the sides apart")
-        image = tables.view(np.uint32)[0, :, 0][levels[::-1]]
-        return image.view(np.uint8).reshape(*grid.shape, 4)
+        canvas = Canvas.empty(*grid.shape)
+        if values.size:
+            engine.paint(
+                cells, _sharp_plan(cells, edges, np.ascontiguousarray(tables).view(np.uint32)[:, :, 0]), canvas
+            )
+        return canvas.rgba
     if long_share is None or long_share.shape != grid.shape:
         raise GridError(f"long_share: the palette {palette} needs one of the grid's shape {grid.shape}")
+    levels = np.maximum(LevelTable.from_edges(edges).lookup(grid), grid > 0)
     shares = np.rint(np.clip(long_share, 0.0, 1.0) * (chosen.shares - 1)).astype(np.intp)
     return np.ascontiguousarray(tables[shares[::-1], levels[::-1]])
+
+
+def _sharp_plan(cells: Cells, edges: NDArray[np.float32], colours: NDArray[np.uint32]) -> PaintPlan:
+    """Return the plan for cells of one channel without spots and trails, each of level 1 at least."""
+    one, none = np.ones(1, np.float32), np.float32(0)
+    floors = np.full(cells.start.size - 1, edges[0], np.float32)
+    return PaintPlan(one, one, floors, none, none, np.zeros((1, cells.rows), np.float32), edges, colours)

@@ -55,6 +55,18 @@ class Cells:
     found: int
     inside: int
 
+    @classmethod
+    def of_grid(cls, grid: NDArray[np.float32]) -> Cells:
+        """Return the cells above 0 of a grid, float32 (rows, cols), C order; of events it knows nothing."""
+        rows, cols = grid.shape
+        row, col = np.nonzero(grid > 0)
+        # Of small integers NumPy sorts digits.
+        order = np.argsort(col.astype(np.min_scalar_type(cols)), kind="stable")
+        start = np.zeros(cols + 1, np.int64)
+        np.cumsum(np.bincount(col, minlength=cols), out=start[1:])
+        row = row[order]
+        return cls(start, row.astype(np.int32), grid[row, col[order]][:, np.newaxis], rows, 0, 0, 0)
+
     def totals(self) -> NDArray[np.float32]:
         """Return the sums over the channels of all cells above 0, float32 (K,)."""
         total: NDArray[np.float32] = (

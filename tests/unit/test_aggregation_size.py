@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -26,3 +27,23 @@ def test_no_kernel_takes_more_than_eight_arguments(path):
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.FunctionDef):
             assert len(node.args.posonlyargs) + len(node.args.args) + len(node.args.kwonlyargs) <= 8, node.name
+
+
+def imports_of(path):
+    """Modules of this package that one imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("Heatmap.aggregation"):
+            inside = node.module.split(".")[2:]
+            yield from inside or (alias.name for alias in node.names)
+
+
+def test_imports_go_down_the_floors_that_the_package_describes():
+    described = ast.get_docstring(ast.parse((FOLDER / "__init__.py").read_text(encoding="utf-8")))
+    floors = described[described.index("a lower one only:") :]
+    floor_of = {}
+    for number, names in re.findall(r"^(\d)\. (.*)$", floors, re.MULTILINE):
+        floor_of |= dict.fromkeys(re.findall(r"`(\w+)`", names), int(number))
+    modules = {path.stem: path for path in SOURCES if path.stem != "__init__"}
+    assert floor_of.keys() == modules.keys()
+    for name, path in modules.items():
+        assert all(floor_of[other] < floor_of[name] for other in imports_of(path)), name
