@@ -15,7 +15,7 @@ What an event passes from row to pixel, in this order:
 6. `kernel_bin`: the sums per cell.
 7. `kernel_scale`, `normalization`: the percentile, and at which value each level of colour begins.
 8. `paint_plan`: the look as numbers: spots, trail, colours from `palettes`.
-9. `kernel_paint`: the pixels, in a canvas of `image_buffer`.
+9. `kernel_paint`, `kernel_colour`: the pixels, in a canvas of `image_buffer`.
 
 `numba_engine` calls the kernels. `numpy_engine` does the same in NumPy: the first picture, the fallback, and the oracle
 of the tests. Imports, also those within functions, go from a higher floor to a lower one only:
@@ -24,7 +24,7 @@ of the tests. Imports, also those within functions, go from a higher floor to a 
 5. `engine_choice`
 4. `numba_engine`
 3. `paint_plan`, `numpy_engine`, `kernel_paint`, `resampler`
-2. `engine`, `palettes`, `cell_detail`, `kernel_bin`, `kernel_scale`, `kernel_resample`
+2. `engine`, `palettes`, `cell_detail`, `kernel_bin`, `kernel_scale`, `kernel_colour`, `kernel_resample`
 1. `normalization`, `event_batch`, `resolution`, `kernel_jit`
 0. `options`, `grid`, `image_buffer`, `colour_space`, `colour_maps`, `kernel_cache`, `compile_guard`
 

@@ -13,8 +13,9 @@ import numpy as np
 from numba import types
 
 from Heatmap.aggregation.image_buffer import SPAN_COLS
+from Heatmap.aggregation.kernel_colour import colour_column, find_levels, write_block
 from Heatmap.aggregation.kernel_jit import COLOURS_IN, FLOAT32_IN, INT64_IN, UINT8_IN, entry, fast_kernel, group, kernel
-from Heatmap.aggregation.normalization import BUCKET_SHIFT, LARGEST, LEVELS
+from Heatmap.aggregation.normalization import FAINTEST_HEAT, LARGEST
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,27 +46,6 @@ def _raise(
 
 
 @fast_kernel
-def _show_heat(
-    heat: NDArray[np.float32],
-    rows: tuple[int, int],
-    strength: np.float32,
-    ceiling: np.float32,
-    shown: NDArray[np.float32],
-) -> None:
-    """Set these rows of ``shown`` (layers, padded rows) to the share of the heat that is shown, up to the ceiling."""
-    if heat.shape[0] == 1:
-        for r in range(rows[0], rows[1]):
-            at = np.uint64(r)
-            shown[0, at] = min(strength * heat[0, at], ceiling)
-    else:
-        for r in range(rows[0], rows[1]):
-            at = np.uint64(r)
-            shown[0, at] = min(strength * heat[0, at], ceiling)
-            shown[1, at] = min(strength * heat[1, at], ceiling)
-            shown[2, at] = min(strength * (heat[0, at] + heat[1, at]), ceiling)
-
-
-@fast_kernel
 def _spread(
     source: NDArray[np.float32],
     source_row: int,
@@ -79,20 +59,31 @@ def _spread(
     The weights are symmetric; of two with the same weight the larger one counts.
     """
     middle = weights.size // 2
-    weight = weights[middle]
-    for i in range(rows[0], rows[1]):
-        target[target_row, np.uint64(i)] = weight * source[source_row, np.uint64(i + middle)]
-    for step in range(1, middle + 1):
-        weight = weights[middle + step]
+    step = 1
+    if middle > 1:
+        # The default look has no more: one loop instead of three.
+        near, far = weights[middle + 1], weights[middle + 2]
+        for i in range(rows[0], rows[1]):
+            at = np.uint64(i + middle)
+            one, two = np.uint64(1), np.uint64(2)
+            target[target_row, np.uint64(i)] = max(
+                weights[middle] * source[source_row, at],
+                near * max(source[source_row, at - one], source[source_row, at + one]),
+                far * max(source[source_row, at - two], source[source_row, at + two]),
+            )
+        step = 3
+    else:
+        for i in range(rows[0], rows[1]):
+            target[target_row, np.uint64(i)] = weights[middle] * source[source_row, np.uint64(i + middle)]
+    for away in range(step, middle + 1):
         for i in range(rows[0], rows[1]):
             at = np.uint64(i)
-            larger = max(
-                source[source_row, np.uint64(i + middle - step)], source[source_row, np.uint64(i + middle + step)]
-            )
-            target[target_row, at] = max(target[target_row, at], weight * larger)
+            before, behind = np.uint64(i + middle - away), np.uint64(i + middle + away)
+            larger = max(source[source_row, before], source[source_row, behind])
+            target[target_row, at] = max(target[target_row, at], weights[middle + away] * larger)
 
 
-@kernel
+@fast_kernel
 def _lifted(value: np.float32, floor: np.float32) -> np.float32:
     return min(max(value, floor), LARGEST) if value > np.float32(0) else np.float32(0)
 
@@ -120,14 +111,21 @@ def _enter_column(
     low, high = (row[first], row[last - 1] + 1) if last > first else (0, 0)
     both_low, both_high = high, low
     floor = floors[col]
-    for k in range(first, last):
-        at = np.uint64(row[k] + margin)
-        column[0, at] = _lifted(values[k, 0], floor)
-        if channels > 1:
-            column[1, at] = _lifted(values[k, 1], floor)
-            if values[k, 0] > np.float32(0) and values[k, 1] > np.float32(0):
-                column[2, at] = _lifted(values[k, 0] + values[k, 1], floor)
-                both_low, both_high = min(both_low, row[k]), row[k] + 1
+    if channels == 1:
+        for k in range(first, last):
+            column[0, np.uint64(row[k] + margin)] = _lifted(values[np.uint64(k), 0], floor)
+    else:
+        for k in range(first, last):
+            # Without a branch: which side an event is on cannot be predicted.
+            r, cell = int(row[np.uint64(k)]), np.uint64(k)
+            at = np.uint64(r + margin)
+            short, long = values[cell, 0], values[cell, 1]
+            is_both = (short > np.float32(0)) & (long > np.float32(0))
+            column[0, at] = _lifted(short, floor)
+            column[1, at] = _lifted(long, floor)
+            column[2, at] = _lifted(short + long if is_both else np.float32(0), floor)
+            both_low = min(both_low, r if is_both else both_low)
+            both_high = r + 1 if is_both else both_high
     for number in range(layers):
         layer = slot * layers + number
         if number == 2:  # noqa: PLR2004 - the third
@@ -141,87 +139,45 @@ def _enter_column(
             reach[layer, 1] = low
 
 
-@kernel
-def _advance_heat(
-    heat: NDArray[np.float32], cells: CellArrays, col: int, factor: np.float32, warm: NDArray[np.int64]
-) -> None:
-    """Let ``heat`` (channels, padded rows) take up a column and fade by one; ``warm`` are the rows it has reached."""
+@fast_kernel
+def _take_up(heat: NDArray[np.float32], cells: CellArrays, col: int, warm: NDArray[np.int64]) -> None:
+    """Add a column to ``heat`` (channels, padded rows); ``warm`` are the rows it has reached."""
     start, row, values = cells
     first, last = start[col], start[col + 1]
     if last > first:
         warm[0], warm[1] = min(warm[0], row[first]), max(warm[1], row[last - 1] + 1)
     for ch in range(heat.shape[0]):
         for k in range(first, last):
-            heat[ch, row[k]] += min(values[k, ch], LARGEST)
+            heat[ch, np.uint64(row[np.uint64(k)])] += min(values[np.uint64(k), ch], LARGEST)
+
+
+@fast_kernel
+def _fade(
+    heat: NDArray[np.float32],
+    warm: NDArray[np.int64],
+    factor: np.float32,
+    strength: np.float32,
+    ceiling: np.float32,
+    shown: NDArray[np.float32],
+) -> None:
+    """Fade the heat by one column, and set ``shown`` (layers, padded rows) to the share that is seen."""
+    if heat.shape[0] == 1:
         for r in range(warm[0], warm[1]):
-            heat[ch, np.uint64(r)] *= factor
-
-
-@fast_kernel
-def _find_buckets(
-    value: NDArray[np.float32], rows: tuple[int, int], first_bucket: np.int32, last: np.int32, found: NDArray[np.int32]
-) -> None:
-    """Write where in the levels to look up these rows of the largest layer of ``value`` (layers, rows)."""
-    shift, none = np.int32(BUCKET_SHIFT), np.int32(0)
-    for r in range(rows[0], rows[1]):
-        at = np.uint64(r)
-        top = value[0, at]
-        if value.shape[0] > 1:
-            top = max(top, value[1, at], value[2, at])
-        found[at] = min(max(np.int32((np.float32(top).view(np.int32) >> shift) - first_bucket), none), last)
-
-
-@fast_kernel
-def _find_shares(
-    value: NDArray[np.float32], rows: tuple[int, int], steps: np.float32, found: NDArray[np.int32]
-) -> None:
-    """Write the share of the second layer in the first two, 0 to ``steps``, times `LEVELS`."""
-    # Where both are 0 the level is 0 and any share will do.
-    half, tiny = np.float32(0.5), np.float32(1e-37)
-    for r in range(rows[0], rows[1]):
-        at = np.uint64(r)
-        both = max(value[0, at] + value[1, at], tiny)
-        found[at] = np.int32(value[1, at] / both * steps + half) * np.int32(LEVELS)
-
-
-@kernel
-def _look_up(
-    found: tuple[NDArray[np.int32], NDArray[np.int32]],
-    rows: tuple[int, int],
-    levels: NDArray[np.uint8],
-    col: int,
-    block: NDArray[np.uint16],
-) -> None:
-    """Write share and level of these rows of one column to every `SPAN_COLS`-th entry of a block."""
-    shares, buckets = found
-    at, step = np.uint64(col), np.uint64(SPAN_COLS)
-    for r in range(rows[0], rows[1]):
-        level = np.int32(levels[np.uint32(buckets[np.uint64(r)])])
-        block[at] = np.uint16(shares[np.uint64(r)] | level)
-        at += step
-
-
-@kernel
-def _write_block(
-    block: NDArray[np.uint16],
-    table: NDArray[np.uint32],
-    rows: tuple[int, int],
-    cols: tuple[int, int],
-    out: NDArray[np.uint32],
-) -> None:
-    """Write the colours of rows ``[rows 0, rows 1)`` to the image, which is upside down; ``block`` begins there."""
-    count, top = cols[1] - cols[0], out.shape[0] - 1
-    pixels = out.reshape(-1)
-    for r in range(rows[0], rows[1]):
-        to = np.uint64((top - r) * out.shape[1] + cols[0])
-        source = np.uint64((r - rows[0]) * SPAN_COLS)
-        if count == SPAN_COLS:
-            # A constant length: one stretch of code without a loop.
-            for k in range(SPAN_COLS):
-                pixels[to + np.uint64(k)] = table[block[source + np.uint64(k)]]
-        else:
-            for k in range(count):
-                pixels[to + np.uint64(k)] = table[block[source + np.uint64(k)]]
+            at = np.uint64(r)
+            left = heat[0, at] * factor
+            left = left if left > FAINTEST_HEAT else np.float32(0)
+            heat[0, at] = left
+            shown[0, at] = min(strength * left, ceiling)
+    else:
+        for r in range(warm[0], warm[1]):
+            at = np.uint64(r)
+            short, long = heat[0, at] * factor, heat[1, at] * factor
+            short = short if short > FAINTEST_HEAT else np.float32(0)
+            long = long if long > FAINTEST_HEAT else np.float32(0)
+            heat[0, at], heat[1, at] = short, long
+            shown[0, at] = min(strength * short, ceiling)
+            shown[1, at] = min(strength * long, ceiling)
+            shown[2, at] = min(strength * (short + long), ceiling)
 
 
 @kernel
@@ -288,12 +244,14 @@ def paint_columns(  # noqa: C901, PLR0912 - one nest of loops
     shown = np.zeros((layers, rows + margin), np.float32)
     value = np.zeros((layers, rows), np.float32)
     found = np.zeros(rows, np.int32), np.zeros(rows, np.int32)
-    block = np.zeros(rows * SPAN_COLS, np.uint16)
+    block = np.zeros(rows * SPAN_COLS, np.uint32)
     heat = heat_start.copy()
     warm = _warm_rows(heat)
     if has_trail:
+        _fade(heat, warm, np.float32(1), strength, ceiling, shown)
         for col in range(first_col + width // 2):
-            _advance_heat(heat, cells, col, factor, warm)
+            _take_up(heat, cells, col, warm)
+            _fade(heat, warm, factor, strength, ceiling, shown)
     for col in range(first_col, first_col + width - 1):
         _enter_column(cells, col, spots, col % width, column, ring, reach)
     for block_col in range(first_col, last_col, SPAN_COLS):
@@ -306,10 +264,10 @@ def paint_columns(  # noqa: C901, PLR0912 - one nest of loops
         for col in range(block_col, block_end):
             _enter_column(cells, col + width - 1, spots, (col + width - 1) % width, column, ring, reach)
             if has_trail:
-                _show_heat(heat, (low, high + margin), strength, ceiling, shown)
-                _advance_heat(heat, cells, col + width // 2, factor, warm)
                 for layer in range(layers):
                     _spread(shown, layer, row_weights, seen, value, layer)
+                _take_up(heat, cells, col + width // 2, warm)
+                _fade(heat, warm, factor, strength, ceiling, shown)
             else:
                 value[:, low:high] = np.float32(0)
             if high == low:
@@ -322,13 +280,11 @@ def paint_columns(  # noqa: C901, PLR0912 - one nest of loops
                     if count > 0:
                         at, source = (layer, bottom - margin), (slot * layers + layer, bottom)
                         _raise(value, at, ring, source, count, col_weights[k])
-            if channels > 1:
-                _find_shares(value, seen, steps, found[0])
-            _find_buckets(value, seen, np.int32(first_bucket), last_level, found[1])
-            _look_up(found, seen, levels, col - block_col, block)
+            find_levels(value, seen, np.int32(first_bucket), last_level, steps, found)
+            colour_column(found, seen, levels, table, block[col - block_col :])
         span = spans[block_col // SPAN_COLS]
         for r in range(span[0], span[1]):
             if r < low or r >= high:
                 out[rows - 1 - r, block_col:block_end] = np.uint32(0)
-        _write_block(block, table, seen, (block_col, block_end), out)
+        write_block(block, seen, (block_col, block_end), out)
         span[0], span[1] = low, high

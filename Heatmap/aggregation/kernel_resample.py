@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numba import types
 
-from Heatmap.aggregation.kernel_jit import COLOURS_IN, entry, group, kernel
+from Heatmap.aggregation.kernel_jit import COLOURS_IN, FLOAT32_IN, UINT8_IN, entry, group, kernel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,13 +30,11 @@ _TOP_BIT: Final = np.uint32(7)
 _ALL: Final = np.uint32(256)
 
 _PLACES_IN: Final = types.Array(types.int32, 2, "C", readonly=True)
-_FLOAT32_IN: Final = types.Array(types.float32, 1, "C", readonly=True)
 _SPANS_IN: Final = types.Array(types.int64, 2, "C", readonly=True)
-_UINT8_IN: Final = types.Array(types.uint8, 1, "C", readonly=True)
 _LAYER: Final = group(COLOURS_IN, _PLACES_IN, _PLACES_IN)
 _HOW: Final = group(types.boolean, types.uint32, types.uint32)
-_GROUND: Final = group(COLOURS_IN, _UINT8_IN)
-_HATCHING: Final = group(_SPANS_IN, _FLOAT32_IN, _FLOAT32_IN, types.float32, types.uint32)
+_GROUND: Final = group(COLOURS_IN, UINT8_IN)
+_HATCHING: Final = group(_SPANS_IN, FLOAT32_IN, FLOAT32_IN, types.float32, types.uint32)
 _CORNER: Final = group(*(types.int64,) * 2)
 
 

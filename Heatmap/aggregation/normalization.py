@@ -25,6 +25,9 @@ TOP_LEVEL: Final = LEVELS - 1
 LARGEST: Final = np.float32(1e30)
 """No cell is painted larger: what comes after is finite, in float32, whatever is summed up."""
 
+FAINTEST_HEAT: Final = np.float32(1e-30)
+"""What is left of an event is nothing from here on: numbers that fade further are slow before they are 0."""
+
 # Log shows three decades: a thousandth of the reference still has a colour, whatever the symbol's turnover.
 LOG_SPAN: Final = 1000.0
 
@@ -47,11 +50,6 @@ _FRACTIONS: Final = {
     normalization: fraction((np.arange(1, TOP_LEVEL + 1) - 0.5) / TOP_LEVEL)
     for normalization, fraction in _SHARE_TO_FRACTION.items()
 }
-
-
-def scale_fractions(normalization: Normalization) -> NDArray[np.float64] | None:
-    """Return the share of the reference at which each level from 1 to 255 begins, float64 (255,); None by rank."""
-    return _FRACTIONS.get(normalization)
 
 
 def rank_of(count: int, percentile: float) -> tuple[int, float]:

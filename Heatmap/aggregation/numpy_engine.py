@@ -8,7 +8,7 @@ import numpy as np
 
 from Heatmap.aggregation.engine import Cells, EngineName, PaintPlan
 from Heatmap.aggregation.grid import GridSpec, price_bins
-from Heatmap.aggregation.normalization import LARGEST, LevelTable, clip_reference
+from Heatmap.aggregation.normalization import FAINTEST_HEAT, LARGEST, LevelTable, clip_reference
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -111,11 +111,12 @@ def _with_sum(channels: NDArray[np.float32]) -> NDArray[np.float32]:
 def _heat(channels: NDArray[np.float32], plan: PaintPlan, width: int) -> NDArray[np.float32]:
     """Return the heat of the columns of the picture, float32 (channels, width, padded rows)."""
     pad_cols = plan.col_weights.size // 2
-    heat = plan.trail_start.copy()
+    heat = np.where(plan.trail_start > FAINTEST_HEAT, plan.trail_start, np.float32(0))
     heats = np.empty((len(channels), width, heat.shape[1]), np.float32)
     for col in range(pad_cols + width):
         if col >= pad_cols:
             heats[:, col - pad_cols] = heat
         heat += channels[:, col]
         heat *= plan.trail_factor
+        heat[heat <= FAINTEST_HEAT] = 0
     return heats
