@@ -31,20 +31,12 @@ _ROOTS_FROM_LAB: Final = np.linalg.inv(_LAB_FROM_ROOTS)
 
 # IEC 61966-2-1: the sRGB transfer curve is linear below this value.
 _LINEAR_BELOW: Final = 0.0031308
-_CODED_LINEAR_BELOW: Final = 0.04045
 
 
 def oklab_from_lch(lightness: Array, chroma: Array, hue_deg: Array) -> Array:
     """Return OKLab (..., 3) from lightness 0..1, chroma and hue in degrees."""
     hue = np.deg2rad(hue_deg)
     return np.stack([lightness, chroma * np.cos(hue), chroma * np.sin(hue)], axis=-1)
-
-
-def oklab_from_srgb(srgb: Array) -> Array:
-    """Return OKLab (..., 3) of gamma-coded sRGB (..., 3) in 0..1."""
-    linear = np.where(srgb <= _CODED_LINEAR_BELOW, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
-    lab: Array = np.cbrt(linear @ _LMS_FROM_RGB.T) @ _LAB_FROM_ROOTS.T
-    return lab
 
 
 def srgb_from_oklab(lab: Array) -> Array:

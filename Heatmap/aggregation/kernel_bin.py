@@ -28,6 +28,9 @@ FOUND_CELLS = group(types.int64[::1], types.int32[::1], types.float32[:, ::1])
 BLOCK_EVENTS = 512
 """Events whose rows are computed at once: 2 KB of indices."""
 
+FEW_EVENTS = 24
+"""From so many events of a column on, the rows of their block are looked through, not only those of the column."""
+
 
 @kernel
 def _first_at(ts_ms: NDArray[np.int64], target_ms: int, start: int, stride: int) -> int:
@@ -56,22 +59,24 @@ def _locate(
     events: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.uint8]],
     wanted: tuple[float, int, int],
     bins: tuple[float, float],
-    shape: tuple[int, int],
+    shape: tuple[int, int, int],
     index: NDArray[np.uint32],
-) -> tuple[int, int]:
+) -> tuple[int, int, int, int, int]:
     """Write ``row * channels + channel`` of each event, ``rows * channels`` for what does not count or lies outside.
 
-    Return how many events count, and how many of them lie in the rows.
+    Return how many events count, how many of them lie in the rows, and how many in those that are not padding; the
+    lowest row, and one past the highest.
     """
     price, weight, is_long = events
     least, short_channel, long_channel = wanted
     inverse_price_bin, first_price_bin = bins
-    rows, channels = shape
+    rows, channels, pad_rows = shape
+    bottom, top = float(pad_rows), float(rows - pad_rows)
     limit, step, nowhere = float(rows), float(channels), float(channels * rows)
     short, long = float(short_channel), float(long_channel)
     infinity = np.inf
     one, none = np.int32(1), np.int32(0)
-    kept, found = none, none
+    kept, found, visible, low, high = none, none, none, np.int32(rows), none
     for i in range(price.size):
         # `price_bins` in the same order: both engines must agree to the last bit.
         quotient = price[i] * inverse_price_bin
@@ -84,7 +89,11 @@ def _locate(
         index[i] = np.uint32(np.int32(row * step + channel if inside else nowhere))
         kept += one if counts else none
         found += one if inside else none
-    return int(kept), int(found)
+        visible += one if inside & (row >= bottom) & (row < top) else none
+        place = np.int32(row if inside else limit)
+        low = min(low, place)
+        high = max(high, np.int32(place + one) if inside else none)
+    return int(kept), int(found), int(visible), int(low), int(high)
 
 
 @kernel
@@ -152,35 +161,42 @@ def bin_columns(
     sums, index = scratch
     end, row, values = cells
     stride = max(1, ts_ms.size // max(1, last_col - first_col))
-    to_row, bottom, top = channels - 1, pad_rows, rows - pad_rows
-    event, block, count, kept, found, inside = 0, 0, 0, 0, 0, 0
+    # A block of events lies in visible columns only, or in none.
+    visible_from = _first_at(ts_ms, t0_ms + first_visible * time_bin_ms, 0, max(1, ts_ms.size))
+    visible_to = _first_at(ts_ms, t0_ms + last_visible * time_bin_ms, visible_from, max(1, ts_ms.size))
+    event, block, block_end, count, kept, found, inside = 0, 0, 0, 0, 0, 0, 0
+    block_low, block_high = rows, 0
     for col in range(first_col, last_col):
         col_end = _first_at(ts_ms, t0_ms + (col + 1) * time_bin_ms, event, stride)
-        low, high, visible = rows, 0, 0
+        low, high = rows, 0
         while event < col_end:
-            if event % BLOCK_EVENTS == 0:
-                block = event
-                until = min(block + BLOCK_EVENTS, price.size)
-                counted = _locate(
-                    (price[block:until], weight[block:until], is_long[block:until]),
+            if event == block_end:
+                border = visible_from if event < visible_from else visible_to if event < visible_to else ts_ms.size
+                block, block_end = event, min(event + BLOCK_EVENTS, border)
+                block_kept, block_found, block_visible, block_low, block_high = _locate(
+                    (price[block:block_end], weight[block:block_end], is_long[block:block_end]),
                     wanted,
                     (inverse_price_bin, first_price_bin),
-                    (rows, channels),
+                    (rows, channels, pad_rows),
                     index,
                 )
-                kept += counted[0]
-                found += counted[1]
-            for i in range(event, min(block + BLOCK_EVENTS, col_end)):
-                cell = index[np.uint64(i - block)]
-                sums[cell] += weight[np.uint64(i)]
-                place = int(cell) >> to_row
-                low = min(low, place)
-                high = max(high, place + 1 if place < rows else 0)
-                visible += (place >= bottom) & (place < top)
-            event = min(block + BLOCK_EVENTS, col_end)
+                kept += block_kept
+                found += block_found
+                inside += block_visible if visible_from <= event < visible_to else 0
+            until = min(block_end, col_end)
+            if until - event < FEW_EVENTS:
+                for i in range(event, until):
+                    cell = index[np.uint64(i - block)]
+                    sums[cell] += weight[np.uint64(i)]
+                    row_of = int(cell) >> (channels - 1)
+                    low = min(low, row_of)
+                    high = max(high, row_of + 1 if row_of < rows else 0)
+            else:
+                for i in range(event, until):
+                    sums[index[np.uint64(i - block)]] += weight[np.uint64(i)]
+                low, high = min(low, block_low), max(high, block_high)
+            event = until
         if high > low:
             count = _store(sums, low, high, row, values, count)
-        if first_visible <= col < last_visible:
-            inside += visible
         end[col - first_col] = count
     return count, kept, found, inside

@@ -37,18 +37,6 @@ _NICENESS: Final = 10
 _KEEP_OLD_S: Final = 86_400
 
 
-def load_compiled_kernels() -> None:
-    """Load the kernels as `load_kernels` does, all of them from the cache.
-
-    Raises
-    ------
-    KernelCacheError
-        One is not there. Nothing was compiled, and engines stay what they are.
-    """
-    with compiling_refused():
-        load_kernels()
-
-
 class KernelWarmup:
     """Brings the kernels into this process in the background.
 
@@ -98,7 +86,8 @@ class KernelWarmup:
         if has_python and (not self._compile_in_child() or self._stopped.is_set()):
             return
         try:
-            load_compiled_kernels()
+            with compiling_refused():
+                load_kernels()
         except KernelCacheError as error:
             _logger.warning("the cache of kernels does not serve this process: %s", error)
             why = "" if has_python else ", and this program has no Python interpreter to compile with"

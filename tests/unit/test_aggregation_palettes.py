@@ -7,7 +7,7 @@ import pytest
 
 from Heatmap.aggregation import PALETTES, palette_names
 from Heatmap.aggregation.colour_maps import colour_map
-from Heatmap.aggregation.colour_space import oklab_from_lch, oklab_from_srgb, srgb_from_oklab
+from Heatmap.aggregation.colour_space import _LAB_FROM_ROOTS, _LMS_FROM_RGB, oklab_from_lch, srgb_from_oklab
 from Heatmap.aggregation.palettes import find_palette
 from Heatmap.errors import GridError
 
@@ -16,6 +16,12 @@ CANDLES = np.array([[0x26, 0xA6, 0x9A], [0xEF, 0x53, 0x50]])
 
 every_palette = pytest.mark.parametrize("name", palette_names())
 both_backgrounds = pytest.mark.parametrize("dark", [True, False], ids=["dark", "light"])
+
+
+def oklab_from_srgb(srgb):
+    """Return OKLab (..., 3) of gamma-coded sRGB (..., 3) in 0..1."""
+    linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+    return np.cbrt(linear @ _LMS_FROM_RGB.T) @ _LAB_FROM_ROOTS.T
 
 
 def on_background(table, dark):
