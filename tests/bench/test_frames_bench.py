@@ -24,7 +24,7 @@ from PyQt6.QtQuickWidgets import QQuickWidget
 from PyQt6.QtWebEngineWidgets import QWebEngineView
 from PyQt6.QtWidgets import QMainWindow
 
-from Heatmap.aggregation.engine import new_engine
+from Heatmap.aggregation.engine_choice import new_engine
 from Heatmap.events import Coverage, LiquidationEvent, Side, Source
 from Heatmap.heatmap_service import HeatmapService
 from Heatmap.plugin import HeatmapPlugin
