@@ -88,7 +88,7 @@ class PaintPlan:
 
     With x the sums of one channel, padded by half the weights on each side::
 
-        heat[c]   = (heat[c - 1] + x[c - 1]) * trail_factor             heat of the first column: trail_start
+        heat[c]   = (heat[c - 1] + x[c - 1]) * trail_factor             begins with trail_start, 0 below `FAINTEST_HEAT`
         lifted[c] = max(x[c], floors[c]) where x[c] > 0, else 0
         trail[c]  = trail_strength * min(heat[c], the last edge)        even a giant's trail stays a trail
         spot[c]   = max(trail[c], max over k of col_weights[k] * lifted[c + k])
