@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from Heatmap.child_process import module_command, module_environment
 from Heatmap.errors import HeatmapError
+from Heatmap.exit_code import ExitCode
 
 if TYPE_CHECKING:
     import argparse
@@ -66,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
         found[regime] = _measure(environment, list(args.events), args.rounds)
     if args.json:
         sys.stdout.write(json.dumps(found, indent=1) + "\n")
-        return 0
+        return ExitCode.OK
     lines = [*_machine_lines(found["as installed"]["machine"]), *left_out_lines(found["as installed"]["left_out"])]
     for regime, result in found.items():
         lines += [
@@ -76,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
         lines += look_table(result)
         lines += ["", f"{regime}: plain pictures, 380 x 1700, log, exact P99.5; median ms", *table(result)]
     sys.stdout.write("\n".join(lines) + "\n")
-    return 0
+    return ExitCode.OK
 
 
 def _measure(environment: dict[str, str], counts: list[int], rounds: int) -> dict[str, Any]:
