@@ -9,7 +9,7 @@ import numpy as np
 from Heatmap.aggregation.engine import Cells, PaintPlan
 from Heatmap.aggregation.engine_choice import script_engine
 from Heatmap.aggregation.image_buffer import Canvas
-from Heatmap.aggregation.normalization import LevelTable, level_edges
+from Heatmap.aggregation.normalization import LARGEST, LevelTable, level_edges
 from Heatmap.aggregation.options import Normalization
 from Heatmap.aggregation.palettes import find_palette
 from Heatmap.errors import GridError
@@ -54,7 +54,7 @@ def colorize(
     Returns
     -------
     uint8 (rows, cols, 4), C order, premultiplied alpha, row 0 the **highest** price, owned by the caller. Empty cells
-    are (0, 0, 0, 0); every occupied cell has some colour.
+    are (0, 0, 0, 0); every occupied cell has some colour, unless all of them are below 1e-37.
 
     Raises
     ------
@@ -98,5 +98,9 @@ def colorize(
 def _sharp_plan(cells: Cells, edges: NDArray[np.float32], colours: NDArray[np.uint32]) -> PaintPlan:
     """Return the plan for cells of one channel without spots and trails, each of level 1 at least."""
     one, none = np.ones(1, np.float32), np.float32(0)
-    floors = np.full(cells.start.size - 1, edges[0], np.float32)
+    # A tiny edge may lie below the first bucket of the table, which would look it up as level 0.
+    levels = LevelTable.from_edges(edges)
+    candidates = np.append(edges, np.float32(LARGEST))
+    least = candidates[np.argmax(levels.lookup(candidates) > 0)]
+    floors = np.full(cells.start.size - 1, least, np.float32)
     return PaintPlan(one, one, floors, none, none, np.zeros((1, cells.rows), np.float32), edges, colours)

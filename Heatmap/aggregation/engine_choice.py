@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from Heatmap.aggregation.compile_guard import compiling_refused, compiling_reported
 from Heatmap.aggregation.event_batch import EventBatch
 from Heatmap.aggregation.grid import GridSpec
 from Heatmap.aggregation.image_buffer import Canvas
@@ -60,7 +61,16 @@ def kernels_are_loaded() -> bool:
 
 
 def fast_engine() -> Engine:
-    """Return a fresh Numba engine; the first one loads the kernels, or compiles them, unless they are loaded."""
+    """Return a fresh Numba engine; the first one loads the kernels, or compiles them if there is no window.
+
+    Raises
+    ------
+    KernelCacheError
+        There may be a window, and the cache lacks a kernel.
+    """
+    if _may_have_window() and not _kernels.are_loaded and not jit_disabled():
+        with compiling_refused():
+            load_kernels()
     from Heatmap.aggregation.numba_engine import NumbaEngine  # noqa: PLC0415 - loads Numba
 
     return NumbaEngine()
@@ -93,11 +103,12 @@ def load_kernels() -> int:
     KernelCacheError
         What was compiled cannot be saved.
     """
-    engine = fast_engine()
     from Heatmap.aggregation.kernel_jit import compiled_here  # noqa: PLC0415 - loads Numba
+    from Heatmap.aggregation.numba_engine import NumbaEngine  # noqa: PLC0415 - loads Numba
     from Heatmap.aggregation.resampler import Resampler  # noqa: PLC0415 - loads Numba
 
     Resampler()
+    engine = NumbaEngine()
     columns = EventColumns(np.array([500, 1500]), np.array([1.5, 2.5]), np.ones(2), np.array([True, False]))
     spec = GridSpec(t0_ms=0, time_bin_ms=1000, cols=4, price0=0.0, price_bin=1.0, rows=4)
     options = RenderOptions(sigma_cols=0, sigma_rows=0, trail_half_life_ms=1000)
@@ -105,22 +116,22 @@ def load_kernels() -> int:
     cells = engine.bin(batch, spec)
     reference = engine.percentile(cells.totals(), options.clip_percentile)
     edges = np.linspace(reference / 255, reference, 255, dtype=np.float32)
+    engine.sums(batch, spec.time_bin_ms, spec.price_bin)
     engine.paint(cells, paint_plan(batch, spec, options, edges, Decay(0, 1.0)), Canvas.empty(spec.rows, spec.cols))
     _kernels.are_loaded = True
     return compiled_here()
 
 
 def _load_for_script() -> None:
-    from Heatmap.aggregation.kernel_jit import CACHE  # noqa: PLC0415 - loads Numba
-
-    if not CACHE.folder.is_dir():
-        # Nobody set up logging for a script, perhaps: a warning is seen nevertheless, and a pause wants a reason.
-        _logger.warning("compiling the kernels into %s: about a quarter of a minute, once", CACHE.folder)
     try:
-        load_kernels()
-    except KernelCacheError as error:
+        from Heatmap.aggregation.kernel_jit import CACHE  # noqa: PLC0415 - loads Numba
+
+        with compiling_reported(CACHE.folder):
+            load_kernels()
+    except (KernelCacheError, ImportError) as error:
         _kernels.cannot_be_loaded = True
-        _logger.warning("%s; NumPy is used", error.short)
+        reason = error.short if isinstance(error, KernelCacheError) else f"Numba cannot be loaded ({error})"
+        _logger.warning("%s; NumPy is used", reason)
 
 
 def _may_have_window() -> bool:

@@ -19,7 +19,7 @@ EXCLUDED: Final = -1
 _SMALLEST: Final = float(np.nextafter(0.0, 1.0))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class EventBatch:
     """N events ready to be binned, ascending in time. Making one copies nothing.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+from weakref import ReferenceType, ref
 
 import numpy as np
 
@@ -96,8 +97,8 @@ class ImageBuilder:
         self._as_of_ms = 0
         self._cells_key: tuple[object, ...] = ()
         self._cells: Cells | None = None
-        # By what a scale depends on besides the events; and for which events it holds.
-        self._scales: OrderedDict[tuple[object, ...], tuple[EventBatch, Scale]] = OrderedDict()
+        # By what a scale depends on besides the events; and for which events it holds, which it does not keep alive.
+        self._scales: OrderedDict[tuple[object, ...], tuple[ReferenceType[EventBatch], Scale]] = OrderedDict()
 
     @property
     def engine_name(self) -> EngineName:
@@ -105,7 +106,7 @@ class ImageBuilder:
         return self._engine.name
 
     def use_numba(self) -> None:
-        """Change to the Numba engine. Call after `KernelWarmup` reported ready, else the next build compiles."""
+        """Change to the Numba engine; see `engine_choice.fast_engine` for what it raises before kernels are loaded."""
         self._engine = fast_engine()
 
     def build(
@@ -189,15 +190,15 @@ class ImageBuilder:
         which = (options.sides, options.min_notional, selection.channels)
         key = (spec.time_bin_ms, spec.price_bin, *how, *which)
         known = self._scales.pop(key, None)
-        if known is None or known[0] is not selection:
+        if known is None or known[0]() is not selection:
             if cells is not None:
                 values = cells.totals()
             else:
                 values = self._engine.sums(selection, spec.time_bin_ms, spec.price_bin)
             reference = self._engine.percentile(values, options.clip_percentile)
             if known is None or options.normalization is Normalization.RANK or not _is_near(known[1], reference):
-                known = selection, Scale(reference, level_edges(options.normalization, reference, values))
-            known = selection, known[1]
+                known = ref(selection), Scale(reference, level_edges(options.normalization, reference, values))
+            known = ref(selection), known[1]
         self._scales[key] = known
         if len(self._scales) > _KEPT_SCALES:
             self._scales.popitem(last=False)

@@ -200,3 +200,48 @@ def bin_columns(
             count = _store(sums, low, high, row, values, count)
         end[col - first_col] = count
     return count, kept, found, inside
+
+
+@entry(EVENTS, FILTER, BINS, group(types.int64, types.int64), SCRATCH, types.float32[::1], returns=types.int64)
+def sum_cells(
+    events: tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64], NDArray[np.uint8]],
+    wanted: tuple[float, int, int],
+    bins: tuple[int, int, float, float],
+    shape: tuple[int, int],
+    scratch: tuple[NDArray[np.float64], NDArray[np.uint32]],
+    out: NDArray[np.float32],
+) -> int:
+    """Write the sum of each occupied cell, over the channels, to ``out`` and return how many there are.
+
+    Its time depends on the events alone, not on how many rows and columns a window has. ``shape`` are rows and
+    channels; ``out`` has room for one cell an event; all else is as for `bin_columns`.
+    """
+    ts_ms, price, weight, is_long = events
+    t0_ms, time_bin_ms, inverse_price_bin, first_price_bin = bins
+    rows, channels = shape
+    sums, index = scratch
+    touched = np.empty(ts_ms.size, np.int64)
+    count, event, block, block_end = 0, 0, 0, 0
+    while event < ts_ms.size:
+        col_end = t0_ms + ((ts_ms[event] - t0_ms) // time_bin_ms + 1) * time_bin_ms
+        found = 0
+        while event < ts_ms.size and ts_ms[event] < col_end:
+            if event == block_end:
+                block, block_end = event, min(event + BLOCK_EVENTS, ts_ms.size)
+                part = price[block:block_end], weight[block:block_end], is_long[block:block_end]
+                _locate(part, wanted, (inverse_price_bin, first_price_bin), (rows, channels, 0), index)
+            cell = int(index[event - block])
+            if cell < rows * channels:
+                sums[cell] += weight[event]
+                touched[found] = cell - cell % channels
+                found += 1
+            event += 1
+        for k in range(found):
+            total = np.float32(0)
+            for ch in range(channels):
+                total += np.float32(sums[touched[k] + ch])
+                sums[touched[k] + ch] = 0.0
+            if total > np.float32(0):
+                out[count] = total
+                count += 1
+    return count

@@ -16,7 +16,7 @@ import numpy as np
 from Heatmap.aggregation.engine import Cells, EngineName, PaintPlan
 from Heatmap.aggregation.grid import price_bins
 from Heatmap.aggregation.image_buffer import SPAN_COLS
-from Heatmap.aggregation.kernel_bin import BLOCK_EVENTS, bin_columns
+from Heatmap.aggregation.kernel_bin import BLOCK_EVENTS, bin_columns, sum_cells
 from Heatmap.aggregation.kernel_jit import IS_COMPILED
 from Heatmap.aggregation.kernel_paint import paint_columns
 from Heatmap.aggregation.kernel_scale import neighbours_of_rank
@@ -37,12 +37,25 @@ _MOST_THREADS: Final = 4
 _MIN_COLS_PER_THREAD: Final = 256
 _MIN_EVENTS_PER_THREAD: Final = 50_000
 
-# Rows and columns of a whole window up to which each column is scanned; past that a sort is cheaper.
-_MAX_WINDOW_ROWS: Final = 200_000
-_MAX_WINDOW_COLS: Final = 2_000_000
+# Rows of a whole window up to which a column of it is kept: 32 MB.
+_MAX_WINDOW_ROWS: Final = 2_000_000
 
 _T = TypeVar("_T")
-_POOL: Final = ThreadPoolExecutor(_MOST_THREADS - 1, thread_name_prefix="heatmap-kernel")
+
+
+class _Pool:
+    """The threads that help; a forked child, which inherits none of them, begins with new ones."""
+
+    def __init__(self) -> None:
+        self.renew()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self.renew)
+
+    def renew(self) -> None:
+        self.executor = ThreadPoolExecutor(_MOST_THREADS - 1, thread_name_prefix="heatmap-kernel")
+
+
+_POOL: Final = _Pool()
 
 
 def usable_threads() -> int:
@@ -85,12 +98,19 @@ class NumbaEngine:
         if not finite.size:
             return np.empty(0, np.float32)
         lowest, highest = price_bins(np.array([finite.min(), finite.max()]), price_bin)
-        first_col = int(batch.ts_ms[0]) // time_bin_ms
-        cols = int(batch.ts_ms[-1]) // time_bin_ms - first_col + 1
-        if highest - lowest >= _MAX_WINDOW_ROWS or cols > _MAX_WINDOW_COLS:
+        rows = highest - lowest + 1
+        if not rows <= _MAX_WINDOW_ROWS:
             return self._fallback.sums(batch, time_bin_ms, price_bin)
-        bins = (first_col * time_bin_ms, time_bin_ms, 1.0 / price_bin, float(lowest))
-        return self._bin(batch, bins, (int(highest - lowest) + 1, cols), (0, 0)).totals()
+        out = np.empty(len(batch), np.float32)
+        count = sum_cells(
+            _contiguous(batch),
+            (batch.least, batch.short_channel, batch.long_channel),
+            (int(batch.ts_ms[0]) // time_bin_ms * time_bin_ms, time_bin_ms, 1.0 / price_bin, float(lowest)),
+            (int(rows), batch.channels),
+            (np.zeros(int(rows) * batch.channels), np.empty(BLOCK_EVENTS, np.uint32)),
+            out,
+        )
+        return out[:count]
 
     def percentile(self, values: NDArray[np.float32], percentile: float) -> float:
         """Return the exact percentile; see `Engine.percentile`."""
@@ -133,9 +153,7 @@ class NumbaEngine:
         """
         (rows, cols), (pad_rows, pad_cols), channels = shape, padding, part.channels
         borders = _borders(cols, min(self._threads, len(part) // _MIN_EVENTS_PER_THREAD), 1)
-        # ascontiguousarray copies only what the kernel would refuse.
-        ts_ms, price = np.ascontiguousarray(part.ts_ms), np.ascontiguousarray(part.price)
-        weight, is_long = np.ascontiguousarray(part.weight), np.ascontiguousarray(part.is_long)
+        ts_ms, price, weight, is_long = _contiguous(part)
         firsts = part.ts_ms.searchsorted([bins[0] + col * bins[1] for col in borders]).tolist()
         # A range has no more cells than events, and writes one more before it knows that it is empty.
         room = len(part) + len(borders)
@@ -175,9 +193,17 @@ class NumbaEngine:
         )
 
 
+def _contiguous(
+    batch: EventBatch,
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64], NDArray[np.uint8]]:
+    """Return the arrays of a batch as kernels take them; copies only what they would refuse."""
+    ts_ms, price = np.ascontiguousarray(batch.ts_ms), np.ascontiguousarray(batch.price)
+    return ts_ms, price, np.ascontiguousarray(batch.weight), np.ascontiguousarray(batch.is_long)
+
+
 def _share_out(job: Callable[[int], _T], count: int) -> list[_T]:
     """Do a job for each number below ``count``, on a thread each; this one does the first."""
-    others = [_POOL.submit(job, number) for number in range(1, count)]
+    others = [_POOL.executor.submit(job, number) for number in range(1, count)]
     first = job(0)
     return [first, *(other.result() for other in others)]
 

@@ -16,7 +16,7 @@ import pytest
 from Heatmap.aggregation import KernelWarmup, engine_choice, kernel_cache, warmup
 
 ROOT = Path(__file__).resolve().parents[2]
-KERNELS = 4
+KERNELS = 5
 
 
 def start_python(script, **variables):
@@ -368,7 +368,7 @@ np.testing.assert_array_equal(fast.rgba, slow.rgba)
 grids = [build_grid(columns.ts_ms, columns.price, columns.notional, spec, engine=engine())
          for engine in (NumbaEngine, NumpyEngine)]
 np.testing.assert_array_equal(*grids)
-colorize(grids[0])
+np.testing.assert_array_equal(*(colorize(grids[0], engine=engine()) for engine in (NumbaEngine, NumpyEngine)))
 print(compiled_here())
 """
 
@@ -490,3 +490,50 @@ def test_old_kernels_are_deleted_and_only_those(tmp_path):
     cache.delete_old_versions(2000)
     left = {path.name for path in tmp_path.iterdir()}
     assert left == {"heatmap-kernels-new", "heatmap-kernels-now", "somebody.else-1.py311.nbi"}
+
+
+FORKED = """
+import multiprocessing, sys, warnings
+import numpy as np
+from Heatmap.aggregation import GridSpec, build_grid
+from Heatmap.aggregation.numba_engine import NumbaEngine
+warnings.simplefilter("ignore")
+count = 200_000
+rng = np.random.default_rng(1)
+events = np.sort(rng.integers(0, 1_000_000, count)), rng.uniform(0, 100, count), np.ones(count)
+spec = GridSpec(0, 1000, 1000, 0.0, 1.0, 100)
+def job(_):
+    return float(build_grid(*events, spec, engine=NumbaEngine(2)).sum())
+wanted = job(0)
+with multiprocessing.get_context("fork").Pool(1) as pool:
+    assert pool.map_async(job, [1]).get(60) == [wanted]
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork")
+def test_a_forked_child_has_threads_of_its_own():
+    run_python(FORKED)
+
+
+def test_a_process_with_a_window_is_refused_a_kernel_that_would_be_compiled(tmp_path):
+    code = """
+import PyQt6.QtGui
+from Heatmap.aggregation import ImageBuilder
+from Heatmap.errors import KernelCacheError
+builder = ImageBuilder()
+try:
+    builder.use_numba()
+except KernelCacheError:
+    print(builder.engine_name)
+"""
+    assert run_python(code, HEATMAP_KERNEL_CACHE=str(tmp_path / "empty")) == "numpy\n"
+
+
+def test_without_numba_a_script_goes_on_with_numpy():
+    code = """
+import sys
+sys.modules["numba"] = None
+from Heatmap.aggregation import ImageBuilder
+print(ImageBuilder().engine_name)
+"""
+    assert run_python(code) == "numpy\n"

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 
-from Heatmap.aggregation import PALETTES, GridSpec, ImageBuilder, RenderOptions
+from Heatmap.aggregation import PALETTES, GridSpec, ImageBuilder, RenderOptions, numba_engine
+from Heatmap.aggregation.event_batch import EventBatch
 from Heatmap.aggregation.image_buffer import ImageBuffers
 from Heatmap.aggregation.numba_engine import NumbaEngine
 from Heatmap.aggregation.numpy_engine import NumpyEngine
@@ -435,3 +439,45 @@ def test_two_builders_may_share_an_engine():
         for builder, events in ((one, columns), (two, other)):
             expected = ImageBuilder(NumpyEngine()).build(events, SPEC, options, **WINDOW)
             np.testing.assert_array_equal(builder.build(events, SPEC, options, **WINDOW).rgba, expected.rgba)
+
+
+@pytest.mark.parametrize("palette", ["fire", "long_short"])
+def test_threads_change_nothing(monkeypatch, palette):
+    monkeypatch.setattr(numba_engine, "_MIN_COLS_PER_THREAD", 16)
+    monkeypatch.setattr(numba_engine, "_MIN_EVENTS_PER_THREAD", 1)
+    rng = np.random.default_rng(3)
+    count = 2_000
+    columns = EventColumns(
+        np.sort(rng.integers(0, 300_000, count)), rng.uniform(90, 130, count).round(1),
+        np.exp(rng.normal(8, 2, count)), rng.random(count) < 0.5,
+    )  # fmt: skip
+    spec = GridSpec(t0_ms=0, time_bin_ms=1000, cols=300, price0=90.0, price_bin=0.5, rows=80)
+    options = RenderOptions(palette=palette, trail_half_life_ms=40_000)
+    images = [
+        ImageBuilder(NumbaEngine(threads)).build(columns, spec, options, now_ms=300_000, window_start_ms=0)
+        for threads in (1, 2, 4)
+    ]
+    assert images[0].rgba[..., 3].any()
+    for image in images[1:]:
+        np.testing.assert_array_equal(image.rgba, images[0].rgba)
+        assert (image.reference, image.events) == (images[0].reference, images[0].events)
+
+
+def test_scales_of_other_windows_keep_no_events_alive():
+    builder = ImageBuilder(NumpyEngine())
+    selections = []
+    for seed, price_bin in enumerate((1.0, 2.0, 4.0, 5.0, 10.0)):
+        spec = GridSpec(t0_ms=100_000, time_bin_ms=1000, cols=20, price0=100.0, price_bin=price_bin, rows=10)
+        builder.build(random_columns(200, seed), spec, SHARP, **WINDOW)
+        selections.append(weakref.ref(builder._selection))
+    gc.collect()
+    assert [selection() is not None for selection in selections] == [False] * 4 + [True]
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_the_sums_of_a_window_are_the_same_by_both_engines_however_fine_the_bins(channels):
+    columns = random_columns(3000, 5)
+    batch = EventBatch.select(columns, first=0, sides="both", min_notional=0.0, by_side=channels == 2)
+    for time_bin_ms, price_bin in ((250, 0.1), (1000, 1.0), (60_000, 50.0), (7, 0.00001)):
+        fast, slow = (engine.sums(batch, time_bin_ms, price_bin) for engine in (NumbaEngine(), NumpyEngine()))
+        np.testing.assert_array_equal(np.sort(fast), np.sort(slow))

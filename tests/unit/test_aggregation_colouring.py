@@ -234,3 +234,11 @@ def test_neither_engine_takes_what_is_no_sum(engine, bad):
         colorize(grid, engine=engine())
     grid[2, 70] = -0.0
     assert not colorize(grid, engine=engine()).any()
+
+
+@pytest.mark.parametrize("engine", [NumpyEngine, NumbaEngine])
+def test_however_small_an_occupied_cell_is_it_has_some_colour(engine):
+    for cells, normalization in (([[1e-10, 1e10]], "rank"), ([[1e-30]], "log"), ([[1e-30, 1.0]], "linear")):
+        grid = np.array(cells, np.float32)
+        alpha = colorize(grid, normalization=normalization, engine=engine())[..., 3]
+        assert (alpha > 0).all(), (cells, normalization)
