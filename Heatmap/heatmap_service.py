@@ -19,13 +19,13 @@ import platformdirs
 from Heatmap.clock import SYSTEM_CLOCK, Clock, ExchangeClock
 from Heatmap.errors import SettingsError, StorageError
 from Heatmap.events import ALL_SYMBOLS, DEFAULT_SYMBOL, Source, is_recorded, shown_symbols
-from Heatmap.ingestion import endpoints
+from Heatmap.ingestion.binance import endpoints
 from Heatmap.ingestion.collector import ROTATE_AFTER_S, FeedCounts, FeedListener, FeedState
 from Heatmap.ingestion.feed_group import FeedGroup
-from Heatmap.ingestion.gate import Gate
 from Heatmap.ingestion.loop_thread import LoopThread
+from Heatmap.ingestion.run_switch import Gate
 from Heatmap.ingestion.tick_refresher import TickRefresher
-from Heatmap.ports import ClockReading, CollectorReport, ConnectionState, ServiceStatus
+from Heatmap.reports import ClockReading, CollectorReport, ConnectionState, ServiceStatus
 from Heatmap.storage.process import new_run_id
 from Heatmap.storage.retention import DEFAULT_DAYS, Housekeeper
 from Heatmap.storage.sqlite_store import SqliteStore

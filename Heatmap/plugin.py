@@ -18,24 +18,24 @@ from Heatmap.aggregation.warmup import KernelWarmup
 from Heatmap.clock import SYSTEM_CLOCK, ExchangeClock
 from Heatmap.errors import AttachError
 from Heatmap.events import Source
-from Heatmap.ui.bridge import OBJECT_NAME, Bridge, detach_script, missing_script, page_script
 from Heatmap.ui.build_worker import BuildWorker
-from Heatmap.ui.crash_count import WITHIN_S, CrashCount
-from Heatmap.ui.frame_sync import FrameSync
-from Heatmap.ui.graphics import configure_graphics, ensure_graphics, has_opengl
-from Heatmap.ui.heatmap_tab import HeatmapTab
-from Heatmap.ui.inspector import Inspector
-from Heatmap.ui.notice import notice_of
-from Heatmap.ui.overlay import Overlay
-from Heatmap.ui.page_transparency import PageTransparency
-from Heatmap.ui.performance import Performance
+from Heatmap.ui.gl.graphics import configure_graphics, ensure_graphics, has_opengl
+from Heatmap.ui.gl.underlay import Underlay
+from Heatmap.ui.gl.visibility import is_seen
+from Heatmap.ui.page.bridge import OBJECT_NAME, Bridge, detach_script, missing_script, page_script
+from Heatmap.ui.page.crash_count import WITHIN_S, CrashCount
+from Heatmap.ui.page.frame_sync import FrameSync
+from Heatmap.ui.page.page_transparency import PageTransparency
 from Heatmap.ui.presenter import HeatmapPresenter
-from Heatmap.ui.settings_model import SettingsModel
-from Heatmap.ui.sight import is_seen
-from Heatmap.ui.statistics_box import MapStatistics
-from Heatmap.ui.status import StatusPanel
-from Heatmap.ui.translation import Translator
-from Heatmap.ui.underlay import Underlay
+from Heatmap.ui.widgets.heatmap_tab import HeatmapTab
+from Heatmap.ui.widgets.overlay import Overlay
+from Heatmap.ui.widgets.performance import Performance
+from Heatmap.ui.widgets.settings_model import SettingsModel
+from Heatmap.ui.widgets.statistics_box import MapStatistics
+from Heatmap.ui.widgets.status import StatusPanel
+from Heatmap.ui.widgets.tab_notice import notice_of
+from Heatmap.ui.widgets.tooltip_controller import Inspector
+from Heatmap.ui.widgets.translation import Translator
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     from Heatmap.aggregation import HeatmapImage
     from Heatmap.clock import Clock
     from Heatmap.heatmap_service import HeatmapService
-    from Heatmap.ui.surface import Surface
-    from Heatmap.ui.viewport import Viewport
+    from Heatmap.ui.geometry.background import Surface
+    from Heatmap.ui.geometry.viewport import Viewport
 
 __all__ = ["HeatmapPlugin", "configure_graphics", "ensure_graphics", "has_opengl"]
 

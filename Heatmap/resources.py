@@ -10,8 +10,8 @@ PACKAGE = Path(__file__).resolve().parent
 SHADERS = PACKAGE / "shaders" if (PACKAGE / "shaders").is_dir() else PACKAGE.parent / "shaders"
 CHART_PAGE = PACKAGE / "app" / "page"
 CHART_LIBRARY = CHART_PAGE / "vendor" / "lightweight-charts.js"
-JAVASCRIPT = PACKAGE / "ui" / "js"
-TRANSLATIONS = PACKAGE / "ui" / "translations"
+JAVASCRIPT = PACKAGE / "ui" / "page" / "js"
+TRANSLATIONS = PACKAGE / "translations"
 SCHEMA = PACKAGE / "storage" / "schema.sql"
 SCHEMA_UPGRADE_1_TO_2 = PACKAGE / "storage" / "upgrade_1_to_2.sql"
 

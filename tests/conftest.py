@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from Heatmap.app.web_engine import prepare_web_engine
-from Heatmap.ui.graphics import configure_graphics
+from Heatmap.ui.gl.graphics import configure_graphics
 
 # On a machine that others use, too, slowness says nothing about the program.
 settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -7,7 +7,7 @@ One way leads from events to a picture, for the first one, a zoom, a live update
 
 What an event passes from row to pixel, in this order:
 
-1. ``Heatmap.columns``: the events as arrays, ascending in time.
+1. ``Heatmap.event_columns``: the events as arrays, ascending in time.
 2. `event_batch`: which of them count, and for which channel; decay.
 3. `grid`: which cell an event lies in. `resolution` chooses the grid.
 4. `image_builder`: the three phases, and what is remembered between pictures.

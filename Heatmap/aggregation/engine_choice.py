@@ -22,8 +22,8 @@ from Heatmap.aggregation.image_buffer import Canvas
 from Heatmap.aggregation.numpy_engine import NumpyEngine
 from Heatmap.aggregation.options import RenderOptions
 from Heatmap.aggregation.paint_plan import Decay, paint_plan
-from Heatmap.columns import EventColumns
 from Heatmap.errors import KernelCacheError
+from Heatmap.event_columns import EventColumns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

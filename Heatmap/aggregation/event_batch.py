@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from Heatmap.aggregation.options import Sides
-    from Heatmap.columns import EventColumns
+    from Heatmap.event_columns import EventColumns
 
 EXCLUDED: Final = -1
 

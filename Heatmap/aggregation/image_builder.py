@@ -17,7 +17,7 @@ from Heatmap.aggregation.options import Normalization
 from Heatmap.aggregation.paint_plan import Decay, paint_plan, reach
 from Heatmap.aggregation.palettes import find_palette
 from Heatmap.clock import SYSTEM_CLOCK, Clock
-from Heatmap.columns import EventColumns
+from Heatmap.event_columns import EventColumns
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

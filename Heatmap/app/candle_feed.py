@@ -13,10 +13,16 @@ from websockets.exceptions import WebSocketException
 
 from Heatmap.errors import FrameError, RestError
 from Heatmap.ingestion.backoff import Backoff
-from Heatmap.ingestion.daemon_call import call_on_daemon_thread
-from Heatmap.ingestion.endpoints import MAX_KLINES, kline_stream, klines_url, market_stream_url, normalise_ws_base
+from Heatmap.ingestion.binance.endpoints import (
+    MAX_KLINES,
+    kline_stream,
+    klines_url,
+    market_stream_url,
+    normalise_ws_base,
+)
+from Heatmap.ingestion.binance.kline import Candle, decode_frame, decode_rows
+from Heatmap.ingestion.daemon_thread import call_on_daemon_thread
 from Heatmap.ingestion.failure import Failure, of_socket_error
-from Heatmap.ingestion.kline import Candle, decode_frame, decode_rows
 from Heatmap.ingestion.proxy import proxy_for
 from Heatmap.ingestion.rest import fetch_json
 

@@ -17,7 +17,7 @@ from Heatmap.app.chart_bridge import OBJECT_NAME, ChartBridge
 from Heatmap.app.reload_limit import MOST, WITHIN_S, ReloadLimit
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.resources import CHART_LIBRARY, CHART_PAGE
-from Heatmap.ui.bridge import OBJECT_NAME as PLUGIN_OBJECT
+from Heatmap.ui.page.bridge import OBJECT_NAME as PLUGIN_OBJECT
 
 if TYPE_CHECKING:
     from PyQt6.QtWidgets import QWidget

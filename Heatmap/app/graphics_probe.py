@@ -11,8 +11,8 @@ from PyQt6.QtWebEngineWidgets import QWebEngineView
 from PyQt6.QtWidgets import QApplication
 
 from Heatmap.app.web_engine import prepare_web_engine
-from Heatmap.ui.graphics import configure_graphics
-from Heatmap.ui.underlay import Underlay
+from Heatmap.ui.gl.graphics import configure_graphics
+from Heatmap.ui.gl.underlay import Underlay
 
 TIMEOUT_MS = 30_000
 PAGE = "<title>heatmap</title>"

@@ -26,17 +26,17 @@ from Heatmap.app.chart_bridge import ChartBridge
 from Heatmap.app.chart_view import ChartView
 from Heatmap.events import Source
 from Heatmap.heatmap_settings import HeatmapSettings, window_ms
+from Heatmap.message_catalogue import catalogue
 from Heatmap.plugin import HeatmapPlugin, has_opengl
-from Heatmap.texts import catalogue
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from Heatmap.clock import Clock
     from Heatmap.heatmap_service import HeatmapService
-    from Heatmap.ingestion.kline import Candle
-    from Heatmap.ui.settings_model import SettingsModel
-    from Heatmap.ui.translation import Translator
+    from Heatmap.ingestion.binance.kline import Candle
+    from Heatmap.ui.widgets.settings_model import SettingsModel
+    from Heatmap.ui.widgets.translation import Translator
 
 log = logging.getLogger(__name__)
 

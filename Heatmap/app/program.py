@@ -31,15 +31,15 @@ from Heatmap.events import Coverage, Source
 from Heatmap.exit_code import ExitCode
 from Heatmap.hangup import is_to_be_ignored
 from Heatmap.heatmap_service import HeatmapService
-from Heatmap.ingestion.daemon_call import call_on_daemon_thread
+from Heatmap.ingestion.daemon_thread import call_on_daemon_thread
 from Heatmap.output_file import written
 from Heatmap.plugin import SETTINGS_ORGANIZATION
 from Heatmap.storage.bulk_insert import bulk_insert
-from Heatmap.storage.erasure import erase_source
+from Heatmap.storage.delete_source import erase_source
 from Heatmap.storage.retention import DEFAULT_DAYS
-from Heatmap.ui.graphics import configure_graphics, ensure_graphics
-from Heatmap.ui.settings_model import SettingsModel
-from Heatmap.ui.translation import Translator
+from Heatmap.ui.gl.graphics import configure_graphics, ensure_graphics
+from Heatmap.ui.widgets.settings_model import SettingsModel
+from Heatmap.ui.widgets.translation import Translator
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,7 +18,7 @@ from Heatmap.aggregation.grid import GridSpec
 from Heatmap.aggregation.image_builder import ImageBuilder
 from Heatmap.aggregation.options import Normalization, RenderOptions
 from Heatmap.aggregation.palettes import PALETTES
-from Heatmap.columns import EventColumns
+from Heatmap.event_columns import EventColumns
 
 if TYPE_CHECKING:
     from collections.abc import Callable

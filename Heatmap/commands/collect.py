@@ -26,14 +26,14 @@ from Heatmap.hangup import is_to_be_ignored
 from Heatmap.heatmap_service import HeatmapService
 from Heatmap.ingestion.collector import ROTATE_AFTER_S
 from Heatmap.log import configure_logging
-from Heatmap.storage.place import check_place
 from Heatmap.storage.retention import DEFAULT_DAYS
+from Heatmap.storage.writability import check_place
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import FrameType
 
-    from Heatmap.ports import ServiceStatus
+    from Heatmap.reports import ServiceStatus
 
 _LOG = logging.getLogger(__name__)
 

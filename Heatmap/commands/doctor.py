@@ -20,8 +20,8 @@ from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.errors import HeatmapError, RestError
 from Heatmap.exit_code import ExitCode
 from Heatmap.heatmap_service import default_db_path
-from Heatmap.ingestion import exchange_info, forceorder
-from Heatmap.ingestion.endpoints import (
+from Heatmap.ingestion.binance import exchange_info, forceorder
+from Heatmap.ingestion.binance.endpoints import (
     DEFAULT_REST_URL,
     DEFAULT_WS_URL,
     exchange_info_url,

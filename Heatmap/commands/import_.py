@@ -12,8 +12,8 @@ from Heatmap.errors import SettingsError
 from Heatmap.events import Source
 from Heatmap.exit_code import ExitCode
 from Heatmap.heatmap_service import default_db_path
+from Heatmap.importing.import_filter import ImportOptions
 from Heatmap.importing.importer import import_file
-from Heatmap.importing.intake import ImportOptions
 from Heatmap.storage.bulk_insert import ImportWriter
 
 if TYPE_CHECKING:

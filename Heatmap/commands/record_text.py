@@ -6,7 +6,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from Heatmap.connection_text import duration
+from Heatmap.connection_message import duration
 
 if TYPE_CHECKING:
     from Heatmap.storage.record_summary import RawFrames, RecordSummary, SeriesRecord

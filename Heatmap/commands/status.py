@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Final
 
 from Heatmap.clock import SYSTEM_CLOCK, Clock, exchange_now_ms
 from Heatmap.commands.record_text import record_json, record_lines
-from Heatmap.connection_text import FLOWING, connection_text
+from Heatmap.connection_message import FLOWING, connection_text
 from Heatmap.errors import StorageError
 from Heatmap.events import is_recorded, shown_symbols
 from Heatmap.exit_code import ExitCode
 from Heatmap.heatmap_service import default_db_path
-from Heatmap.ports import ConnectionState
+from Heatmap.message_catalogue import LANGUAGES, catalogue
+from Heatmap.reports import ConnectionState
 from Heatmap.storage.process import is_living
 from Heatmap.storage.record_summary import record_summary
 from Heatmap.storage.sqlite_store import SqliteStore
-from Heatmap.texts import LANGUAGES, catalogue
 
 if TYPE_CHECKING:
     import argparse

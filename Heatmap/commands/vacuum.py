@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from Heatmap.errors import StorageError
 from Heatmap.exit_code import ExitCode
 from Heatmap.heatmap_service import default_db_path
-from Heatmap.storage.compaction import compact
+from Heatmap.storage.vacuum import compact
 
 if TYPE_CHECKING:
     import argparse

@@ -11,8 +11,8 @@ import numpy as np
 from Heatmap.demo.candle import DAY_MS, DAY_S, Candle
 from Heatmap.demo.instrument import Instrument
 from Heatmap.demo.liquidation_model import LOOKBACK_S, ForcedOrders, forced_orders
+from Heatmap.demo.price_series import DaySeconds, PriceTape
 from Heatmap.demo.random_walk import Stream, day_stream, shocks, traded_lots
-from Heatmap.demo.tape import DaySeconds, PriceTape
 from Heatmap.demo.wire import PUSH_DELAY_MS
 from Heatmap.events import LiquidationEvent, Side, Source
 

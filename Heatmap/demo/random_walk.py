@@ -121,7 +121,7 @@ def traded_lots(seed: int, day: int, ticks: NDArray[np.int64]) -> NDArray[np.int
     seed, day
         Name the random stream.
     ticks
-        int64, shape ``(86401,)``: the day's prices, see `Heatmap.demo.tape.DaySeconds`.
+        int64, shape ``(86401,)``: the day's prices, see `Heatmap.demo.price_series.DaySeconds`.
     """
     returns = np.abs(np.diff(ticks)) / ticks[:-1]
     activity = 0.4 + (returns / _SECOND_SD) ** 1.3

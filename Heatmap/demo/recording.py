@@ -15,7 +15,7 @@ import numpy as np
 from Heatmap.demo.wire import PUSH_DELAY_MS, encode, force_order
 from Heatmap.errors import FrameError, ReplayError
 from Heatmap.events import LiquidationEvent, Side, Source
-from Heatmap.ingestion import forceorder
+from Heatmap.ingestion.binance import forceorder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -11,9 +11,9 @@ import numpy as np
 
 from Heatmap.demo.candle import DAY_MS, DAY_S, SECOND_MS, Candle
 from Heatmap.demo.instrument import Instrument
+from Heatmap.demo.price_series import DaySeconds, Pins, PriceTape
 from Heatmap.demo.random_walk import Floats, calm_shocks, traded_lots
 from Heatmap.demo.recording import RecordedFrame, Recording, SkippedLine
-from Heatmap.demo.tape import DaySeconds, Pins, PriceTape
 from Heatmap.events import LiquidationEvent, Source
 
 if TYPE_CHECKING:

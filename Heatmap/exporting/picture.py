@@ -25,7 +25,7 @@ from Heatmap.exporting.png import encode_png
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from Heatmap.columns import EventColumns
+    from Heatmap.event_columns import EventColumns
     from Heatmap.events import Coverage
 
     Canvas = NDArray[np.uint8]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from Heatmap.errors import FrameError, RowError
 from Heatmap.events import LiquidationEvent
 from Heatmap.importing.row import COIN_M_FRAME, Aside, Parsed, text_of
-from Heatmap.ingestion import forceorder
+from Heatmap.ingestion.binance import forceorder
 
 
 class FrameParser:

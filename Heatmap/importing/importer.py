@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from Heatmap.clock import SYSTEM_CLOCK, Clock
 from Heatmap.errors import RecordFileError, RowError
 from Heatmap.events import Source
-from Heatmap.importing.intake import ImportOptions, judge
-from Heatmap.importing.part import Unreadable, parts_of
+from Heatmap.importing.import_filter import ImportOptions, judge
+from Heatmap.importing.import_source import Unreadable, parts_of
 from Heatmap.importing.report import FileReport, Tally
 from Heatmap.importing.row import Aside
 from Heatmap.storage.bulk_insert import IMPORT_CHUNK_ROWS, ImportedFile, ImportWriter
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from Heatmap.events import LiquidationEvent
-    from Heatmap.importing.part import Part
+    from Heatmap.importing.import_source import Part
 
     Progress = Callable[[str, float, int], None]
 

@@ -36,7 +36,7 @@ class FileReport:
     name
         The file's name; inside a zip with the member's.
     format
-        What it is, see `Heatmap.importing.part`; "" if nothing that can be imported.
+        What it is, see `Heatmap.importing.import_source`; "" if nothing that can be imported.
     rows
         Rows read, the header not counted.
     inserted

@@ -10,8 +10,8 @@ from typing import Final
 
 from Heatmap.errors import RowError, SettingsError
 from Heatmap.events import LiquidationEvent, Side
-from Heatmap.ingestion.endpoints import normalise_symbol
-from Heatmap.ingestion.forceorder import FIRST_PLAUSIBLE_MS, LAST_PLAUSIBLE_MS
+from Heatmap.ingestion.binance.endpoints import normalise_symbol
+from Heatmap.ingestion.binance.forceorder import FIRST_PLAUSIBLE_MS, LAST_PLAUSIBLE_MS
 
 # No sign, no blank, no underscore; an exponent, for that is how Python and pandas write 0.00001.
 _NUMBER: Final = re.compile(r"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?", re.ASCII)

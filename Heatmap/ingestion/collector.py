@@ -14,18 +14,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from Heatmap.clock import SYSTEM_CLOCK, Clock
-from Heatmap.connection_text import WRONG_CLOCK_MS, clock_line
+from Heatmap.connection_message import WRONG_CLOCK_MS, clock_line
 from Heatmap.errors import FrameError
 from Heatmap.events import LiquidationEvent, Source, shown_symbols
-from Heatmap.ingestion import endpoints, forceorder
 from Heatmap.ingestion.backoff import Backoff
-from Heatmap.ingestion.clock_meter import ClockMeter
+from Heatmap.ingestion.binance import endpoints, forceorder
+from Heatmap.ingestion.clock_offset import ClockMeter
+from Heatmap.ingestion.connection import Link
 from Heatmap.ingestion.failure import Failure
 from Heatmap.ingestion.interruption import SleepDetector, owns_address, ways_out
-from Heatmap.ingestion.link import Link
 from Heatmap.ingestion.liveness import Liveness
-from Heatmap.ingestion.rejection_limit import RejectionLimit
-from Heatmap.ports import ClockReading, ConnectionState, RejectedFrame
+from Heatmap.ingestion.quarantine_limiter import RejectionLimit
+from Heatmap.reports import ClockReading, ConnectionState, RejectedFrame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -66,7 +66,7 @@ class FeedCounts:
     last_market_ms
         Receive time of the newest market data, ms since the epoch, or None.
     latency_ms, clock_offset_ms
-        See `Heatmap.ingestion.clock_meter.ClockMeter`.
+        See `Heatmap.ingestion.clock_offset.ClockMeter`.
     """
 
     received: int = 0
@@ -113,7 +113,7 @@ class FeedListener:
     on_state
         Hears the state whenever it changed.
     on_rejected
-        Takes a frame that did not decode; not all of them, see `Heatmap.ingestion.rejection_limit`.
+        Takes a frame that did not decode; not all of them, see `Heatmap.ingestion.quarantine_limiter`.
     on_clock
         Hears how far the exchange's clock is off, once an hour and when that changes.
     """

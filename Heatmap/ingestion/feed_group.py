@@ -11,10 +11,10 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from Heatmap.ingestion import endpoints
 from Heatmap.ingestion.backoff import Backoff
+from Heatmap.ingestion.binance import endpoints
 from Heatmap.ingestion.collector import FeedCollector, FeedCounts, FeedListener, FeedState
-from Heatmap.ports import ConnectionState
+from Heatmap.reports import ConnectionState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,7 +6,7 @@ comes every second on the same socket; when it stops, the socket is dead, howeve
 
 from __future__ import annotations
 
-from Heatmap.ports import ConnectionState
+from Heatmap.reports import ConnectionState
 
 SILENT_AFTER_S = 10.0
 """Seconds without market data after which a socket counts as dead."""

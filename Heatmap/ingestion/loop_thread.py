@@ -9,7 +9,7 @@ import socket
 import threading
 from typing import TYPE_CHECKING, Any
 
-from Heatmap.ingestion.daemon_call import call_on_daemon_thread
+from Heatmap.ingestion.daemon_thread import call_on_daemon_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

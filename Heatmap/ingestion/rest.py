@@ -17,7 +17,7 @@ import msgspec
 from Heatmap.clock import SYSTEM_CLOCK, Clock
 from Heatmap.errors import RestError
 from Heatmap.ingestion import failure
-from Heatmap.ingestion.daemon_call import call_on_daemon_thread
+from Heatmap.ingestion.daemon_thread import call_on_daemon_thread
 from Heatmap.ingestion.proxy import is_socks, proxy_for, shown
 
 DEFAULT_TIMEOUT_S = 10.0

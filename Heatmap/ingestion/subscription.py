@@ -14,7 +14,7 @@ from Heatmap.ingestion.failure import Failure
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from Heatmap.ingestion.forceorder import ControlReply
+    from Heatmap.ingestion.binance.forceorder import ControlReply
 
 MESSAGE_BYTES: Final = 3000
 """Longest list of streams in one request, in bytes: about 100 streams."""

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from Heatmap.clock import SYSTEM_CLOCK, Clock
 from Heatmap.errors import FeedError, RestError
-from Heatmap.ingestion import endpoints, exchange_info, rest
+from Heatmap.ingestion import rest
 from Heatmap.ingestion.backoff import Backoff
+from Heatmap.ingestion.binance import endpoints, exchange_info
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

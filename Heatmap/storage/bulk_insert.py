@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 from Heatmap.errors import LogRemovedError, MovedDatabaseError, StorageError
-from Heatmap.storage import statement
+from Heatmap.storage import sql as statement
 from Heatmap.storage.connection import RecordConnection, storage_error, write_transaction
 from Heatmap.storage.migrations import open_database
 

@@ -7,12 +7,12 @@ import sqlite3
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from Heatmap.storage import statement
+from Heatmap.storage import sql as statement
 from Heatmap.storage.connection import write_transaction
 
 if TYPE_CHECKING:
     from Heatmap.events import LiquidationEvent
-    from Heatmap.ports import CollectorReport
+    from Heatmap.reports import CollectorReport
     from Heatmap.storage.coverage_log import Stretch
     from Heatmap.storage.lease import Lease, LeaseHolder
     from Heatmap.storage.write_items import Batch, Tick

@@ -23,8 +23,8 @@ import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from Heatmap.ports import ConnectionState
-from Heatmap.storage import statement
+from Heatmap.reports import ConnectionState
+from Heatmap.storage import sql as statement
 from Heatmap.storage.connection import write_transaction
 from Heatmap.storage.process import has_ended
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from Heatmap.clock import Clock
-    from Heatmap.ports import CollectorReport
+    from Heatmap.reports import CollectorReport
 
 _LOG = logging.getLogger(__name__)
 

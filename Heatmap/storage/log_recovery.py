@@ -23,11 +23,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from Heatmap.errors import StorageError
-from Heatmap.storage import statement
+from Heatmap.storage import sql as statement
 from Heatmap.storage.connection import open_writer, storage_error, write_transaction
-from Heatmap.storage.file_guard import LOG_SUFFIX, SHARED_MEMORY_SUFFIX, beside, file_identity, frozen
-from Heatmap.storage.migrations import rescued_path
-from Heatmap.storage.rescue import (
+from Heatmap.storage.damage_recovery import (
     TABLES,
     Salvage,
     begin_anew,
@@ -38,7 +36,9 @@ from Heatmap.storage.rescue import (
     shared_columns,
     unused_name,
 )
-from Heatmap.storage.table_walk import TableWalk
+from Heatmap.storage.damaged_table_reader import TableWalk
+from Heatmap.storage.file_guard import LOG_SUFFIX, SHARED_MEMORY_SUFFIX, beside, file_identity, frozen
+from Heatmap.storage.migrations import rescued_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -19,7 +19,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
-from Heatmap.storage import statement
+from Heatmap.storage import sql as statement
 from Heatmap.storage.connection import write_transaction
 
 if TYPE_CHECKING:

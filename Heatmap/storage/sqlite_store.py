@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from Heatmap.errors import StorageError
 from Heatmap.events import Coverage
-from Heatmap.ports import ClockReading, CollectorReport, ConnectionState, ServiceStatus
-from Heatmap.storage import statement
+from Heatmap.reports import ClockReading, CollectorReport, ConnectionState, ServiceStatus
+from Heatmap.storage import sql as statement
 from Heatmap.storage.connection import RecordConnection, open_reader, storage_error
 from Heatmap.storage.coverage_log import merged
 from Heatmap.storage.file_guard import FileState, file_identity
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from types import TracebackType
 
-    from Heatmap.columns import EventColumns
+    from Heatmap.event_columns import EventColumns
 
 # The side rides on the sign of the notional, so that a row makes three Python objects and not four, and all three are
 # floats, which Python makes quicker than large integers: 1e5 rows in 54 ms instead of 110 ms by fetchall. All three fit
@@ -111,7 +111,7 @@ class CollectorEntry:
     Attributes
     ----------
     report
-        See `Heatmap.ports.CollectorReport`; figures that are not stored (rate, queue, last times) are at their
+        See `Heatmap.reports.CollectorReport`; figures that are not stored (rate, queue, last times) are at their
         defaults.
     heartbeat_ms
         When it was written, ms since the epoch.
@@ -201,7 +201,7 @@ class SqliteStore:
         StorageError
             The file exists but cannot be read.
         """
-        from Heatmap.columns import EventColumns  # noqa: PLC0415 - NumPy only for those who read columns
+        from Heatmap.event_columns import EventColumns  # noqa: PLC0415 - NumPy only for those who read columns
 
         with self._reading() as connection:
             if connection is None:
@@ -229,7 +229,7 @@ class SqliteStore:
         StorageError
             The file exists but cannot be read.
         """
-        from Heatmap.columns import EventColumns  # noqa: PLC0415 - NumPy only for those who read columns
+        from Heatmap.event_columns import EventColumns  # noqa: PLC0415 - NumPy only for those who read columns
 
         with self._reading() as connection:
             if connection is None:
@@ -443,7 +443,7 @@ def _columns_of(rows: sqlite3.Cursor, *, width: int, last_row_id: int) -> tuple[
     """Return rows of ``(ts_ms, price, signed notional[, id])`` as columns, and whether they need sorting."""
     import numpy as np  # noqa: PLC0415 - see the module's docstring
 
-    from Heatmap.columns import EventColumns  # noqa: PLC0415 - see the module's docstring
+    from Heatmap.event_columns import EventColumns  # noqa: PLC0415 - see the module's docstring
 
     table = np.fromiter(chain.from_iterable(rows), np.float64).reshape(-1, width)
     if width > 3 and len(table):  # noqa: PLR2004 - the fourth column is the row id
@@ -462,7 +462,7 @@ def _columns_of(rows: sqlite3.Cursor, *, width: int, last_row_id: int) -> tuple[
 def _sorted(columns: EventColumns) -> EventColumns:
     import numpy as np  # noqa: PLC0415 - see the module's docstring
 
-    from Heatmap.columns import EventColumns  # noqa: PLC0415 - see the module's docstring
+    from Heatmap.event_columns import EventColumns  # noqa: PLC0415 - see the module's docstring
 
     order = np.argsort(columns.ts_ms, kind="stable")
     return EventColumns(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from Heatmap.events import LiquidationEvent
-from Heatmap.ports import ClockReading, RejectedFrame
+from Heatmap.reports import ClockReading, RejectedFrame
 
 
 @dataclass(slots=True)

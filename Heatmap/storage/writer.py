@@ -8,7 +8,7 @@ and then says how many events were lost.
 A writer with a ``report`` records a source for all programs on its database, and so needs that source's lease (see
 `Heatmap.storage.lease`): `on_lease` tells when the feed may run. Where nobody can be asked, for the database cannot be
 opened or written, the feed runs all the same: what comes is kept in memory, and who was first is settled when the disk
-answers again. A damaged file is replaced (see `Heatmap.storage.rescue`) by whoever is about to record into it.
+answers again. A damaged file is replaced (see `Heatmap.storage.damage_recovery`) by whoever is about to record into it.
 
 After each flush the log is brought into the file and forced to the disk, as far as no reader holds an old state of the
 file: what a power cut, or a program that deletes the log and kills this one, can cost is then one flush. A deleted log
@@ -30,15 +30,15 @@ from typing import TYPE_CHECKING, Final
 from Heatmap.clock import SYSTEM_CLOCK, Clock
 from Heatmap.errors import DamagedDatabaseError, MovedDatabaseError, StorageError
 from Heatmap.events import LiquidationEvent
-from Heatmap.ports import ClockReading, CollectorReport, RejectedFrame
-from Heatmap.storage import statement
+from Heatmap.reports import ClockReading, CollectorReport, RejectedFrame
+from Heatmap.storage import sql as statement
+from Heatmap.storage.checked_open import open_sound
 from Heatmap.storage.commit import Committed, commit
 from Heatmap.storage.connection import RecordConnection, storage_error
 from Heatmap.storage.coverage_log import MAX_GAP_MS, CoverageLog
 from Heatmap.storage.file_guard import FileState, Identity, file_identity
 from Heatmap.storage.lease import HEARTBEAT_S, LOOK_S, Lease
 from Heatmap.storage.log_recovery import carry_over
-from Heatmap.storage.sound_file import open_sound
 from Heatmap.storage.write_items import Batch, Item, Loss, Proofs, Tick, WriterStats
 
 if TYPE_CHECKING:

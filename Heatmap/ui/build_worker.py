@@ -11,15 +11,15 @@ from PyQt6.QtCore import QObject, pyqtSignal
 
 from Heatmap.aggregation.cell_detail import CellFigures, Place, figures_near
 from Heatmap.aggregation.image_builder import ImageBuilder
-from Heatmap.columns import EventColumns
 from Heatmap.errors import HeatmapError
+from Heatmap.event_columns import EventColumns
 from Heatmap.heatmap_settings import HeatmapSettings, decay_half_life_ms, window_ms
 from Heatmap.storage.sqlite_store import SqliteStore
-from Heatmap.ui.gap_mesh import Gaps, gaps_between
-from Heatmap.ui.image_change import changed_columns
-from Heatmap.ui.render_options import render_options
-from Heatmap.ui.statistics_box import MapStatistics
-from Heatmap.ui.view_grid import View, covers, grid_for_view, near_cells, same_cells
+from Heatmap.ui.geometry.gap_mesh import Gaps, gaps_between
+from Heatmap.ui.geometry.image_change import changed_columns
+from Heatmap.ui.geometry.render_options import render_options
+from Heatmap.ui.geometry.view_grid import View, covers, grid_for_view, near_cells, same_cells
+from Heatmap.ui.widgets.statistics_box import MapStatistics
 
 if TYPE_CHECKING:
     from collections.abc import Callable

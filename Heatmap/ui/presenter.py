@@ -10,17 +10,17 @@ from PyQt6.QtCore import QElapsedTimer, QObject, QTimer, pyqtSignal
 from PyQt6.QtGui import QColor
 
 from Heatmap.ui.build_worker import BuildRequest
-from Heatmap.ui.surface import Surface, opaque_colors
-from Heatmap.ui.view_grid import View
+from Heatmap.ui.geometry.background import Surface, opaque_colors
+from Heatmap.ui.geometry.view_grid import View
 
 if TYPE_CHECKING:
     from Heatmap.aggregation import HeatmapImage
     from Heatmap.heatmap_settings import HeatmapSettings
     from Heatmap.ui.build_worker import BuildWorker
-    from Heatmap.ui.image_change import ChangedColumns
-    from Heatmap.ui.settings_model import SettingsModel
-    from Heatmap.ui.underlay import Underlay
-    from Heatmap.ui.viewport import TimeAxis, Viewport
+    from Heatmap.ui.geometry.image_change import ChangedColumns
+    from Heatmap.ui.geometry.viewport import TimeAxis, Viewport
+    from Heatmap.ui.gl.underlay import Underlay
+    from Heatmap.ui.widgets.settings_model import SettingsModel
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from Heatmap.events import LiquidationEvent, Side
-from Heatmap.ingestion.forceorder import decode
+from Heatmap.ingestion.binance.forceorder import decode
 
 FRAMES = [
     (

@@ -30,8 +30,8 @@ from Heatmap.heatmap_service import HeatmapService
 from Heatmap.plugin import HeatmapPlugin
 from Heatmap.resources import CHART_PAGE
 from Heatmap.storage.bulk_insert import bulk_insert
-from Heatmap.ui.frame_follower import SyncMode
-from Heatmap.ui.settings_model import SettingsModel
+from Heatmap.ui.geometry.frame_follower import SyncMode
+from Heatmap.ui.widgets.settings_model import SettingsModel
 
 pytestmark = [pytest.mark.gl, pytest.mark.timeout(900)]
 

@@ -11,9 +11,9 @@ import pytest
 
 from Heatmap.events import LiquidationEvent, Side
 from Heatmap.exporting.table import write_csv
+from Heatmap.importing.import_filter import ImportOptions
 from Heatmap.importing.importer import import_file
-from Heatmap.importing.intake import ImportOptions
-from Heatmap.storage import statement
+from Heatmap.storage import sql as statement
 from Heatmap.storage.bulk_insert import IMPORT_CHUNK_ROWS, ImportWriter, bulk_insert
 from Heatmap.storage.connection import open_reader, open_writer
 from Heatmap.storage.migrations import migrate

@@ -21,8 +21,8 @@ from Heatmap.aggregation.normalization import level_edges
 from Heatmap.aggregation.numba_engine import NumbaEngine, usable_threads
 from Heatmap.aggregation.numpy_engine import NumpyEngine
 from Heatmap.aggregation.paint_plan import Decay, paint_plan
-from Heatmap.columns import EventColumns
 from Heatmap.commands.bench_job import COLS, LINEAR, LOG, LOOK, PEERS, ROWS, SPEC, Contest, market, ours
+from Heatmap.event_columns import EventColumns
 
 WINDOW = {"now_ms": SPEC.end_ms, "window_start_ms": SPEC.t0_ms}
 

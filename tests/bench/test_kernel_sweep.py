@@ -10,8 +10,8 @@ import pytest
 
 from Heatmap.aggregation import GridSpec, ImageBuilder
 from Heatmap.aggregation.numba_engine import NumbaEngine
-from Heatmap.columns import EventColumns
 from Heatmap.commands.bench_job import LOG, SPEC, market
+from Heatmap.event_columns import EventColumns
 
 
 def fresh(spec, columns):

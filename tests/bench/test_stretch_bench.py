@@ -20,13 +20,13 @@ from PyQt6.QtGui import QColor, QImage, QOffscreenSurface, QOpenGLContext, QPain
 
 from Heatmap.aggregation import GridSpec, HeatmapImage
 from Heatmap.aggregation.engine_choice import load_kernels
-from Heatmap.ui.graphics import is_software
-from Heatmap.ui.heat_painter import HeatPainter
-from Heatmap.ui.painter import Look, Scene
-from Heatmap.ui.pixel_painter import PixelPainter
-from Heatmap.ui.surface import Patch
-from Heatmap.ui.underlay import _QtLoader
-from Heatmap.ui.viewport import BarSegment, TimeAxis, Viewport
+from Heatmap.ui.geometry.background import Patch
+from Heatmap.ui.geometry.viewport import BarSegment, TimeAxis, Viewport
+from Heatmap.ui.gl.graphics import is_software
+from Heatmap.ui.gl.heat_painter import HeatPainter
+from Heatmap.ui.gl.painter import Look, Scene
+from Heatmap.ui.gl.pixel_painter import PixelPainter
+from Heatmap.ui.gl.underlay import _QtLoader
 
 pytestmark = [pytest.mark.gl, pytest.mark.timeout(300)]
 

@@ -23,12 +23,12 @@ from PyQt6.QtWidgets import QApplication, QWidget
 
 from Heatmap.events import Coverage, LiquidationEvent, Side, Source
 from Heatmap.storage.bulk_insert import bulk_insert
-from Heatmap.ui.bridge import Bridge
 from Heatmap.ui.build_worker import BuildWorker
-from Heatmap.ui.frame_follower import Frame
+from Heatmap.ui.geometry.frame_follower import Frame
+from Heatmap.ui.gl.underlay import Underlay
+from Heatmap.ui.page.bridge import Bridge
 from Heatmap.ui.presenter import HeatmapPresenter
-from Heatmap.ui.settings_model import SettingsModel
-from Heatmap.ui.underlay import Underlay
+from Heatmap.ui.widgets.settings_model import SettingsModel
 
 pytestmark = [pytest.mark.gl, pytest.mark.timeout(300)]
 

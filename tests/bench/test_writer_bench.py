@@ -15,8 +15,8 @@ from websockets.asyncio.server import serve
 
 from Heatmap.events import LiquidationEvent, Side
 from Heatmap.heatmap_service import HeatmapService
-from Heatmap.ingestion import forceorder
-from Heatmap.storage import statement
+from Heatmap.ingestion.binance import forceorder
+from Heatmap.storage import sql as statement
 from Heatmap.storage.bulk_insert import bulk_insert
 from Heatmap.storage.connection import open_reader, open_writer
 from Heatmap.storage.migrations import migrate

@@ -22,8 +22,8 @@ from Heatmap.demo.market import SimulatedMarket
 from Heatmap.events import Coverage, Source
 from Heatmap.heatmap_service import HeatmapService
 from Heatmap.storage.bulk_insert import bulk_insert
-from Heatmap.ui.settings_model import SettingsModel
-from Heatmap.ui.translation import Translator
+from Heatmap.ui.widgets.settings_model import SettingsModel
+from Heatmap.ui.widgets.translation import Translator
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,8 +10,8 @@ import pytest
 from PyQt6.QtWidgets import QCheckBox
 
 from Heatmap.clock import SYSTEM_CLOCK
-from Heatmap.ui.badge import Badge
-from Heatmap.ui.legend import Legend
+from Heatmap.ui.widgets.legend import Legend
+from Heatmap.ui.widgets.source_badge import Badge
 
 pytestmark = [pytest.mark.gl]
 

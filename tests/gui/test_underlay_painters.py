@@ -11,13 +11,13 @@ from PyQt6.QtWidgets import QWidget
 
 from Heatmap.aggregation import GridSpec, HeatmapImage
 from Heatmap.aggregation.engine_choice import load_kernels
-from Heatmap.ui.fade import DURATION_S
-from Heatmap.ui.frame_follower import Frame
-from Heatmap.ui.heat_painter import HeatPainter
-from Heatmap.ui.pixel_painter import PixelPainter
-from Heatmap.ui.surface import Surface
-from Heatmap.ui.underlay import Underlay
-from Heatmap.ui.viewport import BarSegment, PriceScaleMode, TimeAxis, Viewport
+from Heatmap.ui.geometry.background import Surface
+from Heatmap.ui.geometry.easing import DURATION_S
+from Heatmap.ui.geometry.frame_follower import Frame
+from Heatmap.ui.geometry.viewport import BarSegment, PriceScaleMode, TimeAxis, Viewport
+from Heatmap.ui.gl.heat_painter import HeatPainter
+from Heatmap.ui.gl.pixel_painter import PixelPainter
+from Heatmap.ui.gl.underlay import Underlay
 
 pytestmark = [pytest.mark.gl]
 
@@ -164,13 +164,13 @@ def test_shader_and_kernel_paint_the_same(show_underlay, look):
 
 def test_the_kernel_takes_over_when_it_is_loaded(show_underlay, monkeypatch):
     """A first start compiles kernels for half a minute: until then shaders paint, and nobody sees the change."""
-    monkeypatch.setattr("Heatmap.ui.underlay.kernels_are_loaded", lambda: False)
+    monkeypatch.setattr("Heatmap.ui.gl.underlay.kernels_are_loaded", lambda: False)
     underlay = show_underlay(image_of(random_cells()))
     before = underlay._painter
     assert isinstance(before, HeatPainter)
     painted = pixels(underlay).astype(int)
     assert painted.any()
-    monkeypatch.setattr("Heatmap.ui.underlay.kernels_are_loaded", lambda: True)
+    monkeypatch.setattr("Heatmap.ui.gl.underlay.kernels_are_loaded", lambda: True)
     assert (np.abs(pixels(underlay) - painted).max(axis=2) > 1).mean() < 0.004, "but for borders of cells"
     assert isinstance(underlay._painter, PixelPainter)
     assert before.textures == 0, "what the shader had is given back"

@@ -16,15 +16,15 @@ from PyQt6.QtWidgets import QWidget
 
 from Heatmap.aggregation import GridSpec, HeatmapImage
 from Heatmap.aggregation.engine_choice import load_kernels
-from Heatmap.ui.fade import DURATION_S
-from Heatmap.ui.frame_follower import Frame
-from Heatmap.ui.heat_painter import HeatPainter
-from Heatmap.ui.image_change import changed_columns
-from Heatmap.ui.pixel_painter import PixelPainter
-from Heatmap.ui.surface import Patch, Surface
-from Heatmap.ui.underlay import Underlay
-from Heatmap.ui.viewport import BarSegment, PriceScaleMode, TimeAxis, Viewport
-from Heatmap.ui.window_mark import window_mark
+from Heatmap.ui.geometry.background import Patch, Surface
+from Heatmap.ui.geometry.easing import DURATION_S
+from Heatmap.ui.geometry.frame_follower import Frame
+from Heatmap.ui.geometry.image_change import changed_columns
+from Heatmap.ui.geometry.viewport import BarSegment, PriceScaleMode, TimeAxis, Viewport
+from Heatmap.ui.geometry.window_start_line import window_mark
+from Heatmap.ui.gl.heat_painter import HeatPainter
+from Heatmap.ui.gl.pixel_painter import PixelPainter
+from Heatmap.ui.gl.underlay import Underlay
 
 pytestmark = [pytest.mark.gl]
 

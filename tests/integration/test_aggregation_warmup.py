@@ -352,7 +352,7 @@ from Heatmap.aggregation import GridSpec, ImageBuilder, RenderOptions, build_gri
 from Heatmap.aggregation.kernel_jit import compiled_here
 from Heatmap.aggregation.numba_engine import NumbaEngine
 from Heatmap.aggregation.numpy_engine import NumpyEngine
-from Heatmap.columns import EventColumns
+from Heatmap.event_columns import EventColumns
 rng = np.random.default_rng(1)
 columns = EventColumns(
     np.sort(rng.integers(-2_000, 22_000, 60)), rng.uniform(-2, 12, 60), rng.uniform(1, 9, 60), rng.random(60) < 0.5

@@ -15,7 +15,7 @@ from Heatmap.events import Coverage, LiquidationEvent, Side
 from Heatmap.heatmap_settings import HeatmapSettings
 from Heatmap.storage.bulk_insert import bulk_insert
 from Heatmap.ui.build_worker import BuildRequest, BuildWorker, Inspection
-from Heatmap.ui.view_grid import View
+from Heatmap.ui.geometry.view_grid import View
 
 MINUTE_MS = 60_000
 

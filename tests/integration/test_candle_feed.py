@@ -15,10 +15,10 @@ from Heatmap.app.chart_bridge import price_format
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.demo.exchange import DemoExchange
 from Heatmap.demo.market import SimulatedMarket
-from Heatmap.ingestion.endpoints import MAX_KLINES
+from Heatmap.ingestion.binance.endpoints import MAX_KLINES
 
 if TYPE_CHECKING:
-    from Heatmap.ingestion.kline import Candle
+    from Heatmap.ingestion.binance.kline import Candle
 
 PATIENCE_S = 20
 

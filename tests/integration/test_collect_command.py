@@ -16,9 +16,9 @@ from websockets.asyncio.server import serve
 
 from Heatmap.commands import collect, status
 from Heatmap.events import Coverage, LiquidationEvent, Side
-from Heatmap.ingestion import forceorder
-from Heatmap.ports import CollectorReport, ConnectionState, ServiceStatus
-from Heatmap.storage import statement
+from Heatmap.ingestion.binance import forceorder
+from Heatmap.reports import CollectorReport, ConnectionState, ServiceStatus
+from Heatmap.storage import sql as statement
 from Heatmap.storage.bulk_insert import bulk_insert
 from Heatmap.storage.connection import open_writer
 from Heatmap.storage.migrations import LATEST, open_database

@@ -7,19 +7,19 @@ import time
 import pytest
 
 from Heatmap.clock import SYSTEM_CLOCK
-from Heatmap.connection_text import connection_text
+from Heatmap.connection_message import connection_text
 from Heatmap.demo.exchange import DemoExchange
 from Heatmap.demo.market import SimulatedMarket
 from Heatmap.events import LiquidationEvent, Side
 from Heatmap.heatmap_service import HeatmapService
 from Heatmap.heatmap_settings import HeatmapSettings
-from Heatmap.ports import ClockReading
+from Heatmap.message_catalogue import catalogue
+from Heatmap.reports import ClockReading
 from Heatmap.storage.bulk_insert import bulk_insert
 from Heatmap.storage.sqlite_store import SqliteStore
 from Heatmap.storage.writer import EventWriter
-from Heatmap.texts import catalogue
 from Heatmap.ui.build_worker import BuildRequest, BuildWorker
-from Heatmap.ui.view_grid import View
+from Heatmap.ui.geometry.view_grid import View
 
 PATIENCE_S = 60.0
 HOUR_MS = 3_600_000

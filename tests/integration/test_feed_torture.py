@@ -32,11 +32,12 @@ from Heatmap.aggregation import build_grid
 from Heatmap.aggregation.grid import GridSpec
 from Heatmap.events import LiquidationEvent, Side
 from Heatmap.heatmap_service import HeatmapService
-from Heatmap.ingestion import forceorder, link
+from Heatmap.ingestion import connection as link
 from Heatmap.ingestion.backoff import Backoff
+from Heatmap.ingestion.binance import forceorder
 from Heatmap.ingestion.feed_group import FeedGroup
 from Heatmap.ingestion.liveness import Liveness
-from Heatmap.ports import ConnectionState as State
+from Heatmap.reports import ConnectionState as State
 from Heatmap.storage.connection import open_reader, open_writer
 
 ROOT = Path(__file__).parents[2]

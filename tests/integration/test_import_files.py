@@ -13,8 +13,8 @@ from contextlib import closing
 import pytest
 
 from Heatmap.events import LiquidationEvent, Side
+from Heatmap.importing.import_filter import ImportOptions
 from Heatmap.importing.importer import import_file
-from Heatmap.importing.intake import ImportOptions
 from Heatmap.storage.bulk_insert import _INSERT_IMPORTED, IMPORT_CHUNK_ROWS, ImportWriter, bulk_insert
 from Heatmap.storage.connection import open_reader
 from Heatmap.storage.writer import EventWriter

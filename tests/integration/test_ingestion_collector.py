@@ -13,11 +13,11 @@ from websockets.asyncio.server import serve
 
 from Heatmap.errors import FrameError, SettingsError
 from Heatmap.events import LiquidationEvent, Side
-from Heatmap.ingestion import forceorder
 from Heatmap.ingestion.backoff import Backoff
+from Heatmap.ingestion.binance import forceorder
 from Heatmap.ingestion.collector import FeedCollector, FeedListener
 from Heatmap.ingestion.liveness import Liveness
-from Heatmap.ports import ConnectionState as State
+from Heatmap.reports import ConnectionState as State
 
 T = 1_790_000_000_000
 PATIENCE_S = 10.0

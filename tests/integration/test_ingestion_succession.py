@@ -17,12 +17,12 @@ from websockets.exceptions import ConnectionClosed
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.events import LiquidationEvent, Side
 from Heatmap.ingestion import collector as collector_module
-from Heatmap.ingestion import forceorder
 from Heatmap.ingestion.backoff import Backoff
+from Heatmap.ingestion.binance import forceorder
 from Heatmap.ingestion.collector import FeedCollector, FeedListener
 from Heatmap.ingestion.liveness import Liveness
 from Heatmap.ingestion.loop_thread import LoopThread
-from Heatmap.ports import ConnectionState as State
+from Heatmap.reports import ConnectionState as State
 
 T = 1_790_000_000_000
 PATIENCE_S = 15.0

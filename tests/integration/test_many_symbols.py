@@ -19,8 +19,9 @@ from Heatmap.demo.exchange import DemoExchange
 from Heatmap.demo.market import SimulatedMarket
 from Heatmap.events import LiquidationEvent, Side
 from Heatmap.heatmap_service import HeatmapService
-from Heatmap.ingestion import feed_group, forceorder, subscription
-from Heatmap.ports import ConnectionState as State
+from Heatmap.ingestion import feed_group, subscription
+from Heatmap.ingestion.binance import forceorder
+from Heatmap.reports import ConnectionState as State
 from Heatmap.storage.connection import open_reader
 from Heatmap.storage.sqlite_store import SqliteStore
 

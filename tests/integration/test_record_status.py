@@ -15,8 +15,8 @@ from Heatmap.commands import status
 from Heatmap.commands.record_text import duration
 from Heatmap.errors import StorageError
 from Heatmap.events import Coverage, LiquidationEvent, Side
+from Heatmap.importing.import_filter import ImportOptions
 from Heatmap.importing.importer import import_file
-from Heatmap.importing.intake import ImportOptions
 from Heatmap.storage.bulk_insert import ImportWriter, bulk_insert
 from Heatmap.storage.connection import open_reader
 from Heatmap.storage.record_reader import RecordReader, Selection

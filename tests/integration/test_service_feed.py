@@ -19,10 +19,10 @@ from Heatmap import heatmap_service
 from Heatmap.errors import SettingsError
 from Heatmap.events import LiquidationEvent, Side
 from Heatmap.heatmap_service import HeatmapService, default_db_path
-from Heatmap.ingestion import forceorder
+from Heatmap.ingestion.binance import forceorder
 from Heatmap.ingestion.collector import FeedState
-from Heatmap.ports import ConnectionState as State
-from Heatmap.ports import ServiceStatus
+from Heatmap.reports import ConnectionState as State
+from Heatmap.reports import ServiceStatus
 from Heatmap.storage.bulk_insert import bulk_insert
 from Heatmap.storage.sqlite_store import SqliteStore
 from Heatmap.storage.writer import EventWriter

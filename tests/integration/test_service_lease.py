@@ -16,8 +16,8 @@ from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.errors import SettingsError
 from Heatmap.events import LiquidationEvent, Side
 from Heatmap.heatmap_service import HeatmapService
-from Heatmap.ingestion import forceorder
-from Heatmap.ports import ConnectionState as State
+from Heatmap.ingestion.binance import forceorder
+from Heatmap.reports import ConnectionState as State
 from Heatmap.storage.bulk_insert import bulk_insert
 from Heatmap.storage.connection import open_reader, open_writer
 from Heatmap.storage.sqlite_store import SqliteStore

@@ -12,13 +12,13 @@ import pytest
 from Heatmap.commands import vacuum
 from Heatmap.errors import StorageError
 from Heatmap.events import Coverage, LiquidationEvent, Side
-from Heatmap.ports import ClockReading, RejectedFrame
+from Heatmap.reports import ClockReading, RejectedFrame
 from Heatmap.storage import retention
 from Heatmap.storage.bulk_insert import ImportedFile, ImportWriter, bulk_insert
-from Heatmap.storage.compaction import compact
 from Heatmap.storage.connection import open_reader, open_writer
 from Heatmap.storage.migrations import APPLICATION_ID, open_database
 from Heatmap.storage.retention import LOOK_ROWS, PASS_S, PAUSE_S, Housekeeper
+from Heatmap.storage.vacuum import compact
 from Heatmap.storage.writer import EventWriter
 
 T = 1_790_000_000_000
@@ -251,7 +251,7 @@ def test_vacuum_refuses_in_a_sentence_and_makes_nothing(path, tmp_path, capsys, 
         compact(letter)
     bulk_insert(path, [event(0)])
     usage = type("Usage", (), {"free": 1000})
-    monkeypatch.setattr("Heatmap.storage.compaction.shutil.disk_usage", lambda _: usage)
+    monkeypatch.setattr("Heatmap.storage.vacuum.shutil.disk_usage", lambda _: usage)
     assert vacuum.run(argparse.Namespace(db=path)) == 1
     assert "MB more than it has free" in capsys.readouterr().err
 

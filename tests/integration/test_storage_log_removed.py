@@ -21,7 +21,7 @@ from PyQt6.QtSql import QSqlDatabase
 
 from Heatmap.errors import LogRemovedError, StorageError
 from Heatmap.events import LiquidationEvent, Side
-from Heatmap.ingestion import forceorder
+from Heatmap.ingestion.binance import forceorder
 from Heatmap.storage import file_guard
 from Heatmap.storage.bulk_insert import ImportedFile, ImportWriter
 from Heatmap.storage.connection import open_reader

@@ -15,7 +15,7 @@ from Heatmap.errors import StorageError
 from Heatmap.events import Coverage, LiquidationEvent, Side
 from Heatmap.storage.bulk_insert import BulkResult, bulk_insert
 from Heatmap.storage.connection import open_reader, open_writer
-from Heatmap.storage.erasure import erase_source
+from Heatmap.storage.delete_source import erase_source
 from Heatmap.storage.sqlite_store import SeriesSummary, SqliteStore
 from Heatmap.storage.writer import EventWriter
 
@@ -256,7 +256,7 @@ def test_a_stop_that_cannot_store_does_not_spin(tmp_path, monkeypatch):
         tries.append(path)
         raise StorageError("no")
 
-    monkeypatch.setattr("Heatmap.storage.sound_file.open_database", refuse)
+    monkeypatch.setattr("Heatmap.storage.checked_open.open_database", refuse)
     writer.start()
     assert writer.stop(timeout_s=0.4) == 1
     assert 1 <= len(tries) <= 12

@@ -10,7 +10,7 @@ import pytest
 
 from Heatmap.errors import StorageError
 from Heatmap.events import LiquidationEvent, Side
-from Heatmap.ports import CollectorReport, ConnectionState, ServiceStatus
+from Heatmap.reports import CollectorReport, ConnectionState, ServiceStatus
 from Heatmap.storage.connection import open_reader, open_writer
 from Heatmap.storage.migrations import open_database
 from Heatmap.storage.writer import EventWriter
@@ -205,7 +205,7 @@ def test_who_recorded_into_memory_yields_to_whom_the_database_names(path, progra
             raise StorageError("no", short="no")
         return open_database(place)
 
-    monkeypatch.setattr("Heatmap.storage.sound_file.open_database", opened)
+    monkeypatch.setattr("Heatmap.storage.checked_open.open_database", opened)
     second = programs("second")
     second.until_told(True, None)
     second.writer.put(event(3))

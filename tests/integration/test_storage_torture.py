@@ -24,7 +24,7 @@ from websockets.asyncio.server import serve
 
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.events import LiquidationEvent, Side
-from Heatmap.ingestion import forceorder
+from Heatmap.ingestion.binance import forceorder
 from Heatmap.ingestion.collector import PUSH_DELAY_MS
 from Heatmap.storage.connection import open_reader
 from Heatmap.storage.sqlite_store import SqliteStore

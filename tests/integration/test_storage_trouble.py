@@ -75,7 +75,7 @@ def test_what_cannot_be_written_waits_and_is_told(path, monkeypatch, pragma, wor
             connection.execute(pragma)
         return connection
 
-    monkeypatch.setattr("Heatmap.storage.sound_file.open_database", opened)
+    monkeypatch.setattr("Heatmap.storage.checked_open.open_database", opened)
     with Watched(path, queue_rows=400) as watched:
         taken = 0
         while watched.writer.put(event(taken, raw_json="x" * 1000), timeout_s=1.0):

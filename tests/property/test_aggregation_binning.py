@@ -17,7 +17,7 @@ from Heatmap.aggregation.event_batch import EventBatch
 from Heatmap.aggregation.image_buffer import Canvas
 from Heatmap.aggregation.numba_engine import NumbaEngine
 from Heatmap.aggregation.numpy_engine import NumpyEngine
-from Heatmap.columns import EventColumns
+from Heatmap.event_columns import EventColumns
 
 ENGINES = pytest.mark.parametrize("engine_type", [NumpyEngine, NumbaEngine], ids=["numpy", "numba"])
 TICKS = [Decimal("0.01"), Decimal("0.1"), Decimal("0.5"), Decimal(10)]

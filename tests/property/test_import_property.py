@@ -16,8 +16,8 @@ from Heatmap.importing import tardis
 from Heatmap.importing.binance_archive import COLUMNS, COLUMNS_WITH_SYMBOL, ArchiveLayout, ArchiveParser
 from Heatmap.importing.force_order import FrameParser
 from Heatmap.importing.heatmap_table import CsvParser
+from Heatmap.importing.import_filter import ImportOptions
 from Heatmap.importing.importer import import_file
-from Heatmap.importing.intake import ImportOptions
 from Heatmap.importing.row import Aside
 from Heatmap.storage.bulk_insert import ImportWriter, bulk_insert
 from Heatmap.storage.connection import open_reader

@@ -10,9 +10,9 @@ from msgspec.structs import replace
 
 from Heatmap.errors import FrameError
 from Heatmap.events import LiquidationEvent, Side
-from Heatmap.ingestion import kline
 from Heatmap.ingestion.backoff import WINDOW_S, Backoff
-from Heatmap.ingestion.forceorder import ControlReply, Ignored, MarketHeartbeat, decode, encode
+from Heatmap.ingestion.binance import kline
+from Heatmap.ingestion.binance.forceorder import ControlReply, Ignored, MarketHeartbeat, decode, encode
 
 ANSWERS = (LiquidationEvent, MarketHeartbeat, ControlReply, Ignored)
 MANY = settings(max_examples=1000, deadline=None)

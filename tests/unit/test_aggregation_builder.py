@@ -13,8 +13,8 @@ from Heatmap.aggregation.event_batch import EventBatch
 from Heatmap.aggregation.image_buffer import ImageBuffers
 from Heatmap.aggregation.numba_engine import NumbaEngine
 from Heatmap.aggregation.numpy_engine import NumpyEngine
-from Heatmap.columns import EventColumns
 from Heatmap.errors import GridError
+from Heatmap.event_columns import EventColumns
 
 SPEC = GridSpec(t0_ms=100_000, time_bin_ms=1_000, cols=20, price0=100.0, price_bin=1.0, rows=10)
 SHARP = RenderOptions(palette="fire", sigma_cols=0, sigma_rows=0, clip_percentile=100)

@@ -8,8 +8,8 @@ import pytest
 from Heatmap.aggregation import GridSpec, build_grid, cell_details
 from Heatmap.aggregation.numba_engine import NumbaEngine
 from Heatmap.aggregation.numpy_engine import NumpyEngine
-from Heatmap.columns import EventColumns
 from Heatmap.errors import GridError
+from Heatmap.event_columns import EventColumns
 
 SPEC = GridSpec(t0_ms=0, time_bin_ms=10, cols=3, price0=100.0, price_bin=1.0, rows=2)
 COLUMNS = EventColumns(

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from Heatmap.aggregation import GridSpec
 from Heatmap.errors import BridgeError, GridError
 from Heatmap.heatmap_settings import HeatmapSettings
-from Heatmap.ui.bridge import Bridge, page_script, parse_bars, parse_surfaces, parse_viewport
-from Heatmap.ui.strip_mesh import strip_mesh
-from Heatmap.ui.surface import Surface, hidden_below, opaque_colors, patches
-from Heatmap.ui.view_grid import View, grid_for_view
-from Heatmap.ui.viewport import BarSegment, PriceScaleMode
+from Heatmap.ui.geometry.background import Surface, hidden_below, opaque_colors, patches
+from Heatmap.ui.geometry.heat_mesh import strip_mesh
+from Heatmap.ui.geometry.view_grid import View, grid_for_view
+from Heatmap.ui.geometry.viewport import BarSegment, PriceScaleMode
+from Heatmap.ui.page.bridge import Bridge, page_script, parse_bars, parse_surfaces, parse_viewport
 
 SPEC = GridSpec(t0_ms=0, time_bin_ms=60_000, cols=60, price0=90.0, price_bin=0.5, rows=40)
 GOOD = {

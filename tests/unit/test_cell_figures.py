@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from Heatmap.aggregation import GridSpec, cell_details
 from Heatmap.aggregation.cell_detail import CellFigures, Place, figures_near
-from Heatmap.columns import EventColumns
+from Heatmap.event_columns import EventColumns
 
 # Cells of 10 ms and one dollar: columns begin at 0, 10 … 90 ms, rows at 100 … 109.
 SPEC = GridSpec(t0_ms=0, time_bin_ms=10, cols=10, price0=100.0, price_bin=1.0, rows=10)

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from Heatmap.connection_text import clock_line, connection_text
-from Heatmap.ports import ConnectionState, ServiceStatus
-from Heatmap.texts import LANGUAGES, catalogue
+from Heatmap.connection_message import clock_line, connection_text
+from Heatmap.message_catalogue import LANGUAGES, catalogue
+from Heatmap.reports import ConnectionState, ServiceStatus
 
 NOT_FLOWING = [state for state in ConnectionState if state not in (ConnectionState.LIVE, ConnectionState.QUIET)]
 

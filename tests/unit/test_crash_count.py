@@ -1,7 +1,7 @@
 """How often the web process ended within the last minute."""
 
 from Heatmap.app.reload_limit import MOST, ReloadLimit
-from Heatmap.ui.crash_count import CrashCount
+from Heatmap.ui.page.crash_count import CrashCount
 
 
 def test_only_the_last_minute_counts():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from Heatmap.ui.fade import DURATION_S, Fade
+from Heatmap.ui.geometry.easing import DURATION_S, Fade
 
 
 def test_without_a_change_the_present_is_seen():

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from Heatmap.ui.frame_follower import KEPT_FRAMES, MAX_PLACES, PATIENCE_FRAMES, Frame, FrameFollower, SyncMode
-from Heatmap.ui.frame_stamp import NUMBERS, StampPlace
-from Heatmap.ui.surface import Surface
-from Heatmap.ui.viewport import Viewport
+from Heatmap.ui.geometry.background import Surface
+from Heatmap.ui.geometry.frame_follower import KEPT_FRAMES, MAX_PLACES, PATIENCE_FRAMES, Frame, FrameFollower, SyncMode
+from Heatmap.ui.geometry.frame_stamp import NUMBERS, StampPlace
+from Heatmap.ui.geometry.viewport import Viewport
 
 PAGE = (900, 500)
 PLACE = StampPlace(800, 490, 2)

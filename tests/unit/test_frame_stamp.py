@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from Heatmap.ui.frame_stamp import ALPHA, CELLS, NUMBERS, StampPlace, check_bits, read_copies, read_stamp, stamp_bits
+from Heatmap.ui.geometry.frame_stamp import (
+    ALPHA,
+    CELLS,
+    NUMBERS,
+    StampPlace,
+    check_bits,
+    read_copies,
+    read_stamp,
+    stamp_bits,
+)
 
 
 def strip(number: int, cell_px: int = 2) -> bytearray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from Heatmap.ui.graphics import is_software
+from Heatmap.ui.gl.graphics import is_software
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from Heatmap.importing.byte_lines import MAX_LINE_BYTES, byte_lines
 from Heatmap.importing.coin_margined import coin_of, converted
 from Heatmap.importing.force_order import FrameParser
 from Heatmap.importing.heatmap_table import CsvParser, parse_row
-from Heatmap.importing.intake import ImportOptions, judge
+from Heatmap.importing.import_filter import ImportOptions, judge
 from Heatmap.importing.row import Aside
 from Heatmap.storage.record_reader import COLUMNS as RECORD_COLUMNS
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from Heatmap.ingestion.clock_meter import RECORD_AGAIN_S, RECORD_S, ClockMeter
+from Heatmap.ingestion.clock_offset import RECORD_AGAIN_S, RECORD_S, ClockMeter
 from Heatmap.ingestion.interruption import SleepDetector, owns_address, ways_out
-from Heatmap.ingestion.rejection_limit import RejectionLimit
+from Heatmap.ingestion.quarantine_limiter import RejectionLimit
 
 T = 1_790_000_000_000
 

@@ -9,8 +9,15 @@ import pytest
 
 from Heatmap.errors import FrameError
 from Heatmap.events import LiquidationEvent, Side
-from Heatmap.ingestion import kline
-from Heatmap.ingestion.forceorder import ControlReply, Ignored, MarketHeartbeat, decode, encode, is_coin_margined
+from Heatmap.ingestion.binance import kline
+from Heatmap.ingestion.binance.forceorder import (
+    ControlReply,
+    Ignored,
+    MarketHeartbeat,
+    decode,
+    encode,
+    is_coin_margined,
+)
 
 RECORDED = Path(__file__).parents[3] / "shared" / "data"
 needs_recordings = pytest.mark.skipif(not RECORDED.is_dir(), reason="the recorded frames are not here")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from Heatmap.errors import SettingsError
-from Heatmap.ingestion import endpoints
+from Heatmap.ingestion.binance import endpoints
 
 
 @pytest.mark.parametrize(

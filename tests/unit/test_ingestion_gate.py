@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from Heatmap.ingestion.gate import Gate
+from Heatmap.ingestion.run_switch import Gate
 
 
 class Work:

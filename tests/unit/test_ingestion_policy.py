@@ -10,10 +10,11 @@ import ssl
 import pytest
 
 from Heatmap.errors import FeedError
-from Heatmap.ingestion import exchange_info, failure
+from Heatmap.ingestion import failure
 from Heatmap.ingestion.backoff import Backoff
+from Heatmap.ingestion.binance import exchange_info
 from Heatmap.ingestion.liveness import Liveness
-from Heatmap.ports import ConnectionState as State
+from Heatmap.reports import ConnectionState as State
 
 
 def test_waits_double_up_to_the_cap_and_never_end():

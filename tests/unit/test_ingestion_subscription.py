@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from Heatmap.ingestion import endpoints
-from Heatmap.ingestion.forceorder import ControlReply
+from Heatmap.ingestion.binance import endpoints
+from Heatmap.ingestion.binance.forceorder import ControlReply
 from Heatmap.ingestion.subscription import MESSAGE_BYTES, PATIENCE_S, Subscription
 
 BASE = "wss://fstream.example"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from Heatmap.ports import ConnectionState, ServiceStatus
-from Heatmap.ui.notice import Notice, notice_of
-from Heatmap.ui.translation import Translator
+from Heatmap.reports import ConnectionState, ServiceStatus
+from Heatmap.ui.widgets.tab_notice import Notice, notice_of
+from Heatmap.ui.widgets.translation import Translator
 
 ALL_WELL = {"has_graphics": True, "problem": ("", ""), "events": 12, "status": ServiceStatus(ConnectionState.LIVE)}
 

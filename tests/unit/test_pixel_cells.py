@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from Heatmap.aggregation import GridSpec
 from Heatmap.aggregation.resampler import WHOLE
-from Heatmap.ui.pixel_cells import (
+from Heatmap.ui.geometry.pixel_mapping import (
     Pane,
     Stretch,
     columns_at,
@@ -22,7 +22,7 @@ from Heatmap.ui.pixel_cells import (
     shown_cells,
     times_across,
 )
-from Heatmap.ui.viewport import BarSegment, PriceScaleMode, TimeAxis, Viewport
+from Heatmap.ui.geometry.viewport import BarSegment, PriceScaleMode, TimeAxis, Viewport
 
 MINUTE = 60_000
 SIZE = (1100, 700)

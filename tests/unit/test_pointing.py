@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PyQt6.QtCore import QPoint, QRect, QSize
 
-from Heatmap.ui.pointing import CARD_DISTANCE_PX, card_corner, place_at, reach_px
-from Heatmap.ui.render_options import SPOT_PX
-from Heatmap.ui.viewport import BarSegment, PriceScaleMode, TimeAxis, Viewport
+from Heatmap.ui.geometry.hit_test import CARD_DISTANCE_PX, card_corner, place_at, reach_px
+from Heatmap.ui.geometry.render_options import SPOT_PX
+from Heatmap.ui.geometry.viewport import BarSegment, PriceScaleMode, TimeAxis, Viewport
 
 MINUTE = 60_000
 PLAIN = TimeAxis((BarSegment(0, 0, MINUTE, 100),))

@@ -7,10 +7,10 @@ import pytest
 from PyQt6.QtCore import QLocale
 
 from Heatmap.heatmap_settings import FIELDS, Group, Kind, Unit
-from Heatmap.ports import ConnectionState
+from Heatmap.message_catalogue import LANGUAGES, catalogue, placeholders
+from Heatmap.reports import ConnectionState
 from Heatmap.resources import PACKAGE
-from Heatmap.texts import LANGUAGES, catalogue, placeholders
-from Heatmap.ui.translation import Translator
+from Heatmap.ui.widgets.translation import Translator
 
 REASONS = (
     "dns", "refused", "tls", "timeout", "region", "banned", "closed", "silent-route", "silent", "protocol",

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from Heatmap.ui import graphics
+from Heatmap.ui.gl import graphics
 
 FLAGS = "QTWEBENGINE_CHROMIUM_FLAGS"
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a place of Linux")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from Heatmap.ui.stamp_reader import StampReader
+from Heatmap.ui.gl.stamp_reader import StampReader
 
 SIGNALED = 0x911A
 
@@ -21,7 +21,7 @@ def fences(monkeypatch) -> list[int]:
 
     functions = {"glFenceSync": make, "glDeleteSync": alive.remove, "glClientWaitSync": lambda *_: SIGNALED}
     monkeypatch.setattr(
-        "Heatmap.ui.stamp_reader.gl_function", lambda _context, name, *_: functions.get(name, lambda *_: 0)
+        "Heatmap.ui.gl.stamp_reader.gl_function", lambda _context, name, *_: functions.get(name, lambda *_: 0)
     )
     return alive
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from Heatmap.ui.meter import FrameRate
+from Heatmap.ui.widgets.frame_rate import FrameRate
 
 
 class FalseClock:

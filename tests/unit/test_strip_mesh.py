@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from Heatmap.aggregation import GridSpec
-from Heatmap.ui.heat_block import BLOCK_COLS, HeatBlock, heat_blocks
-from Heatmap.ui.strip_mesh import strip_mesh
-from Heatmap.ui.viewport import BarSegment, PriceScaleMode, TimeAxis, Viewport
+from Heatmap.ui.geometry.heat_block import BLOCK_COLS, HeatBlock, heat_blocks
+from Heatmap.ui.geometry.heat_mesh import strip_mesh
+from Heatmap.ui.geometry.viewport import BarSegment, PriceScaleMode, TimeAxis, Viewport
 
 MINUTE = 60_000
 SPEC = GridSpec(t0_ms=10 * MINUTE, time_bin_ms=MINUTE, cols=60, price0=90.0, price_bin=0.5, rows=40)

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from Heatmap.aggregation import ImageBuilder
 from Heatmap.aggregation.numpy_engine import NumpyEngine
 from Heatmap.aggregation.palettes import find_palette
-from Heatmap.columns import EventColumns
+from Heatmap.event_columns import EventColumns
 from Heatmap.heatmap_settings import HeatmapSettings
-from Heatmap.ui.render_options import SPOT_PX, render_options
-from Heatmap.ui.view_grid import NEAR, View, covers, grid_for_view, near_cells, same_cells, tick_or_guess
-from Heatmap.ui.viewport import BarSegment, TimeAxis, Viewport
+from Heatmap.ui.geometry.render_options import SPOT_PX, render_options
+from Heatmap.ui.geometry.view_grid import NEAR, View, covers, grid_for_view, near_cells, same_cells, tick_or_guess
+from Heatmap.ui.geometry.viewport import BarSegment, TimeAxis, Viewport
 
 NOW_MS = 1_800_000_000_000
 HOUR_MS = 3_600_000

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from Heatmap.ui.viewport import BarSegment, PriceScaleMode, TimeAxis, Viewport
+from Heatmap.ui.geometry.viewport import BarSegment, PriceScaleMode, TimeAxis, Viewport
 
 MINUTE = 60_000
 PLAIN = TimeAxis((BarSegment(0, 0, MINUTE, 100),))

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from Heatmap.ui.surface import Patch
-from Heatmap.ui.viewport import BarSegment, TimeAxis, Viewport
-from Heatmap.ui.window_mark import EDGE_PX, begins_in_sight, window_mark
+from Heatmap.ui.geometry.background import Patch
+from Heatmap.ui.geometry.viewport import BarSegment, TimeAxis, Viewport
+from Heatmap.ui.geometry.window_start_line import EDGE_PX, begins_in_sight, window_mark
 
 MINUTE = 60_000
 AXIS = TimeAxis((BarSegment(0, 0, MINUTE, 30), BarSegment(30, 50 * MINUTE, MINUTE, 60)))

@@ -28,8 +28,8 @@ from Heatmap.heatmap_service import HeatmapService
 from Heatmap.plugin import HeatmapPlugin
 from Heatmap.resources import CHART_PAGE
 from Heatmap.storage.bulk_insert import bulk_insert
-from Heatmap.ui.legend import Legend
-from Heatmap.ui.settings_model import SettingsModel
+from Heatmap.ui.widgets.legend import Legend
+from Heatmap.ui.widgets.settings_model import SettingsModel
 
 PATIENCE_MS = round(15_000 * float(os.environ.get("HEATMAP_PATIENCE", "1")))
 # Another version of the chart library can be tried by naming its file.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from PyQt6.QtGui import QGuiApplication
 
-from Heatmap.ui.device_pixels import size_px
-from Heatmap.ui.frame_follower import SyncMode
+from Heatmap.ui.geometry.frame_follower import SyncMode
+from Heatmap.ui.gl.device_pixels import size_px
 
 pytestmark = [pytest.mark.gl, pytest.mark.timeout(240)]
 

@@ -7,8 +7,8 @@ import pytest
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.events import Coverage
 from Heatmap.storage.bulk_insert import bulk_insert
-from Heatmap.ui.fade import DURATION_S
-from Heatmap.ui.legend import Legend
+from Heatmap.ui.geometry.easing import DURATION_S
+from Heatmap.ui.widgets.legend import Legend
 
 pytestmark = [pytest.mark.gl]
 

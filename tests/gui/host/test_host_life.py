@@ -11,9 +11,9 @@ from PyQt6.QtQuickWidgets import QQuickWidget
 from PyQt6.QtWebChannel import QWebChannel
 from PyQt6.QtWidgets import QDockWidget, QHBoxLayout, QLabel, QSplitter, QTabWidget, QWidget
 
-from Heatmap.ui.legend import Legend
-from Heatmap.ui.settings_model import SettingsModel
-from Heatmap.ui.underlay import Underlay
+from Heatmap.ui.gl.underlay import Underlay
+from Heatmap.ui.widgets.legend import Legend
+from Heatmap.ui.widgets.settings_model import SettingsModel
 
 pytestmark = [pytest.mark.gl]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from PyQt6.QtWidgets import QLabel, QScrollArea, QStackedWidget, QTabWidget, QWidget
 
-from Heatmap.ui.sight import is_seen
+from Heatmap.ui.gl.visibility import is_seen
 
 pytestmark = [pytest.mark.gl]
 

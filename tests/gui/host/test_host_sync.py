@@ -14,8 +14,8 @@ from PyQt6.QtCore import QCoreApplication, QEvent, Qt
 from PyQt6.QtWidgets import QDockWidget, QLabel, QWidget
 
 from Heatmap.resources import JAVASCRIPT, read_text
-from Heatmap.ui.frame_follower import SyncMode
-from Heatmap.ui.frame_stamp import stamp_bits
+from Heatmap.ui.geometry.frame_follower import SyncMode
+from Heatmap.ui.geometry.frame_stamp import stamp_bits
 
 pytestmark = [pytest.mark.gl, pytest.mark.timeout(240)]
 

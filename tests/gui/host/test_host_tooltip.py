@@ -14,7 +14,7 @@ from PyQt6.QtQuickWidgets import QQuickWidget
 from PyQt6.QtWidgets import QApplication
 
 from Heatmap.events import Side
-from Heatmap.ui.tooltip import Tooltip
+from Heatmap.ui.widgets.tooltip import Tooltip
 
 pytestmark = [pytest.mark.gl]
 

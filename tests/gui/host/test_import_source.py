@@ -8,7 +8,7 @@ from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import QComboBox
 
 from Heatmap.storage.connection import open_writer
-from Heatmap.ui.badge import Badge
+from Heatmap.ui.widgets.source_badge import Badge
 
 
 def test_imported_coin_m_contracts_are_shown_when_chosen_and_named_on_the_map(open_host):

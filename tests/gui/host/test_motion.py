@@ -20,8 +20,8 @@ from PyQt6.QtGui import QImage, QMouseEvent, QWheelEvent
 from PyQt6.QtWidgets import QApplication
 
 from Heatmap.heatmap_service import HeatmapService
-from Heatmap.ui.frame_follower import SyncMode
-from Heatmap.ui.legend import Legend
+from Heatmap.ui.geometry.frame_follower import SyncMode
+from Heatmap.ui.widgets.legend import Legend
 
 pytestmark = [pytest.mark.gl, pytest.mark.timeout(300)]
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from Heatmap.resources import JAVASCRIPT, read_text
-from Heatmap.ui.bridge import parse_bars
+from Heatmap.ui.page.bridge import parse_bars
 
 DAY_S = 86_400
 # Two functions of the chart's series are all the script asks for.

@@ -7,7 +7,7 @@ import pytest
 from PyQt6.QtCore import QPoint
 from PyQt6.QtGui import QImage
 
-from Heatmap.ui.frame_follower import SyncMode
+from Heatmap.ui.geometry.frame_follower import SyncMode
 
 pytestmark = [pytest.mark.gl, pytest.mark.timeout(240)]
 

@@ -1,0 +1,107 @@
+"""How the connection is doing, in words: the same on the status bar and on the command line. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from Heatmap.events import Source
+from Heatmap.reports import ConnectionState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from Heatmap.reports import ServiceStatus
+
+WRONG_CLOCK_MS: Final = 2000.0
+"""Difference of the clocks from which on people are told, in ms."""
+
+_UNITS: Final = (("d", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1000))
+
+FLOWING: Final = frozenset({ConnectionState.LIVE, ConnectionState.QUIET})
+"""The states in which market data arrives."""
+
+# What is not real is not called live, however well it flows.
+_UNREAL: Final[Mapping[str, str]] = {Source.DEMO: "connection.simulated", Source.REPLAY: "connection.replayed"}
+_HAVE_A_REASON: Final = frozenset({ConnectionState.DOWN, ConnectionState.SILENT, ConnectionState.CONNECTING})
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionText:
+    """A headline of some words, and sentences that tell all."""
+
+    headline: str
+    sentences: tuple[str, ...]
+
+
+def connection_text(texts: Mapping[str, str], status: ServiceStatus, source: str) -> ConnectionText:
+    """Return what to say about a connection.
+
+    Parameters
+    ----------
+    texts
+        One of `Heatmap.message_catalogue.catalogue`.
+    status
+        The collector's report.
+    source
+        One of `Heatmap.events.Source`: what is not real is not called live.
+    """
+    unreal = _UNREAL.get(source) if status.state in FLOWING else None
+    headline = texts[unreal or f"connection.state.{status.state.value}"]
+    sentences = [texts[f"connection.help.{status.state.value}"]]
+    if status.reason and status.state in _HAVE_A_REASON:
+        reason = status.reason if f"connection.brief.{status.reason}" in texts else "unknown"
+        if status.state is not ConnectionState.CONNECTING:
+            brief = texts[f"connection.brief.{reason}"]
+            headline = texts["status.connection_with_reason"].format(state=headline, reason=brief)
+        sentences.append(texts[f"connection.reason.{reason}"])
+    if status.detail:
+        sentences.append(status.detail)
+    if status.retry_at_ms is not None and status.state not in FLOWING:
+        at = datetime.fromtimestamp(status.retry_at_ms / 1000).astimezone()
+        sentences.append(texts["connection.next_attempt"].format(time=f"{at:%H:%M:%S}"))
+    if fault := clock_fault(status):
+        key, difference = fault
+        sentences.append(texts[key].format(difference=difference))
+    if status.state in FLOWING and status.latency_ms is not None:
+        sentences.append(texts["connection.latency"].format(latency=f"{status.latency_ms:.0f}"))
+    return ConnectionText(headline, tuple(sentences))
+
+
+def clock_fault(status: ServiceStatus) -> tuple[str, str] | None:
+    """Return the key of a sentence and its ``difference`` if this machine's clock is wrong, else None."""
+    offset_ms = status.clock_offset_ms
+    if offset_ms is None or abs(offset_ms) < WRONG_CLOCK_MS:
+        return None
+    key = "connection.clock_behind" if offset_ms > 0 else "connection.clock_ahead"
+    return key, duration(round(abs(offset_ms), -3))
+
+
+def clock_line(offset_ms: float, uncertainty_ms: float) -> str:
+    """Return what is known of this machine's clock, for the log.
+
+    Parameters
+    ----------
+    offset_ms, uncertainty_ms
+        See `Heatmap.reports.ClockReading`.
+    """
+    doubt = f"(± {uncertainty_ms:.0f} ms)"
+    difference_ms = round(abs(offset_ms))
+    if not difference_ms:
+        return f"this machine's clock agrees with the exchange's {doubt}"
+    how = "behind" if offset_ms > 0 else "ahead of"
+    difference = f"{difference_ms} ms" if difference_ms < WRONG_CLOCK_MS else duration(round(difference_ms, -3))
+    return f"this machine's clock is {difference} {how} the exchange's {doubt}"
+
+
+def duration(length_ms: float) -> str:
+    """Return a length of time in its two largest units, e.g. ``"3 d 4 h"``."""
+    left_ms = int(length_ms)
+    parts: list[tuple[int, str]] = []
+    for unit, unit_ms in _UNITS:
+        parts.append((left_ms // unit_ms, unit))
+        left_ms %= unit_ms
+    first = next((index for index, (number, _) in enumerate(parts) if number), len(parts) - 1)
+    shown = [f"{number} {unit}" for number, unit in parts[first : first + 2] if number]
+    return " ".join(shown) or "0 s"

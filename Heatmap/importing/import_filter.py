@@ -1,0 +1,95 @@
+"""Which of the events in a file are wanted, and under which symbol COIN-M contracts are stored. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from Heatmap.errors import RowError, SettingsError
+from Heatmap.events import LiquidationEvent, Source
+from Heatmap.importing.coin_margined import coin_of, converted
+from Heatmap.importing.row import COIN_M_FRAME, Aside, Parsed
+from Heatmap.ingestion.binance.endpoints import normalise_symbol
+
+_USD_COINS: Final = frozenset({"USDT", "USDC", "BUSD", "FDUSD"})
+
+
+@dataclass(frozen=True, slots=True)
+class ImportOptions:
+    """What the user asked for.
+
+    Attributes
+    ----------
+    symbol
+        Take only this symbol; also the symbol of a file that names none. None: take all.
+    coin_m_as
+        Store COIN-M contracts of the same coin under this USD-M symbol (source ``binance-coinm``). None: under their
+        own.
+    keep_raw
+        Store forceOrder frames beside their events.
+
+    Raises
+    ------
+    SettingsError
+        A symbol cannot be one, or ``coin_m_as`` is itself a COIN-M contract.
+    """
+
+    symbol: str | None = None
+    coin_m_as: str | None = None
+    keep_raw: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("symbol", "coin_m_as"):
+            value = getattr(self, name)
+            if value is not None:
+                object.__setattr__(self, name, normalise_symbol(value))
+        if self.coin_m_as is not None and coin_of(self.coin_m_as) is not None:
+            raise SettingsError(f"expected a USD-M symbol such as BTCUSDT for COIN-M contracts, was {self.coin_m_as}")
+
+
+def judge(parsed: Parsed, options: ImportOptions, *, counts_contracts: bool) -> Parsed:
+    """Return the event as it is to be stored, or why it is set aside.
+
+    Parameters
+    ----------
+    parsed
+        What the file says.
+    options
+        What the user asked for.
+    counts_contracts
+        True if the file gives COIN-M quantities in contracts, so that they can be converted.
+
+    Raises
+    ------
+    RowError
+        A COIN-M contract is about to be taken for a USD-M one.
+    """
+    if isinstance(parsed, Aside):
+        return parsed
+    coin = coin_of(parsed.symbol)
+    if coin is None or parsed.source != Source.BINANCE:
+        wanted = options.symbol is None or parsed.symbol == options.symbol
+        return parsed if wanted else Aside("other-symbol")
+    if not counts_contracts:
+        raise RowError("coin-margined", f"{parsed.symbol} is {COIN_M_FRAME}")
+    return _coin_margined(parsed, coin, options)
+
+
+def _coin_margined(event: LiquidationEvent, coin: str, options: ImportOptions) -> Parsed:
+    target = options.coin_m_as
+    if target is not None and _is_of(target, coin) and options.symbol in (None, target, event.symbol):
+        return converted(event, target)
+    if options.symbol is None or options.symbol == event.symbol:
+        return converted(event, event.symbol)
+    if not _is_of(options.symbol, coin):
+        return Aside("other-symbol")
+    raise RowError(
+        "coin-margined",
+        f"{event.symbol} is a COIN-M contract and not {options.symbol}; "
+        f"`--coin-m-as {options.symbol}` converts and marks it",
+    )
+
+
+def _is_of(symbol: str, coin: str) -> bool:
+    """Return True if a USD-M symbol is of this coin: BTCUSDT is of BTC, BTCDOMUSDT is not."""
+    return symbol.startswith(coin) and symbol.removeprefix(coin) in _USD_COINS

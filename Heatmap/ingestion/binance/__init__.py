@@ -1,0 +1,1 @@
+"""Binance USD-M: addresses, frames, exchange information, candles. Without I/O."""

@@ -1,0 +1,62 @@
+"""Can a record ever be kept there? Looked at without changing anything, so that a wrong path is told at once."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING
+
+from Heatmap.errors import DamagedDatabaseError, NotADatabaseError, UnusableDatabaseError
+from Heatmap.storage.connection import open_reader
+from Heatmap.storage.damage_recovery import is_ours_in_ruins
+from Heatmap.storage.migrations import version_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def check_place(path: Path) -> None:
+    """Check that a database of ours is there, or could be made.
+
+    What may pass (a lock, a full disk) and what can be mended (damage) is no objection.
+
+    Raises
+    ------
+    UnusableDatabaseError
+        A folder is there, or a file that is no database, another program's, or of a newer version; or this user may
+        not write it, or its folder can never be one.
+    StorageError
+        It cannot be looked at.
+    """
+    if not path.exists():
+        _check_folder(path)
+        return
+    if path.is_dir():
+        raise UnusableDatabaseError(
+            f"expected a file, was a folder: {path}", short=f"{path} is a folder, not a database."
+        )
+    if not os.access(path, os.W_OK):
+        raise UnusableDatabaseError(
+            f"no right to write {path}", short=f"The database {path} may not be written by this user."
+        )
+    # Damage in the first page is found here too, and mended by whoever records.
+    with contextlib.suppress(DamagedDatabaseError):
+        try:
+            with contextlib.closing(open_reader(path)) as connection:
+                version_of(connection, path)
+        except NotADatabaseError:
+            if not is_ours_in_ruins(path):
+                raise
+
+
+def _check_folder(path: Path) -> None:
+    # Broken links and names that are too long count as missing here; making them tells the rest.
+    nearest = next((folder for folder in path.absolute().parents if folder.exists()), None)
+    if nearest is None or not nearest.is_dir():
+        raise UnusableDatabaseError(
+            f"expected a folder, was a file: {nearest}", short=f"{nearest} is a file; there is no folder for {path}."
+        )
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise UnusableDatabaseError(
+            f"no right to write into {nearest}", short=f"This user may not make {path}: the folder is protected."
+        )

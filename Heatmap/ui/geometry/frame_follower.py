@@ -1,0 +1,203 @@
+"""Which report of the page belongs to the frame that is on its way to the screen. Pure: no Qt, no GL.
+
+Reports come over the channel, some frames ahead of the picture they describe. The stamp in the picture tells which one
+is due. Without readable stamps the newest report has to serve, and that is told.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+from Heatmap.ui.geometry.frame_stamp import NUMBERS
+
+if TYPE_CHECKING:
+    from Heatmap.ui.geometry.background import Surface
+    from Heatmap.ui.geometry.frame_stamp import StampPlace
+    from Heatmap.ui.geometry.viewport import TimeAxis, Viewport
+
+KEPT_FRAMES: Final = 240
+"""Reports that are remembered: four seconds at 60 frames/s."""
+
+PATIENCE_FRAMES: Final = 20
+"""After so many frames in a row without a stamp the newest report is followed, and that is said."""
+
+MAX_PLACES: Final = 6
+"""A resize moves stamps in every frame, and the picture is a few frames late."""
+
+RECENT_FRAMES: Final = 8
+"""A picture is no more than so many reports late."""
+
+
+class SyncMode(StrEnum):
+    """How the heat is kept in step with the chart."""
+
+    WAITING = "waiting"
+    STAMP = "stamp"
+    MESSAGE = "message"
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What the chart shows in one frame.
+
+    Attributes
+    ----------
+    viewport
+        The visible range, with the frame's number.
+    axis
+        The bars as of that frame; None if the series has none.
+    surfaces
+        The page's painted parts as of that frame; None: as last told.
+    """
+
+    viewport: Viewport
+    axis: TimeAxis | None
+    surfaces: tuple[Surface, ...] | None = None
+
+    def resized(self, page_px: tuple[int, int]) -> Frame:
+        """Return what a page of another size shows if its chart, and all that lies around it, grows with it."""
+        if self.surfaces is None:
+            return replace(self, viewport=self.viewport.resized(page_px))
+        wider_px, higher_px = (new - old for new, old in zip(page_px, self.viewport.page_px, strict=True))
+        surfaces = tuple(surface.grown(wider_px, higher_px) for surface in self.surfaces)
+        return replace(self, viewport=self.viewport.resized(page_px), surfaces=surfaces)
+
+
+@dataclass(slots=True)
+class SyncCounts:
+    """What happened to the frames so far.
+
+    Attributes
+    ----------
+    exact
+        Frames painted with their own report.
+    late
+        Frames whose report came after them, and were painted with it then.
+    unread
+        Frames without a readable stamp.
+    """
+
+    exact: int = 0
+    late: int = 0
+    unread: int = 0
+
+
+class FrameFollower:
+    """Pairs stamps with reports.
+
+    Each method returns the frame to show now if it is another one than before, else None.
+    """
+
+    def __init__(self) -> None:
+        self._frames: OrderedDict[int, Frame] = OrderedDict()
+        self._shown: Frame | None = None
+        self._mode = SyncMode.WAITING
+        self._due: int | None = None
+        self._lag = 0
+        self._failures = 0
+        self._reports_since_picture = 0
+        self.counts = SyncCounts()
+
+    @property
+    def mode(self) -> SyncMode:
+        """Return how the heat is kept in step at present."""
+        return self._mode
+
+    @property
+    def shown(self) -> Frame | None:
+        """Return the frame to show."""
+        return self._shown
+
+    def places(self) -> list[StampPlace]:
+        """Return where the stamp of the coming picture may be, the most likely place first."""
+        found: dict[StampPlace, None] = {}
+        for frame in reversed(self._frames.values()):
+            for place in frame.viewport.stamps:
+                found[place] = None
+            if len(found) >= MAX_PLACES:
+                break
+        return list(found)[:MAX_PLACES]
+
+    def expected(self) -> Frame | None:
+        """Return the frame that the coming picture most likely belongs to; None while stamps say nothing."""
+        return self._before_newest(self._lag) if self._mode is SyncMode.STAMP and self._frames else None
+
+    def forget(self) -> None:
+        """Show nothing until the next report: the chart is gone or out of sight."""
+        self._frames.clear()
+        self._shown = self._due = None
+        self._mode = SyncMode.WAITING
+        self._failures = self._reports_since_picture = 0
+
+    def report(self, frame: Frame) -> Frame | None:
+        """Take the page's report about a frame, usually before its picture comes."""
+        number = frame.viewport.frame % NUMBERS
+        self._frames[number] = frame
+        self._frames.move_to_end(number)
+        if len(self._frames) > KEPT_FRAMES:
+            self._frames.popitem(last=False)
+        self._reports_since_picture += 1
+        if self._mode is SyncMode.STAMP and self._reports_since_picture > PATIENCE_FRAMES:
+            self._mode = SyncMode.MESSAGE  # no pictures come this way any more
+        if number == self._due:
+            self._due = None
+            self.counts.late += 1
+            return self._show(frame)
+        return None if self._mode is SyncMode.STAMP else self._show(frame)
+
+    def picture(self, number: int | None, size_px: tuple[int, int]) -> Frame | None:
+        """Take the stamp of the picture that is about to be composed.
+
+        Parameters
+        ----------
+        number
+            What was read; None if nothing could be.
+        size_px
+            Width and height of the picture in device pixels.
+        """
+        self._reports_since_picture = 0
+        if not self._frames:  # nothing was reported, so nothing is stamped
+            return None
+        if number is not None and number in self._frames:
+            self._failures = 0
+            self._lag = self._reports_after(number)
+            self._due = None
+            self._mode = SyncMode.STAMP
+            self.counts.exact += 1
+            return self._show(self._frames[number])
+        self._failures += 1
+        if self._failures >= PATIENCE_FRAMES:
+            self._mode = SyncMode.MESSAGE
+        if number is None:
+            self.counts.unread += 1
+        self._due = number
+        if self._mode is not SyncMode.STAMP:
+            return self._show(self._before_newest(0))
+        # Its report is still on the way: the newest is the nearest. Or the stamp is hidden, and pictures keep their
+        # distance to the reports.
+        guess = self._before_newest(0 if number is not None else self._lag)
+        if guess.viewport.page_px == size_px:
+            return self._show(guess)
+        # While the window is resized, Qt asks for pictures out of turn.
+        for frame in islice(reversed(self._frames.values()), RECENT_FRAMES):
+            if frame.viewport.page_px == size_px:
+                return self._show(frame)
+        return self._show(guess.resized(size_px))
+
+    def _reports_after(self, number: int) -> int:
+        """Return how many reports came after the one with this number, which is among the last few."""
+        return next(count for count, known in enumerate(reversed(self._frames)) if known == number)
+
+    def _before_newest(self, count: int) -> Frame:
+        """Return the report that came so many before the newest."""
+        return list(islice(reversed(self._frames.values()), count + 1))[-1]
+
+    def _show(self, frame: Frame) -> Frame | None:
+        if frame is self._shown:
+            return None
+        self._shown = frame
+        return frame

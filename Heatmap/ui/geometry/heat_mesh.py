@@ -1,0 +1,136 @@
+"""The heatmap's image laid over the pane: strips on which time is linear in x. Pure arithmetic, tested without GL."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from Heatmap.aggregation import GridSpec
+    from Heatmap.ui.geometry.heat_block import HeatBlock
+    from Heatmap.ui.geometry.viewport import TimeAxis, Viewport
+
+
+@dataclass(frozen=True, slots=True)
+class StripMesh:
+    """What the shader needs for one frame.
+
+    Attributes
+    ----------
+    vertices
+        float32 ``(n, 4)``, a triangle list: x and y in device pixels of the underlay (origin top left), share of the
+        grid's time (0 left edge, 1 right edge), share of the pane's height (0 top, 1 bottom).
+    edge_top, edge_bottom
+        Where the pane's edges lie in the grid's prices; see ``heatmap.frag``.
+    log_scale, log_offset
+        For a logarithmic scale: share of the grid's prices = ``exp(edge) * log_scale - log_offset``; else 1 and 0.
+    logarithmic
+        Whether y is linear in the logarithm of the price.
+    cells_per_px
+        The most columns and rows of the grid that a device pixel covers.
+    scissor_px
+        Pane rectangle (left, top, width, height) in device pixels, to clip against.
+    """
+
+    vertices: NDArray[np.float32]
+    edge_top: float
+    edge_bottom: float
+    log_scale: float
+    log_offset: float
+    logarithmic: bool
+    cells_per_px: tuple[float, float]
+    scissor_px: tuple[int, int, int, int]
+
+
+def strip_mesh(
+    viewport: Viewport, axis: TimeAxis, spec: GridSpec, blocks: Sequence[HeatBlock] | None = None
+) -> StripMesh:
+    """Lay the grid's image over the pane of one frame.
+
+    Parameters
+    ----------
+    viewport
+        The frame's visible range.
+    axis
+        The series' bars; strips are cut where they have gaps.
+    spec
+        The grid the image was built for; it need not match the visible range.
+    blocks
+        The parts of the grid to paint, from left to right; None: all over the pane, also where the grid does not reach.
+    """
+    ratio = viewport.ratio
+    top, height = viewport.top_px * ratio, viewport.height_px * ratio
+    span_ms = spec.time_bin_ms * spec.cols
+    parts: list[tuple[float, float, float, float]] = [(-math.inf, math.inf, 0.0, 1.0)]
+    if blocks is not None:
+        parts = [_part(viewport, spec, block) for block in blocks]
+    triangles: list[tuple[float, float, float, float]] = []
+    cols_per_px = 0.0
+    for first, _, time_a, time_b, step_ms in axis.pieces(viewport.logical(0.0), viewport.logical(viewport.width_px)):
+        left = (viewport.left_px + viewport.x_px(first)) * ratio
+        share_a, share_b = (time_a - spec.t0_ms) / span_ms, (time_b - spec.t0_ms) / span_ms
+        px_per_share = viewport.bar_spacing_px * ratio / step_ms * span_ms
+        cols_per_px = max(cols_per_px, spec.cols / px_per_share)
+        # Ascending, so those in sight follow each other.
+        for number in range(bisect_right(parts, share_a, key=itemgetter(1)), len(parts)):
+            begin, end, upper_share, lower_share = parts[number]
+            if begin >= share_b:
+                break
+            if upper_share >= lower_share:
+                continue
+            begin, end = max(begin, share_a), min(end, share_b)
+            x_a, x_b = left + (begin - share_a) * px_per_share, left + (end - share_a) * px_per_share
+            upper, lower = top + upper_share * height, top + lower_share * height
+            upper_left, upper_right = (x_a, upper, begin, upper_share), (x_b, upper, end, upper_share)
+            lower_left, lower_right = (x_a, lower, begin, lower_share), (x_b, lower, end, lower_share)
+            triangles += [upper_left, lower_left, upper_right, upper_right, lower_left, lower_right]
+    price_span = spec.price_bin * spec.rows
+    log_scale, log_offset, steepest = 1.0, 0.0, 1.0
+    if viewport.is_logarithmic:
+        # Relative to the grid's upper end, which is never 0: the lower one is when the scale reaches far down.
+        price1 = spec.price0 + price_span
+        edge_top = math.log(viewport.price_top / price1)
+        edge_bottom = math.log(viewport.price_bottom / price1)
+        # The share of the grid per logarithm is largest where the price is.
+        steepest = viewport.price_high / price_span
+        log_scale, log_offset = price1 / price_span, spec.price0 / price_span
+    else:
+        edge_top = (viewport.price_top - spec.price0) / price_span
+        edge_bottom = (viewport.price_bottom - spec.price0) / price_span
+    left_px, top_px = math.floor(viewport.left_px * ratio), math.floor(top)
+    return StripMesh(
+        vertices=np.array(triangles, np.float32).reshape(-1, 4),
+        edge_top=edge_top,
+        edge_bottom=edge_bottom,
+        log_scale=log_scale,
+        log_offset=log_offset,
+        logarithmic=viewport.is_logarithmic,
+        cells_per_px=(cols_per_px, abs(edge_top - edge_bottom) * steepest * spec.rows / height),
+        scissor_px=(
+            left_px,
+            top_px,
+            math.ceil((viewport.left_px + viewport.width_px) * ratio) - left_px,
+            math.ceil(top + height) - top_px,
+        ),
+    )
+
+
+def _part(viewport: Viewport, spec: GridSpec, block: HeatBlock) -> tuple[float, float, float, float]:
+    """Return a block's shares of the grid's time, and of the pane's height: 0 its top, 1 its bottom, never beyond."""
+    edges = []
+    for row in (block.first_row, block.last_row):
+        price = spec.price0 + spec.price_bin * (spec.rows - row)
+        if viewport.is_logarithmic and price <= 0.0:
+            edges.append(1.0 if viewport.price_top > viewport.price_bottom else 0.0)
+        else:
+            edges.append(min(max(viewport.y_px(price) / viewport.height_px, 0.0), 1.0))
+    return block.first_col / spec.cols, block.last_col / spec.cols, min(edges), max(edges)

@@ -1,0 +1,229 @@
+"""Where time and price lie on the screen: the pure arithmetic between chart, grid and pixels. No Qt, no GL.
+
+Lightweight Charts spaces bars evenly by *logical index* and collapses the gaps between them, so time maps to x
+piecewise over the bars and never linearly. A bar with open time ``t`` and interval ``s`` stands for ``[t, t + s)``
+and is drawn around its index ``i``; that stretch of time therefore fills ``[i - 0.5, i + 0.5)``.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from Heatmap.ui.geometry.frame_stamp import StampPlace
+
+
+class PriceScaleMode(IntEnum):
+    """How price maps to y; the numbers are those of Lightweight Charts' ``PriceScaleMode``."""
+
+    NORMAL = 0
+    LOGARITHMIC = 1
+    PERCENTAGE = 2
+    INDEXED_TO_100 = 3
+
+
+@dataclass(frozen=True, slots=True)
+class BarSegment:
+    """A run of evenly spaced bars.
+
+    Attributes
+    ----------
+    index
+        Logical index of the first bar.
+    start_ms
+        Open time of the first bar, ms since the epoch, UTC.
+    step_ms
+        Interval of the bars, > 0.
+    count
+        Number of bars, > 0.
+    """
+
+    index: int
+    start_ms: int
+    step_ms: int
+    count: int
+
+    @property
+    def end_ms(self) -> int:
+        """Return the end of the last bar's interval (exclusive)."""
+        return self.start_ms + self.step_ms * self.count
+
+
+class Piece(NamedTuple):
+    """A range of logical positions on which time is linear; it may be too narrow for any time to lie in it.
+
+    Attributes
+    ----------
+    logical_a, logical_b
+        From where to where, a < b.
+    time_a_ms, time_b_ms
+        The times there, a <= b.
+    step_ms
+        Time from one bar to the next, > 0: what to divide by.
+    """
+
+    logical_a: float
+    logical_b: float
+    time_a_ms: float
+    time_b_ms: float
+    step_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class TimeAxis:
+    """Time ↔ logical index over runs of bars, extrapolated at both ends by the interval found there.
+
+    Attributes
+    ----------
+    segments
+        Ascending in index and in time, not overlapping, at least one.
+    """
+
+    segments: tuple[BarSegment, ...]
+
+    def logical(self, time_ms: float) -> float:
+        """Return the logical position of a time; times inside a gap fall on the edge of the next bar."""
+        at = max(bisect_right(self.segments, time_ms, key=lambda segment: segment.start_ms) - 1, 0)
+        segment = self.segments[at]
+        if time_ms >= segment.end_ms and at + 1 < len(self.segments):
+            return self.segments[at + 1].index - 0.5
+        return segment.index + (time_ms - segment.start_ms) / segment.step_ms - 0.5
+
+    def time_ms(self, logical: float) -> float:
+        """Return the time at a logical position; the inverse of `logical` outside gaps."""
+        at = self._number_at(logical)
+        segment = self.segments[at]
+        time_ms = segment.start_ms + (logical - segment.index + 0.5) * segment.step_ms
+        if at + 1 < len(self.segments):
+            return min(time_ms, self.segments[at + 1].start_ms)
+        return time_ms
+
+    def pieces(self, first: float, last: float) -> list[Piece]:
+        """Cut the logical range ``[first, last]`` into pieces on which time is linear.
+
+        Ascending, without gaps between the logical positions; a collapsed gap in time lies between two pieces.
+        """
+        pieces: list[Piece] = []
+        # Only the segments in sight: a chart whose bars are never evenly spaced has as many of them as bars.
+        for number in range(self._number_at(first), self._number_at(last) + 1):
+            segment = self.segments[number]
+            begin = segment.index - 0.5 if number else -math.inf
+            end = self.segments[number + 1].index - 0.5 if number + 1 < len(self.segments) else math.inf
+            a, b = max(first, begin), min(last, end)
+            if a >= b:
+                continue
+            time_a = segment.start_ms + (a - segment.index + 0.5) * segment.step_ms
+            time_b = segment.start_ms + (b - segment.index + 0.5) * segment.step_ms
+            pieces.append(Piece(a, b, time_a, time_b, segment.step_ms))
+        return pieces
+
+    def _number_at(self, logical: float) -> int:
+        """Return the number of the segment that holds a logical position; the first one reaches back for ever."""
+        return max(bisect_right(self.segments, logical, key=lambda segment: segment.index - 0.5) - 1, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Viewport:
+    """What the chart shows in one frame, as the page reported it.
+
+    Attributes
+    ----------
+    left_px, top_px, width_px, height_px
+        The pane's rectangle in CSS pixels of the page.
+    ratio
+        CSS pixel → device pixel (screen scale times page zoom).
+    logical_from, logical_to
+        Two logical positions …
+    x_from_px, x_to_px
+        … and their x inside the pane, CSS pixels.
+    price_top, price_bottom
+        Prices at the pane's upper and lower edge (top < bottom when the scale is inverted).
+    mode
+        See `PriceScaleMode`; all but `LOGARITHMIC` are linear in price.
+    frame
+        The page's running frame number.
+    stamps
+        Where the page painted that number into the frame; none if it had no room for it.
+    page_px
+        Width and height of the page in device pixels.
+    """
+
+    left_px: float
+    top_px: float
+    width_px: float
+    height_px: float
+    ratio: float
+    logical_from: float
+    logical_to: float
+    x_from_px: float
+    x_to_px: float
+    price_top: float
+    price_bottom: float
+    mode: PriceScaleMode = PriceScaleMode.NORMAL
+    frame: int = 0
+    stamps: tuple[StampPlace, ...] = ()
+    page_px: tuple[int, int] = (0, 0)
+
+    @property
+    def bar_spacing_px(self) -> float:
+        """Return the distance between two bars in CSS pixels."""
+        return (self.x_to_px - self.x_from_px) / (self.logical_to - self.logical_from)
+
+    def x_px(self, logical: float) -> float:
+        """Return the x of a logical position inside the pane, CSS pixels."""
+        return self.x_from_px + (logical - self.logical_from) * self.bar_spacing_px
+
+    def logical(self, x_px: float) -> float:
+        """Return the logical position at an x inside the pane."""
+        return self.logical_from + (x_px - self.x_from_px) / self.bar_spacing_px
+
+    @property
+    def is_logarithmic(self) -> bool:
+        """True if y is linear in the logarithm of the price."""
+        return self.mode is PriceScaleMode.LOGARITHMIC and min(self.price_top, self.price_bottom) > 0
+
+    def y_px(self, price: float) -> float:
+        """Return the y of a price inside the pane, CSS pixels, downwards."""
+        if self.is_logarithmic:
+            share = math.log(price / self.price_top) / math.log(self.price_bottom / self.price_top)
+        else:
+            share = (price - self.price_top) / (self.price_bottom - self.price_top)
+        return share * self.height_px
+
+    def price(self, y_px: float) -> float:
+        """Return the price at a y inside the pane."""
+        share = y_px / self.height_px
+        if self.is_logarithmic:
+            return self.price_top * math.exp(share * math.log(self.price_bottom / self.price_top))
+        return self.price_top + share * (self.price_bottom - self.price_top)
+
+    def resized(self, page_px: tuple[int, int]) -> Viewport:
+        """Return what a chart that fills its page shows when the page gets another size.
+
+        Lightweight Charts keeps the distance between bars, the last bar's distance from the right edge, and the prices
+        at the upper and lower edge.
+        """
+        wider_px = (page_px[0] - self.page_px[0]) / self.ratio
+        higher_px = (page_px[1] - self.page_px[1]) / self.ratio
+        return replace(
+            self,
+            width_px=max(self.width_px + wider_px, 1.0),
+            height_px=max(self.height_px + higher_px, 1.0),
+            x_from_px=self.x_from_px + wider_px,
+            x_to_px=self.x_to_px + wider_px,
+            page_px=page_px,
+        )
+
+    @property
+    def price_low(self) -> float:
+        """Return the lower end of the visible prices."""
+        return min(self.price_top, self.price_bottom)
+
+    @property
+    def price_high(self) -> float:
+        """Return the upper end of the visible prices."""
+        return max(self.price_top, self.price_bottom)

@@ -1,0 +1,1 @@
+"""The OpenGL layer beneath the page: widget, painters, textures."""

@@ -1,0 +1,1 @@
+"""The chart page: bridge, frame synchronisation, transparency, JavaScript."""

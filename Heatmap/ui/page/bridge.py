@@ -1,0 +1,293 @@
+"""The narrow door between chart page and Qt: a few typed messages in, each validated, none out but a call to attach."""
+
+from __future__ import annotations
+
+import logging
+from typing import Annotated, TypeVar
+
+import msgspec
+from msgspec import Meta
+from PyQt6.QtCore import QFile, QIODevice, QObject, pyqtSignal, pyqtSlot
+
+# Its library carries qwebchannel.js as a resource.
+from PyQt6.QtWebChannel import QWebChannel  # noqa: F401
+
+from Heatmap.errors import BridgeError
+from Heatmap.resources import JAVASCRIPT, read_text
+from Heatmap.ui.geometry.background import Surface
+from Heatmap.ui.geometry.frame_stamp import StampPlace
+from Heatmap.ui.geometry.viewport import BarSegment, PriceScaleMode, TimeAxis, Viewport
+
+log = logging.getLogger(__name__)
+
+OBJECT_NAME = "liquidationHeatmap"
+PAGE_SCRIPTS = (
+    "channel_port.js",
+    "time_segments.js",
+    "frame_stamp.js",
+    "viewport_reporter.js",
+    "page_background.js",
+    "plugin_page.js",
+)
+
+# Bounds that no real chart reaches; a page that sends more is broken or hostile.
+MAX_MESSAGE_CHARS = 1_000_000
+MAX_SEGMENTS = 50_000
+MAX_PIXELS = 100_000.0
+MAX_TIME_S = 1e11
+MAX_SURFACES = 200
+MAX_STAMPS = 4
+MAX_BARS = 1_000_000_000
+MIN_STEP_S = 1e-3
+# Half the width of a huge screen at the one end, far more bars than pixels at the other.
+MIN_BAR_SPACING_PX, MAX_BAR_SPACING_PX = 1e-5, 1e6
+# Below it a logarithm of price ratios leaves what the shader's float32 can hold.
+MIN_LOG_PRICE = 1e-12
+# Prices nearer to each other than float64 can tell apart have no scale between them.
+MIN_PRICE_SPAN = 1e-13
+
+_Pixels = Annotated[float, Meta(ge=-MAX_PIXELS, le=MAX_PIXELS)]
+_DevicePixels = Annotated[int, Meta(ge=-3_200_000, le=3_200_000)]
+_Cell = Annotated[int, Meta(ge=1, le=64)]
+_Copies = Annotated[int, Meta(ge=1, le=16)]
+_Ratio = Annotated[float, Meta(ge=0.1, le=32)]
+_Byte = Annotated[int, Meta(ge=0, le=255)]
+_Logical = Annotated[float, Meta(ge=-1e9, le=1e9)]
+_Price = Annotated[float, Meta(ge=-1e12, le=1e12)]
+
+
+class _ViewportMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    pane: tuple[_Pixels, _Pixels, _Pixels, _Pixels]
+    # "from" is a word of Python
+    from_: _Logical = msgspec.field(name="from")
+    to: _Logical
+    x_from: Annotated[float, Meta(ge=-1e12, le=1e12)]
+    x_to: Annotated[float, Meta(ge=-1e12, le=1e12)]
+    price_top: _Price
+    price_bottom: _Price
+    mode: Annotated[int, Meta(ge=0, le=3)]
+    ratio: _Ratio
+    frame: Annotated[int, Meta(ge=0)]
+    page: tuple[_DevicePixels, _DevicePixels]
+    # left, top, size of a cell in device pixels, copies; none where the chart has no room for a stamp
+    stamps: Annotated[list[tuple[_DevicePixels, _DevicePixels, _Cell, _Copies]], Meta(max_length=MAX_STAMPS)]
+
+
+class _BarsMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    segments: Annotated[list[tuple[int, float, float, int]], Meta(max_length=MAX_SEGMENTS)]
+
+
+class _SurfacesMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    ratio: _Ratio
+    # left, top, width, height, red, green, blue, alpha
+    surfaces: Annotated[
+        list[tuple[_Pixels, _Pixels, _Pixels, _Pixels, _Byte, _Byte, _Byte, _Byte]], Meta(max_length=MAX_SURFACES)
+    ]
+
+
+_Message = TypeVar("_Message", bound=msgspec.Struct)
+
+
+def _decode(text: str, kind: type[_Message]) -> _Message:
+    if len(text) > MAX_MESSAGE_CHARS:
+        raise BridgeError(f"expected at most {MAX_MESSAGE_CHARS} characters from the page, was {len(text)}")
+    try:
+        return msgspec.json.decode(text, type=kind)
+    # JavaScript's strings may hold half of a character, which UTF-8 has no bytes for.
+    except (msgspec.DecodeError, UnicodeEncodeError) as error:
+        raise BridgeError(f"the page sent a bad {kind.__name__}: {error}; began {text[:120]!r}") from error
+
+
+def parse_viewport(text: str) -> Viewport:
+    """Return the viewport a page message describes.
+
+    Raises
+    ------
+    BridgeError
+        The message is not of the agreed form or describes an impossible view.
+    """
+    message = _decode(text, _ViewportMessage)
+    left, top, width, height = message.pane
+    if not (width >= 1 and height >= 1 and message.to > message.from_):
+        raise BridgeError(f"expected a view with positive extent, was {text[:200]!r}")
+    spacing_px = (message.x_to - message.x_from) / (message.to - message.from_)
+    if not MIN_BAR_SPACING_PX <= spacing_px <= MAX_BAR_SPACING_PX:
+        raise BridgeError(f"expected a distance between bars, was {spacing_px} px")
+    prices = (message.price_top, message.price_bottom)
+    if abs(prices[0] - prices[1]) <= MIN_PRICE_SPAN * max(map(abs, prices)):
+        raise BridgeError(f"expected two different prices at the pane's edges, was {prices}")
+    if message.mode == PriceScaleMode.LOGARITHMIC and 0 < min(prices) < MIN_LOG_PRICE:
+        raise BridgeError(f"expected prices that have a logarithm, was {prices}")
+    return Viewport(
+        left_px=left,
+        top_px=top,
+        width_px=width,
+        height_px=height,
+        ratio=message.ratio,
+        logical_from=message.from_,
+        logical_to=message.to,
+        x_from_px=message.x_from,
+        x_to_px=message.x_to,
+        price_top=message.price_top,
+        price_bottom=message.price_bottom,
+        mode=PriceScaleMode(message.mode),
+        frame=message.frame,
+        page_px=message.page,
+        stamps=tuple(StampPlace(*stamp) for stamp in message.stamps),
+    )
+
+
+def parse_bars(text: str, *, time_offset_s: float = 0.0) -> TimeAxis | None:
+    """Return the time axis a page message describes, or None if the series has no bar.
+
+    Parameters
+    ----------
+    text
+        ``{"segments": [[first index, first time in s, step in s, count], …]}``.
+    time_offset_s
+        What the host added to UTC before it gave times to the chart; subtracted here.
+
+    Raises
+    ------
+    BridgeError
+        The message is not of the agreed form, or the runs overlap or go backwards.
+    """
+    segments: list[BarSegment] = []
+    for index, time_s, step_s, count in _decode(text, _BarsMessage).segments:
+        if not (
+            abs(time_s) <= MAX_TIME_S
+            and MIN_STEP_S <= step_s <= MAX_TIME_S
+            and 0 < count <= MAX_BARS
+            and abs(index) <= MAX_BARS
+        ):
+            raise BridgeError(f"expected a run of bars, was {(index, time_s, step_s, count)}")
+        segment = BarSegment(index, round((time_s - time_offset_s) * 1000), max(round(step_s * 1000), 1), count)
+        if segments and (
+            segment.index < segments[-1].index + segments[-1].count or segment.start_ms < segments[-1].start_ms
+        ):
+            raise BridgeError(f"expected ascending runs of bars, was {segment} after {segments[-1]}")
+        segments.append(segment)
+    return TimeAxis(tuple(segments)) if segments else None
+
+
+def parse_surfaces(text: str) -> tuple[Surface, ...]:
+    """Return the surfaces a page message describes, outermost first.
+
+    Raises
+    ------
+    BridgeError
+        The message is not of the agreed form.
+    """
+    message = _decode(text, _SurfacesMessage)
+    surfaces = []
+    for left, top, width, height, *color in message.surfaces:
+        red, green, blue, alpha = (value / 255 for value in color)
+        surfaces.append(
+            Surface(
+                left_px=left * message.ratio,
+                top_px=top * message.ratio,
+                width_px=max(width, 0.0) * message.ratio,
+                height_px=max(height, 0.0) * message.ratio,
+                color=(red, green, blue, alpha),
+            )
+        )
+    return tuple(surfaces)
+
+
+def page_script(chart: str, series: str, object_name: str = OBJECT_NAME) -> str:
+    """Return the JavaScript that attaches the heatmap to a host's page.
+
+    The two expressions are JavaScript that the *developer of the host program* wrote (``"chart"``, ``"app.series"``);
+    they are code by definition, so they are joined into the script. Data never is: it goes over the channel.
+    """
+    parts = [_channel_library(), *(read_text(JAVASCRIPT / name) for name in PAGE_SCRIPTS)]
+    body = "\n".join(parts)
+    start = f"followChart(() => ({chart}), () => ({series}), '{object_name}');"
+    return f"(() => {{\n{body}\n{start}\n}})();"
+
+
+def missing_script() -> str:
+    """Return the JavaScript whose value says what is in the way of the heatmap; "" if nothing is."""
+    return "window.__heatmapMissing ? window.__heatmapMissing() : 'the page does not run scripts'"
+
+
+def detach_script() -> str:
+    """Return the JavaScript that gives the page back as it was."""
+    return "if (window.__heatmapDetach) window.__heatmapDetach();"
+
+
+def _channel_library() -> str:
+    """Return Qt's own ``qwebchannel.js``, which PyQt6 carries as a resource."""
+    resource = QFile(":/qtwebchannel/qwebchannel.js")
+    if not resource.open(QIODevice.OpenModeFlag.ReadOnly):
+        raise BridgeError("Qt's qwebchannel.js is missing from this PyQt6 installation")
+    return resource.readAll().data().decode("utf-8")
+
+
+class Bridge(QObject):
+    """The object the page talks to. A bad message is logged once per kind and changes nothing."""
+
+    viewportChanged = pyqtSignal(object)  # Viewport | None: the chart shows nothing whose place could be told
+    timeAxisChanged = pyqtSignal(object)  # TimeAxis | None
+    surfacesChanged = pyqtSignal(object)  # tuple[Surface, ...]: the colours the page had, outermost first
+    attachedChanged = pyqtSignal(bool)  # the page is transparent now; or its chart is gone and it is as it was
+
+    def __init__(self, *, time_offset_s: float = 0.0, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._time_offset_s = time_offset_s
+        self._rejected: dict[str, int] = {}
+
+    @property
+    def rejected(self) -> dict[str, int]:
+        """Return how many messages of each kind were refused."""
+        return dict(self._rejected)
+
+    @pyqtSlot(str)
+    def viewport_moved(self, text: str) -> None:
+        """Take the chart's visible range of one frame."""
+        try:
+            viewport = parse_viewport(text)
+        except BridgeError as error:
+            self._reject("viewport", error)
+            return
+        self.viewportChanged.emit(viewport)
+
+    @pyqtSlot(str)
+    def bars_changed(self, text: str) -> None:
+        """Take the series' bar times."""
+        try:
+            axis = parse_bars(text, time_offset_s=self._time_offset_s)
+        except BridgeError as error:
+            self._reject("bars", error)
+            return
+        self.timeAxisChanged.emit(axis)
+
+    @pyqtSlot(str)
+    def surfaces_changed(self, text: str) -> None:
+        """Take the colours that the page had and where."""
+        try:
+            surfaces = parse_surfaces(text)
+        except BridgeError as error:
+            self._reject("surfaces", error)
+            return
+        self.surfacesChanged.emit(surfaces)
+
+    @pyqtSlot()
+    def viewport_lost(self) -> None:
+        """Take the news that the chart shows nothing now."""
+        self.viewportChanged.emit(None)
+
+    @pyqtSlot()
+    def page_attached(self) -> None:
+        """Take the news that the page is transparent now."""
+        self.attachedChanged.emit(True)
+
+    @pyqtSlot()
+    def page_left(self) -> None:
+        """Take the news that the host has removed its chart."""
+        self.attachedChanged.emit(False)
+
+    def _reject(self, kind: str, error: BridgeError) -> None:
+        self._rejected[kind] = self._rejected.get(kind, 0) + 1
+        if self._rejected[kind] == 1:
+            log.warning("refused a %s message of the page: %s", kind, error)

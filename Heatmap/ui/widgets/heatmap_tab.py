@@ -1,0 +1,189 @@
+"""The "Heatmap" tab: a form made from the declared settings, a switch above it, figures below it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from PyQt6.QtCore import Qt
+from PyQt6.QtWidgets import (
+    QCheckBox,
+    QFormLayout,
+    QFrame,
+    QGroupBox,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from Heatmap.events import Source
+from Heatmap.heatmap_settings import FIELDS, FieldSpec, Group, Kind
+from Heatmap.ui.widgets.field_editors import ChoiceEditor, FieldEditor, FlagEditor, NumberEditor
+from Heatmap.ui.widgets.palette_image import palette_swatch
+from Heatmap.ui.widgets.statistics_box import MapStatistics, StatisticsBox
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from Heatmap.heatmap_settings import HeatmapSettings
+    from Heatmap.ui.widgets.settings_model import SettingsModel
+    from Heatmap.ui.widgets.tab_notice import NoticeKind
+    from Heatmap.ui.widgets.translation import Translator
+
+_NOTICE_COLOURS: Final = {"info": "59, 130, 246", "warning": "217, 149, 20", "problem": "220, 60, 60"}
+_SWITCH_SCALE: Final = 1.25
+_MARGIN_PX: Final = 8
+
+
+class HeatmapTab(QWidget):
+    """The settings as a page for a tab widget or a dock; usable from 300 px width on.
+
+    Every field acts at once and follows the model when something else changes it. The texts follow the
+    translator.
+
+    Parameters
+    ----------
+    model
+        The settings to show and change.
+    translator
+        Texts and number formats.
+    parent
+        Qt parent.
+    sources
+        The sources that can be shown in this run; the others are listed but disabled.
+    """
+
+    def __init__(
+        self,
+        model: SettingsModel,
+        translator: Translator,
+        parent: QWidget | None = None,
+        *,
+        sources: Collection[str] = (Source.BINANCE,),
+    ) -> None:
+        super().__init__(parent)
+        self._model = model
+        self._translator = translator
+        self._sources = frozenset(sources)
+        self._groups: dict[Group, QGroupBox] = {}
+        self._editors = {key: self._make_editor(spec) for key, spec in FIELDS.items()}
+        self._notice = _notice_line(self)
+        self._statistics = StatisticsBox(translator, self)
+        self._reset = QPushButton(self)
+        self._reset.setObjectName("heatmap_reset")
+        self._lay_out()
+        for editor in self._editors.values():
+            editor.edited.connect(self._on_edited)
+        self._reset.clicked.connect(self._on_reset)
+        model.changed.connect(self._on_changed)
+        translator.languageChanged.connect(self.retranslate)
+        self.retranslate()
+        self._show(model.value)
+
+    def set_notice(self, text: str, kind: NoticeKind = "info") -> None:
+        """Show one sentence above the form, e.g. why nothing can be drawn; "" takes it away."""
+        self._notice.setText(text)
+        self._notice.setVisible(bool(text))
+        colour = _NOTICE_COLOURS[kind]
+        # Translucent, so that the line suits a dark and a light theme alike.
+        self._notice.setStyleSheet(
+            f"QLabel {{ background: rgba({colour}, 50); border: 1px solid rgba({colour}, 160);"
+            " border-radius: 4px; padding: 6px; }"
+        )
+
+    def set_statistics(self, statistics: MapStatistics) -> None:
+        """Show the figures of the newest map."""
+        self._statistics.set_statistics(statistics)
+
+    def retranslate(self) -> None:
+        """Set all texts in the translator's language."""
+        for editor in self._editors.values():
+            editor.retranslate()
+        for group, box in self._groups.items():
+            box.setTitle(self._translator.text(f"group.{group}"))
+        self._reset.setText(self._translator.text("tab.reset"))
+        self._reset.setToolTip(self._translator.text("tab.reset_help"))
+        self._statistics.retranslate()
+        # A new locale or suffix may have rewritten the number fields.
+        self._show(self._model.value)
+
+    def _make_editor(self, spec: FieldSpec) -> FieldEditor:
+        if spec.kind is Kind.FLAG:
+            return FlagEditor(spec, self._translator, self)
+        if spec.kind is not Kind.CHOICE:
+            return NumberEditor(spec, self._translator, self)
+        icon = palette_swatch if spec.key == "palette" else None
+        available = self._sources if spec.key == "source" else None
+        return ChoiceEditor(spec, self._translator, self, icon=icon, available=available)
+
+    def _lay_out(self) -> None:
+        page = QWidget(self)
+        column = QVBoxLayout(page)
+        column.setContentsMargins(_MARGIN_PX, 0, _MARGIN_PX, _MARGIN_PX)
+        for group in Group:
+            if group is not Group.SWITCH:
+                column.addWidget(self._make_group(group))
+        column.addWidget(self._statistics)
+        column.addWidget(self._reset)
+        column.addStretch(1)
+        area = QScrollArea(self)
+        area.setWidgetResizable(True)
+        area.setFrameShape(QFrame.Shape.NoFrame)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        area.setWidget(page)
+        head = QVBoxLayout()
+        head.setContentsMargins(_MARGIN_PX, _MARGIN_PX, _MARGIN_PX, 0)
+        switch = self._editors["enabled"]
+        _enlarge(switch.findChild(QCheckBox))
+        head.addWidget(switch)
+        head.addWidget(self._notice)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(head)
+        layout.addWidget(area, 1)
+
+    def _make_group(self, group: Group) -> QGroupBox:
+        box = QGroupBox(self)
+        form = QFormLayout(box)
+        form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        for editor in self._editors.values():
+            if editor.spec.group is group:
+                form.addRow(editor.label, editor)
+        self._groups[group] = box
+        return box
+
+    def _on_edited(self, key: str, value: object) -> None:
+        self._model.update(**{key: value})
+
+    def _on_reset(self) -> None:
+        self._model.reset()
+
+    def _on_changed(self, settings: HeatmapSettings, _previous: HeatmapSettings) -> None:
+        self._show(settings)
+
+    def _show(self, settings: HeatmapSettings) -> None:
+        for key, editor in self._editors.items():
+            editor.show_value(getattr(settings, key))
+            effective = editor.spec.is_effective(settings)
+            editor.setEnabled(effective)
+            editor.label.setEnabled(effective)
+
+
+def _notice_line(parent: QWidget) -> QLabel:
+    line = QLabel(parent)
+    line.setObjectName("heatmap_notice")
+    line.setWordWrap(True)
+    line.setTextFormat(Qt.TextFormat.PlainText)
+    line.hide()
+    return line
+
+
+def _enlarge(box: QCheckBox | None) -> None:
+    if box is None:
+        return
+    font = box.font()
+    font.setBold(True)
+    font.setPointSizeF(font.pointSizeF() * _SWITCH_SCALE)
+    box.setFont(font)

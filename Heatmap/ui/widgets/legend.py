@@ -1,0 +1,279 @@
+"""The legend over the chart: which colour stands for how many dollars."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final, Literal
+
+import numpy as np
+from PyQt6.QtCore import QPointF, QRectF, QSize, Qt
+from PyQt6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen
+
+from Heatmap.aggregation.normalization import level_edges
+from Heatmap.aggregation.options import Normalization
+from Heatmap.ui.gl.painter import HATCH_LINE_PX, HATCH_SPACING_PX
+from Heatmap.ui.widgets.overlay_widget import Card
+from Heatmap.ui.widgets.palette_image import DARK_CHART, LIGHT_CHART, palette_bars
+
+if TYPE_CHECKING:
+    from PyQt6.QtGui import QImage
+    from PyQt6.QtWidgets import QWidget
+
+    from Heatmap.ui.widgets.translation import Translator
+
+Swatch = Literal["hatching", "line"]
+
+_PADDING_PX: Final = 6
+_LINE_PX: Final = 13
+_BAR_PX: Final = 9
+_BAR_LENGTH_PX: Final = 216
+_FONT_PX: Final = 11
+_NAME_GAP_PX: Final = 6
+_LABEL_GAP_PX: Final = 8
+_MAX_LABELS: Final = 4
+_CORNER_PX: Final = 5
+_SWATCH_PX: Final = 27
+_GREY: Final = QColor(128, 128, 128)  # stronger than on the map: a small patch must show it, too
+_LOWEST_POSITION: Final = 0.04  # a label further left would name a colour hardly to be seen
+
+
+def level_position(value_usd: float, normalization: Normalization, reference_usd: float) -> float:
+    """Return where on the colour bar a value lies: 0 is empty, 1 full colour.
+
+    Not for `Normalization.RANK`, where that depends on all other cells.
+    """
+    edges = level_edges(normalization, reference_usd, np.empty(0, np.float32))
+    return float(np.searchsorted(edges, np.float32(value_usd), side="right")) / edges.size
+
+
+def round_values(normalization: Normalization, reference_usd: float) -> list[tuple[float, float]]:
+    """Return round amounts worth a label, the best first.
+
+    Returns
+    -------
+    list of (position, value_usd)
+        Powers of ten come first, then fives, then twos; larger before smaller. Empty without a reference and
+        for `Normalization.RANK`.
+    """
+    if reference_usd <= 0 or normalization is Normalization.RANK:
+        return []
+    top = math.floor(math.log10(reference_usd))
+    found: list[tuple[float, float]] = []
+    for leading in (1, 5, 2):
+        for exponent in range(top, top - 4, -1):
+            value = leading * 10.0**exponent
+            position = level_position(value, normalization, reference_usd)
+            if value < reference_usd and position >= _LOWEST_POSITION:
+                found.append((position, value))
+    return found
+
+
+class Legend(Card):
+    """A small card with the colour bars and their amounts, and the marks on the map where there are any: the hatching,
+    and the line where the window begins.
+
+    Parameters
+    ----------
+    translator
+        Texts and number formats.
+    parent
+        The view above which it floats.
+    """
+
+    def __init__(self, translator: Translator, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("heatmap_legend")
+        font = QFont(self.font())
+        font.setPixelSize(_FONT_PX)
+        self.setFont(font)
+        self._translator = translator
+        self._palette = ""
+        self._normalization = Normalization.LOG
+        self._reference_usd = 0.0
+        self._dark = True
+        self._has_gaps = False
+        self._window = ""
+        self._bars: list[QImage] = []
+        translator.languageChanged.connect(self.retranslate)
+        self.retranslate()
+
+    def set_scale(self, palette: str, normalization: str, reference_usd: float, *, dark: bool = True) -> None:
+        """Say what the colours mean.
+
+        Parameters
+        ----------
+        palette
+            A name of `Heatmap.aggregation.palettes`.
+        normalization
+            A word of `Heatmap.aggregation.options.Normalization`.
+        reference_usd
+            Value of a cell at full colour, US dollars; 0 while there is none.
+        dark
+            True on a dark chart.
+
+        Raises
+        ------
+        GridError
+            There is no such palette.
+        ValueError
+            There is no such normalisation.
+        """
+        scale = (palette, Normalization(normalization), reference_usd, dark)
+        if scale == (self._palette, self._normalization, self._reference_usd, self._dark):
+            return
+        if (palette, dark) != (self._palette, self._dark):
+            self._bars = palette_bars(palette, dark=dark)
+        self._palette, self._normalization, self._reference_usd, self._dark = scale
+        self.retranslate()
+
+    def set_gaps(self, *, shown: bool) -> None:
+        """Say what the hatching means (True), or say nothing about it: there is none."""
+        if shown != self._has_gaps:
+            self._has_gaps = shown
+            self.retranslate()
+
+    def set_window(self, window: str) -> None:
+        """Say what the line at the window's beginning means, and how long the window is.
+
+        Parameters
+        ----------
+        window
+            A choice of the setting ``window``; "" while its beginning is not in sight: nothing is said.
+        """
+        if window != self._window:
+            self._window = window
+            self.retranslate()
+
+    def retranslate(self) -> None:
+        """Take the translator's language: size and paint anew."""
+        self.setFixedSize(self.sizeHint())
+        self.update()
+
+    def labels(self) -> list[tuple[float, str]]:
+        """Return what stands under the bar: the position of each label's middle, 0 to 1, and its text.
+
+        The label at 1 stands for full colour, "this much or more".
+        """
+        if self._reference_usd <= 0:
+            return [(0.0, self._translator.text("legend.none"))]
+        full = f"≥ {self._translator.format_usd(self._reference_usd)}"
+        if self._normalization is Normalization.RANK:
+            return [(0.0, self._translator.text("legend.few")), (1.0, full)]
+        metrics = QFontMetricsF(self.font())
+        chosen = [(1.0, full)]
+        taken = [self._span(1.0, metrics.horizontalAdvance(full))]
+        for position, value in round_values(self._normalization, self._reference_usd):
+            text = self._translator.format_usd(value)
+            left, right = self._span(position, metrics.horizontalAdvance(text))
+            if all(right + _LABEL_GAP_PX <= begin or end + _LABEL_GAP_PX <= left for begin, end in taken):
+                chosen.append((position, text))
+                taken.append((left, right))
+            if len(chosen) == _MAX_LABELS:
+                break
+        return sorted(chosen)
+
+    def explanations(self) -> list[tuple[Swatch, str]]:
+        """Return the marks on the map and what they mean, one a line below the amounts."""
+        said: list[tuple[Swatch, str]] = []
+        if self._window:
+            length = self._translator.text(f"settings.window.choice.{self._window}")
+            said.append(("line", self._translator.text("legend.window", window=length)))
+        if self._has_gaps:
+            said.append(("hatching", self._translator.text("legend.not_recorded")))
+        return said
+
+    def sizeHint(self) -> QSize:
+        """Return the size that holds the bars, their names, one line of amounts, and one for each mark to explain."""
+        rows = 3 if len(self._bars) > 1 else 2
+        height = 2 * _PADDING_PX + rows * _LINE_PX - (_LINE_PX - _BAR_PX) // 2
+        if len(self._bars) <= 1:
+            height += _BAR_PX
+        height += _LINE_PX * len(self.explanations())
+        return QSize(round(2 * _PADDING_PX + self._names_px() + _BAR_LENGTH_PX), height)
+
+    def draw(self, painter: QPainter) -> None:
+        """Draw ground, bars, names and amounts."""
+        chart = DARK_CHART if self._dark else LIGHT_CHART
+        ink = QColor(0xD1, 0xD4, 0xDC) if self._dark else QColor(0x26, 0x2B, 0x36)
+        line = QColor(ink)
+        line.setAlpha(50)
+        painter.setPen(QPen(line, 1))
+        painter.setBrush(chart)
+        painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), _CORNER_PX, _CORNER_PX)
+        painter.setPen(ink)
+        bottom = self._paint_bars(painter, chart)
+        self._paint_labels(painter, bottom)
+        top = bottom + _LINE_PX
+        for swatch, words in self.explanations():
+            self._paint_explanation(painter, top, swatch, words)
+            top += _LINE_PX
+
+    def _names(self) -> tuple[str, ...]:
+        keys = ("legend.long", "legend.short") if len(self._bars) > 1 else ()
+        return tuple(self._translator.text(key) for key in keys)
+
+    def _names_px(self) -> float:
+        metrics = QFontMetricsF(self.font())
+        widths = [metrics.horizontalAdvance(name) for name in self._names()]
+        return math.ceil(max(widths)) + _NAME_GAP_PX if widths else 0.0
+
+    def _paint_bars(self, painter: QPainter, chart: QColor) -> float:
+        """Paint names and bars; return the y below them."""
+        left, y = _PADDING_PX + self._names_px(), float(_PADDING_PX)
+        names = self._names()
+        middle = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
+        if not names:
+            title = QRectF(_PADDING_PX, y - 1, _BAR_LENGTH_PX, _LINE_PX)
+            painter.drawText(title, middle, self._translator.text("legend.total"))
+            y += _LINE_PX
+        for index, bar in enumerate(self._bars):
+            line_px = _LINE_PX if names else _BAR_PX
+            place = QRectF(left, y + (line_px - _BAR_PX) / 2, _BAR_LENGTH_PX, _BAR_PX)
+            painter.fillRect(place, chart)
+            painter.drawImage(place, bar)
+            if names:
+                painter.drawText(QRectF(_PADDING_PX, y, left, line_px), middle, names[index])
+            y += line_px
+        return y
+
+    def _paint_labels(self, painter: QPainter, top: float) -> None:
+        metrics = QFontMetricsF(self.font())
+        origin = _PADDING_PX + self._names_px()
+        for position, text in self.labels():
+            left, right = self._span(position, metrics.horizontalAdvance(text))
+            place = QRectF(origin + left, top, right - left + 1, _LINE_PX)
+            painter.drawText(place, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, text)
+
+    def _paint_explanation(self, painter: QPainter, top: float, swatch: Swatch, words: str) -> None:
+        """Paint a patch of the map, and what it means."""
+        patch = QRectF(_PADDING_PX, top + (_LINE_PX - _BAR_PX) / 2, _SWATCH_PX, _BAR_PX)
+        ink = painter.pen()
+        painter.save()
+        if swatch == "hatching":
+            _paint_hatching(painter, patch)
+        else:
+            painter.setPen(QPen(_GREY, 1))
+            # In the middle of a pixel, or it would be two of half the strength.
+            middle = math.floor(patch.center().x()) + 0.5
+            painter.drawLine(QPointF(middle, top + 0.5), QPointF(middle, top + _LINE_PX - 0.5))
+        painter.restore()
+        painter.setPen(ink)
+        left = patch.right() + _NAME_GAP_PX
+        place = QRectF(left, top, self.width() - left, _LINE_PX)
+        painter.drawText(place, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, words)
+
+    @staticmethod
+    def _span(position: float, width_px: float) -> tuple[float, float]:
+        """Return where a label lies along the bar: around its position, but within the bar's ends."""
+        left = min(max(0.0, position * _BAR_LENGTH_PX - width_px / 2), _BAR_LENGTH_PX - width_px)
+        return left, left + width_px
+
+
+def _paint_hatching(painter: QPainter, patch: QRectF) -> None:
+    painter.setClipRect(patch)
+    painter.setPen(QPen(_GREY, 1.5 * HATCH_LINE_PX))
+    along = patch.left()
+    while along < patch.right() + patch.height():
+        # Rising to the right, as on the map.
+        painter.drawLine(QPointF(along, patch.top()), QPointF(along - patch.height(), patch.bottom()))
+        along += HATCH_SPACING_PX

@@ -1,0 +1,293 @@
+"""The row of figures in the status bar: connection, last event, rows stored, build time, frames."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from PyQt6.QtCore import QEvent, QSize, Qt
+from PyQt6.QtGui import QColor, QFontMetrics, QPainter, QPaintEvent
+from PyQt6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
+
+from Heatmap.connection_message import clock_fault, connection_text
+from Heatmap.events import Source
+from Heatmap.message_catalogue import catalogue
+from Heatmap.reports import ConnectionState, ServiceStatus
+from Heatmap.ui.widgets.field_editors import tooltip
+from Heatmap.ui.widgets.tab_notice import AWAITING
+
+if TYPE_CHECKING:
+    from Heatmap.ui.widgets.translation import Translator
+
+_DOT_PX: Final = 10
+_GAP_PX: Final = 14
+_MIN_TEXT_PX: Final = 48
+_WHOLE_FROM: Final = 10  # rates from here on need no decimal
+_PROBLEM_COLOUR: Final = QColor(0xE0, 0x4F, 0x4F)
+_STATE_COLOURS: Final = {
+    ConnectionState.STOPPED: QColor(0x8A, 0x91, 0x9E),
+    ConnectionState.CONNECTING: QColor(0xE0, 0xA8, 0x2E),
+    ConnectionState.LIVE: QColor(0x2F, 0xB3, 0x6D),
+    ConnectionState.QUIET: QColor(0x7F, 0xC9, 0x9F),
+    ConnectionState.SILENT: QColor(0xE0, 0x7B, 0x2E),
+    ConnectionState.DOWN: _PROBLEM_COLOUR,
+    ConnectionState.READING: QColor(0x4A, 0x90, 0xD9),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Build:
+    build_ms: float
+    engine: str
+    events: int
+
+
+class StatusPanel(QWidget):
+    """Shows how recording and drawing are doing; the tooltips tell in full what is too long for the row.
+
+    Parameters
+    ----------
+    translator
+        Texts and number formats.
+    parent
+        Qt parent.
+    source
+        One of `Source`: what the events are marked as.
+    """
+
+    def __init__(self, translator: Translator, parent: QWidget | None = None, *, source: str = Source.BINANCE) -> None:
+        super().__init__(parent)
+        self.setObjectName("heatmap_status")
+        self._source = Source(source)
+        self._translator = translator
+        self._status = ServiceStatus()
+        self._now_ms = 0
+        self._build: _Build | None = None
+        self._fps: float | None = None
+        self._lags = False
+        self._dot = _Dot(self)
+        self._connection = _ElidedText("connection", self)
+        self._last_event = _ElidedText("last_event", self)
+        self._insert_rate = _ElidedText("insert_rate", self)
+        self._build_time = _ElidedText("build", self)
+        self._frames = _ElidedText("fps", self)
+        figures = (self._last_event, self._insert_rate, self._build_time, self._frames)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(6, 0, 6, 0)
+        layout.setSpacing(_GAP_PX)
+        connection = QHBoxLayout()
+        connection.setSpacing(6)
+        connection.addWidget(self._dot)
+        connection.addWidget(self._connection, 1)
+        layout.addLayout(connection, 1)
+        self._texts = (self._connection, *figures)
+        for text in figures:
+            layout.addWidget(text)
+        translator.languageChanged.connect(self.retranslate)
+        self.retranslate()
+
+    def set_service_status(self, status: ServiceStatus, now_ms: int) -> None:
+        """Show the collector's report.
+
+        Parameters
+        ----------
+        status
+            The newest snapshot.
+        now_ms
+            Now, ms since the epoch, for the age of the last event.
+        """
+        self._status = status
+        self._now_ms = now_ms
+        self._show_connection()
+        self._show_last_event()
+        self._show_insert_rate()
+
+    def set_build(self, build_ms: float, engine: str, events: int) -> None:
+        """Show how long the newest image took to build, by which engine and from how many events."""
+        self._build = _Build(build_ms, engine, events)
+        self._show_build()
+
+    def set_fps(self, fps: float | None) -> None:
+        """Show the frames painted per second; None while nothing moves."""
+        self._fps = fps
+        self._show_frames()
+
+    def set_lagging(self, *, lags: bool) -> None:
+        """Show whether the heat only follows the chart's messages and may lag while the chart moves."""
+        self._lags = lags
+        self._show_frames()
+
+    def retranslate(self) -> None:
+        """Set all texts in the translator's language."""
+        for text in self._texts:
+            text.forget_width()
+        self.set_service_status(self._status, self._now_ms)
+        self._show_build()
+        self._show_frames()
+
+    def figures_line(self) -> str:
+        """Return the figures as one line of ``key=value`` for the log, the same in every language."""
+        status = self._status
+        age_s = "-"
+        if status.last_event_ms is not None:
+            age_s = f"{(self._now_ms - status.last_event_ms) / 1000:.0f}"
+        build_ms, engine, events = "-", "-", "-"
+        if self._build is not None:
+            build_ms, engine = f"{self._build.build_ms:.2f}", self._build.engine
+            events = str(self._build.events)
+        fps = "-" if self._fps is None else f"{self._fps:.0f}"
+        sync = "message" if self._lags else "frame"
+        return (
+            f"state={status.state.value} reason={status.reason or '-'} last_event_age_s={age_s}"
+            f" received={status.received} stored={status.stored} duplicates={status.duplicates}"
+            f" undecodable={status.undecodable} reconnects={status.reconnects} queued={status.queued}"
+            f" insert_rate_per_s={status.insert_rate_per_s:.1f}"
+            f" latency_ms={_figure(status.latency_ms)} clock_offset_ms={_figure(status.clock_offset_ms)}"
+            f" build_ms={build_ms} engine={engine} events={events} fps={fps} sync={sync}"
+        )
+
+    def _show_connection(self) -> None:
+        status, text = self._status, self._translator.text
+        if status.storage_problem:
+            self._dot.set_colour(_PROBLEM_COLOUR)
+            help_text = text("status.database_problem_help", problem=status.storage_problem)
+            self._connection.set_text(text("status.database_problem"), help_text)
+            return
+        self._dot.set_colour(_STATE_COLOURS[status.state])
+        said = connection_text(catalogue(self._translator.language), status, self._source)
+        headline = said.headline
+        if fault := clock_fault(status):
+            key, difference = fault
+            headline += f" · {text(f'{key}_brief', difference=difference)}"
+        self._connection.set_text(headline, "\n".join(said.sentences))
+
+    def _show_last_event(self) -> None:
+        status, text = self._status, self._translator.text
+        counts = text(
+            "status.last_event_help",
+            received=self._translator.format_number(status.received),
+            stored=self._translator.format_number(status.stored),
+            duplicates=self._translator.format_number(status.duplicates),
+            undecodable=self._translator.format_number(status.undecodable),
+            reconnects=self._translator.format_number(status.reconnects),
+        )
+        if status.last_event_ms is not None:
+            age = self._translator.format_age(self._now_ms - status.last_event_ms)
+            self._last_event.set_text(text("status.last_event", age=age), counts)
+        elif status.state in AWAITING:
+            self._last_event.set_text(text("status.waiting"), text("status.waiting_help") + "\n" + counts)
+        else:
+            self._last_event.set_text(text("status.last_event_none"), counts)
+
+    def _show_insert_rate(self) -> None:
+        rate = self._status.insert_rate_per_s
+        shown = self._translator.format_number(rate, 0 if rate >= _WHOLE_FROM or rate == 0 else 1)
+        queued = self._translator.format_number(self._status.queued)
+        self._insert_rate.set_text(
+            self._translator.text("status.insert_rate", rate=shown),
+            self._translator.text("status.insert_rate_help", queued=queued),
+        )
+
+    def _show_build(self) -> None:
+        text, build = self._translator.text, self._build
+        if build is None:
+            self._build_time.set_text(text("status.build_none"), text("status.build_none_help"))
+            return
+        shown = self._translator.format_milliseconds(build.build_ms)
+        events = self._translator.format_number(build.events)
+        self._build_time.set_text(
+            text("status.build", build=shown, engine=build.engine),
+            text("status.build_help", events=events, engine=build.engine),
+        )
+
+    def _show_frames(self) -> None:
+        text = self._translator.text
+        help_text = text("status.fps_help")
+        shown = text("status.fps_none")
+        if self._fps is not None:
+            shown = text("status.fps", fps=self._translator.format_number(self._fps))
+        if self._lags:
+            shown = text("status.lagging", fps=shown)
+            help_text += "\n" + text("status.lagging_help")
+        self._frames.set_text(shown, help_text)
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.0f}"
+
+
+class _Dot(QWidget):
+    """A coloured point; its meaning is said by the text beside it too."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setFixedSize(_DOT_PX, _DOT_PX)
+        self._colour = QColor()
+
+    def set_colour(self, colour: QColor) -> None:
+        if colour != self._colour:
+            self._colour = colour
+            self.update()
+
+    def paintEvent(self, _event: QPaintEvent | None) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(self._colour)
+        painter.drawEllipse(self.rect())
+        painter.end()
+
+
+class _ElidedText(QWidget):
+    """One line of text that ends in "…" where there is too little room.
+
+    Its wish for width only grows while the language stays, so that the row does not dance with the digits.
+    """
+
+    def __init__(self, name: str, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setObjectName(f"heatmap_status_{name}")
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
+        self._text = ""
+        self._help = ""
+        self._widest_px = 0
+
+    @property
+    def text(self) -> str:
+        return self._text
+
+    def set_text(self, text: str, help_text: str) -> None:
+        if help_text != self._help:
+            self._help = help_text
+            self.setToolTip(tooltip(help_text))
+        if text == self._text:
+            return
+        self._text = text
+        self.setAccessibleName(text)
+        width_px = QFontMetrics(self.font()).horizontalAdvance(text) + 1
+        if width_px > self._widest_px:
+            self._widest_px = width_px
+            self.updateGeometry()
+        self.update()
+
+    def forget_width(self) -> None:
+        self._text, self._widest_px = "", 0
+
+    def changeEvent(self, event: QEvent | None) -> None:
+        super().changeEvent(event)
+        if event is not None and event.type() is QEvent.Type.FontChange:
+            self._widest_px = QFontMetrics(self.font()).horizontalAdvance(self._text) + 1
+            self.updateGeometry()
+
+    def sizeHint(self) -> QSize:
+        return QSize(self._widest_px, self.fontMetrics().height())
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(min(_MIN_TEXT_PX, self._widest_px), self.fontMetrics().height())
+
+    def paintEvent(self, _event: QPaintEvent | None) -> None:
+        painter = QPainter(self)
+        painter.setPen(self.palette().color(self.foregroundRole()))
+        text = self.fontMetrics().elidedText(self._text, Qt.TextElideMode.ElideRight, self.width())
+        painter.drawText(self.rect(), Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, text)
+        painter.end()

@@ -1,0 +1,75 @@
+"""The one notice above the settings: what is wrong, or why the map is empty. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from Heatmap.connection_message import clock_fault
+from Heatmap.reports import ConnectionState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from Heatmap.reports import ServiceStatus
+
+NoticeKind = Literal["info", "warning", "problem"]
+
+# In these states this process records and an event may come at any moment.
+AWAITING: Final = frozenset({ConnectionState.CONNECTING, ConnectionState.LIVE, ConnectionState.QUIET})
+
+# Nothing comes back here unless the user does something.
+NEEDS_USER: Final = frozenset({"notice.page_given_up", "notice.page_not_reloaded"})
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A text in the user's language and how serious it is; "" takes the notice away."""
+
+    text: str = ""
+    kind: NoticeKind = "info"
+
+
+def notice_of(
+    text: Callable[..., str],
+    *,
+    has_graphics: bool,
+    problem: tuple[str, str],
+    missing: tuple[str, str] = ("", ""),
+    crashes: int = 0,
+    events: int | None,
+    status: ServiceStatus,
+) -> Notice:
+    """Return the weightiest thing to say.
+
+    Parameters
+    ----------
+    text
+        Gives the text of a key, with its values filled in.
+    has_graphics
+        False if OpenGL is missing.
+    problem
+        Why no map can be built: the key of a text, and details in English; both "" if all is well.
+    missing
+        Why there is no chart to lie beneath, in the same form.
+    crashes
+        How often the page's web process ended within the last minute, when it last did.
+    events
+        Events in the window, None while nobody counts them.
+    status
+        The collector's report.
+    """
+    if not has_graphics:
+        return Notice(f"{text('error.no_gl')}\n{text('error.no_gl_cure')}", "problem")
+    absence: NoticeKind = "problem" if missing[0] in NEEDS_USER else "warning"
+    weights: tuple[tuple[tuple[str, str], NoticeKind], ...] = ((problem, "problem"), (missing, absence))
+    for (key, detail), kind in weights:
+        if key:
+            return Notice("\n".join(filter(None, (text(key, count=crashes), detail))), kind)
+    if fault := clock_fault(status):
+        clock_key, difference = fault
+        return Notice(text(clock_key, difference=difference), "warning")
+    if events == 0:
+        first = status.last_event_ms is None and status.state in AWAITING
+        return Notice(text("notice.first_start" if first else "notice.empty_window"))
+    return Notice()

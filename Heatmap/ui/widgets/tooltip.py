@@ -1,0 +1,155 @@
+"""The tooltip over the chart: one cell of the map in numbers."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final
+
+from PyQt6.QtCore import QDateTime, QRectF, QSize, Qt, QTimeZone
+from PyQt6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen
+
+from Heatmap.ui.widgets.overlay_widget import Card
+from Heatmap.ui.widgets.palette_image import DARK_CHART, LIGHT_CHART
+
+if TYPE_CHECKING:
+    from PyQt6.QtWidgets import QWidget
+
+    from Heatmap.aggregation.cell_detail import CellFigures
+    from Heatmap.aggregation.grid import GridSpec
+    from Heatmap.ui.widgets.translation import Translator
+
+_PADDING_PX: Final = 8
+_LINE_PX: Final = 15
+_FONT_PX: Final = 11
+_COLUMN_GAP_PX: Final = 18
+_CORNER_PX: Final = 5
+_MINUTE_MS: Final = 60_000
+_MOST_DECIMALS: Final = 8
+
+
+def price_decimals(price_bin: float) -> int:
+    """Return how many decimals it takes to write the borders of cells of this height."""
+    for decimals in range(_MOST_DECIMALS):
+        if math.isclose(round(price_bin, decimals), price_bin, rel_tol=1e-6):
+            return decimals
+    return _MOST_DECIMALS
+
+
+def time_text(cell: GridSpec, translator: Translator, offset_ms: int = 0) -> str:
+    """Return when a cell begins and ends, as the chart's own axis has it, with its distance from UTC.
+
+    Parameters
+    ----------
+    cell
+        A grid of one cell.
+    translator
+        Texts.
+    offset_ms
+        What the host added to UTC before it gave times to the chart.
+    """
+    begin, end = (
+        QDateTime.fromMSecsSinceEpoch(time_ms + offset_ms, QTimeZone.utc()) for time_ms in (cell.t0_ms, cell.end_ms)
+    )
+    # 24 hours, as the chart writes them, whatever the locale.
+    time = "HH:mm" if cell.time_bin_ms % _MINUTE_MS == 0 else "HH:mm:ss"
+    moment, locale = translator.text("tooltip.moment", time=time), translator.locale
+    parts = [locale.toString(begin, moment), locale.toString(end, time if end.date() == begin.date() else moment)]
+    return f"{' – '.join(parts)} {_zone(offset_ms)}"
+
+
+def _zone(offset_ms: int) -> str:
+    hours, minutes = divmod(round(abs(offset_ms) / _MINUTE_MS), 60)
+    if not (hours or minutes):
+        return "UTC"
+    sign = "+" if offset_ms > 0 else "-"
+    return f"UTC{sign}{hours}:{minutes:02}" if minutes else f"UTC{sign}{hours}"
+
+
+class Tooltip(Card):
+    """A card with the figures of one cell.
+
+    Parameters
+    ----------
+    translator
+        Texts and number formats.
+    time_offset_s
+        What the host added to UTC before it gave times to the chart, in seconds.
+    parent
+        The view above which it floats.
+    """
+
+    def __init__(self, translator: Translator, *, time_offset_s: float = 0.0, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("heatmap_tooltip")
+        font = QFont(self.font())
+        font.setPixelSize(_FONT_PX)
+        self.setFont(font)
+        self._translator = translator
+        self._offset_ms = round(time_offset_s * 1000)
+        self._figures: CellFigures | None = None
+        self._dark = True
+        self._title = ""
+        self._rows: list[tuple[str, str]] = []
+        translator.languageChanged.connect(self.retranslate)
+
+    def set_figures(self, figures: CellFigures, *, dark: bool = True) -> None:
+        """Show this cell, in the colours of a dark or light chart."""
+        if (figures, dark) != (self._figures, self._dark):
+            self._figures, self._dark = figures, dark
+            self.retranslate()
+
+    def retranslate(self) -> None:
+        """Take the translator's language: size and paint anew."""
+        if self._figures is None:
+            return
+        self._title = time_text(self._figures.cell, self._translator, self._offset_ms)
+        self._rows = self._rows_of(self._figures)
+        self.setAccessibleName(self.text())
+        self.setFixedSize(self.sizeHint())
+        self.update()
+
+    def text(self) -> str:
+        """Return what the card says, line by line."""
+        return "\n".join([self._title, *(f"{name}: {value}" for name, value in self._rows)])
+
+    def _rows_of(self, figures: CellFigures) -> list[tuple[str, str]]:
+        words, cell = self._translator, figures.cell
+        decimals = price_decimals(cell.price_bin)
+        low, high = (words.format_number(price, decimals) for price in (cell.price0, cell.price1))
+        rows = [(words.text("tooltip.price"), f"{low} – {high}")]
+        sides = ("tooltip.long", figures.long_usd), ("tooltip.short", figures.short_usd)
+        parts = [(words.text(key), words.format_usd(usd)) for key, usd in sides if usd > 0]
+        rows += parts
+        # The sum of one part, and the largest of one, would say the same again.
+        if len(parts) > 1:
+            rows.append((words.text("tooltip.total"), words.format_usd(figures.long_usd + figures.short_usd)))
+        rows.append((words.text("tooltip.count"), words.format_number(figures.count)))
+        if figures.count > 1:
+            rows.append((words.text("tooltip.largest"), words.format_usd(figures.largest_usd)))
+        return rows
+
+    def sizeHint(self) -> QSize:
+        """Return the size that holds the time, and the names beside the figures."""
+        metrics = QFontMetricsF(self.font())
+        names = max((metrics.horizontalAdvance(name) for name, _ in self._rows), default=0.0)
+        values = max((metrics.horizontalAdvance(value) for _, value in self._rows), default=0.0)
+        width = max(metrics.horizontalAdvance(self._title), names + _COLUMN_GAP_PX + values)
+        return QSize(math.ceil(width) + 2 * _PADDING_PX, (len(self._rows) + 1) * _LINE_PX + 2 * _PADDING_PX)
+
+    def draw(self, painter: QPainter) -> None:
+        """Draw ground, time, names and figures."""
+        ink = QColor(0xD1, 0xD4, 0xDC) if self._dark else QColor(0x26, 0x2B, 0x36)
+        dim = QColor(0x8B, 0x93, 0xA1) if self._dark else QColor(0x6A, 0x72, 0x80)
+        painter.setPen(QPen(dim, 1))
+        painter.setBrush(DARK_CHART if self._dark else LIGHT_CHART)
+        painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), _CORNER_PX, _CORNER_PX)
+        middle, left, right = Qt.AlignmentFlag.AlignVCenter, Qt.AlignmentFlag.AlignLeft, Qt.AlignmentFlag.AlignRight
+        line = QRectF(_PADDING_PX, _PADDING_PX, self.width() - 2 * _PADDING_PX, _LINE_PX)
+        painter.setPen(ink)
+        painter.drawText(line, middle | left, self._title)
+        for name, value in self._rows:
+            line.translate(0, _LINE_PX)
+            painter.setPen(dim)
+            painter.drawText(line, middle | left, name)
+            painter.setPen(ink)
+            painter.drawText(line, middle | right, value)

@@ -1,0 +1,159 @@
+"""The program's texts in German and English, and numbers, money and durations as each writes them."""
+
+from __future__ import annotations
+
+import logging
+import math
+from typing import TYPE_CHECKING, Final
+
+from PyQt6.QtCore import QLocale, QObject, pyqtSignal
+
+from Heatmap.message_catalogue import LANGUAGES, catalogue
+
+if TYPE_CHECKING:
+    from Heatmap.heatmap_settings import HeatmapSettings
+    from Heatmap.ui.widgets.settings_model import SettingsModel
+
+_LOG = logging.getLogger(__name__)
+
+_LOCALES: Final = {
+    "en": (QLocale.Language.English, QLocale.Country.UnitedStates),
+    "de": (QLocale.Language.German, QLocale.Country.Germany),
+}
+_MONEY_STEPS: Final = ((1e9, "billion"), (1e6, "million"), (1e3, "thousand"), (1.0, "plain"))
+_SECOND_MS: Final = 1000
+_MINUTE_S: Final = 60
+_HOUR_S: Final = 3600
+_DAY_S: Final = 86_400
+_SHORT_MS: Final = 10  # below, a tenth of a millisecond is worth a digit
+_MINUTES_FROM_S: Final = 2 * _MINUTE_S
+_HOURS_FROM_S: Final = 2 * _HOUR_S
+_DAYS_FROM_S: Final = 2 * _DAY_S
+
+
+class Translator(QObject):
+    """Gives texts and formats numbers in one language, which may change while the program runs.
+
+    Parameters
+    ----------
+    language
+        ``"en"``, ``"de"``, or ``"auto"`` for the system's language (English where that is neither).
+    parent
+        Qt parent.
+    """
+
+    languageChanged = pyqtSignal()
+    """Emitted after the language became another; whoever shows texts sets them anew."""
+
+    def __init__(self, language: str = "auto", parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._missing: set[str] = set()
+        self._language, self._locale = _resolved(language)
+
+    @property
+    def language(self) -> str:
+        """The language in use, one of `LANGUAGES`."""
+        return self._language
+
+    @property
+    def locale(self) -> QLocale:
+        """The locale by which numbers are written; give it to spin boxes."""
+        return self._locale
+
+    def set_language(self, language: str) -> None:
+        """Change the language; see the class for the words accepted."""
+        before = self._language
+        self._language, self._locale = _resolved(language)
+        if self._language != before:
+            self.languageChanged.emit()
+
+    def follow(self, model: SettingsModel) -> None:
+        """Take the language from the settings, now and whenever they change."""
+        self.set_language(model.value.language)
+        model.changed.connect(self._on_settings_changed)
+
+    def has(self, key: str) -> bool:
+        """Return True if there is a text for this key."""
+        return key in catalogue(self._language)
+
+    def text(self, key: str, **values: object) -> str:
+        """Return the text for a key with its placeholders filled in.
+
+        A key that does not exist is returned itself, and a text whose values were not given is returned
+        unfilled, so that the fault is seen; each is logged once.
+        """
+        template = catalogue(self._language).get(key)
+        if template is None:
+            self._log_once(key, "There is no text %r in the %s catalogue.")
+            return key
+        try:
+            return template.format(**values)
+        except KeyError:
+            self._log_once(key, "A value is missing for the text %r of the %s catalogue.")
+            return template
+
+    def format_number(self, value: float, decimals: int = 0) -> str:
+        """Return a number with the language's decimal point and group separators."""
+        return self._locale.toString(float(value), "f", decimals)
+
+    def format_usd(self, value_usd: float) -> str:
+        """Return an amount of US dollars in three significant digits, e.g. ``$12.3M`` or ``12,3 Mio. $``."""
+        if not math.isfinite(value_usd):
+            return self.text("money.unknown")
+        sign = "-" if value_usd < 0 else ""
+        amount, unit, decimals = _scaled_money(abs(value_usd))
+        return sign + self.text(f"money.{unit}", value=self.format_number(amount, decimals))
+
+    def format_duration(self, seconds: float) -> str:
+        """Return a length of time in its natural unit: ``12 s``, ``5 min``, ``3 h 20 min``, ``2 d``."""
+        whole = max(0, int(seconds))
+        if whole < _MINUTES_FROM_S:
+            return self.text("duration.seconds", value=whole)
+        if whole < _HOURS_FROM_S:
+            return self.text("duration.minutes", value=whole // _MINUTE_S)
+        if whole < _DAYS_FROM_S:
+            hours, minutes = divmod(whole // _MINUTE_S, 60)
+            if minutes:
+                return self.text("duration.hours_minutes", hours=hours, minutes=minutes)
+            return self.text("duration.hours", value=hours)
+        return self.text("duration.days", value=whole // _DAY_S)
+
+    def format_milliseconds(self, milliseconds: float) -> str:
+        """Return a measured time in milliseconds, with one decimal where it is short."""
+        decimals = 1 if milliseconds < _SHORT_MS else 0
+        return self.text("duration.milliseconds", value=self.format_number(milliseconds, decimals))
+
+    def format_age(self, age_ms: float) -> str:
+        """Return how long ago something was, e.g. ``12 s ago`` or ``vor 12 s``; a future time is just now."""
+        if age_ms < _SECOND_MS:
+            return self.text("age.now")
+        return self.text("age.past", duration=self.format_duration(age_ms / _SECOND_MS))
+
+    def _on_settings_changed(self, settings: HeatmapSettings, _previous: HeatmapSettings) -> None:
+        self.set_language(settings.language)
+
+    def _log_once(self, key: str, message: str) -> None:
+        if key not in self._missing:
+            self._missing.add(key)
+            _LOG.error(message, key, self._language)
+
+
+def _resolved(language: str) -> tuple[str, QLocale]:
+    if language == "auto":
+        system = QLocale.system()
+        for code, (known, _) in _LOCALES.items():
+            if system.language() == known:
+                return code, system
+        language = LANGUAGES[0]
+    return language, QLocale(*_LOCALES[language])
+
+
+def _scaled_money(amount: float) -> tuple[float, str, int]:
+    """Return the amount in the largest unit that keeps it >= 1, that unit, and the decimals worth showing."""
+    # Rounded before it is compared: 999,600 is 1 million in three digits, not 1,000 thousand.
+    rounded = float(f"{amount:.3g}")
+    factor, unit = next((step for step in _MONEY_STEPS if rounded >= step[0]), _MONEY_STEPS[-1])
+    scaled = float(f"{amount / factor:.3g}")
+    digits = f"{scaled:.2f}".rstrip("0").partition(".")[2]
+    cents = unit == "plain" and digits  # $4.50, never $4.5
+    return scaled, unit, 2 if cents else len(digits)
