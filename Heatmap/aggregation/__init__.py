@@ -2,7 +2,7 @@
 
 One way leads from events to a picture, for the first one, a zoom, a live update, an export and the public functions::
 
-    columns ──► event_batch ──► bin ──► Cells ──► scale ──► Scale ──► paint ──► Canvas
+    columns ──► event_batch ──► bin ──► Cells ──► scale ──► Scale ──► paint ──► pixels
                (the filter)    (sums)           (percentile)  (edges)  (by a PaintPlan)
 
 What an event passes from row to pixel, in this order:
@@ -15,18 +15,19 @@ What an event passes from row to pixel, in this order:
 6. `kernel_bin`: the sums per cell.
 7. `kernel_scale`, `normalization`: the percentile, and at which value each level of colour begins.
 8. `paint_plan`: the look as numbers: spots, trail, colours from `palettes`.
-9. `kernel_paint`, `kernel_colour`: the pixels, in a canvas of `image_buffer`.
+9. `kernel_paint`, `kernel_block`: the pixels.
 
 `numba_engine` calls the kernels. `numpy_engine` does the same in NumPy: the first picture, the fallback, and the oracle
 of the tests. Imports, also those within functions, go from a higher floor to a lower one only:
 
-6. `image_builder`, `grid_builder`, `colouring`, `warmup`
-5. `engine_choice`
-4. `numba_engine`
-3. `paint_plan`, `numpy_engine`, `kernel_paint`, `resampler`
-2. `engine`, `palettes`, `cell_detail`, `kernel_bin`, `kernel_scale`, `kernel_colour`, `kernel_resample`
+7. `image_builder`, `grid_builder`, `colouring`, `warmup`
+6. `engine_choice`
+5. `numba_engine`
+4. `kernel_paint`
+3. `paint_plan`, `numpy_engine`, `kernel_block`, `resampler`
+2. `engine`, `palettes`, `cell_detail`, `kernel_bin`, `kernel_scale`, `kernel_resample`
 1. `normalization`, `event_batch`, `resolution`, `kernel_jit`
-0. `options`, `grid`, `image_buffer`, `colour_space`, `colour_maps`, `kernel_cache`, `compile_guard`
+0. `options`, `grid`, `colour_space`, `colour_maps`, `kernel_cache`, `compile_guard`
 
 Beside that way: `engine_choice` and `warmup` load the kernels (`kernel_jit` declares them, `kernel_cache` keeps them on
 disk, `compile_guard` refuses to compile), `cell_detail` answers what a cell holds, `resampler` stretches a picture for

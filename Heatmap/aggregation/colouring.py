@@ -8,7 +8,6 @@ import numpy as np
 
 from Heatmap.aggregation.engine import Cells, PaintPlan
 from Heatmap.aggregation.engine_choice import script_engine
-from Heatmap.aggregation.image_buffer import Canvas
 from Heatmap.aggregation.normalization import LARGEST, LevelTable, level_edges
 from Heatmap.aggregation.options import Normalization
 from Heatmap.aggregation.palettes import find_palette
@@ -82,12 +81,11 @@ def colorize(
     if not chosen.is_bivariate:
         if long_share is not None:
             raise GridError(f"long_share: the palette {palette} shows sums and does not tell the sides apart")
-        canvas = Canvas.empty(*grid.shape)
+        image = np.zeros((*grid.shape, 4), np.uint8)
         if values.size:
-            engine.paint(
-                cells, _sharp_plan(cells, edges, np.ascontiguousarray(tables).view(np.uint32)[:, :, 0]), canvas
-            )
-        return canvas.rgba
+            plan = _sharp_plan(cells, edges, np.ascontiguousarray(tables).view(np.uint32)[:, :, 0])
+            engine.paint(cells, plan, image.view(np.uint32)[:, :, 0])
+        return image
     if long_share is None or long_share.shape != grid.shape:
         raise GridError(f"long_share: the palette {palette} needs one of the grid's shape {grid.shape}")
     levels = np.maximum(LevelTable.from_edges(edges).lookup(grid), grid > 0)

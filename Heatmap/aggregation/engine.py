@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
     from Heatmap.aggregation.event_batch import EventBatch
     from Heatmap.aggregation.grid import GridSpec
-    from Heatmap.aggregation.image_buffer import Canvas
 
     CellArrays = tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]
-    SpotArrays = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
-    TrailArrays = tuple[NDArray[np.float32], np.float32, np.float32, np.float32]
+    SpotArrays = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], int, int]
+    TrailArrays = tuple[NDArray[np.float32], NDArray[np.float32], np.float32, np.float32]
+    FadingArrays = tuple[NDArray[np.int32], int, NDArray[np.uint32], int]
     LookArrays = tuple[NDArray[np.uint8], int, NDArray[np.uint32]]
 
 EngineName = Literal["numpy", "numba"]
@@ -147,6 +147,6 @@ class Engine(Protocol):
         """Return `clip_reference` of these values, all positive."""
         ...
 
-    def paint(self, cells: Cells, plan: PaintPlan, canvas: Canvas) -> None:
-        """Fill the canvas."""
+    def paint(self, cells: Cells, plan: PaintPlan, pixels: NDArray[np.uint32]) -> None:
+        """Write every pixel, (rows, cols), row 0 the highest price; the four bytes of each are those of the colours."""
         ...

@@ -18,7 +18,6 @@ import numpy as np
 from Heatmap.aggregation.compile_guard import compiling_refused, compiling_reported
 from Heatmap.aggregation.event_batch import EventBatch
 from Heatmap.aggregation.grid import GridSpec
-from Heatmap.aggregation.image_buffer import Canvas
 from Heatmap.aggregation.numpy_engine import NumpyEngine
 from Heatmap.aggregation.options import RenderOptions
 from Heatmap.aggregation.paint_plan import Decay, paint_plan
@@ -117,7 +116,7 @@ def load_kernels() -> int:
     reference = engine.percentile(cells.totals(), options.clip_percentile)
     edges = np.linspace(reference / 255, reference, 255, dtype=np.float32)
     engine.sums(batch, spec.time_bin_ms, spec.price_bin)
-    engine.paint(cells, paint_plan(batch, spec, options, edges, Decay(0, 1.0)), Canvas.empty(spec.rows, spec.cols))
+    engine.paint(cells, paint_plan(batch, spec, options, edges, Decay(0, 1.0)), np.empty((4, 4), np.uint32))
     _kernels.are_loaded = True
     return compiled_here()
 

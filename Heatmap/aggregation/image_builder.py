@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -11,7 +12,6 @@ import numpy as np
 
 from Heatmap.aggregation.engine_choice import fast_engine, script_engine
 from Heatmap.aggregation.event_batch import EventBatch
-from Heatmap.aggregation.image_buffer import ImageBuffers
 from Heatmap.aggregation.normalization import Scale, level_edges
 from Heatmap.aggregation.options import Normalization
 from Heatmap.aggregation.paint_plan import Decay, paint_plan, reach
@@ -34,6 +34,7 @@ REFERENCE_TOLERANCE: Final = 0.02
 _REBASE_HALF_LIVES: Final = 16
 
 _KEPT_SCALES: Final = 16
+_KEPT_IMAGES: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,32 @@ class HeatmapImage:
     events: int
     outside: int
     level_edges: NDArray[np.float32]
+
+
+class ImageBuffers:
+    """Reuses the memory of images that nobody holds any more: fresh memory costs more in page faults than painting.
+
+    An array is reused only when the reference kept here is the last one. A view keeps its array alive and counts as
+    a holder, so a picture that is still looked at is never overwritten, however long it is kept.
+    """
+
+    def __init__(self) -> None:
+        self._images = [np.empty((1, 1, 4), np.uint8)]
+        # How many references an idle array has as seen from here differs between Python versions: measured, not known.
+        self._idle_references = self._references(0)
+
+    def take(self, rows: int, cols: int) -> NDArray[np.uint8]:
+        """Return an image of this size, uint8 (rows, cols, 4), with any content, that nobody else holds."""
+        shape = (rows, cols, 4)
+        for number in range(len(self._images)):
+            if self._images[number].shape == shape and self._references(number) == self._idle_references:
+                return self._images[number]
+        self._images = [image for image in self._images if image.shape == shape][1 - _KEPT_IMAGES :]
+        self._images.append(np.empty(shape, np.uint8))
+        return self._images[-1]
+
+    def _references(self, number: int) -> int:
+        return sys.getrefcount(self._images[number])
 
 
 class ImageBuilder:
@@ -149,11 +176,12 @@ class ImageBuilder:
         elsewhere = _outside(batch, spec.t0_ms - pad_cols * spec.time_bin_ms, spec.end_ms + pad_cols * spec.time_bin_ms)
         is_whole = not any(map(len, elsewhere)) and cells.found == cells.kept and batch is selection
         scale = self._scale(selection, spec, options, cells if is_whole else None)
-        canvas = self._buffers.take(spec.rows, spec.cols)
-        self._engine.paint(cells, paint_plan(batch, spec, options, scale.edges, decay), canvas)
+        rgba = self._buffers.take(spec.rows, spec.cols)
+        plan = paint_plan(batch, spec, options, scale.edges, decay)
+        self._engine.paint(cells, plan, rgba.view(np.uint32)[:, :, 0])
         kept_elsewhere = sum(int(np.count_nonzero(part.keeps())) for part in elsewhere)
         return HeatmapImage(
-            rgba=canvas.rgba,
+            rgba=rgba,
             spec=spec,
             reference=scale.reference,
             engine=self._engine.name,

@@ -39,7 +39,7 @@ FLOAT32_IN: Final = types.Array(types.float32, 1, "C", readonly=True)
 UINT8_IN: Final = types.Array(types.uint8, 1, "C", readonly=True)
 COLOURS_IN: Final = types.Array(types.uint32, 2, "C", readonly=True)
 
-CONSTANTS: Final = ("grid.py", "normalization.py", "image_buffer.py")
+CONSTANTS: Final = ("grid.py", "normalization.py")
 """Files whose constants the kernels import."""
 
 _Tuple: Final[Any] = types.Tuple

@@ -1,8 +1,8 @@
-"""Painting: the occupied cells to pixels, by the formula of `PaintPlan`, 16 columns at a time.
+"""Painting: the occupied cells to pixels, by the formula of `PaintPlan`, in blocks of 16 columns.
 
-A ring keeps the spots of the columns around the current one, already spread over the rows. Levels and shares of 16
-columns are looked up into a small buffer and written to the image as colours, line by line. Only the rows that
-something reaches are worked on; where an image held something before is known, and cleared. See `kernel_bin` on loops.
+Rows of a block that show occupied cells are computed by `kernel_block`. All others only fade: such a row follows a line
+of colours, made beforehand, from the column on where nothing reaches it any more, and is written at once up to where
+something does again.
 """
 
 from __future__ import annotations
@@ -12,279 +12,200 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numba import types
 
-from Heatmap.aggregation.image_buffer import SPAN_COLS
-from Heatmap.aggregation.kernel_colour import colour_column, find_levels, write_block
+from Heatmap.aggregation.kernel_block import (
+    BLOCK_COLS,
+    BUCKET_BITS,
+    BUCKET_MASK,
+    compute_block,
+    find_near_rows,
+    look_up,
+    place_cells,
+    raise_values,
+    show_trails,
+    write_row,
+)
 from Heatmap.aggregation.kernel_jit import COLOURS_IN, FLOAT32_IN, INT64_IN, UINT8_IN, entry, fast_kernel, group, kernel
 from Heatmap.aggregation.normalization import FAINTEST_HEAT, LARGEST
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from Heatmap.aggregation.engine import CellArrays, LookArrays, SpotArrays, TrailArrays
+    from Heatmap.aggregation.engine import CellArrays, FadingArrays, LookArrays, SpotArrays, TrailArrays
 
 _FLOATS_IN = types.Array(types.float32, 2, "C", readonly=True)
 CELLS = group(INT64_IN, types.Array(types.int32, 1, "C", readonly=True), _FLOATS_IN)
-SPOTS = group(FLOAT32_IN, FLOAT32_IN, FLOAT32_IN)
-TRAIL = group(_FLOATS_IN, types.float32, types.float32, types.float32)
+SPOTS = group(FLOAT32_IN, FLOAT32_IN, FLOAT32_IN, types.int64, types.int64)
+TRAIL = group(_FLOATS_IN, FLOAT32_IN, types.float32, types.float32)
+LINES = types.Array(types.uint32, 3, "C", readonly=True)
+FADING = group(types.Array(types.int32, 1, "C", readonly=True), types.int64, LINES, types.int64)
 LOOK = group(UINT8_IN, types.int64, COLOURS_IN)
 
 
 @fast_kernel
-def _raise(
-    target: NDArray[np.float32],
-    target_at: tuple[int, int],
-    source: NDArray[np.float32],
-    source_at: tuple[int, int],
-    count: int,
-    weight: np.float32,
-) -> None:
-    """Set each of ``count`` entries of a row, from a column on, to the larger of itself and the weighted source."""
-    first, second = np.uint64(target_at[1]), np.uint64(source_at[1])
-    for i in range(count):
-        at = first + np.uint64(i)
-        target[target_at[0], at] = max(target[target_at[0], at], weight * source[source_at[0], second + np.uint64(i)])
-
-
-@fast_kernel
-def _spread(
-    source: NDArray[np.float32],
-    source_row: int,
-    weights: NDArray[np.float32],
-    rows: tuple[int, int],
-    target: NDArray[np.float32],
-    target_row: int,
-) -> None:
-    """Set entries of a row of ``target`` to the largest weighted entry of ``source`` from there on.
-
-    The weights are symmetric; of two with the same weight the larger one counts.
-    """
-    middle = weights.size // 2
-    step = 1
-    if middle > 1:
-        # The default look has no more: one loop instead of three.
-        near, far = weights[middle + 1], weights[middle + 2]
-        for i in range(rows[0], rows[1]):
-            at = np.uint64(i + middle)
-            one, two = np.uint64(1), np.uint64(2)
-            target[target_row, np.uint64(i)] = max(
-                weights[middle] * source[source_row, at],
-                near * max(source[source_row, at - one], source[source_row, at + one]),
-                far * max(source[source_row, at - two], source[source_row, at + two]),
-            )
-        step = 3
-    else:
-        for i in range(rows[0], rows[1]):
-            target[target_row, np.uint64(i)] = weights[middle] * source[source_row, np.uint64(i + middle)]
-    for away in range(step, middle + 1):
-        for i in range(rows[0], rows[1]):
-            at = np.uint64(i)
-            before, behind = np.uint64(i + middle - away), np.uint64(i + middle + away)
-            larger = max(source[source_row, before], source[source_row, behind])
-            target[target_row, at] = max(target[target_row, at], weights[middle + away] * larger)
-
-
-@fast_kernel
-def _lifted(value: np.float32, floor: np.float32) -> np.float32:
-    return min(max(value, floor), LARGEST) if value > np.float32(0) else np.float32(0)
+def _fade(heat: NDArray[np.float32], factor: np.float32) -> None:
+    """Fade heat, to 0 before its numbers become slow."""
+    for k in range(heat.size):
+        left = heat[np.uint64(k)] * factor
+        heat[np.uint64(k)] = left if left > FAINTEST_HEAT else np.float32(0)
 
 
 @kernel
-def _enter_column(
-    cells: CellArrays,
+def _rounded(count: int) -> int:
+    """Return the next multiple of 64: what vector instructions work on at once."""
+    return (count + 63) // 64 * 64
+
+
+@kernel
+def _add_heat(cells: CellArrays, trail: TrailArrays, col: int, heat: NDArray[np.float32]) -> None:
+    """Add the heat of a padded column to ``heat`` (channels, n), each cell of an earlier column once."""
+    start, row, values = cells
+    heat_start, powers, _, _ = trail
+    channels, padded = heat_start.shape
+    size, factor = heat.size // channels, float(powers[1])
+    for ch in range(channels):
+        for r in range(padded):
+            heat[ch * size + r] += heat_start[ch, r] * np.float32(factor**col)
+    for before in range(col):
+        weight = np.float32(factor ** (col - before))
+        for k in range(start[before], start[before + 1]):
+            for ch in range(channels):
+                heat[ch * size + row[k]] += min(values[k, ch], LARGEST) * weight
+
+
+@kernel
+def _begin_lines(
+    rows: NDArray[np.int32],
+    index: NDArray[np.int32],
+    found: NDArray[np.int32],
+    fading: FadingArrays,
     col: int,
-    spots: SpotArrays,
-    slot: int,
-    column: NDArray[np.float32],
-    ring: NDArray[np.float32],
-    reach: NDArray[np.int64],
+    lines_of: NDArray[np.int64],
 ) -> None:
-    """Replace the layers of one slot of the ring by the spots of a column, spread over the rows.
+    """Let those of these rows that nothing reaches any more follow a line from this column on.
 
-    ``reach`` are the entries of each layer that count. The third layer has the cells with events of both sides.
-    ``column`` (layers, rows + 3 margins) is all 0 before and after.
+    ``found``, from `look_up`, says where the trail of each padded row begins. ``lines_of`` (2, rows): the column from
+    which on a row of the picture follows a line, -1 if none; and from where in the lines.
     """
-    start, row, values = cells
-    _, row_weights, floors = spots
-    margin, channels = row_weights.size - 1, values.shape[1]
-    layers = 2 * channels - 1
-    first, last = start[col], start[col + 1]
-    low, high = (row[first], row[last - 1] + 1) if last > first else (0, 0)
-    both_low, both_high = high, low
-    floor = floors[col]
-    if channels == 1:
-        for k in range(first, last):
-            column[0, np.uint64(row[k] + margin)] = _lifted(values[np.uint64(k), 0], floor)
-    else:
-        for k in range(first, last):
-            # Without a branch: which side an event is on cannot be predicted.
-            r, cell = int(row[np.uint64(k)]), np.uint64(k)
-            at = np.uint64(r + margin)
-            short, long = values[cell, 0], values[cell, 1]
-            is_both = (short > np.float32(0)) & (long > np.float32(0))
-            column[0, at] = _lifted(short, floor)
-            column[1, at] = _lifted(long, floor)
-            column[2, at] = _lifted(short + long if is_both else np.float32(0), floor)
-            both_low = min(both_low, r if is_both else both_low)
-            both_high = r + 1 if is_both else both_high
-    for number in range(layers):
-        layer = slot * layers + number
-        if number == 2:  # noqa: PLR2004 - the third
-            low, high = both_low, both_high
-        reach[layer, 0], reach[layer, 1] = low, high + margin
-        if low < high:
-            _spread(column, number, row_weights, (low, high + margin), ring, layer)
-            for r in range(low + margin, high + margin):
-                column[number, np.uint64(r)] = np.float32(0)
-        else:
-            reach[layer, 1] = low
-
-
-@fast_kernel
-def _take_up(heat: NDArray[np.float32], cells: CellArrays, col: int, warm: NDArray[np.int64]) -> None:
-    """Add a column to ``heat`` (channels, padded rows); ``warm`` are the rows it has reached."""
-    start, row, values = cells
-    first, last = start[col], start[col + 1]
-    if last > first:
-        warm[0], warm[1] = min(warm[0], row[first]), max(warm[1], row[last - 1] + 1)
-    for ch in range(heat.shape[0]):
-        for k in range(first, last):
-            heat[ch, np.uint64(row[np.uint64(k)])] += min(values[np.uint64(k), ch], LARGEST)
-
-
-@fast_kernel
-def _fade(
-    heat: NDArray[np.float32],
-    warm: NDArray[np.int64],
-    factor: np.float32,
-    strength: np.float32,
-    ceiling: np.float32,
-    shown: NDArray[np.float32],
-) -> None:
-    """Fade the heat by one column, and set ``shown`` (layers, padded rows) to the share that is seen."""
-    if heat.shape[0] == 1:
-        for r in range(warm[0], warm[1]):
-            at = np.uint64(r)
-            left = heat[0, at] * factor
-            left = left if left > FAINTEST_HEAT else np.float32(0)
-            heat[0, at] = left
-            shown[0, at] = min(strength * left, ceiling)
-    else:
-        for r in range(warm[0], warm[1]):
-            at = np.uint64(r)
-            short, long = heat[0, at] * factor, heat[1, at] * factor
-            short = short if short > FAINTEST_HEAT else np.float32(0)
-            long = long if long > FAINTEST_HEAT else np.float32(0)
-            heat[0, at], heat[1, at] = short, long
-            shown[0, at] = min(strength * short, ceiling)
-            shown[1, at] = min(strength * long, ceiling)
-            shown[2, at] = min(strength * (short + long), ceiling)
+    positions, _, lines, _ = fading
+    for i in range(rows.size):
+        row = np.uint64(rows[np.uint64(i)])
+        if row < np.uint64(lines_of.shape[1]) and lines_of[0, row] < 0 and index[row] < 0:
+            bits = np.uint32(found[row])
+            line = int(bits >> np.uint32(BUCKET_BITS)) * lines.shape[1] * lines.shape[2]
+            lines_of[0, row], lines_of[1, row] = col, line + positions[bits & np.uint32(BUCKET_MASK)]
 
 
 @kernel
-def _reached_rows(cells: CellArrays, cols: tuple[int, int], warm: NDArray[np.int64]) -> tuple[int, int]:
-    """Return the padded rows ``[low, high)`` in which heat or one of these columns lies; high is 0 if none does."""
-    start, row, _ = cells
-    low, high = warm[0], warm[1]
-    for col in range(cols[0], cols[1]):
-        if start[col + 1] > start[col]:
-            low, high = min(low, row[start[col]]), max(high, row[start[col + 1] - 1] + 1)
-    return low, high
+def _end_line(row: int, fading: FadingArrays, col: int, lines_of: NDArray[np.int64], out: NDArray[np.uint32]) -> None:
+    """Write the pixels of a row from where it began to follow a line up to this column."""
+    _, _, lines, repeat = fading
+    first, at = lines_of[0, row], lines_of[1, row]
+    pixels, to = out.reshape(-1), np.uint64((out.shape[0] - 1 - row) * out.shape[1] + first)
+    source, end = lines.reshape(-1), (at // lines.shape[2] + 1) * lines.shape[2]
+    # Behind its end a line is transparent.
+    count, done = col - first, min(col - first, (end - at) * repeat)
+    if repeat == 1:
+        for k in range(done):
+            pixels[to + np.uint64(k)] = source[np.uint64(at) + np.uint64(k)]
+    else:
+        for start in range(0, done, repeat):
+            for k in range(start, min(start + repeat, done)):
+                pixels[to + np.uint64(k)] = source[np.uint64(at)]
+            at += 1
+    for k in range(done, count):
+        pixels[to + np.uint64(k)] = np.uint32(0)
+    lines_of[0, row] = -1
 
 
-@kernel
-def _warm_rows(heat: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Return the first row and one past the last that are warm."""
-    warm = np.array([heat.shape[1], 0])
-    for ch in range(heat.shape[0]):
-        for r in range(heat.shape[1]):
-            if heat[ch, r] > np.float32(0):
-                warm[0], warm[1] = min(warm[0], r), max(warm[1], r + 1)
-    return warm
-
-
-@entry(CELLS, SPOTS, TRAIL, LOOK, types.int64, types.int64, types.int32[:, ::1], types.uint32[:, ::1])
-def paint_columns(  # noqa: C901, PLR0912 - one nest of loops
+@entry(CELLS, SPOTS, TRAIL, FADING, LOOK, types.int64, types.int64, types.uint32[:, ::1])
+def paint_columns(  # noqa: C901, PLR0912 - the order of the work in one place
     cells: CellArrays,
     spots: SpotArrays,
     trail: TrailArrays,
+    fading: FadingArrays,
     look: LookArrays,
     first_col: int,
     last_col: int,
-    spans: NDArray[np.int32],
     out: NDArray[np.uint32],
 ) -> None:
-    """Paint the columns ``[first_col, last_col)`` of the image; the first one begins a block.
+    """Paint the columns ``[first_col, last_col)`` of the image.
 
     Parameters
     ----------
     cells
         ``start``, ``row`` and ``values`` of `Cells`.
     spots
-        Weights by column and by row, least value of an occupied cell by padded column; see `PaintPlan`.
+        Weights of the distances 0, 1, 2 ... by column and by row, their number a multiple of three; least value of an
+        occupied cell by padded column; padding on each side, columns and rows. See `PaintPlan`.
     trail
-        Heat of padded column 0, float32 (channels, padded rows); factor, strength and ceiling.
+        Heat of padded column 0, float32 (channels, padded rows); what is left of it 0 to 16 columns on, 0 from 1 on for
+        no trail; strength and ceiling.
+    fading
+        Trails that nothing reaches, strongest first; see `fading_tables`.
     look
         Levels and first bucket of a `LevelTable`; colours, uint32 (shares, `LEVELS`).
-    spans
-        int32 (blocks, 2): see `Canvas`.
     out
         The image, row 0 the highest price.
     """
-    col_weights, row_weights, _ = spots
-    heat_start, factor, strength, ceiling = trail
-    levels, first_bucket, colours = look
-    rows, channels = out.shape[0], heat_start.shape[0]
-    layers, width, margin = 2 * channels - 1, col_weights.size, row_weights.size - 1
-    has_trail = factor > np.float32(0)
-    last_level, steps = np.int32(levels.size - 1), np.float32(colours.shape[0] - 1)
-    table = colours.reshape(-1)
-    column = np.zeros((layers, rows + 3 * margin), np.float32)
-    ring = np.zeros((width * layers, rows + 2 * margin), np.float32)
-    reach = np.zeros((width * layers, 2), np.int64)
-    shown = np.zeros((layers, rows + margin), np.float32)
-    value = np.zeros((layers, rows), np.float32)
-    found = np.zeros(rows, np.int32), np.zeros(rows, np.int32)
-    block = np.zeros(rows * SPAN_COLS, np.uint32)
-    heat = heat_start.copy()
-    warm = _warm_rows(heat)
+    col_weights, row_weights, floors, pad_cols, pad_rows = spots
+    heat_start, powers, strength, ceiling = trail
+    positions, first_position, lines, _ = fading
+    (rows, width), (channels, padded) = out.shape, heat_start.shape
+    layers, cols, reach, margin = (
+        2 * channels - 1,
+        BLOCK_COLS + 2 * (col_weights.size - 1),
+        2 * pad_rows,
+        row_weights.size - 1,
+    )
+    most = _rounded(padded)
+    lifted, own = np.empty(cols * layers * most, np.float32), np.empty(BLOCK_COLS * channels * most, np.float32)
+    sums, value = np.zeros(layers * most + 2 * margin + reach, np.float32), np.zeros(layers * most, np.float32)
+    found, found_trails = np.zeros(BLOCK_COLS * most, np.int32), np.zeros(most, np.int32)
+    heat, warm = np.zeros(channels * most, np.float32), np.zeros(channels * most, np.float32)
+    near, before, index = np.empty(padded + 1, np.int32), np.empty(padded + 1, np.int32), np.full(padded, np.int32(-1))
+    lines_of = np.full((2, rows), -1)
+    # Before the first block, every row is one that nothing reaches any more.
+    before[:] = np.arange(padded + 1)
+    size_before = rows
+    has_trail = powers[1] > np.float32(0)
     if has_trail:
-        _fade(heat, warm, np.float32(1), strength, ceiling, shown)
-        for col in range(first_col + width // 2):
-            _take_up(heat, cells, col, warm)
-            _fade(heat, warm, factor, strength, ceiling, shown)
-    for col in range(first_col, first_col + width - 1):
-        _enter_column(cells, col, spots, col % width, column, ring, reach)
-    for block_col in range(first_col, last_col, SPAN_COLS):
-        block_end = min(block_col + SPAN_COLS, last_col)
-        low, high = _reached_rows(cells, (block_col, block_end + width - 1), warm)
-        # A padded row is seen in the rows from itself down to itself less the margin.
-        low = max(0, low - margin)
-        high = max(low, min(rows, high))
-        seen = (low, high)
-        for col in range(block_col, block_end):
-            _enter_column(cells, col + width - 1, spots, (col + width - 1) % width, column, ring, reach)
-            if has_trail:
-                for layer in range(layers):
-                    _spread(shown, layer, row_weights, seen, value, layer)
-                _take_up(heat, cells, col + width // 2, warm)
-                _fade(heat, warm, factor, strength, ceiling, shown)
-            else:
-                value[:, low:high] = np.float32(0)
-            if high == low:
-                continue
-            for k in range(width):
-                slot = (col + k) % width
-                for layer in range(layers):
-                    bottom = max(reach[slot * layers + layer, 0], low + margin)
-                    count = min(reach[slot * layers + layer, 1], high + margin) - bottom
-                    if count > 0:
-                        at, source = (layer, bottom - margin), (slot * layers + layer, bottom)
-                        _raise(value, at, ring, source, count, col_weights[k])
-            find_levels(value, seen, np.int32(first_bucket), last_level, steps, found)
-            colour_column(found, seen, levels, table, block[col - block_col :])
-        span = spans[block_col // SPAN_COLS]
-        for r in range(span[0], span[1]):
-            if r < low or r >= high:
-                out[rows - 1 - r, block_col:block_end] = np.uint32(0)
-        write_block(block, seen, (block_col, block_end), out)
-        span[0], span[1] = low, high
+        _add_heat(cells, trail, first_col + pad_cols, heat)
+    bounds = np.int32(first_position), np.int32(positions.size - 1)
+    for block in range(first_col, last_col, BLOCK_COLS):
+        if has_trail:
+            show_trails(heat, strength, ceiling, most, sums[margin:])
+            value[:] = np.float32(0)
+            raise_values(value, sums, margin + pad_rows, 1, row_weights, layers * most)
+            look_up(value, most, layers, bounds, np.float32(lines.shape[0] - 1), found_trails)
+        reaching = block, min(block + BLOCK_COLS + 2 * pad_cols, width + 2 * pad_cols)
+        strongest = sums[margin + (layers - 1) * most :][:padded]
+        size = find_near_rows(cells, reaching, (strongest, ceiling), reach, near, index)
+        _begin_lines(before[:size_before], index, found_trails, fading, block, lines_of)
+        if size > 0:
+            n = _rounded(size)
+            for ch in range(channels):
+                for i in range(size):
+                    warm[ch * n + i] = heat[ch * most + near[i]]
+            lifted[: cols * layers * n] = np.float32(0)
+            own[: BLOCK_COLS * channels * n] = np.float32(0)
+            place_cells(
+                cells, floors, block, pad_cols, index, n, lifted[(col_weights.size - 1 - pad_cols) * layers * n :], own
+            )
+            compute_block(lifted, own, warm[: channels * n], spots, trail, look, (sums, value), found[: BLOCK_COLS * n])
+        for i in range(size):
+            row = int(near[i])
+            if row < rows and index[row] >= 0:
+                if lines_of[0, row] >= 0:
+                    _end_line(row, fading, block, lines_of, out)
+                to, count = (rows - 1 - row) * width + block, min(BLOCK_COLS, last_col - block)
+                write_row(found[: BLOCK_COLS * n], i, look, out.reshape(-1), to, count)
+        if has_trail:
+            _fade(heat, powers[BLOCK_COLS])
+            for ch in range(channels):
+                for i in range(size):
+                    heat[ch * most + near[i]] = warm[ch * n + i]
+        index[near[:size]] = np.int32(-1)
+        near, before, size_before = before, near, size
+    for row in range(rows):
+        if lines_of[0, row] >= 0:
+            _end_line(row, fading, last_col, lines_of, out)

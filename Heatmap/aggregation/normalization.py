@@ -172,7 +172,7 @@ class LevelTable:
         buckets = np.maximum((np.ascontiguousarray(edges).view(np.int32) >> BUCKET_SHIFT) - first, 0)
         levels = np.cumsum(np.bincount(buckets, minlength=size))
         levels[0] = 0
-        return cls(first, levels.astype(np.uint8))
+        return cls(first, levels.astype(np.uint8 if edges.size < LEVELS else np.int32))
 
     def lookup(self, values: NDArray[np.float32]) -> NDArray[np.uint8]:
         """Return the level of each value; values are finite and not negative."""

@@ -6,17 +6,19 @@ not there. A program with a window lets `KernelWarmup` do it.
 
 from __future__ import annotations
 
+import math
 import os
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 import numpy as np
 
 from Heatmap.aggregation.engine import Cells, EngineName, PaintPlan
 from Heatmap.aggregation.grid import price_bins
-from Heatmap.aggregation.image_buffer import SPAN_COLS
 from Heatmap.aggregation.kernel_bin import BLOCK_EVENTS, bin_columns, sum_cells
+from Heatmap.aggregation.kernel_block import BLOCK_COLS
 from Heatmap.aggregation.kernel_jit import IS_COMPILED
 from Heatmap.aggregation.kernel_paint import paint_columns
 from Heatmap.aggregation.kernel_scale import neighbours_of_rank
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
 
     from Heatmap.aggregation.event_batch import EventBatch
     from Heatmap.aggregation.grid import GridSpec
-    from Heatmap.aggregation.image_buffer import Canvas
 
 _MOST_THREADS: Final = 4
 # A thread that helps costs some 50 us; below, one thread is done sooner.
@@ -41,6 +42,21 @@ _MIN_EVENTS_PER_THREAD: Final = 50_000
 _MAX_WINDOW_ROWS: Final = 2_000_000
 
 _T = TypeVar("_T")
+
+
+class _Look(NamedTuple):
+    """What the tables of a picture depend on; the colours, which are never changed, count by identity."""
+
+    edges: bytes
+    ceiling: float
+    factor: float
+    colours: NDArray[np.uint32]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Look) and self[:3] == other[:3] and self.colours is other.colours
+
+    def __hash__(self) -> int:
+        return hash(self[:3])
 
 
 class _Pool:
@@ -119,21 +135,24 @@ class NumbaEngine:
         rank, fraction = rank_of(values.size, percentile)
         return between(*neighbours_of_rank(np.ascontiguousarray(values), rank), fraction)
 
-    def paint(self, cells: Cells, plan: PaintPlan, canvas: Canvas) -> None:
+    def paint(self, cells: Cells, plan: PaintPlan, pixels: NDArray[np.uint32]) -> None:
         """Fill the image; see `Engine.paint`."""
-        table = LevelTable.from_edges(plan.edges)
+        ceiling = np.float32(min(plan.trail_strength * plan.edges[-1], LARGEST) if plan.trail_factor else LARGEST)
+        table, fading = fading_tables(
+            _Look(plan.edges.tobytes(), float(ceiling), float(plan.trail_factor), plan.colours)
+        )
         arrays = (cells.start, cells.row, cells.values)
-        spots = (plan.col_weights, plan.row_weights, plan.floors)
-        ceiling = np.float32(min(plan.trail_strength * plan.edges[-1], LARGEST))
-        trail = (plan.trail_start, plan.trail_factor, plan.trail_strength, ceiling)
+        pads = plan.col_weights.size // 2, plan.row_weights.size // 2
+        spots = (_by_distance(plan.col_weights), _by_distance(plan.row_weights), plan.floors, *pads)
+        powers = np.power(plan.trail_factor, np.arange(BLOCK_COLS + 1), dtype=np.float32)
+        trail = (plan.trail_start, powers, plan.trail_strength, ceiling)
         look = (table.levels, table.first_bucket, plan.colours)
-
-        cols = canvas.pixels.shape[1]
-        borders = _borders(cols, min(self._threads, cols // _MIN_COLS_PER_THREAD), SPAN_COLS)
+        cols = pixels.shape[1]
+        borders = _borders(cols, min(self._threads, cols // _MIN_COLS_PER_THREAD), 1)
 
         def paint(number: int) -> None:
             first_col, last_col = borders[number], borders[number + 1]
-            paint_columns(arrays, spots, trail, look, first_col, last_col, canvas.spans, canvas.pixels)
+            paint_columns(arrays, spots, trail, fading, look, first_col, last_col, pixels)
 
         _share_out(paint, len(borders) - 1)
 
@@ -191,6 +210,46 @@ class NumbaEngine:
             found=inside_grid,
             inside=inside,
         )
+
+
+def _by_distance(weights: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return symmetric weights from the middle on, with zeros behind them up to a multiple of three."""
+    half = weights[weights.size // 2 :]
+    return np.concatenate([half, np.zeros(-half.size % 3, np.float32)])
+
+
+# Where nothing else is, a trail is drawn by the nearest of values that differ by so much: a third of a level of the log
+# scale.
+_STEP: Final = 0.01
+
+
+@lru_cache(maxsize=4)
+def fading_tables(look: _Look) -> tuple[LevelTable, tuple[NDArray[np.int32], int, NDArray[np.uint32], int]]:
+    """Return what is looked up while a picture is painted; pictures of one scale share it.
+
+    Returns
+    -------
+    The table of levels. Then for trails that fade with nothing in reach: where in its line a trail begins, by bucket;
+    the first bucket; the colours from the strongest trail on, uint32 (shares, phases, n); how many columns each lasts.
+    """
+    edges = np.frombuffer(look.edges, np.float32)
+    table = LevelTable.from_edges(edges)
+    lowest, ceiling = float(edges[0]), look.ceiling
+    if not 0 < lowest < ceiling < np.inf or look.factor == 0:
+        return table, (np.zeros(1, np.int32), 0, np.zeros((look.colours.shape[0], 1, 1), np.uint32), 1)
+    fade = -math.log(look.factor)
+    # Each column takes a step of several values, or each value lasts several columns.
+    phases, repeat = max(1, round(fade / _STEP)), max(1, round(_STEP / fade))
+    step = fade / phases * repeat
+    count = math.ceil(math.log(ceiling / lowest) / step) + 1
+    cols = count // phases + 1
+    exponent = np.arange(phases)[:, np.newaxis] + np.arange(cols) * phases
+    values = (ceiling * np.exp(exponent * -step)).astype(np.float32)
+    middles = (ceiling * np.exp((np.arange(count)[::-1] + 0.5) * -step)).astype(np.float32)
+    starts = LevelTable.from_edges(middles)
+    number = count - starts.levels.astype(np.int32)
+    begin = (number % phases) * cols + number // phases
+    return table, (begin.astype(np.int32), starts.first_bucket, look.colours.take(table.lookup(values), axis=1), repeat)
 
 
 def _contiguous(

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from Heatmap.aggregation.event_batch import EventBatch
-    from Heatmap.aggregation.image_buffer import Canvas
 
 
 class NumpyEngine:
@@ -72,10 +71,9 @@ class NumpyEngine:
         """Return the exact percentile; see `Engine.percentile`."""
         return clip_reference(values, percentile)
 
-    def paint(self, cells: Cells, plan: PaintPlan, canvas: Canvas) -> None:
+    def paint(self, cells: Cells, plan: PaintPlan, pixels: NDArray[np.uint32]) -> None:
         """Fill the image; see `Engine.paint`."""
-        out = canvas.pixels
-        rows, width = out.shape
+        rows, width = pixels.shape
         channels = np.minimum([cells.grid(channel).T for channel in range(cells.values.shape[1])], LARGEST)
         layers = _with_sum(channels)
         lifted = np.where(layers > 0, np.maximum(layers, plan.floors[:, np.newaxis]), np.float32(0))
@@ -99,8 +97,7 @@ class NumpyEngine:
             share = np.divide(value[1], both, out=np.zeros_like(both), where=both > 0)
             steps = np.float32(plan.colours.shape[0] - 1)
             colours = plan.colours[(share * steps + np.float32(0.5)).astype(np.intp), levels]
-        out[:] = colours.T[::-1]
-        canvas.spans[:] = (0, rows)
+        pixels[:] = colours.T[::-1]
 
 
 def _with_sum(channels: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -114,6 +114,8 @@ def heat_from_the_left(batch: EventBatch, spec: GridSpec, half_life_ms: float) -
     # A whole number: searching int64 for a float would convert every event first.
     earliest_ms = spec.t0_ms - math.ceil(_LIFETIME_HALF_LIVES * half_life_ms)
     part = batch.between(earliest_ms, spec.t0_ms).kept()
+    if not len(part):
+        return np.zeros((batch.channels, spec.rows), np.float32)
     rows = price_bins(part.price, spec.price_bin) - spec.first_price_bin
     inside = (rows >= 0) & (rows < spec.rows)
     cols_ago = spec.first_time_bin - part.ts_ms[inside] // spec.time_bin_ms

@@ -16,7 +16,6 @@ import pytest
 
 from Heatmap.aggregation import ImageBuilder
 from Heatmap.aggregation.event_batch import EventBatch
-from Heatmap.aggregation.image_buffer import Canvas
 from Heatmap.aggregation.normalization import level_edges
 from Heatmap.aggregation.numba_engine import NumbaEngine, usable_threads
 from Heatmap.aggregation.numpy_engine import NumpyEngine
@@ -122,9 +121,9 @@ def test_painting_anew(benchmark):
     cells = engine.bin(batch, SPEC)
     edges = level_edges(LOG.normalization, engine.percentile(cells.totals(), 99.5), np.empty(0, np.float32))
     plan = paint_plan(batch, SPEC, LOG, edges, Decay(SPEC.end_ms, 1.0))
-    canvas = Canvas.empty(ROWS, COLS)
-    benchmark(lambda: engine.paint(cells, plan, canvas))
-    assert canvas.rgba.any()
+    pixels = np.empty((ROWS, COLS), np.uint32)
+    benchmark(lambda: engine.paint(cells, plan, pixels))
+    assert pixels.any()
 
 
 def test_filling_an_image_with_a_constant(benchmark):

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from Heatmap.aggregation import GridSpec, ImageBuilder, RenderOptions, build_grid
 from Heatmap.aggregation.engine import Cells, PaintPlan
 from Heatmap.aggregation.event_batch import EventBatch
-from Heatmap.aggregation.image_buffer import Canvas
 from Heatmap.aggregation.numba_engine import NumbaEngine
 from Heatmap.aggregation.numpy_engine import NumpyEngine
 from Heatmap.event_columns import EventColumns
@@ -230,17 +229,18 @@ def plain_paint(sums, plan, rows, cols):
 @given(
     st.integers(1, 2),
     st.integers(1, 5),
-    st.integers(1, 20),
+    st.integers(1, 60),
     st.integers(0, 2),
     st.integers(0, 2),
-    st.sampled_from([0.0, 0.5, 0.97]),
+    st.sampled_from([0.0, 0.5, 0.97, 0.9999]),
+    st.sampled_from([0.01, 0.2]),
     st.integers(0, 2**32 - 1),
 )
 @settings(max_examples=60, deadline=None)
-def test_painting_follows_the_formula(engine_type, channels, rows, cols, pad_cols, pad_rows, factor, seed):
+def test_painting_follows_the_formula(engine_type, channels, rows, cols, pad_cols, pad_rows, factor, density, seed):
     rng = np.random.default_rng(seed)
     shape = (channels, cols + 2 * pad_cols, rows + 2 * pad_rows)
-    sums = np.where(rng.random(shape) < 0.2, rng.uniform(1, 100, shape), 0).astype(np.float32)
+    sums = np.where(rng.random(shape) < density, rng.uniform(1, 100, shape), 0).astype(np.float32)
     cols_of, rows_of = np.nonzero((sums > 0).any(axis=0))
     cells = Cells(
         start=np.searchsorted(cols_of, np.arange(shape[1] + 1)),
@@ -265,15 +265,13 @@ def test_painting_follows_the_formula(engine_type, channels, rows, cols, pad_col
         colours=np.arange(17 if channels == 2 else 1, dtype=np.uint32)[:, None] * 1000
         + np.arange(256, dtype=np.uint32),
     )
-    canvas = Canvas.empty(rows, cols)
-    canvas.pixels[:] = 99_999
-    canvas.spans[:, 1] = rows
-    engine_type().paint(cells, plan, canvas)
-    out = canvas.pixels
+    out = np.full((rows, cols), 99_999, np.uint32)
+    engine_type().paint(cells, plan, out)
     values = plain_paint(sums, plan, rows, cols)
     total = values[-1][::-1]
-    low = np.searchsorted(edges, total * 0.9999, side="right")
-    high = np.searchsorted(edges, total * 1.0011, side="right")
+    # A lookup is exact to a thousandth, a trail alone to half a step of its table.
+    low = np.searchsorted(edges, total * 0.993, side="right")
+    high = np.searchsorted(edges, total * 1.0075, side="right")
     levels = out % 1000
     assert ((low <= levels) & (levels <= high)).all()
     if channels == 2:
