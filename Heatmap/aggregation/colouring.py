@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from Heatmap.aggregation.engine import Cells, PaintPlan
 from Heatmap.aggregation.engine_choice import script_engine
-from Heatmap.aggregation.normalization import LARGEST, LevelTable, level_edges
+from Heatmap.aggregation.normalization import LevelTable, level_edges
 from Heatmap.aggregation.options import Normalization
 from Heatmap.aggregation.palettes import find_palette
 from Heatmap.errors import GridError
@@ -53,7 +52,7 @@ def colorize(
     Returns
     -------
     uint8 (rows, cols, 4), C order, premultiplied alpha, row 0 the **highest** price, owned by the caller. Empty cells
-    are (0, 0, 0, 0); every occupied cell has some colour, unless all of them are below 1e-37.
+    are (0, 0, 0, 0); every occupied cell has some colour.
 
     Raises
     ------
@@ -75,30 +74,17 @@ def colorize(
         raise GridError(f"normalization: unknown {normalization!r}") from None
     chosen = find_palette(palette)
     tables = chosen.for_background(dark_background)
-    cells = Cells.of_grid(np.ascontiguousarray(grid))
-    values = cells.totals()
-    edges = level_edges(normalization, engine.percentile(values, clip), values)
-    if not chosen.is_bivariate:
-        if long_share is not None:
-            raise GridError(f"long_share: the palette {palette} shows sums and does not tell the sides apart")
-        image = np.zeros((*grid.shape, 4), np.uint8)
-        if values.size:
-            plan = _sharp_plan(cells, edges, np.ascontiguousarray(tables).view(np.uint32)[:, :, 0])
-            engine.paint(cells, plan, image.view(np.uint32)[:, :, 0])
-        return image
-    if long_share is None or long_share.shape != grid.shape:
+    if chosen.is_bivariate and (long_share is None or long_share.shape != grid.shape):
         raise GridError(f"long_share: the palette {palette} needs one of the grid's shape {grid.shape}")
-    levels = np.maximum(LevelTable.from_edges(edges).lookup(grid), grid > 0)
-    shares = np.rint(np.clip(long_share, 0.0, 1.0) * (chosen.shares - 1)).astype(np.intp)
-    return np.ascontiguousarray(tables[shares[::-1], levels[::-1]])
-
-
-def _sharp_plan(cells: Cells, edges: NDArray[np.float32], colours: NDArray[np.uint32]) -> PaintPlan:
-    """Return the plan for cells of one channel without spots and trails, each of level 1 at least."""
-    one, none = np.ones(1, np.float32), np.float32(0)
-    # A tiny edge may lie below the first bucket of the table, which would look it up as level 0.
-    levels = LevelTable.from_edges(edges)
-    candidates = np.append(edges, np.float32(LARGEST))
-    least = candidates[np.argmax(levels.lookup(candidates) > 0)]
-    floors = np.full(cells.start.size - 1, least, np.float32)
-    return PaintPlan(one, one, floors, none, none, np.zeros((1, cells.rows), np.float32), edges, colours)
+    if not chosen.is_bivariate and long_share is not None:
+        raise GridError(f"long_share: the palette {palette} shows sums and does not tell the sides apart")
+    image = np.zeros((*grid.shape, 4), np.uint8)
+    places, values = engine.occupied(np.ascontiguousarray(grid))
+    edges = level_edges(normalization, engine.percentile(values, clip), values)
+    levels = np.maximum(LevelTable.from_edges(edges).lookup(values), 1)
+    colours = np.ascontiguousarray(tables).view(np.uint32)[:, :, 0]
+    shares = np.zeros(1, np.intp)
+    if long_share is not None:
+        shares = np.rint(np.clip(long_share[::-1].take(places), 0.0, 1.0) * (chosen.shares - 1)).astype(np.intp)
+    image.view(np.uint32).reshape(-1)[places] = colours[shares, levels]
+    return image

@@ -55,18 +55,6 @@ class Cells:
     found: int
     inside: int
 
-    @classmethod
-    def of_grid(cls, grid: NDArray[np.float32]) -> Cells:
-        """Return the cells above 0 of a grid, float32 (rows, cols), C order; of events it knows nothing."""
-        rows, cols = grid.shape
-        row, col = np.nonzero(grid > 0)
-        # Of small integers NumPy sorts digits.
-        order = np.argsort(col.astype(np.min_scalar_type(cols)), kind="stable")
-        start = np.zeros(cols + 1, np.int64)
-        np.cumsum(np.bincount(col, minlength=cols), out=start[1:])
-        row = row[order]
-        return cls(start, row.astype(np.int32), grid[row, col[order]][:, np.newaxis], rows, 0, 0, 0)
-
     def totals(self) -> NDArray[np.float32]:
         """Return the sums over the channels of all cells above 0, float32 (K,)."""
         total: NDArray[np.float32] = (
@@ -141,6 +129,10 @@ class Engine(Protocol):
 
     def sums(self, batch: EventBatch, time_bin_ms: int, price_bin: float) -> NDArray[np.float32]:
         """Return the sum over the channels of every occupied cell, wherever it lies; float32 (K,), unordered."""
+        ...
+
+    def occupied(self, grid: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Return the flat index, with the last row first, and the value of each cell above 0 of a grid in C order."""
         ...
 
     def percentile(self, values: NDArray[np.float32], percentile: float) -> float:

@@ -222,8 +222,8 @@ def compute_block(
 ) -> None:
     """Write to ``found`` (16, n) the levels and shares of the near rows of a block; see `look_up`.
 
-    ``lifted`` and ``own`` as from `place_cells`. ``warm`` (channels, n) is the heat of the first column, and becomes that
-    of the first one behind the block. A padded row stands for the row of the picture that it is the lowest one of.
+    ``lifted`` and ``own`` as from `place_cells`. ``warm`` (channels, n) is the heat of the first column, and becomes
+    that of the first one behind the block. A padded row stands for the row of the picture that it is the lowest one of.
     """
     col_weights, row_weights, _, _, pad_rows = spots
     _, powers, strength, ceiling = trail

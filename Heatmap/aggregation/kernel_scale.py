@@ -1,4 +1,4 @@
-"""The scale: an exact percentile of the occupied cells, by counting digits instead of sorting."""
+"""The scale: the occupied cells of a grid, and an exact percentile of them by counting digits instead of sorting."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numba import types
 
-from Heatmap.aggregation.kernel_jit import FLOAT32_IN, entry, group
+from Heatmap.aggregation.kernel_jit import FLOAT32_IN, entry, fast_kernel, group
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,3 +46,32 @@ def neighbours_of_rank(values: NDArray[np.float32], rank: int) -> tuple[float, f
         above = min(above, values[i] if values[i] > value else np.float32(np.inf))
     following = value if not_above > rank + 1 or not_above == values.size else above
     return float(value), float(following)
+
+
+@fast_kernel
+def _largest(grid: NDArray[np.float32], row: int, first: int, last: int) -> np.float32:
+    largest = np.float32(0)
+    for col in range(first, last):
+        largest = max(largest, grid[row, np.uint64(col)])
+    return largest
+
+
+@entry(types.Array(types.float32, 2, "C", readonly=True), types.int64[::1], types.float32[::1], returns=types.int64)
+def occupied_cells(grid: NDArray[np.float32], places: NDArray[np.int64], values: NDArray[np.float32]) -> int:
+    """Write the flat index and the value of each cell above 0, with the last row first; return how many there are.
+
+    Empty cells are passed over 16 at a time. Of others each is written, and the next one over it if it is empty: no
+    branch, so there is nothing to predict. Both arrays have room for all cells and one more.
+    """
+    rows, cols = grid.shape
+    count = np.uint64(0)
+    for r in range(rows):
+        row = rows - 1 - r
+        for first in range(0, cols, 16):
+            last = min(first + 16, cols)
+            if _largest(grid, row, first, last) > np.float32(0):
+                for col in range(first, last):
+                    value = grid[row, np.uint64(col)]
+                    places[count], values[count] = r * cols + col, value
+                    count += np.uint64(value > np.float32(0))
+    return int(count)

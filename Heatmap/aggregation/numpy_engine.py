@@ -67,6 +67,12 @@ class NumpyEngine:
         total: NDArray[np.float32] = sum(sums[1:], sums[0])
         return total[total > 0]
 
+    def occupied(self, grid: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Return the cells above 0; see `Engine.occupied`."""
+        flat = grid[::-1].reshape(-1)
+        places = np.flatnonzero(flat > 0)
+        return places, flat[places]
+
     def percentile(self, values: NDArray[np.float32], percentile: float) -> float:
         """Return the exact percentile; see `Engine.percentile`."""
         return clip_reference(values, percentile)
