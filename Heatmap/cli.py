@@ -15,6 +15,7 @@ from Heatmap import __version__
 from Heatmap.errors import GraphicsError, HeatmapError
 from Heatmap.exit_code import ExitCode
 from Heatmap.log import configure_logging
+from Heatmap.vocabulary import LANGUAGES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -92,7 +93,7 @@ def program_parser() -> argparse.ArgumentParser:
         metavar="N",
         help="delete recorded liquidations after this many days, 0: never (default: 14)",
     )
-    parser.add_argument("--lang", choices=("de", "en"), help="language of this run")
+    parser.add_argument("--lang", choices=LANGUAGES, help="language of this run")
     parser.add_argument("--screenshot", type=Path, metavar="PNG", help="save the composed window, then quit")
     parser.add_argument("--after", type=seconds, default=10.0, metavar="SECONDS", help="when to save it (default 10)")
     parser.add_argument("--verbose", action="store_true", help="log more")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, cast, get_args
 
 from Heatmap.errors import SettingsError
 from Heatmap.events import Source
+from Heatmap.vocabulary import LANGUAGES, PALETTE_NAMES, Normalization, Sides
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,16 +22,10 @@ if TYPE_CHECKING:
 Value = bool | int | float | str
 
 Window = Literal["2h", "8h", "2d"]
-NormalizationName = Literal["linear", "sqrt", "log", "rank"]
 Decay = Literal["off", "20m", "60m", "6h"]
 Trail = Literal["off", "5m", "20m", "60m"]
 Resolution = Literal["auto", "manual", "pixels"]
 SpotSize = Literal["small", "medium", "large"]
-Sides = Literal["both", "long", "short"]
-Language = Literal["auto", "en", "de"]
-
-# The names of `Heatmap.aggregation.palettes`, which lies above this module; a test keeps the two equal.
-PALETTE_NAMES: Final = ("fire", "ice", "viridis", "cividis", "grey", "long_short")
 
 _UNIT_MS: Final = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
@@ -242,10 +237,12 @@ class HeatmapSettings:
     trail: Trail = field(default="20m", metadata=_choice(Group.DISPLAY, get_args(Trail)))
     spot_size: SpotSize = field(default="medium", metadata=_choice(Group.DISPLAY, get_args(SpotSize)))
     smooth: bool = field(default=True, metadata=_flag(Group.DISPLAY))
-    language: Language = field(default="auto", metadata=_choice(Group.DISPLAY, get_args(Language)))
+    language: str = field(default="auto", metadata=_choice(Group.DISPLAY, ("auto", *LANGUAGES)))
 
     palette: str = field(default="long_short", metadata=_choice(Group.COLOUR, PALETTE_NAMES))
-    normalization: NormalizationName = field(default="log", metadata=_choice(Group.COLOUR, get_args(NormalizationName)))
+    normalization: Normalization = field(
+        default=Normalization.LOG, metadata=_choice(Group.COLOUR, tuple(Normalization))
+    )
     clip_percentile: float = field(default=99.5, metadata=_number(Group.COLOUR, 90, 100, step=0.1, unit=Unit.PERCENT))
     decay: Decay = field(default="off", metadata=_choice(Group.COLOUR, get_args(Decay)))
 

@@ -1,4 +1,4 @@
-"""What the program says, in German and English: the catalogues, without Qt, so that the command line has them, too."""
+"""Message catalogues: the program's texts by key, in each language. Without Qt, for the command line uses them too."""
 
 from __future__ import annotations
 
@@ -6,27 +6,34 @@ import tomllib
 from functools import cache
 from string import Formatter
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from Heatmap.resources import TRANSLATIONS, read_text
+from Heatmap.vocabulary import LANGUAGES, PALETTE_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-
-LANGUAGES: Final = ("en", "de")
 
 
 @cache
 def catalogue(language: str) -> Mapping[str, str]:
     """Return all texts of one of `LANGUAGES` by dotted key.
 
+    A language is offered under its own name. A palette that has no text is offered under its name in the source.
+
     Raises
     ------
     FileNotFoundError
         The installation is incomplete.
     """
-    tree = tomllib.loads(read_text(TRANSLATIONS / f"{language}.toml"))
-    return MappingProxyType(dict(_flattened(tree, "")))
+    palettes = {f"settings.palette.choice.{name}": name.replace("_", " ").capitalize() for name in PALETTE_NAMES}
+    languages = {f"settings.language.choice.{name}": _written(name)["language.name"] for name in LANGUAGES}
+    return MappingProxyType({**palettes, **languages, **_written(language)})
+
+
+@cache
+def _written(language: str) -> Mapping[str, str]:
+    return dict(_flattened(tomllib.loads(read_text(TRANSLATIONS / f"{language}.toml")), ""))
 
 
 def placeholders(text: str) -> frozenset[str]:

@@ -14,7 +14,6 @@ from websockets.exceptions import WebSocketException
 from Heatmap.errors import FrameError, RestError
 from Heatmap.ingestion.backoff import Backoff
 from Heatmap.ingestion.binance.endpoints import (
-    MAX_KLINES,
     kline_stream,
     klines_url,
     market_stream_url,
@@ -25,6 +24,7 @@ from Heatmap.ingestion.daemon_thread import call_on_daemon_thread
 from Heatmap.ingestion.failure import Failure, of_socket_error
 from Heatmap.ingestion.proxy import proxy_for
 from Heatmap.ingestion.rest import fetch_json
+from Heatmap.vocabulary import INTERVALS_MS, MAX_KLINES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,16 +33,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-INTERVAL_MS = {
-    "1m": 60_000,
-    "3m": 180_000,
-    "5m": 300_000,
-    "15m": 900_000,
-    "30m": 1_800_000,
-    "1h": 3_600_000,
-    "4h": 14_400_000,
-    "1d": 86_400_000,
-}
 # The largest window of the heatmap must have candles in front of it.
 HISTORY_MS = 2 * 86_400_000
 MIN_BARS = 500
@@ -204,7 +194,7 @@ class CandleFeed(QObject):
         newest = await self._ask(klines_url(self._rest_url, symbol=symbol, interval=interval, limit=1))
         now_ms = max([self._clock.now_ms(), *(candle.open_ms for candle in decode_rows(newest, now_ms=0))])
         candles: list[Candle] = []
-        for start_ms, end_ms, limit in history_requests(INTERVAL_MS[interval], now_ms):
+        for start_ms, end_ms, limit in history_requests(INTERVALS_MS[interval], now_ms):
             url = klines_url(
                 self._rest_url,
                 symbol=symbol,

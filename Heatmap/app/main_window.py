@@ -21,13 +21,14 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
-from Heatmap.app.candle_feed import INTERVAL_MS, CandleFeed
+from Heatmap.app.candle_feed import CandleFeed
 from Heatmap.app.chart_bridge import ChartBridge
 from Heatmap.app.chart_view import ChartView
 from Heatmap.events import Source
 from Heatmap.heatmap_settings import HeatmapSettings, window_ms
 from Heatmap.message_catalogue import catalogue
 from Heatmap.plugin import HeatmapPlugin, has_opengl
+from Heatmap.vocabulary import INTERVALS_MS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,6 +47,7 @@ DOCK_WIDTH_PX = 330
 MIN_BARS, MAX_BARS = 60, 500
 RIGHT_MARGIN_BARS = 4
 INTERVAL_FOR_WINDOW = {"2h": "1m", "8h": "3m", "2d": "15m"}
+INTERVALS = ("1m", "3m", "5m", "15m", "30m", "1h", "4h", "1d")
 INTERVAL_KEY = "program/interval"
 MESSAGE_MS = 8000
 RELOAD_KEY = "F5"
@@ -199,10 +201,10 @@ class MainWindow(QMainWindow):
         self._symbol.currentTextChanged.connect(self._symbol_chosen)
         self._interval = QComboBox(bar)
         self._interval.setObjectName("interval")
-        self._interval.addItems(list(INTERVAL_MS))
+        self._interval.addItems(INTERVALS)
         stored = str(self._store.value(INTERVAL_KEY, ""))
         default = INTERVAL_FOR_WINDOW[self._settings.value.window]
-        self._interval.setCurrentText(stored if stored in INTERVAL_MS else default)
+        self._interval.setCurrentText(stored if stored in INTERVALS else default)
         self._interval.currentTextChanged.connect(self._interval_chosen)
         self._heatmap = QAction(self)
         self._heatmap.setObjectName("heatmap_toggle")
@@ -297,7 +299,7 @@ class MainWindow(QMainWindow):
         """Show the heatmap's window in the chart."""
         if not self._bridge.bar_count:
             return
-        interval_ms = INTERVAL_MS[self._interval.currentText()]
+        interval_ms = INTERVALS_MS[self._interval.currentText()]
         bars = min(max(window_ms(self._settings.value) // interval_ms, MIN_BARS), MAX_BARS, self._bridge.bar_count)
         self._bridge.show_newest(bars, RIGHT_MARGIN_BARS)
 

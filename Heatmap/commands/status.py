@@ -15,11 +15,12 @@ from Heatmap.errors import StorageError
 from Heatmap.events import is_recorded, shown_symbols
 from Heatmap.exit_code import ExitCode
 from Heatmap.heatmap_service import default_db_path
-from Heatmap.message_catalogue import LANGUAGES, catalogue
+from Heatmap.message_catalogue import catalogue
 from Heatmap.reports import ConnectionState
 from Heatmap.storage.process import is_living
 from Heatmap.storage.record_summary import record_summary
 from Heatmap.storage.sqlite_store import SqliteStore
+from Heatmap.vocabulary import LANGUAGES
 
 if TYPE_CHECKING:
     import argparse

@@ -10,22 +10,6 @@ DAY_MS = 86_400_000
 DAY_S = 86_400
 DAY_MINUTES = 1_440
 
-# Every interval of the exchange that divides a UTC day; 3d, 1w and 1M are refused as invalid.
-INTERVALS_MS = {
-    "1m": MINUTE_MS,
-    "3m": 3 * MINUTE_MS,
-    "5m": 5 * MINUTE_MS,
-    "15m": 15 * MINUTE_MS,
-    "30m": 30 * MINUTE_MS,
-    "1h": 60 * MINUTE_MS,
-    "2h": 120 * MINUTE_MS,
-    "4h": 240 * MINUTE_MS,
-    "6h": 360 * MINUTE_MS,
-    "8h": 480 * MINUTE_MS,
-    "12h": 720 * MINUTE_MS,
-    "1d": DAY_MS,
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Candle:

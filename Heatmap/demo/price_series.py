@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from Heatmap.demo.candle import DAY_MINUTES, DAY_MS, DAY_S, INTERVALS_MS, MINUTE_MS, SECOND_MS, Candle
+from Heatmap.demo.candle import DAY_MINUTES, DAY_MS, DAY_S, MINUTE_MS, SECOND_MS, Candle
+from Heatmap.vocabulary import INTERVALS_MS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

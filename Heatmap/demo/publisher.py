@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from msgspec import structs
 
-from Heatmap.demo.candle import INTERVALS_MS, SECOND_MS
+from Heatmap.demo.candle import SECOND_MS
 from Heatmap.demo.session import Stream, StreamKind
 from Heatmap.demo.wire import PUSH_DELAY_MS, force_order_of, kline, mark_price
+from Heatmap.vocabulary import INTERVALS_MS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -11,8 +11,9 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
-from Heatmap.demo.candle import DAY_MS, INTERVALS_MS, MINUTE_MS
+from Heatmap.demo.candle import DAY_MS, MINUTE_MS
 from Heatmap.demo.wire import WEIGHT_LIMIT, encode, exchange_info, klines
+from Heatmap.vocabulary import INTERVALS_MS, MAX_KLINES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from Heatmap.demo.instrument import Instrument
     from Heatmap.demo.market import Market
 
-MAX_KLINES = 1_500
 _DEFAULT_KLINES = 500
 
 # The simulated market goes back for years; a chart of the demo needs no more, and sixty days take a third of a second.

@@ -14,8 +14,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from Heatmap.demo.candle import INTERVALS_MS
 from Heatmap.demo.wire import encode
+from Heatmap.vocabulary import INTERVALS_MS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable

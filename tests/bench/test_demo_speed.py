@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from Heatmap.demo.candle import DAY_MS, INTERVALS_MS
+from Heatmap.demo.candle import DAY_MS
 from Heatmap.demo.market import SimulatedMarket
+from Heatmap.vocabulary import INTERVALS_MS
 
 NOW = 1_795_003_205_250
 

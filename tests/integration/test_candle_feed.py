@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from Heatmap.app.candle_feed import HISTORY_MS, INTERVAL_MS, MIN_BARS, CandleFeed, history_requests
+from Heatmap.app.candle_feed import HISTORY_MS, MIN_BARS, CandleFeed, history_requests
 from Heatmap.app.chart_bridge import price_format
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.demo.exchange import DemoExchange
 from Heatmap.demo.market import SimulatedMarket
-from Heatmap.ingestion.binance.endpoints import MAX_KLINES
+from Heatmap.vocabulary import INTERVALS_MS, MAX_KLINES
 
 if TYPE_CHECKING:
     from Heatmap.ingestion.binance.kline import Candle
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 PATIENCE_S = 20
 
 
-@given(st.sampled_from(sorted(INTERVAL_MS)), st.integers(1_600_000_000_000, 1_900_000_000_000))
+@given(st.sampled_from(sorted(INTERVALS_MS)), st.integers(1_600_000_000_000, 1_900_000_000_000))
 def test_history_is_asked_for_in_pages_without_gap_or_overlap(interval, now_ms):
-    step_ms = INTERVAL_MS[interval]
+    step_ms = INTERVALS_MS[interval]
     pages = history_requests(step_ms, now_ms)
     opens = [start + k * step_ms for start, _, count in pages for k in range(count)]
     assert opens == list(range(opens[0], opens[-1] + 1, step_ms))

@@ -11,13 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from Heatmap.demo.candle import DAY_MS, INTERVALS_MS, MINUTE_MS
+from Heatmap.demo.candle import DAY_MS, MINUTE_MS
 from Heatmap.demo.market import SimulatedMarket
 from Heatmap.demo.recording import LEAD_MS, Recording
 from Heatmap.demo.replay import MAX_DAYS, ReplayMarket
 from Heatmap.demo.session import open_session
 from Heatmap.errors import ReplayError
 from Heatmap.events import Source
+from Heatmap.vocabulary import INTERVALS_MS
 
 NOW = 1_795_003_205_250
 FIRST = NOW - 3 * DAY_MS

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from Heatmap.connection_message import clock_line, connection_text
-from Heatmap.message_catalogue import LANGUAGES, catalogue
+from Heatmap.message_catalogue import catalogue
 from Heatmap.reports import ConnectionState, ServiceStatus
+from Heatmap.vocabulary import LANGUAGES
 
 NOT_FLOWING = [state for state in ConnectionState if state not in (ConnectionState.LIVE, ConnectionState.QUIET)]
 

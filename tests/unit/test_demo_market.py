@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from Heatmap.demo.candle import DAY_MS, INTERVALS_MS, MINUTE_MS
+from Heatmap.demo.candle import DAY_MS, MINUTE_MS
 from Heatmap.demo.market import SimulatedMarket
 from Heatmap.events import Side, Source
+from Heatmap.vocabulary import INTERVALS_MS
 
 NOON = 1_795_003_200_000 - 1_795_003_200_000 % DAY_MS + DAY_MS // 2
 

@@ -6,10 +6,11 @@ import json
 
 import pytest
 
-from Heatmap.demo.candle import DAY_MS, INTERVALS_MS, MINUTE_MS
+from Heatmap.demo.candle import DAY_MS, MINUTE_MS
 from Heatmap.demo.market import SimulatedMarket
 from Heatmap.demo.rest import REACH_MS, RestApi
 from Heatmap.demo.wire import WEIGHT_LIMIT
+from Heatmap.vocabulary import INTERVALS_MS
 
 NOW = 1_795_003_205_250
 OPEN_NOW = NOW - NOW % MINUTE_MS

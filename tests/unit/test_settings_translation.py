@@ -7,10 +7,11 @@ import pytest
 from PyQt6.QtCore import QLocale
 
 from Heatmap.heatmap_settings import FIELDS, Group, Kind, Unit
-from Heatmap.message_catalogue import LANGUAGES, catalogue, placeholders
+from Heatmap.message_catalogue import catalogue, placeholders
 from Heatmap.reports import ConnectionState
 from Heatmap.resources import PACKAGE
 from Heatmap.ui.widgets.translation import Translator
+from Heatmap.vocabulary import LANGUAGES
 
 REASONS = (
     "dns", "refused", "tls", "timeout", "region", "banned", "closed", "silent-route", "silent", "protocol",
@@ -137,5 +138,5 @@ def test_the_numbers_of_the_systems_own_territory_are_kept(monkeypatch):
 
 
 def test_a_language_that_does_not_exist_is_refused():
-    with pytest.raises(KeyError):
+    with pytest.raises(FileNotFoundError):
         Translator("xx")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
 from Heatmap.errors import SettingsError
+from Heatmap.vocabulary import MAX_KLINES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,9 +28,6 @@ URL_CHARS = 4000
 
 ALL_STREAMS = ("!forceOrder@arr", "!markPrice@arr@1s")
 """The liquidations of all symbols, and their mark prices in one message a second."""
-
-MAX_KLINES = 1500
-"""Rows that the exchange returns for one klines request."""
 
 # A user may paste an address with any of these; what follows the first of them is a route, not a base.
 _WS_ROUTES = frozenset({"ws", "stream", "market", "public", "private"})

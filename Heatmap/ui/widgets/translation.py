@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from PyQt6.QtCore import QLocale, QObject, pyqtSignal
 
-from Heatmap.message_catalogue import LANGUAGES, catalogue
+from Heatmap.message_catalogue import catalogue
+from Heatmap.vocabulary import LANGUAGES
 
 if TYPE_CHECKING:
     from Heatmap.heatmap_settings import HeatmapSettings
@@ -16,10 +17,6 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 
-_LOCALES: Final = {
-    "en": (QLocale.Language.English, QLocale.Country.UnitedStates),
-    "de": (QLocale.Language.German, QLocale.Country.Germany),
-}
 _MONEY_STEPS: Final = ((1e9, "billion"), (1e6, "million"), (1e3, "thousand"), (1.0, "plain"))
 _SECOND_MS: Final = 1000
 _MINUTE_S: Final = 60
@@ -141,11 +138,15 @@ class Translator(QObject):
 def _resolved(language: str) -> tuple[str, QLocale]:
     if language == "auto":
         system = QLocale.system()
-        for code, (known, _) in _LOCALES.items():
-            if system.language() == known:
+        for code in LANGUAGES:
+            if system.language() == _locale(code).language():
                 return code, system
         language = LANGUAGES[0]
-    return language, QLocale(*_LOCALES[language])
+    return language, _locale(language)
+
+
+def _locale(language: str) -> QLocale:
+    return QLocale(catalogue(language)["language.locale"])
 
 
 def _scaled_money(amount: float) -> tuple[float, str, int]:

@@ -1,0 +1,47 @@
+"""Names and limits that several packages share. Imports nothing of this package, neither NumPy nor Qt.
+
+To add a palette, name it here and define it in `Heatmap.aggregation.palettes`. To add a language, name it here and
+write ``Heatmap/translations/NAME.toml``.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Sides = Literal["both", "long", "short"]
+"""Which liquidations are shown: of long positions, of short ones, or both."""
+
+PALETTE_NAMES: Final = ("fire", "ice", "viridis", "cividis", "grey", "long_short")
+"""In the order in which the settings offer them."""
+
+LANGUAGES: Final = ("en", "de")
+"""Languages with a catalogue; the first is used where the system's language has none."""
+
+_MINUTE_MS: Final = 60_000
+_HOUR_MS: Final = 60 * _MINUTE_MS
+
+INTERVALS_MS: Final[Mapping[str, int]] = MappingProxyType(
+    {
+        **{f"{minutes}m": minutes * _MINUTE_MS for minutes in (1, 3, 5, 15, 30)},
+        **{f"{hours}h": hours * _HOUR_MS for hours in (1, 2, 4, 6, 8, 12)},
+        "1d": 24 * _HOUR_MS,
+    }
+)
+"""Candle intervals of the exchange that divide a UTC day, with their lengths in ms."""
+
+MAX_KLINES: Final = 1500
+"""Most candles that one REST request returns."""
+
+
+class Normalization(StrEnum):
+    """How a value in dollars becomes a colour level between empty and full colour."""
+
+    LINEAR = "linear"
+    SQRT = "sqrt"
+    LOG = "log"
+    RANK = "rank"
