@@ -1,12 +1,9 @@
-"""Starts, stops and reports the collector: a socket thread, a writer thread, and what both have to say. No
-Qt.
-"""
+"""The recorder as a service: starts, stops and reports a socket thread and a writer thread. No Qt."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import os
 import platform
 import threading
@@ -19,16 +16,18 @@ import platformdirs
 from Heatmap.clock import SYSTEM_CLOCK, Clock, ExchangeClock
 from Heatmap.errors import SettingsError, StorageError
 from Heatmap.events import ALL_SYMBOLS, DEFAULT_SYMBOL, Source, is_recorded, shown_symbols
-from Heatmap.ingestion.binance import endpoints
-from Heatmap.ingestion.collector import ROTATE_AFTER_S, FeedCounts, FeedListener, FeedState
+from Heatmap.ingestion.collector import FeedState
 from Heatmap.ingestion.feed_group import FeedGroup
+from Heatmap.ingestion.frame_handler import FeedCounts
 from Heatmap.ingestion.loop_thread import LoopThread
-from Heatmap.ingestion.run_switch import Gate
+from Heatmap.ingestion.run_switch import RunSwitch
 from Heatmap.ingestion.tick_refresher import TickRefresher
-from Heatmap.reports import ClockReading, CollectorReport, ConnectionState, ServiceStatus
+from Heatmap.ingestion.venue import ROTATE_AFTER_S
+from Heatmap.ingestion.venues import venue_of
+from Heatmap.record_lookup import RecordLookup
+from Heatmap.reports import CollectorReport, ConnectionState, ServiceStatus
 from Heatmap.storage.process import new_run_id
 from Heatmap.storage.retention import DEFAULT_DAYS, Housekeeper
-from Heatmap.storage.sqlite_store import SqliteStore
 from Heatmap.storage.write_items import WriterStats
 from Heatmap.storage.writer import EventWriter
 
@@ -39,19 +38,16 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 
-# How often the database is asked for a tick size that the exchange has not told to this process, in seconds.
-_TICK_LOOKUP_S: Final = 10.0
-_TIME_LOOKUP_S: Final = 5.0
 _WRITER_SHARE: Final = 0.5
 
 _MAX_DAYS: Final = 36_500
 
 MAX_SYMBOLS: Final = 2048
-"""Most symbols of one service: those of four sockets."""
+"""Most symbols of one service."""
 
 
 def default_db_path() -> Path:
-    """Return where the record lies if nobody says otherwise: the user's data folder.
+    """Return the database in the user's data folder.
 
     Raises
     ------
@@ -68,30 +64,28 @@ def default_db_path() -> Path:
 
 
 class HeatmapService:
-    """The collector and its store, for any program with or without a screen.
+    """The recorder and its database, with or without a screen.
 
-    Nothing that the network or the disk does raises out of this class: it is told by `status`, and tried
-    again. Of all programs that collect one source into one database only one does so at a time; the others read, say
-    who records, and take over within 15 s when that program has died.
+    Faults of network and disk are reported by `status` and tried again, never raised. Of all programs that record one
+    source into one database only one does so at a time; the others read, and take over within 15 s when it has died.
 
     Parameters
     ----------
     db_path
         The database; None for `default_db_path`.
     symbols
-        Symbols of the exchange, in any case. With ``"ALL"`` among them everything is recorded that the exchange
-        lists now and later; the others are then those that a chart offers.
+        Symbols of the exchange, in upper or lower case. With ``"ALL"`` among them everything that the exchange lists
+        is recorded; the others are then those that a chart offers.
     ws_url, rest_url
         Base addresses without a route; None for the real exchange.
     collect
         False to read only, while another process collects.
     source
-        What the events are marked as; see `Heatmap.events.Source`.
+        What the events are marked as, and which exchange; see `Heatmap.events.Source`.
     keep_raw
         Store each frame beside its event.
     retention_days
-        How long liquidations are kept, in days; 0: for ever. Imported history stays in any case; see
-        `Heatmap.storage.retention`.
+        How long liquidations are kept, in days; 0: for ever. See `Heatmap.storage.retention`.
     rotate_after_s
         Age at which a connection is replaced by the next one, in seconds.
     clock
@@ -119,9 +113,11 @@ class HeatmapService:
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._db_path = Path(db_path) if db_path is not None else default_db_path()
-        # dict keeps the order and drops what was named twice.
+        self._source = str(source)
+        self._venue = venue_of(self._source)
         wanted = (symbols,) if isinstance(symbols, str) else symbols
-        named = dict.fromkeys(endpoints.normalise_symbol(symbol) for symbol in wanted)
+        # A dict keeps the order and drops duplicates.
+        named = dict.fromkeys(self._venue.normalise_symbol(symbol) for symbol in wanted)
         self._records_all = ALL_SYMBOLS in named
         if self._records_all:
             del named[ALL_SYMBOLS]
@@ -136,10 +132,8 @@ class HeatmapService:
                 f"expected a retention of 0 to {_MAX_DAYS} days, was {retention_days}",
                 short=f"Keep liquidations 0 (for ever) to {_MAX_DAYS} days.",
             )
-        self._ws_url = endpoints.normalise_ws_base(ws_url or endpoints.DEFAULT_WS_URL)
-        self._rest_url = endpoints.normalise_rest_base(rest_url or endpoints.DEFAULT_REST_URL)
+        self._ws_url, self._rest_url = self._venue.base_urls(ws_url, rest_url)
         self._collect = collect
-        self._source = str(source)
         self._keep_raw = keep_raw
         self._retention_days = retention_days
         self._rotate_after_s = rotate_after_s
@@ -149,7 +143,8 @@ class HeatmapService:
         self._writer: EventWriter | None = None
         self._collector: FeedGroup | None = None
         self._feed: LoopThread | None = None
-        self._gate = Gate()
+        self._switch = RunSwitch()
+        self._lookup = RecordLookup(self._db_path, self._source, self._symbols, clock)
         # Everything below is guarded by the lock; listeners are called without it.
         self._lock = threading.Lock()
         self._state = FeedState(ConnectionState.STOPPED)
@@ -159,8 +154,6 @@ class HeatmapService:
         self._started_ms = 0
         self._unknown_symbols: dict[str, str] = {}
         self._tick_sizes: dict[str, float] = {}
-        self._stored_ticks: dict[str, tuple[float | None, float]] = {}
-        self._stored_time: tuple[tuple[ClockReading | None, int | None], float] = ((None, None), -math.inf)
         self._listeners: list[Callable[[], None]] = []
         self._has_measured_clock = False
         self._exchange_clock = ExchangeClock(clock, self.known_exchange_time)
@@ -214,8 +207,8 @@ class HeatmapService:
                 on_change=self._notify,
             )
             self._writer, self._collector = writer, None
-            self._gate = gate = Gate()
-            self._feed = LoopThread(lambda: gate.run_while_open(lambda: self._record(writer)), name="heatmap-feed")
+            self._switch = switch = RunSwitch()
+            self._feed = LoopThread(lambda: switch.run_while_on(lambda: self._record(writer)), name="heatmap-feed")
             self._unknown_symbols = {}
             self._run_id, self._started_ms = new_run_id(), self._clock.now_ms()
             self._set_state(FeedState(ConnectionState.CONNECTING))
@@ -223,7 +216,7 @@ class HeatmapService:
             self._feed.start()
 
     def stop(self, timeout_s: float = 10.0) -> int:
-        """Close the socket, store what waits and end all threads; harmless if nothing runs.
+        """Close the socket, store the queue and end all threads; harmless if nothing runs.
 
         Returns
         -------
@@ -235,8 +228,7 @@ class HeatmapService:
                 return 0
             self._running = False
             lost = 0
-            # The socket first: what it still delivers is taken by the writer. Half of the time is the
-            # writer's.
+            # The socket first: the writer takes what it still delivers, in its share of the time.
             if self._feed is not None and not self._feed.stop(timeout_s * (1 - _WRITER_SHARE)):
                 _LOG.error("the socket thread did not end in time")
             self._feed = None
@@ -249,37 +241,33 @@ class HeatmapService:
 
     async def _record(self, writer: EventWriter) -> None:
         """Collect until cancelled; on the feed's loop, while this program may record."""
-        listener = FeedListener(
-            on_event=writer.put,
-            on_market=lambda symbol, at_ms: writer.extend_coverage(self._source, symbol, at_ms),
-            on_loss=writer.close_coverage,
-            on_state=self._take_feed_state,
-            on_rejected=writer.quarantine,
-            on_clock=writer.note_clock,
-        )
+        symbols = None if self._records_all else self._symbols
         self._collector = collector = FeedGroup(
-            None if self._records_all else self._symbols,
-            listener,
+            self._venue,
+            symbols,
+            writer,
+            self._take_feed_state,
             ws_url=self._ws_url,
             source=self._source,
             keep_raw=self._keep_raw,
-            rotate_after_s=self._rotate_after_s,
+            policy=replace(self._venue.policy, rotate_after_s=self._rotate_after_s),
             clock=self._clock,
         )
         refresher = TickRefresher(
-            None if self._records_all else self._symbols,
+            self._venue,
+            symbols,
             on_tick=self._take_tick_size,
             on_unknown=self._take_unknown_symbol,
             rest_url=self._rest_url,
             clock=self._clock,
         )
         try:
-            # A group waits until both have ended; gather would leave the socket half closed.
+            # A group waits until both have ended; gather would not.
             async with asyncio.TaskGroup() as group:
                 group.create_task(collector.run())
                 group.create_task(refresher.run())
         except* Exception:
-            # Neither is known to fail; but a dead feed must never go on looking alive.
+            # No fault is expected here, but a dead feed must not look alive.
             self._set_state(
                 FeedState(ConnectionState.DOWN, "internal", "The feed ended because of a fault; see the log.")
             )
@@ -288,10 +276,9 @@ class HeatmapService:
             writer.close_coverage()
 
     def status(self) -> ServiceStatus:
-        """Return how the collector is doing; any thread.
+        """Return a snapshot; any thread.
 
-        The counts of frames are those since this program began to record, which after a `start` is at once unless
-        another program records already; those of rows are since the last `start`.
+        Frames are counted since this program began to record, rows since the last `start`.
         """
         writer, collector = self._writer, self._collector
         stats = writer.stats() if writer is not None else WriterStats()
@@ -302,14 +289,14 @@ class HeatmapService:
             is_recorder = self._may_record
         state, reason, detail = feed.state, feed.reason, feed.detail
         if state is ConnectionState.READING:
-            # What this writer knew when it opened the file is old by now; readers ask the database.
+            # The writer's value is from when it opened the file; readers ask the database.
             stats = replace(stats, last_event_ms=None)
         if stats.notice and state is not ConnectionState.STOPPED:
             detail = " ".join(filter(None, (detail, stats.notice)))
         if unknown and state is not ConnectionState.STOPPED:
             detail = " ".join(filter(None, (*unknown.values(), detail)))
             if len(unknown) == len(self._symbols) and state is ConnectionState.SILENT:
-                # Nothing comes because nothing was asked for: the route is not to blame.
+                # Nothing comes because nothing was asked for.
                 reason, detail = "unknown-symbol", " ".join(unknown.values())
         return ServiceStatus(
             state=state,
@@ -330,9 +317,7 @@ class HeatmapService:
             since_ms=since_ms,
             retry_at_ms=feed.retry_at_ms,
             latency_ms=counts.latency_ms,
-            clock_offset_ms=counts.clock_offset_ms
-            if state is not ConnectionState.READING
-            else self._recorded_offset_ms(),
+            clock_offset_ms=self._lookup.offset_ms() if state is ConnectionState.READING else counts.clock_offset_ms,
         )
 
     @property
@@ -342,13 +327,13 @@ class HeatmapService:
 
     @property
     def exchange_clock(self) -> ExchangeClock:
-        """The exchange's clock as it is known here: events and coverage are dated by it; any thread."""
+        """The exchange's clock, by which events and coverage are dated; any thread."""
         return self._exchange_clock
 
     def known_exchange_time(self) -> tuple[float | None, int | None]:
         """Return how far the exchange's clock is ahead, in ms, and the time of its newest event, in ms since the epoch.
 
-        None stands for what is not known; any thread. See `Heatmap.clock.ExchangeClock`.
+        None for what is unknown; any thread. See `Heatmap.clock.ExchangeClock`.
         """
         writer, collector = self._writer, self._collector
         with self._lock:
@@ -358,56 +343,23 @@ class HeatmapService:
         if offset_ms is not None:
             self._has_measured_clock = True
         elif not (records and self._has_measured_clock):
-            # Another program records, or this one has just begun to. What was measured before this machine's clock was
-            # set is not true any more.
-            offset_ms = self._recorded_offset_ms()
-        if newest_ms is None:
-            newest_ms = self._recorded_time()[1]
-        return offset_ms, newest_ms
-
-    def _recorded_offset_ms(self) -> float | None:
-        reading, _ = self._recorded_time()
-        return reading.offset_ms if reading is not None and reading.is_valid_at(self._clock.now_ms()) else None
-
-    def _recorded_time(self) -> tuple[ClockReading | None, int | None]:
-        """Return what the database knows of the exchange's time; asks it now and then."""
-        now_s = self._clock.monotonic_s()
-        with self._lock:
-            known, looked_s = self._stored_time
-            if now_s - looked_s < _TIME_LOOKUP_S:
-                return known
-            self._stored_time = known, now_s
-        try:
-            with SqliteStore(self._db_path) as store:
-                known = store.clock_reading(self._source), store.newest_ms(self._symbols, self._source)
-        except StorageError as error:
-            _LOG.warning("no exchange time from the database: %s", error)
-        with self._lock:
-            self._stored_time = known, now_s
-        return known
+            # Another program records, or this one has just begun to. A recorder whose clock was set has no offset at
+            # all until it is measured again.
+            offset_ms = self._lookup.offset_ms()
+        return offset_ms, newest_ms if newest_ms is not None else self._lookup.newest_ms()
 
     def tick_size(self, symbol: str) -> float | None:
-        """Return the tick size of a symbol in quote currency; any thread.
+        """Return the tick size of a symbol in quote currency; any thread, without waiting for the network.
 
-        What the exchange said, else what it said last time (from the database), else None. Never waits for
-        the network.
+        From the exchange's answer, else from the database, else None.
         """
-        now_s = self._clock.monotonic_s()
         with self._lock:
-            if symbol in self._tick_sizes:
-                return self._tick_sizes[symbol]
-            stored, looked_s = self._stored_ticks.get(symbol, (None, -math.inf))
-        if now_s - looked_s < _TICK_LOOKUP_S:
-            return stored
-        try:
-            with SqliteStore(self._db_path) as store:
-                stored = store.tick_size(symbol, self._source)
-        except StorageError as error:
-            _LOG.warning("no tick size from the database: %s", error)
+            tick = self._tick_sizes.get(symbol)
+        if tick is not None:
+            return tick
+        stored = self._lookup.tick_size(symbol)
         with self._lock:
-            self._stored_ticks[symbol] = (stored, now_s)
-            # The exchange may have answered meanwhile; its word is newer.
-            return self._tick_sizes.get(symbol, stored)
+            return self._tick_sizes.get(symbol, stored)  # the exchange may have answered meanwhile
 
     def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
         """Call ``listener`` after each commit and each change of the state, on a thread of the collector.
@@ -428,16 +380,15 @@ class HeatmapService:
         return unsubscribe
 
     def _take_lease(self, may_record: bool, holder: LeaseHolder | None) -> None:
-        """Open or shut the socket as the database says; on the writer's thread."""
+        """Start or stop the feed when the right to record changed; on the writer's thread."""
         with self._lock:
             self._may_record = may_record
-            # A symbol that the exchange does not know is the concern of who asks the exchange.
             self._unknown_symbols = {}
         if may_record:
             self._set_state(FeedState(ConnectionState.CONNECTING))
-            self._gate.open()
+            self._switch.turn_on()
         else:
-            self._gate.shut()
+            self._switch.turn_off()
             who = self._who_records(holder)
             self._set_state(FeedState(ConnectionState.READING, "", who))
             _LOG.info("this program only reads: %s", who)
@@ -457,8 +408,7 @@ class HeatmapService:
     def _take_feed_state(self, feed: FeedState) -> None:
         with self._lock:
             if not self._may_record:
-                # The socket is being closed; it has nothing to say any more.
-                return
+                return  # the socket is being closed
         self._set_state(feed)
 
     def _set_state(self, feed: FeedState) -> None:

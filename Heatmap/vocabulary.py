@@ -34,9 +34,6 @@ INTERVALS_MS: Final[Mapping[str, int]] = MappingProxyType(
 )
 """Candle intervals of the exchange that divide a UTC day, with their lengths in ms."""
 
-MAX_KLINES: Final = 1500
-"""Most candles that one REST request returns."""
-
 
 class Normalization(StrEnum):
     """How a value in dollars becomes a colour level between empty and full colour."""

@@ -1,10 +1,9 @@
-"""The chart's candles: history by REST, then the kline stream; reconnects by itself. Runs on qasync."""
+"""The chart's candles: history by REST, then the stream; reconnects by itself. Runs on qasync."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from PyQt6.QtCore import QObject, pyqtSignal
@@ -12,54 +11,49 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
 from Heatmap.errors import FrameError, RestError
+from Heatmap.events import Source
 from Heatmap.ingestion.backoff import Backoff
-from Heatmap.ingestion.binance.endpoints import (
-    kline_stream,
-    klines_url,
-    market_stream_url,
-    normalise_ws_base,
-)
-from Heatmap.ingestion.binance.kline import Candle, decode_frame, decode_rows
-from Heatmap.ingestion.daemon_thread import call_on_daemon_thread
+from Heatmap.ingestion.daemon_thread import run_in_daemon_thread
 from Heatmap.ingestion.failure import Failure, of_socket_error
 from Heatmap.ingestion.proxy import proxy_for
 from Heatmap.ingestion.rest import fetch_json
-from Heatmap.vocabulary import INTERVALS_MS, MAX_KLINES
+from Heatmap.ingestion.venues import venue_of
+from Heatmap.vocabulary import INTERVALS_MS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from Heatmap.candle import Candle
     from Heatmap.clock import Clock
 
 log = logging.getLogger(__name__)
 
-# The largest window of the heatmap must have candles in front of it.
 HISTORY_MS = 2 * 86_400_000
+"""Length of the history, in ms: the heatmap's largest window."""
+
 MIN_BARS = 500
-# Klines of a traded contract are pushed every 250 ms; a minute without one means the socket is dead.
+# Candles of a traded contract are pushed several times a second; a minute without one means the socket is dead.
 SILENCE_S = 60.0
 OPEN_TIMEOUT_S = 10.0
-# The window is gone by then: an exchange that does not say goodbye must not hold up the end of the program.
+# Short, so that an exchange that does not answer the closing handshake does not hold up the end of the program.
 CLOSE_TIMEOUT_S = 1.0
-# A tick size that came too late for the history is asked for again at this pace.
+# Pace at which a tick size unknown with the history is asked for again.
 TICK_AGAIN_S = 1.0
 MAX_FRAME_BYTES = 64 * 1024
-# The exchange's error code for a symbol it does not list (developers.binance.com, USD-M futures, "Error Codes").
-INVALID_SYMBOL = "-1121"
 MAX_REST_BYTES = 8 * 1024 * 1024
 
 
-def history_requests(interval_ms: int, now_ms: int) -> list[tuple[int, int, int]]:
+def history_requests(interval_ms: int, now_ms: int, max_rows: int) -> list[tuple[int, int, int]]:
     """Return ``(start_ms, end_ms, limit)`` of the REST requests that cover the history, oldest first.
 
-    At least `HISTORY_MS` and at least `MIN_BARS` bars, in pages of at most 1,500 (the exchange's limit).
+    At least `HISTORY_MS` and at least `MIN_BARS` bars, in pages of at most ``max_rows``.
     """
     bars = max(-(-HISTORY_MS // interval_ms) + 1, MIN_BARS)
     last_open_ms = now_ms - now_ms % interval_ms
     first_open_ms = last_open_ms - (bars - 1) * interval_ms
     pages = []
     while first_open_ms <= last_open_ms:
-        count = min((last_open_ms - first_open_ms) // interval_ms + 1, MAX_KLINES)
+        count = min((last_open_ms - first_open_ms) // interval_ms + 1, max_rows)
         pages.append((first_open_ms, first_open_ms + count * interval_ms - 1, count))
         first_open_ms += count * interval_ms
     return pages
@@ -73,17 +67,18 @@ class CandleFeed(QObject):
     ws_url, rest_url
         Base addresses without a route.
     tick_size
-        Returns the tick size of a symbol, None while it is not known; it may read a file, so it is called on a thread.
+        Returns the tick size of a symbol, None while it is not known; called on a thread, for it may read a file.
     clock
         The exchange's clock for the history's end, monotonic clock for the pace.
+    source
+        Which exchange; see `Heatmap.events.Source`.
     """
 
     # list[Candle], ascending, the last one unfinished; the tick size or None
     historyReady = pyqtSignal(object, object)
     tickSizeReady = pyqtSignal(float)  # it became known after the history
     candleReady = pyqtSignal(object)  # Candle: the newest one, changed or new
-    # Why there are no candles at the moment: a reason word of `Heatmap.ingestion.failure`, and a sentence in English.
-    # Both are "" when candles flow.
+    # Why no candles arrive: `reason` and `detail` of `Heatmap.ingestion.failure.Failure`; both "" when they do.
     problemChanged = pyqtSignal(str, str)
 
     def __init__(
@@ -93,25 +88,27 @@ class CandleFeed(QObject):
         *,
         tick_size: Callable[[str], float | None],
         clock: Clock,
+        source: str = Source.BINANCE,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
         self._tick_size = tick_size
-        self._ws_url = ws_url
-        self._rest_url = rest_url
+        venue = venue_of(source)
+        self._candles = venue.candles
+        self._ws_url, self._rest_url = venue.base_urls(ws_url, rest_url)
         self._clock = clock
         self._reason = ""
         self._tasks: set[asyncio.Task[None]] = set()
 
     def show(self, symbol: str, interval: str) -> None:
-        """Follow this symbol and interval from now on instead of what was followed before."""
+        """Follow this symbol and interval instead of the ones before."""
         self._cancel()
         task = asyncio.ensure_future(self._follow(symbol, interval))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
-        """End the connection, and those that were left before, and wait until they are gone."""
+        """End all connections, those of earlier symbols too, and wait for their end."""
         self._cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
@@ -123,39 +120,38 @@ class CandleFeed(QObject):
         backoff = Backoff()
         while True:
             backoff.attempted(self._clock.monotonic_s())
-            seen = await self._session(symbol, interval, backoff)
-            if seen.reason != self._reason:
-                self._reason = seen.reason
-                log.warning("candles of %s %s: %s", symbol, interval, seen.detail)
-            self.problemChanged.emit(seen.reason, seen.detail)
-            await asyncio.sleep(backoff.next_delay_s(self._clock.monotonic_s(), at_least_s=seen.wait_s))
+            failed = await self._session(symbol, interval, backoff)
+            if failed.reason != self._reason:
+                self._reason = failed.reason
+                log.warning("candles of %s %s: %s", symbol, interval, failed.detail)
+            self.problemChanged.emit(failed.reason, failed.detail)
+            await asyncio.sleep(backoff.next_delay_s(self._clock.monotonic_s(), at_least_s=failed.wait_s))
 
     async def _session(self, symbol: str, interval: str, backoff: Backoff) -> Failure:
-        """Serve one connection until it ends; return why."""
-        place = normalise_ws_base(self._ws_url).partition("://")[2]
+        """Read one connection until it ends; return why."""
+        host = self._ws_url.partition("://")[2]
         try:
-            return await self._serve(symbol, interval, backoff)
+            return await self._read(symbol, interval, backoff)
         except RestError as error:
-            unknown = error.status == HTTPStatus.BAD_REQUEST and INVALID_SYMBOL in str(error)
-            reason = "unknown-symbol" if unknown else error.reason
+            reason = "unknown-symbol" if self._candles.is_unknown_symbol(error) else error.reason
             return Failure(reason, error.short, error.status, error.retry_after_s or 0.0)
         except FrameError as error:
-            return Failure("protocol", f"{place} sent a candle that cannot be: {error}.")
+            return Failure("protocol", f"{host} sent a candle that cannot be: {error}.")
         except (OSError, WebSocketException) as error:
             return of_socket_error(
                 error,
-                place,
+                host,
                 max_bytes=MAX_FRAME_BYTES,
                 now_ms=self._clock.now_ms(),
-                proxy=proxy_for(normalise_ws_base(self._ws_url)),
+                proxy=proxy_for(self._ws_url),
             )
-        except Exception:  # the task's last line of defence: nobody waits for it, the candles would just stand still
+        except Exception:  # the task's last line of defence: nobody awaits it
             log.exception("candles of %s %s: a fault", symbol, interval)
             return Failure("internal", "The candles' connection ended because of a fault; see the log.")
 
-    async def _serve(self, symbol: str, interval: str, backoff: Backoff) -> Failure:
-        """The socket is opened before history is asked for, so that no candle falls between the two."""
-        url = market_stream_url(self._ws_url, [kline_stream(symbol, interval)])
+    async def _read(self, symbol: str, interval: str, backoff: Backoff) -> Failure:
+        """Open the socket before history is asked for, so that no candle falls between the two."""
+        url, requests = self._candles.stream(self._ws_url, symbol, interval)
         async with connect(
             url,
             open_timeout=OPEN_TIMEOUT_S,
@@ -163,6 +159,8 @@ class CandleFeed(QObject):
             max_size=MAX_FRAME_BYTES,
             proxy=proxy_for(url),
         ) as socket:
+            for request in requests:
+                await socket.send(request)
             candles = await self._history(symbol, interval)
             tick_size = await self._ask_tick_size(symbol)
             self.historyReady.emit(candles, tick_size)
@@ -180,31 +178,28 @@ class CandleFeed(QObject):
                         frame = await socket.recv()
                 except TimeoutError:
                     return Failure("silent", f"No candle came for {SILENCE_S:.0f} s.")
-                update = decode_frame(frame)
+                update = self._candles.decode_update(frame)
                 if update is None or (update.symbol, update.interval) != (symbol, interval):
                     continue
                 backoff.reset()
                 self.candleReady.emit(update.candle)
 
     async def _ask_tick_size(self, symbol: str) -> float | None:
-        return await call_on_daemon_thread(lambda: self._tick_size(symbol), name="candles-tick")
+        return await run_in_daemon_thread(lambda: self._tick_size(symbol), name="candles-tick")
 
     async def _history(self, symbol: str, interval: str) -> list[Candle]:
-        # The newest candle tells the exchange's time before anything else does.
-        newest = await self._ask(klines_url(self._rest_url, symbol=symbol, interval=interval, limit=1))
-        now_ms = max([self._clock.now_ms(), *(candle.open_ms for candle in decode_rows(newest, now_ms=0))])
-        candles: list[Candle] = []
-        for start_ms, end_ms, limit in history_requests(INTERVALS_MS[interval], now_ms):
-            url = klines_url(
-                self._rest_url,
-                symbol=symbol,
-                interval=interval,
-                start_ms=start_ms,
-                end_ms=end_ms,
-                limit=limit,
-            )
-            candles += decode_rows(await self._ask(url), now_ms=now_ms)
-        return candles
+        # The newest candle gives the exchange's time, which this machine's clock may differ from.
+        newest = await self._request(symbol, interval, None, None, 1, now_ms=0)
+        now_ms = max([self._clock.now_ms(), *(candle.open_ms for candle in newest)])
+        pages = history_requests(INTERVALS_MS[interval], now_ms, self._candles.MAX_ROWS)
+        answers = [await self._request(symbol, interval, *page, now_ms=now_ms) for page in pages]
+        return [candle for answer in answers for candle in answer]
 
-    async def _ask(self, url: str) -> object:
-        return await fetch_json(url, timeout_s=OPEN_TIMEOUT_S, max_bytes=MAX_REST_BYTES)
+    async def _request(
+        self, symbol: str, interval: str, start_ms: int | None, end_ms: int | None, limit: int, *, now_ms: int
+    ) -> list[Candle]:
+        url = self._candles.history_url(
+            self._rest_url, symbol=symbol, interval=interval, start_ms=start_ms, end_ms=end_ms, limit=limit
+        )
+        rows = await fetch_json(url, timeout_s=OPEN_TIMEOUT_S, max_bytes=MAX_REST_BYTES)
+        return self._candles.decode_history(rows, now_ms=now_ms)

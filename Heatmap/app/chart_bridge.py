@@ -11,7 +11,7 @@ from PyQt6.QtCore import QObject, pyqtSignal, pyqtSlot
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from Heatmap.ingestion.binance.kline import Candle
+    from Heatmap.candle import Candle
 
 OBJECT_NAME = "candles"
 

@@ -33,9 +33,9 @@ from Heatmap.vocabulary import INTERVALS_MS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from Heatmap.candle import Candle
     from Heatmap.clock import Clock
     from Heatmap.heatmap_service import HeatmapService
-    from Heatmap.ingestion.binance.kline import Candle
     from Heatmap.ui.widgets.settings_model import SettingsModel
     from Heatmap.ui.widgets.translation import Translator
 
@@ -124,7 +124,12 @@ class MainWindow(QMainWindow):
         column.addWidget(self._view, 1)
         self.setCentralWidget(central)
         self._feed = CandleFeed(
-            service.ws_url, service.rest_url, tick_size=service.tick_size, clock=service.exchange_clock, parent=self
+            service.ws_url,
+            service.rest_url,
+            tick_size=service.tick_size,
+            clock=service.exchange_clock,
+            source=service.source,
+            parent=self,
         )
         self.plugin = HeatmapPlugin.attach(
             self._view,

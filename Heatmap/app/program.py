@@ -31,7 +31,7 @@ from Heatmap.events import Coverage, Source
 from Heatmap.exit_code import ExitCode
 from Heatmap.hangup import is_to_be_ignored
 from Heatmap.heatmap_service import HeatmapService
-from Heatmap.ingestion.daemon_thread import call_on_daemon_thread
+from Heatmap.ingestion.daemon_thread import run_in_daemon_thread
 from Heatmap.output_file import written
 from Heatmap.plugin import SETTINGS_ORGANIZATION
 from Heatmap.storage.bulk_insert import bulk_insert
@@ -75,7 +75,7 @@ class _ProgramLoop(qasync.QEventLoop):  # type: ignore[misc]  # qasync ships no 
     """Qt's loop for asyncio; a name server that hangs cannot hold up its end."""
 
     async def getaddrinfo(self, host: Any, port: Any, **options: Any) -> Any:  # as asyncio types it, for any host
-        return await call_on_daemon_thread(lambda: socket.getaddrinfo(host, port, **options), name="candles-dns")
+        return await run_in_daemon_thread(lambda: socket.getaddrinfo(host, port, **options), name="candles-dns")
 
 
 class Program:

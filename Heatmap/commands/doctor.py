@@ -33,6 +33,7 @@ from Heatmap.ingestion.binance.endpoints import (
 from Heatmap.ingestion.failure import of_socket_error
 from Heatmap.ingestion.proxy import proxy_for, shown
 from Heatmap.ingestion.rest import fetch_bytes
+from Heatmap.ingestion.venue import MarketHeartbeat
 from Heatmap.storage.migrations import check_writable, open_database
 
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ async def _endpoints(options: argparse.Namespace) -> list[Finding]:
             connect(url, open_timeout=TIMEOUT_S, max_size=forceorder.MAX_FRAME_BYTES, proxy=proxy_for(url)) as socket,
         ):
             # An acknowledgement is no market data: a dead route sends that too.
-            while not isinstance(forceorder.decode(await socket.recv()), forceorder.MarketHeartbeat):
+            while not isinstance(forceorder.decode(await socket.recv()), MarketHeartbeat):
                 pass
         proxy = proxy_for(url)
         way = "" if proxy is None else f" by the proxy {shown(proxy)}"

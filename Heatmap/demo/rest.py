@@ -13,7 +13,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from Heatmap.demo.candle import DAY_MS, MINUTE_MS
 from Heatmap.demo.wire import WEIGHT_LIMIT, encode, exchange_info, klines
-from Heatmap.vocabulary import INTERVALS_MS, MAX_KLINES
+from Heatmap.ingestion.binance import kline
+from Heatmap.vocabulary import INTERVALS_MS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -103,7 +104,7 @@ class RestApi:
         interval_ms = INTERVALS_MS.get(_mandatory(query, "interval"))
         if interval_ms is None:
             raise _RefusedError(-1120, "Invalid interval.")
-        if not 1 <= limit <= MAX_KLINES:
+        if not 1 <= limit <= kline.MAX_ROWS:
             raise _RefusedError(-1130, "Data sent for parameter 'limit' is not valid.")
         earliest_ms = max(self._market.earliest_ms, now_ms - now_ms % DAY_MS - REACH_MS)
         # `endTime` is inclusive: a candle that opens at that very millisecond belongs to the answer.

@@ -1,86 +1,44 @@
-"""One socket of the feed: reopened for ever, replaced before it is too old, reported in facts.
+"""One socket of the feed: reconnected without end, and replaced before the exchange ends it.
 
-No database work happens on this loop: a loop that is held up misses pings and frames. When the store is full,
-the collector stops reading (the socket's own flow control then holds the exchange back) and goes on where it
-stopped.
+No database work happens on this loop, or pings and frames would wait. When the store is full the collector stops
+reading: the socket's flow control then holds the exchange back.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from Heatmap.clock import SYSTEM_CLOCK, Clock
-from Heatmap.connection_message import WRONG_CLOCK_MS, clock_line
-from Heatmap.errors import FrameError
-from Heatmap.events import LiquidationEvent, Source, shown_symbols
 from Heatmap.ingestion.backoff import Backoff
-from Heatmap.ingestion.binance import endpoints, forceorder
-from Heatmap.ingestion.clock_offset import ClockMeter
-from Heatmap.ingestion.connection import Link
+from Heatmap.ingestion.connection import Connection
 from Heatmap.ingestion.failure import Failure
-from Heatmap.ingestion.interruption import SleepDetector, owns_address, ways_out
+from Heatmap.ingestion.frame_handler import FrameHandler
+from Heatmap.ingestion.interruption import SleepDetector, local_addresses, owns_address
 from Heatmap.ingestion.liveness import Liveness
-from Heatmap.ingestion.quarantine_limiter import RejectionLimit
-from Heatmap.reports import ClockReading, ConnectionState, RejectedFrame
+from Heatmap.reports import ConnectionState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Iterable
+
+    from Heatmap.events import LiquidationEvent
+    from Heatmap.ingestion.frame_handler import FeedCounts, FeedSink
+    from Heatmap.ingestion.venue import ConnectionPolicy, FeedSession, Venue
 
 _LOG = logging.getLogger(__name__)
 
-ROTATE_AFTER_S: Final = 23 * 3600.0
-"""Age at which a connection is replaced, in seconds: the exchange ends each after 24 hours."""
-
-PUSH_DELAY_MS: Final = 2000
-"""A liquidation may be pushed this long after its trade time (recorded frames: 1,007 to 1,012 ms), and on a stream of
-its own: what happened in a connection's last seconds it has not brought."""
-
-SEAM_MS: Final = 3000
-"""Longest time between the last mark price of one connection and the first of the next that counts as no gap, in ms."""
-
 _FULL_PAUSE_S: Final = 0.02
-_LOOK_S: Final = 1.0
+_INTERRUPTION_POLL_S: Final = 1.0
 
 _SLEPT = Failure("slept", "This machine slept, or its clock was set; reconnecting.")
 _MOVED = Failure("network-changed", "This machine's network changed; reconnecting.")
 
 
 @dataclass(frozen=True, slots=True)
-class FeedCounts:
-    """What came off the socket since the collector was made.
-
-    Attributes
-    ----------
-    received
-        forceOrder frames decoded, of the symbols asked for.
-    undecodable
-        Frames that did not decode.
-    ignored
-        Well-formed messages that were not for us.
-    connections
-        Handshakes that succeeded.
-    last_market_ms
-        Receive time of the newest market data, ms since the epoch, or None.
-    latency_ms, clock_offset_ms
-        See `Heatmap.ingestion.clock_offset.ClockMeter`.
-    """
-
-    received: int = 0
-    undecodable: int = 0
-    ignored: int = 0
-    connections: int = 0
-    last_market_ms: int | None = None
-    latency_ms: float | None = None
-    clock_offset_ms: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class FeedState:
-    """How the feed is doing.
+    """The state of the feed.
 
     Attributes
     ----------
@@ -98,55 +56,29 @@ class FeedState:
     retry_at_ms: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class FeedListener:
-    """Whom the collector tells; every function is called on the collector's loop and must return at once.
-
-    Attributes
-    ----------
-    on_event
-        Takes a liquidation; returns False if there is no room, and is then asked again with the same event.
-    on_market
-        Hears ``(symbol, time in ms)``: liquidations of this symbol up to this time of the exchange have been delivered.
-    on_loss
-        Hears of which symbols market data no longer flows; None: of all that this socket carries.
-    on_state
-        Hears the state whenever it changed.
-    on_rejected
-        Takes a frame that did not decode; not all of them, see `Heatmap.ingestion.quarantine_limiter`.
-    on_clock
-        Hears how far the exchange's clock is off, once an hour and when that changes.
-    """
-
-    on_event: Callable[[LiquidationEvent], bool]
-    on_market: Callable[[str, int], None]
-    on_loss: Callable[[frozenset[str] | None], None]
-    on_state: Callable[[FeedState], None]
-    on_rejected: Callable[[RejectedFrame], None]
-    on_clock: Callable[[ClockReading], None]
-
-
 class FeedCollector:
     """Collects the liquidations of some symbols until it is cancelled.
 
     Parameters
     ----------
+    venue
+        The exchange.
     symbols
-        Exact symbols of the exchange; all share one socket. None: all that are margined in dollars.
-    listener
-        See `FeedListener`.
+        Its exact symbols; all share one socket. None: all that it lists.
+    sink
+        See `Heatmap.ingestion.frame_handler.FeedSink`.
+    on_state
+        Called on the loop with each new state.
     ws_url
         Base address of the streams.
     source, keep_raw
-        Passed on to `forceorder.decode`.
+        What the events are marked as, and whether they carry their frame.
+    policy
+        Limits and times other than the venue's own.
     clock
         Wall time for what is stored, monotonic time for what is measured.
     backoff
-        When to try again; the default is that for the real exchange.
-    new_liveness
-        Makes the policy by which a connection counts as alive.
-    rotate_after_s
-        See `ROTATE_AFTER_S`.
+        When to try again.
 
     Raises
     ------
@@ -156,56 +88,43 @@ class FeedCollector:
 
     def __init__(
         self,
+        venue: Venue,
         symbols: Collection[str] | None,
-        listener: FeedListener,
+        sink: FeedSink,
+        on_state: Callable[[FeedState], None],
         *,
-        ws_url: str = endpoints.DEFAULT_WS_URL,
-        source: str = Source.BINANCE,
+        ws_url: str,
+        source: str,
         keep_raw: bool = False,
+        policy: ConnectionPolicy | None = None,
         clock: Clock = SYSTEM_CLOCK,
         backoff: Backoff | None = None,
-        new_liveness: Callable[[], Liveness] = Liveness,
-        rotate_after_s: float = ROTATE_AFTER_S,
     ) -> None:
-        streams: Sequence[str] = endpoints.ALL_STREAMS
-        if symbols is not None:
-            kinds = (endpoints.force_order_stream, endpoints.mark_price_stream)
-            streams = [stream(symbol) for symbol in symbols for stream in kinds]
-        self._url, self._further_streams = endpoints.market_socket(ws_url, streams)
         self._symbols = None if symbols is None else frozenset(symbols)
-        self._listener = listener
-        self._source = source
-        self._keep_raw = keep_raw
+        self._sink = sink
+        self._on_state = on_state
+        self._policy = policy = policy if policy is not None else venue.policy
         self._clock = clock
         self._backoff = backoff if backoff is not None else Backoff()
-        self._new_liveness = new_liveness
-        self._rotate_after_s = rotate_after_s
-        self._liveness = new_liveness()  # that of the link that speaks for the feed
-        self._links: list[Link] = []  # one, and two while the next takes the place of the last
-        self._proves: Link | None = None  # the link whose mark prices prove coverage
-        self._proven_from_ms: dict[str, int] = {}
+
+        def new_session() -> FeedSession:
+            return venue.session(ws_url, symbols, source=source, keep_raw=keep_raw)
+
+        new_session()  # what cannot be is refused here, not on the loop
+        self._new_session = new_session
+        self._frames = FrameHandler(self._symbols, sink, source=source, policy=policy, clock=clock)
+        self._liveness = Liveness()  # that of the connection whose state is the feed's
+        self._connections: list[Connection] = []  # one, and two while the next replaces the last
+        self._covering: Connection | None = None  # the connection whose heartbeats extend the coverage
         self._reported: FeedState | None = None
         self._detail = ""
         self._retry_at_ms: int | None = None
-        self._wake = asyncio.Event()
-        self._kinds_logged: set[str] = set()
-        self._rejections = RejectionLimit()
-        self._clocks = ClockMeter()
-        self._received = self._undecodable = self._ignored = self._connections = 0
-        self._last_market_ms: int | None = None
+        self._retry_now = asyncio.Event()
 
     @property
     def counts(self) -> FeedCounts:
         """A snapshot, readable from any thread."""
-        return FeedCounts(
-            received=self._received,
-            undecodable=self._undecodable,
-            ignored=self._ignored,
-            connections=self._connections,
-            last_market_ms=self._last_market_ms,
-            latency_ms=self._clocks.latency_ms,
-            clock_offset_ms=self._clocks.offset_ms,
-        )
+        return self._frames.counts
 
     async def run(self) -> None:
         """Connect, read and reconnect until cancelled; every socket is closed when this returns."""
@@ -213,262 +132,193 @@ class FeedCollector:
         interruptions = asyncio.create_task(self._watch_interruptions())
         try:
             while True:
-                await self._turn()
-                link = self._begin()
-                self._speaks(link)
-                self._proves = link
-                seen = await self._hold(link)
-                self._lost(seen)
-                delay_s = self._backoff.next_delay_s(self._clock.monotonic_s(), at_least_s=seen.wait_s)
-                _LOG.info("next attempt in %.1f s: %s", delay_s, seen.detail)
+                await self._wait_for_permission()
+                connection = self._connect()
+                self._make_primary(connection)
+                self._covering = connection
+                failed = await self._keep_connected(connection)
+                self._lost(failed)
+                delay_s = self._backoff.next_delay_s(self._clock.monotonic_s(), at_least_s=failed.wait_s)
+                _LOG.info("next attempt in %.1f s: %s", delay_s, failed.detail)
                 await self._pause(delay_s)
         finally:
             interruptions.cancel()
-            await asyncio.gather(*(link.end() for link in self._links))
+            await asyncio.gather(*(connection.end() for connection in self._connections))
             await asyncio.wait([interruptions])
 
     # -- connections -------------------------------------------------------------------------------------------------
 
-    def _begin(self) -> Link:
+    def _connect(self) -> Connection:
         self._backoff.attempted(self._clock.monotonic_s())
-        link = Link(
-            self._url,
-            self._further_streams,
-            self._symbols or frozenset(),
-            take=self._take,
-            on_open=self._link_opened,
-            on_change=self._link_changed,
-            on_round_trip=self._clocks.note_round_trip,
-            liveness=self._new_liveness(),
-            clock=self._clock,
+        connection = Connection(
+            self._new_session(), self._symbols or frozenset(), self, policy=self._policy, clock=self._clock
         )
-        self._links.append(link)
-        return link
+        self._connections.append(connection)
+        return connection
 
-    def _speaks(self, link: Link) -> None:
-        """Let a link's life be the feed's."""
-        link.liveness.inherit(self._liveness)
-        self._liveness = link.liveness
+    def _make_primary(self, connection: Connection) -> None:
+        """Report a connection's state as the feed's from now on."""
+        connection.liveness.inherit(self._liveness)
+        self._liveness = connection.liveness
         self._retry_at_ms = None
-        if link.liveness.delivered:
+        if connection.liveness.delivered:
             self._detail = ""
         self._report()
 
-    async def _hold(self, link: Link) -> Failure:
-        """Keep the feed going from one connection to the next; return why the last one ended with none to follow."""
+    async def _keep_connected(self, connection: Connection) -> Failure:
+        """Replace each connection in time; return why the last one ended with none to follow."""
         while True:
-            await _any_of(link.leaving, link.ended, timeout_s=self._rotate_after_s)
-            if not link.ended.done():
-                link = await self._replace(link)
-            if link.ended.done():
-                self._links.remove(link)
-                return link.failure()
+            await _any_of(connection.closing, connection.ended, timeout_s=self._policy.rotate_after_s)
+            if not connection.ended.done():
+                connection = await self._replace(connection)
+            if connection.ended.done():
+                self._connections.remove(connection)
+                return connection.failure()
 
-    async def _replace(self, old: Link) -> Link:
-        """Open the next connection, let it deliver, and only then close the old one; return the one that serves now."""
+    async def _replace(self, old: Connection) -> Connection:
+        """Open the next connection, let it deliver, and only then close the old one; return the one in use then."""
         while True:
             while (held_back_s := self._backoff.held_back_s(self._clock.monotonic_s())) > 0 and not old.ended.done():
                 await _any_of(old.ended, timeout_s=held_back_s)
             if old.ended.done():
                 return old
             _LOG.info("a new connection is opened to take the place of the old one")
-            new = self._begin()
+            new = self._connect()
             await _any_of(new.delivering, new.ended, old.ended)
             if new.ended.done():
-                self._links.remove(new)
-                seen = new.failure()
-                delay_s = self._backoff.next_delay_s(self._clock.monotonic_s(), at_least_s=seen.wait_s)
-                _LOG.warning("no new connection yet, next attempt in %.1f s: %s", delay_s, seen.detail)
+                self._connections.remove(new)
+                failed = new.failure()
+                delay_s = self._backoff.next_delay_s(self._clock.monotonic_s(), at_least_s=failed.wait_s)
+                _LOG.warning("no new connection yet, next attempt in %.1f s: %s", delay_s, failed.detail)
                 await _any_of(old.ended, timeout_s=delay_s)
                 continue
             if old.ended.done() and not new.liveness.delivered:
                 self._lost(old.failure())
-            self._speaks(new)
+            self._make_primary(new)
             await old.retire()
-            self._links.remove(old)
-            # Only now: until the old one has brought all it had, the new one's mark prices prove nothing.
-            self._hand_over_proof(old, new)
+            self._connections.remove(old)
+            # Only now: until the old one has delivered all it had, the new one's heartbeats prove nothing.
+            self._frames.hand_over_coverage(old.last_ms, new.first_ms, new.last_ms)
+            self._covering = new
             _LOG.info("the new connection has taken over")
             return new
 
-    def _hand_over_proof(self, old: Link, new: Link) -> None:
-        """Let the new link prove coverage; there is a gap for what the old one did not bring up to its beginning."""
-        late = {
-            symbol
-            for symbol in self._proven_from_ms
-            if new.first_ms.get(symbol, math.inf) - old.last_ms.get(symbol, -math.inf) > SEAM_MS
-        }
-        if late:
-            _LOG.warning("between the old connection and the new one nothing came of %s", shown_symbols(sorted(late)))
-            for symbol in late:
-                self._proven_from_ms.pop(symbol, None)
-            self._listener.on_loss(frozenset(late))
-        self._proves = new
-        for symbol, first_ms in new.first_ms.items():
-            self._proven_from_ms.setdefault(symbol, first_ms)
-            self._prove(symbol, new.last_ms[symbol])
-
-    def _lost(self, seen: Failure) -> None:
-        self._liveness.closed(seen.reason)
-        self._detail = seen.detail
-        self._proven_from_ms.clear()
-        self._listener.on_loss(None)
+    def _lost(self, failed: Failure) -> None:
+        self._liveness.closed(failed.reason)
+        self._detail = failed.detail
+        self._frames.end_coverage()
 
     async def _pause(self, delay_s: float) -> None:
-        """Wait before the next attempt; less when the network comes back, but never against limit or ban."""
+        """Wait before the next attempt; shorter when the network comes back, but never against limit or ban."""
         self._retry_at_ms = self._clock.now_ms() + round(delay_s * 1000)
         self._report()
-        self._wake.clear()
-        await _any_of(self._wake, timeout_s=delay_s)
+        self._retry_now.clear()
+        await _any_of(self._retry_now, timeout_s=delay_s)
 
-    async def _turn(self) -> None:
-        """Wait until an attempt is allowed; looked at again, for other sockets share the limit."""
+    async def _wait_for_permission(self) -> None:
+        """Wait until the limit of attempts allows one; in a loop, for other sockets share the limit."""
         while (held_back_s := self._backoff.held_back_s(self._clock.monotonic_s())) > 0:  # noqa: ASYNC110 - no event
             await asyncio.sleep(held_back_s)
 
-    # -- the machine -------------------------------------------------------------------------------------------------
+    # -- sleep and network changes -----------------------------------------------------------------------------------
 
     async def _watch_interruptions(self) -> None:
-        """Give up connections that a sleep or another network has left dead, and do not wait when the way is free."""
-        sleep, ways = SleepDetector(), ways_out()
+        """Give up connections that a sleep or a change of the network left dead, and retry when a network is there."""
+        sleep, addresses = SleepDetector(), local_addresses()
         while True:
             try:
-                ways = self._look_for_interruptions(sleep, ways)
-            except Exception:  # noqa: BLE001 - the watch outlives a look that fails
-                _LOG.exception("the look for sleep and lost networks failed")
-            await asyncio.sleep(_LOOK_S)
+                addresses = self._check_interruptions(sleep, addresses)
+            except Exception:  # noqa: BLE001 - the watch outlives a check that fails
+                _LOG.exception("the check for sleep and lost networks failed")
+            await asyncio.sleep(_INTERRUPTION_POLL_S)
 
-    def _look_for_interruptions(self, sleep: SleepDetector, ways: tuple[str, ...]) -> tuple[str, ...]:
+    def _check_interruptions(self, sleep: SleepDetector, before: tuple[str, ...]) -> tuple[str, ...]:
         jump_s = sleep.look(self._clock.now_ms(), self._clock.monotonic_s())
         if jump_s:
             _LOG.warning("the wall clock jumped by %.1f s", jump_s)
-            self._clocks.clock_was_set()
+            self._frames.clock_offset.clock_was_set()
         if jump_s > 0:
-            self._abandon(_SLEPT, self._links)
-            self._wake.set()
-        self._abandon(_MOVED, [at for at in self._links if at.local_address and not owns_address(at.local_address)])
-        ways_now = ways_out()
-        if ways_now and ways_now != ways:
-            # What was tried before there was a way would only wait for its time limit.
-            self._abandon(_MOVED, [link for link in self._links if link.local_address is None])
-            self._wake.set()
-        return ways_now
+            _abandon(_SLEPT, self._connections)
+            self._retry_now.set()
+        _abandon(_MOVED, [at for at in self._connections if at.local_address and not owns_address(at.local_address)])
+        addresses = local_addresses()
+        if addresses and addresses != before:
+            # An attempt from before there was a route would only wait for its time limit.
+            _abandon(_MOVED, [at for at in self._connections if at.local_address is None])
+            self._retry_now.set()
+        return addresses
 
-    @staticmethod
-    def _abandon(why: Failure, links: Sequence[Link]) -> None:
-        for link in links:
-            link.abandon(why)
+    # -- the listener of connections ---------------------------------------------------------------------------------
 
-    # -- frames ------------------------------------------------------------------------------------------------------
-
-    async def _take(self, link: Link, data: bytes) -> None:
-        received_ms = self._clock.now_ms()
-        try:
-            message = forceorder.decode(data, received_ms=received_ms, source=self._source, keep_raw=self._keep_raw)
-        except FrameError as error:
-            self._note_undecodable(error, data, received_ms)
-            return
-        if isinstance(message, LiquidationEvent) and self._is_wanted(message.symbol):
-            self._note_market(link, received_ms)
-            link.liveness.liquidation(self._clock.monotonic_s())
-            self._link_changed(link)
-            await self._hand_over(link, message)
-            self._received += 1
-        elif isinstance(message, forceorder.MarketHeartbeat) and self._is_wanted(message.symbol):
-            self._take_heartbeats(link, (message,), received_ms)
-        elif isinstance(message, forceorder.MarketHeartbeats):
-            wanted = [beat for beat in message.beats if self._is_wanted(beat.symbol)]
-            self._take_heartbeats(link, wanted, received_ms)
-        else:
-            self._note_other(link, message)
-
-    def _is_wanted(self, symbol: str) -> bool:
-        return not forceorder.is_coin_margined(symbol) if self._symbols is None else symbol in self._symbols
-
-    def _take_heartbeats(self, link: Link, beats: Sequence[forceorder.MarketHeartbeat], received_ms: int) -> None:
-        if not beats:
-            return
-        self._note_market(link, received_ms)
-        link.liveness.market(self._clock.monotonic_s())
-        for beat in beats:
-            link.has_delivered(beat.symbol, beat.event_ms)
-            if link is self._proves:
-                self._prove(beat.symbol, beat.event_ms)
-        self._note_clock(received_ms, beats[0].event_ms)
-        self._link_changed(link)
-
-    async def _hand_over(self, link: Link, event: LiquidationEvent) -> None:
-        if self._listener.on_event(event):
-            return
-        _LOG.warning("the store is full; reading pauses until it has room")
-        link.is_waiting_for_room = True
-        try:
-            # The store frees its room on another thread, which knows nothing of this loop.
-            while not self._listener.on_event(event):  # noqa: ASYNC110 - see above
-                await asyncio.sleep(_FULL_PAUSE_S)
-        finally:
-            link.is_waiting_for_room = False
-            link.liveness.paused(self._clock.monotonic_s())
-
-    def _prove(self, symbol: str, pushed_ms: int) -> None:
-        """Tell up to when liquidations have been delivered: not to the last second, for they are pushed so late."""
-        begun_ms = self._proven_from_ms.setdefault(symbol, pushed_ms)
-        self._listener.on_market(symbol, max(begun_ms, pushed_ms - PUSH_DELAY_MS))
-
-    def _note_market(self, link: Link, received_ms: int) -> None:
-        self._last_market_ms = received_ms
-        if link.succeeded():
-            self._backoff.reset()
-            if link.liveness is self._liveness:
-                self._detail = ""
-
-    def _note_clock(self, received_ms: int, event_ms: int) -> None:
-        self._clocks.note_message(received_ms, event_ms)
-        reading = self._clocks.reading_to_record(self._source, received_ms, self._clock.monotonic_s())
-        if reading is None:
-            return
-        level = logging.WARNING if abs(reading.offset_ms) >= WRONG_CLOCK_MS else logging.INFO
-        _LOG.log(level, "%s", clock_line(reading.offset_ms, reading.uncertainty_ms))
-        self._listener.on_clock(reading)
-
-    def _note_undecodable(self, error: FrameError, data: bytes, received_ms: int) -> None:
-        self._undecodable += 1
-        if error.kind not in self._kinds_logged:
-            self._kinds_logged.add(error.kind)
-            _LOG.warning("a frame does not decode (%s, logged once): %s; %r", error.kind, error, error.excerpt)
-        if self._rejections.keeps(error.kind, self._clock.monotonic_s()):
-            self._listener.on_rejected(
-                RejectedFrame(self._source, error.kind, str(error), received_ms, len(data), bytes(data))
-            )
-
-    def _note_other(self, link: Link, message: forceorder.Message) -> None:
-        self._ignored += 1
-        if isinstance(message, forceorder.ControlReply):
-            if message.error_code is not None:
-                _LOG.warning("the exchange refuses a request (%s): %s", message.error_code, message.message)
-            link.take_reply(message)
-        elif isinstance(message, forceorder.Ignored) and message.reason == "serverShutdown":
+    async def handle_frame(self, connection: Connection, data: bytes) -> None:
+        """See `Heatmap.ingestion.connection.ConnectionListener`."""
+        content = self._frames.decode(connection.session, data)
+        if content.events or content.heartbeats:
+            now_s = self._clock.monotonic_s()
+            if content.events:
+                connection.liveness.liquidation(now_s)
+            else:
+                connection.liveness.market(now_s)
+            if connection.succeeded():
+                self._backoff.reset()
+                if connection.liveness is self._liveness:
+                    self._detail = ""
+            self.connection_changed(connection)
+            for event in content.events:
+                await self._hand_over(connection, event)
+                self._frames.received += 1
+            for beat in content.heartbeats:
+                connection.note_heartbeat(beat.symbol, beat.event_ms)
+                if connection is self._covering:
+                    self._frames.extend_coverage(beat.symbol, beat.event_ms)
+        if content.refusal is not None:
+            connection.abandon(content.refusal)
+        if content.is_closing:
             _LOG.info("the exchange announces that it will close this connection")
-            link.leaving.set()
+            connection.closing.set()
 
-    def _link_changed(self, link: Link) -> None:
-        if link.liveness is self._liveness:
+    def connection_opened(self, connection: Connection) -> None:
+        """See `Heatmap.ingestion.connection.ConnectionListener`."""
+        self._frames.connections += 1
+        if connection.liveness is self._liveness and connection.liveness.state is ConnectionState.CONNECTING:
+            self._detail = ""
+        self.connection_changed(connection)
+
+    def connection_changed(self, connection: Connection) -> None:
+        """See `Heatmap.ingestion.connection.ConnectionListener`."""
+        if connection.liveness is self._liveness:
             self._report()
 
-    def _link_opened(self, link: Link) -> None:
-        self._connections += 1
-        if link.liveness is self._liveness and link.liveness.state is ConnectionState.CONNECTING:
-            self._detail = ""
-        self._link_changed(link)
+    def round_trip_measured(self, round_trip_ms: float) -> None:
+        """See `Heatmap.ingestion.connection.ConnectionListener`."""
+        self._frames.clock_offset.note_round_trip(round_trip_ms)
+
+    async def _hand_over(self, connection: Connection, event: LiquidationEvent) -> None:
+        if self._sink.put(event):
+            return
+        _LOG.warning("the store is full; reading pauses until it has room")
+        connection.is_waiting_for_room = True
+        try:
+            # The store frees its room on another thread, without a signal to this loop.
+            while not self._sink.put(event):  # noqa: ASYNC110 - see above
+                await asyncio.sleep(_FULL_PAUSE_S)
+        finally:
+            connection.is_waiting_for_room = False
+            connection.liveness.paused(self._clock.monotonic_s())
 
     def _report(self) -> None:
-        """Tell of the state if it changed."""
+        """Report the state if it changed."""
         current = FeedState(self._liveness.state, self._liveness.reason, self._detail, self._retry_at_ms)
         if current == self._reported:
             return
         self._reported = current
         _LOG.info("feed: %s%s", current.state, f" ({current.reason}) {current.detail}" if current.reason else "")
-        self._listener.on_state(current)
+        self._on_state(current)
+
+
+def _abandon(why: Failure, connections: Iterable[Connection]) -> None:
+    for connection in connections:
+        connection.abandon(why)
 
 
 async def _any_of(*what: asyncio.Event | asyncio.Task[Failure], timeout_s: float | None = None) -> None:

@@ -1,7 +1,7 @@
-"""Blocking calls that nobody has to wait for: each on a daemon thread of its own.
+"""Blocking calls on daemon threads.
 
-A loop's default executor is joined when the loop closes and again when the program ends, so that one name server that
-hangs would hold up both.
+A loop's default executor is joined when the loop closes and when the program ends: one name server that does not
+answer would hold up both.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 
-async def call_on_daemon_thread(work: Callable[[], _T], *, name: str) -> _T:
-    """Return or raise what ``work()`` does on a fresh thread called ``name``.
+async def run_in_daemon_thread(work: Callable[[], _T], *, name: str) -> _T:
+    """Return or raise what ``work()`` does on a new thread called ``name``.
 
-    Cancelling ends the wait at once; the thread goes on until ``work`` ends by itself, and its outcome is dropped.
+    Cancelling ends the wait at once; the thread goes on until ``work`` ends, and its outcome is dropped.
     """
     outcome: Future[_T] = Future()
     outcome.set_running_or_notify_cancel()  # from here on a cancelled wait cannot cancel the work's own future
@@ -28,7 +28,7 @@ async def call_on_daemon_thread(work: Callable[[], _T], *, name: str) -> _T:
     def perform() -> None:
         try:
             value = work()
-        except BaseException as error:  # noqa: BLE001 - handed to the one who waits, with its traceback
+        except BaseException as error:  # noqa: BLE001 - raised at the caller, with its traceback
             outcome.set_exception(error)
         else:
             outcome.set_result(value)

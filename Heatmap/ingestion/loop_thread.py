@@ -9,7 +9,7 @@ import socket
 import threading
 from typing import TYPE_CHECKING, Any
 
-from Heatmap.ingestion.daemon_thread import call_on_daemon_thread
+from Heatmap.ingestion.daemon_thread import run_in_daemon_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -29,7 +29,7 @@ class _Loop(asyncio.SelectorEventLoop):
         self._lookups = 0
 
     async def getaddrinfo(self, host: Any, port: Any, **options: Any) -> Any:  # as asyncio types it, for any host
-        found = await call_on_daemon_thread(lambda: socket.getaddrinfo(host, port, **options), name="heatmap-dns")
+        found = await run_in_daemon_thread(lambda: socket.getaddrinfo(host, port, **options), name="heatmap-dns")
         begin = self._lookups % len(found)
         self._lookups += 1
         return found[begin:] + found[:begin]

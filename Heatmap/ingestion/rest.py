@@ -17,7 +17,7 @@ import msgspec
 from Heatmap.clock import SYSTEM_CLOCK, Clock
 from Heatmap.errors import RestError
 from Heatmap.ingestion import failure
-from Heatmap.ingestion.daemon_thread import call_on_daemon_thread
+from Heatmap.ingestion.daemon_thread import run_in_daemon_thread
 from Heatmap.ingestion.proxy import is_socks, proxy_for, shown
 
 DEFAULT_TIMEOUT_S = 10.0
@@ -79,7 +79,7 @@ async def fetch_bytes(
     try:
         # Not wait_for: before Python 3.12 it swallows a cancellation that meets the answer.
         async with asyncio.timeout(timeout_s):
-            return await call_on_daemon_thread(lambda: _get(url, timeout_s, max_bytes, clock), name="heatmap-rest")
+            return await run_in_daemon_thread(lambda: _get(url, timeout_s, max_bytes, clock), name="heatmap-rest")
     except TimeoutError as error:
         raise _rest_error(failure.of_network_error(error, _place(url), proxy=proxy_for(url)), url) from error
 

@@ -1,4 +1,4 @@
-"""A gate that another thread opens and shuts, and work that runs on a loop only while it is open."""
+"""A switch for the work of a loop that another thread turns on and off."""
 
 from __future__ import annotations
 
@@ -11,51 +11,51 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
 
-class Gate:
-    """Shut at first; `open` and `shut` may be called on any thread, `run_while_open` runs on one loop."""
+class RunSwitch:
+    """Off at first; `turn_on` and `turn_off` may be called on any thread, `run_while_on` runs on one loop."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._is_open = False
-        # Which opening this is: work of an earlier one is ended, however soon the gate was opened again.
-        self._opening = 0
-        self._moved: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
+        self._is_on = False
+        # Counts the times it was turned on: work of an earlier one is ended, however soon it was turned on again.
+        self._generation = 0
+        self._changed: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
 
-    def open(self) -> None:
+    def turn_on(self) -> None:
         """Let the work begin; harmless if it runs."""
-        self._move(is_open=True)
+        self._set(is_on=True)
 
-    def shut(self) -> None:
+    def turn_off(self) -> None:
         """Have the work cancelled; harmless if none runs."""
-        self._move(is_open=False)
+        self._set(is_on=False)
 
-    async def run_while_open(self, main: Callable[[], Coroutine[object, object, None]]) -> NoReturn:
-        """Run ``main()`` whenever the gate is open, and cancel it when it is shut, until this is cancelled.
+    async def run_while_on(self, main: Callable[[], Coroutine[object, object, None]]) -> NoReturn:
+        """Run ``main()`` whenever the switch is on, and cancel it when it is turned off, until this is cancelled.
 
-        Work that ends by itself is not begun again before the gate was shut and opened.
+        Work that ends by itself begins again only after the switch was turned off and on.
 
         Raises
         ------
         Exception
             What ``main`` raises.
         """
-        moved = asyncio.Event()
+        changed = asyncio.Event()
         with self._lock:
-            self._moved = (asyncio.get_running_loop(), moved)
+            self._changed = (asyncio.get_running_loop(), changed)
         work: asyncio.Task[None] | None = None
         begun = 0
         try:
             while True:
-                moved.clear()
+                changed.clear()
                 with self._lock:
-                    wanted = self._opening if self._is_open else 0
+                    wanted = self._generation if self._is_on else 0
                 if work is not None and begun != wanted:
                     ending, work = work, None
-                    await _ended(ending)
+                    await _cancelled(ending)
                 if wanted and begun != wanted:
                     work = asyncio.create_task(main())
                 begun = wanted
-                change = asyncio.create_task(moved.wait())
+                change = asyncio.create_task(changed.wait())
                 try:
                     pending = {change} if work is None or work.done() else {change, work}
                     await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
@@ -65,22 +65,22 @@ class Gate:
                     work.result()
         finally:
             with self._lock:
-                self._moved = None
+                self._changed = None
             if work is not None:
-                await _ended(work)
+                await _cancelled(work)
 
-    def _move(self, *, is_open: bool) -> None:
+    def _set(self, *, is_on: bool) -> None:
         with self._lock:
-            self._opening += is_open and not self._is_open
-            self._is_open = is_open
-            if self._moved is not None:
-                loop, moved = self._moved
+            self._generation += is_on and not self._is_on
+            self._is_on = is_on
+            if self._changed is not None:
+                loop, changed = self._changed
                 # A loop that is being closed has nothing to run any more.
                 with contextlib.suppress(RuntimeError):
-                    loop.call_soon_threadsafe(moved.set)
+                    loop.call_soon_threadsafe(changed.set)
 
 
-async def _ended(work: asyncio.Task[None]) -> None:
+async def _cancelled(work: asyncio.Task[None]) -> None:
     """Cancel a task and wait for its end; what it raises then is raised here."""
     work.cancel()
     await asyncio.wait([work])

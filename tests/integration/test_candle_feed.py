@@ -15,10 +15,11 @@ from Heatmap.app.chart_bridge import price_format
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.demo.exchange import DemoExchange
 from Heatmap.demo.market import SimulatedMarket
-from Heatmap.vocabulary import INTERVALS_MS, MAX_KLINES
+from Heatmap.ingestion.binance.kline import MAX_ROWS
+from Heatmap.vocabulary import INTERVALS_MS
 
 if TYPE_CHECKING:
-    from Heatmap.ingestion.binance.kline import Candle
+    from Heatmap.candle import Candle
 
 PATIENCE_S = 20
 
@@ -26,13 +27,13 @@ PATIENCE_S = 20
 @given(st.sampled_from(sorted(INTERVALS_MS)), st.integers(1_600_000_000_000, 1_900_000_000_000))
 def test_history_is_asked_for_in_pages_without_gap_or_overlap(interval, now_ms):
     step_ms = INTERVALS_MS[interval]
-    pages = history_requests(step_ms, now_ms)
+    pages = history_requests(step_ms, now_ms, MAX_ROWS)
     opens = [start + k * step_ms for start, _, count in pages for k in range(count)]
     assert opens == list(range(opens[0], opens[-1] + 1, step_ms))
     assert opens[-1] == now_ms - now_ms % step_ms
     assert len(opens) >= MIN_BARS
     assert opens[0] <= now_ms - HISTORY_MS + step_ms
-    assert all(count <= MAX_KLINES and end == start + count * step_ms - 1 for start, end, count in pages)
+    assert all(count <= MAX_ROWS and end == start + count * step_ms - 1 for start, end, count in pages)
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
+from support.waiting import until
 
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.connection_message import connection_text
@@ -21,7 +20,6 @@ from Heatmap.storage.writer import EventWriter
 from Heatmap.ui.build_worker import BuildRequest, BuildWorker
 from Heatmap.ui.geometry.view_grid import View
 
-PATIENCE_S = 60.0
 HOUR_MS = 3_600_000
 CLOSE_MS = 3000
 
@@ -37,13 +35,6 @@ class WrongClock:
 
     def monotonic_s(self):
         return SYSTEM_CLOCK.monotonic_s()
-
-
-def until(predicate):
-    end_s = time.monotonic() + PATIENCE_S
-    while not predicate():
-        assert time.monotonic() < end_s
-        time.sleep(0.02)
 
 
 def event(age_ms):

@@ -14,34 +14,33 @@ import itertools
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
-from websockets.asyncio.server import serve
-from websockets.exceptions import ConnectionClosed
+from support.exchange import LoopbackExchange
+from support.frames import T, mark_price
+from support.waiting import until
 
-from Heatmap import heatmap_service
 from Heatmap.aggregation import build_grid
 from Heatmap.aggregation.grid import GridSpec
 from Heatmap.events import LiquidationEvent, Side
 from Heatmap.heatmap_service import HeatmapService
-from Heatmap.ingestion import connection as link
+from Heatmap.ingestion import connection, feed_group
 from Heatmap.ingestion.backoff import Backoff
 from Heatmap.ingestion.binance import forceorder
-from Heatmap.ingestion.feed_group import FeedGroup
-from Heatmap.ingestion.liveness import Liveness
+from Heatmap.ingestion.binance.venue import POLICY, Binance
+from Heatmap.ingestion.venues import VENUES
 from Heatmap.reports import ConnectionState as State
 from Heatmap.storage.connection import open_reader, open_writer
 
 ROOT = Path(__file__).parents[2]
-T = 1_790_000_000_000
 PATIENCE_S = 30.0
 GARBAGE = [
     "", "garbage", "{", "[]", "null", "17", '"text"', b"\xff\xfe\x00", b"\x00" * 300, "[" * 50_000, '{"e":' * 9000,
@@ -69,51 +68,21 @@ def event(index, *, ts_ms=None):
     )  # fmt: skip
 
 
-def mark_price(at_ms=T):
-    return json.dumps({"stream": "x", "data": {"e": "markPriceUpdate", "E": at_ms, "s": "BTCUSDT", "p": "85000.1"}})
-
-
-class Exchange:
+class Exchange(LoopbackExchange):
     """Plays a list of connections, each a coroutine ``play(exchange, ws)``; the last one is played again and again."""
 
     def __init__(self, *plays, **options):
-        self.plays, self.options = plays, options
+        super().__init__(**{"ping_interval": None} | options)
+        self.plays = plays
         self.delivered = []  # events whose arrival the client has shown by answering a later ping
-        self.attempts = 0
         self._numbers = itertools.count()
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="villain")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
 
-    def __enter__(self):
-        self._thread.start()
-        assert self._ready.wait(PATIENCE_S)
-        return self
+    @property
+    def attempts(self):
+        return self.opened
 
-    def __exit__(self, *_):
-        self._loop.call_soon_threadsafe(self._end.set)
-        self._thread.join(PATIENCE_S)
-        assert not self._thread.is_alive()
-
-    async def _serve(self):
-        self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
-        options = {"compression": None, "close_timeout": 0.1, "ping_interval": None} | self.options
-        async with serve(self._play, "127.0.0.1", self.port, process_request=self._answer, **options):
-            self._ready.set()
-            await self._end.wait()
-
-    def _answer(self, connection, request):
-        if not request.path.startswith("/market/"):
-            return connection.respond(404, "no")
-        self.attempts += 1
-        return None
-
-    async def _play(self, ws):
-        play = self.plays[min(self.attempts, len(self.plays)) - 1]
-        with contextlib.suppress(ConnectionClosed):
-            await play(self, ws)
+    async def play(self, ws):
+        await self.plays[min(self.opened, len(self.plays)) - 1](self, ws)
 
     async def send(self, ws, *events, spoil=()):
         """Send events, with other frames in between, and wait until the client has them."""
@@ -202,14 +171,9 @@ async def clean_close(exchange, ws):
 
 def impatient(monkeypatch, **limit):
     """Let services find out in a second what takes them a minute."""
-
-    def made(*args, **options):
-        options |= {"backoff": Backoff(base_s=0.01, cap_s=0.05, **limit)}
-        options |= {"new_liveness": lambda: Liveness(silent_after_s=0.4)}
-        return FeedGroup(*args, **options)
-
-    monkeypatch.setattr(heatmap_service, "FeedGroup", made)
-    monkeypatch.setattr(link, "OPEN_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(feed_group, "Backoff", lambda: Backoff(base_s=0.01, cap_s=0.05, **limit))
+    monkeypatch.setattr(connection, "OPEN_TIMEOUT_S", 0.5)
+    monkeypatch.setitem(VENUES, "binance", Binance(replace(POLICY, silent_after_s=0.4)))
 
 
 @pytest.fixture
@@ -228,27 +192,18 @@ def tireless(monkeypatch):
 def recording(path, exchange, **options):
     """A running service; afterwards no thread, no socket and no descriptor of it is left."""
     process, threads = psutil.Process(), set(threading.enumerate())
-    service = HeatmapService(
-        path, ws_url=f"ws://127.0.0.1:{exchange.port}", rest_url=f"http://127.0.0.1:{exchange.port}", **options
-    )
+    service = HeatmapService(path, **exchange.addresses, **options)
     service.start()
     try:
         yield service
     finally:
         assert service.stop() == 0
-    for thread in set(threading.enumerate()) - threads - {exchange._thread}:
+    for thread in set(threading.enumerate()) - threads:
         thread.join(5)  # a REST request's own thread
         assert not thread.is_alive(), thread
     # Sockets that lead to the exchange; what it holds itself leads from there.
     gc.collect()
     assert [at for at in process.net_connections() if at.raddr and at.raddr.port == exchange.port] == []
-
-
-def until(condition, patience_s=PATIENCE_S):
-    deadline_s = time.monotonic() + patience_s
-    while not condition():
-        assert time.monotonic() < deadline_s
-        time.sleep(0.01)
 
 
 def rows(path):
@@ -286,7 +241,6 @@ def test_all_of_it_in_a_row_within_the_limit_of_attempts(tmp_path):
     plays = (shut_at_once, policy_violation, mid_frame, too_large, clean_close, silent_but_pongs, disorder, good)
     with Exchange(*plays) as exchange, recording(path, exchange, rotate_after_s=1.0):
         until(lambda: exchange.attempts >= len(plays) and len(exchange.delivered) >= 20 + 3 + 5 + 3 + 4 + 3 + 63)
-        time.sleep(0.5)
     assert exchange.attempts <= 10
     assert rows(path) == sorted({key(one) for one in exchange.delivered}, key=lambda row: (row[0], row[2]))
 
@@ -417,7 +371,7 @@ def test_a_burst_of_5000_frames_a_second_for_ten_seconds(tmp_path):
     with Exchange(burst) as exchange:
         exchange.took_s = None
         command = [sys.executable, "-m", "Heatmap", "collect", "--db", str(path)]
-        command += ["--ws-url", f"ws://127.0.0.1:{exchange.port}", "--rest-url", f"http://127.0.0.1:{exchange.port}"]
+        command += ["--ws-url", exchange.ws_url, "--rest-url", exchange.rest_url]
         with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
             collector = psutil.Process(process.pid)
             try:

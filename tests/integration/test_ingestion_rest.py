@@ -15,6 +15,7 @@ from Heatmap.errors import RestError
 from Heatmap.ingestion import rest
 from Heatmap.ingestion.backoff import Backoff
 from Heatmap.ingestion.tick_refresher import TickRefresher
+from Heatmap.ingestion.venues import venue_of
 
 
 @asynccontextmanager
@@ -175,7 +176,7 @@ def test_a_cancellation_that_meets_the_answer_is_not_lost(monkeypatch):
             loop.call_soon(settle)
             return await result
 
-        monkeypatch.setattr(rest, "call_on_daemon_thread", answered)
+        monkeypatch.setattr(rest, "run_in_daemon_thread", answered)
         task = asyncio.create_task(rest.fetch_bytes("http://127.0.0.1/"))
         await asyncio.wait([task], timeout=10)
         assert task.cancelled()
@@ -215,6 +216,7 @@ def test_tick_sizes_come_after_a_failure_too():
 
         async with answering(answer(500, ""), answer(200, "{}"), answer(200, json.dumps(rules))) as url:
             refresher = TickRefresher(
+                venue_of("binance"),
                 ("BTCUSDT", "BTCUSD"),
                 on_tick=ticks.__setitem__,
                 on_unknown=on_unknown,

@@ -4,67 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import json
 import logging
 import socket
+import threading
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
 import pytest
-from websockets.asyncio.server import serve
+from support.feed import collecting, holds, run_on_loop, serving, until
+from support.frames import T, liquidation, mark_price
 from websockets.exceptions import ConnectionClosed
 
 from Heatmap.clock import SYSTEM_CLOCK
-from Heatmap.events import LiquidationEvent, Side
 from Heatmap.ingestion import collector as collector_module
 from Heatmap.ingestion.backoff import Backoff
-from Heatmap.ingestion.binance import forceorder
-from Heatmap.ingestion.collector import FeedCollector, FeedListener
-from Heatmap.ingestion.liveness import Liveness
+from Heatmap.ingestion.binance.venue import POLICY
 from Heatmap.ingestion.loop_thread import LoopThread
 from Heatmap.reports import ConnectionState as State
 
-T = 1_790_000_000_000
-PATIENCE_S = 15.0
+
+def rotating(after_s):
+    """The exchange's policy with connections that are soon replaced."""
+    return replace(POLICY, rotate_after_s=after_s)
 
 
-def frame(index, symbol="BTCUSDT"):
-    event = LiquidationEvent(T + index, symbol, Side.SELL, 85_000.5, 0.25, 85_000.5 * 0.25)
-    return forceorder.encode(event, combined=True)
-
-
-def mark_price(at_ms, symbol="BTCUSDT"):
-    return json.dumps({"stream": "x", "data": {"e": "markPriceUpdate", "E": at_ms, "s": symbol, "p": "85000.1"}})
-
-
-class Listener:
-    """Writes down all that is told, in order."""
-
-    def __init__(self):
-        self.events, self.proofs, self.losses, self.states, self.rejected, self.clocks = [], [], 0, [], [], []
-        self.room = None
-
-    def as_listener(self):
-        return FeedListener(
-            on_event=self._event,
-            on_market=lambda symbol, at_ms: self.proofs.append((symbol, at_ms)),
-            on_loss=self._loss,
-            on_state=self.states.append,
-            on_rejected=self.rejected.append,
-            on_clock=self.clocks.append,
-        )
-
-    def _event(self, event):
-        if self.room is not None and len(self.events) >= self.room:
-            return False
-        self.events.append(event.ts_ms - T)
-        return True
-
-    def _loss(self, _symbols):
-        self.losses += 1
-
-    def reasons(self):
-        return [(feed.state, feed.reason) for feed in self.states]
+def offsets(sink):
+    """The stored events by their number."""
+    return [event.ts_ms - T for event in sink.events]
 
 
 class Market:
@@ -95,72 +61,36 @@ class Market:
 
     async def _push(self, ws, index):
         with suppress(ConnectionClosed):  # it may end at any moment
-            await ws.send(frame(index))
+            await ws.send(liquidation(index))
             await ws.send(mark_price(T + round(asyncio.get_running_loop().time() * 1000)))
 
     @asynccontextmanager
     async def open(self, **options):
-        async with serve(self.play, "127.0.0.1", 0, compression=None, **options) as server:
+        async with serving(self.play, **options) as url:
             task = asyncio.create_task(self.run())
             try:
-                yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+                yield url
             finally:
                 task.cancel()
-
-
-def quick():
-    return Backoff(base_s=0.001, cap_s=0.01, attempts_per_min=100_000)
-
-
-@asynccontextmanager
-async def collecting(url, **options):
-    listener = Listener()
-    options = {"backoff": quick()} | options
-    feed = FeedCollector(("BTCUSDT",), listener.as_listener(), ws_url=url, **options)
-    task = asyncio.create_task(feed.run())
-    try:
-        yield feed, listener
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
-        assert task.cancelled()
-        assert feed._links == [] or all(link.ended.done() for link in feed._links)
-
-
-async def until(condition):
-    async with asyncio.timeout(PATIENCE_S):
-        while not condition():  # noqa: ASYNC110 - nobody tells of all these conditions
-            await asyncio.sleep(0.005)
-
-
-def run(scenario):
-    async def whole():
-        before = asyncio.all_tasks()
-        await scenario()
-        await asyncio.sleep(0.02)
-        left = [task for task in asyncio.all_tasks() - before if "_push" not in repr(task)]
-        assert left == []
-
-    asyncio.run(whole())
 
 
 def test_a_connection_is_replaced_before_it_ends_and_nothing_is_missed():
     async def scenario():
         market = Market()
-        async with market.open() as url, collecting(url, rotate_after_s=0.2) as (feed, listener):
+        async with market.open() as url, collecting(url, policy=rotating(0.2)) as (feed, sink):
             await until(lambda: feed.counts.connections >= 5)
             await until(lambda: sum(ws.state.name == "CLOSED" for ws in market.connections) >= 4)
-        first, last = listener.events[0], max(listener.events)
-        assert set(listener.events) == set(range(first, last + 1))
+        first, last = offsets(sink)[0], max(offsets(sink))
+        assert set(offsets(sink)) == set(range(first, last + 1))
         # Both connections deliver for a while; the store drops what is told twice.
-        assert len(listener.events) > len(set(listener.events))
-        assert listener.losses == 0
+        assert len(offsets(sink)) > len(set(offsets(sink)))
+        assert sink.losses == []
         assert market.most_at_once == 2
-        assert listener.reasons() == [(State.CONNECTING, ""), (State.LIVE, "")]
+        assert sink.reasons() == [(State.CONNECTING, ""), (State.LIVE, "")]
         # The proofs of coverage go on without a gap, and never backwards.
-        assert all(0 <= b - a < 1000 for (_, a), (_, b) in itertools.pairwise(listener.proofs))
+        assert all(0 <= b - a < 1000 for (_, a), (_, b) in itertools.pairwise(sink.covered))
 
-    run(scenario)
+    run_on_loop(scenario)
 
 
 def test_what_the_old_connection_has_already_brought_is_still_taken_however_long_the_store_is_full():
@@ -175,7 +105,7 @@ def test_what_the_old_connection_has_already_brought_is_still_taken_however_long
             await ws.send(mark_price(T))
             await ws.send('{"e":"serverShutdown"}')
             for index in range(burst):
-                await ws.send(frame(index))
+                await ws.send(liquidation(index))
             await ws.send(mark_price(T + 1500))
             await ws.wait_closed()
 
@@ -186,21 +116,17 @@ def test_what_the_old_connection_has_already_brought_is_still_taken_however_long
                 await asyncio.sleep(0.01)
 
         opened = []
-        async with serve(exchange, "127.0.0.1", 0, compression=None) as server:
-            url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-            async with collecting(url) as (feed, listener):
-                listener.room = 100
-                await until(lambda: len(opened) == 2 and feed.counts.received == 100)
-                # Longer than a closing handshake may take; most of the burst lies in the sockets' buffers.
-                await asyncio.sleep(1.5)
-                assert listener.proofs == [("BTCUSDT", T)]
-                assert opened[0].state.name == "OPEN"
-                listener.room = None
-                await until(lambda: opened[0].state.name == "CLOSED" and len(listener.proofs) > 3)
-                assert listener.events == list(range(burst))
-                assert listener.losses == 0
+        async with serving(exchange) as url, collecting(url) as (feed, sink):
+            sink.room = 100
+            await until(lambda: len(opened) == 2 and feed.counts.received == 100)
+            # Longer than a closing handshake may take; most of the burst lies in the sockets' buffers.
+            await holds(lambda: sink.covered == [("BTCUSDT", T)] and opened[0].state.name == "OPEN", for_s=1.5)
+            sink.room = None
+            await until(lambda: opened[0].state.name == "CLOSED" and len(sink.covered) > 3)
+            assert offsets(sink) == list(range(burst))
+            assert sink.losses == []
 
-    run(scenario)
+    run_on_loop(scenario)
 
 
 def test_a_hand_over_from_a_connection_that_was_dead_already_is_a_gap():
@@ -217,14 +143,12 @@ def test_a_hand_over_from_a_connection_that_was_dead_already_is_a_gap():
             await ws.wait_closed()
 
         opened = []
-        async with serve(exchange, "127.0.0.1", 0, compression=None) as server:
-            url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-            async with collecting(url) as (_, listener):
-                await until(lambda: listener.proofs[-1:] == [("BTCUSDT", T + 14_000)])
-                assert listener.losses == 1
-                assert next(at_ms - T for _, at_ms in listener.proofs if at_ms > T) >= 8000
+        async with serving(exchange) as url, collecting(url) as (_, sink):
+            await until(lambda: sink.covered[-1:] == [("BTCUSDT", T + 14_000)])
+            assert len(sink.losses) == 1
+            assert next(at_ms - T for _, at_ms in sink.covered if at_ms > T) >= 8000
 
-    run(scenario)
+    run_on_loop(scenario)
 
 
 @pytest.mark.parametrize("announced", [True, False])
@@ -240,16 +164,13 @@ def test_replacing_is_no_way_around_the_limit(announced):
                 await ws.send('{"e":"serverShutdown"}')
             await ws.wait_closed()
 
-        async with serve(exchange, "127.0.0.1", 0, compression=None) as server:
-            url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-            options = {"backoff": Backoff()} | ({} if announced else {"rotate_after_s": 0.001})
-            async with collecting(url, **options) as (_, listener):
-                await until(lambda: attempts == 10)
-                await asyncio.sleep(0.5)
-                assert attempts == 10
-                assert listener.losses == 0
+        policy = POLICY if announced else rotating(0.001)
+        async with serving(exchange) as url, collecting(url, backoff=Backoff(), policy=policy) as (_, sink):
+            await until(lambda: attempts == 10)
+            await holds(lambda: attempts == 10, for_s=0.5)
+            assert sink.losses == []
 
-    run(scenario)
+    run_on_loop(scenario)
 
 
 def test_a_redirect_is_not_followed():
@@ -265,11 +186,11 @@ def test_a_redirect_is_not_followed():
 
         async with Market().open(process_request=elsewhere) as url:
             port = url.rpartition(":")[2]
-            async with collecting(url, backoff=Backoff(chance=lambda: 0.999)) as (_, listener):
-                await until(lambda: (State.DOWN, "http") in listener.reasons())
+            async with collecting(url, backoff=Backoff(chance=lambda: 0.999)) as (_, sink):
+                await until(lambda: (State.DOWN, "http") in sink.reasons())
                 assert attempts == 1
 
-    run(scenario)
+    run_on_loop(scenario)
 
 
 def test_a_pause_that_a_replacement_was_asked_for_holds_for_all():
@@ -292,15 +213,12 @@ def test_a_pause_that_a_replacement_was_asked_for_holds_for_all():
             await until(lambda: len(attempts) == 2)
             await ws.close()
 
-        async with serve(exchange, "127.0.0.1", 0, compression=None, process_request=door) as server:
-            url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-            async with collecting(url) as (_, listener):
-                await until(lambda: listener.losses == 1)
-                await asyncio.sleep(0.3)
-                assert len(attempts) == 2
-                assert listener.states[-1].retry_at_ms - SYSTEM_CLOCK.now_ms() > 590_000
+        async with serving(exchange, process_request=door) as url, collecting(url) as (_, sink):
+            await until(lambda: len(sink.losses) == 1)
+            await holds(lambda: len(attempts) == 2, for_s=0.3)
+            assert sink.states[-1].retry_at_ms - SYSTEM_CLOCK.now_ms() > 590_000
 
-    run(scenario)
+    run_on_loop(scenario)
 
 
 def test_a_proxy_that_cannot_be_used_is_named(monkeypatch):
@@ -309,22 +227,22 @@ def test_a_proxy_that_cannot_be_used_is_named(monkeypatch):
             taken.bind(("127.0.0.1", 0))
             nobody = f"127.0.0.1:{taken.getsockname()[1]}"
             monkeypatch.setenv("socks_proxy", f"socks5h://{nobody}")
-            async with collecting("ws://exchange.example") as (_, listener):
-                await until(lambda: (State.DOWN, "proxy") in listener.reasons())
+            async with collecting("ws://exchange.example") as (_, sink):
+                await until(lambda: (State.DOWN, "proxy") in sink.reasons())
 
-    run(scenario)
+    run_on_loop(scenario)
 
 
 def test_an_announced_end_is_not_waited_for():
     async def scenario():
         market = Market()
-        async with market.open() as url, collecting(url) as (feed, listener):
-            await until(lambda: listener.events)
+        async with market.open() as url, collecting(url) as (feed, sink):
+            await until(lambda: offsets(sink))
             await market.connections[0].send('{"e":"serverShutdown"}')
             await until(lambda: feed.counts.connections == 2 and market.connections[0].state.name == "CLOSED")
-            assert listener.losses == 0
+            assert sink.losses == []
 
-    run(scenario)
+    run_on_loop(scenario)
 
 
 def test_a_replacement_that_fails_leaves_the_old_connection_at_work(caplog):
@@ -337,12 +255,12 @@ def test_a_replacement_that_fails_leaves_the_old_connection_at_work(caplog):
         def door(connection, _request):
             return None if next(doors) else connection.respond(503, "busy")
 
-        async with market.open(process_request=door) as url, collecting(url, rotate_after_s=0.1) as (feed, listener):
+        async with market.open(process_request=door) as url, collecting(url, policy=rotating(0.1)) as (feed, sink):
             await until(lambda: feed.counts.connections >= 2)
-            assert listener.losses == 0
-            assert {state for state, _ in listener.reasons()} == {State.CONNECTING, State.LIVE}
+            assert sink.losses == []
+            assert {state for state, _ in sink.reasons()} == {State.CONNECTING, State.LIVE}
 
-    run(scenario)
+    run_on_loop(scenario)
     assert sum("no new connection yet" in record.message for record in caplog.records) == 6
 
 
@@ -360,15 +278,13 @@ def test_a_replacement_that_never_delivers_does_not_take_over():
                 await ws.send(mark_price(T))
                 await asyncio.sleep(0.01)
 
-        async with serve(exchange, "127.0.0.1", 0, compression=None) as server:
-            url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-            options = {"rotate_after_s": 0.1, "new_liveness": lambda: Liveness(silent_after_s=0.3)}
-            async with collecting(url, **options) as (_, listener):
-                await until(lambda: len(opened) >= 3)
-                assert listener.losses == 0
-                assert State.SILENT not in {state for state, _ in listener.reasons()}
+        policy = replace(POLICY, rotate_after_s=0.1, silent_after_s=0.3)
+        async with serving(exchange) as url, collecting(url, policy=policy) as (_, sink):
+            await until(lambda: len(opened) >= 3)
+            assert sink.losses == []
+            assert State.SILENT not in {state for state, _ in sink.reasons()}
 
-    run(scenario)
+    run_on_loop(scenario)
 
 
 def test_an_old_connection_that_ends_first_is_a_loss_until_the_new_one_delivers():
@@ -382,20 +298,18 @@ def test_an_old_connection_that_ends_first_is_a_loss_until_the_new_one_delivers(
                 await ws.send('{"e":"serverShutdown"}')
                 await until(lambda: len(opened) == 2)
                 return
-            await until(lambda: listeners[0].losses == 1)
+            await until(lambda: len(sinks[0].losses) == 1)
             await ws.send(mark_price(T + 1))
             await ws.wait_closed()
 
-        listeners = []
-        async with serve(exchange, "127.0.0.1", 0, compression=None) as server:
-            url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-            async with collecting(url) as (feed, listener):
-                listeners.append(listener)
-                await until(lambda: listener.reasons()[-2:] == [(State.CONNECTING, "closed"), (State.LIVE, "")])
-                assert feed.counts.connections == 2
-                assert listener.losses == 1
+        sinks = []
+        async with serving(exchange) as url, collecting(url) as (feed, sink):
+            sinks.append(sink)
+            await until(lambda: sink.reasons()[-2:] == [(State.CONNECTING, "closed"), (State.LIVE, "")])
+            assert feed.counts.connections == 2
+            assert len(sink.losses) == 1
 
-    run(scenario)
+    run_on_loop(scenario)
 
 
 def test_a_symbol_that_is_new_or_gone_with_a_rotation_costs_the_others_nothing():
@@ -411,22 +325,17 @@ def test_a_symbol_that_is_new_or_gone_with_a_rotation_costs_the_others_nothing()
                     at_ms = T + round(asyncio.get_running_loop().time() * 1000)
                     for symbol in symbols:
                         await ws.send(mark_price(at_ms, symbol))
-                    if number == 1 and listeners[0].proofs:
+                    if number == 1 and sinks[0].covered:
                         await ws.send('{"e":"serverShutdown"}')
                     await asyncio.sleep(0.02)
 
-        listeners, losses = [Listener()], []
-        as_listener = replace(listeners[0].as_listener(), on_loss=losses.append)
-        async with serve(exchange, "127.0.0.1", 0, compression=None) as server:
-            url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-            feed = FeedCollector(None, as_listener, ws_url=url, backoff=quick())
-            task = asyncio.create_task(feed.run())
-            await until(lambda: "NEWUSDT" in {symbol for symbol, _ in listeners[0].proofs})
-            assert losses == [frozenset({"GONEUSDT"})]
-            task.cancel()
-            await asyncio.wait([task])
+        sinks = []
+        async with serving(exchange) as url, collecting(url, symbols=None) as (_, sink):
+            sinks.append(sink)
+            await until(lambda: "NEWUSDT" in {symbol for symbol, _ in sink.covered})
+            assert sink.losses == [frozenset({"GONEUSDT"})]
 
-    run(scenario)
+    run_on_loop(scenario)
 
 
 class SteppedClock:
@@ -443,68 +352,67 @@ class SteppedClock:
 
 
 def test_a_machine_that_slept_reconnects_at_once_and_measures_its_clock_anew(monkeypatch):
-    monkeypatch.setattr(collector_module, "_LOOK_S", 0.02)
+    monkeypatch.setattr(collector_module, "_INTERRUPTION_POLL_S", 0.02)
 
     async def scenario():
         clock, market = SteppedClock(), Market()
-        async with market.open() as url, collecting(url, clock=clock) as (feed, listener):
-            await until(lambda: listener.clocks)
+        async with market.open() as url, collecting(url, clock=clock) as (feed, sink):
+            await until(lambda: sink.clocks)
             clock.ahead_ms = 3_600_000
-            await until(lambda: feed.counts.connections == 2 and len(listener.clocks) == 2)
-            assert (State.CONNECTING, "slept") in listener.reasons()
-            assert listener.losses == 1
+            await until(lambda: feed.counts.connections == 2 and len(sink.clocks) == 2)
+            assert (State.CONNECTING, "slept") in sink.reasons()
+            assert len(sink.losses) == 1
             # The exchange's clock stayed, this machine's went ahead by an hour.
-            first, second = listener.clocks
+            first, second = sink.clocks
             assert second.offset_ms - first.offset_ms == pytest.approx(-3_600_000, abs=500)
             clock.ahead_ms = 0  # set back: no sleep
-            await until(lambda: len(listener.clocks) == 3)
+            await until(lambda: len(sink.clocks) == 3)
             assert feed.counts.connections == 2
 
-    run(scenario)
+    run_on_loop(scenario)
 
 
 def test_a_connection_whose_address_is_gone_is_given_up_at_once(monkeypatch):
-    monkeypatch.setattr(collector_module, "_LOOK_S", 0.02)
+    monkeypatch.setattr(collector_module, "_INTERRUPTION_POLL_S", 0.02)
     gone = set()
     monkeypatch.setattr(collector_module, "owns_address", lambda address: address not in gone)
 
     async def scenario():
         market = Market()
-        async with market.open() as url, collecting(url) as (feed, listener):
-            await until(lambda: listener.events)
+        async with market.open() as url, collecting(url) as (feed, sink):
+            await until(lambda: offsets(sink))
             gone.add(market.connections[0].remote_address)
             await until(lambda: feed.counts.connections == 2)
-            assert (State.CONNECTING, "network-changed") in listener.reasons()
+            assert (State.CONNECTING, "network-changed") in sink.reasons()
 
-    run(scenario)
+    run_on_loop(scenario)
 
 
 def test_a_network_that_comes_back_ends_the_wait(monkeypatch):
-    monkeypatch.setattr(collector_module, "_LOOK_S", 0.02)
-    ways = [("10.0.0.1",)]
-    monkeypatch.setattr(collector_module, "ways_out", lambda: ways[0])
+    monkeypatch.setattr(collector_module, "_INTERRUPTION_POLL_S", 0.02)
+    addresses = [("10.0.0.1",)]
+    monkeypatch.setattr(collector_module, "local_addresses", lambda: addresses[0])
 
     async def scenario():
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
             hour = Backoff(base_s=3600.0, cap_s=3600.0, chance=lambda: 0.9)
-            async with collecting(f"ws://127.0.0.1:{taken.getsockname()[1]}", backoff=hour) as (_, listener):
-                await until(lambda: (State.DOWN, "refused") in listener.reasons())
-                assert listener.states[-1].retry_at_ms is not None
-                states = len(listener.states)
-                ways[0] = ()
-                await asyncio.sleep(0.1)
-                assert len(listener.states) == states  # no way out is no reason to try
-                ways[0] = ("10.0.0.2",)
-                await until(lambda: len(listener.states) > states)
+            async with collecting(f"ws://127.0.0.1:{taken.getsockname()[1]}", backoff=hour) as (_, sink):
+                await until(lambda: (State.DOWN, "refused") in sink.reasons())
+                assert sink.states[-1].retry_at_ms is not None
+                states = len(sink.states)
+                addresses[0] = ()
+                await holds(lambda: len(sink.states) == states, for_s=0.1)  # no route is no reason to try
+                addresses[0] = ("10.0.0.2",)
+                await until(lambda: len(sink.states) > states)
 
-    run(scenario)
+    run_on_loop(scenario)
 
 
 def test_a_network_that_flaps_is_no_way_around_the_limit(monkeypatch):
-    monkeypatch.setattr(collector_module, "_LOOK_S", 0.01)
+    monkeypatch.setattr(collector_module, "_INTERRUPTION_POLL_S", 0.01)
     addresses = (f"10.0.0.{number % 250}" for number in itertools.count())
-    monkeypatch.setattr(collector_module, "ways_out", lambda: (next(addresses),))
+    monkeypatch.setattr(collector_module, "local_addresses", lambda: (next(addresses),))
 
     async def scenario():
         attempts = 0
@@ -516,18 +424,16 @@ def test_a_network_that_flaps_is_no_way_around_the_limit(monkeypatch):
 
         backoff = Backoff()
         async with Market().open(process_request=door) as url, collecting(url, backoff=backoff):
-            await until(lambda: backoff.held_back_s(asyncio.get_running_loop().time()) > 0)
-            await asyncio.sleep(0.5)
-            assert attempts <= 10
-            assert backoff.held_back_s(asyncio.get_running_loop().time()) > 0
+            await until(lambda: backoff.held_back_s(SYSTEM_CLOCK.monotonic_s()) > 0)
+            await holds(lambda: attempts <= 10 and backoff.held_back_s(SYSTEM_CLOCK.monotonic_s()) > 0, for_s=0.5)
 
-    run(scenario)
+    run_on_loop(scenario)
 
 
 def test_a_ban_is_not_cut_short_by_another_network(monkeypatch):
-    monkeypatch.setattr(collector_module, "_LOOK_S", 0.01)
+    monkeypatch.setattr(collector_module, "_INTERRUPTION_POLL_S", 0.01)
     addresses = (f"10.0.0.{number % 250}" for number in itertools.count())
-    monkeypatch.setattr(collector_module, "ways_out", lambda: (next(addresses),))
+    monkeypatch.setattr(collector_module, "local_addresses", lambda: (next(addresses),))
 
     async def scenario():
         def door(connection, _request):
@@ -535,14 +441,13 @@ def test_a_ban_is_not_cut_short_by_another_network(monkeypatch):
             response.headers["Retry-After"] = "600"
             return response
 
-        async with Market().open(process_request=door) as url, collecting(url) as (_, listener):
-            await until(lambda: (State.DOWN, "banned") in listener.reasons())
-            states = len(listener.states)
-            await asyncio.sleep(0.3)
-            assert len(listener.states) == states
-            assert listener.states[-1].retry_at_ms - SYSTEM_CLOCK.now_ms() > 500_000
+        async with Market().open(process_request=door) as url, collecting(url) as (_, sink):
+            await until(lambda: (State.DOWN, "banned") in sink.reasons())
+            states = len(sink.states)
+            await holds(lambda: len(sink.states) == states, for_s=0.3)
+            assert sink.states[-1].retry_at_ms - SYSTEM_CLOCK.now_ms() > 500_000
 
-    run(scenario)
+    run_on_loop(scenario)
 
 
 def test_undecodable_frames_are_kept_but_not_all():
@@ -554,28 +459,28 @@ def test_undecodable_frames_are_kept_but_not_all():
             await ws.send("[1]")
             await ws.wait_closed()
 
-        async with serve(exchange, "127.0.0.1", 0, compression=None) as server:
-            url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-            async with collecting(url) as (feed, listener):
-                await until(lambda: feed.counts.undecodable == 201)
-                assert [rejected.kind for rejected in listener.rejected] == ["bad-json"] * 50 + ["bad-shape"]
-                assert listener.rejected[7].frame == b"garbage 7"
-                assert (listener.rejected[7].source, listener.rejected[7].size_bytes) == ("binance", 9)
-                assert State.LIVE in {state for state, _ in listener.reasons()}
+        async with serving(exchange) as url, collecting(url) as (feed, sink):
+            await until(lambda: feed.counts.undecodable == 201)
+            assert [rejected.kind for rejected in sink.rejected] == ["bad-json"] * 50 + ["bad-shape"]
+            assert sink.rejected[7].frame == b"garbage 7"
+            assert (sink.rejected[7].source, sink.rejected[7].size_bytes) == ("binance", 9)
+            assert State.LIVE in {state for state, _ in sink.reasons()}
 
-    run(scenario)
+    run_on_loop(scenario)
 
 
 def test_each_attempt_begins_with_the_next_address(monkeypatch):
     known = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"127.0.0.{number}", 9)) for number in (1, 2, 3)]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_options: list(known))
-    seen = []
+    firsts, done = [], threading.Event()
 
-    async def look():
+    async def resolve():
         loop = asyncio.get_running_loop()
-        seen.extend([(await loop.getaddrinfo("exchange.example", 9))[0][4][0] for _ in range(4)])
+        firsts.extend([(await loop.getaddrinfo("exchange.example", 9))[0][4][0] for _ in range(4)])
+        done.set()
 
-    thread = LoopThread(look, name="heatmap-test")
+    thread = LoopThread(resolve, name="heatmap-test")
     thread.start()
-    thread._thread.join(PATIENCE_S)
-    assert seen == ["127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.1"]
+    assert done.wait(10)
+    assert thread.stop(10)
+    assert firsts == ["127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.1"]

@@ -10,30 +10,23 @@ import sys
 import threading
 import time
 from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 
 import pytest
-from websockets.asyncio.server import serve
+from support.exchange import LoopbackExchange
+from support.frames import liquidation, mark_price
+from support.waiting import PATIENCE_S, until
 from websockets.exceptions import ConnectionClosed
 
 from Heatmap.demo.exchange import DemoExchange
 from Heatmap.demo.market import SimulatedMarket
-from Heatmap.events import LiquidationEvent, Side
 from Heatmap.heatmap_service import HeatmapService
-from Heatmap.ingestion import feed_group, subscription
-from Heatmap.ingestion.binance import forceorder
+from Heatmap.ingestion.binance import session
+from Heatmap.ingestion.binance.venue import POLICY, Binance
+from Heatmap.ingestion.venues import VENUES
 from Heatmap.reports import ConnectionState as State
 from Heatmap.storage.connection import open_reader
 from Heatmap.storage.sqlite_store import SqliteStore
-
-T = 1_790_000_000_000
-PATIENCE_S = 60.0
-
-
-def until(predicate):
-    end_s = time.monotonic() + PATIENCE_S
-    while not predicate():
-        assert time.monotonic() < end_s
-        time.sleep(0.02)
 
 
 def names(count):
@@ -41,8 +34,7 @@ def names(count):
 
 
 def order(symbol, number, **changes):
-    event = LiquidationEvent(T + number, symbol, Side.SELL, 85_000.5, 0.25, 85_000.5 * 0.25)
-    frame = json.loads(forceorder.encode(event))
+    frame = json.loads(liquidation(number, symbol, combined=False))
     frame["o"] |= changes
     return json.dumps(frame)
 
@@ -102,7 +94,7 @@ def test_four_hundred_symbols_are_recorded_by_the_command(path):
 
 
 def test_beyond_one_socket_there_are_several_and_one_that_dies_ends_its_own_coverage_only(path, monkeypatch):
-    monkeypatch.setattr(feed_group, "SYMBOLS_A_SOCKET", 3)
+    monkeypatch.setitem(VENUES, "binance", Binance(replace(POLICY, symbols_per_connection=3)))
     symbols = names(7)
     with DemoExchange(SimulatedMarket(), more_symbols=symbols) as exchange:
         service = HeatmapService(path, symbols, ws_url=exchange.ws_url, rest_url=exchange.rest_url)
@@ -153,47 +145,28 @@ def test_all_records_what_the_exchange_has_and_no_contracts_of_the_other_margin(
         assert "recording ALL into" in "".join(log)
 
 
-class Stubborn:
-    """An exchange that delivers what the address names and does with requests as it is told."""
+class Stubborn(LoopbackExchange):
+    """Delivers what the address names, and answers each request by ``reply(request)``, or not at all."""
 
     def __init__(self, reply):
+        super().__init__()
         self.reply = reply
         self.requests = []
-        self.opened_s = []
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
 
-    def __enter__(self):
-        self._thread.start()
-        assert self._ready.wait(PATIENCE_S)
-        return self
-
-    def __exit__(self, *_):
-        self._loop.call_soon_threadsafe(self._end.set)
-        self._thread.join()
-
-    async def _serve(self):
-        self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
-        async with serve(self._play, "127.0.0.1", 0, close_timeout=0.1) as server:
-            self.ws_url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-            self._ready.set()
-            await self._end.wait()
-
-    async def _play(self, ws):
-        self.opened_s.append(time.monotonic())
+    async def play(self, ws):
         prices = asyncio.create_task(self._push(ws))
-        with suppress(ConnectionClosed):
+        try:
             async for message in ws:
                 self.requests.append(json.loads(message))
                 if self.reply is not None:
                     await ws.send(json.dumps(self.reply(self.requests[-1])))
-        prices.cancel()
+        finally:
+            prices.cancel()
 
     async def _push(self, ws):
         with suppress(ConnectionClosed):
             while True:
-                at_ms = time.time_ns() // 1_000_000
-                await ws.send(json.dumps({"e": "markPriceUpdate", "E": at_ms, "s": "S0USDT", "p": "1"}))
+                await ws.send(mark_price(time.time_ns() // 1_000_000, "S0USDT"))
                 await asyncio.sleep(0.1)
 
 
@@ -210,7 +183,7 @@ class Stubborn:
     ],
 )
 def test_a_request_that_is_refused_or_not_answered_is_no_silence(path, monkeypatch, reply, reason, words):
-    monkeypatch.setattr(subscription, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(session, "ANSWER_TIMEOUT_S", 0.5)
     with Stubborn(reply) as exchange:
         service = HeatmapService(path, names(300), ws_url=exchange.ws_url, rest_url="http://127.0.0.1:9")
         seen = []
@@ -222,7 +195,7 @@ def test_a_request_that_is_refused_or_not_answered_is_no_silence(path, monkeypat
             service.stop()
     assert exchange.requests
     # Market data that came before is no success: the waits grow all the same.
-    assert len(exchange.opened_s) <= 10
+    assert exchange.opened <= 10
 
 
 def test_an_address_that_is_too_long_is_refused_by_the_demo_exchange_as_by_the_real_one():

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import logging
 import os
 import socket
@@ -12,117 +10,22 @@ import time
 from dataclasses import replace
 
 import pytest
-from websockets.asyncio.server import serve
+from support.exchange import ScriptedExchange
+from support.frames import T, event, liquidation, mark_price
+from support.service import PATIENCE_S, RunningService
 
 import Heatmap
 from Heatmap import heatmap_service
 from Heatmap.errors import SettingsError
-from Heatmap.events import LiquidationEvent, Side
 from Heatmap.heatmap_service import HeatmapService, default_db_path
-from Heatmap.ingestion.binance import forceorder
-from Heatmap.ingestion.collector import FeedState
+from Heatmap.ingestion.binance.venue import POLICY, Binance
+from Heatmap.ingestion.collector import FeedCollector
+from Heatmap.ingestion.venues import VENUES
 from Heatmap.reports import ConnectionState as State
 from Heatmap.reports import ServiceStatus
 from Heatmap.storage.bulk_insert import bulk_insert
 from Heatmap.storage.sqlite_store import SqliteStore
 from Heatmap.storage.writer import EventWriter
-
-T = 1_790_000_000_000
-PATIENCE_S = 20.0
-
-
-def event(offset_ms):
-    return LiquidationEvent(T + offset_ms, "BTCUSDT", Side.SELL, 85_000.5, 0.25, 85_000.5 * 0.25)
-
-
-def mark_price(at_ms, symbol="BTCUSDT"):
-    return json.dumps({"e": "markPriceUpdate", "E": at_ms, "s": symbol, "p": "85000.1"})
-
-
-def rules(*names):
-    filters = [{"filterType": "PRICE_FILTER", "tickSize": "0.10"}]
-    return json.dumps({"symbols": [{"symbol": name, "filters": filters} for name in names]})
-
-
-class Exchange:
-    """Sends a script over each connection, answers exchangeInfo on the same port; on a thread of its own."""
-
-    def __init__(self, script=(), *, known=("BTCUSDT", "ETHUSDT"), hold=True):
-        self.script, self.hold = list(script), hold
-        self.rules = rules(*known) if known else None
-        self.connections = 0
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
-
-    def __enter__(self):
-        self._thread.start()
-        assert self._ready.wait(PATIENCE_S)
-        return self
-
-    def __exit__(self, *_):
-        self._loop.call_soon_threadsafe(self._end.set)
-        self._thread.join()
-
-    async def _serve(self):
-        self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
-        async with serve(
-            self._play, "127.0.0.1", 0, process_request=self._answer, compression=None, close_timeout=0.1
-        ) as server:
-            self.port = server.sockets[0].getsockname()[1]
-            self._ready.set()
-            await self._end.wait()
-
-    def _answer(self, connection, request):
-        if request.path.startswith("/market/"):
-            return None
-        return connection.respond(200, self.rules) if self.rules else connection.respond(500, "no")
-
-    async def _play(self, ws):
-        self.connections += 1
-        for frame in self.script:
-            await ws.send(frame)
-        if self.hold:
-            await ws.wait_closed()
-
-    @property
-    def ws_url(self):
-        return f"ws://127.0.0.1:{self.port}"
-
-    @property
-    def rest_url(self):
-        return f"http://127.0.0.1:{self.port}"
-
-
-class Running:
-    """A started service that a test can wait for; stopped at the end, with nothing left."""
-
-    def __init__(self, service):
-        self.service = service
-        self.changed = threading.Condition()
-        self.told = 0
-
-    def __enter__(self):
-        self.threads = set(threading.enumerate())
-        self.unsubscribe = self.service.subscribe(self._tell)
-        self.service.start()
-        return self
-
-    def __exit__(self, *_):
-        self.service.stop()
-        self.unsubscribe()
-        for thread in set(threading.enumerate()) - self.threads:
-            thread.join(PATIENCE_S if thread.daemon else 5)
-        assert set(threading.enumerate()) <= self.threads
-
-    def _tell(self):
-        with self.changed:
-            self.told += 1
-            self.changed.notify_all()
-
-    def until(self, predicate):
-        with self.changed:
-            assert self.changed.wait_for(lambda: predicate(self.service.status()), PATIENCE_S), self.service.status()
-        return self.service.status()
 
 
 @pytest.fixture
@@ -134,12 +37,12 @@ def test_events_are_stored_once_and_reported(path):
     events = [event(offset) for offset in range(50)]
     frames = [
         mark_price(T),
-        *map(forceorder.encode, events),
-        *map(forceorder.encode, events[:7]),
+        *map(liquidation, range(50)),
+        *map(liquidation, range(7)),
         "garbage",
         mark_price(T + 3000),
     ]
-    with Exchange(frames) as exchange, Running(
+    with ScriptedExchange(frames) as exchange, RunningService(
         HeatmapService(path, ["btcusdt"], ws_url=exchange.ws_url + "/ws/", rest_url=exchange.rest_url, keep_raw=True)
     ) as running:  # fmt: skip
         status = running.until(lambda s: s.stored + s.duplicates == 57 and s.undecodable == 1)
@@ -179,32 +82,32 @@ def test_events_are_stored_once_and_reported(path):
 
 
 def test_reconnecting_stores_everything_once(path):
-    frames = [mark_price(T), *[forceorder.encode(event(offset)) for offset in range(5)]]
-    with Exchange(frames, hold=False) as exchange, Running(
-        HeatmapService(path, ws_url=exchange.ws_url, rest_url=exchange.rest_url)
+    frames = [mark_price(T), *map(liquidation, range(5))]
+    with ScriptedExchange(frames, hold=False) as exchange, RunningService(
+        HeatmapService(path, **exchange.addresses)
     ) as running:  # fmt: skip
         status = running.until(lambda s: s.reconnects >= 2 and s.duplicates >= 10)
         assert status.stored == 5
 
 
 def test_start_and_stop_twice_are_harmless_and_it_can_be_started_again(path):
-    with Exchange([mark_price(T), forceorder.encode(event(0))]) as exchange:
-        service = HeatmapService(path, ws_url=exchange.ws_url, rest_url=exchange.rest_url)
+    with ScriptedExchange([mark_price(T), liquidation()]) as exchange:
+        service = HeatmapService(path, **exchange.addresses)
         assert service.stop() == 0
-        with Running(service) as running:
+        with RunningService(service) as running:
             service.start()
             assert running.until(lambda s: s.stored == 1).state is State.LIVE
             service.stop()
             service.stop()
             service.start()
             assert running.until(lambda s: s.duplicates == 1).stored == 0
-    assert exchange.connections == 2
+    assert exchange.opened == 2
 
 
 def test_an_unreachable_exchange_and_database_are_told_and_not_raised(tmp_path):
     (tmp_path / "file").write_text("")
     service = HeatmapService(tmp_path / "file" / "x.sqlite3", ws_url="ws://127.0.0.1:9", rest_url="http://127.0.0.1:9")
-    with Running(service) as running:
+    with RunningService(service) as running:
         status = running.until(lambda s: s.state is State.DOWN and s.storage_problem)
         assert status.reason == "refused"
         assert "127.0.0.1:9 refuses" in status.detail
@@ -213,19 +116,18 @@ def test_an_unreachable_exchange_and_database_are_told_and_not_raised(tmp_path):
 
 
 def test_a_feed_that_ends_by_a_fault_does_not_look_alive(path, monkeypatch, caplog):
-    async def fail(self):
-        self._listener.on_state(FeedState(State.LIVE))
+    async def fail(_collector):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(heatmap_service.FeedGroup, "run", fail)
-    with Running(HeatmapService(path, ws_url="ws://127.0.0.1:9", rest_url="http://127.0.0.1:9")) as running:
+    monkeypatch.setattr(FeedCollector, "run", fail)
+    with RunningService(HeatmapService(path, ws_url="ws://127.0.0.1:9", rest_url="http://127.0.0.1:9")) as running:
         assert running.until(lambda s: s.state is State.DOWN).reason == "internal"
     assert "ZeroDivisionError" in caplog.text
 
 
 def test_the_start_waits_for_nothing(path):
     service = HeatmapService(path, ws_url="ws://192.0.2.1:9", rest_url="http://192.0.2.1:9")
-    with Running(service):
+    with RunningService(service):
         before_s = time.monotonic()
         service.stop()
         # The address answers never; only the patience of connecting (10 s) could hold this up.
@@ -242,7 +144,7 @@ def test_a_name_server_that_hangs_holds_up_neither_stop_nor_the_end(path, monkey
 
     monkeypatch.setattr(socket, "getaddrinfo", hang)
     service = HeatmapService(path, ws_url="ws://exchange.invalid", rest_url="http://exchange.invalid")
-    with Running(service) as running:
+    with RunningService(service) as running:
         assert asked.wait(PATIENCE_S)
         before_s = time.monotonic()
         assert service.stop() == 0
@@ -256,14 +158,14 @@ def test_a_name_server_that_hangs_holds_up_neither_stop_nor_the_end(path, monkey
 
 def test_after_a_restart_the_newest_event_is_known_before_another_comes(path):
     bulk_insert(path, [event(0), event(7)])
-    with Running(HeatmapService(path, ws_url="ws://127.0.0.1:9", rest_url="http://127.0.0.1:9")) as running:
+    with RunningService(HeatmapService(path, ws_url="ws://127.0.0.1:9", rest_url="http://127.0.0.1:9")) as running:
         status = running.until(lambda s: s.last_event_ms is not None)
         assert (status.last_event_ms, status.stored, status.received) == (T + 7, 0, 0)
 
 
 def test_the_tick_size_comes_from_the_exchange_and_outlives_it(path):
-    with Exchange([mark_price(T)]) as exchange, Running(
-        HeatmapService(path, ws_url=exchange.ws_url, rest_url=exchange.rest_url)
+    with ScriptedExchange([mark_price(T)]) as exchange, RunningService(
+        HeatmapService(path, **exchange.addresses)
     ) as running:  # fmt: skip
         running.until(lambda _: running.service.tick_size("BTCUSDT") == 0.1)
     assert HeatmapService(path, collect=False).tick_size("BTCUSDT") == 0.1
@@ -286,38 +188,37 @@ def test_a_new_tick_size_is_told_and_reaches_readers_too(path, caplog):
 
 
 def test_an_unknown_symbol_is_a_sentence_and_the_rest_goes_on(path):
-    with Exchange([mark_price(T), forceorder.encode(event(0))], known=("BTCUSDT",)) as exchange, Running(
-        HeatmapService(path, ["BTCUSDT", "BTCUSD"], ws_url=exchange.ws_url, rest_url=exchange.rest_url)
+    with ScriptedExchange([mark_price(T), liquidation()], known=("BTCUSDT",)) as exchange, RunningService(
+        HeatmapService(path, ["BTCUSDT", "BTCUSD"], **exchange.addresses)
     ) as running:  # fmt: skip
         status = running.until(lambda s: s.stored == 1 and s.detail)
         assert status.detail == "The exchange has no symbol BTCUSD. Did you mean BTCUSDT?"
         assert status.state is State.LIVE
 
 
-def test_only_unknown_symbols_are_the_reason_for_silence(path):
-    with Exchange() as exchange:
-        service = HeatmapService(path, ["NOSUCH"], ws_url=exchange.ws_url, rest_url=exchange.rest_url)
-        with Running(service) as running:
-            running.until(lambda s: s.detail)
-            service._set_state(FeedState(State.SILENT, "silent-route", "dead route"))
-            assert service.status().reason == "unknown-symbol"
-            assert service.status().detail == "The exchange has no symbol NOSUCH."
+def test_only_unknown_symbols_are_the_reason_for_silence(path, monkeypatch):
+    monkeypatch.setitem(VENUES, "binance", Binance(replace(POLICY, silent_after_s=0.3)))
+    with ScriptedExchange() as exchange:
+        service = HeatmapService(path, ["NOSUCH"], **exchange.addresses)
+        with RunningService(service) as running:
+            status = running.until(lambda s: s.state is State.SILENT and s.reason != "silent-route")
+            assert (status.reason, status.detail) == ("unknown-symbol", "The exchange has no symbol NOSUCH.")
 
 
 def test_a_reader_opens_no_socket_and_no_thread(path):
     bulk_insert(path, [event(0)])
     threads = threading.active_count()
-    with Running(HeatmapService(path, collect=False)) as running:
+    with RunningService(HeatmapService(path, collect=False)) as running:
         assert replace(running.service.status(), since_ms=None) == ServiceStatus(state=State.READING)
         assert threading.active_count() == threads
     assert running.service.status().state is State.STOPPED
 
 
 def test_a_listener_that_fails_harms_nobody_and_unsubscribing_twice_is_harmless(path, caplog):
-    with Exchange([mark_price(T), forceorder.encode(event(0))]) as exchange:
-        service = HeatmapService(path, ws_url=exchange.ws_url, rest_url=exchange.rest_url)
+    with ScriptedExchange([mark_price(T), liquidation()]) as exchange:
+        service = HeatmapService(path, **exchange.addresses)
         unsubscribe = service.subscribe(lambda: 1 / 0)
-        with Running(service) as running:
+        with RunningService(service) as running:
             running.until(lambda s: s.stored == 1)
             unsubscribe()
             unsubscribe()
@@ -352,9 +253,9 @@ def test_the_public_name_and_the_default_place():
 
 def test_events_that_cannot_be_stored_in_time_are_counted(tmp_path, caplog):
     (tmp_path / "file").write_text("")
-    with Exchange([mark_price(T), forceorder.encode(event(0))]) as exchange:
-        service = HeatmapService(tmp_path / "file" / "x", ws_url=exchange.ws_url, rest_url=exchange.rest_url)
-        with Running(service) as running, caplog.at_level(logging.ERROR):
+    with ScriptedExchange([mark_price(T), liquidation()]) as exchange:
+        service = HeatmapService(tmp_path / "file" / "x", **exchange.addresses)
+        with RunningService(service) as running, caplog.at_level(logging.ERROR):
             running.until(lambda s: s.queued == 1)
             assert service.stop(timeout_s=0.2) == 1
     assert "could not be stored" in caplog.text
@@ -365,8 +266,8 @@ def test_a_small_queue_holds_the_socket_back_and_loses_nothing(path, monkeypatch
         return EventWriter(db_path, queue_rows=10, batch_rows=5, flush_ms=5, **options)
 
     monkeypatch.setattr(heatmap_service, "EventWriter", small)
-    frames = [mark_price(T), *[forceorder.encode(event(offset)) for offset in range(1000)]]
-    with Exchange(frames) as exchange, Running(
-        HeatmapService(path, ws_url=exchange.ws_url, rest_url=exchange.rest_url)
+    frames = [mark_price(T), *map(liquidation, range(1000))]
+    with ScriptedExchange(frames) as exchange, RunningService(
+        HeatmapService(path, **exchange.addresses)
     ) as running:  # fmt: skip
         assert running.until(lambda s: s.stored == 1000).reconnects == 0

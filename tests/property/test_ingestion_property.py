@@ -12,7 +12,8 @@ from Heatmap.errors import FrameError
 from Heatmap.events import LiquidationEvent, Side
 from Heatmap.ingestion.backoff import WINDOW_S, Backoff
 from Heatmap.ingestion.binance import kline
-from Heatmap.ingestion.binance.forceorder import ControlReply, Ignored, MarketHeartbeat, decode, encode
+from Heatmap.ingestion.binance.forceorder import ControlReply, Ignored, decode, encode
+from Heatmap.ingestion.venue import CandleUpdate, MarketHeartbeat
 
 ANSWERS = (LiquidationEvent, MarketHeartbeat, ControlReply, Ignored)
 MANY = settings(max_examples=1000, deadline=None)
@@ -86,7 +87,7 @@ def check(data):
         assert 0 < answer.price < float("inf")
         assert 0 < answer.qty < float("inf")
         assert 0 < answer.notional < float("inf")
-    assert isinstance(outcome(kline.decode_frame, data), FrameError | kline.KlineUpdate | None)
+    assert isinstance(outcome(kline.decode_update, data), FrameError | CandleUpdate | None)
 
 
 @MANY

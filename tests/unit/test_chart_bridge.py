@@ -7,7 +7,7 @@ import json
 import pytest
 
 from Heatmap.app.chart_bridge import ChartBridge
-from Heatmap.ingestion.binance.kline import Candle
+from Heatmap.candle import Candle
 
 MINUTE_MS = 60_000
 

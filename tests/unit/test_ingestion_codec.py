@@ -7,17 +7,18 @@ from pathlib import Path
 
 import pytest
 
+from Heatmap.candle import Candle
 from Heatmap.errors import FrameError
 from Heatmap.events import LiquidationEvent, Side
 from Heatmap.ingestion.binance import kline
 from Heatmap.ingestion.binance.forceorder import (
     ControlReply,
     Ignored,
-    MarketHeartbeat,
     decode,
     encode,
     is_coin_margined,
 )
+from Heatmap.ingestion.venue import MarketHeartbeat
 
 RECORDED = Path(__file__).parents[3] / "shared" / "data"
 needs_recordings = pytest.mark.skipif(not RECORDED.is_dir(), reason="the recorded frames are not here")
@@ -161,7 +162,7 @@ def test_what_is_no_frame_says_what_it_is(kind, data):
 
 def test_a_mark_price_is_a_heartbeat():
     payload = {"e": "markPriceUpdate", "E": T, "s": "BTCUSDT", "p": "64991.37858696", "P": "1", "T": 5, "st": 1}
-    assert decode(json.dumps({"stream": "x", "data": payload})) == MarketHeartbeat("BTCUSDT", 64991.37858696, T)
+    assert decode(json.dumps({"stream": "x", "data": payload})) == MarketHeartbeat("BTCUSDT", T)
     assert kind_of(json.dumps({**payload, "p": "0"})) == "bad-price"
     assert kind_of(json.dumps({**payload, "E": None})) == "bad-shape"
     assert decode(json.dumps({**payload, "st": 2})) == Ignored("coin-margined")
@@ -232,16 +233,16 @@ KLINE = {
 @pytest.mark.parametrize("combined", [False, True])
 def test_a_kline_message_becomes_a_candle(combined):
     data = json.dumps({"stream": "btcusdt@kline_1m", "data": KLINE} if combined else KLINE)
-    update = kline.decode_frame(data)
-    assert (update.symbol, update.interval, update.event_ms) == ("BTCUSDT", "1m", 1_786_173_360_960)
-    assert update.candle == kline.Candle(
+    update = kline.decode_update(data)
+    assert (update.symbol, update.interval) == ("BTCUSDT", "1m")
+    assert update.candle == Candle(
         1_786_173_300_000, 64970.8, 64970.9, 64969.4, 64969.4, 9.09, 1_786_173_359_999, closed=True
     )
 
 
 def test_other_messages_are_no_candle():
-    assert kline.decode_frame('{"result":null,"id":1}') is None
-    assert kline.decode_frame(frame()) is None
+    assert kline.decode_update('{"result":null,"id":1}') is None
+    assert kline.decode_update(frame()) is None
 
 
 @pytest.mark.parametrize(
@@ -250,28 +251,28 @@ def test_other_messages_are_no_candle():
 )
 def test_a_candle_that_cannot_be_is_refused(changes):
     with pytest.raises(FrameError) as caught:
-        kline.decode_frame(json.dumps({**KLINE, "k": {**KLINE["k"], **changes}}))
+        kline.decode_update(json.dumps({**KLINE, "k": {**KLINE["k"], **changes}}))
     assert caught.value.kind == "bad-kline"
 
 
 @pytest.mark.parametrize("data", [b"\xff", "[]", "x", '{"data":5}'])
 def test_a_message_that_is_no_object_is_refused(data):
     with pytest.raises(FrameError):
-        kline.decode_frame(data)
+        kline.decode_update(data)
 
 
 def test_rest_rows_tell_which_candle_is_unfinished():
     row = [60_000, "2.0", "3.0", "1.0", "2.5", "7", 119_999, "0", 1, "0", "0", "0"]
     last = [120_000, "2.5", "2.5", "2.5", "2.5", "0", 179_999, "0", 1, "0", "0", "0"]
-    candles = kline.decode_rows([row, last], now_ms=150_000)
-    assert candles[0] == kline.Candle(60_000, 2.0, 3.0, 1.0, 2.5, 7.0, 119_999, closed=True)
+    candles = kline.decode_history([row, last], now_ms=150_000)
+    assert candles[0] == Candle(60_000, 2.0, 3.0, 1.0, 2.5, 7.0, 119_999, closed=True)
     assert [candle.closed for candle in candles] == [True, False]
 
 
 @pytest.mark.parametrize("rows", [{"code": -1121}, [[1, 2]], [["x"] * 12], [[1, "1", "1", "2", "1", "1", 2]], [None]])
 def test_rest_rows_that_are_none_are_refused(rows):
     with pytest.raises(FrameError):
-        kline.decode_rows(rows, now_ms=0)
+        kline.decode_history(rows, now_ms=0)
 
 
 def test_mark_prices_of_all_symbols_in_one_message():
@@ -282,9 +283,9 @@ def test_mark_prices_of_all_symbols_in_one_message():
         {"e": "markPriceUpdate", "E": T, "s": "BADUSDT", "p": "-1"},
     ]
     said = decode(json.dumps({"stream": "!markPrice@arr@1s", "data": beats}))
-    assert [(beat.symbol, beat.price, beat.event_ms) for beat in said.beats] == [
-        ("BTCUSDT", 85000.1, T),
-        ("币安人生USDT", 0.1, T),
+    assert [(beat.symbol, beat.event_ms) for beat in said.beats] == [
+        ("BTCUSDT", T),
+        ("币安人生USDT", T),
     ]
     with pytest.raises(FrameError, match="above 0"):
         decode(json.dumps({"stream": "!markPrice@arr@1s", "data": beats[3:]}))

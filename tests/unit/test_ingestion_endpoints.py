@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from Heatmap.errors import SettingsError
-from Heatmap.ingestion.binance import endpoints
+from Heatmap.ingestion.binance import endpoints, kline
 
 
 @pytest.mark.parametrize(
@@ -65,11 +65,11 @@ def test_a_socket_has_a_limit_of_streams(count):
 
 
 def test_klines_url_names_only_what_is_asked():
-    assert endpoints.klines_url("http://h/", symbol="BTCUSDT", interval="1m", start_ms=5, limit=2) == (
+    assert kline.history_url("http://h/", symbol="BTCUSDT", interval="1m", start_ms=5, limit=2) == (
         "http://h/fapi/v1/klines?symbol=BTCUSDT&interval=1m&startTime=5&limit=2"
     )
     with pytest.raises(SettingsError):
-        endpoints.klines_url("http://h", symbol="BTCUSDT", interval="1m", limit=1501)
+        kline.history_url("http://h", symbol="BTCUSDT", interval="1m", limit=1501)
 
 
 def test_symbols_are_spelled_as_the_exchange_does():

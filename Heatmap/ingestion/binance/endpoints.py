@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from Heatmap.errors import SettingsError
-from Heatmap.vocabulary import MAX_KLINES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -121,35 +120,6 @@ def market_socket(base: str, streams: Sequence[str]) -> tuple[str, tuple[str, ..
 def exchange_info_url(base: str) -> str:
     """Return the address of the exchange's rules (weight 1, megabytes, no filter by symbol)."""
     return f"{normalise_rest_base(base)}/fapi/v1/exchangeInfo"
-
-
-def klines_url(
-    base: str,
-    *,
-    symbol: str,
-    interval: str,
-    start_ms: int | None = None,
-    end_ms: int | None = None,
-    limit: int = MAX_KLINES,
-) -> str:
-    """Return the address of one symbol's candles that open in ``[start_ms, end_ms]``.
-
-    Without ``start_ms`` the newest ``limit`` candles are meant.
-
-    Raises
-    ------
-    SettingsError
-        The base is no HTTP address, or ``limit`` is outside 1 to `MAX_KLINES`.
-    """
-    if not 0 < limit <= MAX_KLINES:
-        raise SettingsError(f"expected a limit of 1 to {MAX_KLINES} candles, was {limit}")
-    query: dict[str, str | int] = {"symbol": symbol, "interval": interval}
-    if start_ms is not None:
-        query["startTime"] = start_ms
-    if end_ms is not None:
-        query["endTime"] = end_ms
-    query["limit"] = limit
-    return f"{normalise_rest_base(base)}/fapi/v1/klines?{urlencode(query)}"
 
 
 def _base(url: str, *, schemes: tuple[str, ...], routes: frozenset[str], example: str) -> str:

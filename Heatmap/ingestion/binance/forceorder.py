@@ -17,6 +17,7 @@ import msgspec
 
 from Heatmap.errors import FrameError
 from Heatmap.events import LiquidationEvent, Side, Source
+from Heatmap.ingestion.venue import MarketHeartbeat
 
 MAX_FRAME_BYTES = 512 * 1024
 """Longest frame that is read, in bytes; a forceOrder frame has about 250, the mark prices of 600 symbols 120,000."""
@@ -33,25 +34,6 @@ _SYMBOL = re.compile(r"[^\sa-z\"'\\]{1,40}")
 # BTCUSD_PERP, BTCUSD_260327; BTCUSDT_260327 is margined in dollars.
 _COIN_MARGINED_SYMBOL = re.compile(r".+USD_(PERP|\d{6})")
 _SIDES = {"SELL": Side.SELL, "BUY": Side.BUY}
-
-
-@dataclass(frozen=True, slots=True)
-class MarketHeartbeat:
-    """A mark price: the proof that the socket delivers market data of ``symbol``.
-
-    Attributes
-    ----------
-    symbol
-        Exact symbol of the exchange.
-    price
-        Mark price in quote currency.
-    event_ms
-        Push time of the exchange, ms since the epoch, UTC.
-    """
-
-    symbol: str
-    price: float
-    event_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,8 +268,8 @@ def _heartbeat(payload: _Payload, data: str | bytes) -> MarketHeartbeat | Ignore
         return Ignored("coin-margined")
     if payload.s is None or payload.E is None:
         raise _refusal("bad-shape", "expected a mark price with `s` and `E`", data)
-    price = _positive(payload.p, "bad-price", data)
-    return MarketHeartbeat(_symbol(payload.s, data), price, _plausible_ms(payload.E, data))
+    _positive(payload.p, "bad-price", data)
+    return MarketHeartbeat(_symbol(payload.s, data), _plausible_ms(payload.E, data))
 
 
 def _heartbeats(data: str | bytes) -> MarketHeartbeats | None:

@@ -1,56 +1,34 @@
-"""Candles as the exchange sends them: stream messages and REST rows into one frozen `Candle`.
+"""Candles: their addresses, stream messages and REST rows; see `Heatmap.ingestion.venue.CandleSource`.
 
-Source: developers.binance.com, USD-M futures, "Kline/Candlestick Streams" and "Kline/Candlestick Data".
+Source: developers.binance.com, USD-M futures, "Kline/Candlestick Streams", "Kline/Candlestick Data" and "Error Codes".
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlencode
 
 import msgspec
 
-from Heatmap.errors import FrameError
+from Heatmap.candle import Candle
+from Heatmap.errors import FrameError, SettingsError
+from Heatmap.ingestion.binance.endpoints import kline_stream, market_stream_url, normalise_rest_base
+from Heatmap.ingestion.venue import CandleUpdate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from Heatmap.errors import RestError
+
+MAX_ROWS: Final = 1500
+"""Most candles of one answer."""
 
 _EXCERPT_CHARS = 200
 # A REST row has 12 values; these are the ones read: open time, open, high, low, close, volume, close time.
 _READ_VALUES = 7
-
-
-@dataclass(frozen=True, slots=True)
-class Candle:
-    """One candle over the closed time range ``[open_ms, close_ms]``, as the exchange counts it.
-
-    Attributes
-    ----------
-    open_ms, close_ms
-        First and last millisecond, since the Unix epoch, UTC.
-    open, high, low, close
-        Prices in quote currency; ``low <= open, close <= high``.
-    volume
-        Traded quantity in base currency.
-    closed
-        False while the candle still changes.
-    """
-
-    open_ms: int
-    open: float
-    high: float
-    low: float
-    close: float
-    volume: float
-    close_ms: int
-    closed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class KlineUpdate:
-    """A candle of the stream with what it belongs to; ``interval`` in the exchange's word, e.g. ``"1m"``."""
-
-    symbol: str
-    interval: str
-    event_ms: int
-    candle: Candle
+_INVALID_SYMBOL = "-1121"
 
 
 class _Kline(msgspec.Struct):
@@ -66,7 +44,6 @@ class _Kline(msgspec.Struct):
 
 
 class _KlinePayload(msgspec.Struct):
-    E: int
     s: str
     k: _Kline
 
@@ -86,7 +63,46 @@ _PAYLOAD = msgspec.json.Decoder(_KlinePayload, strict=False)
 _UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
 
 
-def decode_frame(data: str | bytes) -> KlineUpdate | None:
+def stream(ws_url: str, symbol: str, interval: str) -> tuple[str, Sequence[str]]:
+    """Return the address of the stream; it needs no messages."""
+    return market_stream_url(ws_url, [kline_stream(symbol, interval)]), ()
+
+
+def history_url(
+    rest_url: str,
+    *,
+    symbol: str,
+    interval: str,
+    start_ms: int | None = None,
+    end_ms: int | None = None,
+    limit: int = MAX_ROWS,
+) -> str:
+    """Return the address of one symbol's candles that open in ``[start_ms, end_ms]``.
+
+    Without ``start_ms`` the newest ``limit`` candles are meant.
+
+    Raises
+    ------
+    SettingsError
+        The base is no HTTP address, or ``limit`` is outside 1 to `MAX_ROWS`.
+    """
+    if not 0 < limit <= MAX_ROWS:
+        raise SettingsError(f"expected a limit of 1 to {MAX_ROWS} candles, was {limit}")
+    query: dict[str, str | int] = {"symbol": symbol, "interval": interval}
+    if start_ms is not None:
+        query["startTime"] = start_ms
+    if end_ms is not None:
+        query["endTime"] = end_ms
+    query["limit"] = limit
+    return f"{normalise_rest_base(rest_url)}/fapi/v1/klines?{urlencode(query)}"
+
+
+def is_unknown_symbol(error: RestError) -> bool:
+    """Return True if an answer means that the exchange does not list the symbol."""
+    return error.status == HTTPStatus.BAD_REQUEST and _INVALID_SYMBOL in str(error)
+
+
+def decode_update(data: str | bytes) -> CandleUpdate | None:
     """Return the candle in a stream message, raw or combined, or None for a message of another kind.
 
     Raises
@@ -110,10 +126,10 @@ def decode_frame(data: str | bytes) -> KlineUpdate | None:
     kline = payload.k
     candle = Candle(kline.t, kline.o, kline.h, kline.l, kline.c, kline.v, kline.T, kline.x)
     _check(candle, data)
-    return KlineUpdate(payload.s, kline.i, payload.E, candle)
+    return CandleUpdate(payload.s, kline.i, candle)
 
 
-def decode_rows(rows: object, *, now_ms: int) -> list[Candle]:
+def decode_history(rows: object, *, now_ms: int) -> list[Candle]:
     """Return the candles of a decoded REST answer, in its order.
 
     Parameters

@@ -1,4 +1,4 @@
-"""Work that runs only while the gate is open."""
+"""Work that runs only while the switch is on."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from Heatmap.ingestion.run_switch import Gate
+from Heatmap.ingestion.run_switch import RunSwitch
 
 
 class Work:
@@ -35,8 +35,8 @@ class Work:
 
 
 @asynccontextmanager
-async def running(gate, work):
-    task = asyncio.create_task(gate.run_while_open(work))
+async def running(switch, work):
+    task = asyncio.create_task(switch.run_while_on(work))
     try:
         yield task
     finally:
@@ -45,56 +45,56 @@ async def running(gate, work):
             await task
 
 
-def test_work_runs_between_open_and_shut_and_again():
+def test_work_runs_while_the_switch_is_on_and_again():
     async def scenario():
-        gate, work = Gate(), Work()
-        async with running(gate, work):
+        switch, work = RunSwitch(), Work()
+        async with running(switch, work):
             await asyncio.sleep(0)
             assert work.begun == 0
-            gate.open()
-            gate.open()
+            switch.turn_on()
+            switch.turn_on()
             await work.until(1, 0)
-            gate.shut()
+            switch.turn_off()
             await work.until(1, 1)
-            gate.open()
+            switch.turn_on()
             await work.until(2, 1)
         assert work.ended == 2
 
     asyncio.run(scenario())
 
 
-def test_a_gate_opened_before_the_loop_runs_counts():
+def test_a_switch_turned_on_before_the_loop_runs_counts():
     async def scenario():
-        gate, work = Gate(), Work()
-        gate.open()
-        async with running(gate, work):
+        switch, work = RunSwitch(), Work()
+        switch.turn_on()
+        async with running(switch, work):
             await work.until(1, 0)
 
     asyncio.run(scenario())
 
 
-def test_work_of_an_earlier_opening_is_ended_however_soon_the_gate_opens_again():
+def test_work_of_an_earlier_time_is_ended_however_soon_the_switch_is_turned_on_again():
     async def scenario():
-        gate, work = Gate(), Work()
-        gate.open()
-        async with running(gate, work):
+        switch, work = RunSwitch(), Work()
+        switch.turn_on()
+        async with running(switch, work):
             await work.until(1, 0)
-            gate.shut()
-            gate.open()
+            switch.turn_off()
+            switch.turn_on()
             await work.until(2, 1)
 
     asyncio.run(scenario())
 
 
-def test_it_is_moved_from_other_threads():
+def test_it_is_turned_on_and_off_by_other_threads():
     async def scenario():
-        gate, work = Gate(), Work()
-        async with running(gate, work):
-            await asyncio.to_thread(gate.open)
+        switch, work = RunSwitch(), Work()
+        async with running(switch, work):
+            await asyncio.to_thread(switch.turn_on)
             await work.until(1, 0)
-            await asyncio.to_thread(gate.shut)
+            await asyncio.to_thread(switch.turn_off)
             await work.until(1, 1)
-        gate.open()
+        switch.turn_on()
 
     asyncio.run(scenario())
 
@@ -104,25 +104,25 @@ def test_what_the_work_raises_comes_out():
         raise ZeroDivisionError
 
     async def scenario():
-        gate = Gate()
-        gate.open()
+        switch = RunSwitch()
+        switch.turn_on()
         with pytest.raises(ZeroDivisionError):
-            await gate.run_while_open(fail)
+            await switch.run_while_on(fail)
 
     asyncio.run(scenario())
 
 
 def test_work_that_ends_by_itself_is_not_begun_again():
     async def scenario():
-        gate = Gate()
+        switch = RunSwitch()
         begun, ended = [], asyncio.Event()
 
         async def once():
             begun.append(1)
             ended.set()
 
-        gate.open()
-        async with running(gate, once) as task:
+        switch.turn_on()
+        async with running(switch, once) as task:
             async with asyncio.timeout(5):
                 await ended.wait()
             for _ in range(5):

@@ -1,0 +1,88 @@
+"""Values that the service reads from the database now and then: tick sizes, and the exchange's time."""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+from typing import TYPE_CHECKING, Final
+
+from Heatmap.errors import StorageError
+from Heatmap.storage.sqlite_store import SqliteStore
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from Heatmap.clock import Clock
+    from Heatmap.reports import ClockReading
+
+_LOG = logging.getLogger(__name__)
+
+TICK_LOOKUP_S: Final = 10.0
+"""Fewest seconds between two queries for the tick size of a symbol."""
+
+TIME_LOOKUP_S: Final = 5.0
+"""Fewest seconds between two queries for the exchange's time."""
+
+
+class RecordLookup:
+    """Cached queries of one source; any thread.
+
+    Parameters
+    ----------
+    db_path, source, symbols
+        Which record.
+    clock
+        Monotonic time for the age of the cache.
+    """
+
+    def __init__(self, db_path: Path, source: str, symbols: Sequence[str], clock: Clock) -> None:
+        self._db_path = db_path
+        self._source = source
+        self._symbols = symbols
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._ticks: dict[str, tuple[float | None, float]] = {}  # value, and monotonic seconds of the query
+        self._time: tuple[tuple[ClockReading | None, int | None], float] = ((None, None), -math.inf)
+
+    def tick_size(self, symbol: str) -> float | None:
+        """Return the stored tick size of a symbol in quote currency, or None."""
+        now_s = self._clock.monotonic_s()
+        with self._lock:
+            tick, asked_s = self._ticks.get(symbol, (None, -math.inf))
+        if now_s - asked_s < TICK_LOOKUP_S:
+            return tick
+        try:
+            with SqliteStore(self._db_path) as store:
+                tick = store.tick_size(symbol, self._source)
+        except StorageError as error:
+            _LOG.warning("no tick size from the database: %s", error)
+        with self._lock:
+            self._ticks[symbol] = (tick, now_s)
+        return tick
+
+    def offset_ms(self) -> float | None:
+        """Return the newest recorded clock offset that is still valid, in ms, or None."""
+        reading, _ = self._exchange_time()
+        return reading.offset_ms if reading is not None and reading.is_valid_at(self._clock.now_ms()) else None
+
+    def newest_ms(self) -> int | None:
+        """Return the time of the newest stored event of the symbols, ms since the epoch, or None."""
+        return self._exchange_time()[1]
+
+    def _exchange_time(self) -> tuple[ClockReading | None, int | None]:
+        now_s = self._clock.monotonic_s()
+        with self._lock:
+            known, asked_s = self._time
+            if now_s - asked_s < TIME_LOOKUP_S:
+                return known
+            self._time = known, now_s  # other threads use the old value meanwhile
+        try:
+            with SqliteStore(self._db_path) as store:
+                known = store.clock_reading(self._source), store.newest_ms(self._symbols, self._source)
+        except StorageError as error:
+            _LOG.warning("no exchange time from the database: %s", error)
+        with self._lock:
+            self._time = known, now_s
+        return known
