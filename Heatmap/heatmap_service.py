@@ -114,10 +114,10 @@ class HeatmapService:
     ) -> None:
         self._db_path = Path(db_path) if db_path is not None else default_db_path()
         self._source = str(source)
-        self._venue = venue_of(self._source)
+        venue = venue_of(self._source)
         wanted = (symbols,) if isinstance(symbols, str) else symbols
         # A dict keeps the order and drops duplicates.
-        named = dict.fromkeys(self._venue.normalise_symbol(symbol) for symbol in wanted)
+        named = dict.fromkeys(venue.normalise_symbol(symbol) for symbol in wanted)
         self._records_all = ALL_SYMBOLS in named
         if self._records_all:
             del named[ALL_SYMBOLS]
@@ -132,11 +132,11 @@ class HeatmapService:
                 f"expected a retention of 0 to {_MAX_DAYS} days, was {retention_days}",
                 short=f"Keep liquidations 0 (for ever) to {_MAX_DAYS} days.",
             )
-        self._ws_url, self._rest_url = self._venue.base_urls(ws_url, rest_url)
+        self._ws_url, self._rest_url = venue.base_urls(ws_url, rest_url)
+        self._venue = replace(venue, policy=replace(venue.policy, rotate_after_s=rotate_after_s))
         self._collect = collect
         self._keep_raw = keep_raw
         self._retention_days = retention_days
-        self._rotate_after_s = rotate_after_s
         self._clock = clock
         self._lifecycle = threading.Lock()
         self._running = False
@@ -250,7 +250,6 @@ class HeatmapService:
             ws_url=self._ws_url,
             source=self._source,
             keep_raw=self._keep_raw,
-            policy=replace(self._venue.policy, rotate_after_s=self._rotate_after_s),
             clock=self._clock,
         )
         refresher = TickRefresher(

@@ -16,7 +16,7 @@ from Heatmap.ingestion.backoff import Backoff
 from Heatmap.ingestion.daemon_thread import run_in_daemon_thread
 from Heatmap.ingestion.failure import Failure, of_socket_error
 from Heatmap.ingestion.proxy import proxy_for
-from Heatmap.ingestion.rest import fetch_json
+from Heatmap.ingestion.rest import fetch_bytes
 from Heatmap.ingestion.venues import venue_of
 from Heatmap.vocabulary import INTERVALS_MS
 
@@ -136,7 +136,8 @@ class CandleFeed(QObject):
             reason = "unknown-symbol" if self._candles.is_unknown_symbol(error) else error.reason
             return Failure(reason, error.short, error.status, error.retry_after_s or 0.0)
         except FrameError as error:
-            return Failure("protocol", f"{host} sent a candle that cannot be: {error}.")
+            reason = "bad-json" if error.kind == "bad-json" else "protocol"
+            return Failure(reason, f"{host} sent a candle that cannot be: {error}.")
         except (OSError, WebSocketException) as error:
             return of_socket_error(
                 error,
@@ -189,17 +190,15 @@ class CandleFeed(QObject):
 
     async def _history(self, symbol: str, interval: str) -> list[Candle]:
         # The newest candle gives the exchange's time, which this machine's clock may differ from.
-        newest = await self._request(symbol, interval, None, None, 1, now_ms=0)
+        newest = await self._request(symbol, interval, None, now_ms=0)
         now_ms = max([self._clock.now_ms(), *(candle.open_ms for candle in newest)])
-        pages = history_requests(INTERVALS_MS[interval], now_ms, self._candles.MAX_ROWS)
-        answers = [await self._request(symbol, interval, *page, now_ms=now_ms) for page in pages]
+        pages = history_requests(INTERVALS_MS[interval], now_ms, self._candles.max_rows)
+        answers = [await self._request(symbol, interval, page, now_ms=now_ms) for page in pages]
         return [candle for answer in answers for candle in answer]
 
     async def _request(
-        self, symbol: str, interval: str, start_ms: int | None, end_ms: int | None, limit: int, *, now_ms: int
+        self, symbol: str, interval: str, page: tuple[int, int, int] | None, *, now_ms: int
     ) -> list[Candle]:
-        url = self._candles.history_url(
-            self._rest_url, symbol=symbol, interval=interval, start_ms=start_ms, end_ms=end_ms, limit=limit
-        )
-        rows = await fetch_json(url, timeout_s=OPEN_TIMEOUT_S, max_bytes=MAX_REST_BYTES)
-        return self._candles.decode_history(rows, now_ms=now_ms)
+        url = self._candles.history_url(self._rest_url, symbol, interval, page)
+        body = await fetch_bytes(url, timeout_s=OPEN_TIMEOUT_S, max_bytes=MAX_REST_BYTES)
+        return self._candles.decode_history(body, now_ms)

@@ -1,25 +1,25 @@
-"""When to try again: pure arithmetic over times and chance, no clock, no sleep."""
+"""Times of connection attempts, without clock and sleep."""
 
 from __future__ import annotations
 
 import math
 import random
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-WINDOW_S = 60.0
+WINDOW_S: Final = 60.0
 """The window over which attempts are counted, in seconds."""
 
 
 class Backoff:
     """Exponential back-off with full jitter, a cap and a limit of attempts a minute. It never gives up.
 
-    The n-th failure in a row waits a random time between 0 and ``min(cap_s, base_s * 2**(n-1))``, and longer
-    if the limit of attempts asks for it. `reset` belongs to the first market message, not to the handshake: a
-    server that accepts and closes would otherwise be called thousands of times a second.
+    The n-th failure in a row waits a random time between 0 and ``min(cap_s, base_s * 2**(n-1))``, and longer if the
+    limit of attempts asks for it. `reset` belongs to the first market message, not to the handshake: a server that
+    accepts and closes would otherwise be called thousands of times a second.
 
     Parameters
     ----------
@@ -46,13 +46,8 @@ class Backoff:
         self._attempts: deque[float] = deque(maxlen=attempts_per_min)
         self._not_before_s = -math.inf
 
-    @property
-    def failures(self) -> int:
-        """How many attempts failed since the last reset."""
-        return self._failures
-
     def attempted(self, now_s: float) -> None:
-        """Note that an attempt is made at ``now_s`` (monotonic seconds)."""
+        """Count an attempt at ``now_s`` (monotonic seconds)."""
         self._attempts.append(now_s)
 
     def reset(self) -> None:
@@ -60,10 +55,10 @@ class Backoff:
         self._failures = 0
 
     def next_delay_s(self, now_s: float, *, at_least_s: float = 0.0) -> float:
-        """Note a failure and return the seconds to wait before the next attempt.
+        """Count a failure and return the seconds to wait before the next attempt.
 
-        ``at_least_s`` is what the exchange asked for (``Retry-After``); it may exceed the cap, and holds whoever asks
-        next.
+        ``at_least_s`` is what the exchange asked for (``Retry-After``); it may exceed the cap, and delays every
+        further attempt.
         """
         if at_least_s > 0:
             self._not_before_s = max(self._not_before_s, now_s + at_least_s)
@@ -73,7 +68,7 @@ class Backoff:
         return max(self._chance() * bound_s, self.held_back_s(now_s))
 
     def held_back_s(self, now_s: float) -> float:
-        """Return for how long the limit of attempts or the exchange's own word forbids the next one, in seconds."""
+        """Return for how many seconds the limit of attempts or the exchange forbids the next one."""
         full = len(self._attempts) == self._attempts.maxlen
         limit_s = self._attempts[0] + WINDOW_S if full else -math.inf
         return max(0.0, limit_s - now_s, self._not_before_s - now_s)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from Heatmap.events import LiquidationEvent
     from Heatmap.ingestion.frame_handler import FeedCounts, FeedSink
-    from Heatmap.ingestion.venue import ConnectionPolicy, FeedSession, Venue
+    from Heatmap.ingestion.venue import FeedSession, Venue
 
 _LOG = logging.getLogger(__name__)
 
@@ -38,16 +38,9 @@ _MOVED = Failure("network-changed", "This machine's network changed; reconnectin
 
 @dataclass(frozen=True, slots=True)
 class FeedState:
-    """The state of the feed.
+    """State and reason of `Heatmap.ingestion.liveness.Liveness`, and one English sentence or "".
 
-    Attributes
-    ----------
-    state, reason
-        See `Heatmap.ingestion.liveness.Liveness`.
-    detail
-        One English sentence, "" if there is nothing to say.
-    retry_at_ms
-        When the next attempt is made, ms since the epoch, or None while there is nothing to wait for.
+    ``retry_at_ms`` is when the next attempt is made, ms since the epoch, or None.
     """
 
     state: ConnectionState
@@ -61,20 +54,16 @@ class FeedCollector:
 
     Parameters
     ----------
-    venue
-        The exchange.
+    venue, ws_url
+        The exchange, and the base address of its streams.
     symbols
         Its exact symbols; all share one socket. None: all that it lists.
     sink
         See `Heatmap.ingestion.frame_handler.FeedSink`.
     on_state
         Called on the loop with each new state.
-    ws_url
-        Base address of the streams.
     source, keep_raw
         What the events are marked as, and whether they carry their frame.
-    policy
-        Limits and times other than the venue's own.
     clock
         Wall time for what is stored, monotonic time for what is measured.
     backoff
@@ -96,14 +85,13 @@ class FeedCollector:
         ws_url: str,
         source: str,
         keep_raw: bool = False,
-        policy: ConnectionPolicy | None = None,
         clock: Clock = SYSTEM_CLOCK,
         backoff: Backoff | None = None,
     ) -> None:
         self._symbols = None if symbols is None else frozenset(symbols)
         self._sink = sink
         self._on_state = on_state
-        self._policy = policy = policy if policy is not None else venue.policy
+        self._policy = venue.policy
         self._clock = clock
         self._backoff = backoff if backoff is not None else Backoff()
 
@@ -112,7 +100,7 @@ class FeedCollector:
 
         new_session()  # what cannot be is refused here, not on the loop
         self._new_session = new_session
-        self._frames = FrameHandler(self._symbols, sink, source=source, policy=policy, clock=clock)
+        self._frames = FrameHandler(self._symbols, sink, source=source, policy=venue.policy, clock=clock)
         self._liveness = Liveness()  # that of the connection whose state is the feed's
         self._connections: list[Connection] = []  # one, and two while the next replaces the last
         self._covering: Connection | None = None  # the connection whose heartbeats extend the coverage
@@ -251,7 +239,7 @@ class FeedCollector:
     # -- the listener of connections ---------------------------------------------------------------------------------
 
     async def handle_frame(self, connection: Connection, data: bytes) -> None:
-        """See `Heatmap.ingestion.connection.ConnectionListener`."""
+        """See `ConnectionListener`."""
         content = self._frames.decode(connection.session, data)
         if content.events or content.heartbeats:
             now_s = self._clock.monotonic_s()
@@ -278,19 +266,19 @@ class FeedCollector:
             connection.closing.set()
 
     def connection_opened(self, connection: Connection) -> None:
-        """See `Heatmap.ingestion.connection.ConnectionListener`."""
+        """See `ConnectionListener`."""
         self._frames.connections += 1
         if connection.liveness is self._liveness and connection.liveness.state is ConnectionState.CONNECTING:
             self._detail = ""
         self.connection_changed(connection)
 
     def connection_changed(self, connection: Connection) -> None:
-        """See `Heatmap.ingestion.connection.ConnectionListener`."""
+        """See `ConnectionListener`."""
         if connection.liveness is self._liveness:
             self._report()
 
     def round_trip_measured(self, round_trip_ms: float) -> None:
-        """See `Heatmap.ingestion.connection.ConnectionListener`."""
+        """See `ConnectionListener`."""
         self._frames.clock_offset.note_round_trip(round_trip_ms)
 
     async def _hand_over(self, connection: Connection, event: LiquidationEvent) -> None:

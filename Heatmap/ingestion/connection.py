@@ -77,16 +77,12 @@ class Connection:
 
     Parameters
     ----------
-    session
-        The protocol.
+    session, policy
+        The venue's protocol and policy.
     symbols
         Which symbols it should deliver; empty: whichever come.
-    listener
-        See `ConnectionListener`.
-    policy
-        The venue's.
-    clock
-        See `Heatmap.clock.Clock`.
+    listener, clock
+        See the types.
     """
 
     def __init__(

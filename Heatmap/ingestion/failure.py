@@ -1,7 +1,8 @@
-"""Why the exchange cannot be reached: exceptions and answers into one stable word and one sentence."""
+"""Exceptions and HTTP answers of a failed connection, as one stable word and one sentence."""
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import re
 import socket
@@ -23,14 +24,14 @@ if TYPE_CHECKING:
     from websockets.exceptions import WebSocketException
 
 REFUSED_WAIT_S = 60.0
-"""Seconds to wait after a refusal (region, ban) that names no time of its own."""
+"""Seconds to wait after a refusal (region, ban) that names no time."""
 
-_LONGEST_WAIT_S = 3 * 24 * 3600.0  # the exchange's longest ban
+_LONGEST_WAIT_S = 3 * 24 * 3600.0  # Binance's longest ban
 _BANNED_UNTIL = re.compile(r"banned until (\d{13})\b")
 _ERRNO_IN_TEXT = re.compile(r"\[Errno (\d+)\]")
 _REGION = (HTTPStatus.FORBIDDEN, HTTPStatus.UNAVAILABLE_FOR_LEGAL_REASONS)
 _BANNED = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.IM_A_TEAPOT)
-_CONNECTING = frozenset({"dns", "refused", "unreachable", "timeout", "network", "closed"})
+_WHILE_CONNECTING = frozenset({"dns", "refused", "unreachable", "timeout", "network", "closed"})
 _REASON_BY_TYPE: tuple[tuple[type[BaseException], str], ...] = (
     (socket.gaierror, "dns"),
     (ssl.SSLError, "tls"),
@@ -48,11 +49,11 @@ _REASON_BY_ERRNO = {
     errno.EADDRNOTAVAIL: "unreachable",
 }
 _NETWORK_SENTENCES = {
-    "dns": "The name of {place} cannot be resolved; is this machine online?",
-    "timeout": "{place} did not answer in time.",
-    "refused": "{place} refuses the connection; nothing listens there.",
-    "unreachable": "There is no way to {place}; is this machine online?",
-    "closed": "{place} cut the connection.",
+    "dns": "The name of {host} cannot be resolved; is this machine online?",
+    "timeout": "{host} did not answer in time.",
+    "refused": "{host} refuses the connection; nothing listens there.",
+    "unreachable": "There is no way to {host}; is this machine online?",
+    "closed": "{host} cut the connection.",
 }
 
 
@@ -80,122 +81,84 @@ class Failure:
     wait_s: float = 0.0
 
 
-def of_network_error(error: BaseException, place: str, *, proxy: str | None = None) -> Failure:
-    """Return what an `OSError` from connecting to ``place`` means; anything else is ``"network"``.
-
-    Parameters
-    ----------
-    error, place
-        What was raised; host for the sentence.
-    proxy
-        The proxy's address if there is one: then it is the proxy that was connected to, and not the place.
-    """
+def of_network_error(error: BaseException, host: str, *, proxy: str | None = None) -> Failure:
+    """Return the failure of a connection to ``host``, or to the address of a ``proxy`` if there is one."""
     reason = _network_reason(error)
-    if proxy is not None and reason in _CONNECTING:
-        way = f"the proxy {shown(proxy)} on the way to {place}"
-        sentence = _NETWORK_SENTENCES.get(reason, f"The connection to {{place}} failed: {error}.")
-        return Failure("proxy", _capital(sentence.replace("{place}", way)))
+    if proxy is not None and reason in _WHILE_CONNECTING:
+        peer = f"the proxy {shown(proxy)} on the way to {host}"
+        sentence = _NETWORK_SENTENCES.get(reason, f"The connection to {{host}} failed: {error}.")
+        sentence = sentence.replace("{host}", peer)
+        return Failure("proxy", sentence[:1].upper() + sentence[1:])
     if reason == "tls":
-        return Failure(reason, f"No secure connection to {place}: {getattr(error, 'reason', None) or error}.")
-    sentence = _NETWORK_SENTENCES.get(reason, f"The connection to {place} failed: {error}.")
-    return Failure(reason, sentence.replace("{place}", place))
+        return Failure(reason, f"No secure connection to {host}: {getattr(error, 'reason', None) or error}.")
+    sentence = _NETWORK_SENTENCES.get(reason, f"The connection to {host} failed: {error}.")
+    return Failure(reason, sentence.replace("{host}", host))
 
 
-def of_http_answer(status: int, headers: Mapping[str, str], body: str, place: str, *, now_ms: int) -> Failure:
-    """Return what an HTTP answer other than success means.
+def of_http_answer(status: int, headers: Mapping[str, str], body: str, host: str, *, now_ms: int) -> Failure:
+    """Return the failure of an HTTP answer other than success.
 
     Parameters
     ----------
     status, headers, body
         The answer; ``body`` may be cut, header names may be in any case.
-    place
-        Host for the sentence.
+    host
+        For the sentence.
     now_ms
-        The present by this machine's clock, ms since the epoch, for an answer without a date of its own: the exchange
-        names the end of a ban as a time.
+        The time by this machine's clock, ms since the epoch, for an answer without a date: a ban may name its end.
     """
     if status in _REGION:
-        return Failure(
-            "region",
-            f"{place} does not serve this region or network (HTTP {status}).",
-            status,
-            REFUSED_WAIT_S,
-        )
+        sentence = f"{host} does not serve this region or network (HTTP {status})."
+        return Failure("region", sentence, status, REFUSED_WAIT_S)
     if status in _BANNED:
         wait_s = min(_asked_wait_s(headers, body, now_ms), _LONGEST_WAIT_S)
-        sentence = f"{place} asks for a pause of {wait_s:.0f} s: too many requests (HTTP {status})."
+        sentence = f"{host} asks for a pause of {wait_s:.0f} s: too many requests (HTTP {status})."
         return Failure("banned", sentence, status, wait_s)
     excerpt = " ".join(body.split())[:200]
-    return Failure("http", f"{place} answered HTTP {status}{': ' + excerpt if excerpt else ''}.", status)
+    return Failure("http", f"{host} answered HTTP {status}{': ' + excerpt if excerpt else ''}.", status)
 
 
 def of_socket_error(
-    error: WebSocketException | OSError, place: str, *, max_bytes: int, now_ms: int, proxy: str | None = None
+    error: WebSocketException | OSError, host: str, *, max_bytes: int, now_ms: int, proxy: str | None = None
 ) -> Failure:
-    """Return why a WebSocket did not open, or ended.
-
-    Parameters
-    ----------
-    error
-        What connecting or reading raised.
-    place
-        Host for the sentence.
-    max_bytes
-        The size of a message above which this side closes.
-    now_ms
-        See `of_http_answer`.
-    proxy
-        See `of_network_error`.
-    """
+    """Return why a WebSocket did not open, or ended; ``max_bytes`` is the longest message that is read."""
     if isinstance(error, ConnectionClosed):
-        return _of_close(error, place, max_bytes)
+        return _of_close(error, host, max_bytes)
     if isinstance(error, (InvalidProxy, ProxyError)):
         name = "" if proxy is None else f" {shown(proxy)}"
-        return Failure(
-            "proxy", f"The proxy{name} on the way to {place} cannot be used: {_without_secret(error, proxy)}."
-        )
+        sentence = f"The proxy{name} on the way to {host} cannot be used: {_without_secret(error, proxy)}."
+        return Failure("proxy", sentence)
     if isinstance(error, InvalidStatus):
         answer = error.response
-        return of_http_answer(
-            answer.status_code,
-            dict(answer.headers.raw_items()),
-            answer.body.decode("utf-8", "replace"),
-            place,
-            now_ms=now_ms,
-        )
+        body = answer.body.decode("utf-8", "replace")
+        return of_http_answer(answer.status_code, dict(answer.headers.raw_items()), body, host, now_ms=now_ms)
     if isinstance(error, OSError):
-        return of_network_error(error, place, proxy=proxy)
+        return of_network_error(error, host, proxy=proxy)
     if isinstance(error, InvalidMessage) and isinstance(error.__cause__, (EOFError, OSError)):
-        return of_network_error(error.__cause__, place, proxy=proxy)
-    return Failure("protocol", f"{place} does not speak WebSocket as expected: {error}.")
+        return of_network_error(error.__cause__, host, proxy=proxy)
+    return Failure("protocol", f"{host} does not speak WebSocket as expected: {error}.")
 
 
-def _of_close(error: ConnectionClosed, place: str, max_bytes: int) -> Failure:
+def _of_close(error: ConnectionClosed, host: str, max_bytes: int) -> Failure:
     sent, received = error.sent, error.rcvd
     if sent is not None and sent.code == CloseCode.MESSAGE_TOO_BIG and not error.rcvd_then_sent:
-        return Failure("too-large", f"{place} sent a message of more than {max_bytes} bytes.")
+        return Failure("too-large", f"{host} sent a message of more than {max_bytes} bytes.")
     if received is None:
-        return Failure("closed", f"The connection to {place} broke off.")
+        return Failure("closed", f"The connection to {host} broke off.")
     words = f" ({received.code}{' ' + received.reason if received.reason else ''})"
-    return Failure("closed", f"{place} closed the connection{words}.")
+    return Failure("closed", f"{host} closed the connection{words}.")
 
 
 def _asked_wait_s(headers: Mapping[str, str], body: str, now_ms: int) -> float:
-    asked = next((value.strip() for name, value in headers.items() if name.lower() == "retry-after"), "")
-    if asked.isdecimal():
+    lower = {name.lower(): value.strip() for name, value in headers.items()}
+    if (asked := lower.get("retry-after", "")).isdecimal():
         return float(asked)
     if until := _BANNED_UNTIL.search(body):
-        return max(0.0, (int(until[1]) - _answered_ms(headers, now_ms)) / 1000)
+        # By the clock that made the answer, which this machine's may differ from.
+        with contextlib.suppress(ValueError):
+            now_ms = round(parsedate_to_datetime(lower.get("date", "")).timestamp() * 1000)
+        return max(0.0, (int(until[1]) - now_ms) / 1000)
     return REFUSED_WAIT_S
-
-
-def _answered_ms(headers: Mapping[str, str], now_ms: int) -> int:
-    """Return when an answer was made by the clock of who made it, which this machine's may differ from."""
-    date = next((value for name, value in headers.items() if name.lower() == "date"), "")
-    try:
-        return round(parsedate_to_datetime(date).timestamp() * 1000)
-    except ValueError:
-        return now_ms
 
 
 def _without_secret(error: Exception, proxy: str | None) -> str:
@@ -205,20 +168,13 @@ def _without_secret(error: Exception, proxy: str | None) -> str:
     return text.replace(f"{secret}@", "") if secret else text
 
 
-def _capital(sentence: str) -> str:
-    return sentence[:1].upper() + sentence[1:]
-
-
 def _network_reason(error: BaseException) -> str:
     for kind, reason in _REASON_BY_TYPE:
         if isinstance(error, kind):
             return reason
-    return _REASON_BY_ERRNO.get(_errno_of(error) or 0, "network")
-
-
-def _errno_of(error: BaseException) -> int | None:
-    if isinstance(error, OSError) and error.errno is not None:
-        return error.errno
-    # asyncio joins the failures of several addresses of one host into a text without a number.
-    found = _ERRNO_IN_TEXT.search(str(error))
-    return int(found[1]) if found else None
+    number = error.errno if isinstance(error, OSError) else None
+    if number is None:
+        # asyncio joins the failures of several addresses of one host into a text without a number.
+        found = _ERRNO_IN_TEXT.search(str(error))
+        number = int(found[1]) if found else 0
+    return _REASON_BY_ERRNO.get(number, "network")

@@ -62,12 +62,8 @@ class FeedCounts:
 
     Attributes
     ----------
-    received
-        Liquidations of the symbols asked for.
-    undecodable
-        Frames that did not decode.
-    ignored
-        Frames that carried nothing for us.
+    received, undecodable, ignored
+        Liquidations of the symbols asked for; frames that did not decode; frames that carried nothing for us.
     connections
         Handshakes that succeeded.
     last_market_ms
@@ -113,10 +109,8 @@ class FrameHandler:
         What was asked for; None: everything.
     sink
         See `FeedSink`; events are passed on by the caller, who can wait for room.
-    source
-        What coverage and readings are marked as.
-    policy
-        The venue's.
+    source, policy
+        What coverage and readings are marked as; the venue's policy.
     clock
         Wall time for what is stored, monotonic time for what is measured.
     """
@@ -188,10 +182,7 @@ class FrameHandler:
     ) -> None:
         """Continue coverage with another connection, with a gap for each symbol that neither delivered in between.
 
-        Parameters
-        ----------
-        old_last_ms, new_first_ms, new_last_ms
-            Push time of the last heartbeat of the old connection, and of the first and last of the new one, by symbol.
+        Given are the push times of the last heartbeat of the old connection and of the first and last of the new one.
         """
         late = {
             symbol

@@ -18,10 +18,10 @@ _LOG = logging.getLogger(__name__)
 
 
 class _Loop(asyncio.SelectorEventLoop):
-    """A loop that a name server which hangs can hold up neither at its own end nor at the program's.
+    """A loop whose end does not wait for a name server.
 
-    Each look-up begins with the next of a host's addresses: one that swallows everything, as a broken IPv6 way does,
-    would else use up every attempt's time. (asyncio's own answer, racing them, leaks sockets when it is cancelled.)
+    Each look-up begins with the next of a host's addresses: one that never answers, as over a broken IPv6 route, would
+    else use up every attempt's time. (asyncio's own answer, racing them, leaks sockets when it is cancelled.)
     """
 
     def __init__(self) -> None:
@@ -36,15 +36,7 @@ class _Loop(asyncio.SelectorEventLoop):
 
 
 class LoopThread:
-    """Runs one coroutine on its own thread and loop until `stop` cancels it.
-
-    Parameters
-    ----------
-    main
-        Makes the coroutine; called on the thread.
-    name
-        Name of the thread.
-    """
+    """Runs one coroutine, made by ``main()``, on a thread called ``name`` until `stop` cancels it."""
 
     def __init__(self, main: Callable[[], Coroutine[object, object, None]], *, name: str) -> None:
         self._main = main
@@ -58,7 +50,7 @@ class LoopThread:
 
     def stop(self, timeout_s: float) -> bool:
         """Cancel the coroutine and join the thread; return False if it did not end within ``timeout_s``."""
-        # The loop is closed once the coroutine has ended by itself; then there is nothing to tell.
+        # A RuntimeError: the coroutine ended by itself and the loop is closed.
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(timeout_s)

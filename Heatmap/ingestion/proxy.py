@@ -1,7 +1,6 @@
-"""The proxy that the system names for an address.
+"""The system's proxy for an address.
 
-Both libraries in use look at the variable of the scheme (``https_proxy`` …) and at the system's own settings, and
-neither at ``ALL_PROXY``, which curl and most programs respect; it is asked here when the others name none.
+Unlike urllib and websockets this respects ``ALL_PROXY``, too, as curl and most programs do.
 """
 
 from __future__ import annotations
@@ -20,13 +19,7 @@ _SCHEMES: Final = {
 
 
 def proxy_for(url: str) -> str | None:
-    """Return the address of the proxy for an address, None for a direct connection.
-
-    Parameters
-    ----------
-    url
-        An address with scheme and host; those of ``NO_PROXY`` have no proxy.
-    """
+    """Return the address of the proxy for an address, None for a direct connection; ``NO_PROXY`` is respected."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     if urllib.request.proxy_bypass(host if parts.port is None else f"{host}:{parts.port}"):
@@ -47,6 +40,6 @@ def is_socks(proxy: str) -> bool:
 
 
 def shown(proxy: str) -> str:
-    """Return host and port of a proxy, without the name and password that its address may hold."""
+    """Return host and port of a proxy, without the name and password of its address."""
     parts = urlsplit(proxy)
     return f"{parts.hostname}:{parts.port}" if parts.port is not None else f"{parts.hostname}"

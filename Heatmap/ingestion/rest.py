@@ -10,9 +10,8 @@ import contextlib
 import http.client
 import urllib.error
 import urllib.request
+from typing import Final
 from urllib.parse import urlsplit
-
-import msgspec
 
 from Heatmap.clock import SYSTEM_CLOCK, Clock
 from Heatmap.errors import RestError
@@ -20,34 +19,12 @@ from Heatmap.ingestion import failure
 from Heatmap.ingestion.daemon_thread import run_in_daemon_thread
 from Heatmap.ingestion.proxy import is_socks, proxy_for, shown
 
-DEFAULT_TIMEOUT_S = 10.0
-DEFAULT_MAX_BYTES = 32 * 1024 * 1024
-"""Longest answer that is read; exchangeInfo has a few megabytes."""
+DEFAULT_TIMEOUT_S: Final = 10.0
+DEFAULT_MAX_BYTES: Final = 32 * 1024 * 1024
+"""Longest answer that is read; a list of symbols has a few megabytes."""
 
-_CHUNK_BYTES = 256 * 1024
-_ERROR_BODY_BYTES = 4096
-
-
-async def fetch_json(
-    url: str,
-    *,
-    timeout_s: float = DEFAULT_TIMEOUT_S,
-    max_bytes: int = DEFAULT_MAX_BYTES,
-    clock: Clock = SYSTEM_CLOCK,
-) -> object:
-    """Return the decoded JSON at ``url``; see `fetch_bytes` for the rest.
-
-    Raises
-    ------
-    RestError
-        As `fetch_bytes`, and ``reason`` ``"bad-json"`` if the answer is no JSON.
-    """
-    body = await fetch_bytes(url, timeout_s=timeout_s, max_bytes=max_bytes, clock=clock)
-    try:
-        decoded: object = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise RestError(f"expected JSON from {url}: {error}", reason="bad-json") from error
-    return decoded
+_CHUNK_BYTES: Final = 256 * 1024
+_ERROR_BODY_BYTES: Final = 4096
 
 
 async def fetch_bytes(
@@ -57,18 +34,9 @@ async def fetch_bytes(
     max_bytes: int = DEFAULT_MAX_BYTES,
     clock: Clock = SYSTEM_CLOCK,
 ) -> bytes:
-    """Return the body of the answer at ``url``.
+    """Return the body of the answer at an ``http`` or ``https`` address.
 
-    Parameters
-    ----------
-    url
-        An ``http`` or ``https`` address.
-    timeout_s
-        Seconds for the whole request; its thread may need as long again to notice that nobody waits any more.
-    max_bytes
-        Longest body accepted.
-    clock
-        Tells the present, for bans that end at a time.
+    The whole request takes at most ``timeout_s``; its thread may need as long again to end.
 
     Raises
     ------
@@ -81,12 +49,13 @@ async def fetch_bytes(
         async with asyncio.timeout(timeout_s):
             return await run_in_daemon_thread(lambda: _get(url, timeout_s, max_bytes, clock), name="heatmap-rest")
     except TimeoutError as error:
-        raise _rest_error(failure.of_network_error(error, _place(url), proxy=proxy_for(url)), url) from error
+        raise _rest_error(failure.of_network_error(error, _host(url), proxy=proxy_for(url)), url) from error
 
 
 def _get(url: str, timeout_s: float, max_bytes: int, clock: Clock) -> bytes:
     """Perform the request; on a thread that may wait."""
-    if urlsplit(url).scheme not in ("http", "https"):
+    scheme = urlsplit(url).scheme
+    if scheme not in ("http", "https"):
         raise RestError(f"expected an http address, was {url!r}", reason="http")
     headers = {"Accept": "application/json", "User-Agent": "heatmap"}
     request = urllib.request.Request(url, headers=headers)  # noqa: S310 - the scheme is checked above
@@ -96,14 +65,12 @@ def _get(url: str, timeout_s: float, max_bytes: int, clock: Clock) -> bytes:
         raise RestError(
             f"{url}: a SOCKS proxy cannot be used for REST requests: {shown(proxy)}",
             reason="proxy",
-            short=f"The SOCKS proxy {shown(proxy)} cannot be used for requests to {_place(url)}.",
+            short=f"The SOCKS proxy {shown(proxy)} cannot be used for requests to {_host(url)}.",
         )
-    opener = urllib.request.build_opener(
-        urllib.request.ProxyHandler({} if proxy is None else {urlsplit(url).scheme: proxy})
-    )
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({} if proxy is None else {scheme: proxy}))
     try:
         with opener.open(request, timeout=timeout_s) as response:
-            parts: list[bytes] = []
+            chunks: list[bytes] = []
             size = 0
             while chunk := response.read1(_CHUNK_BYTES):
                 size += len(chunk)
@@ -111,40 +78,39 @@ def _get(url: str, timeout_s: float, max_bytes: int, clock: Clock) -> bytes:
                     raise RestError(f"expected at most {max_bytes} bytes from {url}, was more", reason="too-large")
                 if clock.monotonic_s() > deadline_s:
                     raise TimeoutError("the answer came too slowly")
-                parts.append(chunk)
+                chunks.append(chunk)
             if response.length:
                 raise ConnectionResetError(f"the answer ended {response.length} bytes early")
-            return b"".join(parts)
+            return b"".join(chunks)
     except urllib.error.HTTPError as error:
         with error:
             body = _excerpt(error)
         answer = dict(error.headers.items())
-        seen = failure.of_http_answer(error.code, answer, body, _place(url), now_ms=clock.now_ms())
-        raise _rest_error(seen, url) from error
+        failed = failure.of_http_answer(error.code, answer, body, _host(url), now_ms=clock.now_ms())
+        raise _rest_error(failed, url) from error
     except (OSError, http.client.HTTPException) as error:
         # A URLError carries in `reason` what the socket raised; an SSLError carries a text there.
         cause = getattr(error, "reason", None)
         fault = cause if isinstance(cause, BaseException) else error
-        seen = failure.of_network_error(fault, _place(url), proxy=proxy)
-        raise _rest_error(seen, url) from error
+        raise _rest_error(failure.of_network_error(fault, _host(url), proxy=proxy), url) from error
 
 
 def _excerpt(error: urllib.error.HTTPError) -> str:
-    # The status alone says enough if the body does not come.
+    # The status alone is enough if the body does not come.
     with contextlib.suppress(OSError, http.client.HTTPException):
         return error.read(_ERROR_BODY_BYTES).decode("utf-8", "replace")
     return ""
 
 
-def _place(url: str) -> str:
+def _host(url: str) -> str:
     return urlsplit(url).hostname or url
 
 
-def _rest_error(seen: failure.Failure, url: str) -> RestError:
+def _rest_error(failed: failure.Failure, url: str) -> RestError:
     return RestError(
-        f"{seen.detail} ({url})",
-        reason=seen.reason,
-        status=seen.status,
-        retry_after_s=seen.wait_s or None,
-        short=seen.detail,
+        f"{failed.detail} ({url})",
+        reason=failed.reason,
+        status=failed.status,
+        retry_after_s=failed.wait_s or None,
+        short=failed.detail,
     )

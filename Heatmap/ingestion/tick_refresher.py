@@ -26,20 +26,16 @@ class TickRefresher:
 
     Parameters
     ----------
-    venue
-        The exchange.
+    venue, rest_url
+        The exchange, and the base address of its REST interface.
     symbols
         Its exact symbols; None: all that it lists.
     on_tick
         Called with ``(symbol, tick size)`` after each successful request, on the loop.
     on_unknown
-        Called with ``(symbol, sentence)`` for a symbol that the venue does not list.
-    rest_url
-        Base address of the REST interface.
-    clock
-        Monotonic time for the back-off.
-    backoff
-        The retry policy; the default makes at most two requests a minute.
+        Called with ``(symbol, sentence)`` for a symbol that is not listed.
+    clock, backoff
+        When to try again; the default makes at most two requests a minute.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The seam between the recorder and an exchange: what each venue's folder provides, without I/O.
+"""The seam between the recorder and an exchange: what the folder of each venue provides, without I/O.
 
 The recorder opens sockets and makes requests; a venue names the addresses and messages and decodes what comes back.
 `Heatmap.ingestion.venues` lists the venues.
@@ -14,7 +14,7 @@ from Heatmap.errors import FeedError
 from Heatmap.ingestion.liveness import QUIET_AFTER_S, SILENT_AFTER_S
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from Heatmap.candle import Candle
     from Heatmap.errors import RestError
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from Heatmap.ingestion.failure import Failure
 
 ROTATE_AFTER_S: Final = 23 * 3600.0
-"""Default age at which a connection is replaced, in seconds: many exchanges end each after 24 hours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,20 +30,19 @@ class ConnectionPolicy:
 
     Attributes
     ----------
-    symbols_per_connection
-        Most symbols on one socket.
-    max_frame_bytes
-        Longest message that is read, in bytes.
+    symbols_per_connection, max_frame_bytes
+        Most symbols on one socket; longest message that is read.
     silent_after_s, quiet_after_s
-        See `Heatmap.ingestion.liveness`.
+        Time without market data after which a connection is dead, and without a liquidation after which the market is
+        quiet; see `Heatmap.ingestion.liveness`.
     rotate_after_s
-        Age at which a connection is replaced by the next one, in seconds.
+        Age at which a connection is replaced by the next one: many exchanges end each after 24 hours.
     push_delay_ms
-        Longest time from a liquidation to its push, in ms: the last of it is not yet covered by a heartbeat.
+        Longest time from a liquidation to its push: a heartbeat covers only what happened before that.
     max_handover_ms
-        Longest time between the last heartbeat of one connection and the first of the next that is no gap, in ms.
+        Longest time between the last heartbeat of one connection and the first of the next that is no gap.
     request_pause_s
-        Pause after each request, in seconds.
+        Pause after each request.
     keep_alive, keep_alive_s
         Text message that the venue expects every so many seconds; "" if it needs none.
     """
@@ -75,10 +73,8 @@ class FrameContent:
 
     Attributes
     ----------
-    events
-        Liquidations, in order; symbols that nobody asked for are filtered by the caller.
-    heartbeats
-        Signs of life of the symbols.
+    events, heartbeats
+        Liquidations and signs of life, in order; the caller drops symbols that nobody asked for.
     refusal
         Why the connection is of no use: a request was refused.
     is_closing
@@ -92,13 +88,7 @@ class FrameContent:
 
 
 class FeedSession(Protocol):
-    """The protocol of one connection; times are monotonic seconds. The defaults suit an address that names all streams.
-
-    Attributes
-    ----------
-    url
-        The whole address to connect to.
-    """
+    """The protocol of one connection, by default for a ``url`` that names all streams; times are monotonic seconds."""
 
     url: str
 
@@ -107,38 +97,22 @@ class FeedSession(Protocol):
         """True once every request was sent and accepted."""
         return True
 
-    def next_request(self, now_s: float) -> str | None:
+    def next_request(self, now_s: float, /) -> str | None:  # noqa: ARG002 - for those who override it
         """Return the next message to send, and expect its answer from ``now_s`` on; None if there is none left."""
-        del now_s
         return None
 
-    def overdue(self, now_s: float) -> Failure | None:
+    def overdue(self, now_s: float, /) -> Failure | None:  # noqa: ARG002 - for those who override it
         """Return why the connection is of no use if an answer has not come in time, else None."""
-        del now_s
         return None
 
-    def receive(self, data: bytes, received_ms: int) -> FrameContent:
-        """Decode one message.
-
-        Raises
-        ------
-        FrameError
-            It does not decode.
-        """
+    def receive(self, data: bytes, received_ms: int, /) -> FrameContent:
+        """Decode one message; raises `FrameError`."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Instruments:
-    """The symbols of a venue.
-
-    Attributes
-    ----------
-    tick_sizes
-        Smallest price step by symbol, in quote currency.
-    broken
-        Symbols that the venue lists without a usable tick size.
-    """
+    """Smallest price step by symbol, in quote currency; ``broken``: symbols that are listed without a usable one."""
 
     tick_sizes: dict[str, float] = field(default_factory=dict)
     broken: frozenset[str] = frozenset()
@@ -149,8 +123,7 @@ class Instruments:
         Raises
         ------
         FeedError
-            The venue does not list the symbol (``reason`` is ``"unknown-symbol"``), or lists it without a usable
-            tick size (``"bad-tick"``).
+            The symbol is not listed (``reason`` is ``"unknown-symbol"``), or has no usable tick size (``"bad-tick"``).
         """
         tick = self.tick_sizes.get(symbol)
         if tick is not None:
@@ -164,126 +137,76 @@ class Instruments:
 
 @dataclass(frozen=True, slots=True)
 class CandleUpdate:
-    """A candle of a stream; ``interval`` is a key of `Heatmap.candle.INTERVALS_MS`."""
+    """A candle of a stream; ``interval`` is a key of `Heatmap.vocabulary.INTERVALS_MS`."""
 
     symbol: str
     interval: str
     candle: Candle
 
 
-class CandleSource(Protocol):
-    """A venue's candles; a module with these names is one.
+@dataclass(frozen=True, slots=True)
+class CandleApi:
+    """A venue's candles.
 
     Attributes
     ----------
-    MAX_ROWS
-        Most candles of one answer.
+    max_rows
+        Most candles of one REST answer.
+    stream
+        ``(ws_url, symbol, interval)`` → address of the stream, and the messages that subscribe to it.
+    history_url
+        ``(rest_url, symbol, interval, (start_ms, end_ms, limit))`` → address of the candles that open in
+        ``[start_ms, end_ms]``; without a range, of the newest one.
+    decode_update
+        Message → candle, or None for a message of another kind; raises `FrameError`.
+    decode_history
+        ``(body, now_ms)`` → candles; those that end before ``now_ms`` are closed. Raises `FrameError`.
+    is_unknown_symbol
+        True for the error of a symbol that is not listed.
     """
 
-    @property
-    def MAX_ROWS(self) -> int: ...  # noqa: N802 - a constant of the module
+    max_rows: int
+    stream: Callable[[str, str, str], tuple[str, Sequence[str]]]
+    history_url: Callable[[str, str, str, tuple[int, int, int] | None], str]
+    decode_update: Callable[[str | bytes], CandleUpdate | None]
+    decode_history: Callable[[bytes, int], list[Candle]]
+    is_unknown_symbol: Callable[[RestError], bool]
 
-    def stream(self, ws_url: str, symbol: str, interval: str) -> tuple[str, Sequence[str]]:
-        """Return the address of the stream, and the messages that subscribe to it."""
-        ...
 
-    def history_url(
-        self,
-        rest_url: str,
-        *,
-        symbol: str,
-        interval: str,
-        start_ms: int | None = None,
-        end_ms: int | None = None,
-        limit: int,
-    ) -> str:
-        """Return the address of the candles that open in ``[start_ms, end_ms]``; without a start, of the newest."""
-        ...
+class SessionFactory(Protocol):
+    """Makes the protocol of one new connection; a bad address or too many symbols raise `SettingsError`."""
 
-    def decode_update(self, data: str | bytes) -> CandleUpdate | None:
-        """Decode one message; None for one that is no candle. Raises `FrameError`."""
-        ...
-
-    def decode_history(self, rows: object, *, now_ms: int) -> list[Candle]:
-        """Decode the JSON of an answer; candles that end before ``now_ms`` are closed. Raises `FrameError`."""
-        ...
-
-    def is_unknown_symbol(self, error: RestError) -> bool:
-        """Return True if an answer means that the venue does not list the symbol."""
+    def __call__(
+        self, ws_url: str, symbols: Collection[str] | None, /, *, source: str, keep_raw: bool = False
+    ) -> FeedSession:
+        """``symbols`` None: all that the venue lists. ``source``, ``keep_raw``: what events are marked as and carry."""
         ...
 
 
-class Venue(Protocol):
-    """An exchange; stateless, shared by all connections.
+@dataclass(frozen=True, slots=True)
+class Venue:
+    """An exchange as the recorder uses it.
 
     Attributes
     ----------
     name
         For people.
-    policy
-        See `ConnectionPolicy`.
-    candles
-        See `CandleSource`.
+    policy, session, candles
+        See the types.
+    base_urls
+        Addresses of streams and REST as given, None for the real exchange → both without a route; raises
+        `SettingsError`.
+    normalise_symbol
+        A symbol as typed → as the venue spells it; raises `SettingsError`.
+    instruments_url, decode_instruments
+        Base address of REST → address of the list of symbols; its body → `Instruments`, raises `FeedError`.
     """
 
-    @property
-    def name(self) -> str: ...
-    @property
-    def policy(self) -> ConnectionPolicy: ...
-    @property
-    def candles(self) -> CandleSource: ...
-
-    def base_urls(self, ws_url: str | None, rest_url: str | None) -> tuple[str, str]:
-        """Return the base addresses of streams and REST without a route; None stands for the real exchange.
-
-        Raises
-        ------
-        SettingsError
-            One of them cannot be such an address.
-        """
-        ...
-
-    def normalise_symbol(self, text: str) -> str:
-        """Return a symbol in the venue's spelling.
-
-        Raises
-        ------
-        SettingsError
-            It cannot be one.
-        """
-        ...
-
-    def session(
-        self, ws_url: str, symbols: Collection[str] | None, *, source: str, keep_raw: bool = False
-    ) -> FeedSession:
-        """Return the protocol of one new connection.
-
-        Parameters
-        ----------
-        ws_url
-            Base address.
-        symbols
-            What to subscribe to; None: everything that the venue lists.
-        source, keep_raw
-            What the events are marked as, and whether they carry their frame.
-
-        Raises
-        ------
-        SettingsError
-            A bad address, or too many symbols.
-        """
-        ...
-
-    def instruments_url(self, rest_url: str) -> str:
-        """Return the address of the list of symbols."""
-        ...
-
-    def decode_instruments(self, body: bytes) -> Instruments:
-        """Decode the list of symbols.
-
-        Raises
-        ------
-        FeedError
-            It does not decode.
-        """
-        ...
+    name: str
+    policy: ConnectionPolicy
+    session: SessionFactory
+    base_urls: Callable[[str | None, str | None], tuple[str, str]]
+    normalise_symbol: Callable[[str], str]
+    instruments_url: Callable[[str], str]
+    decode_instruments: Callable[[bytes], Instruments]
+    candles: CandleApi

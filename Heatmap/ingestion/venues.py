@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from Heatmap.events import Source
-from Heatmap.ingestion.binance.venue import Binance
+from Heatmap.ingestion.binance.venue import BINANCE
 
 if TYPE_CHECKING:
     from Heatmap.ingestion.venue import Venue
 
-VENUES: Final[dict[str, Venue]] = {Source.BINANCE: Binance()}
+VENUES: Final[dict[str, Venue]] = {Source.BINANCE: BINANCE}
 
 
 def venue_of(source: str) -> Venue:

@@ -35,7 +35,7 @@ from Heatmap.heatmap_service import HeatmapService
 from Heatmap.ingestion import connection, feed_group
 from Heatmap.ingestion.backoff import Backoff
 from Heatmap.ingestion.binance import forceorder
-from Heatmap.ingestion.binance.venue import POLICY, Binance
+from Heatmap.ingestion.binance.venue import BINANCE
 from Heatmap.ingestion.venues import VENUES
 from Heatmap.reports import ConnectionState as State
 from Heatmap.storage.connection import open_reader, open_writer
@@ -173,7 +173,7 @@ def impatient(monkeypatch, **limit):
     """Let services find out in a second what takes them a minute."""
     monkeypatch.setattr(feed_group, "Backoff", lambda: Backoff(base_s=0.01, cap_s=0.05, **limit))
     monkeypatch.setattr(connection, "OPEN_TIMEOUT_S", 0.5)
-    monkeypatch.setitem(VENUES, "binance", Binance(replace(POLICY, silent_after_s=0.4)))
+    monkeypatch.setitem(VENUES, "binance", replace(BINANCE, policy=replace(BINANCE.policy, silent_after_s=0.4)))
 
 
 @pytest.fixture

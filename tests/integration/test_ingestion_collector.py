@@ -13,15 +13,14 @@ from support.frames import T, liquidation, mark_price
 from Heatmap.errors import FrameError, SettingsError
 from Heatmap.ingestion.backoff import Backoff
 from Heatmap.ingestion.binance import forceorder
-from Heatmap.ingestion.binance.venue import POLICY
+from Heatmap.ingestion.binance.venue import BINANCE
 from Heatmap.ingestion.collector import FeedCollector
-from Heatmap.ingestion.venues import venue_of
 from Heatmap.reports import ConnectionState as State
 
 
 def impatient(silent_after_s):
-    """The exchange's policy with a shorter silence."""
-    return replace(POLICY, silent_after_s=silent_after_s)
+    """The exchange with a shorter silence."""
+    return replace(BINANCE, policy=replace(BINANCE.policy, silent_after_s=silent_after_s))
 
 
 def test_one_socket_on_the_market_route_serves_all_symbols():
@@ -151,7 +150,7 @@ def test_a_dead_route_is_found_and_named_and_left():
             await ws.send('{"result":null,"id":1}')
             await ws.wait_closed()
 
-        async with serving(exchange) as url, collecting(url, policy=impatient(0.1)) as (collector, sink):
+        async with serving(exchange) as url, collecting(url, venue=impatient(0.1)) as (collector, sink):
             await sink.until(lambda: collector.counts.connections >= 2)
             assert (State.SILENT, "silent-route") in sink.reasons()
             assert not {State.LIVE, State.DOWN} & {state for state, _ in sink.reasons()}
@@ -166,7 +165,7 @@ def test_market_data_that_stops_ends_the_connection():
             await ws.send(mark_price())
             await ws.wait_closed()
 
-        async with serving(exchange) as url, collecting(url, policy=impatient(0.1)) as (collector, sink):
+        async with serving(exchange) as url, collecting(url, venue=impatient(0.1)) as (collector, sink):
             await sink.until(lambda: collector.counts.connections >= 2)
             assert sink.reasons()[:3] == [(State.CONNECTING, ""), (State.LIVE, ""), (State.SILENT, "silent")]
             assert len(sink.losses) >= 1
@@ -193,7 +192,7 @@ def test_a_full_store_pauses_reading_without_calling_the_feed_dead():
                 await ws.send(liquidation(index))
             await ws.wait_closed()
 
-        async with serving(exchange) as url, collecting(url, policy=impatient(0.2)) as (collector, sink):
+        async with serving(exchange) as url, collecting(url, venue=impatient(0.2)) as (collector, sink):
             sink.room = 0
             await sink.until(lambda: sink.state is State.LIVE)
             loop = asyncio.get_running_loop()
@@ -321,7 +320,7 @@ def test_a_fault_of_ours_costs_a_connection_and_not_the_feed(monkeypatch, caplog
 def test_an_address_that_cannot_be_is_refused_at_once():
     with pytest.raises(SettingsError):
         FeedCollector(
-            venue_of("binance"),
+            BINANCE,
             ("BTCUSDT",),
             RecordedSink(),
             lambda _: None,

@@ -18,14 +18,14 @@ from websockets.exceptions import ConnectionClosed
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.ingestion import collector as collector_module
 from Heatmap.ingestion.backoff import Backoff
-from Heatmap.ingestion.binance.venue import POLICY
+from Heatmap.ingestion.binance.venue import BINANCE
 from Heatmap.ingestion.loop_thread import LoopThread
 from Heatmap.reports import ConnectionState as State
 
 
-def rotating(after_s):
-    """The exchange's policy with connections that are soon replaced."""
-    return replace(POLICY, rotate_after_s=after_s)
+def rotating(after_s, **changes):
+    """The exchange with connections that are soon replaced."""
+    return replace(BINANCE, policy=replace(BINANCE.policy, rotate_after_s=after_s, **changes))
 
 
 def offsets(sink):
@@ -77,7 +77,7 @@ class Market:
 def test_a_connection_is_replaced_before_it_ends_and_nothing_is_missed():
     async def scenario():
         market = Market()
-        async with market.open() as url, collecting(url, policy=rotating(0.2)) as (feed, sink):
+        async with market.open() as url, collecting(url, venue=rotating(0.2)) as (feed, sink):
             await until(lambda: feed.counts.connections >= 5)
             await until(lambda: sum(ws.state.name == "CLOSED" for ws in market.connections) >= 4)
         first, last = offsets(sink)[0], max(offsets(sink))
@@ -164,8 +164,8 @@ def test_replacing_is_no_way_around_the_limit(announced):
                 await ws.send('{"e":"serverShutdown"}')
             await ws.wait_closed()
 
-        policy = POLICY if announced else rotating(0.001)
-        async with serving(exchange) as url, collecting(url, backoff=Backoff(), policy=policy) as (_, sink):
+        venue = BINANCE if announced else rotating(0.001)
+        async with serving(exchange) as url, collecting(url, backoff=Backoff(), venue=venue) as (_, sink):
             await until(lambda: attempts == 10)
             await holds(lambda: attempts == 10, for_s=0.5)
             assert sink.losses == []
@@ -255,7 +255,7 @@ def test_a_replacement_that_fails_leaves_the_old_connection_at_work(caplog):
         def door(connection, _request):
             return None if next(doors) else connection.respond(503, "busy")
 
-        async with market.open(process_request=door) as url, collecting(url, policy=rotating(0.1)) as (feed, sink):
+        async with market.open(process_request=door) as url, collecting(url, venue=rotating(0.1)) as (feed, sink):
             await until(lambda: feed.counts.connections >= 2)
             assert sink.losses == []
             assert {state for state, _ in sink.reasons()} == {State.CONNECTING, State.LIVE}
@@ -278,8 +278,8 @@ def test_a_replacement_that_never_delivers_does_not_take_over():
                 await ws.send(mark_price(T))
                 await asyncio.sleep(0.01)
 
-        policy = replace(POLICY, rotate_after_s=0.1, silent_after_s=0.3)
-        async with serving(exchange) as url, collecting(url, policy=policy) as (_, sink):
+        venue = rotating(0.1, silent_after_s=0.3)
+        async with serving(exchange) as url, collecting(url, venue=venue) as (_, sink):
             await until(lambda: len(opened) >= 3)
             assert sink.losses == []
             assert State.SILENT not in {state for state, _ in sink.reasons()}

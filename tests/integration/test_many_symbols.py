@@ -22,7 +22,7 @@ from Heatmap.demo.exchange import DemoExchange
 from Heatmap.demo.market import SimulatedMarket
 from Heatmap.heatmap_service import HeatmapService
 from Heatmap.ingestion.binance import session
-from Heatmap.ingestion.binance.venue import POLICY, Binance
+from Heatmap.ingestion.binance.venue import BINANCE
 from Heatmap.ingestion.venues import VENUES
 from Heatmap.reports import ConnectionState as State
 from Heatmap.storage.connection import open_reader
@@ -94,7 +94,7 @@ def test_four_hundred_symbols_are_recorded_by_the_command(path):
 
 
 def test_beyond_one_socket_there_are_several_and_one_that_dies_ends_its_own_coverage_only(path, monkeypatch):
-    monkeypatch.setitem(VENUES, "binance", Binance(replace(POLICY, symbols_per_connection=3)))
+    monkeypatch.setitem(VENUES, "binance", replace(BINANCE, policy=replace(BINANCE.policy, symbols_per_connection=3)))
     symbols = names(7)
     with DemoExchange(SimulatedMarket(), more_symbols=symbols) as exchange:
         service = HeatmapService(path, symbols, ws_url=exchange.ws_url, rest_url=exchange.rest_url)

@@ -18,7 +18,7 @@ import Heatmap
 from Heatmap import heatmap_service
 from Heatmap.errors import SettingsError
 from Heatmap.heatmap_service import HeatmapService, default_db_path
-from Heatmap.ingestion.binance.venue import POLICY, Binance
+from Heatmap.ingestion.binance.venue import BINANCE
 from Heatmap.ingestion.collector import FeedCollector
 from Heatmap.ingestion.venues import VENUES
 from Heatmap.reports import ConnectionState as State
@@ -197,7 +197,7 @@ def test_an_unknown_symbol_is_a_sentence_and_the_rest_goes_on(path):
 
 
 def test_only_unknown_symbols_are_the_reason_for_silence(path, monkeypatch):
-    monkeypatch.setitem(VENUES, "binance", Binance(replace(POLICY, silent_after_s=0.3)))
+    monkeypatch.setitem(VENUES, "binance", replace(BINANCE, policy=replace(BINANCE.policy, silent_after_s=0.3)))
     with ScriptedExchange() as exchange:
         service = HeatmapService(path, ["NOSUCH"], **exchange.addresses)
         with RunningService(service) as running:

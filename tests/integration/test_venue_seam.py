@@ -27,7 +27,7 @@ PACKAGE = Path(Heatmap.__file__).parent
 class BarterSession(FeedSession):
     """Lines ``beat SYMBOL MS`` and ``SYMBOL MS PRICE QTY``, several in a frame."""
 
-    def __init__(self, ws_url, symbols, source):
+    def __init__(self, ws_url, symbols, *, source, **_options):
         self.url, self.source, self.unsent = f"{ws_url}/barter", source, [f"hear {symbol}" for symbol in symbols]
 
     def next_request(self, now_s):  # noqa: ARG002 - the protocol's
@@ -46,26 +46,16 @@ class BarterSession(FeedSession):
         return FrameContent(events, beats)
 
 
-class Barter(Venue):
-    """An invented exchange."""
-
-    name, policy = "Barter", ConnectionPolicy(symbols_per_connection=2, request_pause_s=0, keep_alive="still here")
-    candles = None
-
-    def base_urls(self, ws_url, rest_url):
-        return ws_url, rest_url
-
-    def normalise_symbol(self, text):
-        return text.lower()
-
-    def session(self, ws_url, symbols, *, source, keep_raw=False):  # noqa: ARG002 - the protocol's
-        return BarterSession(ws_url, symbols, source)
-
-    def instruments_url(self, rest_url):
-        return f"{rest_url}/goods"
-
-    def decode_instruments(self, body):
-        return Instruments(dict.fromkeys(body.decode().split(), 0.5))
+BARTER = Venue(
+    name="Barter",
+    policy=ConnectionPolicy(symbols_per_connection=2, request_pause_s=0, keep_alive="still here"),
+    session=BarterSession,
+    base_urls=lambda ws_url, rest_url: (ws_url, rest_url),
+    normalise_symbol=str.lower,
+    instruments_url=lambda rest_url: f"{rest_url}/goods",
+    decode_instruments=lambda body: Instruments(dict.fromkeys(body.decode().split(), 0.5)),
+    candles=None,
+)
 
 
 class BarterExchange(LoopbackExchange):
@@ -91,7 +81,7 @@ class BarterExchange(LoopbackExchange):
 
 
 def test_a_venue_of_a_dozen_lines_is_recorded(tmp_path, monkeypatch):
-    monkeypatch.setitem(VENUES, "barter", Barter())
+    monkeypatch.setitem(VENUES, "barter", BARTER)
     path, goods = tmp_path / "record.sqlite3", ("eggs", "milk", "salt")
     with BarterExchange() as exchange, RunningService(
         HeatmapService(path, ["EGGS", "milk", "Salt"], source="barter", **exchange.addresses)

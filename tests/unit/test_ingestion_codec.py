@@ -264,7 +264,7 @@ def test_a_message_that_is_no_object_is_refused(data):
 def test_rest_rows_tell_which_candle_is_unfinished():
     row = [60_000, "2.0", "3.0", "1.0", "2.5", "7", 119_999, "0", 1, "0", "0", "0"]
     last = [120_000, "2.5", "2.5", "2.5", "2.5", "0", 179_999, "0", 1, "0", "0", "0"]
-    candles = kline.decode_history([row, last], now_ms=150_000)
+    candles = kline.decode_history(json.dumps([row, last]).encode(), 150_000)
     assert candles[0] == Candle(60_000, 2.0, 3.0, 1.0, 2.5, 7.0, 119_999, closed=True)
     assert [candle.closed for candle in candles] == [True, False]
 
@@ -272,7 +272,7 @@ def test_rest_rows_tell_which_candle_is_unfinished():
 @pytest.mark.parametrize("rows", [{"code": -1121}, [[1, 2]], [["x"] * 12], [[1, "1", "1", "2", "1", "1", 2]], [None]])
 def test_rest_rows_that_are_none_are_refused(rows):
     with pytest.raises(FrameError):
-        kline.decode_history(rows, now_ms=0)
+        kline.decode_history(json.dumps(rows).encode(), 0)
 
 
 def test_mark_prices_of_all_symbols_in_one_message():

@@ -50,7 +50,6 @@ def test_one_socket_carries_all_streams_on_the_market_route():
     assert endpoints.market_stream_url("wss://host/ws", streams) == (
         "wss://host/market/stream?streams=btcusdt@forceOrder/btcusdt@markPrice@1s"
     )
-    assert endpoints.kline_stream("BTCUSDT", "1m") == "btcusdt@kline_1m"
 
 
 def test_a_symbol_that_is_not_ascii_is_escaped():
@@ -65,11 +64,10 @@ def test_a_socket_has_a_limit_of_streams(count):
 
 
 def test_klines_url_names_only_what_is_asked():
-    assert kline.history_url("http://h/", symbol="BTCUSDT", interval="1m", start_ms=5, limit=2) == (
-        "http://h/fapi/v1/klines?symbol=BTCUSDT&interval=1m&startTime=5&limit=2"
-    )
-    with pytest.raises(SettingsError):
-        kline.history_url("http://h", symbol="BTCUSDT", interval="1m", limit=1501)
+    base = "http://h/fapi/v1/klines?symbol=BTCUSDT&interval=1m"
+    assert kline.history_url("http://h/", "BTCUSDT", "1m", None) == f"{base}&limit=1"
+    assert kline.history_url("http://h", "BTCUSDT", "1m", (5, 9, 2)) == f"{base}&startTime=5&endTime=9&limit=2"
+    assert kline.stream("ws://h", "BTCUSDT", "1m") == ("ws://h/market/stream?streams=btcusdt@kline_1m", ())
 
 
 def test_symbols_are_spelled_as_the_exchange_does():

@@ -1,4 +1,4 @@
-"""Where the exchange's streams and answers live: the routes, as pure functions of a base address.
+"""Addresses of streams and REST, as pure functions of a base address.
 
 Facts: developers.binance.com, USD-M futures, "Websocket Market Streams / Connect" and "Important WebSocket
 Change Notice". Since 2026-04-23 a socket without the ``/market`` route opens, acknowledges and then stays
@@ -8,7 +8,7 @@ silent for ever, so the route is written here and never taken from a user's addr
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from Heatmap.errors import SettingsError
@@ -16,22 +16,27 @@ from Heatmap.errors import SettingsError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-DEFAULT_WS_URL = "wss://fstream.binance.com"
-DEFAULT_REST_URL = "https://fapi.binance.com"
+DEFAULT_WS_URL: Final = "wss://fstream.binance.com"
+DEFAULT_REST_URL: Final = "https://fapi.binance.com"
 
-MAX_STREAMS = 1024
+MAX_STREAMS: Final = 1024
 """Streams that the exchange serves on one socket."""
 
-URL_CHARS = 4000
+URL_CHARS: Final = 4000
 """Longest address that is used: the exchange answers HTTP 414 beyond 8,000 characters, and proxies differ."""
 
-ALL_STREAMS = ("!forceOrder@arr", "!markPrice@arr@1s")
+ALL_STREAMS: Final = ("!forceOrder@arr", "!markPrice@arr@1s")
 """The liquidations of all symbols, and their mark prices in one message a second."""
 
-# A user may paste an address with any of these; what follows the first of them is a route, not a base.
-_WS_ROUTES = frozenset({"ws", "stream", "market", "public", "private"})
-_REST_ROUTES = frozenset({"fapi", "dapi", "futures"})
-_SYMBOL = re.compile(r"\w{1,40}")
+# A user may paste an address with any of these: a route begins here.
+_WS_ROUTES: Final = frozenset({"ws", "stream", "market", "public", "private"})
+_REST_ROUTES: Final = frozenset({"fapi", "dapi", "futures"})
+_SYMBOL: Final = re.compile(r"\w{1,40}")
+
+
+def base_urls(ws_url: str | None, rest_url: str | None) -> tuple[str, str]:
+    """Return both base addresses normalised, the exchange's own for None; see the two functions below."""
+    return normalise_ws_base(ws_url or DEFAULT_WS_URL), normalise_rest_base(rest_url or DEFAULT_REST_URL)
 
 
 def normalise_ws_base(url: str) -> str:
@@ -46,13 +51,7 @@ def normalise_ws_base(url: str) -> str:
 
 
 def normalise_rest_base(url: str) -> str:
-    """Return the base address of the REST interface: no route, no query, no slash at the end.
-
-    Raises
-    ------
-    SettingsError
-        The scheme is not ``http`` or ``https``, or there is no host.
-    """
+    """Return the base address of the REST interface, with ``http`` or ``https``; else as `normalise_ws_base`."""
     return _base(url, schemes=("http", "https"), routes=_REST_ROUTES, example=DEFAULT_REST_URL)
 
 
@@ -76,13 +75,8 @@ def force_order_stream(symbol: str) -> str:
 
 
 def mark_price_stream(symbol: str) -> str:
-    """Return the stream of one symbol's mark price, once a second: the proof that the socket lives."""
+    """Return the stream of one symbol's mark price, once a second: the heartbeat."""
     return f"{symbol.lower()}@markPrice@1s"
-
-
-def kline_stream(symbol: str, interval: str) -> str:
-    """Return the stream of one symbol's candles; ``interval`` in the exchange's word, e.g. ``"1m"``."""
-    return f"{symbol.lower()}@kline_{interval}"
 
 
 def market_stream_url(base: str, streams: Sequence[str]) -> str:
@@ -102,19 +96,12 @@ def market_stream_url(base: str, streams: Sequence[str]) -> str:
 def market_socket(base: str, streams: Sequence[str]) -> tuple[str, tuple[str, ...]]:
     """Return the address of one socket and the streams that it does not name, to be subscribed to by messages.
 
-    A short list is in the address as a whole, and delivers without a message.
-
-    Raises
-    ------
-    SettingsError
-        As `market_stream_url`.
+    Raises `SettingsError` as `market_stream_url`.
     """
-    if not 0 < len(streams) <= MAX_STREAMS:
-        raise SettingsError(f"expected 1 to {MAX_STREAMS} streams on one socket, was {len(streams)}")
     named = len(streams)
-    while len(market_stream_url(base, streams[:named])) > URL_CHARS:
+    while len(url := market_stream_url(base, streams[:named])) > URL_CHARS:
         named = named * 3 // 4
-    return market_stream_url(base, streams[:named]), tuple(streams[named:])
+    return url, tuple(streams[named:])
 
 
 def exchange_info_url(base: str) -> str:

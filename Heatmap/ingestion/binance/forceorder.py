@@ -1,8 +1,8 @@
-"""The liquidation stream's codec: bytes in, facts out; no socket, no clock, no state.
+"""Codec of the market streams: one frame to an event, a heartbeat or a reply. No I/O.
 
 Payload: developers.binance.com, USD-M futures, "Liquidation Order Streams" and "Mark Price Stream". Strict on
-what the map depends on (symbol, side, time, price, quantity), tolerant of everything else: unknown keys, both
-places of ``ps`` and ``st``, raw and combined envelopes, other streams on the same socket.
+symbol, side, time, price and quantity, tolerant of everything else: unknown keys, both places of ``ps`` and ``st``,
+raw and combined envelopes, other streams on the same socket.
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ from Heatmap.ingestion.venue import MarketHeartbeat
 MAX_FRAME_BYTES = 512 * 1024
 """Longest frame that is read, in bytes; a forceOrder frame has about 250, the mark prices of 600 symbols 120,000."""
 
-# From before the exchange opened its futures (2019-09) to 2100: seconds, microseconds and zero fall outside,
-# a machine whose own clock is wrong does not matter.
+# From before the exchange opened its futures (2019-09) to 2100: seconds, microseconds and zero fall outside.
 FIRST_PLAUSIBLE_MS = 1_546_300_800_000
 LAST_PLAUSIBLE_MS = 4_102_444_800_000
 
@@ -38,24 +37,14 @@ _SIDES = {"SELL": Side.SELL, "BUY": Side.BUY}
 
 @dataclass(frozen=True, slots=True)
 class MarketHeartbeats:
-    """The mark prices of all symbols in one message, those of coin-margined ones left out."""
+    """The mark prices of all symbols in one message, without those marked as coin-margined."""
 
     beats: tuple[MarketHeartbeat, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ControlReply:
-    """An answer to a request such as SUBSCRIBE: neither market data nor a sign of life.
-
-    Attributes
-    ----------
-    request_id
-        The id of the request, or None if the exchange named none.
-    error_code
-        The exchange's code of a refusal, or None if the request was accepted.
-    message
-        The exchange's text of a refusal, "" otherwise.
-    """
+    """Answer to a request such as SUBSCRIBE: its id, or None; code and text of a refusal, None and "" if accepted."""
 
     request_id: int | str | None
     error_code: int | None
@@ -71,13 +60,11 @@ class Ignored:
 
 Message = LiquidationEvent | MarketHeartbeat | MarketHeartbeats | ControlReply | Ignored
 
-
 _Ms = Annotated[int, msgspec.Meta(ge=FIRST_PLAUSIBLE_MS, lt=LAST_PLAUSIBLE_MS)]
 _Positive = Annotated[float, msgspec.Meta(gt=0.0, le=1e300)]  # msgspec reads "inf", too
 
 
-# The frame as the exchange always sends it: all checks that msgspec can make are made while it parses, so that this one
-# is decoded in less than a third of the time that the standard library takes to parse it.
+# The usual frame: msgspec checks it while it parses, in less than a third of the time of the standard library's parser.
 class _PlainOrder(msgspec.Struct, gc=False):
     s: str
     S: Side
@@ -99,7 +86,7 @@ class _PlainFrame(msgspec.Struct, gc=False):
     data: _PlainPayload
 
 
-# Any other frame: everything may be missing or wrong, and is judged key by key.
+# Any other frame is checked key by key.
 class _Order(msgspec.Struct, gc=False):
     s: str
     S: str
@@ -128,8 +115,7 @@ class _ArrayFrame(msgspec.Struct, gc=False):
     data: list[_Payload]
 
 
-# strict=False reads the exchange's decimal strings as numbers by JSON's own grammar: "1_0", " 1" and "0x1"
-# fail.
+# strict=False reads decimal strings as numbers by JSON's own grammar: "1_0", " 1" and "0x1" fail.
 _PLAIN = msgspec.json.Decoder(_PlainFrame, strict=False)
 _FRAME = msgspec.json.Decoder(_Frame, strict=False)
 _ARRAY = msgspec.json.Decoder(_ArrayFrame, strict=False)
@@ -142,18 +128,16 @@ _ANYTHING = msgspec.json.Decoder()
 def decode(
     data: str | bytes, *, received_ms: int | None = None, source: str = Source.BINANCE, keep_raw: bool = False
 ) -> Message:
-    """Return what a frame says.
+    """Decode one text message.
 
     Parameters
     ----------
     data
-        One text message as it came off the socket.
-    received_ms
-        When it was read, ms since the epoch; stored, never used to judge the frame.
-    source
-        Where it came from; see `Heatmap.events.Source`.
+        The message.
+    received_ms, source
+        Stored in the event: when it was read, ms since the epoch, and `Heatmap.events.Source`.
     keep_raw
-        Keep the frame itself in the event.
+        Store the frame itself in the event, too.
 
     Raises
     ------
@@ -168,7 +152,7 @@ def decode(
         try:
             plain = _PLAIN.decode(data).data
         except (msgspec.DecodeError, UnicodeError, RecursionError):
-            pass  # anything but the usual frame is judged below, at leisure
+            pass  # not the usual frame
         else:
             order = plain.o
             notional = order.ap * order.z
@@ -179,10 +163,10 @@ def decode(
                     order.T, order.s, order.S, order.ap, order.z, notional,
                     source, order.p, order.q, plain.E, received_ms,
                 )  # fmt: skip
-    return _judge(data, received_ms, source, _text(data) if keep_raw else None)
+    return _decode_any(data, received_ms, source, _text(data) if keep_raw else None)
 
 
-def _judge(data: str | bytes, received_ms: int | None, source: str, raw_json: str | None) -> Message:
+def _decode_any(data: str | bytes, received_ms: int | None, source: str, raw_json: str | None) -> Message:
     """Decode any frame, key by key."""
     try:
         frame = _FRAME.decode(data)
@@ -273,7 +257,7 @@ def _heartbeat(payload: _Payload, data: str | bytes) -> MarketHeartbeat | Ignore
 
 
 def _heartbeats(data: str | bytes) -> MarketHeartbeats | None:
-    """Return the mark prices of a message that holds many, None if it is none."""
+    """Return the mark prices of a message of many, None if it is none."""
     try:
         payloads = _ARRAY.decode(data).data
     except (msgspec.DecodeError, UnicodeError, RecursionError):
@@ -286,7 +270,7 @@ def _heartbeats(data: str | bytes) -> MarketHeartbeats | None:
         try:
             beat = _heartbeat(payload, data)
         except FrameError as error:
-            # One symbol must not take the proof of life from all others; its own coverage ends.
+            # One bad symbol must not end the coverage of all others.
             fault = error
         else:
             if isinstance(beat, MarketHeartbeat):
@@ -297,12 +281,12 @@ def _heartbeats(data: str | bytes) -> MarketHeartbeats | None:
 
 
 def is_coin_margined(symbol: str) -> bool:
-    """Return True for a symbol whose quantities are contracts, by its name: not every frame says so."""
+    """Return True for a symbol whose quantities are contracts, by its name: not every frame has a mark."""
     return _COIN_MARGINED_SYMBOL.fullmatch(symbol) is not None
 
 
 def _classify_untyped(data: str | bytes, error: msgspec.ValidationError | None) -> ControlReply | Ignored:
-    """Tell a damaged frame of ours from a message of another kind; the rare, slow way."""
+    """Distinguish a damaged frame of ours from a message of another kind."""
     try:
         # The typed decoder skips what it does not know; this one checks every value.
         frame = _ANYTHING.decode(data)

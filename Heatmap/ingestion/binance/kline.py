@@ -1,4 +1,4 @@
-"""Candles: their addresses, stream messages and REST rows; see `Heatmap.ingestion.venue.CandleSource`.
+"""Candles: addresses, stream messages and REST rows; see `Heatmap.ingestion.venue.CandleApi`.
 
 Source: developers.binance.com, USD-M futures, "Kline/Candlestick Streams", "Kline/Candlestick Data" and "Error Codes".
 """
@@ -13,22 +13,18 @@ from urllib.parse import urlencode
 import msgspec
 
 from Heatmap.candle import Candle
-from Heatmap.errors import FrameError, SettingsError
-from Heatmap.ingestion.binance.endpoints import kline_stream, market_stream_url, normalise_rest_base
+from Heatmap.errors import FrameError
+from Heatmap.ingestion.binance import endpoints
 from Heatmap.ingestion.venue import CandleUpdate
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from Heatmap.errors import RestError
 
 MAX_ROWS: Final = 1500
-"""Most candles of one answer."""
+"""Most candles of one REST answer."""
 
-_EXCERPT_CHARS = 200
-# A REST row has 12 values; these are the ones read: open time, open, high, low, close, volume, close time.
-_READ_VALUES = 7
-_INVALID_SYMBOL = "-1121"
+_INVALID_SYMBOL: Final = "-1121"
+_EXCERPT_CHARS: Final = 200
 
 
 class _Kline(msgspec.Struct):
@@ -53,48 +49,41 @@ class _Word(msgspec.Struct):
 
 
 class _Envelope(msgspec.Struct):
-    e: str | None = None
     data: msgspec.Raw = msgspec.Raw()
+
+
+class _Row(msgspec.Struct, array_like=True):
+    """The first 7 of 12 values."""
+
+    t: int
+    o: float
+    h: float
+    l: float  # noqa: E741 - the exchange's own key
+    c: float
+    v: float
+    T: int
 
 
 _ENVELOPE = msgspec.json.Decoder(_Envelope)
 _WORD = msgspec.json.Decoder(_Word)
 _PAYLOAD = msgspec.json.Decoder(_KlinePayload, strict=False)
+_ROWS = msgspec.json.Decoder(list[_Row], strict=False)
 _UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
 
 
-def stream(ws_url: str, symbol: str, interval: str) -> tuple[str, Sequence[str]]:
+def stream(ws_url: str, symbol: str, interval: str) -> tuple[str, tuple[str, ...]]:
     """Return the address of the stream; it needs no messages."""
-    return market_stream_url(ws_url, [kline_stream(symbol, interval)]), ()
+    return endpoints.market_stream_url(ws_url, [f"{symbol.lower()}@kline_{interval}"]), ()
 
 
-def history_url(
-    rest_url: str,
-    *,
-    symbol: str,
-    interval: str,
-    start_ms: int | None = None,
-    end_ms: int | None = None,
-    limit: int = MAX_ROWS,
-) -> str:
-    """Return the address of one symbol's candles that open in ``[start_ms, end_ms]``.
-
-    Without ``start_ms`` the newest ``limit`` candles are meant.
-
-    Raises
-    ------
-    SettingsError
-        The base is no HTTP address, or ``limit`` is outside 1 to `MAX_ROWS`.
-    """
-    if not 0 < limit <= MAX_ROWS:
-        raise SettingsError(f"expected a limit of 1 to {MAX_ROWS} candles, was {limit}")
+def history_url(rest_url: str, symbol: str, interval: str, page: tuple[int, int, int] | None) -> str:
+    """Return the address of the candles of a page ``(start_ms, end_ms, limit)``, or of the newest candle."""
     query: dict[str, str | int] = {"symbol": symbol, "interval": interval}
-    if start_ms is not None:
-        query["startTime"] = start_ms
-    if end_ms is not None:
-        query["endTime"] = end_ms
-    query["limit"] = limit
-    return f"{normalise_rest_base(rest_url)}/fapi/v1/klines?{urlencode(query)}"
+    if page is None:
+        query["limit"] = 1
+    else:
+        query |= dict(zip(("startTime", "endTime", "limit"), page, strict=True))
+    return f"{endpoints.normalise_rest_base(rest_url)}/fapi/v1/klines?{urlencode(query)}"
 
 
 def is_unknown_symbol(error: RestError) -> bool:
@@ -108,12 +97,11 @@ def decode_update(data: str | bytes) -> CandleUpdate | None:
     Raises
     ------
     FrameError
-        The message is no JSON object (``kind`` is ``"bad-json"``), or a candle that cannot be
-        (``"bad-kline"``).
+        No JSON object (``kind`` is ``"bad-json"``), or a candle that cannot be (``"bad-kline"``).
     """
     try:
-        envelope = _ENVELOPE.decode(data)
-        body: bytes | str | msgspec.Raw = envelope.data if bytes(envelope.data) else data
+        inner = _ENVELOPE.decode(data).data
+        body: bytes | str | msgspec.Raw = inner if bytes(inner) else data
         word = _WORD.decode(body).e
     except _UNREADABLE as error:
         raise _refusal("bad-json", f"expected a message in JSON: {error}", data) from error
@@ -123,57 +111,37 @@ def decode_update(data: str | bytes) -> CandleUpdate | None:
         payload = _PAYLOAD.decode(body)
     except _UNREADABLE as error:
         raise _refusal("bad-kline", f"expected a kline message: {error}", data) from error
-    kline = payload.k
-    candle = Candle(kline.t, kline.o, kline.h, kline.l, kline.c, kline.v, kline.T, kline.x)
-    _check(candle, data)
-    return CandleUpdate(payload.s, kline.i, candle)
+    k = payload.k
+    return CandleUpdate(payload.s, k.i, _checked(Candle(k.t, k.o, k.h, k.l, k.c, k.v, k.T, k.x), data))
 
 
-def decode_history(rows: object, *, now_ms: int) -> list[Candle]:
-    """Return the candles of a decoded REST answer, in its order.
-
-    Parameters
-    ----------
-    rows
-        The decoded JSON: a list of rows of 12, of which the last one is usually unfinished.
-    now_ms
-        The present; a candle whose last millisecond has passed counts as closed.
+def decode_history(body: bytes, now_ms: int) -> list[Candle]:
+    """Return the candles of a REST answer, in its order; one that ends before ``now_ms`` is closed.
 
     Raises
     ------
     FrameError
-        The answer is not a list of such rows; ``kind`` is ``"bad-kline"``.
+        The answer is no JSON (``kind`` is ``"bad-json"``), or no list of candles (``"bad-kline"``).
     """
-    if not isinstance(rows, list):
-        raise _refusal("bad-kline", f"expected a list of candles, was {type(rows).__name__}", repr(rows))
-    return [_candle_of_row(row, now_ms) for row in rows]
-
-
-def _candle_of_row(row: object, now_ms: int) -> Candle:
-    if not isinstance(row, list) or len(row) < _READ_VALUES:
-        raise _refusal("bad-kline", "expected a row of 12 values", repr(row))
     try:
-        open_ms, close_ms = int(row[0]), int(row[6])
-        first, high, low, last, volume = (float(value) for value in row[1:6])
-    except (TypeError, ValueError, OverflowError) as error:
-        raise _refusal("bad-kline", f"expected numbers: {error}", repr(row)) from error
-    candle = Candle(open_ms, first, high, low, last, volume, close_ms, close_ms < now_ms)
-    _check(candle, repr(row))
-    return candle
+        rows = _ROWS.decode(body)
+    except msgspec.ValidationError as error:
+        raise _refusal("bad-kline", f"expected a list of candles: {error}", body) from error
+    except _UNREADABLE as error:
+        raise _refusal("bad-json", f"expected JSON: {error}", body) from error
+    candles = [Candle(r.t, r.o, r.h, r.l, r.c, r.v, r.T, now_ms > r.T) for r in rows]
+    return [_checked(candle, body) for candle in candles]
 
 
-def _check(candle: Candle, data: str | bytes) -> None:
+def _checked(candle: Candle, data: str | bytes) -> Candle:
     prices_fit = (
         0.0 < candle.low <= min(candle.open, candle.close) and max(candle.open, candle.close) <= candle.high < math.inf
     )
     if not (prices_fit and 0.0 <= candle.volume < math.inf and 0 < candle.open_ms <= candle.close_ms):
         raise _refusal("bad-kline", f"expected low <= open, close <= high and time going on, was {candle}", data)
+    return candle
 
 
 def _refusal(kind: str, message: str, data: str | bytes) -> FrameError:
-    excerpt = data[:_EXCERPT_CHARS]
-    return FrameError(
-        message,
-        kind=kind,
-        excerpt=excerpt if isinstance(excerpt, str) else excerpt.decode("utf-8", "replace"),
-    )
+    text = data if isinstance(data, str) else data.decode("utf-8", "replace")
+    return FrameError(message, kind=kind, excerpt=text[:_EXCERPT_CHARS])
