@@ -25,7 +25,8 @@ from Heatmap.app.web_engine import prepare_web_engine
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.demo.exchange import DemoExchange
 from Heatmap.demo.market import SimulatedMarket
-from Heatmap.demo.replay import Recording, ReplayMarket
+from Heatmap.demo.recording import Recording
+from Heatmap.demo.replay import ReplayMarket
 from Heatmap.errors import StorageError
 from Heatmap.events import Coverage, Source
 from Heatmap.exit_code import ExitCode

@@ -1,16 +1,18 @@
-"""One open connection of the demo exchange and the frames that wait for it."""
+"""One open connection of the demo exchange and its queue of frames."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from websockets.exceptions import ConnectionClosed
 
+from Heatmap.demo.wire import combined
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from websockets.asyncio.server import ServerConnection
 
@@ -18,8 +20,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# A client that reads slower than this is thrown out, as on the real exchange; nothing is dropped unseen.
 MAX_PENDING_FRAMES = 100_000
+"""Longest queue of a client; a slower one is disconnected, as on the real exchange."""
 
 POLICY_VIOLATION = 1008
 ABNORMAL = 1006
@@ -27,30 +29,15 @@ ABNORMAL = 1006
 _FRAMES_PER_BREATH = 100
 
 
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    """Frames in order; replies are no data, and a backlog (``weight`` 0) does not count as piled up."""
-
-    frames: Sequence[str | bytes]
-    is_data: bool
-    weight: int = 0
-
-
 class Client:
-    """A connection with its subscriptions; lives on the exchange's event loop.
-
-    Parameters
-    ----------
-    socket
-        The open WebSocket.
-    session
-        Its subscriptions.
-    """
+    """An open WebSocket and its subscriptions; used on the exchange's event loop only."""
 
     def __init__(self, socket: ServerConnection, session: Session) -> None:
         self.session = session
         self._socket = socket
-        self._outbox: asyncio.Queue[_Batch] = asyncio.Queue()
+        self._outbox: asyncio.Queue[tuple[Sequence[str | bytes], int]] = (
+            asyncio.Queue()
+        )  # frames, and their share of the limit
         self._pending = 0
         self._closing: asyncio.Task[None] | None = None
 
@@ -62,12 +49,12 @@ class Client:
             self._closing = asyncio.create_task(self._socket.close(code, reason))
 
     def queue_reply(self, text: str) -> None:
-        """Queue an answer to a control message; it keeps its place among the data."""
-        self._outbox.put_nowait(_Batch((text,), is_data=False))
+        """Queue an answer to a control message, in order with the data."""
+        self._outbox.put_nowait(((text,), 0))
 
     def queue_backlog(self, frames: Sequence[str]) -> None:
-        """Queue a recording, which may be longer than what a client is allowed to let pile up."""
-        self._outbox.put_nowait(_Batch(frames, is_data=True))
+        """Queue a recording, which may be longer than `MAX_PENDING_FRAMES`."""
+        self._outbox.put_nowait((frames, 0))
 
     def queue(self, frames: Sequence[str | bytes]) -> None:
         """Queue data; a client too slow for it is disconnected, with a warning in the log."""
@@ -76,19 +63,21 @@ class Client:
             self.close(POLICY_VIOLATION, "too slow")
             return
         self._pending += len(frames)
-        self._outbox.put_nowait(_Batch(frames, is_data=True, weight=len(frames)))
+        self._outbox.put_nowait((frames, len(frames)))
 
-    async def send_forever(self, on_sent: Callable[[], None]) -> None:
-        """Send what is queued until the connection closes; ``on_sent`` is called after each data frame."""
-        try:
+    def enveloped(self, stream: str, payloads: Iterable[str]) -> list[str]:
+        """Return payloads in the envelope of this connection's route."""
+        if self.session.is_combined:
+            return [combined(stream, payload) for payload in payloads]
+        return list(payloads)
+
+    async def send_forever(self) -> None:
+        """Send the queue until the connection closes."""
+        with suppress(ConnectionClosed):
             while True:
-                batch = await self._outbox.get()
-                for count, frame in enumerate(batch.frames, 1):
+                frames, weight = await self._outbox.get()
+                for count, frame in enumerate(frames, 1):
                     await self._socket.send(frame)
-                    if batch.is_data:
-                        on_sent()
                     if count % _FRAMES_PER_BREATH == 0:
-                        await asyncio.sleep(0)  # a long recording must not keep the others waiting
-                self._pending -= batch.weight
-        except ConnectionClosed:
-            return
+                        await asyncio.sleep(0)  # let other clients run during a long recording
+                self._pending -= weight

@@ -22,18 +22,17 @@ from Heatmap.demo.client import POLICY_VIOLATION, Client
 from Heatmap.demo.publisher import Publisher
 from Heatmap.demo.rest import Answer, RestApi
 from Heatmap.demo.session import Stream, StreamKind, TooManyStreamsError, open_session
-from Heatmap.demo.wire import combined
 from Heatmap.errors import FeedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from types import TracebackType
 
     from Heatmap.demo.market import Market
 
 logger = logging.getLogger(__name__)
 
-# Every connection and every HTTP answer is an INFO line there: noise in a log that people read.
+# Its INFO lines, one for each connection and HTTP answer, are kept out of the log.
 _websocket_logger = logging.getLogger(f"{__name__}.websocket")
 _websocket_logger.setLevel(logging.WARNING)
 
@@ -55,16 +54,11 @@ _T = TypeVar("_T")
 
 
 class DemoExchange:
-    """Serves a market in the protocol of Binance USD-M.
+    """Serves a market in the protocol of Binance USD-M; its methods may be called from any thread but its own.
 
-    WebSocket: ``/market/ws/…`` and ``/market/stream?streams=…`` with the streams ``<symbol>@forceOrder``,
-    ``!forceOrder@arr``, ``<symbol>@markPrice``, ``<symbol>@markPrice@1s``, ``!markPrice@arr@1s`` and
-    ``<symbol>@kline_<interval>``; other names are accepted and silent, so are the unrouted ``/ws`` and ``/stream``.
-    HTTP: ``/fapi/v1/`` with ``ping``, ``time``, ``exchangeInfo`` and ``klines``.
-
+    WebSocket: ``/market/ws/…`` and ``/market/stream?streams=…`` with the streams of `Heatmap.demo.session.StreamKind`;
+    other names, and the unrouted ``/ws`` and ``/stream``, are accepted and silent. HTTP: see `Heatmap.demo.rest`.
     Limits: `MAX_URL_CHARS` of an address, 1,024 streams a connection, ten client messages a second, request weight.
-
-    Its methods may be called from any thread but its own.
 
     Parameters
     ----------
@@ -82,7 +76,7 @@ class DemoExchange:
     Raises
     ------
     ValueError
-        The clock stands before the market begins.
+        The clock is before the market's beginning.
     """
 
     def __init__(
@@ -108,7 +102,6 @@ class DemoExchange:
         self._publisher = Publisher(market, self._instruments)
         self._rest = RestApi(market, self._instruments, clock)
         self._clients: set[Client] = set()
-        self._frames_sent = 0
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop_requested: asyncio.Event | None = None
@@ -127,16 +120,6 @@ class DemoExchange:
     def connection_count(self) -> int:
         """Open WebSocket connections."""
         return len(self._clients)
-
-    @property
-    def subscribed_streams(self) -> int:
-        """Streams that carry data, over all open connections."""
-        return self._call(lambda: sum(len(client.session.streams) for client in self._clients))
-
-    @property
-    def frames_sent(self) -> int:
-        """Data frames sent since construction, over all connections; control replies do not count."""
-        return self._frames_sent
 
     def start(self) -> None:
         """Listen; return when clients can connect. Does nothing if already started.
@@ -189,94 +172,34 @@ class DemoExchange:
         self.stop()
 
     def inject(self, *frames: str | bytes) -> int:
-        """Push frames exactly as given, without an envelope, to every forceOrder subscriber.
+        """Push frames as they are to every forceOrder subscriber; return how many there are."""
 
-        Returns
-        -------
-        int
-            How many subscribers they were queued for.
-        """
-
-        def push() -> int:
-            listeners = [client for client in self._clients if _hears_liquidations(client)]
-            for client in listeners:
+        def push(clients: Iterable[Client]) -> int:
+            subscribers = [client for client in clients if liquidation_streams(client.session.streams)]
+            for client in subscribers:
                 client.queue(frames)
-            return len(listeners)
+            return len(subscribers)
 
-        return self._call(push)
-
-    def publish(self, *payloads: str) -> int:
-        """Push forceOrder payloads to every forceOrder subscriber, in the envelope of its route.
-
-        Returns
-        -------
-        int
-            How many subscribers they were queued for.
-        """
-
-        def push() -> int:
-            listeners = [client for client in self._clients if _hears_liquidations(client)]
-            for client in listeners:
-                for stream in _liquidation_streams(client.session.streams):
-                    client.queue(_enveloped(client, stream.name, payloads))
-            return len(listeners)
-
-        return self._call(push)
-
-    def publish_to(self, symbol: str, *payloads: str) -> int:
-        """Push forceOrder payloads to the subscribers of one symbol's own stream, in the envelope of its route.
-
-        Returns
-        -------
-        int
-            How many subscribers they were queued for.
-        """
-
-        def push() -> int:
-            listeners = self._hearing(symbol)
-            for client, stream in listeners:
-                client.queue(_enveloped(client, stream.name, payloads))
-            return len(listeners)
-
-        return self._call(push)
-
-    def drop_connection_of(self, symbol: str, code: int = 1001) -> int:
-        """Begin to close each connection that carries one symbol's liquidations; see `drop_connections`."""
-
-        def drop() -> int:
-            dropped = [client for client, _ in self._hearing(symbol)]
-            for client in dropped:
-                client.close(code, "dropped by the demo exchange")
-            return len(dropped)
-
-        return self._call(drop)
-
-    def _hearing(self, symbol: str) -> list[tuple[Client, Stream]]:
-        return [
-            (client, stream)
-            for client in self._clients
-            for stream in _liquidation_streams(client.session.streams)
-            if stream.symbol == symbol
-        ]
+        return self.call(push)
 
     def drop_connections(self, code: int = 1001) -> int:
-        """Begin to close every connection and return how many; code 1006 cuts them without a goodbye."""
+        """Begin to close every connection and return how many; code 1006 cuts them without a closing handshake."""
 
-        def drop() -> int:
-            dropped = list(self._clients)
-            for client in dropped:
+        def drop(clients: Sequence[Client]) -> int:
+            for client in clients:
                 client.close(code, "dropped by the demo exchange")
-            return len(dropped)
+            return len(clients)
 
-        return self._call(drop)
+        return self.call(drop)
 
-    def _call(self, work: Callable[[], _T]) -> _T:
+    def call(self, work: Callable[[Sequence[Client]], _T]) -> _T:
+        """Return what ``work(clients)`` returns on the exchange's loop, with all open connections."""
         loop = self._loop
         if loop is None or loop.is_closed():
             raise RuntimeError("the demo exchange is not started")
 
         async def run() -> _T:
-            return work()
+            return work(list(self._clients))
 
         return asyncio.run_coroutine_threadsafe(run(), loop).result(_CALL_TIMEOUT_S)
 
@@ -317,7 +240,7 @@ class DemoExchange:
         while True:
             await asyncio.sleep(TICK_S)
             now_ms = self._clock.now_ms()
-            # After a clock was set back that stretch is lived through again; its repeats are exact duplicates.
+            # After a clock was set back the same time is published again, as exact duplicates.
             published_ms = min(published_ms, now_ms)
             wanted = {stream for client in self._clients for stream in client.session.streams}
             payloads = self._publisher.payloads(wanted, published_ms, now_ms)
@@ -325,7 +248,7 @@ class DemoExchange:
             for client in list(self._clients):
                 for stream in client.session.streams:
                     if payloads[stream.name]:
-                        client.queue(_enveloped(client, stream.name, payloads[stream.name]))
+                        client.queue(client.enveloped(stream.name, payloads[stream.name]))
 
     def _process_request(self, connection: ServerConnection, request: Request) -> Response | None:
         """Answer plain HTTP; return None for a WebSocket handshake on a route that exists."""
@@ -350,7 +273,7 @@ class DemoExchange:
             raise RuntimeError(f"expected a known route, was {request!r}")
         client = Client(socket, session)
         self._clients.add(client)
-        sending = asyncio.create_task(client.send_forever(self._count_frame))
+        sending = asyncio.create_task(client.send_forever())
         try:
             self._queue_backlog(client, session.streams)
             with suppress(ConnectionClosedError):  # a client that vanished is no fault of ours
@@ -369,26 +292,14 @@ class DemoExchange:
 
     def _queue_backlog(self, client: Client, added: Iterable[Stream]) -> None:
         backlog = self._publisher.backlog
-        for stream in _liquidation_streams(added):
+        for stream in liquidation_streams(added):
             if backlog:
-                client.queue_backlog(_enveloped(client, stream.name, backlog))
-
-    def _count_frame(self) -> None:
-        self._frames_sent += 1
+                client.queue_backlog(client.enveloped(stream.name, backlog))
 
 
-def _liquidation_streams(streams: Iterable[Stream]) -> list[Stream]:
+def liquidation_streams(streams: Iterable[Stream]) -> list[Stream]:
+    """Return the streams that carry liquidations."""
     return [stream for stream in streams if stream.kind is StreamKind.FORCE_ORDER]
-
-
-def _hears_liquidations(client: Client) -> bool:
-    return bool(_liquidation_streams(client.session.streams))
-
-
-def _enveloped(client: Client, stream: str, payloads: Iterable[str]) -> list[str]:
-    if client.session.is_combined:
-        return [combined(stream, payload) for payload in payloads]
-    return list(payloads)
 
 
 def _response(answer: Answer) -> Response:

@@ -1,7 +1,7 @@
-"""Who gets liquidated when: from one day's prices to its forced orders.
+"""Forced orders drawn from one day's prices.
 
-Longs fall on drops and shorts on rises, most of all where the price breaks the extreme of the last half hour or runs
-through a round number, because that is where leveraged positions have their stops. Sizes are heavy-tailed.
+Longs are liquidated on drops and shorts on rises, most where the price breaks the extreme of the last half hour or a
+round number, where leveraged positions have their stops. Sizes are heavy-tailed.
 """
 
 from __future__ import annotations
@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from Heatmap.demo.candle import DAY_S
-from Heatmap.demo.random_walk import Floats, Stream, day_stream, lattice_noise
+from Heatmap.demo.random_walk import DAY_S, Floats, Stream, day_stream, lattice_noise
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from Heatmap.demo.instrument import Instrument
 
-# Seconds of the day before that the model looks back on.
 LOOKBACK_S = 3_600
+"""Seconds of the day before that the model reads."""
 
 _EXTREME_MINUTES = 30
 _BURST_LATTICE_S = 150
@@ -50,7 +49,7 @@ class ForcedOrders:
     is_long
         bool, True where a long was liquidated.
     ticks
-        int64, average fill price in ticks, on the tape.
+        int64, average fill price in ticks, on the price series.
     order_ticks
         int64, limit price in ticks, 0.25 to 0.45 % beyond the market.
     lots
@@ -71,14 +70,10 @@ def forced_orders(
 
     Parameters
     ----------
-    instrument
-        Gives the steps of price and quantity.
-    seed, day
-        Name the random streams.
-    before
-        int64, shape ``(LOOKBACK_S,)``: prices in ticks in the seconds just before this day.
-    ticks
-        int64, shape ``(86401,)``: prices of this day.
+    instrument, seed, day
+        Steps of price and quantity; names of the random streams.
+    before, ticks
+        int64, prices in ticks: shape ``(LOOKBACK_S,)`` just before the day, and ``(86401,)`` of the day.
     """
     path = np.concatenate([before, ticks])
     burst = np.exp(0.9 * lattice_noise(seed, day, Stream.LIQUIDATIONS + 1, _BURST_LATTICE_S) - 0.27)
@@ -89,7 +84,7 @@ def forced_orders(
     rng = day_stream(seed, day, Stream.LIQUIDATIONS)
     chance = rng.random((4, DAY_S))
     hit = chance[0] < 1 - np.exp(-rate)
-    hit[0] = False  # a run of seconds then never crosses midnight, where the two days do not know each other
+    hit[0] = False  # a run of seconds never crosses midnight, for each day is drawn alone
     second = np.flatnonzero(hit)
     which, offset, order_chance = chance[1][hit], chance[2][hit], chance[3][hit]
 

@@ -1,23 +1,24 @@
-"""The simulated market: a pure function of seed and absolute time."""
+"""The market that a demo exchange trades, and the simulated one: a pure function of seed and absolute time."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 from itertools import chain
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from Heatmap.demo.candle import DAY_MS, DAY_S, Candle
 from Heatmap.demo.instrument import Instrument
 from Heatmap.demo.liquidation_model import LOOKBACK_S, ForcedOrders, forced_orders
-from Heatmap.demo.price_series import DaySeconds, PriceTape
-from Heatmap.demo.random_walk import Stream, day_stream, shocks, traded_lots
+from Heatmap.demo.price_series import DAY_MS, DaySeconds, PriceSeries
+from Heatmap.demo.random_walk import DAY_S, Stream, day_stream, shocks, traded_lots
 from Heatmap.demo.wire import PUSH_DELAY_MS
 from Heatmap.events import LiquidationEvent, Side, Source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from Heatmap.candle import Candle
 
 # 2017-01-01, long before anything a chart of the demo asks for; the anchors look `_ANCHOR_REACH` days further back.
 _EARLIEST_MS = 1_483_228_800_000
@@ -27,45 +28,45 @@ _ANCHOR_MEMORY = 0.85
 _ANCHOR_SD = 0.014
 
 
-class Market(Protocol):
-    """What the demo exchange trades; `SimulatedMarket` and `Heatmap.demo.replay.ReplayMarket` are markets.
+class Market:
+    """What a demo exchange trades.
 
-    Attributes
+    Parameters
     ----------
-    instrument
-        What is traded.
+    prices
+        The price series; there is no price before its ``earliest_ms``.
     source
-        How its liquidations are marked in the store.
-    earliest_ms
-        There is no price before this time.
+        How the liquidations are marked in the store.
     """
 
-    instrument: Instrument
-    source: Source
-    earliest_ms: int
+    def __init__(self, prices: PriceSeries, source: Source) -> None:
+        self.instrument = prices.instrument
+        self.earliest_ms = prices.earliest_ms
+        self.source = source
+        self.prices = prices
 
     def price_at(self, ms: int) -> float:
-        """Return the price at a millisecond, in quote currency."""
-        ...
+        """See `PriceSeries.price_at`."""
+        return self.prices.price_at(ms)
 
     def candle_at(self, interval_ms: int, at_ms: int) -> Candle:
-        """Return the candle that contains ``at_ms``, as it looked at that moment."""
-        ...
+        """See `PriceSeries.candle_at`."""
+        return self.prices.candle_at(interval_ms, at_ms)
 
     def candles(self, interval_ms: int, start_ms: int, end_ms: int) -> list[Candle]:
-        """Return the candles with ``start_ms <= open_ms < end_ms``; one that ``end_ms`` cuts is unfinished."""
-        ...
+        """See `PriceSeries.candles`."""
+        return self.prices.candles(interval_ms, start_ms, end_ms)
 
     def liquidations(self, start_ms: int, end_ms: int) -> list[LiquidationEvent]:
         """Return the liquidations with ``start_ms <= ts_ms < end_ms`` in order of time."""
-        ...
+        raise NotImplementedError
 
     def backlog(self) -> Sequence[str] | None:
-        """Return the frames that a new forceOrder subscriber gets at once, or None where liquidations flow live."""
-        ...
+        """Return the frames that a new forceOrder subscriber gets at once, or None if liquidations are pushed live."""
+        return None
 
 
-class SimulatedMarket:
+class SimulatedMarket(Market):
     """A market around 90,000 that is the same in every run, whatever the time of asking.
 
     Each UTC midnight has a price that depends on seed and day number only; between two midnights the price walks
@@ -82,26 +83,11 @@ class SimulatedMarket:
     """
 
     def __init__(self, symbol: str = "BTCUSDT", seed: int = 7, *, price: float = 90_000.0) -> None:
-        self.instrument = Instrument(symbol)
-        self.source = Source.DEMO
-        self.earliest_ms = _EARLIEST_MS
+        super().__init__(PriceSeries(Instrument(symbol), self._seconds_of, earliest_ms=_EARLIEST_MS), Source.DEMO)
         self._seed = seed
         self._log_level = float(np.log(price * self.instrument.ticks_per_unit))
-        self._tape = PriceTape(self.instrument, self._seconds_of, earliest_ms=_EARLIEST_MS)
         self._anchor = lru_cache(256)(self._draw_anchor)
         self._orders_of = lru_cache(8)(self._draw_orders)
-
-    def price_at(self, ms: int) -> float:
-        """See `Market.price_at`."""
-        return self._tape.price_at(ms)
-
-    def candle_at(self, interval_ms: int, at_ms: int) -> Candle:
-        """See `Market.candle_at`."""
-        return self._tape.candle_at(interval_ms, at_ms)
-
-    def candles(self, interval_ms: int, start_ms: int, end_ms: int) -> list[Candle]:
-        """See `Market.candles`."""
-        return self._tape.candles(interval_ms, start_ms, end_ms)
 
     def liquidations(self, start_ms: int, end_ms: int) -> list[LiquidationEvent]:
         """See `Market.liquidations`; any range gives the same events as the ranges it is made of."""
@@ -110,10 +96,6 @@ class SimulatedMarket:
         start_ms = max(start_ms, self.earliest_ms)
         days = range(start_ms // DAY_MS, (end_ms - 1) // DAY_MS + 1)
         return list(chain.from_iterable(self._events(day, start_ms, end_ms) for day in days))
-
-    def backlog(self) -> None:
-        """Return None: liquidations flow live."""
-        return
 
     def _draw_anchor(self, day: int) -> float:
         """Return the log price in ticks at the start of a day: an autoregression over the last month."""
@@ -135,8 +117,8 @@ class SimulatedMarket:
         return DaySeconds(ticks, traded_lots(self._seed, day, ticks))
 
     def _draw_orders(self, day: int) -> ForcedOrders:
-        before = self._tape.seconds_of(day - 1).ticks[DAY_S - LOOKBACK_S : DAY_S]
-        return forced_orders(self.instrument, self._seed, day, before, self._tape.seconds_of(day).ticks)
+        before = self.prices.seconds_of(day - 1).ticks[DAY_S - LOOKBACK_S : DAY_S]
+        return forced_orders(self.instrument, self._seed, day, before, self.prices.seconds_of(day).ticks)
 
     def _events(self, day: int, start_ms: int, end_ms: int) -> list[LiquidationEvent]:
         orders = self._orders_of(day)

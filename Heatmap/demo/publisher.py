@@ -1,4 +1,4 @@
-"""What the exchange has to push between two moments: a pure function of market, streams and time."""
+"""Payloads that the exchange pushes between two moments: a function of market, streams and time."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import structs
 
-from Heatmap.demo.candle import SECOND_MS
+from Heatmap.demo.price_series import SECOND_MS
 from Heatmap.demo.session import Stream, StreamKind
 from Heatmap.demo.wire import PUSH_DELAY_MS, force_order_of, kline, mark_price
 from Heatmap.vocabulary import INTERVALS_MS
@@ -96,6 +96,6 @@ class Publisher:
         interval_ms = INTERVALS_MS[interval]
         first_open_ms = after_ms - after_ms % interval_ms
         return [
-            kline(instrument, candle, interval, interval_ms=interval_ms, now_ms=now_ms)
+            kline(instrument, candle, interval, now_ms)
             for candle in self._market.candles(interval_ms, first_open_ms, now_ms + 1)
         ]

@@ -1,7 +1,6 @@
-"""The random bricks of a believable price: volatility that clusters, cascades, volumes.
+"""Random parts of a realistic price: clustered volatility, cascades, volumes.
 
-Everything is drawn from streams seeded by the UTC day number, so a day looks the same in every run and from every
-side: history, restarts and live data can never contradict each other.
+All streams are seeded by the UTC day number, so a day is the same in every run: history, restarts and live data agree.
 """
 
 from __future__ import annotations
@@ -12,9 +11,9 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from Heatmap.demo.candle import DAY_S
-
 Floats = NDArray[np.float64]
+
+DAY_S = 86_400
 
 # Typical standard deviation of a second's log return; the clusters raise the mean to the 4 bp a minute of BTCUSDT.
 _SECOND_SD = 0.000_32 / float(np.sqrt(60))
@@ -42,7 +41,7 @@ class Stream(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Shocks:
-    """What drives the log price through one day.
+    """Steps of the log price through one day.
 
     Attributes
     ----------
@@ -62,10 +61,7 @@ def day_stream(seed: int, day: int, stream: int) -> np.random.Generator:
 
 
 def lattice_noise(seed: int, day: int, stream: int, width_s: int) -> Floats:
-    """Return a standard normal noise on a lattice in absolute time, joined by lines, for each second of a day.
-
-    The last lattice point of a day is the first of the next, so that the noise runs on through midnight.
-    """
+    """Return normal noise on a lattice in absolute time, interpolated to each second; without a jump at midnight."""
     points = DAY_S // width_s
     own = day_stream(seed, day, stream).standard_normal(points)
     following = day_stream(seed, day + 1, stream).standard_normal(1)
@@ -92,7 +88,7 @@ def calm_shocks(seed: int, day: int) -> Shocks:
 
 
 def shocks(seed: int, day: int) -> Shocks:
-    """Return the steps of a day with its cascades: sudden one-sided moves that partly come back."""
+    """Return the steps of a day with cascades: sudden moves that partly recover."""
     level = volatility(seed, day)
     drift = np.zeros(DAY_S)
     rng = day_stream(seed, day, Stream.CASCADES)
@@ -114,15 +110,7 @@ def shocks(seed: int, day: int) -> Shocks:
 
 
 def traded_lots(seed: int, day: int, ticks: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the quantity traded in each second of a day: more when the price moves.
-
-    Parameters
-    ----------
-    seed, day
-        Name the random stream.
-    ticks
-        int64, shape ``(86401,)``: the day's prices, see `Heatmap.demo.price_series.DaySeconds`.
-    """
+    """Return the quantity traded in each second of a day, shape ``(86400,)``, from its prices, shape ``(86401,)``."""
     returns = np.abs(np.diff(ticks)) / ticks[:-1]
     activity = 0.4 + (returns / _SECOND_SD) ** 1.3
     chance = day_stream(seed, day, Stream.VOLUME).exponential(size=DAY_S)

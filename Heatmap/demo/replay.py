@@ -1,4 +1,4 @@
-"""The replayed market: recorded liquidations, and a price path made to run through every one of them."""
+"""The replayed market: recorded liquidations, and a random price path through every one of them."""
 
 from __future__ import annotations
 
@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from Heatmap.demo.candle import DAY_MS, DAY_S, SECOND_MS, Candle
 from Heatmap.demo.instrument import Instrument
-from Heatmap.demo.price_series import DaySeconds, Pins, PriceTape
-from Heatmap.demo.random_walk import Floats, calm_shocks, traded_lots
-from Heatmap.demo.recording import RecordedFrame, Recording, SkippedLine
+from Heatmap.demo.market import Market
+from Heatmap.demo.price_series import DAY_MS, SECOND_MS, ContainedTrades, DaySeconds, PriceSeries
+from Heatmap.demo.random_walk import DAY_S, Floats, calm_shocks, traded_lots
 from Heatmap.events import LiquidationEvent, Source
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["RecordedFrame", "Recording", "ReplayMarket", "SkippedLine"]
+    from Heatmap.demo.recording import Recording
 
 # Candles are made this far before the first event, so that the chart does not begin with it.
 _DAYS_BEFORE = 2
@@ -41,10 +40,8 @@ _AFTERMATH_PULL = 0.9
 _FLOAT_DUST = 1e-6
 
 
-class ReplayMarket:
-    """A recording as a market: its liquidations as recorded, candles invented around their prices.
-
-    The path is deterministic: the same shifted recording gives the same candles.
+class ReplayMarket(Market):
+    """A recording as a market: its liquidations as recorded, candles invented around their prices, the same each time.
 
     Parameters
     ----------
@@ -61,36 +58,25 @@ class ReplayMarket:
 
     def __init__(self, recording: Recording, seed: int = 7) -> None:
         self.recording = recording
-        self.instrument = _instrument(recording)
-        self.source = Source.REPLAY
         self._seed = seed
+        instrument = _instrument(recording)
         self._events = [frame.event for frame in recording.frames]
         self._times_ms = [event.ts_ms for event in self._events]
-        ticks = np.array([event.price for event in self._events]) * self.instrument.ticks_per_unit
+        ticks = np.array([event.price for event in self._events]) * instrument.ticks_per_unit
         knots = _Knots(np.array(self._times_ms, np.int64), ticks)
         days = range(self._times_ms[0] // DAY_MS - _DAYS_BEFORE, self._times_ms[-1] // DAY_MS + _DAYS_AFTER + 1)
         if len(days) > MAX_DAYS:
             raise ValueError(f"expected a recording of at most {MAX_DAYS} days, was {len(days)}: shift it first")
-        self.earliest_ms = days[0] * DAY_MS
         self._resting_log_price = float(np.log(ticks[-1]))
         self._log_prices = _bridged_path(knots, seed, days)
         self._lock = Lock()
-        self._tape = PriceTape(self.instrument, self._seconds_of, earliest_ms=self.earliest_ms, pins=knots.pins())
-
-    def price_at(self, ms: int) -> float:
-        """See `Heatmap.demo.market.Market.price_at`."""
-        return self._tape.price_at(ms)
-
-    def candle_at(self, interval_ms: int, at_ms: int) -> Candle:
-        """See `Heatmap.demo.market.Market.candle_at`."""
-        return self._tape.candle_at(interval_ms, at_ms)
-
-    def candles(self, interval_ms: int, start_ms: int, end_ms: int) -> list[Candle]:
-        """See `Heatmap.demo.market.Market.candles`."""
-        return self._tape.candles(interval_ms, start_ms, end_ms)
+        prices = PriceSeries(
+            instrument, self._seconds_of, earliest_ms=days[0] * DAY_MS, contained=knots.contained_trades()
+        )
+        super().__init__(prices, Source.REPLAY)
 
     def liquidations(self, start_ms: int, end_ms: int) -> list[LiquidationEvent]:
-        """See `Heatmap.demo.market.Market.liquidations`."""
+        """See `Market.liquidations`."""
         first, last = bisect_left(self._times_ms, start_ms), bisect_left(self._times_ms, end_ms)
         return self._events[first:last]
 
@@ -122,9 +108,9 @@ class _Knots:
     ts_ms: NDArray[np.int64]
     ticks: Floats
 
-    def pins(self) -> Pins:
+    def contained_trades(self) -> ContainedTrades:
         """Round outwards: an average fill price may lie between two ticks and must still lie in its candle."""
-        return Pins(
+        return ContainedTrades(
             self.ts_ms,
             np.ceil(self.ticks - _FLOAT_DUST).astype(np.int64),
             np.floor(self.ticks + _FLOAT_DUST).astype(np.int64),
@@ -154,7 +140,7 @@ def _bridged_path(knots: _Knots, seed: int, days: range) -> list[Floats]:
     drawn = [calm_shocks(seed, day) for day in days]
     steps = np.concatenate([shock.steps for shock in drawn])
     variance = np.concatenate([shock.variance for shock in drawn])
-    # The tape holds one price a second; of several knots in one second the last wins, the pins keep the others.
+    # There is one price a second: of several knots in one second the last wins, the candles still contain the others.
     second = (knots.ts_ms - days[0] * DAY_MS) // SECOND_MS
     last_of_second = np.append(np.diff(second) > 0, True)
     second, target = second[last_of_second], np.log(knots.ticks[last_of_second])

@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
-from Heatmap.demo.candle import DAY_MS, MINUTE_MS
+from Heatmap.demo.price_series import DAY_MS, MINUTE_MS
 from Heatmap.demo.wire import WEIGHT_LIMIT, encode, exchange_info, klines
 from Heatmap.ingestion.binance import kline
 from Heatmap.vocabulary import INTERVALS_MS
@@ -120,7 +120,7 @@ class RestApi:
             first_ms = max(first_ms, earliest_ms)
         # The last candle asked for is shown whole unless it still runs; the present millisecond belongs to it.
         end_ms = min(newest_open_ms - newest_open_ms % interval_ms + interval_ms, now_ms + 1)
-        return klines(instrument, self._market.candles(interval_ms, first_ms, end_ms), interval_ms)
+        return klines(instrument, self._market.candles(interval_ms, first_ms, end_ms))
 
     def _charge(self, weight: int, now_ms: int) -> None:
         minute = now_ms // MINUTE_MS

@@ -1,8 +1,8 @@
-"""One client's WebSocket session without the socket: route, subscriptions, control messages and their replies.
+"""A client's WebSocket session, sans I/O: route, subscriptions, control messages and their replies.
 
-Source: developers.binance.com, USD-M futures, "Websocket Market Streams / Connect" and "Live Subscribing". The path
-decides everything: ``/market/…`` delivers, the unrouted ``/ws`` and ``/stream`` accept every subscription and stay
-silent, as they have on the real exchange since 2026-04-23.
+Source: developers.binance.com, USD-M futures, "Websocket Market Streams / Connect" and "Live Subscribing". Only
+``/market/…`` delivers; the unrouted ``/ws`` and ``/stream`` accept every subscription and stay silent, as on the real
+exchange since 2026-04-23.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from Heatmap.demo.wire import encode
+from Heatmap.ingestion.binance.endpoints import MAX_STREAMS
 from Heatmap.vocabulary import INTERVALS_MS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-MAX_STREAMS = 1_024
 MAX_MESSAGES_PER_S = 10
 
 _ROUTES = ("market", "public", "private")
@@ -67,37 +67,29 @@ class _RefusedError(ValueError):
         self.code = code
 
 
-@dataclass(frozen=True, slots=True)
-class _Request:
-    """A well-formed control message."""
-
-    method: str
-    request_id: int
-    names: tuple[str, ...]
-
-    @classmethod
-    def parse(cls, message: str | bytes) -> _Request:
-        try:
-            request = json.loads(message)
-        except json.JSONDecodeError as error:
-            place = f"line {error.lineno} column {error.colno}"
-            raise _RefusedError(3, f"Invalid JSON: expected value at {place}") from error
-        except (ValueError, RecursionError) as error:  # no UTF-8, or absurdly nested
-            raise _RefusedError(3, "Invalid JSON: expected value at line 1 column 1") from error
-        if not isinstance(request, dict) or "method" not in request:
-            raise _RefusedError(2, f"Invalid request: missing field `method` at line 1 column {len(message)}")
-        method, request_id, names = request["method"], request.get("id"), request.get("params", [])
-        if method not in _METHODS:
-            known = ", ".join(f"`{name}`" for name in _METHODS)
-            raise _RefusedError(2, f"Invalid request: unknown variant `{method}`, expected one of {known}")
-        if type(request_id) is not int or request_id < 0:
-            raise _RefusedError(2, "Invalid request: request ID must be an unsigned integer")
-        if method.endswith("PROPERTY"):
-            # The path alone decides the envelope here, so the demo has no property to set.
-            raise _RefusedError(0, "Unknown property")
-        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            raise _RefusedError(2, "Invalid request: params must be a list of stream names")
-        return cls(method, request_id, tuple(names))
+def _parse_request(message: str | bytes) -> tuple[str, int, tuple[str, ...]]:
+    """Return method, id and stream names of a control message."""
+    try:
+        request = json.loads(message)
+    except json.JSONDecodeError as error:
+        position = f"line {error.lineno} column {error.colno}"
+        raise _RefusedError(3, f"Invalid JSON: expected value at {position}") from error
+    except (ValueError, RecursionError) as error:  # no UTF-8, or absurdly nested
+        raise _RefusedError(3, "Invalid JSON: expected value at line 1 column 1") from error
+    if not isinstance(request, dict) or "method" not in request:
+        raise _RefusedError(2, f"Invalid request: missing field `method` at line 1 column {len(message)}")
+    method, request_id, names = request["method"], request.get("id"), request.get("params", [])
+    if method not in _METHODS:
+        known = ", ".join(f"`{name}`" for name in _METHODS)
+        raise _RefusedError(2, f"Invalid request: unknown variant `{method}`, expected one of {known}")
+    if type(request_id) is not int or request_id < 0:
+        raise _RefusedError(2, "Invalid request: request ID must be an unsigned integer")
+    if method.endswith("PROPERTY"):
+        # The path alone decides the envelope here, so the demo has no property to set.
+        raise _RefusedError(0, "Unknown property")
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise _RefusedError(2, "Invalid request: params must be a list of stream names")
+    return method, request_id, tuple(names)
 
 
 class Session:
@@ -149,25 +141,25 @@ class Session:
     def receive(self, message: str | bytes) -> Reply:
         """Return the answer to a client's message, whatever it is."""
         try:
-            return self._obey(_Request.parse(message))
+            return self._reply(*_parse_request(message))
         except _RefusedError as refusal:
             return Reply(encode({"code": refusal.code, "msg": str(refusal)}))
 
-    def _obey(self, request: _Request) -> Reply:
+    def _reply(self, method: str, request_id: int, names: tuple[str, ...]) -> Reply:
         result: object = None
         added: tuple[Stream, ...] = ()
-        match request.method:
+        match method:
             case "SUBSCRIBE":
                 try:
-                    added = self.subscribe(request.names)
+                    added = self.subscribe(names)
                 except TooManyStreamsError as error:
                     raise _RefusedError(2, f"Invalid request: {error}") from error
             case "UNSUBSCRIBE":
-                for name in request.names:
+                for name in names:
                     self._names.pop(name, None)
             case "LIST_SUBSCRIPTIONS":
                 result = list(self._names)
-        return Reply(encode({"result": result, "id": request.request_id}), added)
+        return Reply(encode({"result": result, "id": request_id}), added)
 
     def _parse(self, name: str) -> Stream | None:
         """Return the stream of a name; None if it never carries data, which the exchange accepts all the same."""

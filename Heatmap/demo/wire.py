@@ -1,4 +1,4 @@
-"""How the exchange writes things: stream payloads and REST bodies as text. Pure.
+"""Stream payloads and REST bodies as text.
 
 Shapes follow frames recorded from Binance USD-M in 2026 and its documentation (developers.binance.com, USD-M futures,
 "Websocket Market Streams" and "Market Data Endpoints"). Numbers are decimal strings.
@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from Heatmap.demo.candle import DAY_MS, SECOND_MS, Candle
+from Heatmap.demo.price_series import DAY_MS, SECOND_MS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from Heatmap.candle import Candle
     from Heatmap.demo.instrument import Instrument
     from Heatmap.events import LiquidationEvent
 
@@ -25,6 +26,7 @@ WEIGHT_LIMIT = 2_400
 _FUNDING_MS = DAY_MS // 3
 _FUNDING_RATE = "0.00003936"
 _USD_MARGINED = 1
+_LOTS_PER_TRADE = 60
 
 
 def encode(value: object) -> str:
@@ -91,59 +93,60 @@ def mark_price(instrument: Instrument, price: float, now_ms: int) -> str:
     )
 
 
-def kline(instrument: Instrument, candle: Candle, interval: str, *, interval_ms: int, now_ms: int) -> str:
+def kline(instrument: Instrument, candle: Candle, interval: str, now_ms: int) -> str:
     """Return a kline payload; it is marked closed (``x``) if ``now_ms`` is past the candle's end."""
     first_trade = candle.open_ms // SECOND_MS * 50
-    taker = candle.volume / 2
-    close_ms = candle.open_ms + interval_ms - 1
+    open_ms, first, high, low, last, volume, close_ms, quote, trades, taker, taker_quote, ignored = _row(
+        instrument, candle
+    )
     return encode(
         {
             "e": "kline",
             "E": now_ms,
             "s": instrument.symbol,
             "k": {
-                "t": candle.open_ms,
+                "t": open_ms,
                 "T": close_ms,
                 "s": instrument.symbol,
                 "i": interval,
                 "f": first_trade,
-                "L": first_trade + max(candle.trades - 1, 0),
-                "o": instrument.price_text(candle.open),
-                "c": instrument.price_text(candle.close),
-                "h": instrument.price_text(candle.high),
-                "l": instrument.price_text(candle.low),
-                "v": instrument.quantity_text(candle.volume),
-                "n": candle.trades,
-                "x": now_ms > close_ms,
-                "q": f"{candle.quote_volume:.5f}",
-                "V": instrument.quantity_text(taker),
-                "Q": f"{candle.quote_volume / 2:.5f}",
-                "B": "0",
+                "L": first_trade + max(trades - 1, 0),
+                "o": first,
+                "c": last,
+                "h": high,
+                "l": low,
+                "v": volume,
+                "n": trades,
+                "x": now_ms > candle.close_ms,
+                "q": quote,
+                "V": taker,
+                "Q": taker_quote,
+                "B": ignored,
             },
         }
     )
 
 
-def klines(instrument: Instrument, candles: Sequence[Candle], interval_ms: int) -> str:
+def klines(instrument: Instrument, candles: Sequence[Candle]) -> str:
     """Return the body of ``GET /fapi/v1/klines``."""
-    return encode(
-        [
-            [
-                candle.open_ms,
-                instrument.price_text(candle.open),
-                instrument.price_text(candle.high),
-                instrument.price_text(candle.low),
-                instrument.price_text(candle.close),
-                instrument.quantity_text(candle.volume),
-                candle.open_ms + interval_ms - 1,
-                f"{candle.quote_volume:.5f}",
-                candle.trades,
-                instrument.quantity_text(candle.volume / 2),
-                f"{candle.quote_volume / 2:.5f}",
-                "0",
-            ]
-            for candle in candles
-        ]
+    return encode([_row(instrument, candle) for candle in candles])
+
+
+def _row(instrument: Instrument, candle: Candle) -> tuple[int, str, str, str, str, str, int, str, int, str, str, str]:
+    quote_volume = candle.volume * (candle.high + candle.low + candle.open + candle.close) / 4
+    return (
+        candle.open_ms,
+        instrument.price_text(candle.open),
+        instrument.price_text(candle.high),
+        instrument.price_text(candle.low),
+        instrument.price_text(candle.close),
+        instrument.quantity_text(candle.volume),
+        candle.close_ms,
+        f"{quote_volume:.5f}",
+        -(-round(candle.volume * instrument.lots_per_unit) // _LOTS_PER_TRADE),
+        instrument.quantity_text(candle.volume / 2),
+        f"{quote_volume / 2:.5f}",
+        "0",
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from Heatmap.demo.candle import DAY_MS
 from Heatmap.demo.market import SimulatedMarket
+from Heatmap.demo.price_series import DAY_MS
 from Heatmap.vocabulary import INTERVALS_MS
 
 NOW = 1_795_003_205_250

@@ -13,12 +13,12 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 
 import pytest
+from support.demo import SteeredExchange
 from support.exchange import LoopbackExchange
 from support.frames import liquidation, mark_price
 from support.waiting import PATIENCE_S, until
 from websockets.exceptions import ConnectionClosed
 
-from Heatmap.demo.exchange import DemoExchange
 from Heatmap.demo.market import SimulatedMarket
 from Heatmap.heatmap_service import HeatmapService
 from Heatmap.ingestion.binance import session
@@ -76,12 +76,12 @@ def collecting(path, exchange, symbols):
 
 def test_four_hundred_symbols_are_recorded_by_the_command(path):
     symbols = names(400)
-    with DemoExchange(SimulatedMarket(), more_symbols=symbols) as exchange:
+    with SteeredExchange(SimulatedMarket(), more_symbols=symbols) as exchange:
         with collecting(path, exchange, symbols) as (_, log):
             until(lambda: any("feed: live" in line for line in log))
             until(lambda: exchange.subscribed_streams >= 800)
             for number, symbol in enumerate(symbols):
-                exchange.publish_to(symbol, order(symbol, number))
+                exchange.publish(order(symbol, number), symbol=symbol)
             until(lambda: symbols_with_events(path) == set(symbols))
             with SqliteStore(path) as store:
                 until(lambda: all(store.coverage(symbol, "binance", 0, 2**53) for symbol in symbols))
@@ -96,7 +96,7 @@ def test_four_hundred_symbols_are_recorded_by_the_command(path):
 def test_beyond_one_socket_there_are_several_and_one_that_dies_ends_its_own_coverage_only(path, monkeypatch):
     monkeypatch.setitem(VENUES, "binance", replace(BINANCE, policy=replace(BINANCE.policy, symbols_per_connection=3)))
     symbols = names(7)
-    with DemoExchange(SimulatedMarket(), more_symbols=symbols) as exchange:
+    with SteeredExchange(SimulatedMarket(), more_symbols=symbols) as exchange:
         service = HeatmapService(path, symbols, ws_url=exchange.ws_url, rest_url=exchange.rest_url)
         service.start()
         try:
@@ -114,7 +114,7 @@ def test_beyond_one_socket_there_are_several_and_one_that_dies_ends_its_own_cove
 
                 until(lambda: pieces(symbols[0]) == 2)
             for symbol in symbols:
-                exchange.publish_to(symbol, order(symbol, 1))
+                exchange.publish(order(symbol, 1), symbol=symbol)
             until(lambda: symbols_with_events(path) == set(symbols))
             # Those that shared the socket begin anew, the others go on.
             until(lambda: sorted(map(pieces, symbols)) == [1, 1, 1, 1, 2, 2, 2])
@@ -123,7 +123,7 @@ def test_beyond_one_socket_there_are_several_and_one_that_dies_ends_its_own_cove
 
 
 def test_all_records_what_the_exchange_has_and_no_contracts_of_the_other_margin(path):
-    with DemoExchange(SimulatedMarket(), more_symbols=["币安人生USDT", "BTCUSDT_260327"]) as exchange:
+    with SteeredExchange(SimulatedMarket(), more_symbols=["币安人生USDT", "BTCUSDT_260327"]) as exchange:
         with collecting(path, exchange, ["all"]) as (_, log):
             until(lambda: any("feed: live" in line for line in log))
             until(lambda: exchange.subscribed_streams >= 2)
@@ -202,7 +202,7 @@ def test_an_address_that_is_too_long_is_refused_by_the_demo_exchange_as_by_the_r
     import urllib.error  # noqa: PLC0415
     import urllib.request  # noqa: PLC0415
 
-    with DemoExchange(SimulatedMarket()) as exchange:
+    with SteeredExchange(SimulatedMarket()) as exchange:
         request = urllib.request.Request(  # noqa: S310 - our own loopback
             f"{exchange.rest_url}/market/stream?streams={'x' * 8000}",
             headers={

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from Heatmap.demo.candle import DAY_MS, MINUTE_MS
 from Heatmap.demo.market import SimulatedMarket
+from Heatmap.demo.price_series import DAY_MS, MINUTE_MS
 from Heatmap.demo.recording import LEAD_MS, Recording
 from Heatmap.demo.replay import MAX_DAYS, ReplayMarket
 from Heatmap.demo.session import open_session
@@ -70,7 +70,6 @@ def test_candles_are_sane_and_do_not_depend_on_the_range_asked(interval_ms, ends
         assert start <= candle.open_ms < end
         assert candle.open_ms % interval_ms == 0
         assert candle.volume >= 0
-        assert candle.quote_volume >= 0
     expected = max(-(-end // interval_ms) - -(-start // interval_ms), 0)
     assert len(candles) == expected
     assert MARKET.candles(interval_ms, start + part * interval_ms, end) == candles[part:]

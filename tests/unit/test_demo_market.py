@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from Heatmap.demo.candle import DAY_MS, MINUTE_MS
 from Heatmap.demo.market import SimulatedMarket
+from Heatmap.demo.price_series import DAY_MS, MINUTE_MS
 from Heatmap.events import Side, Source
 from Heatmap.vocabulary import INTERVALS_MS
 

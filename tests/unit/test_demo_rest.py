@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from Heatmap.demo.candle import DAY_MS, MINUTE_MS
 from Heatmap.demo.market import SimulatedMarket
+from Heatmap.demo.price_series import DAY_MS, MINUTE_MS
 from Heatmap.demo.rest import REACH_MS, RestApi
 from Heatmap.demo.wire import WEIGHT_LIMIT
 from Heatmap.vocabulary import INTERVALS_MS

@@ -1,0 +1,41 @@
+"""A demo exchange that a test can watch and steer."""
+
+from __future__ import annotations
+
+from Heatmap.demo.exchange import DemoExchange, liquidation_streams
+
+
+class SteeredExchange(DemoExchange):
+    """Pushes payloads of the test, and closes connections by symbol."""
+
+    @property
+    def subscribed_streams(self):
+        """Streams that carry data, over all open connections."""
+        return self.call(lambda clients: sum(len(client.session.streams) for client in clients))
+
+    def publish(self, *payloads, symbol=None):
+        """Push forceOrder payloads in the envelope of each route; return the number of streams.
+
+        To the subscribers of one symbol's own stream, or to all subscribers.
+        """
+
+        def push(clients):
+            subscribed = _subscribed(clients, symbol)
+            for client, stream in subscribed:
+                client.queue(client.enveloped(stream.name, payloads))
+            return len(subscribed)
+
+        return self.call(push)
+
+    def drop_connection_of(self, symbol, code=1001):
+        """Begin to close each connection that carries one symbol's liquidations."""
+        self.call(lambda clients: [client.close(code, "dropped") for client, _ in _subscribed(clients, symbol)])
+
+
+def _subscribed(clients, symbol):
+    return [
+        (client, stream)
+        for client in clients
+        for stream in liquidation_streams(client.session.streams)
+        if symbol in (None, stream.symbol)
+    ]
