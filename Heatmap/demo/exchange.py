@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import replace
@@ -23,6 +22,7 @@ from Heatmap.demo.publisher import Publisher
 from Heatmap.demo.rest import Answer, RestApi
 from Heatmap.demo.session import Stream, StreamKind, TooManyStreamsError, open_session
 from Heatmap.errors import FeedError
+from Heatmap.ingestion.loop_thread import LoopThread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -102,9 +102,8 @@ class DemoExchange:
         self._publisher = Publisher(market, self._instruments)
         self._rest = RestApi(market, self._instruments, clock)
         self._clients: set[Client] = set()
-        self._thread: threading.Thread | None = None
+        self._thread: LoopThread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._stop_requested: asyncio.Event | None = None
 
     @property
     def ws_url(self) -> str:
@@ -132,14 +131,13 @@ class DemoExchange:
         if self._thread is not None:
             return
         listening: Future[int] = Future()
-        self._thread = threading.Thread(target=self._run, args=(listening,), name="demo-exchange", daemon=True)
+        self._thread = LoopThread(lambda: self._serve(listening), name="demo-exchange")
         self._thread.start()
         failure = listening.exception()
         if failure is None:
             self._port = listening.result()
             return
-        self._thread.join()
-        self._thread = None
+        self.stop()
         if not isinstance(failure, OSError | OverflowError):
             raise failure
         reason = getattr(failure, "strerror", None) or failure
@@ -151,14 +149,9 @@ class DemoExchange:
 
     def stop(self) -> None:
         """Close all connections with 1001 and end the thread. Does nothing if not started."""
-        thread, loop, stop_requested = self._thread, self._loop, self._stop_requested
-        if thread is None:
-            return
-        if loop is not None and stop_requested is not None:
-            with suppress(RuntimeError):  # the loop ended by itself; the log says why
-                loop.call_soon_threadsafe(stop_requested.set)
-        thread.join()
-        self._thread = self._loop = self._stop_requested = None
+        if self._thread is not None:
+            self._thread.stop(_CALL_TIMEOUT_S)
+            self._thread = self._loop = None
 
     def __enter__(self) -> Self:
         """Start."""
@@ -203,37 +196,27 @@ class DemoExchange:
 
         return asyncio.run_coroutine_threadsafe(run(), loop).result(_CALL_TIMEOUT_S)
 
-    def _run(self, listening: Future[int]) -> None:
-        try:
-            # Never the loop of the process's policy: in a Qt program that may be Qt's.
-            with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
-                runner.run(self._serve(listening))
-        except Exception as error:  # the thread's last line of defence
-            if listening.done():
-                logger.exception("the demo exchange ended")
-            else:
-                listening.set_exception(error)
-
     async def _serve(self, listening: Future[int]) -> None:
-        stop_requested = asyncio.Event()
-        async with serve(
-            self._handle,
-            self._host,
-            self._wanted_port,
-            process_request=self._process_request,
-            compression=None,
-            open_timeout=_OPEN_TIMEOUT_S,
-            close_timeout=_CLOSE_TIMEOUT_S,
-            ping_interval=self._ping_interval_s,
-            ping_timeout=_PONG_TIMEOUT_S,
-            logger=_websocket_logger,
-        ) as server:
-            self._loop, self._stop_requested = asyncio.get_running_loop(), stop_requested
+        try:
+            server = await serve(
+                self._handle,
+                self._host,
+                self._wanted_port,
+                process_request=self._process_request,
+                compression=None,
+                open_timeout=_OPEN_TIMEOUT_S,
+                close_timeout=_CLOSE_TIMEOUT_S,
+                ping_interval=self._ping_interval_s,
+                ping_timeout=_PONG_TIMEOUT_S,
+                logger=_websocket_logger,
+            )
+        except Exception as error:  # noqa: BLE001 - raised by `start`
+            listening.set_exception(error)
+            return
+        async with server:
+            self._loop = asyncio.get_running_loop()
             listening.set_result(server.sockets[0].getsockname()[1])
-            async with asyncio.TaskGroup() as tasks:
-                publishing = tasks.create_task(self._publish_forever())
-                await stop_requested.wait()
-                publishing.cancel()
+            await self._publish_forever()
 
     async def _publish_forever(self) -> None:
         published_ms = self._clock.now_ms()
