@@ -21,7 +21,7 @@ from Heatmap.ingestion.feed_group import FeedGroup
 from Heatmap.ingestion.frame_handler import FeedCounts
 from Heatmap.ingestion.loop_thread import LoopThread
 from Heatmap.ingestion.run_switch import RunSwitch
-from Heatmap.ingestion.tick_refresher import TickRefresher
+from Heatmap.ingestion.tick_refresher import refresh_tick_sizes
 from Heatmap.ingestion.venue import ROTATE_AFTER_S
 from Heatmap.ingestion.venues import venue_of
 from Heatmap.record_lookup import RecordLookup
@@ -252,19 +252,19 @@ class HeatmapService:
             keep_raw=self._keep_raw,
             clock=self._clock,
         )
-        refresher = TickRefresher(
+        ticks = refresh_tick_sizes(
             self._venue,
+            self._rest_url,
             symbols,
             on_tick=self._take_tick_size,
             on_unknown=self._take_unknown_symbol,
-            rest_url=self._rest_url,
             clock=self._clock,
         )
         try:
             # A group waits until both have ended; gather would not.
             async with asyncio.TaskGroup() as group:
                 group.create_task(collector.run())
-                group.create_task(refresher.run())
+                group.create_task(ticks)
         except* Exception:
             # No fault is expected here, but a dead feed must not look alive.
             self._set_state(

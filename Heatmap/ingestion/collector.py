@@ -11,21 +11,20 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from Heatmap.clock import SYSTEM_CLOCK, Clock
-from Heatmap.ingestion.backoff import Backoff
 from Heatmap.ingestion.connection import Connection
 from Heatmap.ingestion.failure import Failure
-from Heatmap.ingestion.frame_handler import FrameHandler
 from Heatmap.ingestion.interruption import SleepDetector, local_addresses, owns_address
 from Heatmap.ingestion.liveness import Liveness
 from Heatmap.reports import ConnectionState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Iterable
 
+    from Heatmap.clock import Clock
     from Heatmap.events import LiquidationEvent
-    from Heatmap.ingestion.frame_handler import FeedCounts, FeedSink
-    from Heatmap.ingestion.venue import FeedSession, Venue
+    from Heatmap.ingestion.backoff import Backoff
+    from Heatmap.ingestion.frame_handler import FrameHandler
+    from Heatmap.ingestion.venue import ConnectionPolicy, FeedSession
 
 _LOG = logging.getLogger(__name__)
 
@@ -54,53 +53,38 @@ class FeedCollector:
 
     Parameters
     ----------
-    venue, ws_url
-        The exchange, and the base address of its streams.
+    policy
+        The venue's.
     symbols
         Its exact symbols; all share one socket. None: all that it lists.
-    sink
-        See `Heatmap.ingestion.frame_handler.FeedSink`.
+    new_session
+        Makes the protocol of a connection.
+    frames
+        Handles the frames.
     on_state
         Called on the loop with each new state.
-    source, keep_raw
-        What the events are marked as, and whether they carry their frame.
-    clock
-        Wall time for what is stored, monotonic time for what is measured.
-    backoff
+    clock, backoff
         When to try again.
-
-    Raises
-    ------
-    SettingsError
-        The address is no WebSocket address, or there are too many symbols for one socket.
     """
 
     def __init__(
         self,
-        venue: Venue,
-        symbols: Collection[str] | None,
-        sink: FeedSink,
+        policy: ConnectionPolicy,
+        symbols: frozenset[str] | None,
+        new_session: Callable[[], FeedSession],
+        frames: FrameHandler,
         on_state: Callable[[FeedState], None],
         *,
-        ws_url: str,
-        source: str,
-        keep_raw: bool = False,
-        clock: Clock = SYSTEM_CLOCK,
-        backoff: Backoff | None = None,
+        clock: Clock,
+        backoff: Backoff,
     ) -> None:
-        self._symbols = None if symbols is None else frozenset(symbols)
-        self._sink = sink
-        self._on_state = on_state
-        self._policy = venue.policy
-        self._clock = clock
-        self._backoff = backoff if backoff is not None else Backoff()
-
-        def new_session() -> FeedSession:
-            return venue.session(ws_url, symbols, source=source, keep_raw=keep_raw)
-
-        new_session()  # what cannot be is refused here, not on the loop
+        self._policy = policy
+        self._symbols = symbols
         self._new_session = new_session
-        self._frames = FrameHandler(self._symbols, sink, source=source, policy=venue.policy, clock=clock)
+        self._frames = frames
+        self._on_state = on_state
+        self._clock = clock
+        self._backoff = backoff
         self._liveness = Liveness()  # that of the connection whose state is the feed's
         self._connections: list[Connection] = []  # one, and two while the next replaces the last
         self._covering: Connection | None = None  # the connection whose heartbeats extend the coverage
@@ -108,11 +92,6 @@ class FeedCollector:
         self._detail = ""
         self._retry_at_ms: int | None = None
         self._retry_now = asyncio.Event()
-
-    @property
-    def counts(self) -> FeedCounts:
-        """A snapshot, readable from any thread."""
-        return self._frames.counts
 
     async def run(self) -> None:
         """Connect, read and reconnect until cancelled; every socket is closed when this returns."""
@@ -194,7 +173,7 @@ class FeedCollector:
     def _lost(self, failed: Failure) -> None:
         self._liveness.closed(failed.reason)
         self._detail = failed.detail
-        self._frames.end_coverage()
+        self._frames.end_coverage(self._symbols)
 
     async def _pause(self, delay_s: float) -> None:
         """Wait before the next attempt; shorter when the network comes back, but never against limit or ban."""
@@ -240,7 +219,7 @@ class FeedCollector:
 
     async def handle_frame(self, connection: Connection, data: bytes) -> None:
         """See `ConnectionListener`."""
-        content = self._frames.decode(connection.session, data)
+        content = self._frames.decode(connection.session, data, self._symbols)
         if content.events or content.heartbeats:
             now_s = self._clock.monotonic_s()
             if content.events:
@@ -282,13 +261,13 @@ class FeedCollector:
         self._frames.clock_offset.note_round_trip(round_trip_ms)
 
     async def _hand_over(self, connection: Connection, event: LiquidationEvent) -> None:
-        if self._sink.put(event):
+        if self._frames.sink.put(event):
             return
         _LOG.warning("the store is full; reading pauses until it has room")
         connection.is_waiting_for_room = True
         try:
             # The store frees its room on another thread, without a signal to this loop.
-            while not self._sink.put(event):  # noqa: ASYNC110 - see above
+            while not self._frames.sink.put(event):  # noqa: ASYNC110 - see above
                 await asyncio.sleep(_FULL_PAUSE_S)
         finally:
             connection.is_waiting_for_room = False

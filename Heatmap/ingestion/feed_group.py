@@ -8,11 +8,12 @@ from __future__ import annotations
 from asyncio import TaskGroup
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+from Heatmap.clock import SYSTEM_CLOCK, Clock
 from Heatmap.ingestion.backoff import Backoff
 from Heatmap.ingestion.collector import FeedCollector, FeedState
-from Heatmap.ingestion.frame_handler import FeedCounts
+from Heatmap.ingestion.frame_handler import FeedCounts, FrameHandler
 from Heatmap.reports import ConnectionState
 
 if TYPE_CHECKING:
@@ -36,10 +37,23 @@ class FeedGroup:
 
     Parameters
     ----------
-    venue, symbols, sink, options
-        As for `Heatmap.ingestion.collector.FeedCollector`; any number of symbols.
+    venue, ws_url
+        The exchange, and the base address of its streams.
+    symbols
+        Its exact symbols; None: all that it lists.
+    sink
+        See `Heatmap.ingestion.frame_handler.FeedSink`.
     on_state
         Called on the loop with the state of all sockets together.
+    source, keep_raw
+        What the events are marked as, and whether they carry their frame.
+    clock, backoff
+        When to try again; the limit of attempts is that of the machine, so all sockets share it.
+
+    Raises
+    ------
+    SettingsError
+        The address is no WebSocket address, or there are too many symbols for one socket.
     """
 
     def __init__(
@@ -48,37 +62,42 @@ class FeedGroup:
         symbols: Sequence[str] | None,
         sink: FeedSink,
         on_state: Callable[[FeedState], None],
-        **options: Any,
+        *,
+        ws_url: str,
+        source: str,
+        keep_raw: bool = False,
+        clock: Clock = SYSTEM_CLOCK,
+        backoff: Backoff | None = None,
     ) -> None:
         self._on_state = on_state
-        groups: list[frozenset[str] | None] = [None]
+        self._states: dict[int, FeedState] = {}
+        self._frames = FrameHandler(sink, source=source, policy=venue.policy, clock=clock)
+        groups: list[Sequence[str] | None] = [None]
         if symbols is not None:
             size = venue.policy.symbols_per_connection
-            groups = [frozenset(symbols[start : start + size]) for start in range(0, len(symbols), size)]
-        self._states: dict[int, FeedState] = {}
-        # The exchange counts the attempts of this machine, not those of a socket.
-        options.setdefault("backoff", Backoff())
-        self._collectors = [
-            FeedCollector(venue, group, sink, partial(self._take_state, number), **options)
-            for number, group in enumerate(groups)
-        ]
+            groups = [symbols[start : start + size] for start in range(0, len(symbols), size)]
+        backoff = backoff if backoff is not None else Backoff()
+        self._collectors = []
+        for number, group in enumerate(groups):
+            new_session = partial(venue.session, ws_url, group, source=source, keep_raw=keep_raw)
+            new_session()  # what cannot be is refused here, not on the loop
+            collector = FeedCollector(
+                venue.policy,
+                None if group is None else frozenset(group),
+                new_session,
+                self._frames,
+                partial(self._take_state, number),
+                clock=clock,
+                backoff=backoff,
+            )
+            self._collectors.append(collector)
 
     @property
     def counts(self) -> FeedCounts:
         """A snapshot of all sockets together, readable from any thread."""
-        each = [collector.counts for collector in self._collectors]
-        last_ms = [counts.last_market_ms for counts in each if counts.last_market_ms is not None]
-        measured = next((counts for counts in each if counts.clock_offset_ms is not None), each[0])
-        return FeedCounts(
-            received=sum(counts.received for counts in each),
-            undecodable=sum(counts.undecodable for counts in each),
-            ignored=sum(counts.ignored for counts in each),
-            # The first of each socket is no reconnection.
-            connections=max(0, sum(counts.connections for counts in each) - len(each) + 1),
-            last_market_ms=max(last_ms, default=None),
-            latency_ms=measured.latency_ms,
-            clock_offset_ms=measured.clock_offset_ms,
-        )
+        counts = self._frames.counts
+        # The first of each socket is no reconnection.
+        return replace(counts, connections=max(0, counts.connections - len(self._collectors) + 1))
 
     async def run(self) -> None:
         """Collect until cancelled; every socket is closed when this returns."""

@@ -105,23 +105,18 @@ class FrameHandler:
 
     Parameters
     ----------
-    symbols
-        What was asked for; None: everything.
     sink
-        See `FeedSink`; events are passed on by the caller, who can wait for room.
+        See `FeedSink`; events are put by the caller, who can wait for room.
     source, policy
         What coverage and readings are marked as; the venue's policy.
     clock
         Wall time for what is stored, monotonic time for what is measured.
     """
 
-    def __init__(
-        self, symbols: frozenset[str] | None, sink: FeedSink, *, source: str, policy: ConnectionPolicy, clock: Clock
-    ) -> None:
+    def __init__(self, sink: FeedSink, *, source: str, policy: ConnectionPolicy, clock: Clock) -> None:
+        self.sink = sink
         self.clock_offset = ClockOffset()
         self.received = self.connections = 0  # counted by the caller
-        self._symbols = symbols
-        self._sink = sink
         self._source = source
         self._policy = policy
         self._clock = clock
@@ -144,7 +139,7 @@ class FrameHandler:
             clock_offset_ms=self.clock_offset.offset_ms,
         )
 
-    def decode(self, session: FeedSession, data: bytes) -> FrameContent:
+    def decode(self, session: FeedSession, data: bytes, symbols: frozenset[str] | None) -> FrameContent:
         """Decode a frame, count it, and keep only the symbols asked for; one that does not decode has no content."""
         received_ms = self._clock.now_ms()
         try:
@@ -152,7 +147,6 @@ class FrameHandler:
         except FrameError as error:
             self._reject(error, data, received_ms)
             return FrameContent()
-        symbols = self._symbols
         if symbols is not None:
             content = replace(
                 content,
@@ -170,12 +164,13 @@ class FrameHandler:
     def extend_coverage(self, symbol: str, pushed_ms: int) -> None:
         """Report coverage up to a heartbeat, less the time that a liquidation may be pushed later."""
         begun_ms = self._covered_from_ms.setdefault(symbol, pushed_ms)
-        self._sink.extend_coverage(self._source, symbol, max(begun_ms, pushed_ms - self._policy.push_delay_ms))
+        self.sink.extend_coverage(self._source, symbol, max(begun_ms, pushed_ms - self._policy.push_delay_ms))
 
-    def end_coverage(self) -> None:
-        """Report that nothing is delivered any more."""
-        self._covered_from_ms.clear()
-        self._sink.close_coverage(self._symbols)
+    def end_coverage(self, symbols: frozenset[str] | None) -> None:
+        """Report that these symbols are no longer delivered; None: nothing is."""
+        for symbol in tuple(self._covered_from_ms) if symbols is None else symbols:
+            self._covered_from_ms.pop(symbol, None)
+        self.sink.close_coverage(symbols)
 
     def hand_over_coverage(
         self, old_last_ms: Mapping[str, int], new_first_ms: Mapping[str, int], new_last_ms: Mapping[str, int]
@@ -186,14 +181,15 @@ class FrameHandler:
         """
         late = {
             symbol
-            for symbol in self._covered_from_ms
-            if new_first_ms.get(symbol, math.inf) - old_last_ms.get(symbol, -math.inf) > self._policy.max_handover_ms
+            for symbol, last_ms in old_last_ms.items()
+            if symbol in self._covered_from_ms
+            and new_first_ms.get(symbol, math.inf) - last_ms > self._policy.max_handover_ms
         }
         if late:
             _LOG.warning("between the old connection and the new one nothing came of %s", shown_symbols(sorted(late)))
             for symbol in late:
                 self._covered_from_ms.pop(symbol)
-            self._sink.close_coverage(frozenset(late))
+            self.sink.close_coverage(frozenset(late))
         for symbol, first_ms in new_first_ms.items():
             self._covered_from_ms.setdefault(symbol, first_ms)
             self.extend_coverage(symbol, new_last_ms[symbol])
@@ -205,7 +201,7 @@ class FrameHandler:
             return
         level = logging.WARNING if abs(reading.offset_ms) >= WRONG_CLOCK_MS else logging.INFO
         _LOG.log(level, "%s", clock_line(reading.offset_ms, reading.uncertainty_ms))
-        self._sink.note_clock(reading)
+        self.sink.note_clock(reading)
 
     def _reject(self, error: FrameError, data: bytes, received_ms: int) -> None:
         self._undecodable += 1
@@ -213,6 +209,6 @@ class FrameHandler:
             self._logged_kinds.add(error.kind)
             _LOG.warning("a frame does not decode (%s, logged once): %s; %r", error.kind, error, error.excerpt)
         if self._quarantine.keeps(error.kind, self._clock.monotonic_s()):
-            self._sink.quarantine(
+            self.sink.quarantine(
                 RejectedFrame(self._source, error.kind, str(error), received_ms, len(data), bytes(data))
             )

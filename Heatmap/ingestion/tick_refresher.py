@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from Heatmap.clock import SYSTEM_CLOCK, Clock
 from Heatmap.errors import FeedError, RestError
@@ -21,8 +21,17 @@ _LOG = logging.getLogger(__name__)
 REFRESH_S: Final = 24 * 3600.0
 
 
-class TickRefresher:
-    """Requests the tick sizes of some symbols until it is cancelled.
+async def refresh_tick_sizes(
+    venue: Venue,
+    rest_url: str,
+    symbols: Sequence[str] | None,
+    *,
+    on_tick: Callable[[str, float], None],
+    on_unknown: Callable[[str, str], None],
+    clock: Clock = SYSTEM_CLOCK,
+    backoff: Backoff | None = None,
+) -> NoReturn:
+    """Request the tick sizes of some symbols until cancelled.
 
     Parameters
     ----------
@@ -37,52 +46,27 @@ class TickRefresher:
     clock, backoff
         When to try again; the default makes at most two requests a minute.
     """
-
-    def __init__(
-        self,
-        venue: Venue,
-        symbols: Sequence[str] | None,
-        *,
-        on_tick: Callable[[str, float], None],
-        on_unknown: Callable[[str, str], None],
-        rest_url: str,
-        clock: Clock = SYSTEM_CLOCK,
-        backoff: Backoff | None = None,
-    ) -> None:
-        self._venue = venue
-        self._symbols = symbols
-        self._url = venue.instruments_url(rest_url)
-        self._on_tick = on_tick
-        self._on_unknown = on_unknown
-        self._clock = clock
-        self._backoff = backoff if backoff is not None else Backoff(base_s=5.0, cap_s=900.0, attempts_per_min=2)
-
-    async def run(self) -> None:
-        """Request, wait, and request again until cancelled."""
-        while True:
-            self._backoff.attempted(self._clock.monotonic_s())
-            try:
-                await self._refresh()
-            except FeedError as error:
-                wait_s = (error.retry_after_s if isinstance(error, RestError) else None) or 0.0
-                delay_s = self._backoff.next_delay_s(self._clock.monotonic_s(), at_least_s=wait_s)
-                _LOG.warning("no tick sizes (%s), next request in %.0f s: %s", error.reason, delay_s, error)
-            except Exception:  # noqa: BLE001 - a fault here must not end the feed beside it
-                delay_s = self._backoff.next_delay_s(self._clock.monotonic_s())
-                _LOG.exception("the request for tick sizes failed, next one in %.0f s", delay_s)
-            else:
-                self._backoff.reset()
-                delay_s = REFRESH_S
-            await asyncio.sleep(delay_s)
-
-    async def _refresh(self) -> None:
-        instruments = self._venue.decode_instruments(await rest.fetch_bytes(self._url, clock=self._clock))
-        for symbol in instruments.tick_sizes if self._symbols is None else self._symbols:
-            try:
-                tick = instruments.tick_size(symbol)
-            except FeedError as error:
-                _LOG.warning("%s", error)
-                if error.reason == "unknown-symbol":
-                    self._on_unknown(symbol, error.short)
-                continue
-            self._on_tick(symbol, tick)
+    url = venue.instruments_url(rest_url)
+    backoff = backoff if backoff is not None else Backoff(base_s=5.0, cap_s=900.0, attempts_per_min=2)
+    while True:
+        backoff.attempted(clock.monotonic_s())
+        try:
+            instruments = venue.decode_instruments(await rest.fetch_bytes(url, clock=clock))
+            for symbol in instruments.tick_sizes if symbols is None else symbols:
+                try:
+                    on_tick(symbol, instruments.tick_size(symbol))
+                except FeedError as error:
+                    _LOG.warning("%s", error)
+                    if error.reason == "unknown-symbol":
+                        on_unknown(symbol, error.short)
+        except FeedError as error:
+            wait_s = (error.retry_after_s if isinstance(error, RestError) else None) or 0.0
+            delay_s = backoff.next_delay_s(clock.monotonic_s(), at_least_s=wait_s)
+            _LOG.warning("no tick sizes (%s), next request in %.0f s: %s", error.reason, delay_s, error)
+        except Exception:  # noqa: BLE001 - a fault here must not end the feed beside it
+            delay_s = backoff.next_delay_s(clock.monotonic_s())
+            _LOG.exception("the request for tick sizes failed, next one in %.0f s", delay_s)
+        else:
+            backoff.reset()
+            delay_s = REFRESH_S
+        await asyncio.sleep(delay_s)

@@ -14,7 +14,7 @@ from Heatmap.errors import FrameError, SettingsError
 from Heatmap.ingestion.backoff import Backoff
 from Heatmap.ingestion.binance import forceorder
 from Heatmap.ingestion.binance.venue import BINANCE
-from Heatmap.ingestion.collector import FeedCollector
+from Heatmap.ingestion.feed_group import FeedGroup
 from Heatmap.reports import ConnectionState as State
 
 
@@ -319,7 +319,7 @@ def test_a_fault_of_ours_costs_a_connection_and_not_the_feed(monkeypatch, caplog
 
 def test_an_address_that_cannot_be_is_refused_at_once():
     with pytest.raises(SettingsError):
-        FeedCollector(
+        FeedGroup(
             BINANCE,
             ("BTCUSDT",),
             RecordedSink(),

@@ -14,7 +14,7 @@ import pytest
 from Heatmap.errors import RestError
 from Heatmap.ingestion import rest
 from Heatmap.ingestion.backoff import Backoff
-from Heatmap.ingestion.tick_refresher import TickRefresher
+from Heatmap.ingestion.tick_refresher import refresh_tick_sizes
 from Heatmap.ingestion.venues import venue_of
 
 
@@ -211,15 +211,15 @@ def test_tick_sizes_come_after_a_failure_too():
             done.set()
 
         async with answering(answer(500, ""), answer(200, "{}"), answer(200, json.dumps(rules))) as url:
-            refresher = TickRefresher(
+            refreshing = refresh_tick_sizes(
                 venue_of("binance"),
+                url,
                 ("BTCUSDT", "BTCUSD"),
                 on_tick=ticks.__setitem__,
                 on_unknown=on_unknown,
-                rest_url=url,
                 backoff=Backoff(base_s=0.001),
             )
-            task = asyncio.create_task(refresher.run())
+            task = asyncio.create_task(refreshing)
             async with asyncio.timeout(10):
                 await done.wait()
             task.cancel()

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from websockets.asyncio.server import serve
 
 from Heatmap.ingestion.backoff import Backoff
-from Heatmap.ingestion.collector import FeedCollector
+from Heatmap.ingestion.feed_group import FeedGroup
 from Heatmap.ingestion.venues import venue_of
 
 PATIENCE_S = 15.0
@@ -96,11 +96,11 @@ def quick_backoff():
 
 @asynccontextmanager
 async def collecting(url, *, symbols=("BTCUSDT",), venue=None, **options):
-    """Yield a running collector and its `RecordedSink`."""
+    """Yield a running feed and its `RecordedSink`."""
     sink = RecordedSink()
     options = {"backoff": quick_backoff(), "source": "binance"} | options
     venue = venue if venue is not None else venue_of("binance")
-    collector = FeedCollector(venue, symbols, sink, sink.take_state, ws_url=url, **options)
+    collector = FeedGroup(venue, symbols, sink, sink.take_state, ws_url=url, **options)
     task = asyncio.create_task(collector.run())
     try:
         yield collector, sink
