@@ -47,13 +47,7 @@ MAX_SYMBOLS: Final = 2048
 
 
 def default_db_path() -> Path:
-    """Return the database in the user's data folder.
-
-    Raises
-    ------
-    StorageError
-        This user has none.
-    """
+    """Return the database in the user's data folder; raises `StorageError` for a user without one."""
     try:
         return Path(platformdirs.user_data_dir("Heatmap", appauthor=False)) / "liquidations.sqlite3"
     except RuntimeError as error:
@@ -91,6 +85,17 @@ class HeatmapService:
     clock
         Wall and monotonic time.
 
+    Attributes
+    ----------
+    db_path, source, ws_url, rest_url
+        As given or by default; addresses are normalised.
+    symbols, recorded_symbols
+        The symbols in the exchange's spelling, and what is recorded: these or `Heatmap.events.ALL_SYMBOLS` alone.
+    is_running
+        True between `start` and `stop`.
+    exchange_clock
+        The exchange's clock, by which events and coverage are dated; any thread.
+
     Raises
     ------
     SettingsError
@@ -112,39 +117,35 @@ class HeatmapService:
         rotate_after_s: float = ROTATE_AFTER_S,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        self._db_path = Path(db_path) if db_path is not None else default_db_path()
-        self._source = str(source)
-        venue = venue_of(self._source)
+        self.db_path = Path(db_path) if db_path is not None else default_db_path()
+        self.source = str(source)
+        venue = venue_of(self.source)
         wanted = (symbols,) if isinstance(symbols, str) else symbols
         # A dict keeps the order and drops duplicates.
         named = dict.fromkeys(venue.normalise_symbol(symbol) for symbol in wanted)
         self._records_all = ALL_SYMBOLS in named
-        if self._records_all:
-            del named[ALL_SYMBOLS]
-        self._symbols = tuple(named) or ((DEFAULT_SYMBOL,) if self._records_all else ())
-        if not 0 < len(self._symbols) <= MAX_SYMBOLS:
-            raise SettingsError(
-                f"expected 1 to {MAX_SYMBOLS} symbols, was {len(self._symbols)}",
-                short=f"Choose 1 to {MAX_SYMBOLS} symbols.",
-            )
+        named.pop(ALL_SYMBOLS, None)
+        self.symbols = tuple(named) or ((DEFAULT_SYMBOL,) if self._records_all else ())
+        self.recorded_symbols = (ALL_SYMBOLS,) if self._records_all else self.symbols
+        if not 0 < len(self.symbols) <= MAX_SYMBOLS:
+            message = f"expected 1 to {MAX_SYMBOLS} symbols, was {len(self.symbols)}"
+            raise SettingsError(message, short=f"Choose 1 to {MAX_SYMBOLS} symbols.")
         if not 0 <= retention_days <= _MAX_DAYS:
-            raise SettingsError(
-                f"expected a retention of 0 to {_MAX_DAYS} days, was {retention_days}",
-                short=f"Keep liquidations 0 (for ever) to {_MAX_DAYS} days.",
-            )
-        self._ws_url, self._rest_url = venue.base_urls(ws_url, rest_url)
+            message = f"expected a retention of 0 to {_MAX_DAYS} days, was {retention_days}"
+            raise SettingsError(message, short=f"Keep liquidations 0 (for ever) to {_MAX_DAYS} days.")
+        self.ws_url, self.rest_url = venue.base_urls(ws_url, rest_url)
         self._venue = replace(venue, policy=replace(venue.policy, rotate_after_s=rotate_after_s))
         self._collect = collect
         self._keep_raw = keep_raw
         self._retention_days = retention_days
         self._clock = clock
         self._lifecycle = threading.Lock()
-        self._running = False
+        self.is_running = False
         self._writer: EventWriter | None = None
         self._collector: FeedGroup | None = None
         self._feed: LoopThread | None = None
         self._switch = RunSwitch()
-        self._lookup = RecordLookup(self._db_path, self._source, self._symbols, clock)
+        self._lookup = RecordLookup(self.db_path, self.source, self.symbols, clock)
         # Everything below is guarded by the lock; listeners are called without it.
         self._lock = threading.Lock()
         self._state = FeedState(ConnectionState.STOPPED)
@@ -156,54 +157,24 @@ class HeatmapService:
         self._tick_sizes: dict[str, float] = {}
         self._listeners: list[Callable[[], None]] = []
         self._has_measured_clock = False
-        self._exchange_clock = ExchangeClock(clock, self.known_exchange_time)
-
-    @property
-    def db_path(self) -> Path:
-        """The database file."""
-        return self._db_path
-
-    @property
-    def symbols(self) -> tuple[str, ...]:
-        """The symbols collected, in the exchange's spelling."""
-        return self._symbols
-
-    @property
-    def source(self) -> str:
-        """What the events are marked as."""
-        return self._source
-
-    @property
-    def ws_url(self) -> str:
-        """Base address of the streams, normalised."""
-        return self._ws_url
-
-    @property
-    def rest_url(self) -> str:
-        """Base address of the REST interface, normalised."""
-        return self._rest_url
-
-    @property
-    def is_running(self) -> bool:
-        """True between `start` and `stop`."""
-        return self._running
+        self.exchange_clock = ExchangeClock(clock, self.known_exchange_time)
 
     def start(self) -> None:
         """Start collecting and return at once; harmless if it runs."""
         with self._lifecycle:
-            if self._running:
+            if self.is_running:
                 return
-            self._running = True
+            self.is_running = True
             if not self._collect:
                 self._set_state(FeedState(ConnectionState.READING))
                 return
             writer = EventWriter(
-                self._db_path,
+                self.db_path,
                 clock=self._clock,
-                series=[(self._source, symbol) for symbol in self._symbols],
+                series=[(self.source, symbol) for symbol in self.symbols],
                 report=self._report,
                 on_lease=self._take_lease,
-                housekeeper=Housekeeper(self._source, self._retention_days, self._clock),
+                housekeeper=Housekeeper(self.source, self._retention_days, self._clock),
                 on_change=self._notify,
             )
             self._writer, self._collector = writer, None
@@ -218,15 +189,12 @@ class HeatmapService:
     def stop(self, timeout_s: float = 10.0) -> int:
         """Close the socket, store the queue and end all threads; harmless if nothing runs.
 
-        Returns
-        -------
-        int
-            Events that could not be stored within ``timeout_s``; 0 when all is well.
+        Return how many events could not be stored within ``timeout_s``: 0 when all is well.
         """
         with self._lifecycle:
-            if not self._running:
+            if not self.is_running:
                 return 0
-            self._running = False
+            self.is_running = False
             lost = 0
             # The socket first: the writer takes what it still delivers, in its share of the time.
             if self._feed is not None and not self._feed.stop(timeout_s * (1 - _WRITER_SHARE)):
@@ -241,24 +209,14 @@ class HeatmapService:
 
     async def _record(self, writer: EventWriter) -> None:
         """Collect until cancelled; on the feed's loop, while this program may record."""
-        symbols = None if self._records_all else self._symbols
+        symbols = None if self._records_all else self.symbols
         self._collector = collector = FeedGroup(
-            self._venue,
-            symbols,
-            writer,
-            self._take_feed_state,
-            ws_url=self._ws_url,
-            source=self._source,
-            keep_raw=self._keep_raw,
-            clock=self._clock,
-        )
+            self._venue, symbols, writer, self._take_feed_state, ws_url=self.ws_url, source=self.source,
+            keep_raw=self._keep_raw, clock=self._clock,
+        )  # fmt: skip
+        on_tick, on_unknown = self._take_tick_size, self._take_unknown_symbol
         ticks = refresh_tick_sizes(
-            self._venue,
-            self._rest_url,
-            symbols,
-            on_tick=self._take_tick_size,
-            on_unknown=self._take_unknown_symbol,
-            clock=self._clock,
+            self._venue, self.rest_url, symbols, on_tick=on_tick, on_unknown=on_unknown, clock=self._clock
         )
         try:
             # A group waits until both have ended; gather would not.
@@ -267,9 +225,8 @@ class HeatmapService:
                 group.create_task(ticks)
         except* Exception:
             # No fault is expected here, but a dead feed must not look alive.
-            self._set_state(
-                FeedState(ConnectionState.DOWN, "internal", "The feed ended because of a fault; see the log.")
-            )
+            fault = "The feed ended because of a fault; see the log."
+            self._set_state(FeedState(ConnectionState.DOWN, "internal", fault))
             raise
         finally:
             writer.close_coverage()
@@ -294,7 +251,7 @@ class HeatmapService:
             detail = " ".join(filter(None, (detail, stats.notice)))
         if unknown and state is not ConnectionState.STOPPED:
             detail = " ".join(filter(None, (*unknown.values(), detail)))
-            if len(unknown) == len(self._symbols) and state is ConnectionState.SILENT:
+            if len(unknown) == len(self.symbols) and state is ConnectionState.SILENT:
                 # Nothing comes because nothing was asked for.
                 reason, detail = "unknown-symbol", " ".join(unknown.values())
         return ServiceStatus(
@@ -318,16 +275,6 @@ class HeatmapService:
             latency_ms=counts.latency_ms,
             clock_offset_ms=self._lookup.offset_ms() if state is ConnectionState.READING else counts.clock_offset_ms,
         )
-
-    @property
-    def recorded_symbols(self) -> tuple[str, ...]:
-        """What is recorded: the symbols, or `Heatmap.events.ALL_SYMBOLS` alone."""
-        return (ALL_SYMBOLS,) if self._records_all else self._symbols
-
-    @property
-    def exchange_clock(self) -> ExchangeClock:
-        """The exchange's clock, by which events and coverage are dated; any thread."""
-        return self._exchange_clock
 
     def known_exchange_time(self) -> tuple[float | None, int | None]:
         """Return how far the exchange's clock is ahead, in ms, and the time of its newest event, in ms since the epoch.
@@ -363,10 +310,7 @@ class HeatmapService:
     def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
         """Call ``listener`` after each commit and each change of the state, on a thread of the collector.
 
-        Returns
-        -------
-        Callable
-            Ends the subscription; harmless if called twice.
+        Return a function that ends the subscription; harmless if called twice.
         """
         with self._lock:
             self._listeners.append(listener)
@@ -399,7 +343,7 @@ class HeatmapService:
             f"Another program records {shown_symbols(holder.symbols)} into this database: process {holder.pid} on"
             f" {holder.host}. This one takes over when that one ends."
         )
-        missed = [symbol for symbol in self._symbols if not is_recorded(symbol, holder.symbols)]
+        missed = [symbol for symbol in self.symbols if not is_recorded(symbol, holder.symbols)]
         if missed:
             sentence += f" Nobody records {shown_symbols(missed)} meanwhile."
         return sentence
@@ -420,22 +364,15 @@ class HeatmapService:
         self._notify()
 
     def _report(self) -> CollectorReport:
-        return CollectorReport(
-            self._source,
-            self.recorded_symbols,
-            self._run_id,
-            platform.node(),
-            os.getpid(),
-            self._started_ms,
-            self.status(),
-        )
+        run = self._run_id, platform.node(), os.getpid(), self._started_ms
+        return CollectorReport(self.source, self.recorded_symbols, *run, self.status())
 
     def _take_tick_size(self, symbol: str, tick_size: float) -> None:
         with self._lock:
             self._tick_sizes[symbol] = tick_size
             self._unknown_symbols.pop(symbol, None)
         if self._writer is not None:
-            self._writer.set_tick_size(self._source, symbol, tick_size)
+            self._writer.set_tick_size(self.source, symbol, tick_size)
         self._notify()
 
     def _take_unknown_symbol(self, symbol: str, sentence: str) -> None:
