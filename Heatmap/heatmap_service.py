@@ -20,7 +20,6 @@ from Heatmap.ingestion.collector import FeedState
 from Heatmap.ingestion.feed_group import FeedGroup
 from Heatmap.ingestion.frame_handler import FeedCounts
 from Heatmap.ingestion.loop_thread import LoopThread
-from Heatmap.ingestion.run_switch import RunSwitch
 from Heatmap.ingestion.tick_refresher import refresh_tick_sizes
 from Heatmap.ingestion.venue import ROTATE_AFTER_S
 from Heatmap.ingestion.venues import venue_of
@@ -144,7 +143,6 @@ class HeatmapService:
         self._writer: EventWriter | None = None
         self._collector: FeedGroup | None = None
         self._feed: LoopThread | None = None
-        self._switch = RunSwitch()
         self._lookup = RecordLookup(self.db_path, self.source, self.symbols, clock)
         # Everything below is guarded by the lock; listeners are called without it.
         self._lock = threading.Lock()
@@ -178,8 +176,7 @@ class HeatmapService:
                 on_change=self._notify,
             )
             self._writer, self._collector = writer, None
-            self._switch = switch = RunSwitch()
-            self._feed = LoopThread(lambda: switch.run_while_on(lambda: self._record(writer)), name="heatmap-feed")
+            self._feed = LoopThread(lambda: self._record(writer), name="heatmap-feed")
             self._unknown_symbols = {}
             self._run_id, self._started_ms = new_run_id(), self._clock.now_ms()
             self._set_state(FeedState(ConnectionState.CONNECTING))
@@ -324,14 +321,17 @@ class HeatmapService:
 
     def _take_lease(self, may_record: bool, holder: LeaseHolder | None) -> None:
         """Start or stop the feed when the right to record changed; on the writer's thread."""
+        feed = self._feed
         with self._lock:
             self._may_record = may_record
             self._unknown_symbols = {}
+        if feed is None:
+            return  # the service is being stopped
         if may_record:
             self._set_state(FeedState(ConnectionState.CONNECTING))
-            self._switch.turn_on()
+            feed.turn_on()
         else:
-            self._switch.turn_off()
+            feed.turn_off()
             who = self._who_records(holder)
             self._set_state(FeedState(ConnectionState.READING, "", who))
             _LOG.info("this program only reads: %s", who)

@@ -133,6 +133,7 @@ class DemoExchange:
         listening: Future[int] = Future()
         self._thread = LoopThread(lambda: self._serve(listening), name="demo-exchange")
         self._thread.start()
+        self._thread.turn_on()
         failure = listening.exception()
         if failure is None:
             self._port = listening.result()
@@ -216,7 +217,10 @@ class DemoExchange:
         async with server:
             self._loop = asyncio.get_running_loop()
             listening.set_result(server.sockets[0].getsockname()[1])
-            await self._publish_forever()
+            try:
+                await self._publish_forever()
+            except Exception:
+                logger.exception("the demo exchange ended")
 
     async def _publish_forever(self) -> None:
         published_ms = self._clock.now_ms()

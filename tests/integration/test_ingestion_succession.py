@@ -481,6 +481,7 @@ def test_each_attempt_begins_with_the_next_address(monkeypatch):
 
     thread = LoopThread(resolve, name="heatmap-test")
     thread.start()
+    thread.turn_on()
     assert done.wait(10)
     assert thread.stop(10)
     assert firsts == ["127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.1"]
