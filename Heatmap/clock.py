@@ -1,4 +1,4 @@
-"""The one home of the system clocks; everything else takes a `Clock` and can be tested with a false one."""
+"""The system clocks, and the exchange's. Everything else takes a `Clock`, so that tests can use a false one."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 TRUSTED_LEAD_MS: Final = 24 * 3_600_000
-"""A stored event that lies further ahead than this does not move the present: its time is taken for a mistake."""
+"""A stored event further in the future than this counts as a mistake and does not move the present."""
 
 ANCHOR_VALID_S: Final = 60.0
-"""How long the exchange's time goes on by the monotonic clock, in seconds; a machine that sleeps stops that one."""
+"""How long the exchange's time is continued by the monotonic clock, in seconds; a sleeping machine stops that one."""
 
 
 class Clock(Protocol):
@@ -61,9 +61,9 @@ def exchange_now_ms(machine_ms: int, offset_ms: float | None, newest_ms: int | N
 
 
 class ExchangeClock:
-    """The exchange's clock as it is known here: what the map calls "now" and ends at.
+    """The exchange's clock: the present at which the map ends.
 
-    While the difference is measured anew, because this machine's clock was set, time goes on by the monotonic clock.
+    While the offset is measured again, because this machine's clock was set, the monotonic clock continues it.
 
     Parameters
     ----------
@@ -76,8 +76,7 @@ class ExchangeClock:
     def __init__(self, machine: Clock, known: Callable[[], tuple[float | None, int | None]]) -> None:
         self._machine = machine
         self._known = known
-        # The exchange's time and the monotonic one of the last call with a measured difference; one object, so that
-        # threads never see half of it.
+        # The exchange's time and the monotonic one of the last call with a measured offset; replaced as a whole.
         self._anchor: tuple[int, float] | None = None
 
     def now_ms(self) -> int:

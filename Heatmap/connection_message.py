@@ -1,4 +1,4 @@
-"""How the connection is doing, in words: the same on the status bar and on the command line. Pure."""
+"""State of the connection in words, for the status bar and the command line."""
 
 from __future__ import annotations
 
@@ -15,37 +15,30 @@ if TYPE_CHECKING:
     from Heatmap.reports import ServiceStatus
 
 WRONG_CLOCK_MS: Final = 2000.0
-"""Difference of the clocks from which on people are told, in ms."""
+"""Clock offset from which on it is shown, in ms."""
 
 _UNITS: Final = (("d", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1000))
 
 FLOWING: Final = frozenset({ConnectionState.LIVE, ConnectionState.QUIET})
 """The states in which market data arrives."""
 
-# What is not real is not called live, however well it flows.
+# Not called live, for it is not real.
 _UNREAL: Final[Mapping[str, str]] = {Source.DEMO: "connection.simulated", Source.REPLAY: "connection.replayed"}
 _HAVE_A_REASON: Final = frozenset({ConnectionState.DOWN, ConnectionState.SILENT, ConnectionState.CONNECTING})
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionText:
-    """A headline of some words, and sentences that tell all."""
+    """A headline of some words, and whole sentences."""
 
     headline: str
     sentences: tuple[str, ...]
 
 
 def connection_text(texts: Mapping[str, str], status: ServiceStatus, source: str) -> ConnectionText:
-    """Return what to say about a connection.
+    """Return the text for a status; simulated and replayed sources are not called live.
 
-    Parameters
-    ----------
-    texts
-        One of `Heatmap.message_catalogue.catalogue`.
-    status
-        The collector's report.
-    source
-        One of `Heatmap.events.Source`: what is not real is not called live.
+    ``texts`` is one of `Heatmap.message_catalogue.catalogue`.
     """
     unreal = _UNREAL.get(source) if status.state in FLOWING else None
     headline = texts[unreal or f"connection.state.{status.state.value}"]
@@ -79,13 +72,7 @@ def clock_fault(status: ServiceStatus) -> tuple[str, str] | None:
 
 
 def clock_line(offset_ms: float, uncertainty_ms: float) -> str:
-    """Return what is known of this machine's clock, for the log.
-
-    Parameters
-    ----------
-    offset_ms, uncertainty_ms
-        See `Heatmap.reports.ClockReading`.
-    """
+    """Return a `Heatmap.reports.ClockReading` in words, for the log."""
     doubt = f"(± {uncertainty_ms:.0f} ms)"
     difference_ms = round(abs(offset_ms))
     if not difference_ms:

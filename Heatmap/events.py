@@ -1,4 +1,4 @@
-"""The vocabulary of the feed: what a liquidation is. No Qt, no NumPy, no socket, no SQL."""
+"""Liquidations, their sides and sources, and coverage."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 DEFAULT_SYMBOL: Final = "BTCUSDT"
 
 ALL_SYMBOLS: Final = "ALL"
-"""Stands for every symbol that the exchange lists, now and later."""
+"""Every symbol that the exchange lists, now and later."""
 
 _SHOWN_SYMBOLS: Final = 6
 
 
 def is_recorded(symbol: str, recorded: Collection[str]) -> bool:
-    """Return True if a collector of these symbols records one of them; `ALL_SYMBOLS` is every one."""
+    """Return True if ``recorded`` contains the symbol or `ALL_SYMBOLS`."""
     return symbol in recorded or ALL_SYMBOLS in recorded
 
 
@@ -32,11 +32,7 @@ def shown_symbols(symbols: Collection[str]) -> str:
 
 
 class Side(StrEnum):
-    """Side of the liquidation *order*, in the exchange's word.
-
-    ``SELL`` closes a long position (a long was liquidated), ``BUY`` closes a short. Source: Binance USD-M futures,
-    "Liquidation Order Streams", field ``o.S``. This is the only place where the two meanings meet.
-    """
+    """Side of the liquidation *order*: ``SELL`` closes a long position (a long was liquidated), ``BUY`` a short."""
 
     SELL = "SELL"
     BUY = "BUY"
@@ -48,7 +44,7 @@ class Side(StrEnum):
 
 
 class Source(StrEnum):
-    """Where an event came from. Simulated and replayed events never mix with recorded ones: readers ask for one."""
+    """Origin of an event. Readers ask for one source, so simulated and replayed events never mix with recorded ones."""
 
     BINANCE = "binance"  # USD-M futures, recorded live or imported
     COIN_M = "binance-coinm"  # imported COIN-M contracts, converted to coins and dollars: another market's liquidations
@@ -59,32 +55,30 @@ class Source(StrEnum):
 class LiquidationEvent(msgspec.Struct, frozen=True, gc=False):
     """One forced liquidation as the exchange reported it; immutable. `msgspec.structs.replace` makes changed copies.
 
-    A msgspec struct, for a frozen dataclass takes nine times as long to make: more than all of the decoding.
+    A msgspec struct: a frozen dataclass takes nine times as long to make, more than all of the decoding.
 
     Attributes
     ----------
     ts_ms
-        Trade time of the order (``o.T``), milliseconds since the Unix epoch, UTC. The time to bin by.
+        Trade time of the order, milliseconds since the Unix epoch, UTC. The time to bin by.
     symbol
         Exact symbol of the exchange, upper case.
     side
         Side of the liquidation order; see `Side`.
     price
-        Average fill price (``o.ap``), else the order price; in quote currency. The price to paint at.
+        Average fill price, else the order price; in quote currency. The price to paint at.
     qty
-        Accumulated filled quantity (``o.z``), else the order quantity; in base currency.
+        Filled quantity, else the order quantity; in base currency.
     notional
         ``price * qty`` in quote currency (US dollars for USDT contracts).
     source
         See `Source`.
     order_price
-        Limit (bankruptcy) price ``o.p``, or None if the source does not tell.
+        Limit (bankruptcy) price, or None if the source has none.
     order_qty
-        Original quantity ``o.q``, or None.
-    event_ms
-        Push time of the exchange (``E``), ms since the epoch, or None.
-    received_ms
-        When this machine read the frame, ms since the epoch, or None.
+        Original quantity, or None.
+    event_ms, received_ms
+        When the exchange pushed the frame and this machine read it, ms since the epoch, or None.
     raw_json
         The frame as received, if raw frames are kept.
     """
@@ -105,10 +99,7 @@ class LiquidationEvent(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """A closed stretch of time ``[start_ms, end_ms]`` during which a live, delivering connection existed.
-
-    A time outside all coverage is *unknown*, not "no liquidations".
-    """
+    """A closed interval ``[start_ms, end_ms]`` with a live, delivering connection; outside is *unknown*, not empty."""
 
     source: str
     symbol: str

@@ -1,4 +1,4 @@
-"""What the layers promise each other: connection states and the collector's report. Plain data, no I/O."""
+"""Data classes that cross layers: connection states and reports of the collector. No I/O."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from enum import StrEnum
 from typing import Final
 
 READING_VALID_MS: Final = 2 * 3_600_000
-"""Age up to which a recorded difference of the clocks is believed, in ms."""
+"""Longest age of a valid clock reading, in ms."""
 
 
 class ConnectionState(StrEnum):
-    """How the feed is doing, judged by market data and never by the handshake."""
+    """State of the feed, judged by market data and never by the handshake."""
 
     STOPPED = "stopped"
     CONNECTING = "connecting"
@@ -31,22 +31,18 @@ class ServiceStatus:
     state
         See `ConnectionState`.
     reason
-        A stable word for why the feed is down or silent (``"dns"``, ``"refused"``, ``"region"`` …), "" otherwise.
+        A stable word for a feed that is down or silent (``"dns"``, ``"refused"``, ``"region"`` …), "" otherwise.
     detail
-        One sentence for people, "" if there is nothing to say.
+        One sentence for people, or "".
     last_event_ms
-        Exchange time of the newest liquidation stored of the service's symbols and source, by this run or an earlier
-        one; ms since the epoch, or None. Always None while `READING`.
+        Trade time of the newest stored liquidation of the service's symbols and source, ms since the epoch, or None.
+        Always None while `READING`.
     last_market_ms
         Receive time of the newest market data, ms since the epoch, or None.
-    received
-        forceOrder frames decoded since start.
-    stored
-        Rows newly inserted since start.
-    duplicates
-        Events the store already had.
-    undecodable
-        Frames that did not decode.
+    received, undecodable
+        Liquidations, and frames that did not decode, since start.
+    stored, duplicates
+        Rows inserted since start, and events that the store already had.
     reconnects
         Connections opened after the first.
     insert_rate_per_s
@@ -54,17 +50,17 @@ class ServiceStatus:
     queued
         Events waiting for the writer.
     is_recorder
-        True if this run may record; False while it reads, or another program records.
+        True while this run may record.
     storage_problem
         One sentence if the database cannot be written at the moment, "" otherwise.
     storage_notice
-        One sentence about a damaged database, or one whose log was deleted, that was replaced; "" otherwise.
+        One sentence about a database that was damaged, or lost its log, and was replaced; "" otherwise.
     since_ms
         When the present state began, ms since the epoch, or None before the first.
     retry_at_ms
-        When the next attempt to connect is made, ms since the epoch, or None while none is waited for.
+        When the next attempt to connect is made, ms since the epoch, or None.
     latency_ms
-        From the exchange to here: half of the usual round trip, in ms, or None.
+        Half of the median round trip, in ms, or None.
     clock_offset_ms
         How far the exchange's clock is ahead of this machine's, in ms (negative: behind), or None if not measured.
     """
@@ -92,21 +88,7 @@ class ServiceStatus:
 
 @dataclass(frozen=True, slots=True)
 class CollectorReport:
-    """What a collector writes about itself, for programs that read the same database.
-
-    Attributes
-    ----------
-    source, symbols
-        What it records.
-    run_id
-        A word of its own for each run.
-    host, pid
-        Where it runs.
-    started_ms
-        When it began, ms since the epoch.
-    status
-        How it goes.
-    """
+    """A collector's entry in the database: what it records, the run, where it runs, since when (ms), and its status."""
 
     source: str
     symbols: tuple[str, ...]
@@ -124,15 +106,13 @@ class RejectedFrame:
     Attributes
     ----------
     source
-        Where it came from; see `Heatmap.events.Source`.
+        See `Heatmap.events.Source`.
     kind, note
-        What is wrong: one stable word, and what was expected and what was there.
+        One stable word, and what was expected and what was there.
     received_ms
         When it was read, ms since the epoch.
-    size_bytes
-        Size of the whole frame.
-    frame
-        The frame, or its beginning.
+    size_bytes, frame
+        Size of the whole frame; the frame, or its beginning.
     """
 
     source: str
@@ -145,18 +125,14 @@ class RejectedFrame:
 
 @dataclass(frozen=True, slots=True)
 class ClockReading:
-    """How far the exchange's clock was ahead of this machine's.
+    """A measurement of the exchange's clock.
 
     Attributes
     ----------
-    source
-        Whose clock.
-    measured_ms
-        When, by this machine's clock, ms since the epoch.
-    offset_ms
-        Exchange minus machine, in ms.
-    uncertainty_ms
-        Half of the request's round trip, in ms: the true offset lies within ``offset_ms ± uncertainty_ms``.
+    source, measured_ms
+        Whose clock; when by this machine's clock, ms since the epoch.
+    offset_ms, uncertainty_ms
+        Exchange minus machine, in ms; the true offset lies within ``offset_ms ± uncertainty_ms``.
     """
 
     source: str
@@ -165,8 +141,5 @@ class ClockReading:
     uncertainty_ms: float
 
     def is_valid_at(self, machine_ms: int) -> bool:
-        """Return True if the reading is young enough to hold still; a clock that was set since makes it too old.
-
-        A living recorder takes one at least once an hour, and within a minute when the difference changes.
-        """
+        """Return True if the reading is not too old; recorders take one an hour, and when the offset changes."""
         return 0 <= machine_ms - self.measured_ms <= READING_VALID_MS
