@@ -121,13 +121,7 @@ class DemoExchange:
         return len(self._clients)
 
     def start(self) -> None:
-        """Listen; return when clients can connect. Does nothing if already started.
-
-        Raises
-        ------
-        FeedError
-            The address cannot be listened on.
-        """
+        """Listen; return when clients can connect, or raise `FeedError`. Does nothing if already started."""
         if self._thread is not None:
             return
         listening: Future[int] = Future()

@@ -1,4 +1,4 @@
-"""What is traded in a demo market: names, steps and how a number is written on the wire."""
+"""A contract of the demo market: names, steps, and numbers as text on the wire."""
 
 from __future__ import annotations
 
@@ -12,29 +12,15 @@ _QUOTE_ASSETS = ("USDT", "USDC")
 class Instrument:
     """One USD-M perpetual contract of the demo exchange.
 
-    Prices inside the demo are integer ticks, quantities integer lots, so that no sum and no comparison rounds.
-
-    Attributes
-    ----------
-    symbol
-        Upper-case name, e.g. ``"BTCUSDT"``.
-    ticks_per_unit
-        Ticks in one unit of the quote currency; 10 is a tick size of 0.10.
-    lots_per_unit
-        Lots in one unit of the base currency; 1000 is a step of 0.001.
-    price_decimals
-        Decimals of a price on the wire. As on the real exchange this may be more than the tick needs.
+    Inside the demo prices are integer ticks and quantities integer lots, so that nothing rounds: 10 ticks per unit are
+    a tick size of 0.10 in quote currency, 1000 lots per unit a step of 0.001 in base currency. On the wire a price has
+    ``price_decimals``, as on the real exchange perhaps more than its tick needs.
     """
 
     symbol: str = "BTCUSDT"
     ticks_per_unit: int = 10
     lots_per_unit: int = 1_000
     price_decimals: int = 2
-
-    @property
-    def stream_symbol(self) -> str:
-        """The name as streams spell it: lower case."""
-        return self.symbol.lower()
 
     @property
     def quote_asset(self) -> str:

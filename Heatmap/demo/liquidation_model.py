@@ -40,20 +40,8 @@ _LARGEST_USD = 9_000_000.0
 class ForcedOrders:
     """The liquidations of one UTC day, sorted by time, at most one a second and never less than 1 s apart.
 
-    All arrays have shape ``(N,)``.
-
-    Attributes
-    ----------
-    in_day_ms
-        int64, milliseconds after midnight UTC.
-    is_long
-        bool, True where a long was liquidated.
-    ticks
-        int64, average fill price in ticks, on the price series.
-    order_ticks
-        int64, limit price in ticks, 0.25 to 0.45 % beyond the market.
-    lots
-        int64, filled quantity.
+    Arrays of shape ``(N,)``: ms after midnight UTC; True where a long was liquidated; average fill price, which lies on
+    the price series, and limit price, 0.25 to 0.45 % beyond the market, in ticks; filled quantity in lots.
     """
 
     in_day_ms: NDArray[np.int64]

@@ -67,10 +67,7 @@ class Market:
 
 
 class SimulatedMarket(Market):
-    """A market around 90,000 that is the same in every run, whatever the time of asking.
-
-    Each UTC midnight has a price that depends on seed and day number only; between two midnights the price walks
-    randomly from the one to the other.
+    """A random walk that is the same in every run, between midnight prices that depend on seed and day number only.
 
     Parameters
     ----------

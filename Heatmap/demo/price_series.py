@@ -14,7 +14,6 @@ import numpy as np
 
 from Heatmap.candle import Candle
 from Heatmap.demo.random_walk import DAY_S
-from Heatmap.vocabulary import INTERVALS_MS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,14 +34,10 @@ _DAYS_OF_MINUTES = 128
 
 @dataclass(frozen=True, slots=True)
 class DaySeconds:
-    """One UTC day of a market.
+    """One UTC day of a market, int64.
 
-    Attributes
-    ----------
-    ticks
-        int64, shape ``(86401,)``: price in ticks at each full second, the last being midnight of the next day.
-    lots
-        int64, shape ``(86400,)``: quantity traded within each second.
+    The price in ticks at each full second and at midnight of the next day, shape ``(86401,)``; the quantity traded
+    within each second in lots, shape ``(86400,)``.
     """
 
     ticks: NDArray[np.int64]
@@ -107,7 +102,6 @@ class PriceSeries:
 
     def candle_at(self, interval_ms: int, at_ms: int) -> Candle:
         """Return the candle that contains ``at_ms``, as it was at that moment; a ValueError before `earliest_ms`."""
-        _check_interval(interval_ms)
         open_ms = at_ms - at_ms % interval_ms
         now_ticks = self._ticks_at(at_ms)
         day, open_in_day_ms = divmod(open_ms, DAY_MS)
@@ -125,7 +119,6 @@ class PriceSeries:
 
         A candle that ``end_ms`` cuts is returned as it was at ``end_ms``.
         """
-        _check_interval(interval_ms)
         first_ms = -(-max(start_ms, self.earliest_ms) // interval_ms) * interval_ms
         whole_end_ms = end_ms - end_ms % interval_ms
         candles: list[Candle] = []
@@ -168,11 +161,6 @@ class PriceSeries:
         first, high, low, last = map(self.instrument.price, bar[:4])
         volume = self.instrument.quantity(bar[4])
         return Candle(open_ms, first, high, low, last, volume, open_ms + interval_ms - 1, closed)
-
-
-def _check_interval(interval_ms: int) -> None:
-    if interval_ms not in INTERVALS_MS.values():
-        raise ValueError(f"expected one of {sorted(INTERVALS_MS.values())} ms, was {interval_ms}")
 
 
 def _merge(bars: NDArray[np.int64], minutes: int) -> NDArray[np.int64]:

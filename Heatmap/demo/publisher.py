@@ -21,14 +21,9 @@ _MARK_PRICE_MS = 3 * SECOND_MS
 
 
 class Publisher:
-    """Makes the payloads of one market's streams.
+    """Makes the payloads of one market's streams, for all ``instruments`` by symbol.
 
-    Parameters
-    ----------
-    market
-        If it has a backlog, its liquidations lie in the past and none is pushed live.
-    instruments
-        All that trade, by symbol; each is traded as the market's own.
+    The liquidations of a market with a backlog lie in the past, and none is pushed live.
     """
 
     def __init__(self, market: Market, instruments: Mapping[str, Instrument]) -> None:
@@ -42,15 +37,7 @@ class Publisher:
         return list(self._backlog or ())
 
     def payloads(self, streams: Iterable[Stream], after_ms: int, now_ms: int) -> dict[str, list[str]]:
-        """Return what became due in ``(after_ms, now_ms]``, by stream name, without envelopes.
-
-        Parameters
-        ----------
-        streams
-            The streams somebody listens to.
-        after_ms, now_ms
-            The moment of the call before and of this one; klines show the market at ``now_ms``.
-        """
+        """Return what is due in ``(after_ms, now_ms]`` for some streams, by stream name, without envelopes."""
         by_topic: dict[tuple[StreamKind, str, str], list[str]] = {}
         result: dict[str, list[str]] = {}
         for stream in streams:

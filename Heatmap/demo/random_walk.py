@@ -41,15 +41,7 @@ class Stream(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Shocks:
-    """Steps of the log price through one day.
-
-    Attributes
-    ----------
-    steps
-        float64, shape ``(86400,)``: random part of the log return from each second to the next.
-    variance
-        float64, shape ``(86400,)``: the variance each step was drawn with: business time.
-    """
+    """Steps of the log price through one day, shape ``(86400,)``, and the variance of each (business time)."""
 
     steps: Floats
     variance: Floats

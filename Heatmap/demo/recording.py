@@ -47,15 +47,7 @@ _REFUSED = {
 
 @dataclass(frozen=True, slots=True)
 class RecordedFrame:
-    """One recorded liquidation.
-
-    Attributes
-    ----------
-    event
-        The decoded frame, marked `Source.REPLAY`; ``event_ms`` is the trade time plus a second.
-    order_json
-        The ``o`` object of the frame as JSON text, every key and decimal string as recorded.
-    """
+    """One recorded liquidation, and the ``o`` object of its frame as JSON text, every decimal string as recorded."""
 
     event: LiquidationEvent
     order_json: str
@@ -155,13 +147,6 @@ class Recording:
         All silences longer than one common limit are cut to that limit, the longest that makes the whole fit
         ``max_span_ms``; shorter ones stay true to the millisecond. The limit is never under a second, so distinct
         events stay distinct: a recording of more events than ``max_span_ms`` has seconds stays longer than that.
-
-        Parameters
-        ----------
-        now_ms
-            The present, ms since the Unix epoch.
-        max_span_ms
-            The longest time between first and last event.
         """
         times_ms = np.array([frame.event.ts_ms for frame in self.frames], np.int64)
         gaps_ms = np.diff(times_ms)

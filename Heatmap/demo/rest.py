@@ -1,4 +1,4 @@
-"""The REST side of the demo exchange without the socket: a request target in, a status and a JSON body out.
+"""REST of the demo exchange, sans I/O: a request target to a status and a JSON body.
 
 Source: developers.binance.com, USD-M futures, "Market Data Endpoints", "Error Codes" and "Limits".
 """
@@ -50,15 +50,7 @@ class _RefusedError(Exception):
 
 
 class RestApi:
-    """Answers ``GET`` requests for one market and counts their weight by the minute, as the exchange does by IP.
-
-    Parameters
-    ----------
-    market, instruments
-        What is traded, and under which symbols.
-    clock
-        The exchange's time.
-    """
+    """Answers ``GET`` requests for one market and counts their weight by the minute, as the exchange does by IP."""
 
     def __init__(self, market: Market, instruments: Mapping[str, Instrument], clock: Clock) -> None:
         self._market = market

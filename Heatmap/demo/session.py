@@ -93,16 +93,14 @@ def _parse_request(message: str | bytes) -> tuple[str, int, tuple[str, ...]]:
 
 
 class Session:
-    """Subscriptions of one connection.
+    """Subscriptions of one connection to the streams of some ``symbols``.
 
-    Parameters
+    Attributes
     ----------
-    symbols
-        The symbols that trade, upper case.
     delivers
         False on routes that carry no market data: subscriptions are acknowledged, nothing is ever pushed.
     is_combined
-        True if payloads travel in the ``{"stream":…,"data":…}`` envelope.
+        True if payloads are sent in the ``{"stream":…,"data":…}`` envelope.
     """
 
     def __init__(self, symbols: Collection[str], *, delivers: bool, is_combined: bool) -> None:
@@ -180,19 +178,9 @@ class Session:
 
 
 def open_session(target: str, symbols: Collection[str]) -> Session | None:
-    """Return the session of a request target, with the streams that its path names; None if it is no such path.
+    """Return the session of a path and query with the streams that they name; None if it is no route of streams.
 
-    Parameters
-    ----------
-    target
-        Path and query, e.g. ``/market/stream?streams=btcusdt@forceOrder/btcusdt@markPrice@1s``.
-    symbols
-        The symbols that trade, upper case.
-
-    Raises
-    ------
-    TooManyStreamsError
-        The path names more than `MAX_STREAMS` streams.
+    Raises `TooManyStreamsError` for more than `MAX_STREAMS` streams.
     """
     parts = urlsplit(target)
     segments = [unquote(segment) for segment in parts.path.split("/") if segment]

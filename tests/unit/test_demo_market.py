@@ -116,10 +116,3 @@ def test_there_is_no_price_before_the_market_began(market):
     assert market.candles(MINUTE_MS, 0, market.earliest_ms) == []
     assert market.candles(DAY_MS, 0, market.earliest_ms + DAY_MS)[0].open_ms == market.earliest_ms
     assert market.liquidations(0, market.earliest_ms) == []
-
-
-def test_an_interval_that_does_not_exist_is_refused(market):
-    with pytest.raises(ValueError, match="expected one of"):
-        market.candles(7 * MINUTE_MS, NOON - DAY_MS, NOON)
-    with pytest.raises(ValueError, match="expected one of"):
-        market.candle_at(1_000, NOON)
