@@ -1,1 +1,1 @@
-"""The feed: codec, socket session, back-off, liveness, exchange information. No database, no screen."""
+"""The feed: venues, connections and their succession, back-off, liveness. No database, no screen."""

@@ -12,11 +12,8 @@ from typing import Final
 
 from Heatmap.reports import ClockReading
 
-RECORD_S: Final = 3600.0
-"""Seconds between two recorded readings while the offset stays."""
-
-RECORD_AGAIN_S: Final = 60.0
-"""Fewest seconds between two recorded readings however the offset moves, unless the machine's clock was set."""
+RECORD_S: Final = 3600.0  # between two recorded readings while the offset stays
+RECORD_AGAIN_S: Final = 60.0  # however the offset moves, unless the machine's clock was set
 
 _MESSAGES: Final = 60
 _FEWEST_MESSAGES: Final = 5
@@ -73,12 +70,7 @@ class ClockOffset:
     def reading_to_record(self, source: str, now_ms: int, now_s: float) -> ClockReading | None:
         """Return a reading if one is due: the first, each hour, and when the offset moved by more than its uncertainty.
 
-        Parameters
-        ----------
-        source
-            Whose clock.
-        now_ms, now_s
-            This machine's wall clock, and monotonic seconds.
+        ``now_ms`` is this machine's wall clock, ``now_s`` monotonic.
         """
         offset_ms, uncertainty_ms = self.offset_ms, self.uncertainty_ms
         if offset_ms is None or uncertainty_ms is None:

@@ -53,14 +53,12 @@ class FeedCollector:
 
     Parameters
     ----------
-    policy
-        The venue's.
+    policy, new_session
+        The venue's policy, and what makes the protocol of a connection.
     symbols
-        Its exact symbols; all share one socket. None: all that it lists.
-    new_session
-        Makes the protocol of a connection.
+        The venue's exact symbols; all share one socket. None: all that it lists.
     frames
-        Handles the frames.
+        See `Heatmap.ingestion.frame_handler.FrameHandler`.
     on_state
         Called on the loop with each new state.
     clock, backoff

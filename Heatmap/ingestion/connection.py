@@ -26,17 +26,9 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 
 OPEN_TIMEOUT_S: Final = 10.0
-"""How long a handshake may take, in seconds."""
-
-FIRST_HEARTBEATS_S: Final = 5.0
-"""How long after the first symbol the others may take, in seconds: one that does not exist never comes."""
-
-PING_S: Final = 20.0
-"""Seconds between two measurements of the round trip."""
-
-DRAIN_TIMEOUT_S: Final = 5.0
-"""How long a connection to be closed may take to deliver what was sent before, in seconds, if the store has room."""
-
+FIRST_HEARTBEATS_S: Final = 5.0  # from the first symbol to the others: one that does not exist never comes
+PING_S: Final = 20.0  # between two measurements of the round trip
+DRAIN_TIMEOUT_S: Final = 5.0  # to deliver what was sent before a connection is closed, if the store has room
 _CLOSE_TIMEOUT_S: Final = 1.0
 _POLL_S: Final = 0.05
 _TICK_S: Final = 1.0
@@ -73,17 +65,7 @@ class _Connect(connect):
 
 
 class Connection:
-    """One connection, begun when it is made; call it on the loop.
-
-    Parameters
-    ----------
-    session, policy
-        The venue's protocol and policy.
-    symbols
-        Which symbols it should deliver; empty: whichever come.
-    listener, clock
-        See the types.
-    """
+    """One connection, begun when it is made; used on the loop. Without ``symbols`` it delivers whichever come."""
 
     def __init__(
         self,

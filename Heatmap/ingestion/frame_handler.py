@@ -23,9 +23,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 
-KEPT_PER_KIND: Final = 50
-"""Undecodable frames of one kind that are kept within `KEPT_PERIOD_S`; the others are only counted."""
-
+KEPT_PER_KIND: Final = 50  # undecodable frames within the period; the others are only counted
 KEPT_PERIOD_S: Final = 3600.0
 
 
@@ -101,17 +99,7 @@ class QuarantineLimiter:
 
 
 class FrameHandler:
-    """The frames of one feed, over all its connections.
-
-    Parameters
-    ----------
-    sink
-        See `FeedSink`; events are put by the caller, who can wait for room.
-    source, policy
-        What coverage and readings are marked as; the venue's policy.
-    clock
-        Wall time for what is stored, monotonic time for what is measured.
-    """
+    """The frames of one feed, over all its connections; only events are put by the caller, who can wait for room."""
 
     def __init__(self, sink: FeedSink, *, source: str, policy: ConnectionPolicy, clock: Clock) -> None:
         self.sink = sink

@@ -20,9 +20,7 @@ from Heatmap.ingestion.daemon_thread import run_in_daemon_thread
 from Heatmap.ingestion.proxy import is_socks, proxy_for, shown
 
 DEFAULT_TIMEOUT_S: Final = 10.0
-DEFAULT_MAX_BYTES: Final = 32 * 1024 * 1024
-"""Longest answer that is read; a list of symbols has a few megabytes."""
-
+DEFAULT_MAX_BYTES: Final = 32 * 1024 * 1024  # a list of symbols has a few megabytes
 _CHUNK_BYTES: Final = 256 * 1024
 _ERROR_BODY_BYTES: Final = 4096
 

@@ -146,7 +146,7 @@ class CandleUpdate:
 
 @dataclass(frozen=True, slots=True)
 class CandleApi:
-    """A venue's candles.
+    """A venue's candles; the decoders raise `FrameError`.
 
     Attributes
     ----------
@@ -157,10 +157,8 @@ class CandleApi:
     history_url
         ``(rest_url, symbol, interval, (start_ms, end_ms, limit))`` → address of the candles that open in
         ``[start_ms, end_ms]``; without a range, of the newest one.
-    decode_update
-        Message → candle, or None for a message of another kind; raises `FrameError`.
-    decode_history
-        ``(body, now_ms)`` → candles; those that end before ``now_ms`` are closed. Raises `FrameError`.
+    decode_update, decode_history
+        Message → candle, or None for another message. ``(body, now_ms)`` → candles, closed if they end before.
     is_unknown_symbol
         True for the error of a symbol that is not listed.
     """
@@ -189,17 +187,12 @@ class Venue:
 
     Attributes
     ----------
-    name
-        For people.
-    policy, session, candles
-        See the types.
     base_urls
-        Addresses of streams and REST as given, None for the real exchange → both without a route; raises
-        `SettingsError`.
+        Addresses of streams and REST as given, None for the real exchange → both without a route, or `SettingsError`.
     normalise_symbol
-        A symbol as typed → as the venue spells it; raises `SettingsError`.
+        A symbol as typed → as the venue spells it, or `SettingsError`.
     instruments_url, decode_instruments
-        Base address of REST → address of the list of symbols; its body → `Instruments`, raises `FeedError`.
+        Base address of REST → address of the list of symbols; its body → `Instruments`, or `FeedError`.
     """
 
     name: str

@@ -185,10 +185,7 @@ def _decode_any(data: str | bytes, received_ms: int | None, source: str, raw_jso
 
 
 def encode(event: LiquidationEvent, *, combined: bool = False) -> str:
-    """Return a forceOrder frame that decodes to ``event``, less ``received_ms``, ``source`` and ``raw_json``.
-
-    ``notional`` is not on the wire: the decoder computes it from price and quantity.
-    """
+    """Return a forceOrder frame that decodes to ``event``, less ``received_ms``, ``source`` and ``raw_json``."""
     qty = _decimal(event.qty)
     order = {
         "s": event.symbol,
