@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
@@ -40,6 +41,11 @@ class SystemClock:
 
 
 SYSTEM_CLOCK = SystemClock()
+
+
+def utc_text(time_ms: int, form: str = "%Y-%m-%d %H:%M:%S UTC") -> str:
+    """Return a time in ms since the epoch as text in UTC; ``form`` as for `datetime.strftime`."""
+    return datetime.fromtimestamp(time_ms / 1000, UTC).strftime(form)
 
 
 def exchange_now_ms(machine_ms: int, offset_ms: float | None, newest_ms: int | None) -> int:

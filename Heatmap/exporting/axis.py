@@ -1,11 +1,12 @@
-"""Where an axis has its marks, and what stands beside them. Pure."""
+"""Ticks of a time axis and a price axis: positions and labels. Pure."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Final
+
+from Heatmap.clock import utc_text
 
 _MINUTE_MS: Final = 60_000
 _HOUR_MS: Final = 60 * _MINUTE_MS
@@ -33,9 +34,8 @@ def time_marks(start_ms: int, end_ms: int, most: int) -> list[Mark]:
     )
     marks = []
     for time_ms in range(-(-start_ms // step_ms) * step_ms, end_ms, step_ms):
-        when = datetime.fromtimestamp(time_ms / 1000, UTC)
-        label = f"{when:%H:%M}" if time_ms % DAY_MS else f"{when:%Y-%m-%d}" if step_ms > DAY_MS else f"{when:%m-%d}"
-        marks.append(Mark((time_ms - start_ms) / span_ms, label))
+        form = "%H:%M" if time_ms % DAY_MS else "%Y-%m-%d" if step_ms > DAY_MS else "%m-%d"
+        marks.append(Mark((time_ms - start_ms) / span_ms, utc_text(time_ms, form)))
     return marks[:most]
 
 

@@ -1,26 +1,27 @@
-"""The map as a picture, by `Heatmap.aggregation` alone: no window, no Qt, no graphics card.
+"""The map as a PNG, by `Heatmap.aggregation` and Pillow: no window, no Qt, no graphics card.
 
-The colours are those of the screen with its default settings on a dark chart; candles are not in it, for the record
-holds none. The picture says what it shows: symbol, source, span, number and sum, and that sums are lower bounds.
+The colours are those of the screen with its default settings on a dark chart. Candles are not drawn: the record has
+none. The title states symbol, source, span, number and sum, and that sums are lower bounds.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from io import BytesIO
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+from PIL.PngImagePlugin import PngInfo
 
 from Heatmap import __version__
 from Heatmap.aggregation.engine_choice import new_engine
 from Heatmap.aggregation.image_builder import ImageBuilder
 from Heatmap.aggregation.options import RenderOptions
 from Heatmap.aggregation.resolution import auto_spec
+from Heatmap.clock import utc_text
 from Heatmap.events import Source
 from Heatmap.exporting.axis import price_marks, time_marks
-from Heatmap.exporting.pixel_font import GLYPH_HEIGHT, text_mask
-from Heatmap.exporting.png import encode_png
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from Heatmap.event_columns import EventColumns
     from Heatmap.events import Coverage
 
-    Canvas = NDArray[np.uint8]
+    _Box = tuple[int, int, int, int]
 
 _BACKGROUND: Final = (19, 23, 34)
 _INK: Final = (178, 181, 190)
@@ -48,6 +49,8 @@ _LEAST_RANGE: Final = 0.002
 # Without a known tick size, bins are as fine as the picture; this is far below any pixel.
 _FINEST_TICK_SHARE: Final = 1e-6
 _SPOT_PX: Final = (3.4, 1.8)
+_TITLE_FONT_PX: Final = 17
+_LABEL_FONT_PX: Final = 13
 _TRAIL_HALF_LIFE_MS: Final = 20 * 60_000
 _UNREAL: Final = {Source.DEMO: "SIMULATED", Source.REPLAY: "REPLAY, TIMES SHIFTED"}
 
@@ -115,16 +118,21 @@ def draw_map(columns: EventColumns, request: MapRequest) -> bytes:
     image = ImageBuilder(new_engine()).build(
         columns, spec, options, now_ms=request.end_ms, window_start_ms=request.start_ms
     )
-    canvas = np.empty((_TOP_PX + request.height_px + _BOTTOM_PX, _LEFT_PX + request.width_px + _RIGHT_PX, 3), np.uint8)
-    canvas[:] = _BACKGROUND
-    pane = canvas[_TOP_PX : _TOP_PX + request.height_px, _LEFT_PX : _LEFT_PX + request.width_px]
-    _hatch_unknown(pane, request.coverage, (spec.t0_ms, spec.end_ms))
-    _draw_axes(canvas, request, (spec.price0, spec.price1), (spec.t0_ms, spec.end_ms))
-    _blend(pane, image.rgba)
+    map_box = (_LEFT_PX, _TOP_PX, _LEFT_PX + request.width_px, _TOP_PX + request.height_px)
+    picture = Image.new("RGB", (map_box[2] + _RIGHT_PX, map_box[3] + _BOTTOM_PX), _BACKGROUND)
+    picture.paste(_HATCH, map_box[:2], _hatch(request, spec.t0_ms, spec.end_ms))
+    draw = ImageDraw.Draw(picture)
+    _draw_axes(draw, map_box, (spec.price0, spec.price1), (spec.t0_ms, spec.end_ms))
+    picture.paste(_blended(picture.crop(map_box), image.rgba), map_box)
     title = _title(columns, request)
-    _write(canvas, title, _LEFT_PX, (_TOP_PX - GLYPH_HEIGHT * 2) // 2, scale=2)
-    texts = {"Title": title, "Software": f"Heatmap {__version__}", "Description": _description(request)}
-    return encode_png(canvas, texts)
+    draw.text((_LEFT_PX, _TOP_PX // 2), title, _INK, _font(_TITLE_FONT_PX), anchor="lm")
+    texts = PngInfo()
+    texts.add_itxt("Title", title)
+    texts.add_itxt("Software", f"Heatmap {__version__}")
+    texts.add_itxt("Description", _description(request))
+    file = BytesIO()
+    picture.save(file, "PNG", pnginfo=texts)
+    return file.getvalue()
 
 
 def _price_range(columns: EventColumns) -> tuple[float, float]:
@@ -135,71 +143,68 @@ def _price_range(columns: EventColumns) -> tuple[float, float]:
     return max(low - margin, 0.0), high + margin
 
 
-def _hatch_unknown(pane: Canvas, coverage: tuple[Coverage, ...], times_ms: tuple[int, int]) -> None:
-    height_px, width_px, _ = pane.shape
-    start_ms, end_ms = times_ms
-    px_per_ms = width_px / (end_ms - start_ms)
-    unknown = np.ones(width_px, np.bool_)
-    for stretch in coverage:
-        first_px, last_px = ((at - start_ms) * px_per_ms for at in (stretch.start_ms, stretch.end_ms))
+def _font(size_px: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size_px)
+
+
+def _hatch(request: MapRequest, start_ms: int, end_ms: int) -> Image.Image:
+    """Return the mask of the map's hatched pixels: diagonal lines over all times without coverage."""
+    px_per_ms = request.width_px / (end_ms - start_ms)
+    unknown = np.ones(request.width_px, np.bool_)
+    for interval in request.coverage:
+        first_px, last_px = ((at_ms - start_ms) * px_per_ms for at_ms in (interval.start_ms, interval.end_ms))
         unknown[max(round(first_px), 0) : max(round(last_px), 0)] = False
-    stripes = (np.arange(height_px)[:, np.newaxis] + np.arange(width_px)) % _HATCH_PX == 0
-    pane[stripes & unknown] = _HATCH
+    stripes = (np.arange(request.height_px)[:, np.newaxis] + np.arange(request.width_px)) % _HATCH_PX == 0
+    return Image.fromarray(stripes & unknown)
 
 
-def _blend(pane: Canvas, rgba: NDArray[np.uint8]) -> None:
-    """Lay a premultiplied image over a pane; each pixel of the pane shows the nearest cell."""
-    height_px, width_px, _ = pane.shape
-    rows = np.arange(height_px) * rgba.shape[0] // height_px
-    cols = np.arange(width_px) * rgba.shape[1] // width_px
-    cells = rgba[rows[:, np.newaxis], cols]
-    through = 255 - cells[:, :, 3:].astype(np.uint16)
-    pane[:] = cells[:, :, :3] + ((pane * through + 127) // 255).astype(np.uint8)
+def _blended(pane: Image.Image, rgba: NDArray[np.uint8]) -> Image.Image:
+    """Return the image (premultiplied RGBA) over the pane; each pixel shows the nearest cell."""
+    cells = Image.frombuffer("RGBa", rgba.shape[1::-1], np.ascontiguousarray(rgba)).convert("RGBA")
+    base = pane.convert("RGBA")
+    base.alpha_composite(cells.resize(pane.size, Image.Resampling.NEAREST))
+    return base.convert("RGB")
 
 
-def _draw_axes(canvas: Canvas, request: MapRequest, prices: tuple[float, float], times_ms: tuple[int, int]) -> None:
-    bottom, right = _TOP_PX + request.height_px, _LEFT_PX + request.width_px
-    canvas[bottom, _LEFT_PX : right + 1] = _LINE
-    canvas[_TOP_PX : bottom + 1, right] = _LINE
-    for mark in time_marks(*times_ms, request.width_px // _PX_PER_TIME_MARK):
-        x = _LEFT_PX + round(mark.share * (request.width_px - 1))
-        canvas[_TOP_PX:bottom, x] = _LINE
-        width = text_mask(mark.label).shape[1]
-        _write(canvas, mark.label, min(max(x - width // 2, 0), right - width), bottom + 10)
-    for mark in price_marks(*prices, request.height_px // _PX_PER_PRICE_MARK):
-        y = bottom - 1 - round(mark.share * (request.height_px - 1))
-        canvas[y, _LEFT_PX:right] = _LINE
-        _write(canvas, mark.label, right + 8, y - GLYPH_HEIGHT // 2)
-
-
-def _write(canvas: Canvas, text: str, x: int, y: int, *, scale: int = 1) -> None:
-    """Draw a line of text with its upper left corner at ``(x, y)``; what does not fit is cut off."""
-    mask = text_mask(text, scale)
-    top = max(y, 0)
-    target = canvas[top : y + mask.shape[0], x : x + mask.shape[1]]
-    mask = mask[top - y : top - y + target.shape[0], : target.shape[1]]
-    target[mask] = _INK
+def _draw_axes(
+    draw: ImageDraw.ImageDraw,
+    map_box: tuple[int, int, int, int],
+    prices: tuple[float, float],
+    times_ms: tuple[int, int],
+) -> None:
+    left, top, right, bottom = map_box
+    font = _font(_LABEL_FONT_PX)
+    draw.line((left, bottom, right, bottom), _LINE)
+    draw.line((right, top, right, bottom), _LINE)
+    for mark in time_marks(*times_ms, (right - left) // _PX_PER_TIME_MARK):
+        x = left + round(mark.share * (right - left - 1))
+        draw.line((x, top, x, bottom), _LINE)
+        half_px = draw.textlength(mark.label, font) / 2
+        draw.text((min(max(x, half_px), right - half_px), bottom + _BOTTOM_PX / 2), mark.label, _INK, font, anchor="mm")
+    for mark in price_marks(*prices, (bottom - top) // _PX_PER_PRICE_MARK):
+        y = bottom - 1 - round(mark.share * (bottom - top - 1))
+        draw.line((left, y, right - 1, y), _LINE)
+        draw.text((right + 8, y), mark.label, _INK, font, anchor="lm")
 
 
 def _title(columns: EventColumns, request: MapRequest) -> str:
     inside = columns.between(request.start_ms, request.end_ms)
-    total_usd = float(inside.notional.sum())
     parts = [
         f"{request.symbol} ({request.source})",
         *([_UNREAL[Source(request.source)]] if request.source in _UNREAL else []),
-        f"{_utc(request.start_ms)} - {_utc(request.end_ms)} UTC",
-        f"{len(inside):,} liquidations, at least {total_usd:,.0f} USD",
+        f"{_minute(request.start_ms)} - {_minute(request.end_ms)} UTC",
+        f"{len(inside):,} liquidations, at least {float(inside.notional.sum()):,.0f} USD",
     ]
     return "  ".join(parts)
 
 
 def _description(request: MapRequest) -> str:
     return (
-        f"Realised liquidations of {request.symbol} from {request.source}, {_utc(request.start_ms)} to "
-        f"{_utc(request.end_ms)} UTC. The exchange reports at most one liquidation a second and symbol: sums are lower "
-        "bounds. Hatched: no coverage is on record, what is empty there is unknown."
+        f"Realised liquidations of {request.symbol} from {request.source}, {_minute(request.start_ms)} to "
+        f"{_minute(request.end_ms)} UTC. The exchange reports at most one liquidation a second and symbol: "
+        "sums are lower bounds. Hatched: no coverage is on record, what is empty there is unknown."
     )
 
 
-def _utc(time_ms: int) -> str:
-    return f"{datetime.fromtimestamp(time_ms / 1000, UTC):%Y-%m-%d %H:%M}"
+def _minute(time_ms: int) -> str:
+    return utc_text(time_ms, "%Y-%m-%d %H:%M")

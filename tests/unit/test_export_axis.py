@@ -1,15 +1,12 @@
-"""Marks at round places, labels that can be read, letters that are those letters."""
+"""Marks at round places, labels that can be read."""
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from Heatmap.exporting.axis import DAY_MS, price_marks, time_marks
-from Heatmap.exporting.pixel_font import text_mask
-from Heatmap.exporting.png import encode_png
 
 MIDNIGHT = 1_790_035_200_000
 
@@ -44,24 +41,3 @@ def test_marks_lie_on_the_axis_in_order_and_are_not_too_many(low, span, most, st
     assert len(marks) <= most
     assert shares == sorted(set(shares))
     assert all(0 <= share < 1 for share in shares)
-
-
-def test_letters_are_drawn_side_by_side():
-    mask = text_mask("1-h", 2)
-    drawn = ["".join("#" if ink else "." for ink in row) for row in mask[::2, ::2]]
-    assert drawn == [
-        "..#.........#...#",
-        ".##.........#...#",
-        "..#.........#...#",
-        "..#....###..#####",
-        "..#.........#...#",
-        "..#.........#...#",
-        ".###........#...#",
-    ]
-    assert text_mask("").shape == (7, 0)
-    assert text_mask("牛").sum() == 20
-
-
-def test_texts_of_a_png_may_be_of_any_language():
-    data = encode_png(np.zeros((3, 2, 3), np.uint8), {"Title": "牛来USDT – Wärme"})
-    assert "牛来USDT – Wärme".encode() in data
