@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, get_args
 
-from Heatmap.commands.progress_bar import ProgressBar
+from tqdm import tqdm
+
 from Heatmap.errors import RecordFileError, SettingsError
 from Heatmap.exit_code import ExitCode
 from Heatmap.heatmap_service import default_db_path
@@ -157,9 +158,10 @@ def _write_table(path: Path, kind: str, reader: RecordReader, selection: Selecti
     from Heatmap.exporting import table  # noqa: PLC0415 - only what is asked for is loaded
 
     write = {"csv": table.write_csv, "npz": table.write_npz, "parquet": table.write_parquet}[kind]
-    total = max(reader.count(selection), 1)
-    with ProgressBar(sys.stderr) as bar, written(path) as file:
-        rows = write(file, reader, selection, lambda done: bar.update(path.name, done / total, done))
+    # Without a terminal (`disable=None`) nothing is shown.
+    bar = tqdm(desc=path.name, total=reader.count(selection), unit=" rows", leave=False, disable=None)
+    with bar, written(path) as file:
+        rows = write(file, reader, selection, lambda done: bar.update(done - bar.n))
     return f"{rows:,} liquidations of {selection.symbol or 'all symbols'}, {_of(selection)}"
 
 

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from Heatmap.commands.progress_bar import ProgressBar
+from tqdm import tqdm
+
 from Heatmap.errors import SettingsError
 from Heatmap.events import Source
 from Heatmap.exit_code import ExitCode
@@ -79,16 +80,16 @@ def run(args: argparse.Namespace) -> int:
         return ExitCode.USAGE
     is_complete = True
     reports: list[FileReport] = []
-    with ImportWriter(args.db or default_db_path()) as writer, ProgressBar(sys.stderr) as bar:
+    with ImportWriter(args.db or default_db_path()) as writer, _ProgressBar() as bar:
         try:
             for path in args.files:
-                for report in import_file(path, writer, options, on_progress=bar.update):
-                    bar.wipe()
+                for report in import_file(path, writer, options, on_progress=bar.show):
+                    bar.clear()
                     sys.stdout.write(_as_json(report) if args.json else _as_text(report))
                     is_complete = is_complete and report.is_complete
                     reports.append(report)
         except KeyboardInterrupt:
-            bar.wipe()
+            bar.clear()
             sys.stderr.write("Interrupted. What was stored stays; importing again goes on from there.\n")
             return ExitCode.INTERRUPTED
     if len(reports) > 1 and not args.json:
@@ -97,6 +98,24 @@ def run(args: argparse.Namespace) -> int:
     if not is_complete:
         return ExitCode.PROBLEM
     return ExitCode.OK if all(report.is_understood for report in reports) else ExitCode.NOTHING
+
+
+class _ProgressBar(tqdm):  # type: ignore[misc]  # tqdm ships no types
+    """Progress of one table after the other on a terminal; elsewhere (``disable=None``) nothing is shown."""
+
+    def __init__(self) -> None:
+        super().__init__(unit=" rows", leave=False, disable=None)
+
+    def show(self, name: str, fraction: float, rows: int) -> None:
+        """Show that ``fraction`` (0 to 1) of the table ``name`` is read, ``rows`` so far."""
+        if self.disable:
+            return
+        if self.desc != f"{name}: ":
+            self.reset()
+            self.set_description(name)
+        # The number of rows in a file is estimated by its bytes.
+        self.total = round(rows / fraction) if fraction else None
+        self.update(rows - self.n)
 
 
 def _as_text(report: FileReport) -> str:

@@ -1,10 +1,19 @@
-"""The progress bar: on a terminal only, not too often, and gone in the end."""
+"""The progress bar of an import: on a terminal only, and gone in the end."""
 
 from __future__ import annotations
 
 import io
+import sys
 
-from Heatmap.commands.progress_bar import ProgressBar
+import pytest
+
+from Heatmap.cli import main
+from Heatmap.storage.bulk_insert import IMPORT_CHUNK_ROWS
+
+FRAME = (
+    '{{"e":"forceOrder","E":{t},"o":{{"s":"BTCUSDT","S":"SELL","o":"LIMIT","f":"IOC","q":"0.014","p":"9910",'
+    '"ap":"9910","X":"FILLED","l":"0.014","z":"0.014","T":{t}}}}}'
+)
 
 
 class Terminal(io.StringIO):
@@ -12,41 +21,17 @@ class Terminal(io.StringIO):
         return True
 
 
-class Clock:
-    def __init__(self):
-        self.s = 100.0
-
-    def now_ms(self):
-        return 0
-
-    def monotonic_s(self):
-        return self.s
-
-
-def test_nothing_is_written_where_nobody_looks():
-    stream = io.StringIO()
-    with ProgressBar(stream) as bar:
-        bar.update("a.csv", 0.5, 10)
-    assert stream.getvalue() == ""
-
-
-def test_a_terminal_sees_rate_and_remaining_time_and_then_nothing():
-    stream, clock = Terminal(), Clock()
-    with ProgressBar(stream, clock=clock) as bar:
-        bar.update("a.csv", 0.0, 0)
-        clock.s += 10
-        bar.update("a.csv", 0.25, 50_000)
-        shown = stream.getvalue()
-        assert " 25%" in shown
-        assert "50,000 rows" in shown
-        assert "5,000/s" in shown
-        assert "0:30 left" in shown
-        clock.s += 0.05
-        bar.update("a.csv", 0.26, 52_000)
-        assert stream.getvalue() == shown
-    assert stream.getvalue().endswith("\r\x1b[K")
-
-
-def test_the_line_fits_the_terminal(monkeypatch):
-    monkeypatch.setenv("COLUMNS", "40")
-    assert len(ProgressBar.line("n" * 80, 0.5, 1_000_000, 7.0)) == 39
+@pytest.mark.parametrize("stream", [Terminal(), io.StringIO()])
+def test_a_bar_is_shown_on_a_terminal_only(tmp_path, monkeypatch, capsys, stream):
+    path = tmp_path / "frames.jsonl"
+    path.write_text("\n".join(FRAME.format(t=1_790_000_000_000 + index) for index in range(IMPORT_CHUNK_ROWS + 1)))
+    monkeypatch.setattr(sys, "stderr", stream)
+    assert main(["import", "--db", str(tmp_path / "record.sqlite3"), str(path)]) == 0
+    shown = stream.getvalue()
+    if isinstance(stream, Terminal):
+        assert "frames.jsonl" in shown
+        assert "rows/s" in shown
+        assert shown.split("\r")[-2].strip() == "", "the line is wiped"
+    else:
+        assert shown == ""
+    assert f"{IMPORT_CHUNK_ROWS + 1:,} new" in capsys.readouterr().out
