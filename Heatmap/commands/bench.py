@@ -1,8 +1,8 @@
-"""``heatmap bench``: how fast this machine makes a map, beside the best combinations of other libraries.
+"""``heatmap bench``: the time to make a map on this machine; in a checkout beside combinations of other libraries.
 
-Much of a peer's time is spent on fresh memory, which the program's own path avoids by keeping its buffers. So all is
-measured twice, each time in a process of its own: *as installed*, and *fault-free*, with an allocator that keeps its
-memory (glibc's thresholds set high): the peers' best case. A lead counts only where it holds in the second.
+Peers spend much of their time on fresh memory; the program's own path keeps its buffers. So all is measured twice, each
+time in a process of its own: *as installed*, and *fault-free*, with an allocator that keeps its memory (glibc's
+thresholds set high): the peers' best case. A lead counts only where it holds in the second.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _COUNTS: Final = (1_000, 20_000, 100_000, 1_000_000, 10_000_000)
 # A window of two days has 172,800 events of a symbol at most; what is more shows the curve.
-_SEEN: Final = 200_000
+_WINDOW_EVENTS: Final = 200_000
 _ROUNDS: Final = 60
 _MAX_EVENTS: Final = 50_000_000
 _HUGE: Final = str(1 << 32)
@@ -32,7 +32,6 @@ REGIMES: Final = {
 _INSTALL_PEERS: Final = (
     "pip install boost-histogram datashader fast-histogram matplotlib pandas pyqtgraph  (or pip install --group bench)"
 )
-_OURS: Final = ("ours, 1 thread", "ours", "ours, default look, 1 thread", "ours, default look")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -99,26 +98,20 @@ def _measure(environment: dict[str, str], counts: list[int], rounds: int) -> dic
 
 
 def look_table(result: dict[str, Any]) -> list[str]:
-    """Return the table of the default look in one regime, as lines: what people see, at what a window holds."""
-    threads = result["machine"]["threads"]
-    peers = _peers(result)
-    head = ["events", "fill", *peers, "1 thread", f"{threads} threads", "x fill", "ratio 1", f"ratio {threads}"]
-    rows = [row for row in result["rows"] if row["events"] <= _SEEN] or result["rows"]
-    lines = [head]
-    for row in rows:
+    """Return the table of the default look in one regime, as lines: what people see, for the events of a window."""
+    threads, peers = result["machine"]["threads"], _peers(result)
+    lines = [["events", "fill", *peers, "1 thread", f"{threads} threads", "x fill", "ratio 1", f"ratio {threads}"]]
+    for row in [row for row in result["rows"] if row["events"] <= _WINDOW_EVENTS] or result["rows"]:
         log, fill_ms = row["log_ms"], row["fill_ms"]
-        best = min((log[peer] for peer in peers), default=None)
         one, many = log["ours, default look, 1 thread"], log["ours, default look"]
         lines.append(
             [
-                f"{row['events']:.0e}".replace("e+0", "e"),
-                f"{fill_ms:.3f}",
-                *(f"{log[peer]:.2f}" for peer in peers),
+                *_first_cells(row, fill_ms, peers),
                 f"{one:.2f}",
                 f"{many:.2f}",
                 f"{many / fill_ms:.1f}",
-                _ratio(one, best),
-                _ratio(many, best),
+                _ratio(one, log, peers),
+                _ratio(many, log, peers),
             ]
         )
     return _aligned(lines)
@@ -126,34 +119,38 @@ def look_table(result: dict[str, Any]) -> list[str]:
 
 def table(result: dict[str, Any]) -> list[str]:
     """Return the table of plain pictures in one regime, as lines."""
-    machine = result["machine"]
-    peers = _peers(result)
+    machine, peers = result["machine"], _peers(result)
     threads = machine["threads"]
-    head = ["events", "limit", *peers, "1 thread", f"{threads} threads", "ratio 1", f"ratio {threads}", "linear"]
-    lines = [head]
+    lines = [["events", "limit", *peers, "1 thread", f"{threads} threads", "ratio 1", f"ratio {threads}", "linear"]]
     for row in result["rows"]:
         log, linear = row["log_ms"], row["linear_ms"]
         # Reading 24 bytes an event once and writing the image once is the least any program can do.
-        limit = row["events"] * 24 / machine["read_bytes_per_ms"] + machine["fill_ms"]
-        best = min((log[peer] for peer in peers), default=None)
-        best_linear = min((linear[peer] for peer in peers), default=None)
+        limit_ms = row["events"] * 24 / machine["read_bytes_per_ms"] + machine["fill_ms"]
         lines.append(
             [
-                f"{row['events']:.0e}".replace("e+0", "e"),
-                f"{limit:.3f}",
-                *(f"{log[peer]:.2f}" for peer in peers),
+                *_first_cells(row, limit_ms, peers),
                 f"{log['ours, 1 thread']:.3f}",
                 f"{log['ours']:.3f}",
-                _ratio(log["ours, 1 thread"], best),
-                _ratio(log["ours"], best),
-                _ratio(linear["ours"], best_linear),
+                _ratio(log["ours, 1 thread"], log, peers),
+                _ratio(log["ours"], log, peers),
+                _ratio(linear["ours"], linear, peers),
             ]
         )
     return _aligned(lines)
 
 
+def _first_cells(row: dict[str, Any], least_ms: float, peers: list[str]) -> list[str]:
+    count = f"{row['events']:.0e}".replace("e+0", "e")
+    return [count, f"{least_ms:.3f}", *(f"{row['log_ms'][peer]:.2f}" for peer in peers)]
+
+
+def _ratio(own_ms: float, times_ms: dict[str, float], peers: list[str]) -> str:
+    """Return our time divided by the best peer's."""
+    return f"{own_ms / min(times_ms[peer] for peer in peers):.3f}" if peers else "-"
+
+
 def _peers(result: dict[str, Any]) -> list[str]:
-    return [name for name in result["rows"][0]["log_ms"] if name not in _OURS]
+    return [name for name in result["rows"][0]["log_ms"] if not name.startswith("ours")]
 
 
 def _aligned(lines: list[list[str]]) -> list[str]:
@@ -161,20 +158,18 @@ def _aligned(lines: list[list[str]]) -> list[str]:
     return ["  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in lines]
 
 
-def left_out_lines(left_out: dict[str, str]) -> list[str]:
-    """Return what to say about the peers that did not run, nothing if all did."""
+def left_out_lines(left_out: dict[str, str] | None) -> list[str]:
+    """Return what to print about the peers that did not run, nothing if all did; None: there are no peers here."""
+    if left_out is None:
+        return ["other libraries are compared in a checkout of the source only (tests/support/bench_peers.py)"]
     if not left_out:
         return []
     names = "; ".join(f"{peer} ({module} is not installed)" for peer, module in left_out.items())
     return [
         f"left out: {names}",
-        "A ratio to a missing peer would be a guess: it is to the best of those that ran, or '-'.",
+        "A ratio is to the best peer that ran, or '-'.",
         f"For all of them: {_INSTALL_PEERS}",
     ]
-
-
-def _ratio(own_ms: float, peer_ms: float | None) -> str:
-    return "-" if peer_ms is None else f"{own_ms / peer_ms:.3f}"
 
 
 def _machine_lines(machine: dict[str, Any]) -> list[str]:

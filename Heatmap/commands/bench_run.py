@@ -1,7 +1,11 @@
-"""The measuring half of `heatmap bench`: runs in a process of its own, whose memory allocator is the regime.
+"""The measurements of `heatmap bench`, in a process of their own with its own setting of the memory allocator.
 
-Run as ``python -m Heatmap.commands.bench_run`` it reads one JSON object with the counts and the number of rounds from
-standard input and writes one JSON object to standard output; see `measure`.
+The job: events to an RGBA image of 380 x 1700 cells, each event in its own cell, log scale clipped at the exact 99.5th
+percentile of the occupied cells, or linear up to the maximum; and the default look. Every run starts from the raw
+events: no selection and no scale is reused.
+
+``python -m Heatmap.commands.bench_run`` reads one JSON object (``counts``, ``rounds``) from standard input and writes
+what `measure` returns to standard output.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ import platform
 import sys
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any, Final
@@ -19,31 +24,61 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from Heatmap.aggregation.engine_choice import load_kernels
+from Heatmap.aggregation.grid import GridSpec
+from Heatmap.aggregation.image_builder import ImageBuilder
+from Heatmap.aggregation.options import Normalization, RenderOptions
 from Heatmap.clock import SYSTEM_CLOCK
-from Heatmap.commands.bench_job import COLS, LINEAR, LOG, LOOK, ROWS, Contest, available_peers, market, ours
+from Heatmap.event_columns import EventColumns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from numpy.typing import NDArray
+
+    from Heatmap.aggregation.engine import Engine
+
+ROWS: Final = 380
+COLS: Final = 1700
+SPEC: Final = GridSpec(
+    t0_ms=1_699_999_995_000, time_bin_ms=15_000, cols=COLS, price0=99_240.0, price_bin=4.0, rows=ROWS
+)
+LOG: Final = RenderOptions(palette="fire", sigma_cols=0, sigma_rows=0)
+LINEAR: Final = RenderOptions(
+    palette="fire", sigma_cols=0, sigma_rows=0, normalization=Normalization.LINEAR, clip_percentile=100
+)
+LOOK: Final = RenderOptions(trail_half_life_ms=1_200_000)
 
 _LIBRARIES: Final = (
-    "numpy",
-    "numba",
-    "fast-histogram",
-    "boost-histogram",
-    "datashader",
-    "pandas",
-    "pyqtgraph",
-    "matplotlib",
-)
-# From so many events on a run takes so long that a third of the rounds says as much.
+    "numpy", "numba", "fast-histogram", "boost-histogram", "datashader", "pandas", "pyqtgraph", "matplotlib",
+)  # fmt: skip
+# From so many events on a run takes so long that a third of the rounds is enough.
 _MANY: Final = 1_000_000
+_CHECKOUT: Final = Path(__file__).resolve().parents[2]
+
+
+def market(count: int) -> EventColumns:
+    """Return ``count`` events, sorted by time and clustered around a wandering price; the same for the same count."""
+    rng = np.random.default_rng(count)
+    ts_ms = np.sort(rng.integers(SPEC.t0_ms, SPEC.end_ms, count))
+    path = 100_000 + 400 * np.sin(np.linspace(0, 9, count)) + rng.normal(0, 60, count)
+    return EventColumns(ts_ms, path.round(1), np.exp(rng.normal(8, 2, count)), rng.integers(0, 2, count) > 0)
+
+
+def ours(engine: Engine, columns: EventColumns, options: RenderOptions) -> Callable[[], NDArray[np.uint8]]:
+    """Return the program's own path: one builder that keeps its buffers, and all events new in each run."""
+    builder = ImageBuilder(engine)
+
+    def build() -> NDArray[np.uint8]:
+        renewed = EventColumns(columns.ts_ms, columns.price, columns.notional, columns.is_long)
+        return builder.build(renewed, SPEC, options, now_ms=SPEC.end_ms, window_start_ms=SPEC.t0_ms).rgba
+
+    return build
 
 
 def interleaved_ms(runs: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
     """Return the median time of each in ms.
 
-    All take turns, so that a slow phase of the machine hits all. In each turn one runs twice and the second time
+    All take turns, so that a slow phase of the machine affects all. In each turn one runs twice and the second time
     counts, as in a program that makes one picture after the other: what others left in the caches is not its cost.
     """
     times: dict[str, list[float]] = {name: [] for name in runs}
@@ -62,38 +97,50 @@ def measure(counts: list[int], rounds: int) -> dict[str, Any]:
     """Return everything that is measured in one regime, times in ms.
 
     ``rows``: per count the peers, ours plain and in the default look, on one thread and on all, and filling an image
-    with a constant. ``left_out``: the peers that cannot run here, and what each of them misses. ``machine``: CPU,
-    versions, threads, memory bandwidth in bytes per ms, time to fill an image.
+    with a constant. ``left_out``: the peers that cannot run here, and what each of them misses; None outside of a
+    checkout, where there are no peers. ``machine``: CPU, versions, threads, memory bandwidth in bytes per ms, time to
+    fill an image.
     """
     load_kernels()
     from Heatmap.aggregation.numba_engine import NumbaEngine, usable_threads  # noqa: PLC0415 - loads Numba
 
     threads = usable_threads()
+    available_peers = _available_peers()
     rows = []
-    left_out: dict[str, str] = {}
+    left_out: dict[str, str] | None = None
     for count in counts:
         columns = market(count)
-        peers, left_out = available_peers(Contest.of(columns))
-        linear_peers, _ = available_peers(Contest.of(columns, linear=True))
-        image = np.ones((ROWS, COLS), np.uint32)
-        runs: dict[str, Callable[[], object]] = {
-            **peers,
-            "ours, 1 thread": ours(NumbaEngine(1), columns, LOG),
-            "ours": ours(NumbaEngine(threads), columns, LOG),
-            "ours, default look, 1 thread": ours(NumbaEngine(1), columns, LOOK),
-            "ours, default look": ours(NumbaEngine(threads), columns, LOOK),
-            "fill": partial(image.fill, 7),
-        }
-        linear: dict[str, Callable[[], object]] = {
-            **linear_peers,
-            "ours, 1 thread": ours(NumbaEngine(1), columns, LINEAR),
-            "ours": ours(NumbaEngine(threads), columns, LINEAR),
-        }
+        runs: dict[str, Callable[[], object]] = {}
+        linear: dict[str, Callable[[], object]] = {}
+        if available_peers is not None:
+            peers, left_out = available_peers(columns, linear=False)
+            runs |= peers
+            linear |= available_peers(columns, linear=True)[0]
+        for name, used in (("ours, 1 thread", 1), ("ours", threads)):
+            runs[name] = ours(NumbaEngine(used), columns, LOG)
+            linear[name] = ours(NumbaEngine(used), columns, LINEAR)
+        runs["ours, default look, 1 thread"] = ours(NumbaEngine(1), columns, LOOK)
+        runs["ours, default look"] = ours(NumbaEngine(threads), columns, LOOK)
+        runs["fill"] = partial(np.ones((ROWS, COLS), np.uint32).fill, 7)
         turns = rounds if count < _MANY else max(3, rounds // 3)
         log_ms = interleaved_ms(runs, turns)
         fill_ms = log_ms.pop("fill")
         rows.append({"events": count, "fill_ms": fill_ms, "log_ms": log_ms, "linear_ms": interleaved_ms(linear, turns)})
     return {"machine": _machine(threads), "rows": rows, "left_out": left_out}
+
+
+def _available_peers() -> Callable[..., Any] | None:
+    """Return `available_peers` of the peers' module, None where there is no checkout: the wheel has no peers."""
+    path = _CHECKOUT / "tests" / "support" / "bench_peers.py"
+    if not (_CHECKOUT / "pyproject.toml").is_file() or not path.is_file():
+        return None
+    spec = spec_from_file_location("bench_peers", path)
+    if spec is None or spec.loader is None:
+        return None
+    module = sys.modules[spec.name] = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    found: Callable[..., Any] = module.available_peers
+    return found
 
 
 def _machine(threads: int) -> dict[str, Any]:
@@ -122,15 +169,10 @@ def _cpu_name() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     except OSError:
-        pass  # not Linux: what Python knows must do
+        pass  # not Linux
     return platform.processor() or platform.machine()
 
 
-def main() -> None:
-    """Measure what standard input asks for."""
+if __name__ == "__main__":
     wanted = json.load(sys.stdin)
     json.dump(measure(wanted["counts"], wanted["rounds"]), sys.stdout)
-
-
-if __name__ == "__main__":
-    main()

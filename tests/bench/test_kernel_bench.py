@@ -13,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 import pytest
+from support.bench_peers import PEERS, Contest
 
 from Heatmap.aggregation import ImageBuilder
 from Heatmap.aggregation.event_batch import EventBatch
@@ -20,7 +21,7 @@ from Heatmap.aggregation.normalization import level_edges
 from Heatmap.aggregation.numba_engine import NumbaEngine, usable_threads
 from Heatmap.aggregation.numpy_engine import NumpyEngine
 from Heatmap.aggregation.paint_plan import Decay, paint_plan
-from Heatmap.commands.bench_job import COLS, LINEAR, LOG, LOOK, PEERS, ROWS, SPEC, Contest, market, ours
+from Heatmap.commands.bench_run import COLS, LINEAR, LOG, LOOK, ROWS, SPEC, market, ours
 from Heatmap.event_columns import EventColumns
 
 WINDOW = {"now_ms": SPEC.end_ms, "window_start_ms": SPEC.t0_ms}

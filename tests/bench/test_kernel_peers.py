@@ -10,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.bench_peers import PEERS
 
 from Heatmap.aggregation import GridSpec, build_grid
 from Heatmap.aggregation.numba_engine import NumbaEngine
-from Heatmap.commands.bench_job import COLS, PEERS, ROWS, SPEC, market
+from Heatmap.commands.bench_run import COLS, ROWS, SPEC, market
 
 RANGES = [[SPEC.price0, SPEC.price1], [SPEC.t0_ms, SPEC.end_ms]]
 # Off the borders of all bins: floats that scale by another formula may fall on the other side there.

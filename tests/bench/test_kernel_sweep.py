@@ -10,7 +10,7 @@ import pytest
 
 from Heatmap.aggregation import GridSpec, ImageBuilder
 from Heatmap.aggregation.numba_engine import NumbaEngine
-from Heatmap.commands.bench_job import LOG, SPEC, market
+from Heatmap.commands.bench_run import LOG, SPEC, market
 from Heatmap.event_columns import EventColumns
 
 

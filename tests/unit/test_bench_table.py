@@ -7,10 +7,11 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from support.bench_peers import PEERS, available_peers
 
 from Heatmap.cli import main
 from Heatmap.commands.bench import left_out_lines, look_table, table
-from Heatmap.commands.bench_job import PEERS, Contest, available_peers, market
+from Heatmap.commands.bench_run import market
 
 ROOT = Path(__file__).resolve().parents[2]
 MACHINE = {"threads": 2, "read_bytes_per_ms": 24_000_000, "fill_ms": 0.1}
@@ -48,7 +49,7 @@ def test_without_peers_there_are_no_ratios():
 def test_peers_that_are_not_installed_are_named_with_what_they_miss(monkeypatch):
     for module in ("pyqtgraph", "pyqtgraph.functions_numba", "datashader", "matplotlib"):
         monkeypatch.setitem(sys.modules, module, None)  # importing it fails as if it were not there
-    peers, missing = available_peers(Contest.of(market(10)))
+    peers, missing = available_peers(market(10), linear=False)
     assert not peers
     assert list(missing) == list(PEERS)
     said = "\n".join(left_out_lines(missing))
@@ -56,6 +57,7 @@ def test_peers_that_are_not_installed_are_named_with_what_they_miss(monkeypatch)
     assert "datashader (datashader is not installed)" in said
     assert "pip install" in said
     assert left_out_lines({}) == []
+    assert "checkout" in left_out_lines(None)[0]
 
 
 def test_what_to_install_is_the_dependency_group():
