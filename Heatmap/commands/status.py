@@ -1,16 +1,15 @@
-"""``heatmap status``: what is recorded, and whether somebody is recording now."""
+"""``heatmap status``: what is recorded, whether a collector is at work, coverage and sizes; as text or as JSON."""
 
 from __future__ import annotations
 
 import json
 import sys
-from datetime import UTC, datetime
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from Heatmap.clock import SYSTEM_CLOCK, Clock, exchange_now_ms
-from Heatmap.commands.record_text import record_json, record_lines
-from Heatmap.connection_message import FLOWING, connection_text
+from Heatmap.clock import SYSTEM_CLOCK, Clock, exchange_now_ms, utc_text
+from Heatmap.connection_message import FLOWING, connection_text, duration
 from Heatmap.errors import StorageError
 from Heatmap.events import is_recorded, shown_symbols
 from Heatmap.exit_code import ExitCode
@@ -26,10 +25,16 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
 
+    from Heatmap.storage.record_summary import RawFrames, RecordSummary, SeriesRecord
     from Heatmap.storage.sqlite_store import CollectorEntry, SeriesSummary, StoreSummary
 
-# A collector writes its coverage every 5 s; three missed times mean that none is at work.
+# A collector writes its coverage every 5 s; after three missed times none is at work.
 _RECORDING_MS: Final = 15_000
+# The fields of `ServiceStatus` that `--json` shows of a collector; the others are not stored.
+_STATUS_KEYS: Final = (
+    "state", "reason", "detail", "since_ms", "retry_at_ms", "received", "stored", "duplicates", "undecodable",
+    "reconnects", "latency_ms", "clock_offset_ms",
+)  # fmt: skip
 _BYTES_PER_MB: Final = 1e6
 
 
@@ -61,10 +66,10 @@ def run(args: argparse.Namespace, *, clock: Clock = SYSTEM_CLOCK) -> int:
             sys.stderr.write(f"{error.short}\n")
         return ExitCode.PROBLEM
     if args.json:
-        answer = _as_json(summary, now_ms) | {"record": None if record is None else record_json(record)}
+        answer = _as_json(summary, now_ms) | {"record": None if record is None else _record_as_json(record)}
         sys.stdout.write(json.dumps(answer, indent=2) + "\n")
     else:
-        lines = _as_text(summary, now_ms, catalogue(args.lang)) + ([] if record is None else record_lines(record))
+        lines = _as_text(summary, now_ms, catalogue(args.lang)) + ([] if record is None else _record_lines(record))
         sys.stdout.write("\n".join(lines) + "\n")
     return ExitCode.OK
 
@@ -77,13 +82,13 @@ def _exchange_now_ms(summary: StoreSummary, now_ms: int) -> int:
 
 
 def _is_recording(summary: StoreSummary, series: SeriesSummary, now_ms: int) -> bool:
-    """Return True if a collector is at work that gets this series delivered."""
+    """Return True if a collector is at work that records this series."""
     entry = next((entry for entry in summary.collectors if entry.report.source == series.source), None)
     if entry is not None:
-        # By its own word, for the times of coverage are the exchange's, and the clocks may differ.
+        # Not by the times of coverage: they are the exchange's, and the clocks may differ.
         report = entry.report
         return entry.is_alive(now_ms) and report.status.state in FLOWING and is_recorded(series.symbol, report.symbols)
-    # A file of the first version has no collectors' reports; coverage alone speaks there.
+    # A file of the first version has no collectors' reports.
     covered_ms = series.covered_until_ms
     return covered_ms is not None and now_ms - covered_ms <= _RECORDING_MS
 
@@ -97,50 +102,36 @@ def _as_json(summary: StoreSummary, now_ms: int) -> dict[str, object]:
         "recording": any(_is_recording(summary, series, now_ms) for series in summary.series),
         "collectors": [_collector_as_json(entry, now_ms) for entry in summary.collectors],
         "quarantined": summary.quarantined,
-        "series": [
-            {
-                "source": series.source,
-                "symbol": series.symbol,
-                "rows": series.rows,
-                "first_ms": series.first_ms,
-                "last_ms": series.last_ms,
-                "covered_until_ms": series.covered_until_ms,
-                "tick_size": series.tick_size,
-                "recording": _is_recording(summary, series, now_ms),
-            }
-            for series in summary.series
-        ],
+        "series": [asdict(series) | {"recording": _is_recording(summary, series, now_ms)} for series in summary.series],
     }
 
 
 def _collector_as_json(entry: CollectorEntry, now_ms: int) -> dict[str, object]:
-    report, status = entry.report, entry.report.status
+    report = entry.report
     return {
         "source": report.source,
-        "symbols": list(report.symbols),
+        "symbols": report.symbols,
         "host": report.host,
         "pid": report.pid,
         "alive": entry.is_alive(now_ms),
         "process_runs": is_living(report.run_id, report.pid),
         "started_ms": report.started_ms,
         "heartbeat_ms": entry.heartbeat_ms,
-        "state": status.state.value,
-        "reason": status.reason,
-        "detail": status.detail,
-        "since_ms": status.since_ms,
-        "retry_at_ms": status.retry_at_ms,
-        "received": status.received,
-        "stored": status.stored,
-        "duplicates": status.duplicates,
-        "undecodable": status.undecodable,
-        "reconnects": status.reconnects,
-        "latency_ms": status.latency_ms,
-        "clock_offset_ms": status.clock_offset_ms,
+        **{key: getattr(report.status, key) for key in _STATUS_KEYS},
     }
 
 
+def _record_as_json(record: RecordSummary) -> dict[str, Any]:
+    plain = asdict(record)
+    for entry, series in zip(plain["series"], record.series, strict=True):
+        entry["rows_per_covered_hour"] = series.rows_per_covered_hour
+        entry["covered_share"] = series.covered_share
+        entry["gaps"] = [{"start_ms": start_ms, "end_ms": end_ms} for start_ms, end_ms in series.gaps]
+    return plain
+
+
 def _collector_lines(entry: CollectorEntry, now_ms: int, texts: Mapping[str, str]) -> list[str]:
-    """Say how a collector is doing, in the chosen language; what it last said is not news once it is gone."""
+    """Return the state of a collector in the chosen language; of one that is gone only since when."""
     report, status = entry.report, entry.report.status
     who = f"{report.source}: {shown_symbols(report.symbols)}, {report.host}, pid {report.pid}"
     if not entry.is_alive(now_ms):
@@ -175,7 +166,52 @@ def _as_text(summary: StoreSummary, now_ms: int, texts: Mapping[str, str]) -> li
     return lines
 
 
+def _record_lines(summary: RecordSummary) -> list[str]:
+    lines = [line for series in summary.series for line in _series_lines(series)]
+    lines += [
+        f"Imported ({entry.format}): {entry.rows:,} liquidations of {entry.files:,} "
+        f"{'file' if entry.files == 1 else 'files'}, the last on {_utc(entry.last_ms)}"
+        for entry in summary.imports
+    ]
+    if summary.raw.rows:
+        lines.append(_raw_line(summary.raw))
+    lines.append(
+        f"Size: {_mb(summary.file_bytes)}, of which {_mb(summary.free_bytes)} are free; "
+        f"write-ahead log {_mb(summary.wal_bytes)}"
+    )
+    return lines
+
+
+def _series_lines(series: SeriesRecord) -> list[str]:
+    name = f"{series.symbol} ({series.source})"
+    rate = series.rows_per_covered_hour
+    mean = "" if rate is None else f", {rate:,.1f} an hour while covered"
+    lines = [f"{name}: {series.last_hour:,} in the last hour, {series.last_day:,} in the last 24 h{mean}"]
+    share, since_ms = series.covered_share, series.covered_since_ms
+    if share is None or since_ms is None:
+        return [*lines, "  no coverage: nobody recorded it live"]
+    whole = duration(series.covered_ms + series.gap_ms)
+    lines.append(f"  covered {share:.1%} of {whole} since {_utc(since_ms)}; {_gaps(series)}")
+    for start_ms, end_ms in series.gaps:
+        lines.append(f"  gap {_utc(start_ms)} to {_utc(end_ms)}, {duration(end_ms - start_ms)}")
+    return lines
+
+
+def _gaps(series: SeriesRecord) -> str:
+    if not series.gap_count:
+        return "no gap"
+    text = f"{series.gap_count:,} {'gap' if series.gap_count == 1 else 'gaps'}, {duration(series.gap_ms)} in all"
+    return text + (f", the {len(series.gaps)} longest:" if series.gap_count > len(series.gaps) else ":")
+
+
+def _raw_line(raw: RawFrames) -> str:
+    about = "about " if raw.is_estimate else ""
+    return f"Kept frames: {about}{raw.rows:,}, {_mb(raw.size_bytes)}, compressed {about}{_mb(raw.compressed_bytes)}"
+
+
+def _mb(size_bytes: int) -> str:
+    return f"{size_bytes / _BYTES_PER_MB:,.2f} MB"
+
+
 def _utc(time_ms: int | None) -> str:
-    if time_ms is None:
-        return "never"
-    return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return "never" if time_ms is None else utc_text(time_ms)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from Heatmap.errors import StorageError
 from Heatmap.exit_code import ExitCode
@@ -14,8 +14,6 @@ from Heatmap.storage.vacuum import compact
 if TYPE_CHECKING:
     import argparse
 
-_BYTES_PER_MB: Final = 1e6
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
@@ -23,19 +21,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Rewrite the database without its empty pages; return the exit code.
-
-    Returns
-    -------
-    int
-        0 if it was done, 1 if it could not be.
-    """
-    path = args.db if args.db is not None else default_db_path()
+    """Rewrite the database without its empty pages; return the exit code."""
+    path = args.db or default_db_path()
     try:
         done = compact(path)
     except StorageError as error:
         sys.stderr.write(f"{error.short}\n")
         return ExitCode.PROBLEM
-    before_mb, after_mb = done.before_bytes / _BYTES_PER_MB, done.after_bytes / _BYTES_PER_MB
-    sys.stdout.write(f"{path}: {before_mb:.1f} MB before, {after_mb:.1f} MB now\n")
+    sys.stdout.write(f"{path}: {done.before_bytes / 1e6:.1f} MB before, {done.after_bytes / 1e6:.1f} MB now\n")
     return ExitCode.OK

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from Heatmap.commands import status
-from Heatmap.commands.record_text import duration
+from Heatmap.connection_message import duration
 from Heatmap.errors import StorageError
 from Heatmap.events import Coverage, LiquidationEvent, Side
 from Heatmap.importing.import_filter import ImportOptions
