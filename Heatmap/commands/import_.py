@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -20,9 +21,9 @@ from Heatmap.storage.bulk_insert import ImportWriter
 if TYPE_CHECKING:
     import argparse
 
-    from Heatmap.importing.report import FileReport, Reason
+    from Heatmap.importing.importer import FileReport, Reason
 
-_ASIDE_WORDS: Final = {
+_SKIPPED_WORDS: Final = {
     "other-symbol": "of other symbols",
     "other-message": "no liquidations but other messages",
     "nothing-filled": "orders that filled nothing",
@@ -132,7 +133,7 @@ def _as_text(report: FileReport) -> str:
         lines.append(f"{report.name} ({report.format}): {report.rows:,} rows, {', '.join(parts)}")
         if report.converted:
             lines.append(f"  converted: {report.converted:,} COIN-M rows to coins and dollars, source {Source.COIN_M}")
-        lines += [f"  set aside: {reason.rows:,} {_ASIDE_WORDS[reason.kind]}" for reason in report.aside]
+        lines += [f"  set aside: {reason.rows:,} {_SKIPPED_WORDS[reason.kind]}" for reason in report.skipped]
         lines += [f"  refused: {_refusal(reason)}" for reason in report.refused]
         if report.problem:
             lines.append(f"  The file {report.problem}.")
@@ -150,27 +151,6 @@ def _refusal(reason: Reason) -> str:
 
 
 def _as_json(report: FileReport) -> str:
-    def listed(reasons: tuple[Reason, ...]) -> list[dict[str, object]]:
-        return [
-            {"kind": reason.kind, "rows": reason.rows, "first_row": reason.first_row, "message": reason.message}
-            for reason in reasons
-        ]
-
-    return (
-        json.dumps(
-            {
-                "file": report.name,
-                "format": report.format,
-                "rows": report.rows,
-                "inserted": report.inserted,
-                "known": report.known,
-                "repeated": report.repeated,
-                "converted": report.converted,
-                "refused": listed(report.refused),
-                "aside": listed(report.aside),
-                "problem": report.problem,
-            },
-            ensure_ascii=False,
-        )
-        + "\n"
-    )
+    plain = asdict(report)
+    answer = {"file": plain.pop("name"), **plain, "aside": plain.pop("skipped")}
+    return json.dumps(answer, ensure_ascii=False) + "\n"

@@ -1,8 +1,7 @@
-"""The record as a table for other programs: CSV, Parquet or NPZ, written in constant memory.
+"""Tables of the record for other programs: CSV, Parquet and NPZ, written in constant memory.
 
 All have the columns of `Heatmap.storage.record_reader.COLUMNS` in that order, times in ms since the epoch (UTC), and
-can be imported again; NPZ leaves ``raw_json`` out. What is unknown is empty in CSV, null in Parquet, and in NPZ NaN for
-a number and -1 for a time.
+can be imported again. Unknown values are empty in CSV and null in Parquet; NPZ see there.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from Heatmap.errors import RecordFileError
-from Heatmap.storage.record_reader import COLUMNS
+from Heatmap.storage.record_reader import COLUMNS, NPZ_COLUMNS, NPZ_UNKNOWN_MS, TEXT_COLUMNS, TIME_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,29 +24,16 @@ if TYPE_CHECKING:
 
     Progress = Callable[[int], None]
 
-NPZ_COLUMNS: Final = tuple(column for column in COLUMNS if column != "raw_json")
-_TEXT_COLUMNS: Final = ("symbol", "side", "source")
-_TIME_COLUMNS: Final = ("ts_ms", "event_ms", "received_ms")
-_UNKNOWN_MS: Final = -1
 _LINE_BREAKS: Final = re.compile(r"[\r\n]+")
 _CHUNK_ROWS: Final = 20_000
 _SIDE_CHARS: Final = 4
 
 
 def write_csv(file: IO[bytes], reader: RecordReader, selection: Selection, on_progress: Progress) -> int:
-    """Write the selected events as UTF-8 CSV with a header and return how many they are.
+    """Write the selected events as UTF-8 CSV with a header; return their number.
 
-    Numbers are written so that they read back to the last bit. A line break in a frame, which JSON allows between its
-    parts, becomes a blank: one event is one line.
-
-    Parameters
-    ----------
-    file
-        Where to.
-    reader, selection
-        What.
-    on_progress
-        Called with the rows written so far.
+    ``on_progress`` is called with the rows written so far. Numbers read back to the last bit. A line break in a frame,
+    which JSON allows, becomes a blank: one event is one line.
 
     Raises
     ------
@@ -73,10 +59,9 @@ def write_csv(file: IO[bytes], reader: RecordReader, selection: Selection, on_pr
 
 
 def write_npz(file: IO[bytes], reader: RecordReader, selection: Selection, on_progress: Progress) -> int:
-    """Write the selected events as one array for each column and return how many they are.
+    """Write the selected events as one array for each column, otherwise as `write_csv`.
 
-    Text is stored as fixed-width Unicode, so that ``numpy.load`` needs no pickle. The arguments and errors are those of
-    `write_csv`.
+    Text is stored as fixed-width Unicode, so that ``numpy.load`` needs no pickle.
     """
     import numpy as np  # noqa: PLC0415 - only for this format
     from numpy.lib import format as npy  # noqa: PLC0415
@@ -90,11 +75,11 @@ def write_npz(file: IO[bytes], reader: RecordReader, selection: Selection, on_pr
     count = reader.count(selection)
     written = 0
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=3) as archive:
-        # One pass over the record for each column, so that no column has to be held.
+        # One pass over the record for each column: no column is in memory as a whole.
         for column in NPZ_COLUMNS:
-            unknown: Any = _UNKNOWN_MS if column in _TIME_COLUMNS else np.nan
+            unknown: Any = NPZ_UNKNOWN_MS if column in TIME_COLUMNS else np.nan
             dtype = np.dtype(
-                f"<U{widths[column]}" if column in _TEXT_COLUMNS else "<i8" if column in _TIME_COLUMNS else "<f8"
+                f"<U{widths[column]}" if column in TEXT_COLUMNS else "<i8" if column in TIME_COLUMNS else "<f8"
             )
             header = {"descr": dtype.str, "fortran_order": False, "shape": (count,)}
             with archive.open(f"{column}.npy", "w", force_zip64=True) as member:
@@ -108,9 +93,7 @@ def write_npz(file: IO[bytes], reader: RecordReader, selection: Selection, on_pr
 
 
 def write_parquet(file: IO[bytes], reader: RecordReader, selection: Selection, on_progress: Progress) -> int:
-    """Write the selected events as Parquet and return how many they are.
-
-    The arguments and errors are those of `write_csv`; and further
+    """Write the selected events as Parquet, otherwise as `write_csv`.
 
     Raises
     ------
@@ -126,7 +109,7 @@ def write_parquet(file: IO[bytes], reader: RecordReader, selection: Selection, o
             short='Parquet needs pyarrow: pip install "liquidation-heatmap[parquet]". CSV and NPZ need nothing.',
         ) from None
     words = pa.dictionary(pa.int32(), pa.string())
-    kinds = dict.fromkeys(_TEXT_COLUMNS, words) | dict.fromkeys(_TIME_COLUMNS, pa.int64())
+    kinds = dict.fromkeys(TEXT_COLUMNS, words) | dict.fromkeys(TIME_COLUMNS, pa.int64())
     kinds["raw_json"] = pa.string()
     schema = pa.schema([(column, kinds.get(column, pa.float64())) for column in COLUMNS])
     written = 0

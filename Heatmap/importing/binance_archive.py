@@ -1,7 +1,7 @@
-"""Binance's daily archive ``liquidationSnapshot``: with or without a symbol column, with or without a header.
+"""Binance's daily archive ``liquidationSnapshot``, with or without a symbol column and a header.
 
-Source: the archive's own files, see BINANCE facts: COIN-M files have ten columns, USD-M files an eleventh, ``symbol``,
-after the time; early days lack the header. The COIN-M files hold every row twice.
+Source: the archive's files. COIN-M files have ten columns, USD-M files an eleventh, ``symbol``, after the time; early
+days lack the header. The COIN-M files contain every row twice.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from Heatmap.errors import RowError
 from Heatmap.events import LiquidationEvent, Side
-from Heatmap.importing.row import Aside, Parsed, fields_of, plausible_ms, positive, side_of, symbol_of, whole
+from Heatmap.importing.row import Parsed, SkippedRow, fields_of, plausible_ms, positive, side_of, symbol_of, whole
 from Heatmap.importing.row import zero_or_more as number
 
 if TYPE_CHECKING:
@@ -32,22 +32,14 @@ _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}(-[0-9]{2})?")
 
 @dataclass(frozen=True, slots=True)
 class ArchiveLayout:
-    """Which column of a file is which.
-
-    Attributes
-    ----------
-    columns
-        The names in the file's order.
-    has_header
-        True if the first line names them.
-    """
+    """Column names in the file's order, and whether the first line is a header that names them."""
 
     columns: tuple[str, ...]
     has_header: bool
 
     @classmethod
     def of(cls, first_line: Sequence[str]) -> Self | None:
-        """Return the layout that a file's first line shows, None if it is no archive."""
+        """Return the layout by a file's first line, None if it is no archive."""
         names = tuple(field.strip().strip('"').lower() for field in first_line)
         if set(_NEEDED) <= set(names):
             return cls(names, has_header=True)
@@ -82,17 +74,11 @@ class ArchiveParser:
         self._time, self._side, self._order_qty, self._order_price, self._price, self._qty = (at(c) for c in _NEEDED)
 
     def __call__(self, line: bytes | None) -> Parsed:
-        """Return what a line says, quantities as the file has them.
-
-        Raises
-        ------
-        RowError
-            It says no liquidation.
-        """
+        """Return the event of a line, quantities as in the file, or raise `RowError`."""
         fields = fields_of(line, self._count)
         qty = number(fields[self._qty], "accumulated_fill_quantity", "bad-qty")
         if qty == 0.0:
-            return Aside("nothing-filled")
+            return SkippedRow("nothing-filled")
         order_price = positive(fields[self._order_price], "price", "bad-price")
         price = number(fields[self._price], "average_price", "bad-price") or order_price
         return LiquidationEvent(
@@ -108,9 +94,10 @@ class ArchiveParser:
 
 
 def symbol_in_name(*names: str) -> str:
-    """Return the symbol that the first telling name of a file contains, "" if none does.
+    """Return the symbol in the first name that contains one, "" if none does.
 
-    ``BTCUSDT-liquidationSnapshot-2023-06-25.csv`` and ``liquidationSnapshot_BTCUSD_PERP_2024-10-01.csv`` tell.
+    Such names are ``BTCUSDT-liquidationSnapshot-2023-06-25.csv`` and
+    ``liquidationSnapshot_BTCUSD_PERP_2024-10-01.csv``.
     """
     for name in names:
         stem = PurePath(name).name.split(".")[0]

@@ -1,4 +1,4 @@
-"""Lines of a file of any size, never holding more than one of bounded length."""
+"""Lines of a file of any size, in constant memory."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from io import BufferedIOBase
 
-# Twice a frame: in our own CSV a frame is one column, its quotes doubled.
+# Twice a frame: in an exported CSV a frame is one column, its quotes doubled.
 MAX_LINE_BYTES: Final = 132 * 1024
 """Longest line that is read, in bytes."""
 
@@ -18,7 +18,7 @@ _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 def byte_lines(file: BufferedIOBase) -> Iterator[tuple[int, bytes | None]]:
     """Yield number and content of each line that is not blank; None for one longer than `MAX_LINE_BYTES`.
 
-    Numbers count from 1; a byte order mark at the very beginning is taken off.
+    Numbers count from 1; a byte order mark at the beginning is removed.
     """
     number = 0
     while line := file.readline(MAX_LINE_BYTES + 1):

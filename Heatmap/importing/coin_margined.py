@@ -1,4 +1,4 @@
-"""COIN-M contracts: how they are told from USD-M ones, and what their quantities are in coins and dollars.
+"""COIN-M contracts: recognition by symbol, and conversion of their quantities to coins and dollars.
 
 Source: Binance COIN-M futures, "Contract Specifications": a BTCUSD contract is worth 100 US dollars, every other 10.
 """
@@ -30,19 +30,9 @@ def coin_of(symbol: str) -> str | None:
 
 
 def converted(event: LiquidationEvent, symbol: str) -> LiquidationEvent:
-    """Return a liquidation whose quantities are contracts as one in coins and dollars, marked as such.
+    """Return an event whose ``qty`` and ``order_qty`` are contracts as one in coins and dollars under ``symbol``.
 
-    Parameters
-    ----------
-    event
-        As the file has it: ``qty`` and ``order_qty`` in contracts.
-    symbol
-        The symbol to store it under.
-
-    Returns
-    -------
-    LiquidationEvent
-        ``notional`` is contracts × contract size, exactly; ``qty`` and ``order_qty`` are coins at the fill price.
+    ``notional`` is contracts × contract size, exactly; quantities are coins at the fill price; the source is COIN-M.
     """
     contract_usd = _BTC_CONTRACT_USD if coin_of(event.symbol) == "BTC" else _OTHER_CONTRACT_USD
     coins_each = contract_usd / event.price

@@ -1,4 +1,4 @@
-"""Our own exports: CSV, Parquet and NPZ with the columns of the record. What the file says is what is stored."""
+"""Exports of this program: CSV, Parquet and NPZ with the columns of the record, taken as they are."""
 
 from __future__ import annotations
 
@@ -9,38 +9,33 @@ from typing import TYPE_CHECKING, Any, Final
 
 from Heatmap.errors import RecordFileError, RowError
 from Heatmap.events import LiquidationEvent, Side, Source
-from Heatmap.importing.row import Parsed, plausible_ms, positive, shown, side_of, symbol_of, text_of, whole
-from Heatmap.storage.record_reader import COLUMNS, OPTIONAL_COLUMNS
+from Heatmap.importing.row import Parsed, plausible_ms, positive, quoted, side_of, symbol_of, text_of, whole
+from Heatmap.storage.record_reader import (
+    COLUMNS,
+    NPZ_COLUMNS,
+    NPZ_UNKNOWN_MS,
+    NUMBER_COLUMNS,
+    OPTIONAL_COLUMNS,
+    TIME_COLUMNS,
+)
 
 if TYPE_CHECKING:
     import zipfile
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import IO
 
 REQUIRED_COLUMNS: Final = frozenset(COLUMNS) - frozenset(OPTIONAL_COLUMNS)
-NPZ_COLUMNS: Final = tuple(column for column in COLUMNS if column != "raw_json")
-
-UNKNOWN_MS: Final = -1
-"""How an NPZ spells a time that is not known; a price or quantity is NaN."""
 
 _SIDES: Final = {side.value: side for side in Side}
 _SOURCES: Final = frozenset(Source)
-_NUMBERS: Final = ("price", "qty", "notional", "order_price", "order_qty")
-_TIMES: Final = ("ts_ms", "event_ms", "received_ms")
 _CHUNK_ROWS: Final = 8192
 
 
 def parse_row(row: dict[str, Any]) -> Parsed:
-    """Return the event that a row with typed values says; what is missing or None is unknown.
-
-    Raises
-    ------
-    RowError
-        It says no liquidation.
-    """
+    """Return the event of a row with typed values, or raise `RowError`; what is missing or None is unknown."""
     source = row["source"]
     if source not in _SOURCES:
-        raise RowError("bad-source", f"source is {shown(source)}, not {' or '.join(_SOURCES)}")
+        raise RowError("bad-source", f"source is {quoted(source)}, not {' or '.join(_SOURCES)}")
     raw_json = row.get("raw_json")
     return LiquidationEvent(
         ts_ms=_time(row["ts_ms"], "ts_ms"),
@@ -59,26 +54,14 @@ def parse_row(row: dict[str, Any]) -> Parsed:
 
 
 class CsvParser:
-    """Reads the lines of an exported CSV; columns may stand in any order, others are not looked at.
-
-    Parameters
-    ----------
-    columns
-        The names in the file's header.
-    """
+    """Parser of the lines of an exported CSV; ``columns`` is its header, in any order, further names are ignored."""
 
     def __init__(self, columns: Sequence[str]) -> None:
         self._columns = tuple(columns)
         self._taken = [(index, column) for index, column in enumerate(columns) if column in COLUMNS]
 
     def __call__(self, line: bytes | None) -> Parsed:
-        """Return what a line says.
-
-        Raises
-        ------
-        RowError
-            It says no liquidation.
-        """
+        """Return the event of a line, or raise `RowError`."""
         fields = split(text_of(line))
         if len(fields) != len(self._columns):
             raise RowError("bad-columns", f"{len(fields)} columns instead of {len(self._columns)}")
@@ -87,9 +70,9 @@ class CsvParser:
             text = fields[index]
             if column in OPTIONAL_COLUMNS and not text:
                 continue
-            if column in _NUMBERS:
+            if column in NUMBER_COLUMNS:
                 row[column] = positive(text, column, "bad-price" if "price" in column else "bad-qty")
-            elif column in _TIMES:
+            elif column in TIME_COLUMNS:
                 row[column] = whole(text, column)
             else:
                 row[column] = text
@@ -97,13 +80,7 @@ class CsvParser:
 
 
 def split(line: str) -> list[str]:
-    """Return the columns of one line of CSV; only a line that has quotes takes the slow way.
-
-    Raises
-    ------
-    RowError
-        The quotes do not match.
-    """
+    """Return the columns of one line of CSV; a line with quotes takes the slower `csv` module."""
     if '"' not in line:
         return line.split(",")
     try:
@@ -114,7 +91,7 @@ def split(line: str) -> list[str]:
 
 
 def npz_rows(archive: zipfile.ZipFile) -> tuple[int, Iterator[tuple[int, dict[str, Any]]]]:
-    """Return how many rows an NPZ has, and their numbers and values, read in step from all its columns.
+    """Return the number of rows of an NPZ, and ``(row number, values by column)`` of each.
 
     Raises
     ------
@@ -122,9 +99,7 @@ def npz_rows(archive: zipfile.ZipFile) -> tuple[int, Iterator[tuple[int, dict[st
         A column is missing, or is no flat array of the same length as the others.
     """
     names = set(archive.namelist())
-    columns = [column for column in NPZ_COLUMNS if f"{column}.npy" in names]
-    if missing := REQUIRED_COLUMNS - set(columns):
-        raise RecordFileError(f"the columns {', '.join(sorted(missing))} are missing")
+    columns = _present(column for column in NPZ_COLUMNS if f"{column}.npy" in names)
     streams = {column: _Column(archive.open(f"{column}.npy"), column) for column in columns}
     lengths = {stream.length for stream in streams.values()}
     if len(lengths) != 1:
@@ -134,7 +109,7 @@ def npz_rows(archive: zipfile.ZipFile) -> tuple[int, Iterator[tuple[int, dict[st
 
 
 def parquet_rows(file: IO[bytes]) -> tuple[int, Iterator[tuple[int, dict[str, Any]]]]:
-    """Return how many rows a Parquet file has, and their numbers and values.
+    """Return the number of rows of a Parquet file, and ``(row number, values by column)`` of each.
 
     Raises
     ------
@@ -150,9 +125,7 @@ def parquet_rows(file: IO[bytes]) -> tuple[int, Iterator[tuple[int, dict[str, An
         table = pq.ParquetFile(file)
     except (pa.ArrowException, OSError) as error:
         raise RecordFileError(f"it is no Parquet file that can be read: {error}") from error
-    columns = [column for column in COLUMNS if column in table.schema_arrow.names]
-    if missing := REQUIRED_COLUMNS - set(columns):
-        raise RecordFileError(f"the columns {', '.join(sorted(missing))} are missing")
+    columns = _present(column for column in COLUMNS if column in table.schema_arrow.names)
 
     def rows() -> Iterator[tuple[int, dict[str, Any]]]:
         number = 0
@@ -165,6 +138,13 @@ def parquet_rows(file: IO[bytes]) -> tuple[int, Iterator[tuple[int, dict[str, An
             raise RecordFileError(f"it is damaged after row {number}: {error}") from error
 
     return int(table.metadata.num_rows), rows()
+
+
+def _present(columns: Iterable[str]) -> list[str]:
+    found = list(columns)
+    if missing := REQUIRED_COLUMNS - set(found):
+        raise RecordFileError(f"the columns {', '.join(sorted(missing))} are missing")
+    return found
 
 
 class _Column:
@@ -201,7 +181,7 @@ def _rows_in_step(streams: dict[str, _Column], length: int) -> Iterator[tuple[in
         for number, values in enumerate(zip(*chunk, strict=True), first + 1):
             row = dict(zip(streams, values, strict=True))
             for column in ("event_ms", "received_ms"):
-                if row.get(column) == UNKNOWN_MS:
+                if row.get(column) == NPZ_UNKNOWN_MS:
                     row[column] = None
             for column in ("order_price", "order_qty"):
                 value = row.get(column)
@@ -212,7 +192,7 @@ def _rows_in_step(streams: dict[str, _Column], length: int) -> Iterator[tuple[in
 
 def _positive(value: object, column: str, kind: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 < value < math.inf:
-        raise RowError(kind, f"{column} is {shown(value)}, not a number above 0")
+        raise RowError(kind, f"{column} is {quoted(value)}, not a number above 0")
     return float(value)
 
 
@@ -222,7 +202,7 @@ def _positive_or_none(value: object, column: str, kind: str) -> float | None:
 
 def _time(value: object, column: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise RowError("bad-time", f"{column} is {shown(value)}, not a whole number")
+        raise RowError("bad-time", f"{column} is {quoted(value)}, not a whole number")
     return plausible_ms(value, column)
 
 

@@ -1,4 +1,4 @@
-"""Which of the events in a file are wanted, and under which symbol COIN-M contracts are stored. Pure."""
+"""Filter of imported events by symbol, and conversion of COIN-M contracts. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 from Heatmap.errors import RowError, SettingsError
 from Heatmap.events import LiquidationEvent, Source
 from Heatmap.importing.coin_margined import coin_of, converted
-from Heatmap.importing.row import COIN_M_FRAME, Aside, Parsed
+from Heatmap.importing.row import COIN_M_REFUSAL, Parsed, SkippedRow
 from Heatmap.ingestion.binance.endpoints import normalise_symbol
 
 _USD_COINS: Final = frozenset({"USDT", "USDC", "BUSD", "FDUSD"})
@@ -16,15 +16,14 @@ _USD_COINS: Final = frozenset({"USDT", "USDC", "BUSD", "FDUSD"})
 
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
-    """What the user asked for.
+    """Options of the command line.
 
     Attributes
     ----------
     symbol
         Take only this symbol; also the symbol of a file that names none. None: take all.
     coin_m_as
-        Store COIN-M contracts of the same coin under this USD-M symbol (source ``binance-coinm``). None: under their
-        own.
+        Store COIN-M contracts of the same coin under this USD-M symbol. None: under their own.
     keep_raw
         Store forceOrder frames beside their events.
 
@@ -47,31 +46,24 @@ class ImportOptions:
             raise SettingsError(f"expected a USD-M symbol such as BTCUSDT for COIN-M contracts, was {self.coin_m_as}")
 
 
-def judge(parsed: Parsed, options: ImportOptions, *, counts_contracts: bool) -> Parsed:
-    """Return the event as it is to be stored, or why it is set aside.
+def apply_filter(parsed: Parsed, options: ImportOptions, *, counts_contracts: bool) -> Parsed:
+    """Return the event as it is to be stored, or why it is skipped.
 
-    Parameters
-    ----------
-    parsed
-        What the file says.
-    options
-        What the user asked for.
-    counts_contracts
-        True if the file gives COIN-M quantities in contracts, so that they can be converted.
+    ``counts_contracts`` is True if the file gives COIN-M quantities in contracts, so that they can be converted.
 
     Raises
     ------
     RowError
-        A COIN-M contract is about to be taken for a USD-M one.
+        A COIN-M contract would be taken for a USD-M one.
     """
-    if isinstance(parsed, Aside):
+    if isinstance(parsed, SkippedRow):
         return parsed
     coin = coin_of(parsed.symbol)
     if coin is None or parsed.source != Source.BINANCE:
         wanted = options.symbol is None or parsed.symbol == options.symbol
-        return parsed if wanted else Aside("other-symbol")
+        return parsed if wanted else SkippedRow("other-symbol")
     if not counts_contracts:
-        raise RowError("coin-margined", f"{parsed.symbol} is {COIN_M_FRAME}")
+        raise RowError("coin-margined", f"{parsed.symbol} is {COIN_M_REFUSAL}")
     return _coin_margined(parsed, coin, options)
 
 
@@ -82,7 +74,7 @@ def _coin_margined(event: LiquidationEvent, coin: str, options: ImportOptions) -
     if options.symbol is None or options.symbol == event.symbol:
         return converted(event, event.symbol)
     if not _is_of(options.symbol, coin):
-        return Aside("other-symbol")
+        return SkippedRow("other-symbol")
     raise RowError(
         "coin-margined",
         f"{event.symbol} is a COIN-M contract and not {options.symbol}; "

@@ -1,4 +1,4 @@
-"""Opening a file of any kind: what it is, by its content and never by its ending, and its rows one by one."""
+"""The tables of rows in a file: its kind is recognised by its content, never by the ending of its name."""
 
 from __future__ import annotations
 
@@ -8,21 +8,24 @@ import os
 import zipfile
 import zlib
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from Heatmap.errors import RecordFileError
-from Heatmap.importing import heatmap_table, tardis
+from Heatmap.importing import force_order, heatmap_table, tardis
 from Heatmap.importing.binance_archive import ArchiveLayout, ArchiveParser, symbol_in_name
 from Heatmap.importing.byte_lines import byte_lines
-from Heatmap.importing.force_order import FrameParser
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
+    from io import BufferedIOBase
     from pathlib import Path
 
     from Heatmap.importing.import_filter import ImportOptions
     from Heatmap.importing.row import Parsed
+
+    Rows = Iterator[tuple[int, Any]]
 
 BINANCE_ARCHIVE: Final = "binance-archive"
 TARDIS: Final = "tardis"
@@ -43,7 +46,7 @@ _DAMAGE: Final = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeErro
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ImportSource:
     """One table of rows: a file, or a member of a zip.
 
     Attributes
@@ -51,35 +54,35 @@ class Part:
     name
         The file's name without its folder; inside a zip with the member's.
     format
-        What it is, in a stable word.
+        Its kind, in a stable word.
     rows
         Number (a line's counts from 1) and content of each row; raises `RecordFileError` where the file is damaged.
     parse
-        What turns such a content into an event.
+        Makes an event of such a content.
     counts_contracts
         True if COIN-M quantities are contracts.
     fraction
-        How much of the file has been read, 0 to 1.
+        Returns the share of the file that has been read, 0 to 1.
     """
 
     name: str
     format: str
-    rows: Iterator[tuple[int, Any]]
+    rows: Rows
     parse: Callable[[Any], Parsed]
     counts_contracts: bool
     fraction: Callable[[], float]
 
 
 @dataclass(frozen=True, slots=True)
-class Unreadable:
-    """A file, or a member of a zip, that is none of the known kinds; ``problem`` is a sentence without its subject."""
+class UnreadableSource:
+    """A file, or a member of a zip, that is of no known kind; ``problem`` is a sentence without its subject."""
 
     name: str
     problem: str
 
 
-def parts_of(path: Path, options: ImportOptions) -> Generator[Part | Unreadable]:
-    """Yield the tables that a file holds; each must be read to its end before the next is asked for."""
+def import_sources(path: Path, options: ImportOptions) -> Generator[ImportSource | UnreadableSource]:
+    """Yield the tables in a file; each must be read to its end before the next is asked for."""
     try:
         with path.open("rb") as raw:
             size = max(os.fstat(raw.fileno()).st_size, 1)
@@ -91,98 +94,93 @@ def parts_of(path: Path, options: ImportOptions) -> Generator[Part | Unreadable]
             raw.seek(0)
             if magic in _ZIP_MAGIC:
                 with zipfile.ZipFile(raw) as archive:
-                    yield from _archive_parts(archive, path.name, options, fraction)
+                    yield from _zip_sources(archive, path.name, options, fraction)
             elif magic == _PARQUET_MAGIC:
-                yield _counted_part(path.name, lambda: heatmap_table.parquet_rows(raw))
+                yield _counted_source(path.name, lambda: heatmap_table.parquet_rows(raw))
             else:
                 stream = gzip.GzipFile(fileobj=raw) if magic.startswith(_GZIP_MAGIC) else raw
-                yield _text_part(stream, path.name, (path.name,), options, fraction)
+                yield _text_source(stream, path.name, (path.name,), options, fraction)
     except _DAMAGE as error:
-        yield Unreadable(path.name, f"cannot be read: {_said(error)}")
+        yield UnreadableSource(path.name, f"cannot be read: {_message(error)}")
 
 
-def _archive_parts(
+def _zip_sources(
     archive: zipfile.ZipFile, name: str, options: ImportOptions, fraction: Callable[[], float]
-) -> Iterator[Part | Unreadable]:
+) -> Iterator[ImportSource | UnreadableSource]:
     members = [info for info in archive.infolist() if not info.is_dir() and not info.filename.startswith("__MACOSX/")]
     if not members:
-        yield Unreadable(name, "is an empty archive")
+        yield UnreadableSource(name, "is an empty archive")
     elif all(info.filename.endswith(".npy") for info in members):
-        yield _counted_part(name, lambda: heatmap_table.npz_rows(archive))
+        yield _counted_source(name, lambda: heatmap_table.npz_rows(archive))
     else:
         for info in members:
             member_name = f"{name}/{info.filename}"
             try:
-                # Members read line by line are slow by themselves. The buffer stays small, for where an archive is
-                # damaged, what is in it is lost.
+                # Members read line by line are slow without a buffer. It stays small: where an archive is damaged, what
+                # is in the buffer is lost.
                 with io.BufferedReader(cast("io.RawIOBase", archive.open(info)), _BUFFER_BYTES) as stream:
-                    yield _text_part(stream, member_name, (info.filename, name), options, fraction)
+                    yield _text_source(stream, member_name, (info.filename, name), options, fraction)
             except _DAMAGE as error:
-                yield Unreadable(member_name, f"cannot be read: {_said(error)}")
+                yield UnreadableSource(member_name, f"cannot be read: {_message(error)}")
 
 
-def _counted_part(
-    name: str, open_rows: Callable[[], tuple[int, Iterator[tuple[int, dict[str, Any]]]]]
-) -> Part | Unreadable:
-    """Return a table that knows its length."""
+def _counted_source(name: str, open_rows: Callable[[], tuple[int, Rows]]) -> ImportSource | UnreadableSource:
+    """Return a table whose number of rows is known."""
     try:
         length, rows = open_rows()
     except RecordFileError as error:
-        return Unreadable(name, f"cannot be read: {error.short}")
+        return UnreadableSource(name, f"cannot be read: {error.short}")
     reached = 0
 
-    def counted() -> Iterator[tuple[int, dict[str, Any]]]:
+    def counted() -> Rows:
         nonlocal reached
         for number, row in _undamaged(rows, "row"):
             reached = number
             yield number, row
 
-    return Part(name, HEATMAP, counted(), heatmap_table.parse_row, False, lambda: reached / max(length, 1))
+    return ImportSource(name, HEATMAP, counted(), heatmap_table.parse_row, False, lambda: reached / max(length, 1))
 
 
-def _text_part(
-    stream: io.BufferedIOBase, name: str, names: tuple[str, ...], options: ImportOptions, fraction: Callable[[], float]
-) -> Part | Unreadable:
-    """Return a table of lines, told by the first of them."""
+def _text_source(
+    stream: BufferedIOBase, name: str, names: tuple[str, ...], options: ImportOptions, fraction: Callable[[], float]
+) -> ImportSource | UnreadableSource:
+    """Return a table of lines, whose kind is recognised by the first of them."""
     lines = byte_lines(stream)
     first = next(lines, None)
     if first is None:
-        return Unreadable(name, "is empty")
+        return UnreadableSource(name, "is empty")
     number, line = first
     text = "" if line is None else line.decode("utf-8", "replace").strip()
     rows = _undamaged(lines, "line")
+    all_rows = chain([(number, line)], rows)
     fields = text.split(",")
     header = tuple(field.strip().strip('"').lower() for field in fields)
-    layout = ArchiveLayout.of(fields)
     if text.startswith("{"):
-        parser = FrameParser(keep_raw=options.keep_raw)
-        part = Part(name, FORCE_ORDER, chain([(number, line)], rows), parser, False, fraction)
-    elif header == tardis.COLUMNS:
-        part = Part(name, TARDIS, rows, tardis.parse, True, fraction)
-    elif set(header) >= heatmap_table.REQUIRED_COLUMNS:
-        part = Part(name, HEATMAP, rows, heatmap_table.CsvParser(header), False, fraction)
-    elif layout is not None:
-        symbol = "" if layout.has_symbol else symbol_in_name(*names) or options.symbol or ""
-        if not (symbol or layout.has_symbol):
-            return Unreadable(name, "does not say which symbol it holds: name it with --symbol")
-        if not layout.has_header:
-            rows = chain([(number, line)], rows)
-        part = Part(name, BINANCE_ARCHIVE, rows, ArchiveParser(layout, symbol), True, fraction)
-    else:
-        return Unreadable(name, _UNKNOWN_KIND)
-    return part
+        parse = partial(force_order.parse, keep_raw=options.keep_raw)
+        return ImportSource(name, FORCE_ORDER, all_rows, parse, False, fraction)
+    if header == tardis.COLUMNS:
+        return ImportSource(name, TARDIS, rows, tardis.parse, True, fraction)
+    if set(header) >= heatmap_table.REQUIRED_COLUMNS:
+        return ImportSource(name, HEATMAP, rows, heatmap_table.CsvParser(header), False, fraction)
+    layout = ArchiveLayout.of(fields)
+    symbol = symbol_in_name(*names) or options.symbol or ""
+    if layout is None or not (symbol or layout.has_symbol):
+        what = "does not say which symbol it holds: name it with --symbol" if layout else _UNKNOWN_KIND
+        return UnreadableSource(name, what)
+    parser = ArchiveParser(layout, symbol)
+    return ImportSource(name, BINANCE_ARCHIVE, rows if layout.has_header else all_rows, parser, True, fraction)
 
 
-def _undamaged(rows: Iterator[tuple[int, Any]], unit: str) -> Iterator[tuple[int, Any]]:
-    """Yield rows until the file turns out to be damaged, and then say where."""
+def _undamaged(rows: Rows, unit: str) -> Rows:
+    """Yield rows; where the file is damaged raise `RecordFileError` with the last row or line that was read."""
     number = 0
     try:
         for number, row in rows:
             yield number, row
     except _DAMAGE as error:
-        raise RecordFileError(f"is damaged after {unit} {number}: {_said(error)}") from error
+        raise RecordFileError(f"is damaged after {unit} {number}: {_message(error)}") from error
 
 
-def _said(error: BaseException) -> str:
-    """Return what an error says, without its number and the file's name."""
+def _message(error: BaseException) -> str:
+    """Return the error's message without number and file name."""
     return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -1,17 +1,17 @@
-"""The import itself: file by file, in chunks, in constant memory, and twice is as good as once."""
+"""Import of one file into the record, in chunks and in constant memory. A second import of the file changes nothing."""
 
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from Heatmap.clock import SYSTEM_CLOCK, Clock
 from Heatmap.errors import RecordFileError, RowError
 from Heatmap.events import Source
-from Heatmap.importing.import_filter import ImportOptions, judge
-from Heatmap.importing.import_source import Unreadable, parts_of
-from Heatmap.importing.report import FileReport, Tally
-from Heatmap.importing.row import Aside
+from Heatmap.importing.import_filter import ImportOptions, apply_filter
+from Heatmap.importing.import_source import UnreadableSource, import_sources
+from Heatmap.importing.row import SkippedRow
 from Heatmap.storage.bulk_insert import IMPORT_CHUNK_ROWS, ImportedFile, ImportWriter
 
 if TYPE_CHECKING:
@@ -19,9 +19,82 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from Heatmap.events import LiquidationEvent
-    from Heatmap.importing.import_source import Part
+    from Heatmap.importing.import_source import ImportSource
 
     Progress = Callable[[str, float, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Rows that were not taken for one reason.
+
+    Attributes
+    ----------
+    kind
+        A stable word, e.g. ``"bad-price"``.
+    rows
+        How many.
+    first_row
+        Number of the first of them; a line's counts from 1, the header included.
+    message
+        What was wrong with that one; "" for rows that are skipped.
+    """
+
+    kind: str
+    rows: int
+    first_row: int
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FileReport:
+    """Result of one file, or one member of a zip: rows = inserted + repeated + known + refused + skipped.
+
+    Attributes
+    ----------
+    name
+        The file's name; inside a zip with the member's.
+    format
+        Its kind, see `Heatmap.importing.import_source`; "" if it is of no known kind.
+    rows
+        Rows read, the header not counted.
+    inserted
+        Events that are new in the database.
+    repeated
+        Rows that occur twice in the file; Binance's COIN-M archive contains every row twice.
+    known
+        Events that the database had already.
+    converted
+        Rows, of the above, that are COIN-M contracts and were converted.
+    refused
+        Rows that are no valid liquidation.
+    skipped
+        Rows that are valid and not wanted.
+    problem
+        Why the file could not be read, or not to its end; "" if it could.
+    """
+
+    name: str
+    format: str = ""
+    rows: int = 0
+    inserted: int = 0
+    repeated: int = 0
+    known: int = 0
+    converted: int = 0
+    refused: tuple[Reason, ...] = ()
+    skipped: tuple[Reason, ...] = ()
+    problem: str = ""
+
+    @property
+    def is_understood(self) -> bool:
+        """True unless no row, of one or more, was recognised as a liquidation."""
+        unknown = sum(reason.rows for reason in self.skipped if reason.kind == "other-message")
+        return self.rows == 0 or unknown < self.rows
+
+    @property
+    def is_complete(self) -> bool:
+        """True if nothing had to be refused."""
+        return not self.refused and not self.problem
 
 
 def import_file(
@@ -32,46 +105,36 @@ def import_file(
     on_progress: Progress | None = None,
     clock: Clock = SYSTEM_CLOCK,
 ) -> Iterator[FileReport]:
-    """Store what a file holds and yield a report for each table in it: one, or one for each member of a zip.
+    """Store the events of a file and yield a report for each table in it: one, or one for each member of a zip.
 
-    Parameters
-    ----------
-    path
-        The file.
-    writer
-        Where to.
-    options
-        What is wanted.
-    on_progress
-        Called after each chunk with the table's name, the read share of the file (0 to 1) and the rows read of it.
-    clock
-        When the import is said to have happened.
+    ``on_progress`` is called after each chunk with the table's name, the share of the file that is read (0 to 1) and
+    the rows read of the table. ``clock`` dates the import.
 
     Raises
     ------
     StorageError
-        The database cannot be written; what was stored before stays, and a second import goes on from there.
+        The database cannot be written; what was stored before stays, and a second import continues there.
     """
-    with closing(parts_of(path, options)) as parts:
-        for part in parts:
-            if isinstance(part, Unreadable):
-                yield FileReport(part.name, problem=part.problem)
+    with closing(import_sources(path, options)) as sources:
+        for source in sources:
+            if isinstance(source, UnreadableSource):
+                yield FileReport(source.name, problem=source.problem)
             else:
-                yield _Intake(part, writer, options, clock.now_ms()).run(on_progress)
+                yield _TableImport(source, writer, options, clock.now_ms()).run(on_progress)
 
 
-class _Intake:
-    """One table on its way into the database."""
+class _TableImport:
+    """The import of one table."""
 
-    def __init__(self, part: Part, writer: ImportWriter, options: ImportOptions, now_ms: int) -> None:
-        self._part = part
+    def __init__(self, source: ImportSource, writer: ImportWriter, options: ImportOptions, now_ms: int) -> None:
+        self._source = source
         self._writer = writer
         self._options = options
-        self._file = ImportedFile(part.name, part.format, now_ms)
-        self._refused = Tally()
-        self._aside = Tally()
+        self._file = ImportedFile(source.name, source.format, now_ms)
+        self._refused: dict[str, Reason] = {}
+        self._skipped: dict[str, Reason] = {}
         self._rows = self._known = self._repeated = self._converted = 0
-        # A repetition follows its original within a few rows: two chunks of keys are memory enough.
+        # A repetition follows its original within a few rows: the keys of two chunks are enough.
         self._keys: set[tuple[object, ...]] = set()
         self._keys_before: set[tuple[object, ...]] = set()
 
@@ -80,45 +143,47 @@ class _Intake:
         problem = ""
         chunk: list[LiquidationEvent] = []
         try:
-            for number, content in self._part.rows:
+            for number, content in self._source.rows:
                 self._rows += 1
-                event = self._taken(number, content)
+                event = self._event(number, content)
                 if event is not None:
                     chunk.append(event)
                 if len(chunk) == IMPORT_CHUNK_ROWS:
                     self._store(chunk)
                     chunk = []
-                # By rows read and not by rows taken: a file of repetitions moves the bar, too.
+                # By rows read and not by rows taken: a file of repetitions shows progress, too.
                 if self._rows % IMPORT_CHUNK_ROWS == 0 and on_progress is not None:
-                    on_progress(self._part.name, self._part.fraction(), self._rows)
+                    on_progress(self._source.name, self._source.fraction(), self._rows)
         except RecordFileError as error:
             problem = error.short
         self._store(chunk)
         if self._file.rows:
             self._writer.settle()
         return FileReport(
-            self._part.name,
-            self._part.format,
+            self._source.name,
+            self._source.format,
             rows=self._rows,
             inserted=self._file.rows,
             repeated=self._repeated,
             known=self._known,
             converted=self._converted,
-            refused=self._refused.reasons(),
-            aside=self._aside.reasons(),
+            refused=tuple(self._refused.values()),
+            skipped=tuple(self._skipped.values()),
             problem=problem,
         )
 
-    def _taken(self, number: int, content: object) -> LiquidationEvent | None:
+    def _event(self, number: int, content: object) -> LiquidationEvent | None:
+        """Return the event of a row, None if it is not taken."""
+        source = self._source
         try:
-            parsed = judge(self._part.parse(content), self._options, counts_contracts=self._part.counts_contracts)
+            parsed = apply_filter(source.parse(content), self._options, counts_contracts=source.counts_contracts)
         except RowError as error:
-            self._refused.add(error.kind, number, str(error))
+            _count(self._refused, error.kind, number, str(error))
             return None
-        if isinstance(parsed, Aside):
-            self._aside.add(parsed.reason, number)
+        if isinstance(parsed, SkippedRow):
+            _count(self._skipped, parsed.reason, number)
             return None
-        if self._part.counts_contracts and parsed.source == Source.COIN_M:
+        if source.counts_contracts and parsed.source == Source.COIN_M:
             self._converted += 1
         key = (
             parsed.ts_ms, parsed.symbol, parsed.side, parsed.price, parsed.qty, parsed.order_price, parsed.order_qty,
@@ -134,3 +199,8 @@ class _Intake:
         if chunk:
             self._known += len(chunk) - self._writer.insert(self._file, chunk)
         self._keys_before, self._keys = self._keys, set()
+
+
+def _count(reasons: dict[str, Reason], kind: str, row: int, message: str = "") -> None:
+    first = reasons.get(kind, Reason(kind, 0, row, message))
+    reasons[kind] = Reason(kind, first.rows + 1, first.first_row, first.message)

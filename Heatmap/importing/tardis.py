@@ -13,7 +13,7 @@ from typing import Final
 from Heatmap.errors import RowError
 from Heatmap.events import LiquidationEvent, Side
 from Heatmap.importing.coin_margined import coin_of
-from Heatmap.importing.row import Parsed, fields_of, plausible_ms, positive, shown, side_of, symbol_of, whole
+from Heatmap.importing.row import Parsed, fields_of, plausible_ms, positive, quoted, side_of, symbol_of, whole
 
 COLUMNS: Final = ("exchange", "symbol", "timestamp", "local_timestamp", "id", "side", "price", "amount")
 _SIDES: Final = {"sell": Side.SELL, "buy": Side.BUY}
@@ -23,20 +23,14 @@ _US_PER_MS: Final = 1000
 
 
 def parse(line: bytes | None) -> Parsed:
-    """Return what a line says; of COIN-M contracts the quantity is contracts still.
-
-    Raises
-    ------
-    RowError
-        It says no liquidation of Binance futures.
-    """
+    """Return the event of a line, or raise `RowError`; the quantity of a COIN-M contract is in contracts."""
     exchange, symbol, time_us, _, trade_id, side, price_text, amount = fields_of(line, len(COLUMNS))
     if exchange not in (_USD_M, _COIN_M):
-        raise RowError("other-exchange", f"exchange is {shown(exchange)}, not {_USD_M} or {_COIN_M}")
+        raise RowError("other-exchange", f"exchange is {quoted(exchange)}, not {_USD_M} or {_COIN_M}")
     if trade_id:
         raise RowError("trade", "a row with an id is a trade, not a liquidation")
     if (coin_of(symbol_of(symbol)) is None) != (exchange == _USD_M):
-        raise RowError("bad-symbol", f"symbol is {shown(symbol)}, which {exchange} does not have")
+        raise RowError("bad-symbol", f"symbol is {quoted(symbol)}, which {exchange} does not have")
     price = positive(price_text, "price", "bad-price")
     qty = positive(amount, "amount", "bad-qty")
     return LiquidationEvent(

@@ -26,6 +26,14 @@ COLUMNS: Final = (
 OPTIONAL_COLUMNS: Final = ("order_price", "order_qty", "event_ms", "received_ms", "raw_json")
 """Those that may be unknown."""
 
+TEXT_COLUMNS: Final = ("symbol", "side", "source")
+TIME_COLUMNS: Final = ("ts_ms", "event_ms", "received_ms")
+NUMBER_COLUMNS: Final = ("price", "qty", "notional", "order_price", "order_qty")
+
+NPZ_COLUMNS: Final = COLUMNS[:-1]
+"""An NPZ file has no ``raw_json``; an unknown time is `NPZ_UNKNOWN_MS` there, an unknown number NaN."""
+NPZ_UNKNOWN_MS: Final = -1
+
 # Hops from one series to the next along an index: as many steps as there are series.
 _NEXT_SERIES: Final = """
     SELECT source, symbol FROM liq_events INDEXED BY idx_liq_events_window

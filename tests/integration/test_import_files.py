@@ -120,7 +120,7 @@ def test_a_coin_m_frame_among_recorded_ones_is_refused_and_named(db, recorded):
     (reason,) = report.refused
     assert (report.inserted, reason.kind, reason.rows, reason.first_row) == (7, "coin-margined", 1, 2)
     (report,) = imported(db, recorded / "other_frames.jsonl")
-    assert (report.inserted, report.refused, report.aside[0].rows) == (0, (), 7)
+    assert (report.inserted, report.refused, report.skipped[0].rows) == (0, (), 7)
 
 
 def test_all_layouts_and_wrappings_of_one_day_are_the_same_events(db, tmp_path):

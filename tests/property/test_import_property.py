@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
@@ -12,13 +13,12 @@ from hypothesis import strategies as st
 from Heatmap.cli import main
 from Heatmap.errors import RowError
 from Heatmap.events import LiquidationEvent, Side
-from Heatmap.importing import tardis
+from Heatmap.importing import force_order, tardis
 from Heatmap.importing.binance_archive import COLUMNS, COLUMNS_WITH_SYMBOL, ArchiveLayout, ArchiveParser
-from Heatmap.importing.force_order import FrameParser
 from Heatmap.importing.heatmap_table import CsvParser
 from Heatmap.importing.import_filter import ImportOptions
 from Heatmap.importing.importer import import_file
-from Heatmap.importing.row import Aside
+from Heatmap.importing.row import SkippedRow
 from Heatmap.storage.bulk_insert import ImportWriter, bulk_insert
 from Heatmap.storage.connection import open_reader
 from Heatmap.storage.record_reader import COLUMNS as RECORD_COLUMNS
@@ -52,7 +52,7 @@ def test_every_row_of_any_file_is_accounted_for(header, lines, tail):
         for _ in range(2):
             with ImportWriter(db) as writer:
                 (report,) = import_file(path, writer, ImportOptions())
-            not_taken = sum(reason.rows for reason in (*report.refused, *report.aside))
+            not_taken = sum(reason.rows for reason in (*report.refused, *report.skipped))
             assert report.rows == report.inserted + report.repeated + report.known + not_taken
             assert bool(report.format) != bool(report.problem)
         assert report.inserted == 0
@@ -63,7 +63,7 @@ PARSERS = (
     ArchiveParser(ArchiveLayout(COLUMNS_WITH_SYMBOL, has_header=False), ""),
     tardis.parse,
     CsvParser(RECORD_COLUMNS),
-    FrameParser(keep_raw=True),
+    partial(force_order.parse, keep_raw=True),
 )
 
 
@@ -76,7 +76,7 @@ def test_a_line_is_an_event_or_set_aside_or_refused_and_nothing_else(parse, line
         parsed = parse(line)
     except RowError:
         return
-    assert isinstance(parsed, LiquidationEvent | Aside)
+    assert isinstance(parsed, LiquidationEvent | SkippedRow)
 
 
 def event(number, side, price, *, detailed):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+from functools import partial
 
 import pytest
 
 from Heatmap.errors import RowError, SettingsError
 from Heatmap.events import LiquidationEvent, Side
-from Heatmap.importing import tardis
+from Heatmap.importing import force_order, tardis
 from Heatmap.importing.binance_archive import (
     COLUMNS,
     COLUMNS_WITH_SYMBOL,
@@ -18,10 +19,9 @@ from Heatmap.importing.binance_archive import (
 )
 from Heatmap.importing.byte_lines import MAX_LINE_BYTES, byte_lines
 from Heatmap.importing.coin_margined import coin_of, converted
-from Heatmap.importing.force_order import FrameParser
 from Heatmap.importing.heatmap_table import CsvParser, parse_row
-from Heatmap.importing.import_filter import ImportOptions, judge
-from Heatmap.importing.row import Aside
+from Heatmap.importing.import_filter import ImportOptions, apply_filter
+from Heatmap.importing.row import SkippedRow
 from Heatmap.storage.record_reader import COLUMNS as RECORD_COLUMNS
 
 T = 1_700_000_000_000
@@ -65,7 +65,7 @@ def test_without_a_fill_price_the_order_price_counts():
 
 
 def test_an_order_that_filled_nothing_is_no_liquidation():
-    assert ten(TEN.replace("0.2,0.4", "0,0")) == Aside("nothing-filled")
+    assert ten(TEN.replace("0.2,0.4", "0,0")) == SkippedRow("nothing-filled")
 
 
 def test_a_tardis_row_is_in_microseconds_and_knows_no_order():
@@ -122,7 +122,7 @@ def test_what_is_no_liquidation_is_refused_by_its_kind(parse, line, kind):
     assert str(refused.value)
 
 
-@pytest.mark.parametrize("parse", [tardis.parse, CsvParser(RECORD_COLUMNS), FrameParser(keep_raw=False)])
+@pytest.mark.parametrize("parse", [tardis.parse, CsvParser(RECORD_COLUMNS), partial(force_order.parse, keep_raw=False)])
 def test_a_line_too_long_or_no_text_is_refused(parse):
     for line, kind in ((None, "too-long"), (b"\xff" * 7, "not-text")):
         with pytest.raises(RowError) as refused:
@@ -217,28 +217,28 @@ COIN_M = liquidation(symbol="BTCUSD_PERP", qty=7.0)
     ],
 )
 def test_coin_margined_events_are_always_converted_and_marked(options, symbol):
-    stored = judge(COIN_M, options, counts_contracts=True)
+    stored = apply_filter(COIN_M, options, counts_contracts=True)
     assert (stored.symbol, stored.source, stored.notional) == (symbol, "binance-coinm", 700.0)
 
 
 def test_a_coin_margined_contract_is_never_taken_for_a_usd_margined_one():
     with pytest.raises(RowError, match="--coin-m-as BTCUSDT"):
-        judge(COIN_M, ImportOptions(symbol="BTCUSDT"), counts_contracts=True)
+        apply_filter(COIN_M, ImportOptions(symbol="BTCUSDT"), counts_contracts=True)
     with pytest.raises(RowError) as refused:
-        judge(COIN_M, ImportOptions(), counts_contracts=False)
+        apply_filter(COIN_M, ImportOptions(), counts_contracts=False)
     assert refused.value.kind == "coin-margined"
-    assert judge(COIN_M, ImportOptions(symbol="ETHUSDT"), counts_contracts=True) == Aside("other-symbol")
+    assert apply_filter(COIN_M, ImportOptions(symbol="ETHUSDT"), counts_contracts=True) == SkippedRow("other-symbol")
 
 
 def test_other_symbols_are_set_aside_and_not_refused():
     options = ImportOptions(symbol="ETHUSDT")
-    assert judge(liquidation(), options, counts_contracts=False) == Aside("other-symbol")
-    assert judge(liquidation(symbol="ETHUSDT"), options, counts_contracts=False).symbol == "ETHUSDT"
+    assert apply_filter(liquidation(), options, counts_contracts=False) == SkippedRow("other-symbol")
+    assert apply_filter(liquidation(symbol="ETHUSDT"), options, counts_contracts=False).symbol == "ETHUSDT"
 
 
 def test_what_was_converted_once_is_not_converted_again():
     stored = converted(COIN_M, "BTCUSD_PERP")
-    assert judge(stored, ImportOptions(), counts_contracts=False) == stored
+    assert apply_filter(stored, ImportOptions(), counts_contracts=False) == stored
 
 
 def test_options_that_cannot_be():
@@ -254,18 +254,20 @@ FRAME = (
 
 
 def test_frames_are_read_by_the_feeds_own_codec():
-    assert FrameParser(keep_raw=False)(FRAME.encode()) == liquidation(event_ms=T + 1000)
-    assert FrameParser(keep_raw=True)(f"{FRAME}\r\n".encode()).raw_json == FRAME
-    assert FrameParser(keep_raw=False)(b'{"result":null,"id":1}') == Aside("other-message")
-    assert FrameParser(keep_raw=False)(b'{"e":"kline","k":{}}') == Aside("other-message")
-    assert FrameParser(keep_raw=False)(FRAME.replace('"z":"0.4"', '"z":"0"').encode()) == Aside("nothing-filled")
+    assert force_order.parse(FRAME.encode(), keep_raw=False) == liquidation(event_ms=T + 1000)
+    assert force_order.parse(f"{FRAME}\r\n".encode(), keep_raw=True).raw_json == FRAME
+    assert force_order.parse(b'{"result":null,"id":1}', keep_raw=False) == SkippedRow("other-message")
+    assert force_order.parse(b'{"e":"kline","k":{}}', keep_raw=False) == SkippedRow("other-message")
+    assert force_order.parse(FRAME.replace('"z":"0.4"', '"z":"0"').encode(), keep_raw=False) == SkippedRow(
+        "nothing-filled"
+    )
     for line, kind in (
         ("{", "bad-json"),
         (FRAME.replace("30000.5", "x"), "bad-shape"),
         (FRAME.replace('"X"', '"st":2,"X"'), "coin-margined"),
     ):
         with pytest.raises(RowError) as refused:
-            FrameParser(keep_raw=False)(line.encode())
+            force_order.parse(line.encode(), keep_raw=False)
         assert refused.value.kind == kind
 
 
