@@ -1,1 +1,1 @@
-"""Taking the record out: tables (CSV, Parquet, NPZ) and a picture of the map, without a window and without Qt."""
+"""Export of the record: tables (CSV, Parquet, NPZ) and a picture of the map, without a window and without Qt."""

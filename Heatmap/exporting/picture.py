@@ -42,11 +42,11 @@ _RIGHT_PX: Final = 92
 _BOTTOM_PX: Final = 28
 _PX_PER_TIME_MARK: Final = 130
 _PX_PER_PRICE_MARK: Final = 60
-# Prices of the map reach a little beyond the outermost events.
+# Beyond the outermost events, as a share of their price range.
 _PRICE_MARGIN: Final = 0.03
-# The least range that is drawn, as a share of the price: a lone event must not become a band from top to bottom.
+# Least range that is drawn, as a share of the price: a lone event must not become a band from top to bottom.
 _LEAST_RANGE: Final = 0.002
-# Without a known tick size, bins are as fine as the picture; this is far below any pixel.
+# Tick size where it is not known, as a share of the price; far below any pixel.
 _FINEST_TICK_SHARE: Final = 1e-6
 _SPOT_PX: Final = (3.4, 1.8)
 _TITLE_FONT_PX: Final = 17
@@ -68,9 +68,9 @@ class MapRequest:
     tick_size
         Smallest price step, or None if it is not known.
     coverage
-        When a live connection delivered; all other times are hatched, for nothing is known of them but the events.
+        When a live connection delivered; all other times are hatched.
     width_px, height_px
-        Size of the map itself; axes and title come on top.
+        Size of the map, without axes and title.
     """
 
     symbol: str
@@ -84,14 +84,7 @@ class MapRequest:
 
 
 def draw_map(columns: EventColumns, request: MapRequest) -> bytes:
-    """Return the picture as the bytes of a PNG file.
-
-    Parameters
-    ----------
-    columns
-        The events of the span, at least one.
-    request
-        See `MapRequest`.
+    """Return the picture of the span's events as the bytes of a PNG file.
 
     Raises
     ------
@@ -108,11 +101,10 @@ def draw_map(columns: EventColumns, request: MapRequest) -> bytes:
         height_px=request.height_px,
         tick_size=request.tick_size or high * _FINEST_TICK_SHARE,
     )
-    across_px, along_px = _SPOT_PX
     options = RenderOptions(
         trail_half_life_ms=_TRAIL_HALF_LIFE_MS,
-        sigma_cols=across_px * spec.cols / request.width_px,
-        sigma_rows=along_px * spec.rows / request.height_px,
+        sigma_cols=_SPOT_PX[0] * spec.cols / request.width_px,
+        sigma_rows=_SPOT_PX[1] * spec.rows / request.height_px,
     )
     # NumPy draws one picture long before Numba has compiled its kernels.
     image = ImageBuilder(new_engine()).build(
@@ -125,7 +117,7 @@ def draw_map(columns: EventColumns, request: MapRequest) -> bytes:
     _draw_axes(draw, map_box, (spec.price0, spec.price1), (spec.t0_ms, spec.end_ms))
     picture.paste(_blended(picture.crop(map_box), image.rgba), map_box)
     title = _title(columns, request)
-    draw.text((_LEFT_PX, _TOP_PX // 2), title, _INK, _font(_TITLE_FONT_PX), anchor="lm")
+    draw.text((_LEFT_PX, _TOP_PX // 2), title, _INK, ImageFont.load_default(_TITLE_FONT_PX), anchor="lm")
     texts = PngInfo()
     texts.add_itxt("Title", title)
     texts.add_itxt("Software", f"Heatmap {__version__}")
@@ -141,10 +133,6 @@ def _price_range(columns: EventColumns) -> tuple[float, float]:
     low, high = float(columns.price.min()), float(columns.price.max())
     margin = max((high - low) * _PRICE_MARGIN, high * _LEAST_RANGE / 2)
     return max(low - margin, 0.0), high + margin
-
-
-def _font(size_px: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size_px)
 
 
 def _hatch(request: MapRequest, start_ms: int, end_ms: int) -> Image.Image:
@@ -173,7 +161,7 @@ def _draw_axes(
     times_ms: tuple[int, int],
 ) -> None:
     left, top, right, bottom = map_box
-    font = _font(_LABEL_FONT_PX)
+    font = ImageFont.load_default(_LABEL_FONT_PX)
     draw.line((left, bottom, right, bottom), _LINE)
     draw.line((right, top, right, bottom), _LINE)
     for mark in time_marks(*times_ms, (right - left) // _PX_PER_TIME_MARK):

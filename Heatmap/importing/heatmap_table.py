@@ -36,20 +36,19 @@ def parse_row(row: dict[str, Any]) -> Parsed:
     source = row["source"]
     if source not in _SOURCES:
         raise RowError("bad-source", f"source is {quoted(source)}, not {' or '.join(_SOURCES)}")
-    raw_json = row.get("raw_json")
+    values: dict[str, Any] = {"source": source}
+    for column, value in row.items():
+        if value is None and column in OPTIONAL_COLUMNS:
+            continue
+        if column in TIME_COLUMNS:
+            values[column] = _time(value, column)
+        elif column in NUMBER_COLUMNS:
+            values[column] = _positive(value, column)
     return LiquidationEvent(
-        ts_ms=_time(row["ts_ms"], "ts_ms"),
         symbol=symbol_of(str(row["symbol"])),
         side=side_of(str(row["side"]), _SIDES),
-        price=_positive(row["price"], "price", "bad-price"),
-        qty=_positive(row["qty"], "qty", "bad-qty"),
-        notional=_positive(row["notional"], "notional", "bad-qty"),
-        source=source,
-        raw_json=None if raw_json is None else str(raw_json),
-        order_price=_positive_or_none(row.get("order_price"), "order_price", "bad-price"),
-        order_qty=_positive_or_none(row.get("order_qty"), "order_qty", "bad-qty"),
-        event_ms=_time_or_none(row.get("event_ms"), "event_ms"),
-        received_ms=_time_or_none(row.get("received_ms"), "received_ms"),
+        raw_json=None if row.get("raw_json") is None else str(row["raw_json"]),
+        **values,
     )
 
 
@@ -71,7 +70,7 @@ class CsvParser:
             if column in OPTIONAL_COLUMNS and not text:
                 continue
             if column in NUMBER_COLUMNS:
-                row[column] = positive(text, column, "bad-price" if "price" in column else "bad-qty")
+                row[column] = positive(text, column, _kind(column))
             elif column in TIME_COLUMNS:
                 row[column] = whole(text, column)
             else:
@@ -180,31 +179,25 @@ def _rows_in_step(streams: dict[str, _Column], length: int) -> Iterator[tuple[in
         chunk = [stream.take(count) for stream in streams.values()]
         for number, values in enumerate(zip(*chunk, strict=True), first + 1):
             row = dict(zip(streams, values, strict=True))
-            for column in ("event_ms", "received_ms"):
-                if row.get(column) == NPZ_UNKNOWN_MS:
-                    row[column] = None
-            for column in ("order_price", "order_qty"):
+            for column in OPTIONAL_COLUMNS:
                 value = row.get(column)
-                if isinstance(value, float) and math.isnan(value):
+                # NaN is not equal to itself.
+                if value == NPZ_UNKNOWN_MS if column in TIME_COLUMNS else value != value:  # noqa: PLR0124
                     row[column] = None
             yield number, row
 
 
-def _positive(value: object, column: str, kind: str) -> float:
+def _kind(column: str) -> str:
+    return "bad-price" if "price" in column else "bad-qty"
+
+
+def _positive(value: object, column: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 < value < math.inf:
-        raise RowError(kind, f"{column} is {quoted(value)}, not a number above 0")
+        raise RowError(_kind(column), f"{column} is {quoted(value)}, not a number above 0")
     return float(value)
-
-
-def _positive_or_none(value: object, column: str, kind: str) -> float | None:
-    return None if value is None else _positive(value, column, kind)
 
 
 def _time(value: object, column: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise RowError("bad-time", f"{column} is {quoted(value)}, not a whole number")
     return plausible_ms(value, column)
-
-
-def _time_or_none(value: object, column: str) -> int | None:
-    return None if value is None else _time(value, column)
