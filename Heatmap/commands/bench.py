@@ -44,37 +44,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def event_count(text: str) -> int:
-    """Return a number of events given on the command line; argparse names this function when it is none."""
-    value = int(text)
-    if not 1 <= value <= _MAX_EVENTS:
+    """Return a number of events given on the command line; argparse names this function in its error."""
+    if not 1 <= int(text) <= _MAX_EVENTS:
         raise ValueError
-    return value
+    return int(text)
 
 
 def round_count(text: str) -> int:
-    """Return a number of rounds given on the command line."""
-    value = int(text)
-    if value < 1:
+    """Return a number of rounds given on the command line; argparse names this function in its error."""
+    if int(text) < 1:
         raise ValueError
-    return value
+    return int(text)
 
 
 def run(args: argparse.Namespace) -> int:
     """Measure, print the tables and return 0."""
-    found = {}
-    for regime, environment in REGIMES.items():
-        found[regime] = _measure(environment, list(args.events), args.rounds)
+    found = {name: _measure(environment, list(args.events), args.rounds) for name, environment in REGIMES.items()}
     if args.json:
         sys.stdout.write(json.dumps(found, indent=1) + "\n")
         return ExitCode.OK
     lines = [*_machine_lines(found["as installed"]["machine"]), *left_out_lines(found["as installed"]["left_out"])]
     for regime, result in found.items():
-        lines += [
-            "",
-            f"{regime}: the default look (long/short, spots, trail) beside the peers' plain pictures; median ms",
-        ]
-        lines += look_table(result)
-        lines += ["", f"{regime}: plain pictures, 380 x 1700, log, exact P99.5; median ms", *table(result)]
+        look = f"{regime}: the default look (long/short, spots, trail) beside the peers' plain pictures; median ms"
+        plain = f"{regime}: plain pictures, 380 x 1700, log, exact P99.5; median ms"
+        lines += ["", look, *look_table(result), "", plain, *table(result)]
     sys.stdout.write("\n".join(lines) + "\n")
     return ExitCode.OK
 
@@ -93,8 +86,7 @@ def _measure(environment: dict[str, str], counts: list[int], rounds: int) -> dic
             f"the measuring process ended with {done.returncode}:\n{done.stderr}",
             short="Measuring failed; --verbose shows the details.",
         )
-    result: dict[str, Any] = json.loads(done.stdout)
-    return result
+    return dict(json.loads(done.stdout))
 
 
 def look_table(result: dict[str, Any]) -> list[str]:
@@ -104,16 +96,9 @@ def look_table(result: dict[str, Any]) -> list[str]:
     for row in [row for row in result["rows"] if row["events"] <= _WINDOW_EVENTS] or result["rows"]:
         log, fill_ms = row["log_ms"], row["fill_ms"]
         one, many = log["ours, default look, 1 thread"], log["ours, default look"]
-        lines.append(
-            [
-                *_first_cells(row, fill_ms, peers),
-                f"{one:.2f}",
-                f"{many:.2f}",
-                f"{many / fill_ms:.1f}",
-                _ratio(one, log, peers),
-                _ratio(many, log, peers),
-            ]
-        )
+        times = [f"{one:.2f}", f"{many:.2f}", f"{many / fill_ms:.1f}"]
+        ratios = [_ratio(one, log, peers), _ratio(many, log, peers)]
+        lines.append([*_first_cells(row, fill_ms, peers), *times, *ratios])
     return _aligned(lines)
 
 
@@ -126,16 +111,9 @@ def table(result: dict[str, Any]) -> list[str]:
         log, linear = row["log_ms"], row["linear_ms"]
         # Reading 24 bytes an event once and writing the image once is the least any program can do.
         limit_ms = row["events"] * 24 / machine["read_bytes_per_ms"] + machine["fill_ms"]
-        lines.append(
-            [
-                *_first_cells(row, limit_ms, peers),
-                f"{log['ours, 1 thread']:.3f}",
-                f"{log['ours']:.3f}",
-                _ratio(log["ours, 1 thread"], log, peers),
-                _ratio(log["ours"], log, peers),
-                _ratio(linear["ours"], linear, peers),
-            ]
-        )
+        one, many = log["ours, 1 thread"], log["ours"]
+        ratios = [_ratio(one, log, peers), _ratio(many, log, peers), _ratio(linear["ours"], linear, peers)]
+        lines.append([*_first_cells(row, limit_ms, peers), f"{one:.3f}", f"{many:.3f}", *ratios])
     return _aligned(lines)
 
 

@@ -1,8 +1,4 @@
-"""``heatmap collect``: record without a screen until told to stop.
-
-Exit codes: 0 ended by a signal or ``--duration`` with everything stored; 1 some liquidations could not be stored before
-the end, or storing did not work at the end; 2 an argument that cannot be, or a place where no record can ever be kept;
-3 no market data ever arrived. A service should not start it again after a 2.
+"""``heatmap collect``: record without a screen until a signal or ``--duration`` ends it.
 
 If another program records into the database already, this one waits, and takes over when that one ends.
 """
@@ -30,7 +26,7 @@ from Heatmap.storage.retention import DEFAULT_DAYS
 from Heatmap.storage.writability import check_place
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable
     from types import FrameType
 
     from Heatmap.reports import ServiceStatus
@@ -38,9 +34,9 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 
 _REPORT_S: Final = 60.0
-# Market data comes every second; a run shorter than this may end before the first.
+# Market data comes every second; a shorter run may end before the first.
 _DATA_PATIENCE_S: Final = 10.0
-# On Windows a wait without an end would hold up Ctrl+C.
+# On Windows a longer wait would delay Ctrl+C.
 _LONGEST_WAIT_S: Final = 1.0
 _SIGNALS: Final = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)
@@ -77,13 +73,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Record until a signal or the end of ``--duration``; return the exit code.
+    """Record until a signal or the end of ``--duration``.
 
     Returns
     -------
     int
-        0 with everything stored, 1 if something could not be, 2 for an argument or a place that cannot be, 3 if no
-        market data came within the time in which it should have.
+        0 with everything stored; 1 if something could not be; 2 for an invalid argument or a path where no record can
+        be kept, after which a service should not start it again; 3 if no market data arrived in 10 s or more.
     """
     try:
         service = HeatmapService(
@@ -121,7 +117,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _exit_code(status: ServiceStatus, lost: int, length_s: float) -> ExitCode:
-    """Return how a run of so many seconds ended, and say what did not work."""
+    """Return the exit code of a run of so many seconds, and print what did not work."""
     if lost:
         sys.stderr.write(f"{lost} liquidations could not be stored. {status.storage_problem}\n")
         return ExitCode.PROBLEM
@@ -134,18 +130,8 @@ def _exit_code(status: ServiceStatus, lost: int, length_s: float) -> ExitCode:
     return ExitCode.OK
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command by itself."""
-    parser = argparse.ArgumentParser(prog="heatmap collect", description=run.__doc__)
-    add_arguments(parser)
-    # Does nothing if the program has set up its log already.
-    if not logging.getLogger("Heatmap").hasHandlers():
-        configure_logging()
-    return run(parser.parse_args(argv))
-
-
 def _report_until(stopping: threading.Event, service: HeatmapService, duration_s: float | None) -> None:
-    """Log a line a minute until told to stop or the time is up."""
+    """Log a line a minute until ``stopping`` is set or the time is over."""
     started_s = reported_s = SYSTEM_CLOCK.monotonic_s()
     while not stopping.is_set():
         now_s = SYSTEM_CLOCK.monotonic_s()
@@ -172,20 +158,18 @@ def _line(status: ServiceStatus) -> str:
 
 
 def _days(text: str) -> float:
-    try:
-        days = float(text)
-    except ValueError:
-        days = math.nan
-    if not 0.0 <= days < math.inf:
-        raise argparse.ArgumentTypeError(f"expected days, 0 or more, was {text!r}")
-    return days
+    return _number(text, "days, 0 or more", lambda days: days >= 0)
 
 
 def _seconds(text: str) -> float:
+    return _number(text, "seconds above 0", lambda seconds: seconds > 0)
+
+
+def _number(text: str, what: str, is_valid: Callable[[float], bool]) -> float:
     try:
-        seconds = float(text)
+        number = float(text)
     except ValueError:
-        seconds = math.nan
-    if not 0.0 < seconds < math.inf:
-        raise argparse.ArgumentTypeError(f"expected seconds above 0, was {text!r}")
-    return seconds
+        number = math.nan
+    if not (math.isfinite(number) and is_valid(number)):
+        raise argparse.ArgumentTypeError(f"expected {what}, was {text!r}")
+    return number

@@ -1,10 +1,11 @@
-"""``heatmap doctor``: one line for each thing the program needs, with a cure for each that is missing."""
+"""``heatmap doctor``: checks graphics, web engine, database and endpoints; one line each, with a cure for a failure."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import subprocess
+import sys
 import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -45,29 +46,17 @@ PROBE_TIMEOUT_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one check found.
-
-    Attributes
-    ----------
-    name
-        What was checked.
-    well
-        True if it works.
-    detail
-        What was found, in a few words.
-    cure
-        What to do if it does not work.
-    """
+    """Result of one check: its name, what was found, and what to do if it failed."""
 
     name: str
-    well: bool
+    is_well: bool
     detail: str
     cure: str = ""
 
     def line(self) -> str:
         """Return the finding as one line for people."""
-        mark = "ok  " if self.well else "FAIL"
-        cure = f" → {self.cure}" if self.cure and not self.well else ""
+        mark = "ok  " if self.is_well else "FAIL"
+        cure = f" → {self.cure}" if self.cure and not self.is_well else ""
         return f"{mark}  {self.name:<11} {self.detail}{cure}"
 
 
@@ -81,11 +70,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Check everything and print one line each; return 0 if all is well, 1 otherwise."""
-    findings = [*_graphics(), _database(options.db or default_db_path())]
-    findings += asyncio.run(_endpoints(options))
-    for finding in findings:
-        print(finding.line())  # noqa: T201  # what the command is for
-    return ExitCode.OK if all(finding.well for finding in findings) else ExitCode.PROBLEM
+    findings = [*_graphics(), database_finding(options.db or default_db_path())]
+    findings += asyncio.run(endpoint_findings(options))
+    sys.stdout.write("".join(f"{finding.line()}\n" for finding in findings))
+    return ExitCode.OK if all(finding.is_well for finding in findings) else ExitCode.PROBLEM
 
 
 def _graphics() -> list[Finding]:
@@ -97,11 +85,8 @@ def _graphics() -> list[Finding]:
             try:
                 stack.enter_context(virtual_display())
             except HeatmapError as error:
-                return [
-                    Finding("display", well=False, detail="none", cure=error.short),
-                    Finding("OpenGL", well=False, detail="not checked without a display"),
-                    Finding("WebEngine", well=False, detail="not checked without a display"),
-                ]
+                unchecked = [Finding(name, False, "not checked without a display") for name in ("OpenGL", "WebEngine")]
+                return [Finding("display", False, "none", error.short), *unchecked]
         try:
             probe = subprocess.run(  # noqa: S603 - this interpreter, a module of this package
                 module_command("Heatmap.app.graphics_probe"),
@@ -112,83 +97,78 @@ def _graphics() -> list[Finding]:
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            return [Finding("graphics", well=False, detail="the check did not end in time", cure=gl_cure)]
+            return [Finding("graphics", False, "the check did not end in time", gl_cure)]
     report: dict[str, str] = {}
     for line in probe.stdout.splitlines():
         if line.startswith("{"):
             report.update(json.loads(line))
     crashed = f"the check ended with code {probe.returncode}"
     return [
-        Finding("OpenGL", well="gl" in report, detail=report.get("gl", report.get("gl_error", crashed)), cure=gl_cure),
-        Finding(
-            "WebEngine", well="web" in report, detail=report.get("web", report.get("web_error", crashed)), cure=web_cure
-        ),
+        Finding(name, key in report, report.get(key, report.get(f"{key}_error", crashed)), cure)
+        for name, key, cure in (("OpenGL", "gl", gl_cure), ("WebEngine", "web", web_cure))
     ]
 
 
-def _database(path: Path) -> Finding:
+def database_finding(path: Path) -> Finding:
     """Check that the database, or its future folder, can be written."""
     cure = "check the folder's permissions and free space, or choose another file with --db"
     try:
         if path.exists():
             check_writable(path)
-            return Finding("database", well=True, detail=f"{path}, {path.stat().st_size / 1e6:.1f} MB")
+            return Finding("database", True, f"{path}, {path.stat().st_size / 1e6:.1f} MB")
         folder = next(parent for parent in path.absolute().parents if parent.exists())
         with tempfile.TemporaryDirectory(dir=folder) as trial:
             open_database(Path(trial) / "trial.sqlite3").close()
     except (HeatmapError, OSError) as error:
-        return Finding("database", well=False, detail=_sentence(error), cure=cure)
-    return Finding("database", well=True, detail=f"{path} will be created")
+        detail = error.short if isinstance(error, HeatmapError) else str(error)
+        return Finding("database", False, detail, cure)
+    return Finding("database", True, f"{path} will be created")
 
 
-async def _endpoints(options: argparse.Namespace) -> list[Finding]:
-    """Ask both endpoints; what counts is market data, not a handshake."""
-    findings = []
+async def endpoint_findings(options: argparse.Namespace) -> list[Finding]:
+    """Check both endpoints; a stream counts when market data arrives, not when it is open or acknowledged."""
     try:
         symbol = normalise_symbol(options.symbol)
     except HeatmapError as error:
-        return [Finding("symbol", well=False, detail=error.short, cure="name one like BTCUSDT with --symbol")]
+        return [Finding("symbol", False, error.short, "name one like BTCUSDT with --symbol")]
+    return [await _rest_finding(options.rest_url, symbol), await _stream_finding(options.ws_url, symbol)]
+
+
+async def _rest_finding(base: str, symbol: str) -> Finding:
     try:
-        body = await fetch_bytes(exchange_info_url(options.rest_url), timeout_s=TIMEOUT_S)
-        tick = exchange_info.decode(body).tick_size(symbol)
-        findings.append(Finding("REST", well=True, detail=f"{options.rest_url}: tick size of {symbol} is {tick}"))
+        body = await fetch_bytes(exchange_info_url(base), timeout_s=TIMEOUT_S)
+        tick_size = exchange_info.decode(body).tick_size(symbol)
     except HeatmapError as error:
-        cure = "the exchange may not serve this region" if _is_region(error) else "check network, proxy and --rest-url"
-        findings.append(Finding("REST", well=False, detail=f"{options.rest_url}: {error.short}", cure=cure))
-    cure = "check network, proxy and --ws-url; the live route is /market"
-    place = str(options.ws_url)
+        is_region = isinstance(error, RestError) and error.reason == "region"
+        cure = "the exchange may not serve this region" if is_region else "check network, proxy and --rest-url"
+        return Finding("REST", False, f"{base}: {error.short}", cure)
+    return Finding("REST", True, f"{base}: tick size of {symbol} is {tick_size}")
+
+
+async def _stream_finding(base: str, symbol: str) -> Finding:
     try:
-        url = market_stream_url(place, [mark_price_stream(symbol)])
+        url = market_stream_url(base, [mark_price_stream(symbol)])
+        proxy = proxy_for(url)
         async with (
             asyncio.timeout(TIMEOUT_S),
-            connect(url, open_timeout=TIMEOUT_S, max_size=forceorder.MAX_FRAME_BYTES, proxy=proxy_for(url)) as socket,
+            connect(url, open_timeout=TIMEOUT_S, max_size=forceorder.MAX_FRAME_BYTES, proxy=proxy) as socket,
         ):
             # An acknowledgement is no market data: a dead route sends that too.
             while not isinstance(forceorder.decode(await socket.recv()), MarketHeartbeat):
                 pass
-        proxy = proxy_for(url)
-        way = "" if proxy is None else f" by the proxy {shown(proxy)}"
-        findings.append(Finding("streams", well=True, detail=f"{place}: market data arrives{way}"))
     except TimeoutError:
-        detail = f"{place}: no market data within {TIMEOUT_S:.0f} s"
-        findings.append(Finding("streams", well=False, detail=detail, cure=cure))
+        detail = f"{base}: no market data within {TIMEOUT_S:.0f} s"
     except HeatmapError as error:
-        findings.append(Finding("streams", well=False, detail=error.short, cure=cure))
+        detail = error.short
     except (OSError, WebSocketException) as error:
-        seen = of_socket_error(
+        detail = of_socket_error(
             error,
-            place.partition("://")[2],
+            base.partition("://")[2],
             max_bytes=forceorder.MAX_FRAME_BYTES,
             now_ms=SYSTEM_CLOCK.now_ms(),
-            proxy=proxy_for(normalise_ws_base(place)),
-        )
-        findings.append(Finding("streams", well=False, detail=seen.detail, cure=cure))
-    return findings
-
-
-def _sentence(error: HeatmapError | OSError) -> str:
-    return error.short if isinstance(error, HeatmapError) else str(error)
-
-
-def _is_region(error: HeatmapError) -> bool:
-    return isinstance(error, RestError) and error.reason == "region"
+            proxy=proxy_for(normalise_ws_base(base)),
+        ).detail
+    else:
+        way = "" if proxy is None else f" by the proxy {shown(proxy)}"
+        return Finding("streams", True, f"{base}: market data arrives{way}")
+    return Finding("streams", False, detail, "check network, proxy and --ws-url; the live route is /market")

@@ -1,4 +1,4 @@
-"""``heatmap export``: the record as a table for other programs, or the map as a picture."""
+"""``heatmap export``: write the record as a table for other programs, or the map as a picture."""
 
 from __future__ import annotations
 
@@ -76,12 +76,7 @@ def utc_ms(text: str) -> int:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the file and say what is in it; return the exit code.
-
-    Returns
-    -------
-    int
-        0 if it was written, 2 for an argument that cannot be.
+    """Write the file and print what is in it; return 0, or 2 for an invalid argument.
 
     Raises
     ------
@@ -116,7 +111,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace, db_path: Path) -> None:
-    """Refuse what contradicts itself, and above all to write over the record."""
+    """Refuse arguments that contradict each other, and an output that is the record itself."""
     if args.from_ms is not None and args.window is not None:
         raise SettingsError("--from and --window both say where to begin; give one of them.")
     if args.symbol is not None:
@@ -127,7 +122,7 @@ def _check(args: argparse.Namespace, db_path: Path) -> None:
 
 
 def _selection(reader: RecordReader, args: argparse.Namespace) -> Selection:
-    """Return what is asked for; a database of one source or symbol needs not be told which."""
+    """Return what is asked for; without ``--source`` or ``--symbol`` the only one in the database is meant."""
     series = reader.series()
     symbol: str | None = args.symbol
     sources = sorted({source for source, of in series if symbol in (None, of)})
@@ -162,30 +157,26 @@ def _write_table(path: Path, kind: str, reader: RecordReader, selection: Selecti
     bar = tqdm(desc=path.name, total=reader.count(selection), unit=" rows", leave=False, disable=None)
     with bar, written(path) as file:
         rows = write(file, reader, selection, lambda done: bar.update(done - bar.n))
-    return f"{rows:,} liquidations of {selection.symbol or 'all symbols'}, {_of(selection)}"
-
-
-def _of(selection: Selection) -> str:
-    return "all sources" if selection.source is None else f"source {selection.source}"
+    source = "all sources" if selection.source is None else f"source {selection.source}"
+    return f"{rows:,} liquidations of {selection.symbol or 'all symbols'}, {source}"
 
 
 def _write_picture(path: Path, db_path: Path, selection: Selection) -> str:
     from Heatmap.exporting.picture import MapRequest, draw_map  # noqa: PLC0415 - NumPy only for pictures
 
     symbol, source, start_ms, end_ms = selection.symbol, selection.source, selection.start_ms, selection.end_ms
-    nothing = RecordFileError(
+    # Without a single event there is no time to count back from.
+    if symbol is not None and source is not None and start_ms is not None and end_ms is not None:
+        with SqliteStore(db_path) as store:
+            columns = store.window(symbol, source, start_ms, end_ms)
+            tick_size = store.tick_size(symbol, source)
+            coverage = tuple(store.coverage(symbol, source, start_ms, end_ms))
+        if len(columns):
+            picture = draw_map(columns, MapRequest(symbol, source, start_ms, end_ms, tick_size, coverage))
+            with written(path) as file:
+                file.write(picture)
+            return f"a map of {len(columns):,} liquidations of {symbol}, source {source}"
+    raise RecordFileError(
         f"nothing to draw for {selection}",
         short=f"There are no liquidations of {symbol} from {source} in that time: nothing to draw.",
     )
-    if symbol is None or source is None or start_ms is None or end_ms is None:
-        raise nothing
-    with SqliteStore(db_path) as store:
-        columns = store.window(symbol, source, start_ms, end_ms)
-        tick_size = store.tick_size(symbol, source)
-        coverage = tuple(store.coverage(symbol, source, start_ms, end_ms))
-    if not len(columns):
-        raise nothing
-    picture = draw_map(columns, MapRequest(symbol, source, start_ms, end_ms, tick_size, coverage))
-    with written(path) as file:
-        file.write(picture)
-    return f"a map of {len(columns):,} liquidations of {symbol}, source {source}"

@@ -1,4 +1,4 @@
-"""``heatmap import``: bring archives, bought data, recorders' frames and our own exports into the record."""
+"""``heatmap import``: bring archives, bought data, recorders' frames and exports into the record."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ _SKIPPED_WORDS: Final = {
     "nothing-filled": "orders that filled nothing",
 }
 _EPILOG: Final = """\
-What a file is shows in its content: Binance's liquidationSnapshot (CSV, zip), tardis.dev's liquidations (CSV, .csv.gz),
-exports of this program (CSV, Parquet, NPZ), or forceOrder frames, one JSON object a line. Importing twice changes
-nothing. Files do not say when their recorder was connected: no coverage is claimed for them, and the exchange reports
-at most one liquidation a second and symbol: sums stay lower bounds. Retention never deletes imported rows.
+A file's kind is recognised by its content: Binance's liquidationSnapshot (CSV, zip), tardis.dev's liquidations (CSV,
+.csv.gz), exports of this program (CSV, Parquet, NPZ), or forceOrder frames, one JSON object a line. Importing twice
+changes nothing. Files do not say when their recorder was connected: no coverage is claimed for them, and the exchange
+reports at most one liquidation a second and symbol: sums stay lower bounds. Retention never deletes imported rows.
 COIN-M contracts are converted to coins and dollars and marked with the source binance-coinm.
 Exit code: 0 all taken, 1 something was refused or is of no known kind, 2 wrong arguments or a missing file, 3 a file
 was read and none of its messages was a liquidation.
@@ -57,12 +57,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Import the files and print what became of them; return the exit code.
+    """Import the files and print the result of each.
 
     Returns
     -------
     int
-        0 if all was taken, 1 if something was refused, 2 for an argument that cannot be, 3 if nothing of a file was
+        0 if all was taken, 1 if something was refused, 2 for an invalid argument, 3 if nothing of a file was
         understood, 130 after Ctrl+C.
 
     Raises
@@ -120,27 +120,20 @@ class _ProgressBar(tqdm):  # type: ignore[misc]  # tqdm ships no types
 
 
 def _as_text(report: FileReport) -> str:
-    lines = []
-    if report.format:
-        parts = [f"{report.inserted:,} new"]
-        if report.known:
-            parts.append(f"{report.known:,} known already")
-        if report.repeated:
-            parts.append(f"{report.repeated:,} written twice in the file")
-        refused = sum(reason.rows for reason in report.refused)
-        if refused:
-            parts.append(f"{refused:,} refused")
-        lines.append(f"{report.name} ({report.format}): {report.rows:,} rows, {', '.join(parts)}")
-        if report.converted:
-            lines.append(f"  converted: {report.converted:,} COIN-M rows to coins and dollars, source {Source.COIN_M}")
-        lines += [f"  set aside: {reason.rows:,} {_SKIPPED_WORDS[reason.kind]}" for reason in report.skipped]
-        lines += [f"  refused: {_refusal(reason)}" for reason in report.refused]
-        if report.problem:
-            lines.append(f"  The file {report.problem}.")
-        elif not report.is_understood:
-            lines.append("  Nothing in the file was understood as a liquidation; `heatmap import --help` says what is.")
-    else:
-        lines.append(f"{report.name} {report.problem}.")
+    if not report.format:
+        return f"{report.name} {report.problem}.\n"
+    refused = sum(reason.rows for reason in report.refused)
+    counts = ((report.known, "known already"), (report.repeated, "written twice in the file"), (refused, "refused"))
+    more = "".join(f", {count:,} {what}" for count, what in counts if count)
+    lines = [f"{report.name} ({report.format}): {report.rows:,} rows, {report.inserted:,} new{more}"]
+    if report.converted:
+        lines.append(f"  converted: {report.converted:,} COIN-M rows to coins and dollars, source {Source.COIN_M}")
+    lines += [f"  set aside: {reason.rows:,} {_SKIPPED_WORDS[reason.kind]}" for reason in report.skipped]
+    lines += [f"  refused: {_refusal(reason)}" for reason in report.refused]
+    if report.problem:
+        lines.append(f"  The file {report.problem}.")
+    elif not report.is_understood:
+        lines.append("  Nothing in the file was understood as a liquidation; `heatmap import --help` says what is.")
     return "".join(f"{line}\n" for line in lines)
 
 

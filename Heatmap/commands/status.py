@@ -46,14 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, *, clock: Clock = SYSTEM_CLOCK) -> int:
-    """Print what the database holds; return the exit code.
-
-    Returns
-    -------
-    int
-        0 if it could be read (also if there is none yet), 1 if not.
-    """
-    path = args.db if args.db is not None else default_db_path()
+    """Print what is in the database; return 0, also if there is none yet, or 1 if it cannot be read."""
+    path = args.db or default_db_path()
     try:
         with SqliteStore(path) as store:
             summary = store.summary()
@@ -75,7 +69,7 @@ def run(args: argparse.Namespace, *, clock: Clock = SYSTEM_CLOCK) -> int:
 
 
 def _exchange_now_ms(summary: StoreSummary, now_ms: int) -> int:
-    """Return the present by the exchange's clock, as the living collector measured it."""
+    """Return the present by the exchange's clock, as the collector at work measured it."""
     offsets_ms = [entry.report.status.clock_offset_ms for entry in summary.collectors if entry.is_alive(now_ms)]
     newest_ms = max((series.last_ms for series in summary.series if series.last_ms is not None), default=None)
     return exchange_now_ms(now_ms, next((found for found in offsets_ms if found is not None), None), newest_ms)
@@ -89,8 +83,7 @@ def _is_recording(summary: StoreSummary, series: SeriesSummary, now_ms: int) -> 
         report = entry.report
         return entry.is_alive(now_ms) and report.status.state in FLOWING and is_recorded(series.symbol, report.symbols)
     # A file of the first version has no collectors' reports.
-    covered_ms = series.covered_until_ms
-    return covered_ms is not None and now_ms - covered_ms <= _RECORDING_MS
+    return series.covered_until_ms is not None and now_ms - series.covered_until_ms <= _RECORDING_MS
 
 
 def _as_json(summary: StoreSummary, now_ms: int) -> dict[str, object]:

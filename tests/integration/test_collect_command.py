@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from websockets.asyncio.server import serve
 
+from Heatmap.cli import main
 from Heatmap.commands import collect, status
 from Heatmap.events import Coverage, LiquidationEvent, Side
 from Heatmap.ingestion.binance import forceorder
@@ -31,8 +32,8 @@ PATIENCE_S = 30.0
 # What the process has loaded and how large it grew, told after the command has ended.
 PROGRAM = """
 import sys
-from Heatmap.commands import collect
-code = collect.main(sys.argv[1:])
+from Heatmap.cli import main
+code = main(["collect", *sys.argv[1:]])
 heavy = [name for name in ("PyQt6", "numba", "numpy", "moderngl", "qasync") if name in sys.modules]
 with open("/proc/self/status") as lines:
     peak_kb = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
@@ -124,7 +125,7 @@ def test_it_ends_by_itself_after_the_duration(tmp_path):
     ],
 )
 def test_arguments_that_cannot_be_are_refused_in_a_sentence(tmp_path, capsys, arguments, words):
-    assert collect.main(["--db", str(tmp_path / "x"), *arguments]) == 2
+    assert main(["collect", "--db", str(tmp_path / "x"), *arguments]) == 2
     assert words in capsys.readouterr().err
     assert not (tmp_path / "x").exists()
 
@@ -132,7 +133,7 @@ def test_arguments_that_cannot_be_are_refused_in_a_sentence(tmp_path, capsys, ar
 @pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "soon"])
 def test_a_duration_is_a_number_of_seconds(text, capsys):
     with pytest.raises(SystemExit) as caught:
-        collect.main(["--duration", text])
+        main(["collect", "--duration", text])
     assert caught.value.code == 2
     assert "seconds above 0" in capsys.readouterr().err
 
@@ -188,7 +189,7 @@ def test_a_place_where_no_record_can_ever_be_ends_it_at_once(tmp_path, capsys, m
     make(path)
     if not path.exists():
         path = tmp_path / "file" / "place"
-    assert collect.main(["--db", str(path), "--ws-url", "ws://127.0.0.1:9", "--rest-url", "http://127.0.0.1:9"]) == 2
+    assert main(["collect", "--db", str(path), "--ws-url", "ws://127.0.0.1:9", "--rest-url", "http://127.0.0.1:9"]) == 2
     told = capsys.readouterr().err.splitlines()
     assert len(told) == 1
     assert told[0].endswith(words) or words in told[0]
@@ -197,7 +198,7 @@ def test_a_place_where_no_record_can_ever_be_ends_it_at_once(tmp_path, capsys, m
 @pytest.mark.parametrize("text", ["-1", "nan", "inf", "long"])
 def test_a_retention_is_a_number_of_days(text, capsys):
     with pytest.raises(SystemExit) as caught:
-        collect.main(["--retention-days", text])
+        main(["collect", "--retention-days", text])
     assert caught.value.code == 2
     assert "expected days, 0 or more" in capsys.readouterr().err
 

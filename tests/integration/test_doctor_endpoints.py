@@ -37,32 +37,32 @@ def findings(*frames, symbol="btcusdt"):
     async def scenario():
         async with exchange(*frames) as place, asyncio.timeout(20):
             options = argparse.Namespace(symbol=symbol, ws_url=f"ws://{place}", rest_url=f"http://{place}")
-            return await doctor._endpoints(options)
+            return await doctor.endpoint_findings(options)
 
     return asyncio.run(scenario())
 
 
 def test_an_exchange_that_delivers_is_well():
     rest, streams = findings({"result": None, "id": 1}, MARK_PRICE)
-    assert rest.well
+    assert rest.is_well
     assert "tick size of BTCUSDT is 0.1" in rest.detail
-    assert streams.well
+    assert streams.is_well
 
 
 def test_an_acknowledgement_is_no_market_data(monkeypatch):
     monkeypatch.setattr(doctor, "TIMEOUT_S", 0.3)
     _, streams = findings({"result": None, "id": 1})
-    assert not streams.well
+    assert not streams.is_well
     assert "no market data" in streams.detail
 
 
 def test_a_frame_that_does_not_decode_is_a_finding_and_no_traceback():
     _, streams = findings([])
-    assert not streams.well
+    assert not streams.is_well
 
 
 def test_a_symbol_that_cannot_be_is_a_sentence():
-    assert [finding.well for finding in findings(symbol="BTC/USDT")] == [False]
+    assert [finding.is_well for finding in findings(symbol="BTC/USDT")] == [False]
 
 
 @pytest.fixture
@@ -71,18 +71,18 @@ def path(tmp_path):
 
 
 def test_a_database_of_ours_is_well_and_a_missing_one_is_not_created(path):
-    assert doctor._database(path).well
+    assert doctor.database_finding(path).is_well
     assert not path.exists()
     open_database(path).close()
-    assert doctor._database(path).well
+    assert doctor.database_finding(path).is_well
 
 
 def test_another_programs_database_is_not_ours_to_write(path):
     with closing(open_writer(path)) as connection:
         connection.execute("CREATE TABLE theirs (a)")
     before = path.read_bytes()
-    finding = doctor._database(path)
-    assert not finding.well
+    finding = doctor.database_finding(path)
+    assert not finding.is_well
     assert finding.detail == f"The database {path} belongs to another program."
     assert path.read_bytes() == before
 
@@ -95,6 +95,6 @@ def test_a_database_that_cannot_be_written_is_said_to_be_so(path, monkeypatch):
         return sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None)  # noqa: TID251 - see above
 
     monkeypatch.setattr("Heatmap.storage.migrations.open_writer", read_only)
-    finding = doctor._database(path)
-    assert not finding.well
+    finding = doctor.database_finding(path)
+    assert not finding.is_well
     assert "read-only" in finding.detail

@@ -45,8 +45,8 @@ from Heatmap.storage import lease, writer
 lease.DEAD_AFTER_S = 0.6
 writer.HEARTBEAT_S = {HEARTBEAT_S}
 writer.LOOK_S = 0.05
-from Heatmap.commands import collect
-sys.exit(collect.main(sys.argv[1:]))
+from Heatmap.cli import main
+sys.exit(main(["collect", *sys.argv[1:]]))
 """
 KEY = "source, symbol, ts_ms, side, price, qty, order_price, order_qty"
 
