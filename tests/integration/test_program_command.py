@@ -142,7 +142,7 @@ def test_a_second_replay_takes_the_place_of_the_first(tmp_path, recording):
 
 
 @pytest.mark.gl
-def test_the_real_recording_is_stored_whole(tmp_path, recorded):
+def test_a_recording_is_stored_whole(tmp_path, recorded):
     db, picture = tmp_path / "T.db", tmp_path / "out.png"
     source = recorded / "btcusdt_liquidations_recorded.jsonl"
     run = heatmap(tmp_path, "--replay", source, "--db", db, "--screenshot", picture, "--after", 6)
@@ -153,7 +153,7 @@ def test_the_real_recording_is_stored_whole(tmp_path, recorded):
         price = float(order.get("ap") or 0) or float(order["p"])
         wanted.append((order["S"], price, float(order["z"]), float(order["p"]), "replay"))
     assert sorted(rows(db)) == sorted(wanted)
-    assert len(wanted) == 54
+    assert len(wanted) > 20
 
 
 @pytest.mark.gl

@@ -23,7 +23,6 @@ from Heatmap.vocabulary import INTERVALS_MS
 NOW = 1_795_003_205_250
 FIRST = NOW - 3 * DAY_MS
 MARKET = SimulatedMarket()
-RECORDED = Path(__file__).parents[3] / "shared" / "data" / "btcusdt_liquidations_recorded.jsonl"
 
 moments = st.integers(FIRST, NOW)
 intervals = st.sampled_from(sorted(INTERVALS_MS.values()))
@@ -137,16 +136,16 @@ def test_a_replay_runs_through_every_event_and_changes_nothing_but_times(rows, l
     assert_every_event_lies_in_its_candle(market, events, now_ms)
 
 
-@pytest.mark.skipif(not RECORDED.exists(), reason="the recorded frames are not part of the project")
-def test_the_recorded_file_replays_whole():
-    recording = Recording.load(RECORDED)
-    assert (len(recording.frames), recording.report()) == (54, [])
+def test_a_recorded_file_replays_whole(recorded):
+    path = recorded / "btcusdt_liquidations_recorded.jsonl"
+    lines = path.read_text().splitlines()
+    recording = Recording.load(path)
+    assert (len(recording.frames), recording.report()) == (len(lines), [])
     market = ReplayMarket(recording.shifted(NOW))
     events = market.liquidations(0, NOW)
-    assert len({event.ts_ms for event in events}) == 54
+    assert len({event.ts_ms for event in events}) == len(lines)
     assert events[0].ts_ms > NOW - 2 * DAY_MS
     assert_every_event_lies_in_its_candle(market, events, NOW)
-    lines = RECORDED.read_text().splitlines()
     for text, line in zip(market.backlog(), lines, strict=True):
         played, was = json.loads(text)["o"], json.loads(line)["o"]
         assert played.pop("T") != was.pop("T")
