@@ -1,4 +1,4 @@
-"""The program's dark look, to suit its chart."""
+"""Dark Qt palette for the stand-alone program."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TEXT, DIM, ACCENT = QColor("#d5dae2"), QColor("#7d8796"), QColor("#2f7fd1")
 
 
 def apply_dark_look(application: QApplication) -> None:
-    """Give all widgets Qt's own Fusion style in dark colours, the same on every desktop."""
+    """Set Qt's Fusion style with dark colours, the same on every desktop."""
     application.setStyle("Fusion")
     role, group = QPalette.ColorRole, QPalette.ColorGroup
     palette = QPalette()

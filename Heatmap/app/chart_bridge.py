@@ -1,4 +1,4 @@
-"""The stand-alone program's own door to its chart page: candles and ranges out, one message in."""
+"""Web-channel object of the program's chart page: sends candles and ranges, receives that the page is ready."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OBJECT_NAME = "candles"
 
 
 def bar_of(candle: Candle) -> dict[str, float]:
-    """Return a candle as Lightweight Charts wants it; times are UTC seconds."""
+    """Return a candle in the form of Lightweight Charts; times are UTC seconds."""
     return {
         "time": candle.open_ms // 1000,
         "open": candle.open,
@@ -28,14 +28,14 @@ def bar_of(candle: Candle) -> dict[str, float]:
 
 
 def price_format(tick_size: float | None, price: float) -> tuple[int, float]:
-    """Return ``(decimals, smallest step)`` for the price axis: the tick size, or a guess from the price."""
+    """Return ``(decimals, smallest step)`` of the price axis, by the tick size or else by the price."""
     step = tick_size or 10.0 ** (math.floor(math.log10(price)) - 4)
     decimals = max(-math.floor(math.log10(step) + 1e-9), 0)
     return min(decimals, 8), max(step, 10.0**-decimals) if tick_size is None else step
 
 
 class ChartBridge(QObject):
-    """Holds the chart's bars and sends them to the page, all of them again to a page that was loaded anew."""
+    """Keeps the chart's bars and sends them to the page, all of them again after a reload."""
 
     historyReady = pyqtSignal(str)
     barReady = pyqtSignal(str)
@@ -48,21 +48,17 @@ class ChartBridge(QObject):
         self._bars: list[dict[str, float]] = []
         self._tick_size: float | None = None
         self._wanted: tuple[int, int] | None = None
-        self._shown_range: tuple[float, float] | None = None
+        self.shown_range: tuple[float, float] | None = None
+        """The two logical positions that the page was last asked to show."""
 
     @property
     def bar_count(self) -> int:
-        """Return the number of bars in the chart."""
+        """Number of bars in the chart."""
         return len(self._bars)
-
-    @property
-    def shown_range(self) -> tuple[float, float] | None:
-        """Return the two logical positions the page was last told to show, None before that."""
-        return self._shown_range
 
     @pyqtSlot()
     def page_ready(self) -> None:
-        """Take the page's word that it listens (again, after a reload)."""
+        """Send everything; called by the page when it is loaded or reloaded."""
         self._ready = True
         if self._bars:
             self._send_history()
@@ -70,24 +66,24 @@ class ChartBridge(QObject):
             self._send_range(*self._wanted)
 
     def page_left(self) -> None:
-        """Note that the page is gone and nothing listens."""
+        """Stop sending until the next page is ready."""
         self._ready = False
 
     def set_history(self, candles: Sequence[Candle], *, tick_size: float | None) -> None:
-        """Show these candles instead of all before; none empties the chart."""
+        """Replace all candles; an empty sequence empties the chart."""
         self._bars = [bar_of(candle) for candle in candles]
         self._tick_size = tick_size
         if self._ready:
             self._send_history()
 
     def set_tick_size(self, tick_size: float) -> None:
-        """Write prices by the exchange's tick, which may become known after the candles."""
+        """Set the tick size, which may become known after the candles."""
         self._tick_size = tick_size
         if self._ready:
             self.priceFormatReady.emit(json.dumps(self._price_format()))
 
     def update_bar(self, candle: Candle) -> None:
-        """Change the last bar or append one; an older one cannot be, the next history brings it."""
+        """Change the last bar or append one; an older one is ignored, the next history contains it."""
         bar = bar_of(candle)
         if self._bars and bar["time"] < self._bars[-1]["time"]:
             return
@@ -99,7 +95,7 @@ class ChartBridge(QObject):
             self.barReady.emit(json.dumps(bar))
 
     def show_newest(self, bars: int, margin: int) -> None:
-        """Show so many of the newest bars, room for `margin` more beside them, and let the price axis scale itself."""
+        """Show the newest ``bars`` with room for ``margin`` more, and let the price axis scale itself."""
         self._wanted = (bars, margin)
         if self._ready:
             self._send_range(bars, margin)
@@ -109,8 +105,8 @@ class ChartBridge(QObject):
 
     def _send_range(self, bars: int, margin: int) -> None:
         last = len(self._bars) - 1
-        self._shown_range = (last - bars + 0.5, last + margin)
-        self.rangeRequested.emit(json.dumps(dict(zip(("from", "to"), self._shown_range, strict=True))))
+        self.shown_range = (last - bars + 0.5, last + margin)
+        self.rangeRequested.emit(json.dumps(dict(zip(("from", "to"), self.shown_range, strict=True))))
 
     def _price_format(self) -> dict[str, float]:
         precision, min_move = price_format(self._tick_size, self._bars[-1]["close"] if self._bars else 1.0)

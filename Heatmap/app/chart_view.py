@@ -1,4 +1,4 @@
-"""The web view that shows the program's own chart page, and nothing else of the web."""
+"""Web view of the program's own chart page; nothing else is ever loaded."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ CHART_INDEX = CHART_PAGE / "index.html"
 GOODBYE = f"Unhandled signal: {PLUGIN_OBJECT}"
 PAGE_BACKGROUND = QColor("#0e1116")
 RELOAD_AFTER_MS = 500
-# The chart library's licence asks for a link to its makers; it opens in the user's browser.
+# The chart library's licence requires a link to its authors; it opens in the user's browser.
 ALLOWED_LINK_HOST = "www.tradingview.com"
 
 
 class ChartPage(QWebEnginePage):
-    """A page that never leaves the program's own file."""
+    """Page that shows the program's own file only."""
 
     def acceptNavigationRequest(  # noqa: N802  # Qt's name
         self,
@@ -52,7 +52,7 @@ class ChartPage(QWebEnginePage):
         self,
         type: QWebEnginePage.WebWindowType,  # noqa: A002  # Qt's name
     ) -> QWebEnginePage | None:
-        """Hand a link that wants a new window to the user's browser."""
+        """Return a page that opens the link in the user's browser."""
         del type
         return _LinkPage(self)
 
@@ -63,15 +63,15 @@ class ChartPage(QWebEnginePage):
         lineNumber: int,  # noqa: N803  # Qt's name
         sourceID: str | None,  # noqa: N803  # Qt's name
     ) -> None:
-        """Write what the page says into the program's log."""
+        """Log the page's console messages."""
         serious = level is not QWebEnginePage.JavaScriptConsoleMessageLevel.InfoMessageLevel
         if (message or "").startswith(GOODBYE):
-            serious = False  # the plugin left before its page script had come: nobody there knew its object
+            serious = False  # the plugin was detached before its page script was loaded
         log.log(logging.WARNING if serious else logging.INFO, "page: %s (%s:%s)", message, sourceID, lineNumber)
 
 
 class _LinkPage(QWebEnginePage):
-    """Lives for one link: opens it outside if it is the one allowed."""
+    """Page for one link: opens it in the browser if it is allowed, then is deleted."""
 
     def acceptNavigationRequest(  # noqa: N802  # Qt's name
         self,
@@ -79,7 +79,7 @@ class _LinkPage(QWebEnginePage):
         type: QWebEnginePage.NavigationType,  # noqa: A002  # Qt's name
         isMainFrame: bool,  # noqa: N803  # Qt's name
     ) -> bool:
-        """Open the link in the user's browser, never here."""
+        """Open an allowed link in the user's browser; load nothing here."""
         del type, isMainFrame
         if url.scheme() == "https" and url.host() == ALLOWED_LINK_HOST:
             QDesktopServices.openUrl(url)
@@ -88,7 +88,7 @@ class _LinkPage(QWebEnginePage):
 
 
 class ChartView(QWebEngineView):
-    """Shows the chart page and brings it back when its process dies."""
+    """Chart page that is reloaded when its process dies."""
 
     problemChanged = pyqtSignal(str)  # key of a text that says why there is no chart; "" when there is one
 
@@ -97,7 +97,7 @@ class ChartView(QWebEngineView):
         self._bridge = bridge
         self._clock = clock
         self._reloads = ReloadLimit()
-        # Off the record: the page stores nothing.
+        # An unnamed profile stores nothing on disk.
         self._profile = QWebEngineProfile(self)
         page = ChartPage(self._profile, self)
         settings = page.settings()
@@ -117,7 +117,7 @@ class ChartView(QWebEngineView):
         self.load(QUrl.fromLocalFile(str(CHART_INDEX)))
 
     def _loaded(self, ok: bool) -> None:  # Qt's signature
-        # The page is also "loaded" without its scripts.
+        # Qt also reports success when scripts are missing.
         missing = [str(path) for path in (CHART_INDEX, CHART_LIBRARY) if not path.is_file()]
         if not ok or missing:
             log.error(

@@ -1,4 +1,4 @@
-"""Asks Qt for OpenGL and for a web page, prints what it got as JSON lines. Run by ``heatmap doctor`` as a process."""
+"""Test of OpenGL and the web engine, run by ``heatmap doctor`` in a process of its own; prints JSON lines."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EXIT_SICK = 1
 
 
 def main() -> int:
-    """Probe, print, return 0 if both work."""
+    """Return 0 if both work, 1 otherwise."""
     prepare_web_engine()
     configure_graphics()
     application = QApplication(["heatmap-probe"])

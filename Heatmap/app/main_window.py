@@ -1,4 +1,4 @@
-"""The stand-alone program's window: chart, toolbar, settings dock and status bar. It uses the plugin as a host does."""
+"""Window of the stand-alone program: chart, toolbar, settings dock and status bar. It uses the plugin as any host."""
 
 from __future__ import annotations
 
@@ -57,38 +57,14 @@ TROUBLE_STYLE = "QLabel { color: #ffd9d6; background: #5c1a18; border-bottom: 1p
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """What the window shows and says about it.
-
-    Attributes
-    ----------
-    source
-        One of `Source`: a simulated or replayed market is named so in the title.
-    notes
-        Sentences to show once in the status bar, e.g. about broken lines of a recording.
-    """
+    """What the window shows: the source, and sentences to show once in the status bar (broken lines of a recording)."""
 
     source: str = Source.BINANCE
     notes: tuple[str, ...] = ()
 
 
 class MainWindow(QMainWindow):
-    """The program's window.
-
-    Parameters
-    ----------
-    service
-        The collector, started by the caller.
-    settings
-        The user's settings.
-    translator
-        Texts.
-    store
-        Keeps the program's own choices (interval).
-    market
-        What is shown.
-    clock
-        Passed on to all parts that need time.
-    """
+    """The program's window; the service is started and stopped by the caller, ``store`` keeps the chosen interval."""
 
     closing = pyqtSignal()
 
@@ -109,7 +85,7 @@ class MainWindow(QMainWindow):
         self._store = store
         self._market = market
         self._fitted = False
-        self._candle_trouble = ("", "")  # reason word and English sentence, as `CandleFeed.problemChanged` tells them
+        self._candle_trouble = ("", "")  # reason word and English sentence, see `CandleFeed.problemChanged`
         self._page_trouble = ""  # key of a text
         self._storage_trouble = ("", "")  # English sentences: what cannot be stored, and what was replaced
 
@@ -176,23 +152,21 @@ class MainWindow(QMainWindow):
         return self._heatmap
 
     def start(self) -> None:
-        """Begin to load candles; needs the running qasync loop."""
+        """Load candles; needs the running qasync loop."""
         self._feed.show(self._symbol.currentText(), self._interval.currentText())
         if self._market.notes:
             self._show_message(" ".join(self._market.notes))
 
     async def stop(self) -> None:
-        """End the candle feed and the plugin; the service is the caller's."""
+        """End the candle feed and the plugin."""
         self._storage_watch.stop()
         await self._feed.close()
         self.plugin.detach()
 
     def dispose(self) -> None:
-        """Delete the window and its page, in the order Qt wants; nothing may use it afterwards."""
+        """Delete the page and then the window, in the order that Qt requires."""
         self._view.dispose()
         sip.delete(self)
-
-    # -- parts -------------------------------------------------------------------------------------------------------
 
     def _build_toolbar(self) -> None:
         bar = QToolBar(self)
@@ -219,7 +193,7 @@ class MainWindow(QMainWindow):
         self._heatmap.toggled.connect(self.plugin.set_enabled)
         self._fit = QAction(self)
         self._fit.triggered.connect(self.fit)
-        # Not on the bar: it is needed once in a blue moon, and the words above the chart name the key then.
+        # Not on the toolbar: the text above the chart names the key when it is needed.
         self._reload = QAction(self)
         self._reload.setObjectName("reload_chart")
         self._reload.setShortcut(RELOAD_KEY)
@@ -258,7 +232,7 @@ class MainWindow(QMainWindow):
         self._dock.setMinimumWidth(DOCK_WIDTH_PX)
         self.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, self._dock)
         self._dock.hide()
-        # Not `toggled`: the dock is hidden with the window, too, and that must not close it.
+        # Not `toggled`: hiding the window hides the dock, too, and must not close it.
         self._show_settings.triggered.connect(self._dock.setVisible)
         self._dock.visibilityChanged.connect(self._show_settings.setChecked)
 
@@ -282,12 +256,10 @@ class MainWindow(QMainWindow):
         self._dock.setWindowTitle(text("toolbar.settings"))
         self._show_trouble()
 
-    # -- what the user does ------------------------------------------------------------------------------------------
-
     def _symbol_chosen(self, symbol: str) -> None:
         self._fitted = False
         self.plugin.set_symbol(symbol)
-        # Another market's candles must not stand under this name until its own come, which may be never.
+        # The other symbol's candles must not be shown under this name until its own arrive.
         self._bridge.set_history((), tick_size=None)
         self._feed.show(symbol, self._interval.currentText())
         self._set_texts()
@@ -308,8 +280,6 @@ class MainWindow(QMainWindow):
         bars = min(max(window_ms(self._settings.value) // interval_ms, MIN_BARS), MAX_BARS, self._bridge.bar_count)
         self._bridge.show_newest(bars, RIGHT_MARGIN_BARS)
 
-    # -- news --------------------------------------------------------------------------------------------------------
-
     def _show_history(self, candles: Sequence[Candle], tick_size: float | None) -> None:
         self._bridge.set_history(candles, tick_size=tick_size)
         if not self._fitted:
@@ -321,7 +291,6 @@ class MainWindow(QMainWindow):
         self._show_trouble()
 
     def _watch_storage(self) -> None:
-        """An event that cannot be stored is the worst that can happen here; it is said above the chart."""
         status = self._service.status()
         trouble = (status.storage_problem, status.storage_notice)
         if trouble != self._storage_trouble:
@@ -329,7 +298,7 @@ class MainWindow(QMainWindow):
             self._show_trouble()
 
     def _show_trouble(self) -> None:
-        """Say above the chart what does not work, for as long as it does not."""
+        """Show above the chart what does not work at the moment."""
         translator, sentences = self._translator, []
         problem, notice = self._storage_trouble
         if problem:
@@ -350,7 +319,7 @@ class MainWindow(QMainWindow):
         self._trouble.setVisible(bool(text))
 
     def chart_absence(self) -> str | None:
-        """Return why there is no chart to see, as one English sentence; None if there is one."""
+        """Return why no chart is visible, as one English sentence; None if one is."""
         if self._page_trouble:
             return catalogue("en")[self._page_trouble].format(shortcut=RELOAD_KEY)
         if not self._bridge.bar_count:
@@ -363,18 +332,18 @@ class MainWindow(QMainWindow):
         self._show_trouble()
 
     def _show_message(self, text: str) -> None:
-        """Say something in the status bar; the figures come back by themselves."""
+        """Show a text in the status bar for a while; the figures return by themselves."""
         if self._status_bar is not None:
             self._status_bar.showMessage(text, MESSAGE_MS)
 
     def closeEvent(self, event: QCloseEvent | None) -> None:
-        """Tell the program, which ends everything in order."""
+        """Emit `closing`: the program then ends everything in order."""
         self.closing.emit()
         super().closeEvent(event)
 
 
 def _trouble_bar(parent: QWidget) -> QLabel:
-    """Return the line above the chart; on the chart, the transparent page would be composed over its words."""
+    """Return the line above the chart; over the chart the transparent page would cover it."""
     bar = QLabel(parent)
     bar.setObjectName("trouble")
     bar.setWordWrap(True)

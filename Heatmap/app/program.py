@@ -1,4 +1,4 @@
-"""Runs the stand-alone program: starts the market, the collector and the window, and ends them in order."""
+"""One run of the stand-alone program: starts market, collector and window, and ends them in order."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 HISTORY_MS = 2 * 86_400_000
-# Each kind of market keeps its own settings: trying the demo must not change how the live map looks.
+# Each source has its own settings: trying the demo must not change the look of the live map.
 SETTINGS_OF_SOURCE = {Source.BINANCE: "Heatmap", Source.DEMO: "Heatmap-demo", Source.REPLAY: "Heatmap-replay"}
 
 
@@ -73,7 +73,7 @@ class ProgramOptions:
 
 
 class _ProgramLoop(qasync.QEventLoop):  # type: ignore[misc]  # qasync ships no types
-    """Qt's loop for asyncio; a name server that hangs cannot hold up its end."""
+    """Qt's loop for asyncio. Names are resolved on daemon threads, which do not delay the end of the program."""
 
     async def getaddrinfo(self, host: Any, port: Any, **options: Any) -> Any:  # as asyncio types it, for any host
         return await run_in_daemon_thread(lambda: socket.getaddrinfo(host, port, **options), name="candles-dns")
@@ -96,12 +96,10 @@ class Program:
             The recording cannot be played, or an address or a symbol is not one.
         """
         with ExitStack() as stack:
-            # The market is prepared first: a broken recording is refused before a window opens.
+            # First the market: a broken recording is refused before a window opens.
             service, market = self._prepare_market(stack)
             application = self._application(stack)
             return self._run_window(application, service, market)
-
-    # -- market ------------------------------------------------------------------------------------------------------
 
     def _prepare_market(self, stack: ExitStack) -> tuple[HeatmapService, Market]:
         options = self._options
@@ -134,7 +132,7 @@ class Program:
         try:
             self._prepare_database(db_path, simulated)
         except StorageError as error:
-            # The service meets the same trouble and keeps trying; the window says so. The chart works without.
+            # The service has the same problem and retries; the window shows it. The chart works without.
             log.warning("the database is not prepared: %s", error)
         service = HeatmapService(
             db_path,
@@ -151,14 +149,12 @@ class Program:
             span = Coverage(Source.DEMO, market.instrument.symbol, now_ms - HISTORY_MS, now_ms)
             bulk_insert(db_path, market.liquidations(span.start_ms, span.end_ms), coverage=[span])
         else:
-            # The shift depends on the present: an earlier replay would lie in the map a second time.
+            # The shift depends on the present: an earlier replay would be in the map a second time.
             erase_source(db_path, Source.REPLAY)
-            # A recording is taken as whole: what it does not hold did not happen in it.
+            # A recording counts as complete: it covers its whole span.
             begin_ms = market.recording.frames[0].event.ts_ms
             whole = Coverage(Source.REPLAY, market.instrument.symbol, begin_ms, max(begin_ms, self._clock.now_ms()))
             bulk_insert(db_path, [], coverage=[whole])
-
-    # -- window ------------------------------------------------------------------------------------------------------
 
     def _application(self, stack: ExitStack) -> QApplication:
         take_qt_messages()
@@ -171,7 +167,7 @@ class Program:
         # The loop ends when everything is closed, not when the last window is.
         application.setQuitOnLastWindowClosed(False)
         apply_dark_look(application)
-        # Without a hook PyQt ends the process when a slot raises; the fault is logged and the program goes on.
+        # Without a hook PyQt aborts the process when a slot raises; with it the fault is logged.
         before = sys.excepthook
         sys.excepthook = _log_exception
         stack.callback(setattr, sys, "excepthook", before)
@@ -221,7 +217,7 @@ class Program:
         await window.stop()
 
     def _save_picture(self, window: MainWindow, path: Path) -> None:
-        """Save the window as composed on the screen, then close it."""
+        """Save the window as it is composed on the screen, then close it."""
         screen = window.screen() or QGuiApplication.primaryScreen()
         picture = screen.grabWindow(window.winId()) if screen is not None else window.grab()
         if picture.isNull():
@@ -247,8 +243,8 @@ def _close_on_signals(window: MainWindow) -> Callable[[], None]:
     numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
     before = {number: signal.getsignal(number) for number in numbers if not is_to_be_ignored(number)}
     for number in before:
-        # Python runs the handler between two byte codes; the status timer gives it one twice a second. Those may be in
-        # the middle of a paint event, where Qt must not lose its window: it is closed when that is over.
+        # The handler may run in the middle of a paint event, where the window must not be closed: that waits for the
+        # event loop.
         signal.signal(number, lambda *_: QTimer.singleShot(0, window.close))
 
     def restore() -> None:

@@ -1,4 +1,4 @@
-"""Qt's own messages go where the program's log goes."""
+"""Redirects Qt's messages into the program's log."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ LEVELS = {
     QtMsgType.QtCriticalMsg: logging.ERROR,
     QtMsgType.QtFatalMsg: logging.CRITICAL,
 }
-# At its start the web engine looks for Vulkan and for a known graphics card, and says so when there is none. It then
-# uses OpenGL, which is what the program asked for.
+# Messages of the web engine where there is no Vulkan or no known graphics card; it then uses OpenGL, as it should.
 EXPECTED = (
     "Failed to load vulkan",
     "initInstance: No Vulkan library available",

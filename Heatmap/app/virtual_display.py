@@ -1,4 +1,4 @@
-"""A screen for machines without one: Xvfb for as long as the program runs, so that a picture can be saved anywhere."""
+"""Xvfb for machines without a display, for as long as the program runs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HINT = "No display was found. Install Xvfb (Debian: apt-get install xvfb) to sav
 
 
 def display_is_missing() -> bool:
-    """Return True on a Unix desktop system without a screen to open a window on."""
+    """Return True on a Unix system without a display, macOS excepted."""
     if sys.platform in ("win32", "darwin") or os.environ.get("QT_QPA_PLATFORM"):
         return False
     return not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
@@ -39,7 +39,7 @@ def virtual_display() -> Iterator[str]:
     if program is None:
         raise GraphicsError("Xvfb is not on the PATH", short=HINT)
     read_end, write_end = os.pipe()
-    # Xvfb picks a free number itself and writes it to the pipe when it is ready to serve.
+    # Xvfb chooses a free number and writes it to the pipe when it is ready.
     process = subprocess.Popen(  # noqa: S603  # found on the PATH, fixed arguments
         [program, "-displayfd", str(write_end), "-screen", "0", SCREEN, "-nolisten", "tcp"],
         pass_fds=(write_end,),

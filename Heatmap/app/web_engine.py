@@ -1,4 +1,4 @@
-"""What Chromium is told before it starts: the root user's sandbox, and how much memory the chart page may hoard."""
+"""Chromium's options: a bound of the chart page's memory, and no sandbox for root."""
 
 from __future__ import annotations
 
@@ -8,16 +8,13 @@ import os
 log = logging.getLogger(__name__)
 
 FLAGS = "QTWEBENGINE_CHROMIUM_FLAGS"
-# The page lives on about 10 MB. Left alone, V8 lets the garbage of a live chart grow to over 700 MB before it collects
-# (measured: 3 MB/s at four candle updates a second); with this bound the whole process stays under 200 MB.
+# The page uses about 10 MB. Without a bound V8 collects garbage only at over 700 MB (measured: it grows by 3 MB/s at
+# four candle updates a second); with this one the whole process stays under 200 MB.
 PAGE_HEAP_MB = 128
 
 
 def prepare_web_engine() -> None:
-    """Set Chromium's options. Call it before the application is made.
-
-    What the user has set in the environment is kept.
-    """
+    """Set Chromium's options before the application is made; what the user has set in the environment is kept."""
     flags = os.environ.get(FLAGS, "")
     if "--js-flags" not in flags:
         os.environ[FLAGS] = f"{flags} --js-flags=--max-old-space-size={PAGE_HEAP_MB}".strip()
@@ -25,10 +22,7 @@ def prepare_web_engine() -> None:
 
 
 def _allow_root() -> None:
-    """Let the web engine start as root, where Chromium refuses its sandbox.
-
-    The program's page is local and has no network, so little is lost; it is logged all the same.
-    """
+    """Disable the sandbox for root, where Chromium does not start with it. The page is local and has no network."""
     if hasattr(os, "geteuid") and os.geteuid() == 0 and "QTWEBENGINE_DISABLE_SANDBOX" not in os.environ:
         os.environ["QTWEBENGINE_DISABLE_SANDBOX"] = "1"
         log.warning("running as root: the web page's sandbox is off; better run as an ordinary user")

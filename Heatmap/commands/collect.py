@@ -21,7 +21,6 @@ from Heatmap.exit_code import ExitCode
 from Heatmap.hangup import is_to_be_ignored
 from Heatmap.heatmap_service import HeatmapService
 from Heatmap.ingestion.venue import ROTATE_AFTER_S
-from Heatmap.log import configure_logging
 from Heatmap.storage.retention import DEFAULT_DAYS
 from Heatmap.storage.writability import check_place
 
