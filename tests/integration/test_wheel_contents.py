@@ -73,11 +73,14 @@ def files_of_the_package() -> set[str]:
 
 def test_the_wheel_holds_the_whole_package_and_nothing_else(wheel):
     read_by_npm_alone = {"Heatmap/app/page/package.json", "Heatmap/app/page/package-lock.json"}
+    pages = {name for name in files_of_the_package() if name.endswith(".md")} | {"Heatmap/LICENSE"}
     shaders = {f"Heatmap/shaders/{path.name}" for path in (ROOT / "shaders").iterdir()}
-    expected = files_of_the_package() - read_by_npm_alone | shaders | {SCRIPT, LICENCE}
+    expected = files_of_the_package() - read_by_npm_alone - pages | shaders | {SCRIPT, LICENCE}
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
+        metadata = set(archive.namelist()) - names
     assert names == expected
+    assert any(name.endswith("licenses/Heatmap/LICENSE") for name in metadata)
     for kind in (".frag", ".vert", ".js", ".html", ".css", ".sql", ".toml", "py.typed"):
         assert any(name.endswith(kind) for name in names), kind
 
