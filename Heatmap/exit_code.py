@@ -1,4 +1,4 @@
-"""What the exit codes of all commands mean; the README's table is this one."""
+"""Exit codes of all commands; `Heatmap/docs/commands.md` has the same table."""
 
 from __future__ import annotations
 

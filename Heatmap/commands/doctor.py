@@ -79,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
 def _graphics() -> list[Finding]:
     """Check OpenGL and the web engine in a process of its own: a broken driver may crash it."""
     gl_cure = "install or update the graphics driver; on a remote desktop install Mesa's software OpenGL"
-    web_cure = "install PyQt6-WebEngine and the system libraries that the README lists"
+    web_cure = "install PyQt6-WebEngine and the system libraries that `.ci/setup` lists"
     with ExitStack() as stack:
         if display_is_missing():
             try:

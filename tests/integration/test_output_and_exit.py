@@ -257,7 +257,7 @@ def test_a_collector_that_never_received_anything_says_so(tmp_path):
 
 
 def test_the_table_of_the_readme_names_each_code_and_no_other():
-    text = (ROOT / "README.md").read_text()
+    text = (ROOT / "Heatmap" / "docs" / "commands.md").read_text()
     table = text.partition("| exit code |")[2].partition("\n\n")[0]
     listed = {int(number) for number in re.findall(r"^\| (\d+) \|", table, re.MULTILINE)}
     assert listed == {code.value for code in ExitCode}

@@ -1,4 +1,4 @@
-"""`heatmap status` tells what a record is worth; the README's queries answer what they promise."""
+"""`heatmap status` tells what a record is worth; the queries of the page about the database find something."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from Heatmap.storage.record_summary import record_summary
 
 T = 1_790_000_000_000
 HOUR_MS = 3_600_000
-README = Path(__file__).resolve().parents[2] / "README.md"
+PAGE = Path(__file__).resolve().parents[2] / "Heatmap" / "docs" / "database.md"
 
 
 class Now:
@@ -140,10 +140,10 @@ def test_the_record_reader_sees_one_moment_and_reads_only_what_is_there(db, tmp_
 
 
 def queries():
-    return re.findall(r"```sql\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)
+    return re.findall(r"```sql\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL)
 
 
-def test_every_query_of_the_readme_runs_and_finds_something(db, tmp_path):
+def test_every_query_of_the_page_runs_and_finds_something(db, tmp_path):
     path = tmp_path / "BTCUSDT-liquidationSnapshot-2026-09-21.csv"
     path.write_text(f"{T + 1},SELL,LIMIT,IOC,0.5,84000,85000,FILLED,0.5,0.5\n")
     with ImportWriter(db) as writer:
@@ -154,9 +154,9 @@ def test_every_query_of_the_readme_runs_and_finds_something(db, tmp_path):
             assert connection.execute(query).fetchall(), query
 
 
-def test_what_the_readme_says_of_the_columns_is_true(db):
-    text = README.read_text(encoding="utf-8")
+def test_the_page_names_every_column(db):
+    text = PAGE.read_text(encoding="utf-8")
     with closing(open_reader(db)) as connection:
         for table in ("liq_events", "coverage", "imports"):
             for row in connection.execute("SELECT name FROM pragma_table_info(?)", (table,)):
-                assert f"`{row[0]}`" in text, f"{table}.{row[0]} is not in the README"
+                assert f"`{row[0]}`" in text, f"{table}.{row[0]} is not in {PAGE.name}"
