@@ -27,12 +27,13 @@ def catalogue(language: str) -> Mapping[str, str]:
         The installation is incomplete.
     """
     palettes = {f"settings.palette.choice.{name}": name.replace("_", " ").capitalize() for name in PALETTE_NAMES}
-    languages = {f"settings.language.choice.{name}": _written(name)["language.name"] for name in LANGUAGES}
-    return MappingProxyType({**palettes, **languages, **_written(language)})
+    languages = {f"settings.language.choice.{name}": written_texts(name)["language.name"] for name in LANGUAGES}
+    return MappingProxyType({**palettes, **languages, **written_texts(language)})
 
 
 @cache
-def _written(language: str) -> Mapping[str, str]:
+def written_texts(language: str) -> Mapping[str, str]:
+    """Return the texts of one catalogue file by dotted key."""
     return dict(_flattened(tomllib.loads(read_text(TRANSLATIONS / f"{language}.toml")), ""))
 
 
