@@ -1,6 +1,6 @@
 """Heatmap: a native heatmap of realised liquidations behind Lightweight Charts in PyQt6 programs.
 
-Importing this package loads neither Qt nor Numba; the public names are loaded when first used.
+Importing this package loads neither Qt nor Numba; public names are loaded at first use.
 """
 
 from __future__ import annotations

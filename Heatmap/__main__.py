@@ -1,8 +1,8 @@
 """``python -m Heatmap`` is the ``heatmap`` command.
 
-Python puts the working directory first on its path then, and a ``numpy.py`` that lies there would be run. The package
-itself has imported nothing but the standard library so far, so the entry can still be removed; only a standard-library
-name in that folder is beyond reach: ``python -P -m Heatmap`` helps there.
+Python puts the working directory first on its path, and a ``numpy.py`` there would be run. So far only the standard
+library is imported, so the entry can be removed in time for everything else; against a file there with the name of a
+standard module only ``python -P -m Heatmap`` helps.
 """
 
 from __future__ import annotations

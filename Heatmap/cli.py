@@ -1,4 +1,4 @@
-"""The ``heatmap`` command: reads the arguments and hands over; each subcommand loads only what it needs."""
+"""The ``heatmap`` command: parses arguments and runs a subcommand, whose module is loaded only then."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ examples:
   heatmap --demo --screenshot map.png    save a picture and quit; without a display it uses Xvfb
   heatmap collect --db liquidations.db   record only
 
-commands (heatmap COMMAND --help tells more):
+commands (heatmap COMMAND --help lists their options):
 """
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose help that cannot be written is an error; argparse takes no notice of it."""
+    """Parser that raises when its help cannot be written; argparse ignores that."""
 
     def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
         if message:
@@ -77,9 +77,12 @@ def program_parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="play recorded forceOrder frames, times shifted to end now",
     )
-    parser.add_argument("--db", type=Path, metavar="PATH", help="database (default: the user's data folder)")
+    parser.add_argument(
+        "--db", dest="db_path", type=Path, metavar="PATH", help="database (default: the user's data folder)"
+    )
     parser.add_argument(
         "--symbol",
+        dest="symbols",
         action="append",
         metavar="SYMBOL",
         help="default BTCUSDT; may be given several times; ALL records every one that the exchange lists",
@@ -93,15 +96,15 @@ def program_parser() -> argparse.ArgumentParser:
         metavar="N",
         help="delete recorded liquidations after this many days, 0: never (default: 14)",
     )
-    parser.add_argument("--lang", choices=LANGUAGES, help="language of this run")
+    parser.add_argument("--lang", dest="language", choices=LANGUAGES, help="language of this run")
     parser.add_argument("--screenshot", type=Path, metavar="PNG", help="save the composed window, then quit")
-    parser.add_argument("--after", type=seconds, default=10.0, metavar="SECONDS", help="when to save it (default 10)")
+    parser.add_argument("--after", dest="after_s", type=seconds, metavar="SECONDS", help="when to save it (default 10)")
     parser.add_argument("--verbose", action="store_true", help="log more")
     return parser
 
 
 def seconds(text: str) -> float:
-    """Return a length of time given on the command line; argparse names this function when it is none."""
+    """Return seconds given on the command line; argparse names this function in its error."""
     value = float(text)
     if not 0 <= value <= MAX_AFTER_S:
         raise argparse.ArgumentTypeError(f"expected 0 to {MAX_AFTER_S} seconds, was {text}")
@@ -109,19 +112,13 @@ def seconds(text: str) -> float:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line.
-
-    Returns
-    -------
-    int
-        One of `Heatmap.exit_code.ExitCode`.
-    """
+    """Run the command line and return one of `Heatmap.exit_code.ExitCode`."""
     _open_standard_streams()
     try:
         code = _run(list(sys.argv[1:] if arguments is None else arguments))
         sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever read has seen enough, as `head` does.
+        # The reader has ended, as `head` does.
         _discard(sys.stdout)
         return ExitCode.BROKEN_PIPE
     except OSError as error:
@@ -155,16 +152,13 @@ def _parsed(parser: argparse.ArgumentParser, words: list[str]) -> argparse.Names
     try:
         return parser.parse_args(words)
     except SystemExit:
-        # Help and version are written by now, or not.
+        # Whether help and version could be written shows now.
         sys.stdout.flush()
         raise
 
 
 def _open_standard_streams() -> None:
-    """Give the process the three streams that whoever started it may have closed.
-
-    The next file to be opened would get such a number, and what some library writes to it would land in the record.
-    """
+    """Open standard streams that were closed at the start: a database must not get the number of one of them."""
     for number, name in ((0, "stdin"), (1, "stdout"), (2, "stderr")):
         try:
             os.fstat(number)
@@ -175,7 +169,7 @@ def _open_standard_streams() -> None:
 
 
 def _discard(stream: TextIO) -> None:
-    """Send what a stream still holds to nowhere: at its end the interpreter would fail to write it once more."""
+    """Discard a stream's buffer, which the interpreter would otherwise fail to write at its end."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     with suppress(OSError, ValueError):
         os.dup2(nowhere, stream.fileno())
@@ -183,7 +177,7 @@ def _discard(stream: TextIO) -> None:
 
 
 def _say(sentence: str) -> None:
-    """Write a sentence for the person at the terminal, if there is one."""
+    """Write a sentence to standard error, if that is possible."""
     try:
         sys.stderr.write(f"{sentence}\n")
         sys.stderr.flush()
@@ -192,7 +186,7 @@ def _say(sentence: str) -> None:
 
 
 def _run_program(options: argparse.Namespace) -> int:
-    """Open the window; without a display save a picture instead, where that makes sense."""
+    """Open the window; without a display save a picture of the demo, of a replay, or where one is asked for."""
     from Heatmap.app.virtual_display import display_is_missing, virtual_display  # noqa: PLC0415  # lazy on purpose
 
     with ExitStack() as stack:
@@ -209,20 +203,7 @@ def _run_program(options: argparse.Namespace) -> int:
                 log.info("no display: the window is drawn by Xvfb and saved as %s", options.screenshot)
         # Qt is loaded only now: the display must be known before.
         from Heatmap.app.program import Program, ProgramOptions  # noqa: PLC0415
-        from Heatmap.storage.retention import DEFAULT_DAYS  # noqa: PLC0415
 
-        return Program(
-            ProgramOptions(
-                symbols=tuple(options.symbol or ("BTCUSDT",)),
-                db_path=options.db,
-                ws_url=options.ws_url,
-                rest_url=options.rest_url,
-                keep_raw=options.keep_raw,
-                retention_days=DEFAULT_DAYS if options.retention_days is None else options.retention_days,
-                language=options.lang,
-                demo=options.demo,
-                replay=options.replay,
-                screenshot=options.screenshot,
-                after_s=options.after,
-            )
-        ).run()
+        # What is not given gets the default of `ProgramOptions`.
+        given = {name: value for name, value in vars(options).items() if value is not None and name != "verbose"}
+        return Program(ProgramOptions(**given)).run()

@@ -1,18 +1,10 @@
-"""The one exception tree: every error carries a sentence for people beside the long text for the log."""
+"""Exceptions: one tree, each with a long text for the log and a short sentence for people."""
 
 from __future__ import annotations
 
 
 class HeatmapError(Exception):
-    """Base of all errors this package raises on purpose.
-
-    Parameters
-    ----------
-    message
-        The long text for the log: what was expected, what was there.
-    short
-        One plain sentence for the screen; the message itself when not given.
-    """
+    """Base of all errors of this package; ``short`` is one sentence for the screen, by default the message."""
 
     def __init__(self, message: str, *, short: str | None = None) -> None:
         super().__init__(message)
@@ -24,24 +16,17 @@ class SettingsError(HeatmapError):
 
 
 class GridError(HeatmapError):
-    """A grid was asked for that cannot exist: zero or inverted range, NaN, absurd size."""
+    """A grid or its options are invalid: zero or inverted range, NaN, absurd size."""
 
 
 class KernelCacheError(HeatmapError):
-    """A compiled kernel that should be in the on-disk cache is not, and must not be compiled here."""
+    """A compiled kernel is missing in the on-disk cache, and must not be compiled in this process."""
 
 
 class FrameError(HeatmapError):
     """A frame from the exchange does not decode.
 
-    Parameters
-    ----------
-    message
-        What was expected and what was there.
-    kind
-        A short stable word for counting and for logging once per kind, e.g. ``"bad-json"`` or ``"bad-price"``.
-    excerpt
-        The first characters of the frame, for the log.
+    ``kind`` is a stable word to count by, e.g. ``"bad-price"``; ``excerpt`` the beginning of the frame, for the log.
     """
 
     def __init__(self, message: str, *, kind: str, excerpt: str = "", short: str | None = None) -> None:
@@ -51,7 +36,7 @@ class FrameError(HeatmapError):
 
 
 class FeedError(HeatmapError):
-    """The exchange cannot be reached or refuses us; ``reason`` is a stable word such as ``"dns"``."""
+    """The exchange cannot be reached or refuses a request; ``reason`` is a stable word such as ``"dns"``."""
 
     def __init__(self, message: str, *, reason: str, short: str | None = None) -> None:
         super().__init__(message, short=short)
@@ -61,16 +46,8 @@ class FeedError(HeatmapError):
 class RestError(FeedError):
     """A REST request failed.
 
-    Parameters
-    ----------
-    message
-        What was asked and what came back.
-    reason
-        A stable word of `Heatmap.ingestion.failure.Failure`, or ``"bad-json"``.
-    status
-        The HTTP status, or None when no answer came.
-    retry_after_s
-        Seconds the exchange asked us to wait, or None.
+    ``reason`` is a word of `Heatmap.ingestion.failure.Failure` or ``"bad-json"``; ``status`` the HTTP status, None
+    without an answer; ``retry_after_s`` the pause that the exchange asks for, or None.
     """
 
     def __init__(
@@ -92,15 +69,15 @@ class StorageError(HeatmapError):
 
 
 class UnusableDatabaseError(StorageError):
-    """What lies there is not for this program to write: trying again does not help, only another place does."""
+    """The file must not be written by this program; only another path helps."""
 
 
 class NotADatabaseError(UnusableDatabaseError):
-    """The file does not begin as a database does."""
+    """The file does not begin like an SQLite database."""
 
 
 class DamagedDatabaseError(StorageError):
-    """The file is ours, and its content contradicts itself."""
+    """The file is a record, and its content is inconsistent."""
 
 
 class MovedDatabaseError(StorageError):
@@ -108,23 +85,15 @@ class MovedDatabaseError(StorageError):
 
 
 class LogRemovedError(StorageError):
-    """The log of the database that is open was deleted; only the connections that use it see all that was committed."""
+    """The log of the open database was deleted; only the connections that use it see all that was committed."""
 
 
 class RecordFileError(HeatmapError):
-    """A file cannot be imported, or an export cannot be made, as a whole."""
+    """A whole file cannot be imported, or an export cannot be made."""
 
 
 class RowError(HeatmapError):
-    """One row of a file to be imported cannot be taken.
-
-    Parameters
-    ----------
-    kind
-        A short stable word to count by, e.g. ``"bad-price"``.
-    message
-        What was expected and what was there.
-    """
+    """One row of an imported file is invalid; ``kind`` is a stable word to count by, e.g. ``"bad-price"``."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
@@ -140,7 +109,7 @@ class BridgeError(HeatmapError):
 
 
 class AttachError(HeatmapError):
-    """A heatmap cannot be put behind this view."""
+    """A heatmap cannot be attached to this view."""
 
 
 class GraphicsError(HeatmapError):

@@ -9,16 +9,16 @@ class ExitCode(IntEnum):
     """How a command ended."""
 
     OK = 0
-    """All that was asked for is done."""
+    """Done."""
     PROBLEM = 1
-    """Something could not be done: read, stored, taken, found well. A sentence says what."""
+    """Something could not be done: read, stored, imported, or a check failed. A sentence says what."""
     USAGE = 2
-    """An argument that cannot be, or a place where no record can ever be kept: trying again does not help."""
+    """An invalid argument, or a path where no record can be kept: trying again does not help."""
     NOTHING = 3
-    """Nothing came of it: no row of a file was understood, or no market data ever arrived."""
+    """No result: no row of a file was understood, or no market data ever arrived."""
     NO_PICTURE = 4
     """The picture could not be saved, or it shows no chart."""
     INTERRUPTED = 130
     """Ctrl+C; what was stored stays."""
     BROKEN_PIPE = 141
-    """Whoever read the output has gone away."""
+    """The reader of the output has ended."""

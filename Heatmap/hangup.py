@@ -1,4 +1,4 @@
-"""The one signal that whoever starts a program may ask it to ignore."""
+"""SIGHUP, which the starter of a program may have asked it to ignore."""
 
 from __future__ import annotations
 

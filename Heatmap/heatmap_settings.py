@@ -1,7 +1,6 @@
-"""The settings, declared once: type, default, range or choices, step, unit and group of every field.
+"""Declaration of the settings: type, default, range or choices, step, unit and group of every field.
 
-The form, the stored form and the checks are all made from this declaration. A field's texts live in the
-translation catalogues under keys derived here; see `FieldSpec.label_key`.
+Form, stored form and checks are made from it. The texts of a field are in the catalogues under `FieldSpec.label_key`.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from Heatmap.events import Source
 from Heatmap.vocabulary import LANGUAGES, PALETTE_NAMES, Normalization, Sides
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 Value = bool | int | float | str
 
@@ -31,7 +30,7 @@ _UNIT_MS: Final = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
 class Kind(StrEnum):
-    """What a field holds, and so which editor shows it."""
+    """Type of a field, by which its editor is chosen."""
 
     FLAG = "flag"  # bool
     CHOICE = "choice"  # str, one of `FieldSpec.choices`
@@ -40,7 +39,7 @@ class Kind(StrEnum):
 
 
 class Group(StrEnum):
-    """The part of the form in which a field stands, in the form's order."""
+    """Section of the form, in the form's order."""
 
     SWITCH = "switch"  # above all groups
     DISPLAY = "display"
@@ -50,7 +49,7 @@ class Group(StrEnum):
 
 
 class Unit(StrEnum):
-    """The unit of a number; the catalogues say how it is written."""
+    """Unit of a number; the catalogues have its text."""
 
     NONE = "none"
     PERCENT = "percent"
@@ -66,20 +65,10 @@ class FieldSpec:
     ----------
     key
         Name of the field in `HeatmapSettings`, in the store and in the catalogues.
-    kind
-        See `Kind`.
-    default
-        The value of a fresh installation.
-    group
-        See `Group`.
     choices
         The allowed words of a `Kind.CHOICE`, in the form's order; empty otherwise.
-    minimum, maximum
-        The allowed range of a number, both ends included; 0 otherwise.
-    step
-        What one click on the arrow adds.
-    unit
-        See `Unit`.
+    minimum, maximum, step
+        The allowed range of a number, both ends included, and what one click on the arrow adds.
     needs
         ``(key, value)``: the field has an effect only while the other field has that value; None if always.
     """
@@ -114,13 +103,7 @@ class FieldSpec:
         return self.needs is None or getattr(settings, self.needs[0]) == self.needs[1]
 
     def checked(self, value: object) -> Value:
-        """Return ``value`` in the field's own type.
-
-        Raises
-        ------
-        SettingsError
-            It has another type, lies outside the range or is none of the choices.
-        """
+        """Return ``value`` in the field's own type, or raise `SettingsError`."""
         if self.kind is Kind.FLAG:
             if isinstance(value, bool):
                 return value
@@ -133,14 +116,12 @@ class FieldSpec:
         return self._checked_number(value)
 
     def parsed(self, raw: object) -> Value:
-        """Return a stored value in the field's own type; a store may have turned it into text.
-
-        ``"false"`` is False: text is read by its words, never by its truth.
+        """Return a stored value, which may be text, in the field's own type; ``"false"`` is False.
 
         Raises
         ------
         SettingsError
-            The text does not say a value of this field.
+            The text is no value of this field.
         """
         if not isinstance(raw, str) or self.kind is Kind.CHOICE:
             return self.checked(raw)
@@ -167,20 +148,20 @@ class FieldSpec:
         return SettingsError(f"Setting {self.key!r}: {expected}, was {value!r}.")
 
 
-def _flag(group: Group) -> dict[str, Any]:
-    return {"kind": Kind.FLAG, "group": group}
+def _flag(group: Group, *, default: bool) -> Any:
+    return field(default=default, metadata={"kind": Kind.FLAG, "group": group})
 
 
-def _choice(group: Group, choices: tuple[str, ...]) -> dict[str, Any]:
-    return {"kind": Kind.CHOICE, "group": group, "choices": choices}
+def _choice(group: Group, choices: Iterable[str], *, default: str) -> Any:
+    return field(default=default, metadata={"kind": Kind.CHOICE, "group": group, "choices": tuple(choices)})
 
 
-def _integer(group: Group, minimum: int, maximum: int, **rest: Any) -> dict[str, Any]:
-    return {"kind": Kind.INTEGER, "group": group, "minimum": minimum, "maximum": maximum, **rest}
-
-
-def _number(group: Group, minimum: float, maximum: float, **rest: Any) -> dict[str, Any]:
-    return {"kind": Kind.NUMBER, "group": group, "minimum": minimum, "maximum": maximum, **rest}
+def _number(group: Group, minimum: float, maximum: float, *, default: float, **rest: Any) -> Any:
+    """Declare a number; a whole default makes it a `Kind.INTEGER`."""
+    kind = Kind.INTEGER if isinstance(default, int) else Kind.NUMBER
+    return field(
+        default=default, metadata={"kind": kind, "group": group, "minimum": minimum, "maximum": maximum, **rest}
+    )
 
 
 _MANUAL: Final = ("resolution", "manual")
@@ -189,7 +170,7 @@ _PIXELS: Final = ("resolution", "pixels")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeatmapSettings:
-    """What the user wants to see. Always valid: a wrong value raises `SettingsError` at construction.
+    """The user's settings. Always valid: a wrong value raises `SettingsError` at construction.
 
     Attributes
     ----------
@@ -230,56 +211,37 @@ class HeatmapSettings:
         Smaller events are not shown, US dollars.
     """
 
-    enabled: bool = field(default=True, metadata=_flag(Group.SWITCH))
+    enabled: bool = _flag(Group.SWITCH, default=True)
 
-    window: Window = field(default="8h", metadata=_choice(Group.DISPLAY, get_args(Window)))
-    opacity: int = field(default=85, metadata=_integer(Group.DISPLAY, 5, 100, step=5, unit=Unit.PERCENT))
-    trail: Trail = field(default="20m", metadata=_choice(Group.DISPLAY, get_args(Trail)))
-    spot_size: SpotSize = field(default="medium", metadata=_choice(Group.DISPLAY, get_args(SpotSize)))
-    smooth: bool = field(default=True, metadata=_flag(Group.DISPLAY))
-    language: str = field(default="auto", metadata=_choice(Group.DISPLAY, ("auto", *LANGUAGES)))
+    window: Window = _choice(Group.DISPLAY, get_args(Window), default="8h")
+    opacity: int = _number(Group.DISPLAY, 5, 100, default=85, step=5, unit=Unit.PERCENT)
+    trail: Trail = _choice(Group.DISPLAY, get_args(Trail), default="20m")
+    spot_size: SpotSize = _choice(Group.DISPLAY, get_args(SpotSize), default="medium")
+    smooth: bool = _flag(Group.DISPLAY, default=True)
+    language: str = _choice(Group.DISPLAY, ("auto", *LANGUAGES), default="auto")
 
-    palette: str = field(default="long_short", metadata=_choice(Group.COLOUR, PALETTE_NAMES))
-    normalization: Normalization = field(
-        default=Normalization.LOG, metadata=_choice(Group.COLOUR, tuple(Normalization))
-    )
-    clip_percentile: float = field(default=99.5, metadata=_number(Group.COLOUR, 90, 100, step=0.1, unit=Unit.PERCENT))
-    decay: Decay = field(default="off", metadata=_choice(Group.COLOUR, get_args(Decay)))
+    palette: str = _choice(Group.COLOUR, PALETTE_NAMES, default="long_short")
+    normalization: Normalization = _choice(Group.COLOUR, Normalization, default=Normalization.LOG)
+    clip_percentile: float = _number(Group.COLOUR, 90, 100, default=99.5, step=0.1, unit=Unit.PERCENT)
+    decay: Decay = _choice(Group.COLOUR, get_args(Decay), default="off")
 
-    resolution: Resolution = field(default="auto", metadata=_choice(Group.RESOLUTION, get_args(Resolution)))
-    manual_rows: int = field(default=300, metadata=_integer(Group.RESOLUTION, 50, 1000, step=10, needs=_MANUAL))
-    manual_cols: int = field(default=1200, metadata=_integer(Group.RESOLUTION, 100, 3000, step=50, needs=_MANUAL))
+    resolution: Resolution = _choice(Group.RESOLUTION, get_args(Resolution), default="auto")
+    manual_rows: int = _number(Group.RESOLUTION, 50, 1000, default=300, step=10, needs=_MANUAL)
+    manual_cols: int = _number(Group.RESOLUTION, 100, 3000, default=1200, step=50, needs=_MANUAL)
+    px_per_row: float = _number(Group.RESOLUTION, 0.5, 20, default=2.5, step=0.1, unit=Unit.PIXEL, needs=_PIXELS)
+    px_per_col: float = _number(Group.RESOLUTION, 0.5, 20, default=1.5, step=0.1, unit=Unit.PIXEL, needs=_PIXELS)
 
-    px_per_row: float = field(
-        default=2.5, metadata=_number(Group.RESOLUTION, 0.5, 20, step=0.1, unit=Unit.PIXEL, needs=_PIXELS)
-    )
-    px_per_col: float = field(
-        default=1.5, metadata=_number(Group.RESOLUTION, 0.5, 20, step=0.1, unit=Unit.PIXEL, needs=_PIXELS)
-    )
-
-    source: Source = field(default=Source.BINANCE, metadata=_choice(Group.DATA, tuple(Source)))
-    sides: Sides = field(default="both", metadata=_choice(Group.DATA, get_args(Sides)))
-    min_notional_usd: int = field(default=0, metadata=_integer(Group.DATA, 0, 10_000_000, step=1000, unit=Unit.USD))
+    source: Source = _choice(Group.DATA, Source, default=Source.BINANCE)
+    sides: Sides = _choice(Group.DATA, get_args(Sides), default="both")
+    min_notional_usd: int = _number(Group.DATA, 0, 10_000_000, default=0, step=1000, unit=Unit.USD)
 
     def __post_init__(self) -> None:
-        """Check every field and bring it into its own type.
-
-        Raises
-        ------
-        SettingsError
-            A value is outside its declared range or choices.
-        """
+        """Check every field and convert it to its own type."""
         for key, spec in FIELDS.items():
             object.__setattr__(self, key, spec.checked(getattr(self, key)))
 
     def replaced(self, **changes: object) -> HeatmapSettings:
-        """Return a copy with some fields changed.
-
-        Raises
-        ------
-        SettingsError
-            A name is unknown or a value is outside its declared range or choices.
-        """
+        """Return a copy with some fields changed; an unknown name or a wrong value raises `SettingsError`."""
         for key in changes:
             if key not in FIELDS:
                 raise SettingsError(f"There is no setting {key!r}; there are {', '.join(FIELDS)}.")
@@ -287,14 +249,9 @@ class HeatmapSettings:
 
     @classmethod
     def from_mapping(cls, stored: Mapping[str, object]) -> tuple[HeatmapSettings, list[str]]:
-        """Read stored values, text or typed; what is missing or wrong gets its default.
+        """Return settings of stored values, text or typed, and a sentence for each value or name that is not valid.
 
-        Returns
-        -------
-        settings : HeatmapSettings
-            Valid settings, whatever was stored.
-        problems : list of str
-            One sentence for each value or name that was not taken.
+        Missing and invalid values get their defaults.
         """
         values: dict[str, Value] = {}
         problems = [f"Unknown setting {key!r} is left aside." for key in stored if key not in FIELDS]

@@ -1,4 +1,4 @@
-"""Where the log goes: one line an event on standard error, fit for a terminal and for journald."""
+"""Log on standard error, in one form for terminals and one for systemd's journal."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from typing import TextIO
 
 FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
-# The journal knows the time and the process itself.
+# The journal adds time and process itself.
 JOURNAL_FORMAT = "%(name)s: %(message)s"
 
 # Levels of syslog, as sd-daemon(3) wants them before each line.
@@ -22,7 +22,7 @@ _DEBUG_PRIORITY = "<7>"
 
 
 class JournalFormatter(logging.Formatter):
-    """Begins each line with its priority, those of a traceback too."""
+    """Formatter that begins each line with its priority, also the lines of a traceback."""
 
     def __init__(self) -> None:
         super().__init__(JOURNAL_FORMAT)
@@ -34,10 +34,10 @@ class JournalFormatter(logging.Formatter):
 
 
 def goes_to_journal(stream: TextIO) -> bool:
-    """Return True if what is written to a stream arrives in systemd's journal.
+    """Return True if a stream ends in systemd's journal.
 
-    ``JOURNAL_STREAM`` names device and inode of the journal's socket; a child whose output was sent elsewhere inherits
-    the variable all the same, hence the comparison that systemd.exec(5) asks for.
+    ``JOURNAL_STREAM`` names device and inode of the journal's socket. A child whose output goes elsewhere inherits the
+    variable, too, hence the comparison, as in systemd.exec(5).
     """
     named = os.environ.get("JOURNAL_STREAM")
     if not named:

@@ -1,7 +1,7 @@
-"""Where a command writes what it made: a file, or something that only looks like one.
+"""Output of a command to a file, standard output, a pipe or a device.
 
-A regular file is replaced when the new one is whole; a symbolic link stays, and what it leads to is replaced. Standard
-output, pipes and devices are written into, and only once everything is made.
+A regular file is replaced when the new one is complete; a symbolic link stays, and its target is replaced. Standard
+output, pipes and devices are written when everything is complete.
 """
 
 from __future__ import annotations
@@ -24,29 +24,26 @@ _ALIASES: Final = (STANDARD_OUTPUT, "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1
 
 
 def output_path(text: str) -> Path:
-    """Return the path that a word of the command line names; a file called "-" is named ``./-``."""
+    """Return the path of a command-line argument; a file called "-" is written ``./-``."""
     path = Path(text)
     return path.absolute() if str(path) == STANDARD_OUTPUT != text else path
 
 
 def is_standard_output(path: Path) -> bool:
-    """Return True if a path stands for standard output: messages must go elsewhere then."""
+    """Return True if a path stands for standard output; messages must then go to standard error."""
     return str(path) in _ALIASES
 
 
 @contextmanager
 def written(path: Path) -> Iterator[IO[bytes]]:
-    """Yield a file to write to; what is there already is replaced when the block ends without an error.
+    """Yield a file to write to, which replaces the one at ``path`` when the block ends without an error.
 
-    Parameters
-    ----------
-    path
-        A file that may exist, with its folder if need be; ``-`` is standard output.
+    Missing folders are made; ``-`` is standard output.
 
     Raises
     ------
     OSError
-        It cannot be written; what was there is as it was, unless it is no regular file.
+        It cannot be written; a regular file that exists stays as it was.
     """
     if is_standard_output(path) or _is_special(path):
         with tempfile.TemporaryFile() as whole:
@@ -69,7 +66,7 @@ def written(path: Path) -> Iterator[IO[bytes]]:
 
 
 def _is_special(path: Path) -> bool:
-    """Return True for a pipe, a device or a socket; a folder is none, and is refused when it is written."""
+    """Return True for a pipe, a device or a socket; a folder is refused when it is written."""
     try:
         mode = path.stat().st_mode
     except OSError:
@@ -83,6 +80,6 @@ def _pass_on(whole: IO[bytes], path: Path) -> None:
         shutil.copyfileobj(whole, sys.stdout.buffer)
         sys.stdout.buffer.flush()
         return
-    # Neither created nor cut: what is opened is there, and stays what it is.
+    # Without O_CREAT and O_TRUNC: it exists, and stays a pipe or device.
     with os.fdopen(os.open(path, os.O_WRONLY), "wb") as special:
         shutil.copyfileobj(whole, special)

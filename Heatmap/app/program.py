@@ -28,7 +28,7 @@ from Heatmap.demo.market import SimulatedMarket
 from Heatmap.demo.recording import Recording
 from Heatmap.demo.replay import ReplayMarket
 from Heatmap.errors import StorageError
-from Heatmap.events import Coverage, Source
+from Heatmap.events import DEFAULT_SYMBOL, Coverage, Source
 from Heatmap.exit_code import ExitCode
 from Heatmap.hangup import is_to_be_ignored
 from Heatmap.heatmap_service import HeatmapService
@@ -43,7 +43,7 @@ from Heatmap.ui.widgets.settings_model import SettingsModel
 from Heatmap.ui.widgets.translation import Translator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from types import TracebackType
 
     from Heatmap.clock import Clock
@@ -59,7 +59,7 @@ SETTINGS_OF_SOURCE = {Source.BINANCE: "Heatmap", Source.DEMO: "Heatmap-demo", So
 class ProgramOptions:
     """What the command line asks for; see ``heatmap --help``."""
 
-    symbols: tuple[str, ...] = ("BTCUSDT",)
+    symbols: Sequence[str] = (DEFAULT_SYMBOL,)
     db_path: Path | None = None
     ws_url: str | None = None
     rest_url: str | None = None
