@@ -172,6 +172,8 @@ _PIXELS: Final = ("resolution", "pixels")
 class HeatmapSettings:
     """The user's settings. Always valid: a wrong value raises `SettingsError` at construction.
 
+    The catalogues explain each to users (``settings.NAME.help``).
+
     Attributes
     ----------
     enabled
@@ -180,33 +182,17 @@ class HeatmapSettings:
         How far back from now events are shown.
     opacity
         Opacity of the whole map, percent.
-    smooth
-        Interpolate between cells instead of drawing sharp edges.
-    spot_size
-        How wide a single event is drawn.
-    trail
-        Half-life of the heat that stays to the right of an event, or ``"off"``.
+    trail, decay
+        Half-life of the heat to the right of an event, and of an event's weight by its age; or ``"off"``.
     language
-        Language of the program's own texts; ``"auto"`` follows the system.
-    palette
-        Name of a colour palette; see `PALETTE_NAMES`.
-    normalization
-        How a cell's sum becomes a colour.
+        One of `LANGUAGES`, or ``"auto"`` for the system's.
     clip_percentile
         The percentile of the window's occupied cells from which on the colour is full.
-    decay
-        Half-life of an event's weight by its age, or ``"off"``.
     resolution
-        ``"auto"`` follows the size of the chart, ``"manual"`` takes the two numbers of cells below, ``"pixels"`` the
-        two sizes of a cell.
-    manual_rows, manual_cols
-        Cells over the height and the width of the chart.
-    px_per_row, px_per_col
-        Height and width of a cell on the screen, logical pixels.
+        ``"auto"`` follows the size of the chart, ``"manual"`` takes ``manual_rows`` and ``manual_cols`` (cells over the
+        chart's height and width), ``"pixels"`` ``px_per_row`` and ``px_per_col`` (a cell's size, logical pixels).
     source
         Which events are shown; simulated ones never mix with recorded ones.
-    sides
-        Which liquidations are shown: of long positions, of short ones, or both.
     min_notional_usd
         Smaller events are not shown, US dollars.
     """

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from Heatmap.clock import Clock
 
+Level = QWebEnginePage.JavaScriptConsoleMessageLevel
+
 log = logging.getLogger(__name__)
 
 CHART_INDEX = CHART_PAGE / "index.html"
@@ -37,50 +39,28 @@ ALLOWED_LINK_HOST = "www.tradingview.com"
 class ChartPage(QWebEnginePage):
     """Page that shows the program's own file only."""
 
-    def acceptNavigationRequest(  # noqa: N802  # Qt's name
-        self,
-        url: QUrl,
-        type: QWebEnginePage.NavigationType,  # noqa: A002  # Qt's name
-        isMainFrame: bool,  # noqa: N803  # Qt's name
-    ) -> bool:
+    def acceptNavigationRequest(self, url: QUrl, *_: object) -> bool:  # noqa: N802 - Qt's name
         """Allow the chart page only."""
-        del type, isMainFrame
         # Compared as paths: Qt writes "/" on every system.
         return url.isLocalFile() and Path(url.toLocalFile()) == CHART_INDEX
 
-    def createWindow(  # noqa: N802  # Qt's name
-        self,
-        type: QWebEnginePage.WebWindowType,  # noqa: A002  # Qt's name
-    ) -> QWebEnginePage | None:
+    def createWindow(self, *_: object) -> QWebEnginePage | None:  # noqa: N802 - Qt's name
         """Return a page that opens the link in the user's browser."""
-        del type
         return _LinkPage(self)
 
-    def javaScriptConsoleMessage(  # noqa: N802  # Qt's name
-        self,
-        level: QWebEnginePage.JavaScriptConsoleMessageLevel,
-        message: str | None,
-        lineNumber: int,  # noqa: N803  # Qt's name
-        sourceID: str | None,  # noqa: N803  # Qt's name
-    ) -> None:
-        """Log the page's console messages."""
-        serious = level is not QWebEnginePage.JavaScriptConsoleMessageLevel.InfoMessageLevel
+    def javaScriptConsoleMessage(self, level: Level, message: str | None, *place: object) -> None:  # noqa: N802 - Qt's name
+        """Log the page's console messages; ``place``: line and source."""
+        serious = level is not Level.InfoMessageLevel
         if (message or "").startswith(GOODBYE):
             serious = False  # the plugin was detached before its page script was loaded
-        log.log(logging.WARNING if serious else logging.INFO, "page: %s (%s:%s)", message, sourceID, lineNumber)
+        log.log(logging.WARNING if serious else logging.INFO, "page: %s (%s:%s)", message, *reversed(place))
 
 
 class _LinkPage(QWebEnginePage):
     """Page for one link: opens it in the browser if it is allowed, then is deleted."""
 
-    def acceptNavigationRequest(  # noqa: N802  # Qt's name
-        self,
-        url: QUrl,
-        type: QWebEnginePage.NavigationType,  # noqa: A002  # Qt's name
-        isMainFrame: bool,  # noqa: N803  # Qt's name
-    ) -> bool:
+    def acceptNavigationRequest(self, url: QUrl, *_: object) -> bool:  # noqa: N802 - Qt's name
         """Open an allowed link in the user's browser; load nothing here."""
-        del type, isMainFrame
         if url.scheme() == "https" and url.host() == ALLOWED_LINK_HOST:
             QDesktopServices.openUrl(url)
         self.deleteLater()
@@ -102,9 +82,13 @@ class ChartView(QWebEngineView):
         page = ChartPage(self._profile, self)
         settings = page.settings()
         if settings is not None:
-            settings.setAttribute(QWebEngineSettings.WebAttribute.LocalContentCanAccessRemoteUrls, False)
-            settings.setAttribute(QWebEngineSettings.WebAttribute.LocalStorageEnabled, False)
-            settings.setAttribute(QWebEngineSettings.WebAttribute.PluginsEnabled, False)
+            attribute = QWebEngineSettings.WebAttribute
+            for each in (
+                attribute.LocalContentCanAccessRemoteUrls,
+                attribute.LocalStorageEnabled,
+                attribute.PluginsEnabled,
+            ):
+                settings.setAttribute(each, False)
         self._channel = QWebChannel(self)
         self._channel.registerObject(OBJECT_NAME, bridge)
         page.setWebChannel(self._channel)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 import socket
 import sys
 import tempfile
@@ -27,10 +26,10 @@ from Heatmap.demo.exchange import DemoExchange
 from Heatmap.demo.market import SimulatedMarket
 from Heatmap.demo.recording import Recording
 from Heatmap.demo.replay import ReplayMarket
+from Heatmap.end_signals import on_end_signals
 from Heatmap.errors import StorageError
 from Heatmap.events import DEFAULT_SYMBOL, Coverage, Source
 from Heatmap.exit_code import ExitCode
-from Heatmap.hangup import is_to_be_ignored
 from Heatmap.heatmap_service import HeatmapService
 from Heatmap.ingestion.daemon_thread import run_in_daemon_thread
 from Heatmap.output_file import written
@@ -43,7 +42,7 @@ from Heatmap.ui.widgets.settings_model import SettingsModel
 from Heatmap.ui.widgets.translation import Translator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from types import TracebackType
 
     from Heatmap.clock import Clock
@@ -195,12 +194,11 @@ class Program:
         asyncio.set_event_loop(loop)
         service.start()
         window = MainWindow(service, settings, translator, store=store, market=market, clock=self._clock)
-        restore = _close_on_signals(window)
         try:
-            with loop:
+            # A signal may arrive in a paint event, in which the window must not be closed: it is closed after that.
+            with on_end_signals(lambda: QTimer.singleShot(0, window.close)), loop:
                 loop.run_until_complete(self._until_closed(window))
         finally:
-            restore()
             service.stop()
             window.dispose()
         return self._exit_code
@@ -236,22 +234,6 @@ class Program:
             log.error("the picture shows no chart: %s", absence)
             self._exit_code = ExitCode.NO_PICTURE
         window.close()
-
-
-def _close_on_signals(window: MainWindow) -> Callable[[], None]:
-    """Let Ctrl+C, SIGTERM and SIGHUP close the window in order; return what undoes it."""
-    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    before = {number: signal.getsignal(number) for number in numbers if not is_to_be_ignored(number)}
-    for number in before:
-        # The handler may run in the middle of a paint event, where the window must not be closed: that waits for the
-        # event loop.
-        signal.signal(number, lambda *_: QTimer.singleShot(0, window.close))
-
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-    return restore
 
 
 def _log_exception(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -51,15 +51,11 @@ def virtual_display() -> Iterator[str]:
         number = pipe.readline().strip()
     if not number:
         raise GraphicsError(f"Xvfb ended with code {process.wait()}", short="The virtual display did not start.")
-    before = os.environ.get("DISPLAY")
     os.environ["DISPLAY"] = f":{number}"
     try:
         yield os.environ["DISPLAY"]
     finally:
-        if before is None:
-            del os.environ["DISPLAY"]
-        else:
-            os.environ["DISPLAY"] = before
+        del os.environ["DISPLAY"]
         process.terminate()
         try:
             process.wait(STOP_TIMEOUT_S)

@@ -8,17 +8,16 @@ from __future__ import annotations
 import argparse
 import logging
 import math
-import signal
 import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from Heatmap.clock import SYSTEM_CLOCK
+from Heatmap.end_signals import on_end_signals
 from Heatmap.errors import SettingsError, StorageError
 from Heatmap.events import shown_symbols
 from Heatmap.exit_code import ExitCode
-from Heatmap.hangup import is_to_be_ignored
 from Heatmap.heatmap_service import HeatmapService
 from Heatmap.ingestion.venue import ROTATE_AFTER_S
 from Heatmap.storage.retention import DEFAULT_DAYS
@@ -26,7 +25,6 @@ from Heatmap.storage.writability import check_place
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import FrameType
 
     from Heatmap.reports import ServiceStatus
 
@@ -37,9 +35,6 @@ _REPORT_S: Final = 60.0
 _DATA_PATIENCE_S: Final = 10.0
 # On Windows a longer wait would delay Ctrl+C.
 _LONGEST_WAIT_S: Final = 1.0
-_SIGNALS: Final = tuple(
-    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)
-)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -95,21 +90,15 @@ def run(args: argparse.Namespace) -> int:
         sys.stderr.write(f"{error.short}\n")
         return ExitCode.USAGE
     stopping = threading.Event()
-
-    def on_signal(_number: int, _frame: FrameType | None) -> None:
-        stopping.set()
-
-    before = {number: signal.signal(number, on_signal) for number in _SIGNALS if not is_to_be_ignored(number)}
     began_s = SYSTEM_CLOCK.monotonic_s()
-    try:
-        _LOG.info("recording %s into %s", shown_symbols(service.recorded_symbols), service.db_path)
-        service.start()
-        _report_until(stopping, service, args.duration)
-        lost = service.stop()
-    finally:
-        service.stop()
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    with on_end_signals(stopping.set):
+        try:
+            _LOG.info("recording %s into %s", shown_symbols(service.recorded_symbols), service.db_path)
+            service.start()
+            _report_until(stopping, service, args.duration)
+            lost = service.stop()
+        finally:
+            service.stop()
     status = service.status()
     _LOG.info("ended: %s", _line(status))
     return _exit_code(status, lost, SYSTEM_CLOCK.monotonic_s() - began_s)

@@ -158,7 +158,7 @@ def test_what_cannot_be_stored_is_an_exit_code(tmp_path, capsys):
     with pytest.MonkeyPatch.context() as patch, closing(open_writer(path)) as other:
         other.execute("BEGIN IMMEDIATE")
         patch.setattr("Heatmap.storage.connection.BUSY_TIMEOUT_MS", 10)
-        patch.setattr(collect, "_SIGNALS", ())  # a thread may not install handlers
+        patch.setattr("Heatmap.end_signals.SIGNALS", ())  # a thread may not install handlers
         patch.setattr(collect.HeatmapService.stop, "__defaults__", (0.5,))
         assert asyncio.run(scenario()) == 1
     assert "2 liquidations could not be stored. Another program is holding" in capsys.readouterr().err
