@@ -24,8 +24,6 @@ from Heatmap.events import Source
 from Heatmap.exporting.axis import price_marks, time_marks
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from Heatmap.event_columns import EventColumns
     from Heatmap.events import Coverage
 
@@ -115,7 +113,10 @@ def draw_map(columns: EventColumns, request: MapRequest) -> bytes:
     picture.paste(_HATCH, map_box[:2], _hatch(request, spec.t0_ms, spec.end_ms))
     draw = ImageDraw.Draw(picture)
     _draw_axes(draw, map_box, (spec.price0, spec.price1), (spec.t0_ms, spec.end_ms))
-    picture.paste(_blended(picture.crop(map_box), image.rgba), map_box)
+    # Each pixel shows the nearest cell. "RGBa" is premultiplied.
+    cells = Image.frombuffer("RGBa", image.rgba.shape[1::-1], np.ascontiguousarray(image.rgba)).convert("RGBA")
+    cells = cells.resize((request.width_px, request.height_px), Image.Resampling.NEAREST)
+    picture.paste(cells, map_box[:2], cells)
     title = _title(columns, request)
     draw.text((_LEFT_PX, _TOP_PX // 2), title, _INK, ImageFont.load_default(_TITLE_FONT_PX), anchor="lm")
     texts = PngInfo()
@@ -146,19 +147,8 @@ def _hatch(request: MapRequest, start_ms: int, end_ms: int) -> Image.Image:
     return Image.fromarray(stripes & unknown)
 
 
-def _blended(pane: Image.Image, rgba: NDArray[np.uint8]) -> Image.Image:
-    """Return the image (premultiplied RGBA) over the pane; each pixel shows the nearest cell."""
-    cells = Image.frombuffer("RGBa", rgba.shape[1::-1], np.ascontiguousarray(rgba)).convert("RGBA")
-    base = pane.convert("RGBA")
-    base.alpha_composite(cells.resize(pane.size, Image.Resampling.NEAREST))
-    return base.convert("RGB")
-
-
 def _draw_axes(
-    draw: ImageDraw.ImageDraw,
-    map_box: tuple[int, int, int, int],
-    prices: tuple[float, float],
-    times_ms: tuple[int, int],
+    draw: ImageDraw.ImageDraw, map_box: _Box, prices: tuple[float, float], times_ms: tuple[int, int]
 ) -> None:
     left, top, right, bottom = map_box
     font = ImageFont.load_default(_LABEL_FONT_PX)

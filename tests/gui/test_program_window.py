@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from PyQt6.QtCore import QEvent, QObject, QUrl
 from PyQt6.QtGui import QAction
-from PyQt6.QtWidgets import QLabel, QWidget
+from PyQt6.QtWidgets import QComboBox, QDockWidget, QLabel, QTabWidget, QWidget
 
 from Heatmap.app.chart_view import ChartPage
 from Heatmap.resources import CHART_PAGE
+from Heatmap.ui.widgets.status import StatusPanel
 
 pytestmark = [pytest.mark.gl]
 
@@ -22,6 +23,10 @@ class StoppedClock:
 
     def monotonic_s(self) -> float:
         return 1000.0
+
+
+def child(stage, kind, name):
+    return stage.window.findChild(kind, name)
 
 
 def test_a_killed_web_process_is_replaced_and_the_heat_comes_back(open_stage):
@@ -38,7 +43,7 @@ def test_a_killed_web_process_is_replaced_and_the_heat_comes_back(open_stage):
 
 def test_a_web_process_that_keeps_dying_is_left_alone_and_recording_goes_on(open_stage, monkeypatch):
     with open_stage() as stage:
-        view, tab = stage.view, stage.window._tabs.widget(0)
+        view, tab = stage.view, child(stage, QTabWidget, "settings_tabs").widget(0)
         monkeypatch.setattr(view, "_clock", StoppedClock())
         trouble, notice = stage.window.findChild(QLabel, "trouble"), tab.findChild(QLabel, "heatmap_notice")
         for _ in range(3):
@@ -87,7 +92,7 @@ def test_the_page_never_leaves_the_program(open_stage):
 def test_another_interval_keeps_the_heat_behind_the_candles(open_stage):
     with open_stage() as stage:
         stage.wait_for_heat()
-        stage.window._interval.setCurrentText("15m")
+        child(stage, QComboBox, "interval").setCurrentText("15m")
         step_s = "series.data().length > 2 && series.data()[1].time - series.data()[0].time"
         stage.wait(lambda: stage.evaluate(step_s) == 900)
         stage.wait_for_heat()
@@ -112,30 +117,30 @@ def test_a_lost_exchange_is_said_over_the_chart_and_the_word_goes_when_it_is_bac
 def test_the_status_bar_tells_connection_rates_and_times(open_stage):
     with open_stage() as stage:
         stage.wait_for_heat()
-        stage.wait(lambda: "state=live" in stage.window._panel.figures_line())
-        line = stage.window._panel.figures_line()
+        stage.wait(lambda: "state=live" in stage.window.findChild(StatusPanel).figures_line())
+        line = stage.window.findChild(StatusPanel).figures_line()
         for word in ("insert_rate_per_s=", "build_ms=", "fps=", "last_event_age_s="):
             assert word in line
 
 
 def test_the_settings_stay_open_when_the_window_is_hidden_and_shown(open_stage):
     with open_stage() as stage:
-        stage.window._show_settings.trigger()
-        stage.wait(stage.window._dock.isVisible)
+        child(stage, QAction, "settings_toggle").trigger()
+        stage.wait(child(stage, QDockWidget, "settings_dock").isVisible)
         stage.window.hide()
         stage.window.show()
-        stage.wait(stage.window._dock.isVisible)
-        assert stage.window._show_settings.isChecked()
-        stage.window._dock.close()
-        assert not stage.window._show_settings.isChecked()
+        stage.wait(child(stage, QDockWidget, "settings_dock").isVisible)
+        assert child(stage, QAction, "settings_toggle").isChecked()
+        child(stage, QDockWidget, "settings_dock").close()
+        assert not child(stage, QAction, "settings_toggle").isChecked()
 
 
 def test_another_symbol_empties_the_chart_until_its_own_candles_come(open_stage):
     with open_stage() as stage:
         stage.wait_for_heat()
         stage.exchange.stop()
-        stage.window._symbol.addItem("ETHUSDT")
-        stage.window._symbol.setCurrentText("ETHUSDT")
+        child(stage, QComboBox, "symbol").addItem("ETHUSDT")
+        child(stage, QComboBox, "symbol").setCurrentText("ETHUSDT")
         stage.wait(lambda: stage.evaluate("series.data().length") == 0)
         stage.wait(lambda: stage.candle_pixels() == 0)
         assert stage.plugin.image is None
@@ -145,7 +150,7 @@ def test_another_symbol_empties_the_chart_until_its_own_candles_come(open_stage)
 def test_a_settings_page_opened_later_shows_the_figures_of_the_map(open_stage):
     with open_stage() as stage:
         stage.wait_for_heat()
-        first, later = stage.window._tabs.widget(0), stage.plugin.settings_tab()
+        first, later = child(stage, QTabWidget, "settings_tabs").widget(0), stage.plugin.settings_tab()
         figures = [tab.findChild(QLabel, "heatmap_statistics_events").text() for tab in (first, later)]
         assert figures[0] == figures[1] != ""
 
