@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from Heatmap import __version__
+from Heatmap.commands.recorder_options import add_recorder_arguments
 from Heatmap.errors import GraphicsError, HeatmapError
 from Heatmap.exit_code import ExitCode
 from Heatmap.log import configure_logging
@@ -77,25 +78,7 @@ def program_parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="play recorded forceOrder frames, times shifted to end now",
     )
-    parser.add_argument(
-        "--db", dest="db_path", type=Path, metavar="PATH", help="database (default: the user's data folder)"
-    )
-    parser.add_argument(
-        "--symbol",
-        dest="symbols",
-        action="append",
-        metavar="SYMBOL",
-        help="default BTCUSDT; may be given several times; ALL records every one that the exchange lists",
-    )
-    parser.add_argument("--ws-url", metavar="BASE", help="base address of the streams, ws://host:port")
-    parser.add_argument("--rest-url", metavar="BASE", help="base address of the REST interface, http://host:port")
-    parser.add_argument("--keep-raw", action="store_true", help="store each frame beside its event")
-    parser.add_argument(
-        "--retention-days",
-        type=float,
-        metavar="N",
-        help="delete recorded liquidations after this many days, 0: never (default: 14)",
-    )
+    add_recorder_arguments(parser)
     parser.add_argument("--lang", dest="language", choices=LANGUAGES, help="language of this run")
     parser.add_argument("--screenshot", type=Path, metavar="PNG", help="save the composed window, then quit")
     parser.add_argument("--after", dest="after_s", type=seconds, metavar="SECONDS", help="when to save it (default 10)")

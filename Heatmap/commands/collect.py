@@ -5,26 +5,23 @@ If another program records into the database already, this one waits, and takes 
 
 from __future__ import annotations
 
-import argparse
 import logging
 import math
 import sys
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from Heatmap.clock import SYSTEM_CLOCK
+from Heatmap.commands.recorder_options import add_recorder_arguments, positive_seconds
 from Heatmap.end_signals import on_end_signals
 from Heatmap.errors import SettingsError, StorageError
 from Heatmap.events import shown_symbols
 from Heatmap.exit_code import ExitCode
 from Heatmap.heatmap_service import HeatmapService
-from Heatmap.ingestion.venue import ROTATE_AFTER_S
-from Heatmap.storage.retention import DEFAULT_DAYS
 from Heatmap.storage.writability import check_place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import argparse
 
     from Heatmap.reports import ServiceStatus
 
@@ -39,30 +36,16 @@ _LONGEST_WAIT_S: Final = 1.0
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("--db", type=Path, metavar="PATH", help="database file (default: in your data folder)")
+    add_recorder_arguments(parser)
     parser.add_argument(
-        "--symbol",
-        action="append",
-        metavar="SYMBOL",
-        help="symbol to record, repeatable; ALL: every one that the exchange lists (default: BTCUSDT)",
+        "--duration", type=positive_seconds, metavar="S", help="stop after this many seconds (default: never)"
     )
-    parser.add_argument("--ws-url", metavar="BASE", help="base address of the streams, without a route")
-    parser.add_argument("--rest-url", metavar="BASE", help="base address of the REST interface, without a route")
-    parser.add_argument("--duration", type=_seconds, metavar="S", help="stop after this many seconds (default: never)")
     parser.add_argument(
         "--rotate-after",
-        type=_seconds,
-        default=ROTATE_AFTER_S,
+        dest="rotate_after_s",
+        type=positive_seconds,
         metavar="S",
-        help=f"replace a connection by the next one after this many seconds (default: {ROTATE_AFTER_S:.0f}, 23 hours)",
-    )
-    parser.add_argument("--keep-raw", action="store_true", help="store each frame beside its event")
-    parser.add_argument(
-        "--retention-days",
-        type=_days,
-        default=DEFAULT_DAYS,
-        metavar="N",
-        help=f"delete recorded liquidations after this many days, 0: never (default: {DEFAULT_DAYS:g})",
+        help="replace a connection by the next one after this many seconds (default: 82800, 23 hours)",
     )
 
 
@@ -75,16 +58,11 @@ def run(args: argparse.Namespace) -> int:
         0 with everything stored; 1 if something could not be; 2 for an invalid argument or a path where no record can
         be kept, after which a service should not start it again; 3 if no market data arrived in 10 s or more.
     """
+    # What is not given gets the default of `HeatmapService`.
+    names = ("db_path", "symbols", "ws_url", "rest_url", "keep_raw", "retention_days", "rotate_after_s")
+    given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     try:
-        service = HeatmapService(
-            args.db,
-            args.symbol or ("BTCUSDT",),
-            ws_url=args.ws_url,
-            rest_url=args.rest_url,
-            keep_raw=args.keep_raw,
-            retention_days=args.retention_days,
-            rotate_after_s=args.rotate_after,
-        )
+        service = HeatmapService(**given)
         check_place(service.db_path)
     except (SettingsError, StorageError) as error:
         sys.stderr.write(f"{error.short}\n")
@@ -143,21 +121,3 @@ def _line(status: ServiceStatus) -> str:
     if status.queued:
         parts.append(f"{status.queued} waiting")
     return ", ".join(parts) + "".join(f"; {text}" for text in (status.detail, status.storage_problem) if text)
-
-
-def _days(text: str) -> float:
-    return _number(text, "days, 0 or more", lambda days: days >= 0)
-
-
-def _seconds(text: str) -> float:
-    return _number(text, "seconds above 0", lambda seconds: seconds > 0)
-
-
-def _number(text: str, what: str, is_valid: Callable[[float], bool]) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not (math.isfinite(number) and is_valid(number)):
-        raise argparse.ArgumentTypeError(f"expected {what}, was {text!r}")
-    return number
