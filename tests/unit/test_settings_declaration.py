@@ -19,30 +19,6 @@ from Heatmap.heatmap_settings import (
 from Heatmap.vocabulary import PALETTE_NAMES
 
 
-def test_defaults_are_the_ones_the_user_asked_for():
-    assert HeatmapSettings().as_mapping() == {
-        "enabled": True,
-        "window": "8h",
-        "opacity": 85,
-        "trail": "20m",
-        "spot_size": "medium",
-        "smooth": True,
-        "language": "auto",
-        "palette": "long_short",
-        "normalization": "log",
-        "clip_percentile": 99.5,
-        "decay": "off",
-        "resolution": "auto",
-        "manual_rows": 300,
-        "manual_cols": 1200,
-        "px_per_row": 2.5,
-        "px_per_col": 1.5,
-        "source": "binance",
-        "sides": "both",
-        "min_notional_usd": 0,
-    }
-
-
 def test_every_named_palette_is_defined():
     assert palette_names() == PALETTE_NAMES
 
