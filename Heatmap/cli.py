@@ -34,7 +34,7 @@ COMMANDS = {
     "status": ("show what is recorded", "Heatmap.commands.status"),
     "import": ("bring files into the record", "Heatmap.commands.import_"),
     "export": ("write the record to CSV, Parquet or NPZ, or the map to PNG", "Heatmap.commands.export"),
-    "bench": ("measure the map's speed beside other libraries", "Heatmap.commands.bench"),
+    "bench": ("measure the map's speed", "Heatmap.commands.bench"),
     "vacuum": ("give the space of deleted liquidations back to the disk", "Heatmap.commands.vacuum"),
     "doctor": ("check graphics, web engine, database and endpoints", "Heatmap.commands.doctor"),
 }
