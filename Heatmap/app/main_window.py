@@ -119,12 +119,10 @@ class MainWindow(QMainWindow):
 
         self._build_toolbar()
         self._build_dock()
-        self._panel = self.plugin.status_panel(self)
         bar = self.statusBar()
         if bar is not None:
             bar.setSizeGripEnabled(False)
-            bar.addWidget(self._panel, 1)
-        self._status_bar = bar
+            bar.addWidget(self.plugin.status_panel(self), 1)
         self.resize(*START_SIZE_PX)
 
         self._feed.historyReady.connect(self._show_history)
@@ -146,16 +144,12 @@ class MainWindow(QMainWindow):
         """The web view with the chart."""
         return self._view
 
-    @property
-    def heatmap_action(self) -> QAction:
-        """The toolbar's switch."""
-        return self._heatmap
-
     def start(self) -> None:
         """Load candles; needs the running qasync loop."""
         self._feed.show(self._symbol.currentText(), self._interval.currentText())
-        if self._market.notes:
-            self._show_message(" ".join(self._market.notes))
+        bar = self.statusBar()
+        if self._market.notes and bar is not None:
+            bar.showMessage(" ".join(self._market.notes), MESSAGE_MS)  # the figures return by themselves
 
     async def stop(self) -> None:
         """End the candle feed and the plugin."""
@@ -217,7 +211,6 @@ class MainWindow(QMainWindow):
         bar.addSeparator()
         bar.addAction(self._show_settings)
         self.addToolBar(bar)
-        self._toolbar = bar
 
     def _build_dock(self) -> None:
         self._tabs = QTabWidget(self)
@@ -330,11 +323,6 @@ class MainWindow(QMainWindow):
     def _page_problem(self, key: str) -> None:
         self._page_trouble = key
         self._show_trouble()
-
-    def _show_message(self, text: str) -> None:
-        """Show a text in the status bar for a while; the figures return by themselves."""
-        if self._status_bar is not None:
-            self._status_bar.showMessage(text, MESSAGE_MS)
 
     def closeEvent(self, event: QCloseEvent | None) -> None:
         """Emit `closing`: the program then ends everything in order."""
