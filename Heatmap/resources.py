@@ -1,4 +1,4 @@
-"""Where the files that are not Python live: shaders, page, JavaScript, schema, translations."""
+"""Paths of shipped files that are not Python: shaders, page, JavaScript, translations."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ CHART_PAGE = PACKAGE / "app" / "page"
 CHART_LIBRARY = CHART_PAGE / "vendor" / "lightweight-charts.js"
 JAVASCRIPT = PACKAGE / "ui" / "page" / "js"
 TRANSLATIONS = PACKAGE / "translations"
-SCHEMA = PACKAGE / "storage" / "schema.sql"
-SCHEMA_UPGRADE_1_TO_2 = PACKAGE / "storage" / "upgrade_1_to_2.sql"
 
 
 def read_text(path: Path) -> str:

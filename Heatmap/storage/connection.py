@@ -1,4 +1,4 @@
-"""The one home of `sqlite3.connect`: how a database is opened, and what its errors mean to people."""
+"""Opening a database, transactions, and sentences for SQLite's errors; the only caller of `sqlite3.connect`."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 # A writer waits this long for another writer; a reader in WAL mode hardly ever waits.
 BUSY_TIMEOUT_MS: Final = 2000
 _MMAP_BYTES: Final = 256 * 1024 * 1024
-# The log beside the file is cut back to this size once its content is in the file; it is filled to 4 MiB between two
-# checkpoints, and beyond that only while a reader holds on to an old state.
+# The log is cut to this size after a checkpoint. Between two it grows to 4 MiB, beyond that only while a reader uses an
+# old state.
 _WAL_LIMIT_BYTES: Final = 8 * 1024 * 1024
 
 _SENTENCES = {
@@ -61,17 +61,17 @@ _KINDS: Final[dict[int, type[StorageError]]] = {
 
 
 class RecordConnection(sqlite3.Connection):
-    """A connection that notices when its files were moved or deleted under it; only for the thread that opened it."""
+    """A connection that detects that its files were moved or deleted; only for the thread that opened it."""
 
     path: Path
     identity: Identity = None
     """Of the file when it was opened; None if it was created then."""
     is_immutable = False
-    """True if nobody could write when it was opened, so that SQLite looks at no log."""
+    """True if nobody could write when it was opened: SQLite reads no log then."""
     _guard: FileGuard | None = None
 
     def guard(self) -> None:
-        """Protect the files against other code of this process; call after the first read, which opens them all.
+        """Protect the files (see `Heatmap.storage.file_guard`); call after the first read, which opens them all.
 
         Raises
         ------
@@ -90,26 +90,14 @@ class RecordConnection(sqlite3.Connection):
         raise _moved(self.path)
 
     def file_state(self) -> FileState:
-        """Return what became of the files; `FileState.IN_PLACE` without a guard.
-
-        Raises
-        ------
-        StorageError
-            They cannot be looked at.
-        """
+        """Return the state of the files; `FileState.IN_PLACE` without a guard."""
         if self.is_immutable:
             is_same = file_identity(self.path) == self.identity and _is_whole(self.path)
             return FileState.IN_PLACE if is_same else FileState.MOVED
         return FileState.IN_PLACE if self._guard is None else self._guard.state()
 
     def check_in_place(self) -> None:
-        """Check that what is written would be read by others.
-
-        Raises
-        ------
-        MovedDatabaseError, LogRemovedError
-            It would not.
-        """
+        """Raise MovedDatabaseError or LogRemovedError if other programs would not read what is written here."""
         state = self.file_state()
         if state is FileState.MOVED:
             raise _moved(self.path)
@@ -130,14 +118,14 @@ class RecordConnection(sqlite3.Connection):
 
 
 def open_writer(path: Path) -> RecordConnection:
-    """Open a file for writing, creating it and its folder if they are missing; its content is not looked at.
+    """Open a file for writing, creating it and its folder if they are missing; its content is not read.
 
-    `Heatmap.storage.migrations.open_database` is what writers want: it also sees to it that the file is ours.
+    Writers use `Heatmap.storage.migrations.open_database`, which also checks that the file is ours.
 
     Returns
     -------
     RecordConnection
-        Without implicit transactions and without a guard; only for the thread that opened it.
+        Without implicit transactions and without a guard.
 
     Raises
     ------
@@ -156,11 +144,9 @@ def open_writer(path: Path) -> RecordConnection:
             f"expected a file, was a folder: {path}", short=f"{path} is a folder, not a database."
         )
     check_reopenable(path)
-    try:
+    with storage_errors(path):
         connection = _connect(f"{path.absolute().as_uri()}?mode=rwc", path)
         connection.execute(f"PRAGMA journal_size_limit = {_WAL_LIMIT_BYTES}")
-    except sqlite3.Error as error:
-        raise storage_error(error, path) from error
     return connection
 
 
@@ -170,22 +156,20 @@ def open_reader(path: Path) -> RecordConnection:
     Returns
     -------
     RecordConnection
-        Without a guard; only for the thread that opened it. Whether the file is a database shows when it is first read.
+        Without a guard. A file that is no database raises when it is first read.
 
     Raises
     ------
     StorageError
-        The file does not exist or cannot be opened, or its log lies in a folder where it cannot be read.
+        The file does not exist or cannot be opened, or its log is in a folder where it cannot be read.
     """
     check_reopenable(path)
-    # SQLite would refuse it otherwise, for it cannot make the shared memory of a log that nobody has.
+    # SQLite would refuse it otherwise, for it cannot create the shared memory of the log.
     is_immutable = _is_whole(path) and not os.access(path.resolve().parent, os.W_OK)
-    try:
+    with storage_errors(path):
         connection = _connect(f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if is_immutable else ''}", path)
         connection.is_immutable = is_immutable
         connection.execute(f"PRAGMA mmap_size = {_MMAP_BYTES}")
-    except sqlite3.Error as error:
-        raise storage_error(error, path) from error
     return connection
 
 
@@ -196,7 +180,7 @@ def _moved(path: Path) -> MovedDatabaseError:
 
 
 def _is_whole(path: Path) -> bool:
-    """Return True if nobody uses a log, and none waits to be brought into the file."""
+    """Return True if no log is in use, and none has content that is not in the file."""
     log, shared_memory = (beside(path.resolve(), suffix) for suffix in (LOG_SUFFIX, SHARED_MEMORY_SUFFIX))
     if shared_memory.exists():
         return False
@@ -207,8 +191,8 @@ def _is_whole(path: Path) -> bool:
 
 
 def describe(error: sqlite3.Error, path: Path) -> str:
-    """Return one sentence for people that says what the error means."""
-    # The low byte is the primary code; extended codes say what SQLite was doing.
+    """Return one sentence for people about one of SQLite's errors."""
+    # The low byte is the primary code; the rest says what SQLite was doing.
     code = getattr(error, "sqlite_errorcode", None)
     sentence = None if code is None else _SENTENCES.get(code & 0xFF)
     if code is not None and code & 0xFF == sqlite3.SQLITE_CANTOPEN and not _is_whole(path):
@@ -217,36 +201,44 @@ def describe(error: sqlite3.Error, path: Path) -> str:
 
 
 def storage_error(error: sqlite3.Error, path: Path) -> StorageError:
-    """Return the error of this package for one of SQLite's."""
+    """Return this package's error for one of SQLite's."""
     name = getattr(error, "sqlite_errorname", type(error).__name__)
     kind = _KINDS.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, StorageError)
     return kind(f"{path}: {name}: {error}", short=describe(error, path))
 
 
 @contextlib.contextmanager
-def write_transaction(connection: sqlite3.Connection, *, alone: bool = False) -> Iterator[None]:
-    """Hold the write lock for a block: all of it is stored, or nothing.
+def storage_errors(path: Path) -> Iterator[None]:
+    """Raise SQLite's errors of a block as this package's."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise storage_error(error, path) from error
 
-    The block may end the transaction by a ROLLBACK of its own. With ``alone`` nobody may read either, in a file without
-    a write-ahead log.
+
+@contextlib.contextmanager
+def write_transaction(connection: sqlite3.Connection, *, alone: bool = False) -> Iterator[None]:
+    """Run a block as one transaction under SQLite's write lock: all of it is stored, or nothing.
+
+    The block may end it by a ROLLBACK. With ``alone`` nobody may read either, in a file without a write-ahead log.
 
     Raises
     ------
     sqlite3.Error
-        The lock cannot be had, or the commit fails; `storage_error` makes a sentence of it.
+        The lock cannot be had, or the commit fails.
     MovedDatabaseError, LogRemovedError
-        The files were moved or deleted under the connection; nothing is stored.
+        The files were moved or deleted; nothing is stored.
     """
     connection.execute("BEGIN EXCLUSIVE" if alone else "BEGIN IMMEDIATE")
     try:
         if isinstance(connection, RecordConnection):
-            # Under the lock: whoever replaces a database holds it, too.
+            # Under the lock, for a program that replaces a database has it, too.
             connection.check_in_place()
         yield
         if connection.in_transaction:
             connection.execute("COMMIT")
     except BaseException:
-        # The failure may have ended the transaction already; the first error is the one to tell.
+        # The failure may have ended the transaction already; the first error is the one to report.
         with contextlib.suppress(sqlite3.Error):
             connection.execute("ROLLBACK")
         raise
@@ -254,7 +246,7 @@ def write_transaction(connection: sqlite3.Connection, *, alone: bool = False) ->
 
 def _connect(uri: str, path: Path) -> RecordConnection:
     identity = file_identity(path)
-    connection = sqlite3.connect(  # noqa: TID251 - this is its one home
+    connection = sqlite3.connect(  # noqa: TID251 - its only caller
         uri, uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000, factory=RecordConnection
     )
     # The program may change its working directory later.

@@ -1,24 +1,23 @@
-"""Taking events out again that were never a record of anything: simulated and replayed ones."""
+"""Deleting simulated and replayed events."""
 
 from __future__ import annotations
 
-import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 from Heatmap.errors import StorageError
 from Heatmap.events import Source
-from Heatmap.storage.connection import storage_error, write_transaction
+from Heatmap.storage.connection import storage_errors, write_transaction
 from Heatmap.storage.migrations import open_database
 
 
 def erase_source(db_path: str | Path, source: str) -> int:
-    """Delete all events and all coverage of a source that can be made again.
+    """Delete all events and all coverage of a source that can be generated again.
 
     Parameters
     ----------
     db_path
-        The database; one that does not exist is left so.
+        The database; nothing happens if it does not exist.
     source
         `Source.DEMO` or `Source.REPLAY`.
 
@@ -30,17 +29,14 @@ def erase_source(db_path: str | Path, source: str) -> int:
     Raises
     ------
     StorageError
-        The source is a recorded one, which nothing here may delete, or the database cannot be written.
+        The source is a recorded one, or the database cannot be written.
     """
     if source not in (Source.DEMO, Source.REPLAY):
         raise StorageError(f"expected a simulated or replayed source, was {source!r}: recorded events are never erased")
     path = Path(db_path)
     if not path.exists():
         return 0
-    try:
-        with closing(open_database(path)) as connection, write_transaction(connection):
-            erased = connection.execute("DELETE FROM liq_events WHERE source = ?", (str(source),)).rowcount
-            connection.execute("DELETE FROM coverage WHERE source = ?", (str(source),))
-    except sqlite3.Error as error:
-        raise storage_error(error, path) from error
+    with storage_errors(path), closing(open_database(path)) as connection, write_transaction(connection):
+        erased = connection.execute("DELETE FROM liq_events WHERE source = ?", (str(source),)).rowcount
+        connection.execute("DELETE FROM coverage WHERE source = ?", (str(source),))
     return erased

@@ -1,7 +1,7 @@
-"""The schema's versions: ordered, each one transaction, numbered by ``PRAGMA user_version``.
+"""Schema versions and migrations: ordered, each one transaction, numbered by ``PRAGMA user_version``.
 
-A step that rewrites rows is preceded by a copy of the file, made under the same write lock and named after the version
-it holds, so that an older program can go on from there.
+Before a step that rewrites rows the file is copied under the same write lock, and the copy is named after its version,
+so that an older program can use it.
 """
 
 from __future__ import annotations
@@ -11,20 +11,23 @@ import logging
 import sqlite3
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from Heatmap.errors import StorageError, UnusableDatabaseError
-from Heatmap.resources import SCHEMA, SCHEMA_UPGRADE_1_TO_2, read_text
-from Heatmap.storage.connection import RecordConnection, open_reader, open_writer, storage_error, write_transaction
+from Heatmap.resources import read_text
+from Heatmap.storage.connection import RecordConnection, open_reader, open_writer, storage_errors, write_transaction
 from Heatmap.storage.file_guard import LOG_SUFFIX, SHARED_MEMORY_SUFFIX, beside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 _LOG = logging.getLogger(__name__)
 
-# "LIQH": tells our files from those of other programs, whose user_version means something else.
+SCHEMA: Final = Path(__file__).with_name("schema.sql")
+SCHEMA_UPGRADE_1_TO_2: Final = Path(__file__).with_name("upgrade_1_to_2.sql")
+
+# "LIQH" marks our files; in those of other programs user_version means something else.
 APPLICATION_ID: Final = 0x4C495148
 
 LATEST: Final = 2
@@ -32,18 +35,18 @@ LATEST: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One step: a script, the version it leads to, and whether it rewrites what is there."""
+    """One step: a script, the version it leads to, and whether it rewrites rows."""
 
     script: Path
     reached: int
     rewrites: bool = False
 
 
-# The step from each version. A new file gets the whole schema at once; the upgrades are never changed once released,
-# only added, and a test sees to it that both ways end alike.
+# The step from each version. A new file gets the whole schema at once. Released upgrades are never changed; a test
+# checks that both ways lead to the same schema.
 MIGRATIONS: Final = {0: Migration(SCHEMA, LATEST), 1: Migration(SCHEMA_UPGRADE_1_TO_2, 2)}
 
-# Together five seconds, as the busy timeout of every connection.
+# Together five seconds.
 WAL_ATTEMPTS: Final = 500
 WAL_PAUSE_S: Final = 0.01
 
@@ -56,13 +59,11 @@ def version_of(connection: sqlite3.Connection, path: Path) -> int:
     StorageError
         The file is no database, belongs to another program, or was written by a newer version of this one.
     """
-    try:
-        # In this order: whoever creates the schema between two of these reads must not look like a stranger.
+    with storage_errors(path):
+        # In this order: a schema that is created between two of these reads must not look like another program's.
         empty = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
         version = int(connection.execute("PRAGMA user_version").fetchone()[0])
         owner = int(connection.execute("PRAGMA application_id").fetchone()[0])
-    except sqlite3.Error as error:
-        raise storage_error(error, path) from error
     if owner != APPLICATION_ID and not (owner == 0 and version == 0 and empty):
         raise UnusableDatabaseError(
             f"{path}: expected application id {APPLICATION_ID:#x}, was {owner:#x}, version {version}",
@@ -82,7 +83,7 @@ def open_database(path: Path) -> RecordConnection:
     Returns
     -------
     RecordConnection
-        In WAL mode, guarded, without implicit transactions; only for the thread that opened it.
+        In WAL mode, guarded, without implicit transactions.
 
     Raises
     ------
@@ -101,39 +102,27 @@ def open_database(path: Path) -> RecordConnection:
 
 
 def rescued_path(path: Path) -> Path:
-    """Return where a new file is built that is to replace a database."""
+    """Return the path at which a new file is built that will replace a database."""
     return path.with_name(f"{path.name}.rescued")
 
 
 def finish_interrupted(path: Path) -> None:
-    """Give the name to a rescued file that was whole when the rescuing program died before it could.
-
-    Raises
-    ------
-    StorageError
-        It cannot be moved.
-    """
+    """Give a database's name to a complete new file, whose program died before it could rename it."""
     path = path.resolve()
     rescued = rescued_path(path)
     if path.exists() or not rescued.exists():
         return
     with contextlib.closing(open_writer(rescued)) as connection:
-        is_whole = version_of(connection, rescued) > 0
-    if is_whole:
-        # Another program may be finishing it as well; then there is nothing left to move.
+        is_complete = version_of(connection, rescued) > 0
+    if is_complete:
+        # Another program may do the same; then nothing is left to rename.
         move_database(rescued, path)
 
 
 def move_database(path: Path, target: Path) -> None:
-    """Rename a database together with its log.
-
-    Raises
-    ------
-    StorageError
-        It cannot be renamed.
-    """
+    """Rename a database together with its log; raises StorageError."""
     try:
-        # The file comes last: a log that stayed behind would be played into the file that takes its place.
+        # The file last: a log that stayed behind would be read into the file that takes its name.
         for suffix in (LOG_SUFFIX, SHARED_MEMORY_SUFFIX, ""):
             with contextlib.suppress(FileNotFoundError):
                 beside(path, suffix).rename(beside(target, suffix))
@@ -150,21 +139,18 @@ def check_writable(path: Path) -> None:
     Raises
     ------
     StorageError
-        As `version_of`; or it is read-only, or another program has been holding it for too long.
+        As `version_of`; or it is read-only, or another program has locked it for too long.
     """
-    with contextlib.closing(open_writer(path)) as connection:
+    with contextlib.closing(open_writer(path)) as connection, storage_errors(path):
         version = version_of(connection, path)
-        try:
-            # On a read-only file SQLite lets even an immediate transaction begin; only a write tells.
-            connection.execute("BEGIN IMMEDIATE")
-            connection.execute(f"PRAGMA user_version = {version}")
-            connection.execute("ROLLBACK")
-        except sqlite3.Error as error:
-            raise storage_error(error, path) from error
+        # On a read-only file even BEGIN IMMEDIATE succeeds; only a write fails.
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute(f"PRAGMA user_version = {version}")
+        connection.execute("ROLLBACK")
 
 
 def migrate(connection: sqlite3.Connection, path: Path) -> None:
-    """Bring an open database to WAL mode and the latest version; nothing happens if it is there already.
+    """Set WAL mode, and migrate an open database to the latest version.
 
     Raises
     ------
@@ -172,25 +158,23 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
         As `version_of`, and then the file is as it was; or a step failed, and then nothing of it remains.
     """
     version = version_of(connection, path)
-    try:
+    with storage_errors(path):
         if version == 0:
             # Only possible before the first page is written, which the next line does.
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-        # Kept in the file for ever, hence only now: another program's file must not be changed.
+        # Stored in the file, hence only now: another program's file must not be changed.
         _switch_to_wal(connection)
         connection.execute("PRAGMA synchronous = NORMAL")
         while version_of(connection, path) < LATEST:
             with write_transaction(connection):
-                # Looked at again under the lock: another process may have been faster.
+                # Read again under the lock: another process may have been faster.
                 version = version_of(connection, path)
                 if version < LATEST:
                     take_step(connection, path, version)
-    except sqlite3.Error as error:
-        raise storage_error(error, path) from error
 
 
 def copy_path(path: Path, version: int) -> Path:
-    """Return where the copy of a file is kept that was rewritten from this version on."""
+    """Return the path of the copy of a file that was rewritten from this version on."""
     return path.with_name(f"{path.name}.version-{version}")
 
 
@@ -206,15 +190,15 @@ def take_step(connection: sqlite3.Connection, path: Path, version: int) -> None:
 
 
 def _copy(path: Path, target: Path) -> None:
-    """Copy the file as it is under the write lock; a copy that is not whole never bears the name of one."""
+    """Copy the file under the write lock; an incomplete copy has another name."""
     _LOG.info("%s is copied to %s before it is rewritten", path, target)
     unfinished = target.with_name(f"{target.name}.unfinished")
     try:
         unfinished.unlink(missing_ok=True)
-        # By a connection of its own: one that is writing cannot be copied from. Nobody else writes meanwhile.
+        # By another connection: one in a write transaction cannot be copied from. Nobody else writes meanwhile.
         with contextlib.closing(open_reader(path)) as source, contextlib.closing(open_writer(unfinished)) as copy:
             source.backup(copy)
-            # A copy is one file: it keeps no log beside it.
+            # A copy is one file, without a log.
             copy.execute("PRAGMA journal_mode = DELETE")
         unfinished.replace(target)
     except OSError as error:
@@ -225,10 +209,7 @@ def _copy(path: Path, target: Path) -> None:
 
 
 def _switch_to_wal(connection: sqlite3.Connection) -> None:
-    """Turn the write-ahead log on; waits for others that do the same to the same new file.
-
-    SQLite's own busy timeout does not cover this switch: of two that make it at once, one is refused without waiting.
-    """
+    """Set WAL mode; waits for others that do the same, for SQLite's busy timeout does not cover it."""
     for _ in range(WAL_ATTEMPTS):
         try:
             connection.execute("PRAGMA journal_mode = WAL")

@@ -1,14 +1,13 @@
-"""The record row by row, for exports: every column, any number of rows, as it was at one moment."""
+"""Reader for exports: events row by row with all columns, in any number, as they were at one moment."""
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from Heatmap.errors import StorageError
-from Heatmap.storage.connection import open_reader, storage_error
+from Heatmap.storage.connection import open_reader, storage_errors
 from Heatmap.storage.file_guard import FileState
 from Heatmap.storage.migrations import version_of
 
@@ -20,11 +19,10 @@ COLUMNS: Final = (
     "ts_ms", "symbol", "side", "price", "qty", "notional", "source", "order_price", "order_qty", "event_ms",
     "received_ms", "raw_json",
 )  # fmt: skip
-"""The columns of ``liq_events`` that describe the event itself; an export has them, in this order. ``id`` and
-``import_id`` tell how it came into this one file and mean nothing elsewhere."""
+"""Columns of ``liq_events`` in an export, in this order; ``id`` and ``import_id`` mean nothing in another file."""
 
 OPTIONAL_COLUMNS: Final = ("order_price", "order_qty", "event_ms", "received_ms", "raw_json")
-"""Those that may be unknown."""
+"""Columns that may be NULL."""
 
 TEXT_COLUMNS: Final = ("symbol", "side", "source")
 TIME_COLUMNS: Final = ("ts_ms", "event_ms", "received_ms")
@@ -34,7 +32,7 @@ NPZ_COLUMNS: Final = COLUMNS[:-1]
 """An NPZ file has no ``raw_json``; an unknown time is `NPZ_UNKNOWN_MS` there, an unknown number NaN."""
 NPZ_UNKNOWN_MS: Final = -1
 
-# Hops from one series to the next along an index: as many steps as there are series.
+# Skips from one series to the next along an index: as many steps as there are series.
 _NEXT_SERIES: Final = """
     SELECT source, symbol FROM liq_events INDEXED BY idx_liq_events_window
     WHERE (source, symbol) > (?, ?) ORDER BY source, symbol LIMIT 1
@@ -43,15 +41,7 @@ _NEXT_SERIES: Final = """
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which events are meant; None: all.
-
-    Attributes
-    ----------
-    symbol, source
-        Exact words.
-    start_ms, end_ms
-        ``start_ms <= ts_ms < end_ms``, ms since the epoch.
-    """
+    """Filter of events: exact symbol and source, ``start_ms <= ts_ms < end_ms`` in ms since the epoch; None: all."""
 
     symbol: str | None = None
     source: str | None = None
@@ -60,26 +50,27 @@ class Selection:
 
     def where(self) -> tuple[str, list[str | int]]:
         """Return the condition in SQL, and its values."""
-        parts = {
+        conditions = {
             "symbol = ?": self.symbol,
             "source = ?": self.source,
             "ts_ms >= ?": self.start_ms,
             "ts_ms < ?": self.end_ms,
         }
-        asked = {text: value for text, value in parts.items() if value is not None}
-        return " AND ".join(asked) or "TRUE", list(asked.values())
+        given = {text: value for text, value in conditions.items() if value is not None}
+        return " AND ".join(given) or "TRUE", list(given.values())
 
     def index_in_order(self) -> str:
-        """Return the index that has the selected rows in order of time: a sort would need memory for all of them."""
+        """Return the index with the selected rows in order of time: sorting would need memory for all of them."""
         if self.symbol is None:
             return "idx_liq_events_ts"
         return "idx_liq_events_symbol_ts" if self.source is None else "idx_liq_events_window"
 
 
 class RecordReader:
-    """Reads one state of a database from beginning to end, whatever is written meanwhile.
+    """Reads one state of a database, whatever is written meanwhile; only for the thread that made it.
 
-    A context manager; used only by the thread that made it. SQLite cannot shorten its write-ahead log while it is open.
+    A context manager; SQLite cannot shorten its write-ahead log while it is open. All methods that read raise
+    `Heatmap.errors.StorageError` if the file cannot be read, or its log was deleted meanwhile.
 
     Parameters
     ----------
@@ -114,13 +105,7 @@ class RecordReader:
         self._connection.close()
 
     def series(self) -> list[tuple[str, str]]:
-        """Return ``(source, symbol)`` of all that has events, in alphabetical order.
-
-        Raises
-        ------
-        StorageError
-            The file cannot be read.
-        """
+        """Return ``(source, symbol)`` of each series with events, in alphabetical order."""
         found: list[tuple[str, str]] = []
         last: tuple[str, str] = ("", "")
         while rows := list(self.query(_NEXT_SERIES, last)):
@@ -129,43 +114,18 @@ class RecordReader:
         return found
 
     def count(self, selection: Selection) -> int:
-        """Return the number of selected events.
-
-        Raises
-        ------
-        StorageError
-            The file cannot be read.
-        """
+        """Return the number of selected events."""
         where, values = selection.where()
         return int(next(self.query(f"SELECT count(*) FROM liq_events WHERE {where}", values))[0])  # noqa: S608 - ours
 
     def newest_ms(self, selection: Selection) -> int | None:
-        """Return the trade time of the newest selected event in ms since the epoch, None if there is none.
-
-        Raises
-        ------
-        StorageError
-            The file cannot be read.
-        """
+        """Return the trade time of the newest selected event in ms since the epoch, None if there is none."""
         where, values = selection.where()
         newest: int | None = next(self.query(f"SELECT max(ts_ms) FROM liq_events WHERE {where}", values))[0]  # noqa: S608 - ours
         return newest
 
     def rows(self, selection: Selection, columns: Sequence[str] = COLUMNS) -> Iterator[tuple[Any, ...]]:
-        """Yield the selected events in order of time, ties in order of arrival.
-
-        Parameters
-        ----------
-        selection
-            See `Selection`.
-        columns
-            Some of `COLUMNS`.
-
-        Raises
-        ------
-        StorageError
-            The file cannot be read.
-        """
+        """Yield some of `COLUMNS` of the selected events, in order of time, ties in order of arrival."""
         if not set(columns) <= set(COLUMNS):
             raise ValueError(f"expected columns out of {COLUMNS}, was {columns}")
         where, values = selection.where()
@@ -184,20 +144,12 @@ class RecordReader:
         if self._version == 0:
             raise StorageError(f"empty database {self._path}", short=f"Nothing is recorded yet in {self._path}.")
         self._connection.execute("BEGIN")
-        # The moment is that of the first reading, not that of BEGIN.
+        # The state is that of the first read, not that of BEGIN.
         self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
 
     def query(self, sql: str, values: Sequence[str | int] = ()) -> Iterator[tuple[Any, ...]]:
-        """Yield the rows of a statement that reads.
-
-        Raises
-        ------
-        StorageError
-            The file cannot be read, or its log was deleted meanwhile, so that the rows may contradict one another.
-        """
-        try:
+        """Yield the rows of a SELECT statement."""
+        with storage_errors(self._path):
             yield from self._connection.execute(sql, values)
-        except sqlite3.Error as error:
-            raise storage_error(error, self._path) from error
         if self._connection.file_state() is FileState.LOG_REMOVED:
             self._connection.check_in_place()

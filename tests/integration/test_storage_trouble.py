@@ -13,10 +13,17 @@ import pytest
 
 from Heatmap.errors import StorageError
 from Heatmap.events import LiquidationEvent, Side
-from Heatmap.resources import SCHEMA_UPGRADE_1_TO_2, read_text
+from Heatmap.resources import read_text
 from Heatmap.storage import migrations
 from Heatmap.storage.connection import open_reader, open_writer
-from Heatmap.storage.migrations import APPLICATION_ID, LATEST, Migration, copy_path, open_database
+from Heatmap.storage.migrations import (
+    APPLICATION_ID,
+    LATEST,
+    SCHEMA_UPGRADE_1_TO_2,
+    Migration,
+    copy_path,
+    open_database,
+)
 from Heatmap.storage.writer import EventWriter
 
 T = 1_790_000_000_000

@@ -27,8 +27,9 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 LOOK_AT_RESOURCES = """
 import json
 from Heatmap import resources
-names = "SHADERS", "CHART_PAGE", "CHART_LIBRARY", "JAVASCRIPT", "TRANSLATIONS", "SCHEMA"
-print(json.dumps({name: str(getattr(resources, name)) for name in names}))
+from Heatmap.storage.migrations import SCHEMA
+names = "SHADERS", "CHART_PAGE", "CHART_LIBRARY", "JAVASCRIPT", "TRANSLATIONS"
+print(json.dumps({name: str(getattr(resources, name)) for name in names} | {"SCHEMA": str(SCHEMA)}))
 """
 
 
