@@ -6,8 +6,10 @@ import asyncio
 import logging
 import os
 import platform
+import secrets
 import threading
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -25,15 +27,14 @@ from Heatmap.ingestion.venue import ROTATE_AFTER_S
 from Heatmap.ingestion.venues import venue_of
 from Heatmap.record_lookup import RecordLookup
 from Heatmap.reports import CollectorReport, ConnectionState, ServiceStatus
-from Heatmap.storage.process import new_run_id
 from Heatmap.storage.retention import DEFAULT_DAYS, Housekeeper
-from Heatmap.storage.write_items import WriterStats
 from Heatmap.storage.writer import EventWriter
+from Heatmap.storage.writer_statistics import WriterStats
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from Heatmap.storage.lease import LeaseHolder
+    from Heatmap.storage.recorder_lock import LockHolder
 
 _LOG = logging.getLogger(__name__)
 
@@ -59,8 +60,9 @@ def default_db_path() -> Path:
 class HeatmapService:
     """The recorder and its database, with or without a screen.
 
-    Faults of network and disk are reported by `status` and tried again, never raised. Of all programs that record one
-    source into one database only one does so at a time; the others read, and take over within 15 s when it has died.
+    No failure of the network or the disk raises out of this class: `status` reports it, and it is tried again. Of all
+    programs that collect one source into one database only one does so at a time; the others read, report who records,
+    and take over within a second when that program ends (see `Heatmap.storage.recorder_lock`).
 
     Parameters
     ----------
@@ -171,14 +173,14 @@ class HeatmapService:
                 clock=self._clock,
                 series=[(self.source, symbol) for symbol in self.symbols],
                 report=self._report,
-                on_lease=self._take_lease,
+                on_role=self._take_role,
                 housekeeper=Housekeeper(self.source, self._retention_days, self._clock),
                 on_change=self._notify,
             )
             self._writer, self._collector = writer, None
             self._feed = LoopThread(lambda: self._record(writer), name="heatmap-feed")
             self._unknown_symbols = {}
-            self._run_id, self._started_ms = new_run_id(), self._clock.now_ms()
+            self._run_id, self._started_ms = secrets.token_hex(8), self._clock.now_ms()
             self._set_state(FeedState(ConnectionState.CONNECTING))
             writer.start()
             self._feed.start()
@@ -319,7 +321,7 @@ class HeatmapService:
 
         return unsubscribe
 
-    def _take_lease(self, may_record: bool, holder: LeaseHolder | None) -> None:
+    def _take_role(self, may_record: bool, holder: LockHolder | None) -> None:
         """Start or stop the feed when the right to record changed; on the writer's thread."""
         feed = self._feed
         with self._lock:
@@ -336,12 +338,13 @@ class HeatmapService:
             self._set_state(FeedState(ConnectionState.READING, "", who))
             _LOG.info("this program only reads: %s", who)
 
-    def _who_records(self, holder: LeaseHolder | None) -> str:
+    def _who_records(self, holder: LockHolder | None) -> str:
         if holder is None:
-            return "Another program records."
+            return "Another program records into this database. This one takes over when that one ends."
+        since = datetime.fromtimestamp(holder.started_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         sentence = (
             f"Another program records {shown_symbols(holder.symbols)} into this database: process {holder.pid} on"
-            f" {holder.host}. This one takes over when that one ends."
+            f" {holder.host}, since {since}. This one takes over when that one ends."
         )
         missed = [symbol for symbol in self.symbols if not is_recorded(symbol, holder.symbols)]
         if missed:

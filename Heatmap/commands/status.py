@@ -16,20 +16,15 @@ from Heatmap.exit_code import ExitCode
 from Heatmap.heatmap_service import default_db_path
 from Heatmap.message_catalogue import catalogue
 from Heatmap.reports import ConnectionState
-from Heatmap.storage.process import is_living
-from Heatmap.storage.record_summary import record_summary
-from Heatmap.storage.sqlite_store import SqliteStore
+from Heatmap.storage.record_summary import HEARTBEAT_MISSED_MS, record_summary, store_summary
 from Heatmap.vocabulary import LANGUAGES
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
 
-    from Heatmap.storage.record_summary import RawFrames, RecordSummary, SeriesRecord
-    from Heatmap.storage.sqlite_store import CollectorEntry, SeriesSummary, StoreSummary
+    from Heatmap.storage.record_summary import CollectorEntry, RawFrames, RecordSummary, SeriesRecord, SeriesSummary, StoreSummary
 
-# A collector writes its coverage every 5 s; after three missed times none is at work.
-_RECORDING_MS: Final = 15_000
 # The fields of `ServiceStatus` that `--json` shows of a collector; the others are not stored.
 _STATUS_KEYS: Final = (
     "state", "reason", "detail", "since_ms", "retry_at_ms", "received", "stored", "duplicates", "undecodable",
@@ -49,8 +44,7 @@ def run(args: argparse.Namespace, *, clock: Clock = SYSTEM_CLOCK) -> int:
     """Print what is in the database; return 0, also if there is none yet, or 1 if it cannot be read."""
     path = args.db or default_db_path()
     try:
-        with SqliteStore(path) as store:
-            summary = store.summary()
+        summary = store_summary(path)
         now_ms = clock.now_ms()
         record = record_summary(path, _exchange_now_ms(summary, now_ms)) if summary.schema_version else None
     except StorageError as error:
@@ -82,8 +76,9 @@ def _is_recording(summary: StoreSummary, series: SeriesSummary, now_ms: int) -> 
         # Not by the times of coverage: they are the exchange's, and the clocks may differ.
         report = entry.report
         return entry.is_alive(now_ms) and report.status.state in FLOWING and is_recorded(series.symbol, report.symbols)
-    # A file of the first version has no collectors' reports.
-    return series.covered_until_ms is not None and now_ms - series.covered_until_ms <= _RECORDING_MS
+    # A file of the first version has no collectors' reports; coverage alone speaks there.
+    covered_ms = series.covered_until_ms
+    return covered_ms is not None and now_ms - covered_ms <= HEARTBEAT_MISSED_MS
 
 
 def _as_json(summary: StoreSummary, now_ms: int) -> dict[str, object]:
@@ -107,7 +102,7 @@ def _collector_as_json(entry: CollectorEntry, now_ms: int) -> dict[str, object]:
         "host": report.host,
         "pid": report.pid,
         "alive": entry.is_alive(now_ms),
-        "process_runs": is_living(report.run_id, report.pid),
+        "process_runs": entry.is_locked,
         "started_ms": report.started_ms,
         "heartbeat_ms": entry.heartbeat_ms,
         **{key: getattr(report.status, key) for key in _STATUS_KEYS},
@@ -131,7 +126,7 @@ def _collector_lines(entry: CollectorEntry, now_ms: int, texts: Mapping[str, str
         key = "collector.vanished"
         if status.state is ConnectionState.STOPPED:
             key = "collector.stopped"
-        elif is_living(report.run_id, report.pid):
+        elif entry.is_locked:
             key = "collector.unheard"
         return [f"{who}: {texts[key].format(time=_utc(entry.heartbeat_ms))}"]
     said = connection_text(texts, status, report.source)

@@ -1,1 +1,1 @@
-"""The record: schema, writer, reader. Knows no socket and no screen."""
+"""Storage of events: schema, writer, reader. Uses no socket and no screen."""

@@ -1,44 +1,43 @@
-"""Storing many events at once, without a thread: simulated history, imported files.
+"""Inserting many events without a thread: simulated history, imported files.
 
-Each chunk is one transaction of about 30 ms under the write lock, and whoever calls makes the next chunk outside of
-it: a collector beside a long import hardly waits.
+Each chunk is one transaction of about 30 ms under the write lock; the next chunk is prepared outside of it, so that a
+collector hardly waits beside a long import.
 """
 
 from __future__ import annotations
 
 import contextlib
-import sqlite3
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 from Heatmap.errors import LogRemovedError, MovedDatabaseError, StorageError
-from Heatmap.storage import sql as statement
-from Heatmap.storage.connection import RecordConnection, storage_error, write_transaction
+from Heatmap.storage import sql
+from Heatmap.storage.connection import RecordConnection, storage_errors, write_transaction
 from Heatmap.storage.migrations import open_database
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Iterable, Iterator, Sequence
     from types import TracebackType
 
     from Heatmap.events import Coverage, LiquidationEvent
 
 CHUNK_ROWS: Final = 5000
-"""Rows a transaction of made events."""
+"""Rows in one transaction of generated events."""
 
 IMPORT_CHUNK_ROWS: Final = 2000
-"""Rows a transaction of imported events, each of which is looked up first."""
+"""Rows in one transaction of imported events, each of which is looked up first."""
 
-# Coverage has no unique key, for stretches grow; what is known already is not written again.
+# Coverage has no unique key, for intervals grow; what is covered already is not inserted again.
 _INSERT_UNKNOWN_COVERAGE: Final = """
     INSERT INTO coverage (source, symbol, start_ms, end_ms)
-    SELECT :source, :symbol, :start_ms, :end_ms WHERE NOT EXISTS (
-        SELECT 1 FROM coverage WHERE source = :source AND symbol = :symbol
-                                 AND start_ms <= :start_ms AND end_ms >= :end_ms)
+    SELECT ?1, ?2, ?3, ?4 WHERE NOT EXISTS (
+        SELECT 1 FROM coverage WHERE source = ?1 AND symbol = ?2 AND start_ms <= ?3 AND end_ms >= ?4)
 """
-# Some files lack the order's own price and quantity, which are part of the exchange's key. Where one of two rows does
-# not know them, they do not tell the rows apart: the one that came first stays. The lookup runs over the key's index.
+# Some files lack the order's own price and quantity, which are part of the exchange's key. Two rows that differ only
+# because one lacks them are the same event: the first one stays. The lookup uses the key's index.
 _INSERT_IMPORTED: Final = """
     INSERT INTO liq_events
         (ts_ms, symbol, side, price, qty, notional, source, raw_json, order_price, order_qty, event_ms, received_ms,
@@ -56,7 +55,7 @@ _COUNT_IMPORTED: Final = "UPDATE imports SET rows = ? WHERE id = ?"
 
 @dataclass(frozen=True, slots=True)
 class BulkResult:
-    """How many events were new, and how many the database already had."""
+    """Number of events that were new, and that were stored already."""
 
     inserted: int
     duplicates: int
@@ -65,16 +64,16 @@ class BulkResult:
 def bulk_insert(
     db_path: str | Path, events: Iterable[LiquidationEvent], *, coverage: Iterable[Coverage] = ()
 ) -> BulkResult:
-    """Store events and coverage; doing it twice changes nothing.
+    """Insert events and coverage; doing it twice changes nothing.
 
     Parameters
     ----------
     db_path
-        The database; it and its folder are created when missing. A collector may be writing to it meanwhile.
+        The database; it and its folder are created when missing. A collector may write to it meanwhile.
     events
         Any number, in any order; taken in chunks, each one transaction.
     coverage
-        Stretches for which ``events`` are all there is to know.
+        Intervals of which ``events`` are complete.
 
     Raises
     ------
@@ -86,41 +85,30 @@ def bulk_insert(
     inserted = taken = 0
     remaining = iter(events)
     with contextlib.closing(open_database(path)) as connection:
-        while chunk := [statement.event_row(event) for event in islice(remaining, CHUNK_ROWS)]:
+        while chunk := [sql.event_row(event) for event in islice(remaining, CHUNK_ROWS)]:
             with _transaction(connection, path):
-                inserted += connection.executemany(statement.INSERT_EVENT, chunk).rowcount
+                inserted += connection.executemany(sql.INSERT_EVENT, chunk).rowcount
             taken += len(chunk)
         with _transaction(connection, path):
-            for stretch in coverage:
-                connection.execute(
-                    _INSERT_UNKNOWN_COVERAGE,
-                    {
-                        "source": str(stretch.source),
-                        "symbol": stretch.symbol,
-                        "start_ms": stretch.start_ms,
-                        "end_ms": stretch.end_ms,
-                    },
-                )
+            connection.executemany(_INSERT_UNKNOWN_COVERAGE, map(sql.coverage_row, coverage))
         _settle(connection, path)
     return BulkResult(inserted, taken - inserted)
 
 
 @dataclass(slots=True)
 class ImportedFile:
-    """A file being imported, as the table ``imports`` knows it.
+    """A file being imported: its row in the table ``imports``.
 
     Attributes
     ----------
-    name
-        The file's name, without its folder.
-    format
-        What kind of file it is, in a stable word.
+    name, format
+        The file's name without its folder, and the stable word of its format.
     imported_ms
-        When, ms since the epoch.
+        Time of the import, ms since the epoch.
     rows
-        How many events it has brought so far.
+        Number of new events so far.
     row_id
-        Its row in ``imports``; None as long as it has brought nothing.
+        Its row; None while it has no new events.
     """
 
     name: str
@@ -131,14 +119,14 @@ class ImportedFile:
 
 
 class ImportWriter:
-    """Stores imported events; what the database has already is left as it is, and then nothing is written at all.
+    """Inserts imported events; where all are stored already, nothing is written. Only for the thread that made it.
 
-    A context manager; used only by the thread that made it.
+    A context manager.
 
     Parameters
     ----------
     db_path
-        The database; it and its folder are created when missing. A collector may be writing to it meanwhile.
+        The database; it and its folder are created when missing. A collector may write to it meanwhile.
 
     Raises
     ------
@@ -161,19 +149,14 @@ class ImportWriter:
         self._connection.close()
 
     def insert(self, file: ImportedFile, events: Sequence[LiquidationEvent]) -> int:
-        """Store a chunk of events that a file holds, all or nothing.
+        """Insert a chunk of a file's events, all or nothing; return how many were new.
 
         Parameters
         ----------
         file
-            The file; its ``rows`` and ``row_id`` are brought up to date.
+            The file; its ``rows`` and ``row_id`` are updated.
         events
             At most `IMPORT_CHUNK_ROWS`, for the write lock is held meanwhile.
-
-        Returns
-        -------
-        int
-            How many were new.
 
         Raises
         ------
@@ -185,7 +168,7 @@ class ImportWriter:
         with _transaction(connection, self._path):
             if row_id is None:
                 row_id = connection.execute(_INSERT_IMPORT, (file.name, file.format, file.imported_ms)).lastrowid
-            rows = [(*statement.event_row(event), row_id) for event in events]
+            rows = [(*sql.event_row(event), row_id) for event in events]
             inserted = connection.executemany(_INSERT_IMPORTED, rows).rowcount
             if inserted:
                 connection.execute(_COUNT_IMPORTED, (file.rows + inserted, row_id))
@@ -196,7 +179,7 @@ class ImportWriter:
         return inserted
 
     def settle(self) -> None:
-        """Make sure of what was inserted, before anybody is told of it.
+        """Write what was inserted into the file, before it is reported.
 
         Raises
         ------
@@ -209,34 +192,26 @@ class ImportWriter:
 @contextlib.contextmanager
 def _transaction(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
     try:
-        with write_transaction(connection):
+        with _errors(path), write_transaction(connection):
             yield
-    except sqlite3.Error as error:
-        raise storage_error(error, path) from error
-    except (MovedDatabaseError, LogRemovedError) as error:
-        raise _interrupted(error) from error
     except (OverflowError, UnicodeError) as error:
         raise StorageError(f"{path}: an event cannot be stored: {error}") from error
 
 
-def _interrupted(error: StorageError) -> StorageError:
-    """Return the error that says what to do; to store the same events once more is harmless."""
-    return type(error)(str(error), short=f"{error.short} Do the same once more.")
+@contextlib.contextmanager
+def _errors(path: Path) -> Iterator[None]:
+    """Raise errors of a block as this package's; where files were moved or deleted, they say what to do."""
+    try:
+        with storage_errors(path):
+            yield
+    except (MovedDatabaseError, LogRemovedError) as error:
+        # To store the same events once more is harmless.
+        raise type(error)(str(error), short=f"{error.short} Do the same once more.") from error
 
 
 def _settle(connection: RecordConnection, path: Path) -> None:
-    """Bring the log into the file, waiting a while for those who are in the way, so that what is reported needs no log.
-
-    Raises
-    ------
-    StorageError
-        The disk fails, or the files were moved or deleted: then what was inserted may be lost.
-    """
-    try:
+    """Write the log into the file, waiting a while for readers, so that what is reported needs no log."""
+    with _errors(path):
         connection.check_in_place()
         connection.execute("PRAGMA wal_checkpoint(FULL)").fetchall()
         connection.check_in_place()
-    except (MovedDatabaseError, LogRemovedError) as error:
-        raise _interrupted(error) from error
-    except sqlite3.Error as error:
-        raise storage_error(error, path) from error

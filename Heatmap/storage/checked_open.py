@@ -1,4 +1,4 @@
-"""Opening a database to write into it: looked through first, and replaced if it is damaged."""
+"""Opening a database for writing: checked first, and replaced if it is damaged."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from Heatmap.errors import DamagedDatabaseError, NotADatabaseError
-from Heatmap.storage.damage_recovery import check, is_ours_in_ruins, rescue
+from Heatmap.storage.damage_recovery import check, is_damaged_record, rescue
 from Heatmap.storage.migrations import open_database
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable
     from pathlib import Path
 
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class SoundFile:
+class CheckedDatabase:
     """An open database.
 
     Attributes
@@ -27,9 +26,9 @@ class SoundFile:
     connection
         To write by; only for the thread that opened it.
     is_checked
-        False if it was not looked through, for another program is at work in it.
+        False if no check was wanted.
     notice
-        A sentence for people if it takes the place of a damaged one, "" otherwise.
+        A sentence for people if the file replaces a damaged one, "" otherwise.
     """
 
     connection: RecordConnection
@@ -37,19 +36,19 @@ class SoundFile:
     notice: str = ""
 
 
-def open_sound(
-    path: Path, clock: Clock, *, is_wanted: Callable[[sqlite3.Connection], bool], goes_on: Callable[[], bool]
-) -> SoundFile:
+def open_checked(
+    path: Path, clock: Clock, *, wants_check: Callable[[], bool], goes_on: Callable[[], bool]
+) -> CheckedDatabase:
     """Open a database, creating it if it is missing and replacing it if it is damaged.
 
     Parameters
     ----------
     path, clock
         The file; wall time for the name of a damaged one.
-    is_wanted
-        Whether the file is to be looked through, given its connection.
+    wants_check
+        Asked once the file is open.
     goes_on
-        Asked again and again meanwhile; False ends it.
+        Asked about every millisecond of the check; False ends it.
 
     Raises
     ------
@@ -59,23 +58,23 @@ def open_sound(
     try:
         connection = open_database(path)
     except NotADatabaseError:
-        if not is_ours_in_ruins(path):
+        if not is_damaged_record(path):
             raise
     except DamagedDatabaseError:
         # The schema itself cannot be read.
         pass
     else:
         try:
-            if not is_wanted(connection):
-                return SoundFile(connection, is_checked=False)
-            check(connection, path, goes_on=goes_on)
+            is_checked = wants_check()
+            if is_checked:
+                check(connection, path, goes_on=goes_on)
         except DamagedDatabaseError:
             connection.close()
         except BaseException:
             connection.close()
             raise
         else:
-            return SoundFile(connection, is_checked=True)
-    salvage = rescue(path, clock)
-    notice = "" if salvage is None else salvage.sentence(path)
-    return SoundFile(open_database(path), is_checked=True, notice=notice)
+            return CheckedDatabase(connection, is_checked)
+    recovered = rescue(path, clock)
+    notice = "" if recovered is None else recovered.sentence(path)
+    return CheckedDatabase(open_database(path), is_checked=True, notice=notice)

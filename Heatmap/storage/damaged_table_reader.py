@@ -1,4 +1,4 @@
-"""Reading a damaged table around what cannot be read: from both ends, and between them by the help of an index."""
+"""Reading a damaged table: from both ends, and between them by an index."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 
 _END_OF_TIME_MS: Final = 2**62
-# Holds all of a liquidation but the quantity, which is notional / price, and what is told of the order's life.
+# The index has all of a liquidation but the quantity, which is notional / price, and the order's own fields and times.
 _FROM_INDEX: Final = """
     SELECT id, ts_ms, symbol, side, price, notional, source FROM liq_events INDEXED BY idx_liq_events_window
     WHERE source IS NOT NULL ORDER BY source {0}, symbol {0}, ts_ms {0}, id {0}
@@ -20,8 +20,8 @@ _FROM_INDEX: Final = """
 _SIGNIFICANT_DIGITS: Final = 12
 
 
-class TableWalk:
-    """Yields the rows of a table that can be read; some twice, which a primary key sorts out.
+class DamagedTableReader:
+    """Yields the readable rows of a table; some twice, which a primary key removes.
 
     Parameters
     ----------
@@ -38,10 +38,10 @@ class TableWalk:
         self._select = f"SELECT {', '.join(columns)} FROM {table} NOT INDEXED"  # noqa: S608 - names of our own
         self._failed = False
         self.holes: list[tuple[int, int]] = []
-        """From when to when liquidations may be missing, ms since the epoch; complete once all rows were yielded."""
+        """Times of which liquidations may be missing, ms since the epoch; complete once all rows were yielded."""
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
-        """Read on until nothing more can be read."""
+        """Yield rows until nothing more can be read."""
         if "id" not in self._columns:
             yield from self._rows(self._select)
             return
@@ -61,11 +61,11 @@ class TableWalk:
             return
         yield from self._between(low, high)
         if self._failed:
-            # Not even which rows are missing is known: all between the two readable ends.
+            # Which rows are missing is unknown: all between the two readable ends.
             self.holes.append((min(from_ms, to_ms), max(from_ms, to_ms)))
 
     def _between(self, low: int, high: int) -> Iterator[tuple[Any, ...]]:
-        """Yield what lies between two row ids: from the table where it can be read, else as the index has it."""
+        """Yield the rows between two row ids: from the table where it can be read, else from the index."""
         rebuilt = 0
         for direction in ("ASC", "DESC"):
             for entry in self._rows(_FROM_INDEX.format(direction)):
@@ -81,7 +81,7 @@ class TableWalk:
             if not self._failed:
                 break
         if rebuilt:
-            _LOG.error("%d liquidations are rebuilt from an index, without the times of their way here", rebuilt)
+            _LOG.error("%d liquidations are rebuilt from an index, without order fields and receive times", rebuilt)
 
     def _one(self, row_id: int) -> tuple[Any, ...] | None:
         try:
@@ -95,7 +95,7 @@ class TableWalk:
         if not (isinstance(price, float) and isinstance(notional, float) and price > 0.0 and isinstance(ts_ms, int)):
             _LOG.error("row %d cannot be rebuilt from its index: %r", row_id, entry)
             return None
-        # The exchange's quantities are short decimals; the division alone would be off in the last bit.
+        # The exchange's quantities are short decimals; the division alone may differ in the last bit.
         qty = float(f"{notional / price:.{_SIGNIFICANT_DIGITS}g}")
         known = {
             "id": row_id, "ts_ms": ts_ms, "symbol": symbol, "side": side, "price": price, "qty": qty,
@@ -104,7 +104,7 @@ class TableWalk:
         return tuple(known.get(column) for column in self._columns)
 
     def _live_ms(self, row: tuple[Any, ...], otherwise: int) -> int:
-        """Return the time of a row that was recorded live; only those lie in the order of time."""
+        """Return the time of a row that was recorded live; only those are in the order of time."""
         if row[self._columns.index("received_ms")] is None:
             return otherwise
         return int(row[self._columns.index("ts_ms")])

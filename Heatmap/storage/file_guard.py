@@ -2,17 +2,15 @@
 
 SQLite marks an open database by POSIX locks on the file and on its shared memory ``NAME-shm``. POSIX locks belong to
 the *process*: when any code of it closes any descriptor of the same file (a second copy of SQLite inside Qt,
-``shutil.copy``), they are all gone. The next program that closes the database then takes itself for the last one and
+``shutil.copy``), all are released. The next program that closes the database then believes to be the last one and
 deletes the log ``NAME-wal`` of a connection that is still in use (sqlite.org/howtocorrupt.html, section 2.2).
 
-Two measures:
-
 - **Prevention** (Linux): the byte ranges that mean "in use" are locked a second time, by open file description locks.
-  These belong to a descriptor that is kept here, and no other ``close`` drops them.
-- **Detection** (everywhere): `FileGuard.state` compares the files that bear the three names now with those in use.
+  These belong to a descriptor that stays open here, and no other ``close`` releases them.
+- **Detection** (everywhere): `FileGuard.state` compares the files that have the three names now with those in use.
 
 Descriptors are shared by all connections of the process to one file, and closed after the last of them: to close one
-of ours earlier would drop the locks of the others.
+earlier would release the locks of the others.
 """
 
 from __future__ import annotations
@@ -42,8 +40,8 @@ Identity = tuple[int, int] | None
 LOG_SUFFIX: Final = "-wal"
 SHARED_MEMORY_SUFFIX: Final = "-shm"
 
-# From SQLite's file format (os_unix.c, wal.c): a shared lock on the first range means "the database is open", one on
-# the second "the shared memory is in use"; the third are the locks to write, to checkpoint and to recover.
+# From SQLite's file format (os_unix.c, wal.c). A shared lock on the first range means "the database is open", one on
+# the second "the shared memory is in use"; the third range is locked to write, to checkpoint and to recover.
 _OPEN_RANGE: Final = (0x40000002, 510)
 _IN_USE_RANGE: Final = (128, 1)
 _WRITERS_RANGE: Final = (120, 3)
@@ -53,7 +51,7 @@ _FREEZE_PAUSE_S: Final = 0.01
 
 
 class FileState(Enum):
-    """What became of the files that a connection has open."""
+    """State of the files that a connection has open."""
 
     IN_PLACE = "in place"
     MOVED = "moved"
@@ -65,14 +63,7 @@ class FileState(Enum):
 class FileGuard:
     """The files of one database that this process has open; shared by its connections.
 
-    Made by `guarded`, given back by `closing_guarded`.
-
-    Parameters
-    ----------
-    path
-        The database, by whatever name it was opened first.
-    identity
-        Its identity.
+    Made by `guarded`, released by `closing_guarded`; ``path`` is the name by which the database was opened first.
     """
 
     def __init__(self, path: Path, identity: Identity) -> None:
@@ -87,33 +78,27 @@ class FileGuard:
         self._take_sides()
 
     def state(self) -> FileState:
-        """Return what became of the files; three calls of ``stat``.
-
-        Raises
-        ------
-        StorageError
-            They cannot be looked at.
-        """
+        """Return the state of the files: three calls of ``stat``, which may raise StorageError."""
         if file_identity(self.path) != self.identity:
             return FileState.MOVED
         if self._sides[1] is None:
-            # No log was in use so far; another connection may have begun one.
+            # No log was in use so far; another connection may have created one.
             with _registry_lock:
                 self._take_sides()
         return FileState.IN_PLACE if self._sides_now() == self._sides else FileState.LOG_REMOVED
 
     def header(self, size: int) -> bytes | None:
-        """Return the first bytes of the database without opening it again, None where no descriptor is kept."""
+        """Return the first bytes of the database without opening it again, None without a descriptor."""
         return None if self._descriptors[0] is None else os.pread(self._descriptors[0], size, 0)
 
     def unlock(self) -> None:
-        """Let SQLite find out that nobody else uses the database."""
+        """Release the locks, so that SQLite detects that nobody else uses the database."""
         for descriptor, span in zip(self._descriptors, (_OPEN_RANGE, _IN_USE_RANGE), strict=True):
             if descriptor is not None:
                 _set_lock(descriptor, is_held=False, span=span)
 
     def close(self) -> None:
-        """Close the descriptors, and drop with them each lock that they hold."""
+        """Close the descriptors, which releases their locks."""
         for descriptor in self._descriptors:
             if descriptor is not None:
                 os.close(descriptor)
@@ -139,13 +124,7 @@ def beside(path: Path, suffix: str) -> Path:
 
 
 def file_identity(path: Path) -> Identity:
-    """Return what tells the file at this path from any other, None if there is none.
-
-    Raises
-    ------
-    StorageError
-        The path cannot be looked at.
-    """
+    """Return the identity of the file at a path; raises StorageError if it cannot be examined."""
     try:
         found = path.stat()
     except FileNotFoundError:
@@ -158,10 +137,7 @@ def file_identity(path: Path) -> Identity:
 
 
 def guarded(path: Path) -> FileGuard | None:
-    """Return the guard of a database that a connection has just opened and read; None if it is gone already.
-
-    The caller gives it back by `closing_guarded`.
-    """
+    """Return the guard of a database that a connection has just opened and read; None if it is gone already."""
     identity = file_identity(path)
     if identity is None:
         return None
@@ -175,10 +151,10 @@ def guarded(path: Path) -> FileGuard | None:
 
 @contextlib.contextmanager
 def closing_guarded(guard: FileGuard) -> Iterator[None]:
-    """Close a connection inside the block, and give its guard back.
+    """Close a connection inside the block, and release its guard.
 
-    The last connection of the process to a database may bring the log into the file and delete it, as SQLite does;
-    unless the log was removed: what that connection sees is then not what the file should become.
+    The last connection of the process to a database may write the log into the file and delete it, as SQLite does;
+    unless the log was removed, for then it would write what the file should not become.
     """
     with _registry_lock:
         guard.users -= 1
@@ -197,10 +173,10 @@ def closing_guarded(guard: FileGuard) -> Iterator[None]:
 
 
 def check_reopenable(path: Path) -> None:
-    """Check that a further connection of this process would see what other programs see.
+    """Check that a further connection of this process would read what other programs read.
 
-    SQLite shares the shared memory among the connections of a process. While one of them uses a removed one, a new
-    one would combine it with the new log.
+    The connections of a process share SQLite's shared memory. While one of them uses a removed one, a new connection
+    would combine it with the new log.
 
     Raises
     ------
@@ -219,13 +195,7 @@ def check_reopenable(path: Path) -> None:
 
 
 def header_of(path: Path, size: int) -> bytes:
-    """Return the first bytes of a database; one that this process has open is not opened a second time.
-
-    Raises
-    ------
-    OSError
-        The file cannot be read.
-    """
+    """Return the first bytes of a database (or raise OSError); one that this process has open is not opened again."""
     with contextlib.suppress(StorageError), _registry_lock:
         identity = file_identity(path)
         guard = None if identity is None else _guards.get(identity)
@@ -238,15 +208,15 @@ def header_of(path: Path, size: int) -> bytes:
 
 @contextlib.contextmanager
 def frozen(path: Path) -> Iterator[None]:
-    """Keep other programs from writing into a database during the block; they may read. POSIX only.
+    """Prevent other programs from writing into a database during the block; they may read. POSIX only.
 
-    Takes SQLite's own locks to write, to checkpoint and to recover, on the shared memory that lies beside the database
+    Takes SQLite's own locks to write, to checkpoint and to recover, on the shared memory that is beside the database
     now, which this process must not have open.
 
     Raises
     ------
     StorageError
-        Another program has been writing all the time, or the lock file cannot be made.
+        Another program has been writing for two seconds, or the shared memory cannot be opened.
     """
     if sys.platform == "win32":
         yield
@@ -275,7 +245,7 @@ def frozen(path: Path) -> Iterator[None]:
 
 
 def _locked(path: Path, span: tuple[int, int]) -> int | None:
-    """Return a descriptor that holds a shared lock of its own, None where the system or the file has none."""
+    """Return a descriptor with a shared lock of its own, None where the system or the file has none."""
     if sys.platform != "linux":
         return None
     try:
@@ -283,8 +253,7 @@ def _locked(path: Path, span: tuple[int, int]) -> int | None:
     except OSError:
         # No log is in use, or this user may not read it: then nothing was opened that needs a lock.
         return None
-    # A file system without such locks is watched all the same. The descriptor is kept even then: to close it would drop
-    # the locks that SQLite holds on the file.
+    # On a file system without such locks the descriptor stays open as well: closing it would release SQLite's locks.
     with contextlib.suppress(OSError):
         _set_lock(descriptor, is_held=True, span=span)
     return descriptor

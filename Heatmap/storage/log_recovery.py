@@ -1,15 +1,13 @@
-"""A database whose log was deleted while it was being recorded into: what is known of it goes into a new file.
+"""Databases whose log was deleted while they were recorded into; see `Heatmap.storage.recovery`.
 
 Three views of the record exist then, and the new file is their union:
 
-- the connection of the recorder still reads the deleted log: all that was committed until then;
-- the file as other programs see it, perhaps with a new log: what they have committed since;
-- the recorder's own last events, in memory. Where others have changed the file meanwhile, the first view may
-  contradict itself, and these may be missing from it.
+- the recorder's connection still reads the deleted log: all that was committed until then;
+- the file as other programs read it, perhaps with a new log: what they have committed since;
+- the recorder's last events, in memory. Where others have changed the file meanwhile, the first view may contradict
+  itself, and these may be missing from it.
 
-The new file is built as ``NAME.rescued``, in one transaction. It takes the name while nobody else can write, and the
-old file is kept as ``NAME.replaced-YYYYMMDD-HHMMSS``. A crash on the way costs nothing that others see: the next start
-goes on with the old file, or gives the name to the new one (`Heatmap.storage.migrations.finish_interrupted`).
+The files are swapped while no other program can write.
 """
 
 from __future__ import annotations
@@ -20,43 +18,40 @@ import shutil
 import sqlite3
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from Heatmap.errors import StorageError
-from Heatmap.storage import sql as statement
-from Heatmap.storage.connection import open_writer, storage_error, write_transaction
-from Heatmap.storage.damage_recovery import (
+from Heatmap.storage import sql
+from Heatmap.storage.connection import open_writer, storage_errors
+from Heatmap.storage.damaged_table_reader import DamagedTableReader
+from Heatmap.storage.file_guard import LOG_SUFFIX, SHARED_MEMORY_SUFFIX, beside, frozen
+from Heatmap.storage.migrations import rescued_path
+from Heatmap.storage.recovery import (
     TABLES,
-    Salvage,
-    begin_anew,
-    cut_coverage,
-    fill,
+    RecoveredRows,
+    build_and_swap,
+    copy_readable,
     insert_into,
-    insert_readable,
+    insert_valid,
     shared_columns,
     unused_name,
 )
-from Heatmap.storage.damaged_table_reader import TableWalk
-from Heatmap.storage.file_guard import LOG_SUFFIX, SHARED_MEMORY_SUFFIX, beside, file_identity, frozen
-from Heatmap.storage.migrations import rescued_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from typing import Any
 
     from Heatmap.clock import Clock
     from Heatmap.events import LiquidationEvent
 
 _LOG = logging.getLogger(__name__)
 
-_SPOILT: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR)
-_CAUSE: Final = "lost its log NAME-wal or NAME-shm, which another program deleted"
+_UNREADABLE: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR)
 
 
 def carry_over(
     connection: sqlite3.Connection, path: Path, clock: Clock, unsaved: Iterable[LiquidationEvent]
-) -> Salvage | None:
-    """Put a new database in the place of one whose log was deleted under a connection.
+) -> RecoveredRows | None:
+    """Replace a database whose log was deleted by a new one.
 
     Parameters
     ----------
@@ -65,11 +60,11 @@ def carry_over(
     path, clock
         The database; wall time for the name of the old file.
     unsaved
-        Events that were committed through the connection and may have reached the log only.
+        Events that were committed through the connection, and may be in the log only.
 
     Returns
     -------
-    Salvage or None
+    RecoveredRows or None
         None if another program was faster and the file is another one already.
 
     Raises
@@ -77,57 +72,38 @@ def carry_over(
     StorageError
         Another program is writing or recovering, or the disk is full; nothing has changed.
     """
-    # A symbolic link stays; what it leads to is replaced.
+    # A symbolic link stays; its target is replaced.
     path = path.resolve()
-    identity = file_identity(path)
-    rescued = rescued_path(path)
-    salvage = Salvage(unused_name(path, "replaced", clock), cause=_CAUSE.replace("NAME", path.name))
+    cause = f"lost its log {path.name}-wal or {path.name}-shm, which another program deleted"
+    recovered = RecoveredRows(unused_name(path, "replaced", clock), cause)
     _LOG.error("the log of %s was deleted by another program; the record is carried into a new file", path)
     try:
-        # Nobody else who still uses the deleted log commits any more; a new file holds all that was committed.
-        with (
-            _rolled_back(connection) as is_readable,
-            contextlib.closing(open_writer(rescued)) as target,
-            contextlib.ExitStack() as until_replaced,
-        ):
-            target.execute("PRAGMA auto_vacuum = INCREMENTAL")
-            with write_transaction(target, alone=True):
-                if file_identity(path) != identity:
-                    return None
-                begin_anew(target, rescued)
+        # No other connection that uses the deleted log commits any more: the new file has all that was committed.
+        with storage_errors(path), _write_locked(connection) as is_readable, contextlib.ExitStack() as until_swapped:
+
+            def fill(target: sqlite3.Connection) -> None:
                 if is_readable:
-                    fill(target, connection, salvage)
-                target.executemany(statement.INSERT_EVENT, [statement.event_row(event) for event in unsaved])
-                until_replaced.enter_context(frozen(path))
+                    copy_readable(target, connection, recovered)
+                target.executemany(sql.INSERT_EVENT, map(sql.event_row, unsaved))
+                until_swapped.enter_context(frozen(path))
                 with _copy_of(path) as others:
                     _merge(target, others)
-                cut_coverage(target, salvage.holes)
-                salvage.rows = target.execute("SELECT count(*) FROM liq_events").fetchone()[0]
-            # Whoever opens the new file under its name waits until its old log is out of the way.
-            with write_transaction(target, alone=True):
-                if file_identity(path) != identity:
-                    # A whole file of this name would take the place of the record if that were deleted one day.
-                    rescued.unlink(missing_ok=True)
-                    return None
-                _replace(path, salvage.aside)
-    except sqlite3.Error as error:
-        raise storage_error(error, path) from error
+
+            return build_and_swap(path, recovered, fill, lambda: _swap(path, recovered.kept_as), discard=True)
     except OSError as error:
         raise StorageError(
             f"cannot carry {path} over: {error}",
             short=f"The log of the database {path} was deleted and cannot be replaced: {error.strerror}.",
         ) from error
-    _LOG.error("%s", salvage.sentence(path))
-    return salvage
 
 
 @contextlib.contextmanager
-def _rolled_back(connection: sqlite3.Connection) -> Iterator[bool]:
-    """Hold the write lock of a connection that must not write; yield False if others have spoilt what it sees."""
+def _write_locked(connection: sqlite3.Connection) -> Iterator[bool]:
+    """Take the write lock without writing; yield False if nothing can be read, for others have changed the file."""
     try:
         connection.execute("BEGIN IMMEDIATE")
     except sqlite3.Error as error:
-        if error.sqlite_errorcode & 0xFF not in _SPOILT:
+        if error.sqlite_errorcode & 0xFF not in _UNREADABLE:
             raise
         _LOG.warning("nothing can be read through the deleted log: %s", error)
         yield False
@@ -140,8 +116,8 @@ def _rolled_back(connection: sqlite3.Connection) -> Iterator[bool]:
 
 @contextlib.contextmanager
 def _copy_of(path: Path) -> Iterator[sqlite3.Connection]:
-    """Yield a connection to a copy of a database and its log, as programs see it that open it now."""
-    # Beside it, for a disk that has room for the new file has room there.
+    """Yield a connection to a copy of a database and its log, as programs read it that open it now."""
+    # Beside it, for a disk with room for the new file has room there.
     with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
         copy = Path(folder) / path.name
         shutil.copyfile(path, copy)
@@ -152,7 +128,7 @@ def _copy_of(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _merge(target: sqlite3.Connection, source: sqlite3.Connection) -> None:
-    """Insert what a new database lacks of another one; the rows get row ids of their own."""
+    """Insert what a new database lacks of another one; the rows get new row ids."""
     import_ids: dict[int, int] = {}
     for table in TABLES:
         columns = shared_columns(source, target, table)
@@ -164,8 +140,8 @@ def _merge(target: sqlite3.Connection, source: sqlite3.Connection) -> None:
                 import_ids = ids
         elif columns:
             insert = insert_into(table, columns)
-            for row in TableWalk(source, table, columns):
-                insert_readable(target, insert, row)
+            for row in DamagedTableReader(source, table, columns):
+                insert_valid(target, insert, row)
 
 
 def _merge_rows(
@@ -177,9 +153,9 @@ def _merge_rows(
     known: dict[tuple[Any, ...], int] = {row[1:]: row[0] for row in target.execute(select)}
     insert = insert_into(table, columns[1:])
     ids: dict[int, int] = {}
-    for row_id, *content in TableWalk(source, table, columns):
+    for row_id, *content in DamagedTableReader(source, table, columns):
         key = tuple(content)
-        if key not in known and insert_readable(target, insert, content):
+        if key not in known and insert_valid(target, insert, content):
             known[key] = target.execute("SELECT last_insert_rowid()").fetchone()[0]
         if key in known:
             ids[row_id] = known[key]
@@ -189,30 +165,26 @@ def _merge_rows(
 def _merge_events(
     target: sqlite3.Connection, source: sqlite3.Connection, columns: list[str], import_ids: dict[int, int]
 ) -> None:
-    walk = TableWalk(source, "liq_events", columns)
-    id_at = columns.index("id") if "id" in columns else None
-    import_at = columns.index("import_id") if "import_id" in columns else None
     insert = insert_into("liq_events", columns)
-    for row in walk:
-        values = list(row)
-        if id_at is not None:
-            values[id_at] = None
-        if import_at is not None and values[import_at] is not None:
-            values[import_at] = import_ids.get(values[import_at])
-        insert_readable(target, insert, values)
+    for row in DamagedTableReader(source, "liq_events", columns):
+        values = dict(zip(columns, row, strict=True))
+        values["id"] = None
+        if "import_id" in values:
+            values["import_id"] = import_ids.get(values["import_id"])
+        insert_valid(target, insert, list(values.values()))
 
 
-def _replace(path: Path, aside: Path) -> None:
-    """Give the name of a database to the new file.
+def _swap(path: Path, kept_as: Path) -> None:
+    """Rename the old file, and give its name to the new one.
 
-    The log goes first, for it would be played into the new file; the shared memory last, for others are locked out by
-    a lock on it (see `Heatmap.storage.file_guard.frozen`).
+    The log goes first, for it would be read into the new file; the shared memory last, for a lock on it keeps others
+    out (see `Heatmap.storage.file_guard.frozen`).
     """
     rescued = rescued_path(path)
     shutil.copymode(path, rescued)
     with contextlib.suppress(FileNotFoundError):
-        beside(path, LOG_SUFFIX).rename(beside(aside, LOG_SUFFIX))
-    path.rename(aside)
+        beside(path, LOG_SUFFIX).rename(beside(kept_as, LOG_SUFFIX))
+    path.rename(kept_as)
     rescued.replace(path)
     with contextlib.suppress(FileNotFoundError):
-        beside(path, SHARED_MEMORY_SUFFIX).rename(beside(aside, SHARED_MEMORY_SUFFIX))
+        beside(path, SHARED_MEMORY_SUFFIX).rename(beside(kept_as, SHARED_MEMORY_SUFFIX))

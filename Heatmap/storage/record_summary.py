@@ -1,29 +1,49 @@
-"""What a record is worth: rates, coverage and its gaps, imported files, size, and what the kept frames take."""
+"""Reports about a database for ``heatmap status``: its series and recorders, rates, coverage and gaps, sizes."""
 
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from Heatmap.events import Coverage
+from Heatmap.reports import CollectorReport, ConnectionState, ServiceStatus
+from Heatmap.storage import sql
 from Heatmap.storage.coverage_log import merged
+from Heatmap.storage.file_guard import LOG_SUFFIX, beside
 from Heatmap.storage.record_reader import RecordReader
+from Heatmap.storage.recorder_lock import is_locked
+from Heatmap.storage.sqlite_store import REPORTS_VERSION, SqliteStore
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 24 * HOUR_MS
-SHOWN_GAPS: Final = 5
-"""Most gaps that are told one by one, the longest."""
 
-# The table of imports came with it.
-_IMPORTS_VERSION: Final = 2
-# Frames looked at to judge their size; a table of so many rows or fewer is measured whole.
+SHOWN_GAPS: Final = 5
+"""Largest number of gaps listed one by one, the longest."""
+
+HEARTBEAT_MISSED_MS: Final = 15_000
+"""Age of a recorder's report after which it does not count as recording, in ms: three are missing."""
+
+# Largest number of frames read to estimate their size; a table of so many rows or fewer is measured whole.
 _SAMPLE_ROWS: Final = 4096
 
+_SERIES: Final = """
+    SELECT s.source, s.symbol, sum(s.rows), min(s.first_ms), max(s.last_ms), max(s.covered_ms), t.tick_size
+    FROM (
+        SELECT source, symbol, count(*) AS rows, min(ts_ms) AS first_ms, max(ts_ms) AS last_ms, NULL AS covered_ms
+        FROM liq_events GROUP BY source, symbol
+        UNION ALL
+        SELECT source, symbol, 0, NULL, NULL, max(end_ms) FROM coverage GROUP BY source, symbol
+    ) AS s
+    LEFT JOIN tick_sizes AS t ON t.source = s.source AND t.symbol = s.symbol
+    GROUP BY s.source, s.symbol ORDER BY s.source, s.symbol
+"""
+_QUARANTINED: Final = "SELECT kind, count(*) FROM quarantine GROUP BY kind ORDER BY kind"
+_IMPORTS: Final = "SELECT format, count(*), sum(rows), max(imported_ms) FROM imports GROUP BY format ORDER BY format"
 _COVERAGE: Final = """
     SELECT source, symbol, start_ms, end_ms FROM coverage WHERE source = ? AND symbol = ? ORDER BY start_ms, end_ms
 """
@@ -33,13 +53,94 @@ _COUNT: Final = """
     WHERE source = ? AND symbol = ? AND ts_ms >= ? AND ts_ms <= ?
 """
 _IDS: Final = "SELECT min(id), max(id), (SELECT count(*) FROM liq_events) FROM liq_events"
-# The first row at or after each id: ids have holes where rows were deleted.
+# The first row at or after each id: ids are missing where rows were deleted.
 _FRAME_AT: Final = "SELECT raw_json FROM liq_events WHERE id >= ? ORDER BY id LIMIT 1"
 
 
 @dataclass(frozen=True, slots=True)
+class SeriesSummary:
+    """Stored data of one symbol from one source.
+
+    Attributes
+    ----------
+    source, symbol
+        The series.
+    rows
+        Number of liquidations.
+    first_ms, last_ms
+        Trade time of the oldest and newest, ms since the epoch, or None without rows.
+    covered_until_ms
+        End of the newest coverage, ms since the epoch, or None without any.
+    tick_size
+        Last known tick size in quote currency, or None.
+    """
+
+    source: str
+    symbol: str
+    rows: int
+    first_ms: int | None
+    last_ms: int | None
+    covered_until_ms: int | None
+    tick_size: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class CollectorEntry:
+    """The last report of a recorder.
+
+    Attributes
+    ----------
+    report
+        See `Heatmap.reports.CollectorReport`; figures that are not stored (rate, queue, last times) have their
+        defaults.
+    heartbeat_ms
+        When it was written, ms since the epoch.
+    is_locked
+        True while a recorder has the lock of the source, False if none has, None if unknown.
+    """
+
+    report: CollectorReport
+    heartbeat_ms: int
+    is_locked: bool | None = None
+
+    def is_alive(self, now_ms: int) -> bool:
+        """Return True if it records: it has not stopped, and its report is younger than `HEARTBEAT_MISSED_MS`."""
+        is_stopped = self.report.status.state is ConnectionState.STOPPED or self.is_locked is False
+        return not is_stopped and now_ms - self.heartbeat_ms <= HEARTBEAT_MISSED_MS
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSummary:
+    """Contents of a database.
+
+    Attributes
+    ----------
+    path, exists
+        The file, and whether there is one with a schema; the rest is empty if not.
+    size_bytes
+        Size of the file and of its write-ahead log.
+    schema_version
+        See `Heatmap.storage.migrations`.
+    series
+        One entry for each source and symbol.
+    collectors
+        One entry for each source that was ever recorded.
+    quarantined
+        Number of kept frames that did not decode, by kind.
+    """
+
+    path: Path
+    exists: bool = False
+    size_bytes: int = 0
+    schema_version: int = 0
+    series: tuple[SeriesSummary, ...] = ()
+    collectors: tuple[CollectorEntry, ...] = ()
+    quarantined: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class SeriesRecord:
-    """How well one symbol of one source is recorded.
+    """Rates and coverage of one symbol of one source.
 
     Attributes
     ----------
@@ -47,16 +148,12 @@ class SeriesRecord:
         The series.
     last_hour, last_day
         Liquidations of the last hour and the last 24 h before now.
-    covered_rows
-        Liquidations that happened while a live connection delivered.
-    covered_ms
-        How long that was, in ms.
+    covered_rows, covered_ms
+        Liquidations while a live connection delivered, and the length of that time in ms.
     covered_since_ms, covered_until_ms
-        From the first to the last moment of it, ms since the epoch; None if there never was one.
-    gap_count
-        How often it was interrupted.
-    gap_ms
-        How long in all, in ms.
+        First and last moment of it, ms since the epoch; None without coverage.
+    gap_count, gap_ms
+        Number and total length of the gaps between, in ms.
     gaps
         The longest gaps as ``(start_ms, end_ms)``, in order of time; at most `SHOWN_GAPS`.
     """
@@ -87,18 +184,9 @@ class SeriesRecord:
 
 @dataclass(frozen=True, slots=True)
 class RawFrames:
-    """The frames kept beside their events.
+    """Number of events with their frame, bytes of these frames, and bytes if compressed by zlib in blocks.
 
-    Attributes
-    ----------
-    rows
-        How many events have theirs.
-    size_bytes
-        What the frames take as they are.
-    compressed_bytes
-        What they would take compressed by zlib in blocks.
-    is_estimate
-        True if all three were judged by a sample.
+    With ``is_estimate`` all three are estimated from a sample.
     """
 
     rows: int
@@ -109,7 +197,7 @@ class RawFrames:
 
 @dataclass(frozen=True, slots=True)
 class ImportSummary:
-    """A format of imported files: how many files and rows, and when the last was imported (ms since the epoch)."""
+    """A format of imported files: number of files and rows, and the last import (ms since the epoch)."""
 
     format: str
     files: int
@@ -119,19 +207,7 @@ class ImportSummary:
 
 @dataclass(frozen=True, slots=True)
 class RecordSummary:
-    """What a record is worth.
-
-    Attributes
-    ----------
-    series
-        One entry for each source and symbol that has events or coverage.
-    raw
-        See `RawFrames`.
-    imports
-        One entry for each format.
-    file_bytes, wal_bytes, free_bytes
-        Size of the database, of its write-ahead log, and how much of the database is free for new rows.
-    """
+    """Quality and size of a record: one entry a series and a format; sizes of file, log and free pages in bytes."""
 
     series: tuple[SeriesRecord, ...]
     raw: RawFrames
@@ -141,8 +217,29 @@ class RecordSummary:
     free_bytes: int
 
 
+def store_summary(db_path: Path) -> StoreSummary:
+    """Return the contents of a database; reads an index from end to end.
+
+    Raises
+    ------
+    StorageError
+        The file exists but cannot be read.
+    """
+    with SqliteStore(db_path) as store, store.reading() as connection:
+        if connection is None:
+            return StoreSummary(db_path)
+        series = tuple(SeriesSummary(*row) for row in connection.execute(_SERIES))
+        collectors: tuple[CollectorEntry, ...] = ()
+        quarantined: dict[str, int] = {}
+        if store.schema_version >= REPORTS_VERSION:
+            collectors = tuple(_collector_entry(db_path, row) for row in connection.execute(sql.COLLECTORS))
+            quarantined = dict(connection.execute(_QUARANTINED))
+        size_bytes = sum(_sizes(db_path))
+        return StoreSummary(db_path, True, size_bytes, store.schema_version, series, collectors, quarantined)
+
+
 def record_summary(db_path: Path, now_ms: int) -> RecordSummary:
-    """Return what an existing database is worth as of ``now_ms``.
+    """Return quality and size of an existing database as of ``now_ms``.
 
     Raises
     ------
@@ -154,38 +251,43 @@ def record_summary(db_path: Path, now_ms: int) -> RecordSummary:
         series = tuple(_series_record(reader, source, symbol, now_ms) for source, symbol in sorted(names))
         raw = _raw_frames(reader)
         imports: tuple[ImportSummary, ...] = ()
-        if reader.schema_version >= _IMPORTS_VERSION:
-            query = "SELECT format, count(*), sum(rows), max(imported_ms) FROM imports GROUP BY format ORDER BY format"
-            imports = tuple(ImportSummary(*row) for row in reader.query(query))
+        if reader.schema_version >= REPORTS_VERSION:
+            imports = tuple(ImportSummary(*row) for row in reader.query(_IMPORTS))
         ((free_pages,),) = reader.query("PRAGMA freelist_count")
         ((page_bytes,),) = reader.query("PRAGMA page_size")
-    wal = db_path.with_name(f"{db_path.name}-wal")
-    return RecordSummary(
-        series,
-        raw,
-        imports,
-        file_bytes=db_path.stat().st_size,
-        wal_bytes=wal.stat().st_size if wal.exists() else 0,
-        free_bytes=free_pages * page_bytes,
-    )
+    return RecordSummary(series, raw, imports, *_sizes(db_path), free_pages * page_bytes)
+
+
+def _sizes(db_path: Path) -> tuple[int, int]:
+    """Return the size of the file and of its log, in bytes."""
+    log = beside(db_path, LOG_SUFFIX)
+    return db_path.stat().st_size, log.stat().st_size if log.exists() else 0
+
+
+def _collector_entry(db_path: Path, row: tuple[Any, ...]) -> CollectorEntry:
+    source, symbols, run_id, host, pid, started_ms, heartbeat_ms, *values = row
+    fields = dict(zip(sql.STATUS_COLUMNS, values, strict=True))
+    status = ServiceStatus(**fields | {"state": ConnectionState(fields["state"])})
+    report = CollectorReport(source, tuple(symbols.split()), run_id, host, pid, started_ms, status)
+    return CollectorEntry(report, heartbeat_ms, is_locked(db_path, source))
 
 
 def _series_record(reader: RecordReader, source: str, symbol: str, now_ms: int) -> SeriesRecord:
     def count(start_ms: int, end_ms: int) -> int:
         return int(next(reader.query(_COUNT, (source, symbol, start_ms, end_ms)))[0])
 
-    stretches = merged([Coverage(*row) for row in reader.query(_COVERAGE, (source, symbol))])
-    gaps = [(before.end_ms, after.start_ms) for before, after in pairwise(stretches)]
+    covered = merged([Coverage(*row) for row in reader.query(_COVERAGE, (source, symbol))])
+    gaps = [(before.end_ms, after.start_ms) for before, after in pairwise(covered)]
     longest = sorted(gaps, key=lambda gap: gap[1] - gap[0], reverse=True)[:SHOWN_GAPS]
     return SeriesRecord(
         source,
         symbol,
         last_hour=count(now_ms - HOUR_MS, now_ms),
         last_day=count(now_ms - DAY_MS, now_ms),
-        covered_rows=sum(count(stretch.start_ms, stretch.end_ms) for stretch in stretches),
-        covered_ms=sum(stretch.end_ms - stretch.start_ms for stretch in stretches),
-        covered_since_ms=stretches[0].start_ms if stretches else None,
-        covered_until_ms=stretches[-1].end_ms if stretches else None,
+        covered_rows=sum(count(interval.start_ms, interval.end_ms) for interval in covered),
+        covered_ms=sum(interval.end_ms - interval.start_ms for interval in covered),
+        covered_since_ms=covered[0].start_ms if covered else None,
+        covered_until_ms=covered[-1].end_ms if covered else None,
         gap_count=len(gaps),
         gap_ms=sum(end_ms - start_ms for start_ms, end_ms in gaps),
         gaps=tuple(sorted(longest)),
@@ -193,20 +295,18 @@ def _series_record(reader: RecordReader, source: str, symbol: str, now_ms: int) 
 
 
 def _raw_frames(reader: RecordReader) -> RawFrames:
-    """Measure the frames, or judge them by rows at even distances: a long table is not read from end to end."""
+    """Measure the frames; those of a long table by a sample of rows at equal distances."""
     ((first, last, rows),) = reader.query(_IDS)
     if not rows:
         return RawFrames(0, 0, 0, is_estimate=False)
     is_estimate = rows > _SAMPLE_ROWS
     if is_estimate:
-        places = (first + (last - first) * index // (_SAMPLE_ROWS - 1) for index in range(_SAMPLE_ROWS))
-        sample = [frame for place in places for (frame,) in reader.query(_FRAME_AT, (place,))]
+        ids = (first + (last - first) * index // (_SAMPLE_ROWS - 1) for index in range(_SAMPLE_ROWS))
+        sample = [frame for row_id in ids for (frame,) in reader.query(_FRAME_AT, (row_id,))]
     else:
         sample = [frame for (frame,) in reader.query("SELECT raw_json FROM liq_events")]
     frames = [frame.encode() for frame in sample if frame is not None]
     scale = rows / len(sample)
-    size_bytes = sum(map(len, frames))
     compressed_bytes = len(zlib.compress(b"\n".join(frames))) if frames else 0
-    return RawFrames(
-        round(len(frames) * scale), round(size_bytes * scale), round(compressed_bytes * scale), is_estimate
-    )
+    rows, size_bytes = round(len(frames) * scale), round(sum(map(len, frames)) * scale)
+    return RawFrames(rows, size_bytes, round(compressed_bytes * scale), is_estimate)

@@ -1,17 +1,16 @@
-"""Housekeeping beside the recording: old rows go, the file shrinks, the log beside it stays small.
+"""Retention: deletes old rows while recording, shrinks the file and its log.
 
-What goes: liquidations *recorded live* (they have a ``received_ms`` and no ``import_id``) of the collector's own source
-that are older than the retention, the coverage of that time (first, for a covered time without its rows would say that
-nothing happened), clock readings and kept frames of that age. Imported history stays whatever its age, and so do other
-sources.
+Deleted are liquidations *recorded live* (with a ``received_ms`` and without an ``import_id``) of the collector's own
+source that are older than the retention; the coverage of that time (first, for covered time without its rows would mean
+that nothing happened); clock readings and rejected frames of that age. Imported history and other sources stay.
 
-What is "old" is measured from the newest stored event of the source, or from this machine's clock if that is earlier: a
-clock that stands a year ahead deletes nothing.
+Age is measured from the newest stored event of the source, or from this machine's clock if that is earlier: a clock
+that is a year ahead deletes nothing.
 
-How: in steps. Each looks at some rows without any lock, then deletes for at most 30 ms under the write lock, row by
-row and with an eye on the clock, so that the lock is given up in time on the slowest disk. Between two steps the writer
-does its work, and other programs get the lock. Freed pages go back to the file system a few at a time (files made
-before version 2 have no ``auto_vacuum``: there they are used again, and the file shrinks by ``heatmap vacuum`` only).
+It works in steps. Each reads some rows without a lock, then deletes row by row for at most 30 ms under the write lock,
+so that the lock is released in time on the slowest disk. Between two steps the writer stores events, and other programs
+get the lock. Freed pages are returned to the file system a few at a time (files made before version 2 have no
+``auto_vacuum``: their pages are used again, and only ``heatmap vacuum`` shrinks them).
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
-from Heatmap.storage import sql as statement
+from Heatmap.storage import sql
 from Heatmap.storage.connection import write_transaction
 
 if TYPE_CHECKING:
@@ -31,38 +30,59 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 
 DEFAULT_DAYS: Final = 14.0
-"""How long liquidations are kept, in days, if nobody says otherwise."""
+"""Retention of liquidations in days, if not set."""
 
 MS_PER_DAY: Final = 86_400_000
 
 PASS_S: Final = 600.0
-"""Seconds between two rounds of housekeeping."""
+"""Seconds between two rounds."""
 
 PAUSE_S: Final = 0.05
-"""Seconds between two steps, for others."""
+"""Seconds between two steps."""
 
 LOCK_S: Final = 0.03
-"""Seconds after which a step gives the write lock back: a third of the 100 ms that it may take."""
+"""Seconds after which a step releases the write lock: a third of the 100 ms that it may take."""
 
 LOOK_ROWS: Final = 500
-"""Rows looked at in one step."""
+"""Rows read in one step."""
 
 VACUUM_PAGES: Final = 64
-"""Pages given back in one step: 256 KiB at SQLite's page size."""
+"""Pages returned in one step: 256 KiB at SQLite's page size."""
 
 SPARE_PAGES: Final = 1024
-"""Free pages that stay in the file, for the rows to come: 4 MiB."""
+"""Free pages that stay in the file for new rows: 4 MiB."""
+
+# Skips from one symbol to the next within an index: as many steps as there are symbols, not rows.
+_SYMBOLS: Final = """
+    WITH RECURSIVE known (symbol) AS (
+        SELECT min(symbol) FROM liq_events WHERE source = ?1
+        UNION ALL
+        SELECT (SELECT min(symbol) FROM liq_events WHERE source = ?1 AND symbol > known.symbol)
+        FROM known WHERE known.symbol IS NOT NULL
+    )
+    SELECT symbol FROM known WHERE symbol IS NOT NULL
+"""
+# A row with neither an import nor a receive time was rebuilt from an index of a damaged file: its origin is unknown.
+_OLD_ROWS: Final = """
+    SELECT id, ts_ms, import_id IS NULL AND received_ms IS NOT NULL FROM liq_events INDEXED BY idx_liq_events_window
+    WHERE source = ? AND symbol = ? AND (ts_ms, id) > (?, ?) AND ts_ms < ? ORDER BY ts_ms, id LIMIT ?
+"""
+_DELETE_EVENT: Final = "DELETE FROM liq_events WHERE id = ?"
+_FORGET_COVERAGE: Final = "DELETE FROM coverage WHERE source = ? AND end_ms < ?"
+_SHORTEN_COVERAGE: Final = "UPDATE coverage SET start_ms = ? WHERE source = ? AND start_ms < ?"
+_FORGET_CLOCK_OFFSETS: Final = "DELETE FROM clock_offsets WHERE source = ? AND measured_ms < ?"
+_FORGET_REJECTED: Final = "DELETE FROM quarantine WHERE source = ? AND received_ms < ?"
 
 
 class Housekeeper:
-    """Does the housekeeping of one source in steps; used only on the thread of its connection.
+    """Retention of one source in steps; only for the thread of its connection.
 
     Parameters
     ----------
     source
-        Whose rows grow old.
+        The source.
     keep_days
-        How long they are kept, in days; 0: for ever.
+        Retention in days; 0: for ever.
     clock
         Wall time for the age, monotonic time for the steps.
     """
@@ -73,21 +93,21 @@ class Housekeeper:
         self._clock = clock
         self._due_s = clock.monotonic_s()
         self._steps: Generator[None] | None = None
-        # Up to where each series has been looked through; what is imported behind it stays anyway.
-        self._looked: dict[str, tuple[int, int]] = {}
+        # Time and row id up to which each symbol has been read; what is imported before it stays anyway.
+        self._done: dict[str, tuple[int, int]] = {}
 
     def left_s(self) -> float:
         """Return the seconds until the next step is due."""
         return self._due_s - self._clock.monotonic_s()
 
     def interrupt(self) -> None:
-        """Leave the round, for its connection is being closed; what is left is done in the next."""
+        """End the round, for its connection is being closed; the next one does the rest."""
         self._steps = None
 
     def restart(self) -> None:
-        """Begin anew, for the database is another one."""
+        """Begin anew with another database."""
         self._steps = None
-        self._looked.clear()
+        self._done.clear()
 
     def step(self, connection: sqlite3.Connection) -> None:
         """Do one step if it is due.
@@ -95,13 +115,13 @@ class Housekeeper:
         Raises
         ------
         sqlite3.Error
-            The step is not done; the round begins anew when it is due again.
+            The step is not done; a new round begins when it is due.
         """
         if self.left_s() > 0:
             return
         steps = self._steps if self._steps is not None else self._round(connection)
         self._steps = None
-        # After a failure too the next round is a whole pause away.
+        # After a failure, too, the next round is due a whole pause later.
         self._due_s = self._clock.monotonic_s() + PASS_S
         if next(steps, steps) is not steps:
             self._steps, self._due_s = steps, self._clock.monotonic_s() + PAUSE_S
@@ -118,12 +138,12 @@ class Housekeeper:
 
     @staticmethod
     def _shrink(connection: sqlite3.Connection) -> Generator[None]:
-        """Give pages back, but for some spare ones, where the file can."""
+        """Return free pages to the file system, apart from some spare ones, where the file can."""
         if not connection.execute("PRAGMA auto_vacuum").fetchone()[0]:
             return
         free = _free_pages(connection)
         while free > SPARE_PAGES:
-            # Only a script is run to its end: a single statement stops after the first page.
+            # `execute` would stop after the first page; a script runs to its end.
             connection.executescript(f"PRAGMA incremental_vacuum({min(VACUUM_PAGES, free - SPARE_PAGES)})")
             before, free = free, _free_pages(connection)
             if free >= before:
@@ -131,26 +151,24 @@ class Housekeeper:
             yield
 
     def _forget(self, connection: sqlite3.Connection) -> Generator[None, None, int]:
-        symbols = [symbol for (symbol,) in connection.execute(statement.SYMBOLS, (self._source,))]
-        newest = [
-            connection.execute(statement.NEWEST_EVENT, (self._source, symbol)).fetchone()[0] for symbol in symbols
-        ]
-        known_ms = [ts_ms for ts_ms in newest if ts_ms is not None]
-        if not known_ms:
+        symbols = [symbol for (symbol,) in connection.execute(_SYMBOLS, (self._source,))]
+        newest = [connection.execute(sql.NEWEST_EVENT, (self._source, symbol)).fetchone()[0] for symbol in symbols]
+        newest_ms = max((ts_ms for ts_ms in newest if ts_ms is not None), default=None)
+        if newest_ms is None:
             return 0
-        before_ms = min(self._clock.now_ms(), max(known_ms)) - self._keep_ms
+        before_ms = min(self._clock.now_ms(), newest_ms) - self._keep_ms
         with write_transaction(connection):
-            connection.execute(statement.FORGET_COVERAGE, (self._source, before_ms))
-            connection.execute(statement.SHORTEN_COVERAGE, (before_ms, self._source, before_ms))
-            connection.execute(statement.FORGET_CLOCK_OFFSETS, (self._source, before_ms))
-            connection.execute(statement.FORGET_REJECTED, (self._source, before_ms))
+            connection.execute(_FORGET_COVERAGE, (self._source, before_ms))
+            connection.execute(_SHORTEN_COVERAGE, (before_ms, self._source, before_ms))
+            connection.execute(_FORGET_CLOCK_OFFSETS, (self._source, before_ms))
+            connection.execute(_FORGET_REJECTED, (self._source, before_ms))
         yield
         deleted = 0
         for symbol in symbols:
             while True:
-                ts_ms, row_id = self._looked.get(symbol, (0, 0))
-                place = (self._source, symbol, ts_ms, row_id, before_ms, LOOK_ROWS)
-                rows = connection.execute(statement.OLD_ROWS, place).fetchall()
+                ts_ms, row_id = self._done.get(symbol, (0, 0))
+                values = (self._source, symbol, ts_ms, row_id, before_ms, LOOK_ROWS)
+                rows = connection.execute(_OLD_ROWS, values).fetchall()
                 if not rows:
                     break
                 old = [row_id for row_id, _, is_live in rows if is_live]
@@ -158,16 +176,16 @@ class Housekeeper:
                 deleted += gone
                 if gone == len(old):
                     last_id, last_ms, _ = rows[-1]
-                    self._looked[symbol] = (last_ms, last_id)
+                    self._done[symbol] = (last_ms, last_id)
                 yield
         return deleted
 
     def _delete(self, connection: sqlite3.Connection, row_ids: list[int]) -> int:
-        """Delete from the front of some rows until the lock has been held long enough; return how many."""
+        """Delete the first of some rows, until the lock has been held for `LOCK_S`; return how many."""
         with write_transaction(connection):
             enough_s = self._clock.monotonic_s() + LOCK_S
             for done, row_id in enumerate(row_ids, start=1):
-                connection.execute(statement.DELETE_EVENT, (row_id,))
+                connection.execute(_DELETE_EVENT, (row_id,))
                 if self._clock.monotonic_s() >= enough_s:
                     return done
         return len(row_ids)
@@ -178,8 +196,8 @@ def _free_pages(connection: sqlite3.Connection) -> int:
 
 
 def _shorten_log(connection: sqlite3.Connection) -> None:
-    """Bring the log's content into the file, and cut the log if no reader still needs it; waits for nobody."""
-    # The passive way takes no write lock; what it leaves over for the other way is next to nothing.
+    """Write the log into the file, and cut the log if no reader still needs it; waits for nobody."""
+    # PASSIVE takes no write lock, and leaves next to nothing for TRUNCATE.
     _, frames, done = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
     if frames != done:
         return

@@ -67,8 +67,8 @@ CREATE TABLE quarantine (
     frame       BLOB    NOT NULL
 ) STRICT;
 
--- Who records, and how it goes: one row for each source. It is renewed every 5 s; nobody records any more when
--- heartbeat_ms is older than 15 s, or state is 'stopped'.
+-- The last recorder of each source. Its row is renewed every 5 s; whether it still records is certain from its lock on
+-- the file NAME.SOURCE.lock beside the database.
 CREATE TABLE collector (
     source          TEXT    PRIMARY KEY CHECK (source <> ''),
     run_id          TEXT    NOT NULL CHECK (run_id <> ''),  -- a word of its own for each run

@@ -1,4 +1,4 @@
-"""Can a record ever be kept there? Looked at without changing anything, so that a wrong path is told at once."""
+"""Check of a database's path, which changes nothing, so that a wrong path fails at once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from Heatmap.errors import DamagedDatabaseError, NotADatabaseError, UnusableDatabaseError
 from Heatmap.storage.connection import open_reader
-from Heatmap.storage.damage_recovery import is_ours_in_ruins
+from Heatmap.storage.damage_recovery import is_damaged_record
 from Heatmap.storage.migrations import version_of
 
 if TYPE_CHECKING:
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 
 def check_place(path: Path) -> None:
-    """Check that a database of ours is there, or could be made.
+    """Check that the path names a database of ours, or that one can be created there.
 
-    What may pass (a lock, a full disk) and what can be mended (damage) is no objection.
+    What may pass (a lock, a full disk) and what can be repaired (damage) is accepted.
 
     Raises
     ------
     UnusableDatabaseError
-        A folder is there, or a file that is no database, another program's, or of a newer version; or this user may
-        not write it, or its folder can never be one.
+        The path is a folder, or a file that is no database, another program's, or of a newer version; or this user may
+        not write it, or its folder cannot be created.
     StorageError
-        It cannot be looked at.
+        It cannot be examined.
     """
     if not path.exists():
         _check_folder(path)
@@ -39,18 +39,18 @@ def check_place(path: Path) -> None:
         raise UnusableDatabaseError(
             f"no right to write {path}", short=f"The database {path} may not be written by this user."
         )
-    # Damage in the first page is found here too, and mended by whoever records.
+    # Damage in the first page is found here too; the recorder repairs it.
     with contextlib.suppress(DamagedDatabaseError):
         try:
             with contextlib.closing(open_reader(path)) as connection:
                 version_of(connection, path)
         except NotADatabaseError:
-            if not is_ours_in_ruins(path):
+            if not is_damaged_record(path):
                 raise
 
 
 def _check_folder(path: Path) -> None:
-    # Broken links and names that are too long count as missing here; making them tells the rest.
+    # Broken links and names that are too long count as missing here; creating them fails later.
     nearest = next((folder for folder in path.absolute().parents if folder.exists()), None)
     if nearest is None or not nearest.is_dir():
         raise UnusableDatabaseError(

@@ -13,7 +13,7 @@ from Heatmap.events import LiquidationEvent, Side
 from Heatmap.exporting.table import write_csv
 from Heatmap.importing.import_filter import ImportOptions
 from Heatmap.importing.importer import import_file
-from Heatmap.storage import sql as statement
+from Heatmap.storage import sql
 from Heatmap.storage.bulk_insert import IMPORT_CHUNK_ROWS, ImportWriter, bulk_insert
 from Heatmap.storage.connection import open_reader, open_writer
 from Heatmap.storage.migrations import migrate
@@ -70,7 +70,7 @@ def test_import_peer_dict_reader_and_executemany(benchmark, fresh, archive):
             )  # fmt: skip
             while chunk := list(islice(rows, IMPORT_CHUNK_ROWS)):
                 connection.execute("BEGIN IMMEDIATE")
-                connection.executemany(statement.INSERT_EVENT, chunk)
+                connection.executemany(sql.INSERT_EVENT, chunk)
                 connection.execute("COMMIT")
 
     benchmark.pedantic(run, setup=fresh, rounds=3)

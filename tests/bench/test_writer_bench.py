@@ -16,7 +16,7 @@ from websockets.asyncio.server import serve
 from Heatmap.events import LiquidationEvent, Side
 from Heatmap.heatmap_service import HeatmapService
 from Heatmap.ingestion.binance import forceorder
-from Heatmap.storage import sql as statement
+from Heatmap.storage import sql
 from Heatmap.storage.bulk_insert import bulk_insert
 from Heatmap.storage.connection import open_reader, open_writer
 from Heatmap.storage.migrations import migrate
@@ -76,8 +76,8 @@ def test_writer_peer_bare_executemany(benchmark, tmp_path, stream):
         with closing(connection):
             for start in range(0, ROWS, BATCH):
                 connection.execute("BEGIN IMMEDIATE")
-                rows = [statement.event_row(event) for event in stream[start : start + BATCH]]
-                connection.executemany(statement.INSERT_EVENT, rows)
+                rows = [sql.event_row(event) for event in stream[start : start + BATCH]]
+                connection.executemany(sql.INSERT_EVENT, rows)
                 connection.execute("COMMIT")
 
     benchmark.pedantic(store, setup=fresh, rounds=3)

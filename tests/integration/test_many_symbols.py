@@ -26,6 +26,7 @@ from Heatmap.ingestion.binance.venue import BINANCE
 from Heatmap.ingestion.venues import VENUES
 from Heatmap.reports import ConnectionState as State
 from Heatmap.storage.connection import open_reader
+from Heatmap.storage.record_summary import store_summary
 from Heatmap.storage.sqlite_store import SqliteStore
 
 
@@ -139,8 +140,8 @@ def test_all_records_what_the_exchange_has_and_no_contracts_of_the_other_margin(
             with SqliteStore(path) as store:
                 until(lambda: store.coverage("币安人生USDT", "binance", 0, 2**53))
                 until(lambda: store.tick_size("BTCUSDT_260327", "binance") is not None)
-                [entry] = store.collectors()
-                assert entry.report.symbols == ("ALL",)
+            [entry] = store_summary(path).collectors
+            assert entry.report.symbols == ("ALL",)
         assert symbols_with_events(path) == {"BTCUSDT", "币安人生USDT", "BTCUSDT_260327", "NEWUSDT"}
         assert "recording ALL into" in "".join(log)
 

@@ -20,7 +20,6 @@ from Heatmap.exit_code import ExitCode
 from Heatmap.heatmap_service import default_db_path
 from Heatmap.output_file import written
 from Heatmap.storage.bulk_insert import bulk_insert
-from Heatmap.storage.process import is_living, new_run_id
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pipes and devices of POSIX")
 
@@ -267,14 +266,3 @@ def test_each_command_takes_its_codes_from_the_table():
     for _, module in COMMANDS.values():
         source = (ROOT / f"{module.replace('.', '/')}.py").read_text()
         assert not re.search(r"^EXIT_|return \d$", source, re.MULTILINE), module
-
-
-def test_a_process_that_lives_is_not_called_killed():
-    run_id = new_run_id()
-    if "@" not in run_id:
-        pytest.skip("this system does not tell where a process number means something")
-    assert is_living(run_id, os.getpid()) is True
-    process = subprocess.Popen([sys.executable, "-c", ""])
-    process.wait()
-    assert is_living(run_id, process.pid) is False
-    assert is_living("another machine's", os.getpid()) is None

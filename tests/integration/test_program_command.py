@@ -17,6 +17,7 @@ from PyQt6.QtGui import QImage
 
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.exit_code import ExitCode
+from Heatmap.storage.record_summary import store_summary
 from Heatmap.storage.sqlite_store import SqliteStore
 
 if TYPE_CHECKING:
@@ -115,8 +116,8 @@ def test_a_replay_stores_every_frame_as_recorded_and_draws_it(tmp_path, recordin
         ("SELL", 61100.0, 9.0, 60900.0, "replay"),
     ]
     # A recording is whole from its first frame on: nothing of it is hatched.
+    (series,) = store_summary(db).series
     with SqliteStore(db) as store:
-        (series,) = store.summary().series
         covered = store.coverage(series.symbol, "replay", 0, 2**53)
     assert covered[0].start_ms == series.first_ms
     # Then the program goes on by itself, a moment later.

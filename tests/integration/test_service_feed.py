@@ -24,6 +24,7 @@ from Heatmap.ingestion.venues import VENUES
 from Heatmap.reports import ConnectionState as State
 from Heatmap.reports import ServiceStatus
 from Heatmap.storage.bulk_insert import bulk_insert
+from Heatmap.storage.record_summary import store_summary
 from Heatmap.storage.sqlite_store import SqliteStore
 from Heatmap.storage.writer import EventWriter
 
@@ -70,15 +71,15 @@ def test_events_are_stored_once_and_reported(path):
     with SqliteStore(path) as store:
         assert store.window("BTCUSDT", "binance", 0, 2 * T).ts_ms.tolist() == [e.ts_ms for e in events]
         assert [(c.start_ms, c.end_ms) for c in store.coverage("BTCUSDT", "binance", 0, 2 * T)] == [(T, T + 1000)]
-        # Who recorded, how it ended, and what could not be read.
-        summary = store.summary()
-        (entry,) = summary.collectors
-        assert not entry.is_alive(entry.heartbeat_ms)
-        report = entry.report
-        assert (report.source, report.symbols, report.pid) == ("binance", ("BTCUSDT",), os.getpid())
-        assert (report.status.state, report.status.received, report.status.stored) == (State.STOPPED, 57, 50)
-        assert (report.status.duplicates, report.status.undecodable) == (7, 1)
-        assert summary.quarantined == {"bad-json": 1}
+    # Who recorded, how it ended, and what could not be read.
+    summary = store_summary(path)
+    (entry,) = summary.collectors
+    assert not entry.is_alive(entry.heartbeat_ms)
+    report = entry.report
+    assert (report.source, report.symbols, report.pid) == ("binance", ("BTCUSDT",), os.getpid())
+    assert (report.status.state, report.status.received, report.status.stored) == (State.STOPPED, 57, 50)
+    assert (report.status.duplicates, report.status.undecodable) == (7, 1)
+    assert summary.quarantined == {"bad-json": 1}
 
 
 def test_reconnecting_stores_everything_once(path):

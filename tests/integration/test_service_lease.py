@@ -10,6 +10,7 @@ import threading
 from contextlib import closing
 
 import pytest
+from filelock import FileLock
 from websockets.asyncio.server import serve
 
 from Heatmap.clock import SYSTEM_CLOCK
@@ -19,10 +20,11 @@ from Heatmap.heatmap_service import HeatmapService
 from Heatmap.ingestion.binance import forceorder
 from Heatmap.reports import ConnectionState as State
 from Heatmap.storage.bulk_insert import bulk_insert
-from Heatmap.storage.connection import open_reader, open_writer
+from Heatmap.storage.connection import open_reader
+from Heatmap.storage.recorder_lock import lock_path
 from Heatmap.storage.sqlite_store import SqliteStore
 
-T = 1_790_000_000_000
+T = 1_790_000_000_000  # 2026-09-21 14:13:20 UTC
 DAY_MS = 86_400_000
 PATIENCE_S = 20.0
 
@@ -77,6 +79,16 @@ class Exchange:
             assert self.changed.wait_for(lambda: self.closed >= count, PATIENCE_S)
 
 
+class Frozen:
+    """The system's clock, but its wall time stands still."""
+
+    def now_ms(self):
+        return T
+
+    def monotonic_s(self):
+        return SYSTEM_CLOCK.monotonic_s()
+
+
 class Running:
     """A started service that a test can wait for."""
 
@@ -120,14 +132,16 @@ def rows(path, query):
 
 
 def test_of_two_one_opens_a_socket_and_the_other_says_who_records(path, exchange, monkeypatch):
-    monkeypatch.setattr("Heatmap.storage.writer.LOOK_S", 0.02)
-    with Running(HeatmapService(path, **exchange.addresses)) as first:
+    monkeypatch.setattr("Heatmap.storage.writer_session.LOOK_S", 0.02)
+    with Running(HeatmapService(path, clock=Frozen(), **exchange.addresses)) as first:
         first.until(lambda s: s.stored == 1)
         with Running(HeatmapService(path, ["BTCUSDT", "ETHUSDT"], **exchange.addresses)) as second:
             status = second.until(lambda s: s.state is State.READING)
             assert status.detail == (
-                f"Another program records BTCUSDT into this database: process {os.getpid()} on {platform.node()}."
-                " This one takes over when that one ends. Nobody records ETHUSDT meanwhile."
+                "Another program records BTCUSDT into this database:"
+                f" process {os.getpid()} on {platform.node()},"
+                " since 2026-09-21 14:13:20 UTC. This one takes over when that one ends."
+                " Nobody records ETHUSDT meanwhile."
             )
             assert (status.last_event_ms, status.received) == (None, 0)
             assert exchange.opened == 1
@@ -138,20 +152,17 @@ def test_of_two_one_opens_a_socket_and_the_other_says_who_records(path, exchange
     assert rows(path, "SELECT state, symbols, duplicates FROM collector") == [("stopped", "BTCUSDT ETHUSDT", 1)]
 
 
-def test_one_that_loses_the_lease_closes_its_socket(path, exchange, monkeypatch):
-    monkeypatch.setattr("Heatmap.storage.writer.HEARTBEAT_S", 0.02)
+def test_one_whose_lock_file_is_replaced_closes_its_socket(path, exchange):
     with Running(HeatmapService(path, **exchange.addresses)) as running:
         running.until(lambda s: s.state is State.LIVE)
-        with closing(open_writer(path)) as other:
-            # As if this program had stood still for so long that another one took over.
-            other.execute("UPDATE collector SET run_id = 'other', pid = 7, heartbeat_ms = heartbeat_ms + 3600000")
-        status = running.until(lambda s: s.state is State.READING)
-        assert "process 7" in status.detail
-        exchange.until_closed(1)
-    assert rows(path, "SELECT run_id FROM collector") == [("other",)]
+        other = path.with_name("other.lock")
+        with FileLock(other):
+            other.replace(lock_path(path, "binance"))
+            running.until(lambda s: s.state is State.READING)
+            exchange.until_closed(1)
 
 
-def test_one_that_ends_while_it_waits_leaves_the_lease_alone(path, exchange):
+def test_one_that_ends_while_it_waits_leaves_the_row_alone(path, exchange):
     with Running(HeatmapService(path, **exchange.addresses)) as first:
         first.until(lambda s: s.state is State.LIVE)
         (before,) = rows(path, "SELECT run_id FROM collector")
@@ -169,7 +180,7 @@ def test_a_retention_that_cannot_be_is_refused(path, days):
 
 
 def test_old_liquidations_go_while_recording(path, exchange, monkeypatch):
-    monkeypatch.setattr("Heatmap.storage.writer.HEARTBEAT_S", 0.05)
+    monkeypatch.setattr("Heatmap.storage.writer_session.HEARTBEAT_S", 0.05)
     now_ms = SYSTEM_CLOCK.now_ms()
 
     def recorded(days_ago, **changes):

@@ -21,6 +21,7 @@ from Heatmap.storage.bulk_insert import bulk_insert
 from Heatmap.storage.connection import describe, open_reader, open_writer
 from Heatmap.storage.file_guard import beside
 from Heatmap.storage.migrations import APPLICATION_ID, LATEST, check_writable, migrate, open_database, version_of
+from Heatmap.storage.record_summary import store_summary
 from Heatmap.storage.sqlite_store import SqliteStore
 
 # The schema as it was released first.
@@ -92,11 +93,13 @@ def test_a_file_of_an_old_version_is_read_as_it_is(path):
     version_1(path)
     with SqliteStore(path) as store:
         assert store.window("BTCUSDT", "binance", 0, 10).ts_ms.tolist() == [5]
-        summary = store.summary()
+        summary = store_summary(path)
         assert (summary.schema_version, summary.collectors, summary.quarantined) == (1, (), {})
         # A collector starts, and the same reader sees what is new.
         created(path)
-        assert store.summary().schema_version == LATEST
+        assert store.clock_reading("binance") is None
+        assert store.schema_version == LATEST
+        assert store_summary(path).schema_version == LATEST
 
 
 def test_a_schema_that_appears_while_one_looks_is_no_strangers(path):

@@ -316,7 +316,7 @@ def test_what_cannot_be_carried_over_before_the_end_is_counted_and_the_next_one_
     writer = EventWriter(path, flush_ms=20)
     writer.start()
     stored(writer, range(50))
-    until(lambda: not writer._unsaved)
+    until(lambda: not writer._session._unsaved)
     with closing(open_reader(path)) as holder:
         # A reader of an old state keeps what follows in the log.
         holder.execute("BEGIN")

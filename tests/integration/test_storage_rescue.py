@@ -103,11 +103,11 @@ def test_no_liquidation_is_lost_with_leaves_of_the_table(path, sound, places):
     leaves = pages_of(path, "liq_events")
     for place in places:
         spoil(path, leaves[place])
-    salvage = rescue(path, SYSTEM_CLOCK)
+    recovered = rescue(path, SYSTEM_CLOCK)
     assert rows(path, KEPT_BY_INDEX) == before
-    assert (salvage.rows, salvage.holes) == (ROWS, [])
-    assert salvage.aside.read_bytes() != sound
-    assert len(salvage.aside.read_bytes()) == len(sound)
+    assert (recovered.rows, recovered.holes) == (ROWS, [])
+    assert recovered.kept_as.read_bytes() != sound
+    assert len(recovered.kept_as.read_bytes()) == len(sound)
     with SqliteStore(path) as store:
         assert store.tick_size("BTCUSDT", "binance") == 0.1
         assert store.coverage("BTCUSDT", "binance", 0, 2 * T) == [Coverage("binance", "BTCUSDT", T, T + ROWS * 1000)]
@@ -132,17 +132,17 @@ def test_what_is_lost_in_both_counts_as_not_recorded(path):
     spoil(path, leaves[10])
     for leaf in pages_of(path, "idx_liq_events_window"):
         spoil(path, leaf)
-    salvage = rescue(path, SYSTEM_CLOCK)
+    recovered = rescue(path, SYSTEM_CLOCK)
     after = rows(path)
     assert set(after) < set(before)
     lost = sorted(row[1] for row in set(before) - set(after))
-    ((from_ms, to_ms),) = salvage.holes
+    ((from_ms, to_ms),) = recovered.holes
     assert from_ms <= lost[0] <= lost[-1] <= to_ms
     assert to_ms - from_ms < 300_000
     with SqliteStore(path) as store:
         stretches = store.coverage("BTCUSDT", "binance", 0, 2 * T)
     assert [(c.start_ms, c.end_ms) for c in stretches] == [(T, from_ms - 1), (to_ms + 1, T + ROWS * 1000)]
-    assert "counts as not recorded" in salvage.sentence(path)
+    assert "counts as not recorded" in recovered.sentence(path)
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -156,12 +156,12 @@ def test_whatever_page_is_spoilt_no_row_is_invented_and_none_is_there_twice(path
         with closing(open_database(path)) as connection:
             check(connection, path)
     except StorageError:
-        salvage = rescue(path, SYSTEM_CLOCK)
+        recovered = rescue(path, SYSTEM_CLOCK)
         after = rows(path, KEPT_BY_INDEX)
-        assert len(after) == len(set(after)) == salvage.rows
+        assert len(after) == len(set(after)) == recovered.rows
         assert set(after) <= before
         # Without the schema, which spans two pages, nothing can be read, coverage neither.
-        assert set(after) == before or salvage.holes or not after
+        assert set(after) == before or recovered.holes or not after
         with closing(open_database(path)) as connection:
             assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
@@ -304,10 +304,10 @@ def test_a_log_beside_the_file_goes_along(path):
     # As a crash leaves it.
     path.write_bytes(content[0])
     path.with_name(path.name + "-wal").write_bytes(content[1])
-    salvage = rescue(path, SYSTEM_CLOCK)
+    recovered = rescue(path, SYSTEM_CLOCK)
     with SqliteStore(path) as store:
         assert store.tick_size("BTCUSDT", "binance") == 0.1
-    assert salvage.aside.with_name(salvage.aside.name + "-wal").read_bytes() == content[1]
+    assert recovered.kept_as.with_name(recovered.kept_as.name + "-wal").read_bytes() == content[1]
 
 
 def test_holes_are_cut_out_of_coverage():

@@ -16,8 +16,10 @@ from Heatmap.events import Coverage, LiquidationEvent, Side
 from Heatmap.storage.bulk_insert import BulkResult, bulk_insert
 from Heatmap.storage.connection import open_reader, open_writer
 from Heatmap.storage.delete_source import erase_source
-from Heatmap.storage.sqlite_store import SeriesSummary, SqliteStore
+from Heatmap.storage.record_summary import SeriesSummary, store_summary
+from Heatmap.storage.sqlite_store import SqliteStore
 from Heatmap.storage.writer import EventWriter
+from Heatmap.storage.writer_statistics import WriterStatistics
 
 T = 1_790_000_000_000
 
@@ -170,26 +172,23 @@ def test_proofs_on_both_sides_of_a_long_gap_are_no_coverage_of_the_gap(path, wri
         assert rows(path, query) == wanted
 
 
-def test_figures_for_the_rate_do_not_pile_up_while_nobody_asks(path, commits):
+def test_the_rate_is_that_of_the_last_ten_seconds():
     class Clock:
         now_s = 0.0
 
         def monotonic_s(self):
             return self.now_s
 
-        def now_ms(self):
-            return T
-
     clock = Clock()
-    stored = []
-    writer = EventWriter(path, clock=clock, batch_rows=1, on_change=lambda: (stored.append(1), commits()))
-    writer.start()
-    for count in range(1, 6):
-        clock.now_s += 20.0
-        writer.put(event(count))
-        commits.wait(lambda count=count: len(stored) >= count)
-    writer.stop()
-    assert len(writer._recent) == 1
+    statistics = WriterStatistics(clock, threading.Condition())
+    for _ in range(5):
+        clock.now_s += 9.0
+        statistics.count(taken=30, accepted=20, inserted=10)
+    stats = statistics.snapshot()
+    assert (stats.inserted, stats.duplicates, stats.refused) == (50, 50, 50)
+    assert stats.insert_rate_per_s == 2.0
+    clock.now_s += 20.0
+    assert statistics.snapshot().insert_rate_per_s == 0.0
 
 
 def test_a_full_queue_says_so_and_loses_nothing(path, commits):
@@ -289,7 +288,7 @@ def test_coverage_is_stored_after_its_events_and_ends_with_the_loss(path, writer
 
 
 def test_coverage_grows_in_its_row(path, commits, monkeypatch):
-    monkeypatch.setattr("Heatmap.storage.writer.HEARTBEAT_S", 0.0)
+    monkeypatch.setattr("Heatmap.storage.writer_session.HEARTBEAT_S", 0.0)
     writer = EventWriter(path, flush_ms=5, on_change=commits)
     writer.start()
     with SqliteStore(path) as store:
@@ -389,10 +388,7 @@ def test_the_summary_counts_each_series(path, writer):
     writer.set_tick_size("binance", "BTCUSDT", 0.1)
     writer.extend_coverage("binance", "ETHUSDT", T)
     writer.stop()
-    with SqliteStore(path) as store:
-        summary = store.summary()
-        assert store.sources("BTCUSDT") == ("binance", "demo")
-        assert store.sources("ETHUSDT") == ()
+    summary = store_summary(path)
     assert summary.exists
     assert summary.size_bytes >= path.stat().st_size
     assert summary.series == (
@@ -410,8 +406,7 @@ def test_a_missing_file_reads_as_empty_and_is_picked_up_when_it_appears(path):
         assert (len(tail), tail.last_row_id) == (0, 7)
         assert store.coverage("BTCUSDT", "binance", 0, 2 * T) == []
         assert store.tick_size("BTCUSDT", "binance") is None
-        assert store.sources("BTCUSDT") == ()
-        assert not store.summary().exists
+        assert not store_summary(path).exists
         assert not path.exists()
         open_writer(path).close()  # created, but without its schema yet
         assert store.data_version() == 0

@@ -13,6 +13,7 @@ from Heatmap.events import LiquidationEvent, Side
 from Heatmap.reports import CollectorReport, ConnectionState, ServiceStatus
 from Heatmap.storage.connection import open_reader, open_writer
 from Heatmap.storage.migrations import open_database
+from Heatmap.storage.recorder_lock import lock_path
 from Heatmap.storage.writer import EventWriter
 
 T = 1_790_000_000_000
@@ -21,16 +22,10 @@ PATIENCE_S = 20.0
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    """Heartbeats and looks at a fiftieth; nobody counts as dead, however slow this machine is."""
-    monkeypatch.setattr("Heatmap.storage.lease.DEAD_AFTER_S", 3600.0)
-    monkeypatch.setattr("Heatmap.storage.writer.HEARTBEAT_S", 0.1)
-    monkeypatch.setattr("Heatmap.storage.writer.LOOK_S", 0.02)
+    """Reports and attempts to get the lock more often."""
+    monkeypatch.setattr("Heatmap.storage.writer_session.HEARTBEAT_S", 0.1)
+    monkeypatch.setattr("Heatmap.storage.writer_session.LOOK_S", 0.02)
     monkeypatch.setattr("Heatmap.storage.connection.BUSY_TIMEOUT_MS", 200)
-
-
-@pytest.fixture
-def soon_dead(monkeypatch):
-    monkeypatch.setattr("Heatmap.storage.lease.DEAD_AFTER_S", 0.3)
 
 
 @pytest.fixture
@@ -43,20 +38,23 @@ def event(number):
 
 
 class Program:
-    """A writer with a lease, and what it was told."""
+    """A writer that needs the lock, and what it was told."""
 
     def __init__(self, path, name, symbols=("BTCUSDT",)):
         self.name, self.symbols = name, symbols
         self.changed = threading.Condition()
         self.told = []
-        self.writer = EventWriter(path, flush_ms=5, report=self.report, on_lease=self.take_lease, on_change=self.tell)
+        self.writer = EventWriter(path, flush_ms=5, report=self.report, on_role=self.take_role, on_change=self.tell)
         self.writer.start()
 
     def report(self):
+        return self.answer()
+
+    def answer(self):
         status = ServiceStatus(state=ConnectionState.LIVE)
         return CollectorReport("binance", self.symbols, self.name, "host", os.getpid(), T, status)
 
-    def take_lease(self, may_record, holder):
+    def take_role(self, may_record, holder):
         with self.changed:
             self.told.append((may_record, None if holder is None else holder.run_id))
             self.changed.notify_all()
@@ -65,20 +63,15 @@ class Program:
         with self.changed:
             self.changed.notify_all()
 
-    def until(self, predicate):
+    def until(self, predicate, *, wakes=False):
+        """Wait for what the writer does; with ``wakes`` it is given something to report meanwhile."""
         with self.changed:
+            if wakes:
+                self.writer.report_changed()
             assert self.changed.wait_for(predicate, PATIENCE_S), (self.name, self.told, self.writer.stats())
 
     def until_told(self, *told):
         self.until(lambda: self.told and self.told[-1] == told)
-
-    def die(self):
-        """End without a word, as a killed process does."""
-        with self.writer._changed:
-            self.writer._stopping, self.writer._deadline_s = True, 0.0
-            self.writer._release = lambda: None
-            self.writer._changed.notify_all()
-        self.writer._thread.join(PATIENCE_S)
 
 
 @pytest.fixture
@@ -117,17 +110,6 @@ def test_the_second_one_reads_until_the_first_one_ends(path, programs):
     assert rows(path, "SELECT run_id, state FROM collector") == [("second", "stopped")]
 
 
-@pytest.mark.usefixtures("soon_dead")
-def test_the_second_one_takes_over_when_the_first_one_has_died(programs):
-    first = programs("first")
-    first.until_told(True, None)
-    second = programs("second")
-    second.until_told(False, "first")
-    first.die()
-    second.until_told(True, None)
-    assert second.told == [(False, "first"), (True, None)]
-
-
 def test_of_many_that_start_at_once_one_records(programs):
     many = [programs(f"number {number}") for number in range(6)]
     for program in many:
@@ -138,33 +120,44 @@ def test_of_many_that_start_at_once_one_records(programs):
         holders[0].writer.report_changed()
     for program in many:
         if program is not holders[0]:
-            assert program.told == [(False, holders[0].name)]
+            program.until_told(False, holders[0].name)
+            assert not any(may_record for may_record, _ in program.told)
 
 
-@pytest.mark.usefixtures("soon_dead")
-def test_one_that_was_stalled_yields_and_loses_no_event(path, programs, caplog):
+def test_a_holder_that_hangs_is_not_replaced(path, programs):
     first = programs("first")
     first.until_told(True, None)
+    first.until(lambda: rows(path, "SELECT run_id FROM collector"))
     gate = threading.Event()
-    report, first.report = first.report, None
-    first.writer._report = lambda: gate.wait(PATIENCE_S) and report()
-    first.writer.report_changed()  # its thread now stands still inside of its heartbeat
+    report = first.report
+
+    def hang():
+        gate.wait(PATIENCE_S)
+        return report()
+
+    first.answer = hang
+    first.writer.report_changed()  # its thread now waits inside of its report
     second = programs("second")
     second.until_told(False, "first")
-    second.until_told(True, None)
-    second.writer.extend_coverage("binance", "BTCUSDT", T + 500)
-    first.writer.put(event(7))
-    first.writer.extend_coverage("binance", "BTCUSDT", T + 1000)
+    second.writer.put(event(7))
+    second.until(lambda: second.writer.stats().inserted == 1)
+    assert second.told == [(False, "first")]
     gate.set()
-    first.until_told(False, "second")
-    first.until(lambda: first.writer.stats().inserted == 1)
-    assert second.writer.stop() == 0
-    assert rows(path, "SELECT ts_ms FROM liq_events") == [(T + 7,)]
-    assert rows(path, "SELECT start_ms FROM coverage") == [(T + 500,)]
-    assert "another program records now" in caplog.text
+    assert first.writer.stop() == 0
+    second.until_told(True, None)
 
 
-def test_another_source_has_a_lease_of_its_own(path, programs):
+def test_a_deleted_lock_file_is_locked_anew(path, programs):
+    first = programs("first")
+    first.until_told(True, None)
+    lock_path(path, "binance").unlink()
+    first.until(lock_path(path, "binance").exists, wakes=True)
+    second = programs("second")
+    second.until_told(False, "first")
+    assert first.told == [(True, None)]
+
+
+def test_another_source_has_a_lock_of_its_own(path, programs):
     first = programs("first")
     first.until_told(True, None)
     other = Program(path, "other")

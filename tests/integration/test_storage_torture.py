@@ -1,7 +1,7 @@
 """Collectors killed at random moments, and several on one file: what was flushed is there, once, and coverage is true.
 
 ``HEATMAP_TORTURE_RUNS=100`` repeats the killing so often, ``HEATMAP_TORTURE_S=60`` lets the crowd work so long; the
-defaults are short. The times of the lease are scaled down, so that a succession takes a second and not fourteen.
+defaults are short.
 """
 
 from __future__ import annotations
@@ -41,10 +41,8 @@ FLUSH_S = 0.25
 SLACK_S = 3.0
 COLLECTOR = f"""
 import sys
-from Heatmap.storage import lease, writer
-lease.DEAD_AFTER_S = 0.6
-writer.HEARTBEAT_S = {HEARTBEAT_S}
-writer.LOOK_S = 0.05
+from Heatmap.storage import writer_session
+writer_session.HEARTBEAT_S = {HEARTBEAT_S}
 from Heatmap.cli import main
 sys.exit(main(["collect", *sys.argv[1:]]))
 """

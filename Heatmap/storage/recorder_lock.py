@@ -1,0 +1,146 @@
+"""Operating-system lock of a recorder: one program at a time records a source into a database.
+
+The lock is exclusive, on the empty file ``NAME.SOURCE.lock`` beside the database: ``flock`` on Unix, ``LockFileEx`` on
+Windows, both by the library filelock. The kernel releases it when its process ends, however that ends. It belongs to
+one open file description: a ``close`` of the same file elsewhere in the process does not release it, two locks of one
+process exclude each other, and a forked child does not inherit it. The file's name stays the same when the database is
+replaced or recovered. Readers need no lock.
+
+A holder that hangs keeps the lock and is not replaced: it may continue at any moment, and then two programs would
+record the same source. Programs that wait report its process id; ending that process releases the lock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+from filelock import FileLock, Timeout
+
+from Heatmap.errors import StorageError
+from Heatmap.storage.file_guard import Identity, file_identity
+
+if TYPE_CHECKING:
+    import sqlite3
+    from pathlib import Path
+
+_HOLDER: Final = """
+    SELECT run_id, host, pid, symbols, started_ms FROM collector
+    WHERE source = ? AND run_id <> ? AND state <> 'stopped'
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class LockHolder:
+    """The recorder that holds a lock, as described by its row in the table ``collector``.
+
+    Attributes
+    ----------
+    run_id, host, pid
+        Identifier of its run, its machine, its process id.
+    symbols
+        What it records.
+    started_ms
+        Start of its run, ms since the epoch.
+    """
+
+    run_id: str
+    host: str
+    pid: int
+    symbols: tuple[str, ...]
+    started_ms: int
+
+
+class RecorderLock:
+    """The lock of one source of one database; not thread-safe.
+
+    Parameters
+    ----------
+    db_path, source
+        The database, which must exist before `acquire`, and the source.
+    """
+
+    def __init__(self, db_path: Path, source: str) -> None:
+        self._db_path = db_path
+        self._source = source
+        self._lock: FileLock | None = None
+        self._identity: Identity = None
+
+    @property
+    def is_held(self) -> bool:
+        """True if this object holds the lock."""
+        return self._lock is not None
+
+    def acquire(self) -> bool:
+        """Take the lock without waiting; return True if it is held afterwards.
+
+        Raises
+        ------
+        StorageError
+            The lock file cannot be created or opened.
+        """
+        if self._lock is not None:
+            return True
+        path = lock_path(self._db_path, self._source)
+        try:
+            # Whoever may write the database may lock it.
+            lock = _file_lock(path, mode=self._db_path.stat().st_mode & 0o666)
+            lock.acquire()
+        except Timeout:
+            return False
+        except OSError as error:
+            raise StorageError(
+                f"cannot lock {path}: {error}", short=f"The lock file {path} cannot be opened: {error.strerror}."
+            ) from error
+        self._lock, self._identity = lock, file_identity(path)
+        return True
+
+    def release_if_removed(self) -> None:
+        """Release a lock whose file was deleted or replaced: other programs would not see it any more."""
+        if self._lock is not None and file_identity(lock_path(self._db_path, self._source)) != self._identity:
+            self.release()
+
+    def release(self) -> None:
+        """Release the lock; harmless if it is not held."""
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            lock.release()
+
+
+def lock_path(db_path: Path, source: str) -> Path:
+    """Return the lock file of a source; a symbolic link to a database has that of its target."""
+    path = db_path.resolve()
+    return path.with_name(f"{path.name}.{quote(source, safe='')}.lock")
+
+
+def is_locked(db_path: Path, source: str) -> bool | None:
+    """Return whether a recorder holds the lock now; None if there is no lock file, or no right to open it.
+
+    A free lock is taken for a moment.
+    """
+    path = lock_path(db_path, source)
+    if not path.exists():
+        return None
+    lock = _file_lock(path)
+    try:
+        lock.acquire()
+    except Timeout:
+        return True
+    except OSError:
+        return None
+    lock.release()
+    return False
+
+
+def holder_of(connection: sqlite3.Connection, source: str, own_run_id: str) -> LockHolder | None:
+    """Return the other recorder of a source, None if it has not reported yet."""
+    row = connection.execute(_HOLDER, (source, own_run_id)).fetchone()
+    if row is None:
+        return None
+    run_id, host, pid, symbols, started_ms = row
+    return LockHolder(run_id, host, pid, tuple(symbols.split()), started_ms)
+
+
+def _file_lock(path: Path, mode: int = 0o644) -> FileLock:
+    return FileLock(path, timeout=0, mode=mode, thread_local=False, is_singleton=False)

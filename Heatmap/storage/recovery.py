@@ -1,0 +1,182 @@
+"""Replacing a database by a new one: common to damaged files and deleted logs.
+
+The new file is built as ``NAME.rescued``, in one transaction, and takes the name when it is complete. The old file is
+kept as ``NAME.damaged-YYYYMMDD-HHMMSS`` or ``NAME.replaced-…``; nothing is deleted. A crash on the way loses nothing:
+the next start begins again, or renames the complete file (`Heatmap.storage.migrations.finish_interrupted`). Two
+programs cannot both replace a file: the one being built is locked by SQLite, and the system takes that lock from a dead
+process. Where rows could not be read, coverage is cut as well: that time is unknown now, not empty.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sqlite3
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from Heatmap.events import Coverage
+from Heatmap.storage import sql
+from Heatmap.storage.connection import open_writer, write_transaction
+from Heatmap.storage.coverage_log import without
+from Heatmap.storage.damaged_table_reader import DamagedTableReader
+from Heatmap.storage.file_guard import file_identity
+from Heatmap.storage.migrations import rescued_path, take_step
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from Heatmap.clock import Clock
+
+_LOG = logging.getLogger(__name__)
+
+# Those that the file's version lacks are skipped.
+TABLES: Final = ("imports", "liq_events", "coverage", "quarantine", "clock_offsets", "tick_sizes", "collector")
+
+
+@dataclass(slots=True)
+class RecoveredRows:
+    """What was carried into a new file.
+
+    Attributes
+    ----------
+    kept_as
+        Where the old file is now.
+    cause
+        Why it was replaced, as part of a sentence.
+    rows
+        Number of liquidations.
+    holes
+        Times ``(from_ms, to_ms)`` of which liquidations could not be read, ms since the epoch.
+    """
+
+    kept_as: Path
+    cause: str
+    rows: int = 0
+    holes: list[tuple[int, int]] = field(default_factory=list)
+
+    def sentence(self, path: Path) -> str:
+        """Return what happened, for people."""
+        missing = "; the time of those that could not be read counts as not recorded" if self.holes else ""
+        return (
+            f"The database {path} {self.cause}. It is kept as {self.kept_as.name}; a new one was begun with the"
+            f" {self.rows} liquidations that could be read{missing}."
+        )
+
+
+def build_and_swap(
+    path: Path,
+    recovered: RecoveredRows,
+    fill: Callable[[sqlite3.Connection], None],
+    swap: Callable[[], None],
+    *,
+    discard: bool,
+) -> RecoveredRows | None:
+    """Build a new database by ``fill``, and ``swap`` it with the old one at ``path`` under the new one's lock.
+
+    Returns
+    -------
+    RecoveredRows or None
+        ``recovered``, or None if another program was faster and the file is another one already; then ``discard``
+        deletes the new file.
+    """
+    identity = file_identity(path)
+    rescued = rescued_path(path)
+    with contextlib.closing(open_writer(rescued)) as target:
+        target.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        # One transaction: whenever the lock is free, the file is either complete or empty.
+        with write_transaction(target, alone=True):
+            if file_identity(path) != identity:
+                return None
+            _create_empty(target, rescued)
+            fill(target)
+            _cut_coverage(target, recovered.holes)
+            recovered.rows = target.execute("SELECT count(*) FROM liq_events").fetchone()[0]
+        # Programs that open the new file under its new name wait until the old log is renamed. Of two that come this
+        # far the first one swaps, and the second one detects it.
+        with write_transaction(target, alone=True):
+            if file_identity(path) != identity:
+                if discard:
+                    # A complete file of this name would replace the database if that were deleted one day.
+                    rescued.unlink(missing_ok=True)
+                return None
+            swap()
+    _LOG.error("%s", recovered.sentence(path))
+    return recovered
+
+
+def unused_name(path: Path, word: str, clock: Clock) -> Path:
+    """Return ``NAME.WORD-YYYYMMDD-HHMMSS`` in UTC, with a number appended if there is such a file."""
+    stamp = datetime.fromtimestamp(clock.now_ms() / 1000, UTC).strftime("%Y%m%d-%H%M%S")
+    first = unused = path.with_name(f"{path.name}.{word}-{stamp}")
+    number = 1
+    while unused.exists():
+        number += 1
+        unused = first.with_name(f"{first.name}-{number}")
+    return unused
+
+
+def copy_readable(target: sqlite3.Connection, source: sqlite3.Connection, recovered: RecoveredRows) -> None:
+    """Copy all that can be read of a database into an empty one, row ids included."""
+    # Text with invalid bytes arrives as bytes, which the new file's tables refuse.
+    source.text_factory = _text_or_bytes
+    for table in TABLES:
+        columns = shared_columns(source, target, table)
+        if not columns:
+            continue
+        reader = DamagedTableReader(source, table, columns)
+        insert = insert_into(table, columns)
+        for row in reader:
+            insert_valid(target, insert, row)
+        if table == "liq_events":
+            recovered.holes = reader.holes
+
+
+def shared_columns(source: sqlite3.Connection, target: sqlite3.Connection, table: str) -> list[str]:
+    """Return the columns of a new table that the old one has: an older version lacks some, or the whole table."""
+    try:
+        theirs = {row[1] for row in source.execute(f"PRAGMA table_info({table})")}
+    except sqlite3.Error as error:
+        _LOG.error("the table %s cannot be read: %s", table, error)
+        return []
+    return [row[1] for row in target.execute(f"PRAGMA table_info({table})") if row[1] in theirs]
+
+
+def insert_into(table: str, columns: Sequence[str]) -> str:
+    """Return the statement that inserts a row unless its key is stored already."""
+    return f"INSERT OR IGNORE INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608 - our names
+
+
+def insert_valid(target: sqlite3.Connection, insert: str, row: Sequence[Any]) -> int:
+    """Insert a row unless it violates the schema, as damage may have made it; return how many were new: 1 or 0."""
+    try:
+        return target.execute(insert, row).rowcount
+    except sqlite3.IntegrityError as error:
+        _LOG.error("a damaged row is left out (%s): %r", error, row)
+        return 0
+
+
+def _create_empty(target: sqlite3.Connection, rescued: Path) -> None:
+    """Create the schema, without what an interrupted recovery has left."""
+    ours = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+    for (table,) in target.execute(ours).fetchall():
+        target.execute(f"DROP TABLE {table}")
+    take_step(target, rescued, 0)
+
+
+def _text_or_bytes(value: bytes) -> str | bytes:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value
+
+
+def _cut_coverage(target: sqlite3.Connection, holes: list[tuple[int, int]]) -> None:
+    if not holes:
+        return
+    rows = target.execute("SELECT source, symbol, start_ms, end_ms FROM coverage ORDER BY start_ms").fetchall()
+    target.execute("DELETE FROM coverage")
+    left = without([Coverage(*row) for row in rows], holes)
+    target.executemany(sql.INSERT_COVERAGE, map(sql.coverage_row, left))

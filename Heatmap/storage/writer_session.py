@@ -1,0 +1,393 @@
+"""The database side of the writer: connection, recorder lock, commits, checkpoints, recovery.
+
+A session with a ``report`` records a source for all programs on its database, and needs that source's lock (see
+`Heatmap.storage.recorder_lock`) to store coverage; events are stored without it as well, for each is stored once,
+whoever brings it. While the database cannot be opened, nobody can be asked who records: the feed runs, and events wait
+in memory. A damaged file is replaced (see `Heatmap.storage.damage_recovery`) by the program that holds the lock.
+
+After each flush the log is written into the file and forced to the disk, as far as no reader uses an old state of the
+file: a power failure, or a program that deletes the log and kills this one, costs at most one flush. A deleted log is
+noticed within a second, and before anything is written (see `Heatmap.storage.log_recovery`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sqlite3
+from collections import deque
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from Heatmap.errors import DamagedDatabaseError, MovedDatabaseError, StorageError
+from Heatmap.events import LiquidationEvent
+from Heatmap.reports import ClockReading, ConnectionState, RejectedFrame
+from Heatmap.storage import sql
+from Heatmap.storage.checked_open import open_checked
+from Heatmap.storage.commit import commit
+from Heatmap.storage.connection import write_transaction
+from Heatmap.storage.coverage_log import CoverageLog
+from Heatmap.storage.file_guard import FileState, Identity, file_identity
+from Heatmap.storage.log_recovery import carry_over
+from Heatmap.storage.recorder_lock import LockHolder, RecorderLock, holder_of
+from Heatmap.storage.write_items import Batch, FeedLost, Item, LivenessSpans, TickSize
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from Heatmap.clock import Clock
+    from Heatmap.reports import CollectorReport
+    from Heatmap.storage.connection import RecordConnection
+    from Heatmap.storage.retention import Housekeeper
+    from Heatmap.storage.writer_statistics import WriterStatistics
+
+_LOG = logging.getLogger(__name__)
+
+HEARTBEAT_S: Final = 5.0
+"""Seconds between two reports of a recorder; coverage in the database is at most this old."""
+
+LOOK_S: Final = 0.25
+"""Seconds between two attempts to get the lock."""
+
+# Seconds between two looks at the files while nothing is written.
+_FILE_CHECK_S: Final = 0.5
+# On a slow disk at most a fifth of the time goes into forcing the log to it.
+_CHECKPOINT_PAUSES: Final = 4.0
+
+
+class WriterSession:
+    """State of the writer's thread; only that thread may use it.
+
+    Parameters
+    ----------
+    path, clock, statistics
+        The database; wall and monotonic time; the writer's counters.
+    is_stopping
+        True once the writer is to end.
+    flush_s
+        Shortest time between two checkpoints, in seconds.
+    unsaved_rows
+        Largest number of events remembered that may be in the log only.
+    series, report, on_role, housekeeper, on_change
+        See `Heatmap.storage.writer.EventWriter`.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        clock: Clock,
+        statistics: WriterStatistics,
+        *,
+        is_stopping: Callable[[], bool],
+        flush_s: float,
+        unsaved_rows: int,
+        series: Iterable[tuple[str, str]],
+        report: Callable[[], CollectorReport] | None,
+        on_role: Callable[[bool, LockHolder | None], None] | None,
+        housekeeper: Housekeeper | None,
+        on_change: Callable[[], None],
+    ) -> None:
+        self._path = path
+        self._clock = clock
+        self._statistics = statistics
+        self._is_stopping = is_stopping
+        self._flush_s = flush_s
+        self._series = tuple(series)
+        self._report = report
+        self._on_role = on_role
+        self._housekeeper = housekeeper
+        self._on_change = on_change
+        self._lock: RecorderLock | None = None
+        self._role: tuple[bool, LockHolder | None] | None = None
+        self._connection: RecordConnection | None = None
+        self._identity: Identity = None
+        self._is_checked = False
+        # A connection whose log was deleted: it alone reads all that was committed, until that is carried over.
+        self._orphan: RecordConnection | None = None
+        # Committed, and perhaps in the log only.
+        self._unsaved: deque[LiquidationEvent] = deque(maxlen=unsaved_rows)
+        self._coverage = CoverageLog()
+        self._batch = Batch()
+        self._look_due_s = self._file_check_due_s = self._checkpoint_due_s = self._heartbeat_due_s = 0.0
+
+    @property
+    def is_idle(self) -> bool:
+        """True if nothing waits to be stored."""
+        return not self._batch and not self._coverage.due() and self._orphan is None
+
+    @property
+    def batch(self) -> Batch:
+        """What the next commit stores."""
+        return self._batch
+
+    @property
+    def events_in_deleted_log(self) -> int:
+        """Events that end with the process, for they are in a deleted log only; any thread."""
+        return len(self._unsaved) if self._orphan is not None else 0
+
+    def left_s(self) -> float:
+        """Return the seconds until something is due, apart from the queue."""
+        due_s = [self._file_check_due_s]
+        if self._unsaved:
+            due_s.append(self._checkpoint_due_s)
+        if self._report is not None:
+            due_s.append(self._heartbeat_due_s if self._may_write_coverage() else self._look_due_s)
+        left_s = min(due_s) - self._clock.monotonic_s()
+        if self._housekeeper is not None and self._may_write_coverage():
+            left_s = min(left_s, self._housekeeper.left_s())
+        return left_s
+
+    def connect(self) -> None:
+        """Be connected to the file that has the database's name now, with the lock if it is free.
+
+        Raises
+        ------
+        StorageError, sqlite3.Error
+            The database or its lock cannot be opened.
+        """
+        self._recover()
+        if self._connection is None:
+            self._connection = self._open()
+        self._check_files(self._connection)
+        self._seek_lock(self._connection)
+
+    def take(self, item: Item) -> None:
+        """Move an item of the queue into the batch, or into coverage."""
+        if isinstance(item, LiquidationEvent):
+            self._batch.events.append(item)
+        elif isinstance(item, LivenessSpans):
+            # While another program records, what a closing socket still delivers covers nothing.
+            if self._role is None or self._role[0]:
+                for (source, symbol), (first_ms, last_ms) in item.spans.items():
+                    self._coverage.extend(source, symbol, first_ms, last_ms)
+        elif isinstance(item, FeedLost):
+            self._coverage.close(item.symbols)
+        elif isinstance(item, TickSize):
+            self._batch.ticks.append(item)
+        elif isinstance(item, RejectedFrame):
+            self._batch.rejected.append(item)
+        elif isinstance(item, ClockReading):
+            self._batch.readings.append(item)
+
+    def store(self, *, report_is_new: bool) -> None:
+        """Commit what is due, write the log into the file, and do a step of housekeeping.
+
+        Raises
+        ------
+        StorageError, sqlite3.Error
+            The batch is kept.
+        """
+        if self._connection is None:
+            return
+        if report_is_new:
+            self._heartbeat_due_s = 0.0
+        self._commit(self._connection)
+        self._checkpoint(self._connection)
+        if self._housekeeper is not None and self._may_write_coverage() and not self._is_stopping():
+            self._housekeeper.step(self._connection)
+
+    def fail(self, error: StorageError) -> None:
+        """Disconnect after a failure; the batch is kept."""
+        if isinstance(error, MovedDatabaseError) and self._connection is not None:
+            # What was committed may still be in the log beside the old name; a file that was moved takes it along.
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._unsaved.clear()
+        self._disconnect()
+        if isinstance(error, DamagedDatabaseError):
+            self._is_checked = False
+        if self._report is not None and self._role is None:
+            # Nobody can be asked who records: better twice in memory than not at all.
+            self._set_role(may_record=True, holder=None)
+
+    def close(self) -> int:
+        """Store the last report and release the lock; return how many events are lost with a deleted log."""
+        try:
+            self._store_last_report()
+            self._disconnect()
+            return self._recover_at_last()
+        finally:
+            if self._lock is not None:
+                self._lock.release()
+
+    def _open(self) -> RecordConnection:
+        database = open_checked(
+            self._path, self._clock, wants_check=self._wants_check, goes_on=lambda: not self._is_stopping()
+        )
+        connection = database.connection
+        self._is_checked |= database.is_checked
+        try:
+            identity = file_identity(self._path)
+            if self._identity not in (None, identity):
+                self._begin_anew()
+            # The newest event of earlier runs, so that a restart does not look like a first start.
+            newest = [connection.execute(sql.NEWEST_EVENT, key).fetchone()[0] for key in self._series]
+        except BaseException:
+            connection.close()
+            raise
+        self._identity = identity
+        if database.notice:
+            self._statistics.set_notice(database.notice)
+        if self._statistics.note_newest(newest) or database.notice:
+            self._on_change()
+        return connection
+
+    def _begin_anew(self) -> None:
+        """Forget what concerns a file that is gone: another one has none of the events of the time covered so far."""
+        self._coverage = CoverageLog()
+        self._heartbeat_due_s = 0.0
+        if self._housekeeper is not None:
+            self._housekeeper.restart()
+
+    def _wants_check(self) -> bool:
+        """Return True for a file that was not checked yet, unless another program records into it."""
+        return not self._is_checked and self._acquire()
+
+    def _may_write_coverage(self) -> bool:
+        return self._report is None or (self._lock is not None and self._lock.is_held)
+
+    def _acquire(self) -> bool:
+        """Take the lock if one is needed; return False if another program has it."""
+        if self._report is None:
+            return True
+        if self._lock is None:
+            self._lock = RecorderLock(self._path, self._report().source)
+        if not self._lock.acquire():
+            return False
+        self._heartbeat_due_s = 0.0
+        self._set_role(may_record=True, holder=None)
+        return True
+
+    def _seek_lock(self, connection: RecordConnection) -> None:
+        if self._report is None or self._may_write_coverage():
+            return
+        now_s = self._clock.monotonic_s()
+        if now_s < self._look_due_s and not self._is_stopping():
+            return
+        self._look_due_s = now_s + LOOK_S
+        if not self._acquire():
+            report = self._report()
+            # The other program writes coverage; events are stored all the same.
+            self._coverage = CoverageLog()
+            self._is_checked = False
+            self._set_role(may_record=False, holder=holder_of(connection, report.source, report.run_id))
+        elif not self._is_checked:
+            # The last holder may have ended by a power failure.
+            self._disconnect()
+            self._connection = self._open()
+
+    def _set_role(self, *, may_record: bool, holder: LockHolder | None) -> None:
+        if self._role == (may_record, holder):
+            return
+        self._role = (may_record, holder)
+        if may_record:
+            _LOG.info("this program records now")
+        if self._on_role is not None:
+            self._on_role(may_record, holder)
+
+    def _store_last_report(self) -> None:
+        if self._report is None or self._connection is None or not self._may_write_coverage():
+            return
+        report = self._report()
+        report = replace(report, status=replace(report.status, state=ConnectionState.STOPPED))
+        try:
+            with write_transaction(self._connection):
+                self._connection.execute(sql.PUT_COLLECTOR, sql.collector_row(report, self._clock.now_ms()))
+        except (sqlite3.Error, StorageError) as error:
+            _LOG.warning("the last report is not stored: %s", error)
+
+    def _check_files(self, connection: RecordConnection) -> None:
+        """Refuse to continue with files that have lost their names: nobody would read what is written."""
+        self._file_check_due_s = self._clock.monotonic_s() + _FILE_CHECK_S
+        connection.check_in_place()
+        if self._lock is not None:
+            self._lock.release_if_removed()
+
+    def _commit(self, connection: sqlite3.Connection) -> None:
+        now_s = self._clock.monotonic_s()
+        is_due = self._may_write_coverage() and (
+            now_s >= self._heartbeat_due_s or self._coverage.has_ended() or self._is_stopping()
+        )
+        intervals = self._coverage.due() if is_due else []
+        row = self._collector_row() if is_due else None
+        if self._batch or intervals or row is not None:
+            committed = commit(connection, self._batch, intervals, row)
+            for interval, row_id in zip(intervals, committed.row_ids, strict=True):
+                interval.row_id, interval.stored_end_ms = row_id, interval.end_ms
+            taken, self._batch = len(self._batch.events), Batch()
+            self._unsaved.extend(committed.accepted)
+            self._statistics.note_newest(event.ts_ms for event in committed.accepted)
+            self._statistics.count(taken=taken, accepted=len(committed.accepted), inserted=committed.inserted)
+            self._on_change()
+        if is_due:
+            self._coverage.forget_ended()
+            self._heartbeat_due_s = now_s + HEARTBEAT_S
+
+    def _collector_row(self) -> tuple[str | int | float | None, ...] | None:
+        report = None if self._report is None else self._report()
+        # That a recorder has stopped is stored by `close` only, once all is stored.
+        if report is None or report.status.state is ConnectionState.STOPPED:
+            return None
+        return sql.collector_row(report, self._clock.now_ms())
+
+    def _checkpoint(self, connection: RecordConnection) -> None:
+        """Write the log into the file, as far as no reader is in the way; at most once a flush."""
+        began_s = self._clock.monotonic_s()
+        if not self._unsaved or (began_s < self._checkpoint_due_s and not self._is_stopping()):
+            return
+        connection.check_in_place()
+        _, frames, done = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        connection.check_in_place()
+        if frames == done:
+            self._unsaved.clear()
+        ended_s = self._clock.monotonic_s()
+        self._checkpoint_due_s = ended_s + max(self._flush_s, _CHECKPOINT_PAUSES * (ended_s - began_s))
+
+    def _recover(self) -> None:
+        """Carry over what only a connection with a deleted log reads."""
+        if self._orphan is None:
+            return
+        if self._may_write_coverage() or self._unsaved:
+            recovered = carry_over(self._orphan, self._path, self._clock, self._unsaved)
+            if recovered is not None:
+                self._statistics.set_notice(recovered.sentence(self._path))
+                self._on_change()
+                self._coverage.store_anew()
+                # The new file is this one's continuation.
+                self._identity = None
+        self._forget_orphan()
+        self._unsaved.clear()
+
+    def _recover_at_last(self) -> int:
+        """Try once more at the end; return how many events are lost, for they are in a deleted log only."""
+        try:
+            self._recover()
+        except StorageError as error:
+            _LOG.error("what was in the deleted log only is lost: %s", error)
+            if self._statistics.set_problem(error.short):
+                self._on_change()
+            return len(self._unsaved)
+        finally:
+            self._forget_orphan()
+        return 0
+
+    def _forget_orphan(self) -> None:
+        orphan, self._orphan = self._orphan, None
+        if orphan is not None:
+            with contextlib.suppress(sqlite3.Error):
+                orphan.close()
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if self._housekeeper is not None:
+            self._housekeeper.interrupt()
+        if connection is None:
+            return
+        with contextlib.suppress(StorageError):
+            if connection.file_state() is FileState.LOG_REMOVED:
+                self._orphan = connection
+                return
+        # A failing disk may fail here too; what was committed is safe without it.
+        with contextlib.suppress(sqlite3.Error):
+            connection.close()

@@ -1,0 +1,120 @@
+"""Counters of the writer."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from threading import Condition
+
+    from Heatmap.clock import Clock
+
+RATE_WINDOW_S: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class WriterStats:
+    """A snapshot of the writer.
+
+    Attributes
+    ----------
+    inserted
+        Rows newly stored.
+    duplicates
+        Events that were stored already.
+    refused
+        Events that the schema does not accept; each is logged.
+    queued
+        Events that wait, those of the current batch included.
+    insert_rate_per_s
+        Rows stored a second, mean over the last 10 s.
+    last_event_ms
+        Trade time of the newest event stored, by this writer or earlier; ms since the epoch, or None.
+    problem
+        One sentence if the database cannot be written at the moment, "" otherwise.
+    notice
+        One sentence about a file that was replaced because it or its log was damaged, "" otherwise; persists.
+    """
+
+    inserted: int = 0
+    duplicates: int = 0
+    refused: int = 0
+    queued: int = 0
+    insert_rate_per_s: float = 0.0
+    last_event_ms: int | None = None
+    problem: str = ""
+    notice: str = ""
+
+
+class WriterStatistics:
+    """Thread-safe counters; all guarded by ``changed``, which is notified when events were stored.
+
+    Parameters
+    ----------
+    clock
+        Monotonic time for the rate.
+    changed
+        The condition of the writer.
+    """
+
+    def __init__(self, clock: Clock, changed: Condition) -> None:
+        self._clock = clock
+        self._changed = changed
+        self._stats = WriterStats()
+        self._recent: deque[tuple[float, int]] = deque()
+        self.queued = 0
+        """Events that wait; read and change it with ``changed`` held."""
+
+    def snapshot(self) -> WriterStats:
+        """Return the present figures."""
+        with self._changed:
+            self._forget_old_rows()
+            rate = sum(rows for _, rows in self._recent) / RATE_WINDOW_S
+            return replace(self._stats, queued=self.queued, insert_rate_per_s=rate)
+
+    def count(self, *, taken: int, accepted: int, inserted: int) -> None:
+        """Count a commit: events taken off the queue, those that the schema accepted, and new rows."""
+        with self._changed:
+            stats = self._stats
+            self._stats = replace(
+                stats,
+                inserted=stats.inserted + inserted,
+                duplicates=stats.duplicates + accepted - inserted,
+                refused=stats.refused + taken - accepted,
+            )
+            self._forget_old_rows()
+            if inserted:
+                self._recent.append((self._clock.monotonic_s(), inserted))
+            self.queued -= taken
+            self._changed.notify_all()
+
+    def note_newest(self, times_ms: Iterable[int | None]) -> bool:
+        """Note some trade times, None for unknown ones; return True if one is newer than all before."""
+        known = [ts_ms for ts_ms in times_ms if ts_ms is not None]
+        with self._changed:
+            before_ms = self._stats.last_event_ms
+            if not known or (before_ms is not None and max(known) <= before_ms):
+                return False
+            self._stats = replace(self._stats, last_event_ms=max(known))
+        return True
+
+    def set_problem(self, problem: str) -> bool:
+        """Set the sentence of the present problem; return True if it changed."""
+        with self._changed:
+            if problem == self._stats.problem:
+                return False
+            self._stats = replace(self._stats, problem=problem)
+        return True
+
+    def set_notice(self, notice: str) -> None:
+        """Set the sentence about a replaced file."""
+        with self._changed:
+            self._stats = replace(self._stats, notice=notice)
+
+    def _forget_old_rows(self) -> None:
+        horizon_s = self._clock.monotonic_s() - RATE_WINDOW_S
+        while self._recent and self._recent[0][0] <= horizon_s:
+            self._recent.popleft()
