@@ -10,25 +10,21 @@ import contextlib
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final
 
 from Heatmap.errors import LogRemovedError, MovedDatabaseError, StorageError
 from Heatmap.storage import sql
-from Heatmap.storage.connection import RecordConnection, storage_errors, write_transaction
+from Heatmap.storage.connection import Closing, RecordConnection, storage_errors, write_transaction
 from Heatmap.storage.migrations import open_database
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Iterator, Sequence
-    from types import TracebackType
 
     from Heatmap.events import Coverage, LiquidationEvent
 
-CHUNK_ROWS: Final = 5000
-"""Rows in one transaction of generated events."""
-
-IMPORT_CHUNK_ROWS: Final = 2000
-"""Rows in one transaction of imported events, each of which is looked up first."""
+CHUNK_ROWS: Final = 5000  # in one transaction of generated events
+IMPORT_CHUNK_ROWS: Final = 2000  # in one transaction of imported events, each of which is looked up first
 
 # Coverage has no unique key, for intervals grow; what is covered already is not inserted again.
 _INSERT_UNKNOWN_COVERAGE: Final = """
@@ -64,22 +60,10 @@ class BulkResult:
 def bulk_insert(
     db_path: str | Path, events: Iterable[LiquidationEvent], *, coverage: Iterable[Coverage] = ()
 ) -> BulkResult:
-    """Insert events and coverage; doing it twice changes nothing.
+    """Insert events, in any number and order, and the intervals that they cover; doing it twice changes nothing.
 
-    Parameters
-    ----------
-    db_path
-        The database; it and its folder are created when missing. A collector may write to it meanwhile.
-    events
-        Any number, in any order; taken in chunks, each one transaction.
-    coverage
-        Intervals of which ``events`` are complete.
-
-    Raises
-    ------
-    StorageError
-        The database cannot be opened or written, or an event breaks the schema; the chunks before it are
-        stored.
+    The database and its folder are created when missing. On a StorageError, for the database cannot be written or an
+    event violates the schema, the chunks before it are stored.
     """
     path = Path(db_path)
     inserted = taken = 0
@@ -97,18 +81,9 @@ def bulk_insert(
 
 @dataclass(slots=True)
 class ImportedFile:
-    """A file being imported: its row in the table ``imports``.
+    """A file being imported: its name without the folder, its format, the time in ms since the epoch.
 
-    Attributes
-    ----------
-    name, format
-        The file's name without its folder, and the stable word of its format.
-    imported_ms
-        Time of the import, ms since the epoch.
-    rows
-        Number of new events so far.
-    row_id
-        Its row; None while it has no new events.
+    ``rows`` is the number of new events so far, ``row_id`` the row in the table ``imports``; None without new events.
     """
 
     name: str
@@ -118,50 +93,20 @@ class ImportedFile:
     row_id: int | None = None
 
 
-class ImportWriter:
+class ImportWriter(Closing):
     """Inserts imported events; where all are stored already, nothing is written. Only for the thread that made it.
 
-    A context manager.
-
-    Parameters
-    ----------
-    db_path
-        The database; it and its folder are created when missing. A collector may write to it meanwhile.
-
-    Raises
-    ------
-    StorageError
-        The database cannot be opened.
+    The database and its folder are created when missing. All methods raise `Heatmap.errors.StorageError`.
     """
 
     def __init__(self, db_path: str | Path) -> None:
         self._path = Path(db_path)
         self._connection = open_database(self._path)
 
-    def __enter__(self) -> Self:
-        """Return the writer; leaving the block closes it."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close the database."""
-        self._connection.close()
-
     def insert(self, file: ImportedFile, events: Sequence[LiquidationEvent]) -> int:
-        """Insert a chunk of a file's events, all or nothing; return how many were new.
+        """Insert at most `IMPORT_CHUNK_ROWS` events of a file, all or nothing; return how many were new.
 
-        Parameters
-        ----------
-        file
-            The file; its ``rows`` and ``row_id`` are updated.
-        events
-            At most `IMPORT_CHUNK_ROWS`, for the write lock is held meanwhile.
-
-        Raises
-        ------
-        StorageError
-            The database cannot be written, or an event breaks the schema.
+        The file's ``rows`` and ``row_id`` are updated.
         """
         connection = self._connection
         row_id = file.row_id
@@ -179,14 +124,11 @@ class ImportWriter:
         return inserted
 
     def settle(self) -> None:
-        """Write what was inserted into the file, before it is reported.
-
-        Raises
-        ------
-        StorageError
-            The disk fails, or another program moved or deleted the files: import once more.
-        """
+        """Write the log into the file, before what was inserted is reported."""
         _settle(self._connection, self._path)
+
+    def close(self) -> None:
+        self._connection.close()
 
 
 @contextlib.contextmanager

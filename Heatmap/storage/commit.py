@@ -1,10 +1,10 @@
-"""One transaction of the writer."""
+"""One transaction of the writer: what it stores, and how."""
 
 from __future__ import annotations
 
 import logging
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from Heatmap.storage import sql
@@ -12,8 +12,8 @@ from Heatmap.storage.connection import write_transaction
 
 if TYPE_CHECKING:
     from Heatmap.events import LiquidationEvent
+    from Heatmap.reports import ClockReading, RejectedFrame
     from Heatmap.storage.coverage_log import CoverageInterval
-    from Heatmap.storage.write_items import Batch, TickSize
 
 _LOG = logging.getLogger(__name__)
 
@@ -29,18 +29,31 @@ _EXTEND_COVERAGE: Final = "UPDATE coverage SET end_ms = ? WHERE id = ?"
 
 
 @dataclass(frozen=True, slots=True)
-class Committed:
-    """Result of one transaction.
+class TickSize:
+    """The tick size of a symbol, in quote currency, as known at ``updated_ms``."""
 
-    Attributes
-    ----------
-    inserted
-        Number of new rows.
-    accepted
-        The events that the schema accepts: the new rows, and those stored already.
-    row_ids
-        The row of each coverage interval, in the given order.
-    """
+    source: str
+    symbol: str
+    tick_size: float
+    updated_ms: int
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one transaction stores, apart from coverage."""
+
+    events: list[LiquidationEvent] = field(default_factory=list)
+    ticks: list[TickSize] = field(default_factory=list)
+    rejected: list[RejectedFrame] = field(default_factory=list)
+    readings: list[ClockReading] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.events or self.ticks or self.rejected or self.readings)
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """Number of new rows, the events that the schema accepts (stored or not before), the row of each interval."""
 
     inserted: int
     accepted: list[LiquidationEvent]
@@ -53,13 +66,7 @@ def commit(
     intervals: list[CoverageInterval],
     collector_row: tuple[str | int | float | None, ...] | None = None,
 ) -> Committed:
-    """Store a batch, coverage intervals and the collector's row (see `sql.collector_row`), all or nothing.
-
-    Raises
-    ------
-    sqlite3.Error
-        Nothing is stored.
-    """
+    """Store a batch, coverage intervals and the collector's row (see `sql.collector_row`), all or nothing."""
     with write_transaction(connection):
         inserted, accepted = _insert(connection, batch.events)
         for tick in batch.ticks:

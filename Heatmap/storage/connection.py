@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 from Heatmap.errors import (
     DamagedDatabaseError,
@@ -60,24 +60,31 @@ _KINDS: Final[dict[int, type[StorageError]]] = {
 }
 
 
+class Closing:
+    """Base of context managers that close themselves."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        raise NotImplementedError
+
+
 class RecordConnection(sqlite3.Connection):
     """A connection that detects that its files were moved or deleted; only for the thread that opened it."""
 
     path: Path
+    # Of the file when it was opened; None if it was created then.
     identity: Identity = None
-    """Of the file when it was opened; None if it was created then."""
+    # True if nobody could write when it was opened: SQLite reads no log then.
     is_immutable = False
-    """True if nobody could write when it was opened: SQLite reads no log then."""
     _guard: FileGuard | None = None
 
     def guard(self) -> None:
-        """Protect the files (see `Heatmap.storage.file_guard`); call after the first read, which opens them all.
-
-        Raises
-        ------
-        MovedDatabaseError
-            The file was moved, deleted or replaced since it was opened.
-        """
+        """Protect the files (see `Heatmap.storage.file_guard`); call after the first read, which opens them all."""
         if self.is_immutable:
             return
         guard = guarded(self.path)
@@ -108,7 +115,6 @@ class RecordConnection(sqlite3.Connection):
             )
 
     def close(self) -> None:
-        """Close the connection."""
         guard, self._guard = self._guard, None
         if guard is None:
             super().close()
@@ -120,17 +126,8 @@ class RecordConnection(sqlite3.Connection):
 def open_writer(path: Path) -> RecordConnection:
     """Open a file for writing, creating it and its folder if they are missing; its content is not read.
 
-    Writers use `Heatmap.storage.migrations.open_database`, which also checks that the file is ours.
-
-    Returns
-    -------
-    RecordConnection
-        Without implicit transactions and without a guard.
-
-    Raises
-    ------
-    StorageError
-        The folder cannot be made, or the file cannot be opened.
+    Without implicit transactions and without a guard. Writers use `Heatmap.storage.migrations.open_database`, which
+    also checks that the file is ours.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -151,18 +148,7 @@ def open_writer(path: Path) -> RecordConnection:
 
 
 def open_reader(path: Path) -> RecordConnection:
-    """Open an existing database read-only.
-
-    Returns
-    -------
-    RecordConnection
-        Without a guard. A file that is no database raises when it is first read.
-
-    Raises
-    ------
-    StorageError
-        The file does not exist or cannot be opened, or its log is in a folder where it cannot be read.
-    """
+    """Open an existing database read-only, without a guard; a file that is no database raises when it is first read."""
     check_reopenable(path)
     # SQLite would refuse it otherwise, for it cannot create the shared memory of the log.
     is_immutable = _is_whole(path) and not os.access(path.resolve().parent, os.W_OK)
@@ -221,13 +207,7 @@ def write_transaction(connection: sqlite3.Connection, *, alone: bool = False) ->
     """Run a block as one transaction under SQLite's write lock: all of it is stored, or nothing.
 
     The block may end it by a ROLLBACK. With ``alone`` nobody may read either, in a file without a write-ahead log.
-
-    Raises
-    ------
-    sqlite3.Error
-        The lock cannot be had, or the commit fails.
-    MovedDatabaseError, LogRemovedError
-        The files were moved or deleted; nothing is stored.
+    Raises MovedDatabaseError or LogRemovedError if the files were moved or deleted.
     """
     connection.execute("BEGIN EXCLUSIVE" if alone else "BEGIN IMMEDIATE")
     try:

@@ -25,7 +25,6 @@ class CoverageInterval:
 
     @property
     def is_due(self) -> bool:
-        """True if the stored end is out of date."""
         return self.stored_end_ms != self.end_ms
 
 

@@ -21,15 +21,7 @@ _SIGNIFICANT_DIGITS: Final = 12
 
 
 class DamagedTableReader:
-    """Yields the readable rows of a table; some twice, which a primary key removes.
-
-    Parameters
-    ----------
-    source
-        The damaged database, read-only.
-    table, columns
-        What to read.
-    """
+    """Yields the readable rows of a table of a damaged database; some twice, which a primary key removes."""
 
     def __init__(self, source: sqlite3.Connection, table: str, columns: Sequence[str]) -> None:
         self._source = source
@@ -37,11 +29,10 @@ class DamagedTableReader:
         self._columns = tuple(columns)
         self._select = f"SELECT {', '.join(columns)} FROM {table} NOT INDEXED"  # noqa: S608 - names of our own
         self._failed = False
+        # Times of which liquidations may be missing, ms since the epoch; complete once all rows were yielded.
         self.holes: list[tuple[int, int]] = []
-        """Times of which liquidations may be missing, ms since the epoch; complete once all rows were yielded."""
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
-        """Yield rows until nothing more can be read."""
         if "id" not in self._columns:
             yield from self._rows(self._select)
             return

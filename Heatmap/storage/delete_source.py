@@ -12,24 +12,9 @@ from Heatmap.storage.migrations import open_database
 
 
 def erase_source(db_path: str | Path, source: str) -> int:
-    """Delete all events and all coverage of a source that can be generated again.
+    """Delete all events and coverage of `Source.DEMO` or `Source.REPLAY`; return the number of events.
 
-    Parameters
-    ----------
-    db_path
-        The database; nothing happens if it does not exist.
-    source
-        `Source.DEMO` or `Source.REPLAY`.
-
-    Returns
-    -------
-    int
-        How many events were deleted.
-
-    Raises
-    ------
-    StorageError
-        The source is a recorded one, or the database cannot be written.
+    Raises StorageError for recorded sources, and if an existing database cannot be written.
     """
     if source not in (Source.DEMO, Source.REPLAY):
         raise StorageError(f"expected a simulated or replayed source, was {source!r}: recorded events are never erased")

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+# Device and inode of a file; None: there is none.
 Identity = tuple[int, int] | None
-"""Device and inode of a file; None: there is none."""
 
 LOG_SUFFIX: Final = "-wal"
 SHARED_MEMORY_SUFFIX: Final = "-shm"
@@ -51,13 +51,9 @@ _FREEZE_PAUSE_S: Final = 0.01
 
 
 class FileState(Enum):
-    """State of the files that a connection has open."""
-
     IN_PLACE = "in place"
-    MOVED = "moved"
-    """The database was moved, deleted or replaced."""
-    LOG_REMOVED = "log removed"
-    """The database is in place; its log or shared memory was deleted or replaced."""
+    MOVED = "moved"  # the database was moved, deleted or replaced
+    LOG_REMOVED = "log removed"  # the database is in place; its log or shared memory was deleted or replaced
 
 
 class FileGuard:
@@ -98,7 +94,6 @@ class FileGuard:
                 _set_lock(descriptor, is_held=False, span=span)
 
     def close(self) -> None:
-        """Close the descriptors, which releases their locks."""
         for descriptor in self._descriptors:
             if descriptor is not None:
                 os.close(descriptor)
@@ -176,12 +171,7 @@ def check_reopenable(path: Path) -> None:
     """Check that a further connection of this process would read what other programs read.
 
     The connections of a process share SQLite's shared memory. While one of them uses a removed one, a new connection
-    would combine it with the new log.
-
-    Raises
-    ------
-    StorageError
-        The log was removed, and connections of this process still use it.
+    would combine it with the new log. Raises StorageError.
     """
     identity = file_identity(path)
     with _registry_lock:
@@ -211,12 +201,7 @@ def frozen(path: Path) -> Iterator[None]:
     """Prevent other programs from writing into a database during the block; they may read. POSIX only.
 
     Takes SQLite's own locks to write, to checkpoint and to recover, on the shared memory that is beside the database
-    now, which this process must not have open.
-
-    Raises
-    ------
-    StorageError
-        Another program has been writing for two seconds, or the shared memory cannot be opened.
+    now, which this process must not have open. Raises StorageError after two seconds.
     """
     if sys.platform == "win32":
         yield

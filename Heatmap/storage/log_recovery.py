@@ -1,13 +1,11 @@
-"""Databases whose log was deleted while they were recorded into; see `Heatmap.storage.recovery`.
+"""Databases whose log was deleted while they were recorded into: replaced as in `Heatmap.storage.recovery`.
 
-Three views of the record exist then, and the new file is their union:
+The new file is the union of three views, and takes the name while no other program can write:
 
 - the recorder's connection still reads the deleted log: all that was committed until then;
 - the file as other programs read it, perhaps with a new log: what they have committed since;
 - the recorder's last events, in memory. Where others have changed the file meanwhile, the first view may contradict
   itself, and these may be missing from it.
-
-The files are swapped while no other program can write.
 """
 
 from __future__ import annotations
@@ -51,26 +49,10 @@ _UNREADABLE: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQL
 def carry_over(
     connection: sqlite3.Connection, path: Path, clock: Clock, unsaved: Iterable[LiquidationEvent]
 ) -> RecoveredRows | None:
-    """Replace a database whose log was deleted by a new one.
+    """Replace a database whose log was deleted by a new one; None if another program was faster.
 
-    Parameters
-    ----------
-    connection
-        The connection that still uses the deleted log; only read, and to be closed by the caller afterwards.
-    path, clock
-        The database; wall time for the name of the old file.
-    unsaved
-        Events that were committed through the connection, and may be in the log only.
-
-    Returns
-    -------
-    RecoveredRows or None
-        None if another program was faster and the file is another one already.
-
-    Raises
-    ------
-    StorageError
-        Another program is writing or recovering, or the disk is full; nothing has changed.
+    ``connection`` still uses the deleted log, and the caller closes it afterwards. ``unsaved`` events were committed
+    through it, and may be in the log only. On a StorageError nothing has changed.
     """
     # A symbolic link stays; its target is replaced.
     path = path.resolve()

@@ -54,10 +54,7 @@ WAL_PAUSE_S: Final = 0.01
 def version_of(connection: sqlite3.Connection, path: Path) -> int:
     """Return the schema version of an open database; 0 if it is new and empty.
 
-    Raises
-    ------
-    StorageError
-        The file is no database, belongs to another program, or was written by a newer version of this one.
+    Raises StorageError if it is no database, another program's, or of a newer version of this one.
     """
     with storage_errors(path):
         # In this order: a schema that is created between two of these reads must not look like another program's.
@@ -80,15 +77,7 @@ def version_of(connection: sqlite3.Connection, path: Path) -> int:
 def open_database(path: Path) -> RecordConnection:
     """Open a database for writing at the latest version, creating it and its folder if they are missing.
 
-    Returns
-    -------
-    RecordConnection
-        In WAL mode, guarded, without implicit transactions.
-
-    Raises
-    ------
-    StorageError
-        As `Heatmap.storage.connection.open_writer` and `migrate`.
+    The connection is in WAL mode, guarded, and without implicit transactions.
     """
     finish_interrupted(path)
     connection = open_writer(path)
@@ -134,13 +123,7 @@ def move_database(path: Path, target: Path) -> None:
 
 
 def check_writable(path: Path) -> None:
-    """Check that an existing database is ours and can be written, without changing it.
-
-    Raises
-    ------
-    StorageError
-        As `version_of`; or it is read-only, or another program has locked it for too long.
-    """
+    """Raise StorageError unless an existing database is ours and can be written; it is not changed."""
     with contextlib.closing(open_writer(path)) as connection, storage_errors(path):
         version = version_of(connection, path)
         # On a read-only file even BEGIN IMMEDIATE succeeds; only a write fails.
@@ -150,13 +133,7 @@ def check_writable(path: Path) -> None:
 
 
 def migrate(connection: sqlite3.Connection, path: Path) -> None:
-    """Set WAL mode, and migrate an open database to the latest version.
-
-    Raises
-    ------
-    StorageError
-        As `version_of`, and then the file is as it was; or a step failed, and then nothing of it remains.
-    """
+    """Set WAL mode, and migrate an open database to the latest version; a step that fails changes nothing."""
     version = version_of(connection, path)
     with storage_errors(path):
         if version == 0:

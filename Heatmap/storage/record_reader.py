@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final
 
 from Heatmap.errors import StorageError
-from Heatmap.storage.connection import open_reader, storage_errors
+from Heatmap.storage.connection import Closing, open_reader, storage_errors
 from Heatmap.storage.file_guard import FileState
 from Heatmap.storage.migrations import version_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from types import TracebackType
 
 COLUMNS: Final = (
     "ts_ms", "symbol", "side", "price", "qty", "notional", "source", "order_price", "order_qty", "event_ms",
@@ -49,7 +48,6 @@ class Selection:
     end_ms: int | None = None
 
     def where(self) -> tuple[str, list[str | int]]:
-        """Return the condition in SQL, and its values."""
         conditions = {
             "symbol = ?": self.symbol,
             "source = ?": self.source,
@@ -66,21 +64,11 @@ class Selection:
         return "idx_liq_events_symbol_ts" if self.source is None else "idx_liq_events_window"
 
 
-class RecordReader:
+class RecordReader(Closing):
     """Reads one state of a database, whatever is written meanwhile; only for the thread that made it.
 
-    A context manager; SQLite cannot shorten its write-ahead log while it is open. All methods that read raise
-    `Heatmap.errors.StorageError` if the file cannot be read, or its log was deleted meanwhile.
-
-    Parameters
-    ----------
-    db_path
-        An existing database.
-
-    Raises
-    ------
-    StorageError
-        There is none, or it cannot be read.
+    SQLite cannot shorten its write-ahead log meanwhile. The constructor and all methods that read raise
+    `Heatmap.errors.StorageError` if there is no database, it cannot be read, or its log was deleted meanwhile.
     """
 
     def __init__(self, db_path: str | Path) -> None:
@@ -94,16 +82,6 @@ class RecordReader:
             self._connection.close()
             raise
 
-    def __enter__(self) -> Self:
-        """Return the reader; leaving the block closes it."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close the database."""
-        self._connection.close()
-
     def series(self) -> list[tuple[str, str]]:
         """Return ``(source, symbol)`` of each series with events, in alphabetical order."""
         found: list[tuple[str, str]] = []
@@ -114,7 +92,6 @@ class RecordReader:
         return found
 
     def count(self, selection: Selection) -> int:
-        """Return the number of selected events."""
         where, values = selection.where()
         return int(next(self.query(f"SELECT count(*) FROM liq_events WHERE {where}", values))[0])  # noqa: S608 - ours
 
@@ -133,9 +110,11 @@ class RecordReader:
         query = f"SELECT {names} FROM liq_events INDEXED BY {index} WHERE {where} ORDER BY ts_ms, id"  # noqa: S608 - ours
         yield from self.query(query, values)
 
+    def close(self) -> None:
+        self._connection.close()
+
     @property
     def schema_version(self) -> int:
-        """See `Heatmap.storage.migrations`; at least 1."""
         return self._version
 
     def _begin(self) -> None:
@@ -148,7 +127,6 @@ class RecordReader:
         self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
 
     def query(self, sql: str, values: Sequence[str | int] = ()) -> Iterator[tuple[Any, ...]]:
-        """Yield the rows of a SELECT statement."""
         with storage_errors(self._path):
             yield from self._connection.execute(sql, values)
         if self._connection.file_state() is FileState.LOG_REMOVED:

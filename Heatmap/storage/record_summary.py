@@ -23,10 +23,9 @@ HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 24 * HOUR_MS
 
 SHOWN_GAPS: Final = 5
-"""Largest number of gaps listed one by one, the longest."""
 
+# Age of a recorder's report after which it does not count as recording: three are missing.
 HEARTBEAT_MISSED_MS: Final = 15_000
-"""Age of a recorder's report after which it does not count as recording, in ms: three are missing."""
 
 # Largest number of frames read to estimate their size; a table of so many rows or fewer is measured whole.
 _SAMPLE_ROWS: Final = 4096
@@ -59,49 +58,24 @@ _FRAME_AT: Final = "SELECT raw_json FROM liq_events WHERE id >= ? ORDER BY id LI
 
 @dataclass(frozen=True, slots=True)
 class SeriesSummary:
-    """Stored data of one symbol from one source.
-
-    Attributes
-    ----------
-    source, symbol
-        The series.
-    rows
-        Number of liquidations.
-    first_ms, last_ms
-        Trade time of the oldest and newest, ms since the epoch, or None without rows.
-    covered_until_ms
-        End of the newest coverage, ms since the epoch, or None without any.
-    tick_size
-        Last known tick size in quote currency, or None.
-    """
+    """Stored data of one symbol from one source; times in ms since the epoch, None if there is nothing."""
 
     source: str
     symbol: str
     rows: int
-    first_ms: int | None
+    first_ms: int | None  # trade time of the oldest liquidation
     last_ms: int | None
     covered_until_ms: int | None
-    tick_size: float | None
+    tick_size: float | None  # in quote currency
 
 
 @dataclass(frozen=True, slots=True)
 class CollectorEntry:
-    """The last report of a recorder.
-
-    Attributes
-    ----------
-    report
-        See `Heatmap.reports.CollectorReport`; figures that are not stored (rate, queue, last times) have their
-        defaults.
-    heartbeat_ms
-        When it was written, ms since the epoch.
-    is_locked
-        True while a recorder has the lock of the source, False if none has, None if unknown.
-    """
+    """The last report of a recorder; figures that are not stored (rate, queue, last times) have their defaults."""
 
     report: CollectorReport
-    heartbeat_ms: int
-    is_locked: bool | None = None
+    heartbeat_ms: int  # when it was written, ms since the epoch
+    is_locked: bool | None = None  # whether a recorder has the lock of the source now; None: unknown
 
     def is_alive(self, now_ms: int) -> bool:
         """Return True if it records: it has not stopped, and its report is younger than `HEARTBEAT_MISSED_MS`."""
@@ -111,64 +85,30 @@ class CollectorEntry:
 
 @dataclass(frozen=True, slots=True)
 class StoreSummary:
-    """Contents of a database.
-
-    Attributes
-    ----------
-    path, exists
-        The file, and whether there is one with a schema; the rest is empty if not.
-    size_bytes
-        Size of the file and of its write-ahead log.
-    schema_version
-        See `Heatmap.storage.migrations`.
-    series
-        One entry for each source and symbol.
-    collectors
-        One entry for each source that was ever recorded.
-    quarantined
-        Number of kept frames that did not decode, by kind.
-    """
-
     path: Path
-    exists: bool = False
-    size_bytes: int = 0
+    exists: bool = False  # with a schema; the rest is empty if not
+    size_bytes: int = 0  # of the file and of its write-ahead log
     schema_version: int = 0
-    series: tuple[SeriesSummary, ...] = ()
-    collectors: tuple[CollectorEntry, ...] = ()
-    quarantined: dict[str, int] = field(default_factory=dict)
+    series: tuple[SeriesSummary, ...] = ()  # by source and symbol
+    collectors: tuple[CollectorEntry, ...] = ()  # by source
+    quarantined: dict[str, int] = field(default_factory=dict)  # number of rejected frames by kind
 
 
 @dataclass(frozen=True, slots=True)
 class SeriesRecord:
-    """Rates and coverage of one symbol of one source.
-
-    Attributes
-    ----------
-    source, symbol
-        The series.
-    last_hour, last_day
-        Liquidations of the last hour and the last 24 h before now.
-    covered_rows, covered_ms
-        Liquidations while a live connection delivered, and the length of that time in ms.
-    covered_since_ms, covered_until_ms
-        First and last moment of it, ms since the epoch; None without coverage.
-    gap_count, gap_ms
-        Number and total length of the gaps between, in ms.
-    gaps
-        The longest gaps as ``(start_ms, end_ms)``, in order of time; at most `SHOWN_GAPS`.
-    """
+    """Rates and coverage of one symbol of one source; "covered" is the time when a live connection delivered."""
 
     source: str
     symbol: str
-    last_hour: int
-    last_day: int
+    last_hour: int  # liquidations of the last hour
+    last_day: int  # and of the last 24 h
     covered_rows: int
     covered_ms: int
-    covered_since_ms: int | None
+    covered_since_ms: int | None  # first moment covered, ms since the epoch; None without coverage
     covered_until_ms: int | None
-    gap_count: int
-    gap_ms: int
-    gaps: tuple[tuple[int, int], ...]
+    gap_count: int  # gaps in coverage
+    gap_ms: int  # their total length
+    gaps: tuple[tuple[int, int], ...]  # the longest ``(start_ms, end_ms)``, in order of time; at most `SHOWN_GAPS`
 
     @property
     def rows_per_covered_hour(self) -> float | None:
@@ -218,13 +158,7 @@ class RecordSummary:
 
 
 def store_summary(db_path: Path) -> StoreSummary:
-    """Return the contents of a database; reads an index from end to end.
-
-    Raises
-    ------
-    StorageError
-        The file exists but cannot be read.
-    """
+    """Return the contents of a database; reads an index from end to end."""
     with SqliteStore(db_path) as store, store.reading() as connection:
         if connection is None:
             return StoreSummary(db_path)
@@ -239,13 +173,7 @@ def store_summary(db_path: Path) -> StoreSummary:
 
 
 def record_summary(db_path: Path, now_ms: int) -> RecordSummary:
-    """Return quality and size of an existing database as of ``now_ms``.
-
-    Raises
-    ------
-    StorageError
-        There is none, or it cannot be read.
-    """
+    """Return quality and size of an existing database as of ``now_ms``."""
     with RecordReader(db_path) as reader:
         names = set(reader.series()) | {(source, symbol) for source, symbol in reader.query(_COVERED_SERIES)}
         series = tuple(_series_record(reader, source, symbol, now_ms) for source, symbol in sorted(names))

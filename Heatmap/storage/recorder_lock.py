@@ -33,17 +33,7 @@ _HOLDER: Final = """
 
 @dataclass(frozen=True, slots=True)
 class LockHolder:
-    """The recorder that holds a lock, as described by its row in the table ``collector``.
-
-    Attributes
-    ----------
-    run_id, host, pid
-        Identifier of its run, its machine, its process id.
-    symbols
-        What it records.
-    started_ms
-        Start of its run, ms since the epoch.
-    """
+    """The recorder that holds a lock, by its row in ``collector``; ``started_ms`` in ms since the epoch."""
 
     run_id: str
     host: str
@@ -53,13 +43,7 @@ class LockHolder:
 
 
 class RecorderLock:
-    """The lock of one source of one database; not thread-safe.
-
-    Parameters
-    ----------
-    db_path, source
-        The database, which must exist before `acquire`, and the source.
-    """
+    """The lock of one source of one database, which must exist before `acquire`; not thread-safe."""
 
     def __init__(self, db_path: Path, source: str) -> None:
         self._db_path = db_path
@@ -69,17 +53,10 @@ class RecorderLock:
 
     @property
     def is_held(self) -> bool:
-        """True if this object holds the lock."""
         return self._lock is not None
 
     def acquire(self) -> bool:
-        """Take the lock without waiting; return True if it is held afterwards.
-
-        Raises
-        ------
-        StorageError
-            The lock file cannot be created or opened.
-        """
+        """Take the lock without waiting; return True if it is held afterwards. Raises StorageError."""
         if self._lock is not None:
             return True
         path = lock_path(self._db_path, self._source)

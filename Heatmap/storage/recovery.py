@@ -1,10 +1,10 @@
-"""Replacing a database by a new one: common to damaged files and deleted logs.
+"""Damaged databases: detection, and replacement by a new file with all that can be read.
 
 The new file is built as ``NAME.rescued``, in one transaction, and takes the name when it is complete. The old file is
-kept as ``NAME.damaged-YYYYMMDD-HHMMSS`` or ``NAME.replaced-…``; nothing is deleted. A crash on the way loses nothing:
-the next start begins again, or renames the complete file (`Heatmap.storage.migrations.finish_interrupted`). Two
-programs cannot both replace a file: the one being built is locked by SQLite, and the system takes that lock from a dead
-process. Where rows could not be read, coverage is cut as well: that time is unknown now, not empty.
+kept as ``NAME.damaged-YYYYMMDD-HHMMSS``; nothing is deleted. A crash on the way loses nothing: the next start begins
+again, or renames the complete file (`Heatmap.storage.migrations.finish_interrupted`). Two programs cannot both replace
+a file: the one being built is locked by SQLite, and the system takes that lock from a dead process. Where rows could
+not be read, coverage is cut as well: that time is unknown now, not empty.
 """
 
 from __future__ import annotations
@@ -16,13 +16,28 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from Heatmap.errors import DamagedDatabaseError, NotADatabaseError, StorageError
 from Heatmap.events import Coverage
 from Heatmap.storage import sql
-from Heatmap.storage.connection import open_writer, write_transaction
+from Heatmap.storage.connection import (
+    RecordConnection,
+    open_reader,
+    open_writer,
+    storage_error,
+    storage_errors,
+    write_transaction,
+)
 from Heatmap.storage.coverage_log import without
 from Heatmap.storage.damaged_table_reader import DamagedTableReader
-from Heatmap.storage.file_guard import file_identity
-from Heatmap.storage.migrations import rescued_path, take_step
+from Heatmap.storage.file_guard import file_identity, header_of
+from Heatmap.storage.migrations import (
+    APPLICATION_ID,
+    finish_interrupted,
+    move_database,
+    open_database,
+    rescued_path,
+    take_step,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,38 +47,113 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 
+# About 1 ms of checking between two calls of `goes_on`.
+_CHECK_STEPS: Final = 100_000
+_APPLICATION_ID_AT: Final = 68
+_HEADER_BYTES: Final = 100
 # Those that the file's version lacks are skipped.
 TABLES: Final = ("imports", "liq_events", "coverage", "quarantine", "clock_offsets", "tick_sizes", "collector")
 
 
 @dataclass(slots=True)
 class RecoveredRows:
-    """What was carried into a new file.
-
-    Attributes
-    ----------
-    kept_as
-        Where the old file is now.
-    cause
-        Why it was replaced, as part of a sentence.
-    rows
-        Number of liquidations.
-    holes
-        Times ``(from_ms, to_ms)`` of which liquidations could not be read, ms since the epoch.
-    """
-
-    kept_as: Path
-    cause: str
-    rows: int = 0
+    kept_as: Path  # where the old file is now
+    cause: str  # why it was replaced, as part of a sentence
+    rows: int = 0  # number of liquidations
+    # Times ``(from_ms, to_ms)`` of which liquidations could not be read, ms since the epoch.
     holes: list[tuple[int, int]] = field(default_factory=list)
 
     def sentence(self, path: Path) -> str:
-        """Return what happened, for people."""
         missing = "; the time of those that could not be read counts as not recorded" if self.holes else ""
         return (
             f"The database {path} {self.cause}. It is kept as {self.kept_as.name}; a new one was begun with the"
             f" {self.rows} liquidations that could be read{missing}."
         )
+
+
+def open_checked(
+    path: Path, clock: Clock, *, wants_check: Callable[[], bool], goes_on: Callable[[], bool]
+) -> tuple[RecordConnection, bool, str]:
+    """Open a database for writing, creating it if it is missing and replacing it if it is damaged.
+
+    ``wants_check`` is called once the file is open; ``goes_on`` about every millisecond of the check, False ends it.
+    Returns the connection, whether the file was checked, and a sentence about a damaged file that was replaced, or "".
+    """
+    try:
+        connection = open_database(path)
+    except NotADatabaseError:
+        if not is_damaged_record(path):
+            raise
+    except DamagedDatabaseError:
+        # The schema itself cannot be read.
+        pass
+    else:
+        try:
+            is_checked = wants_check()
+            if is_checked:
+                check(connection, path, goes_on=goes_on)
+        except DamagedDatabaseError:
+            connection.close()
+        except BaseException:
+            connection.close()
+            raise
+        else:
+            return connection, is_checked, ""
+    recovered = rescue(path, clock)
+    return open_database(path), True, "" if recovered is None else recovered.sentence(path)
+
+
+def check(connection: sqlite3.Connection, path: Path, *, goes_on: Callable[[], bool] = lambda: True) -> None:
+    """Raise DamagedDatabaseError if an open database is damaged: half a second for a million liquidations.
+
+    ``goes_on`` is called about every millisecond; False ends the check without a result.
+    """
+    connection.set_progress_handler(lambda: not goes_on(), _CHECK_STEPS)
+    try:
+        finding = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
+            return
+        raise storage_error(error, path) from error
+    finally:
+        connection.set_progress_handler(None, 0)
+    if finding != "ok":
+        raise DamagedDatabaseError(f"{path}: quick_check: {finding}", short=f"The database {path} is damaged.")
+
+
+def is_damaged_record(path: Path) -> bool:
+    """Return True if a file that SQLite does not accept as a database has our application id."""
+    try:
+        header = header_of(path, _HEADER_BYTES)
+    except OSError:
+        return False
+    mark = APPLICATION_ID.to_bytes(4, "big")
+    return header[_APPLICATION_ID_AT : _APPLICATION_ID_AT + len(mark)] == mark
+
+
+def rescue(path: Path, clock: Clock) -> RecoveredRows | None:
+    """Replace a damaged database by a new one with all that can be read of it; None if another program was faster.
+
+    Close all connections to it first. On a StorageError the damaged file is where it was.
+    """
+    # A symbolic link stays; its target is replaced.
+    path = path.resolve()
+    recovered = RecoveredRows(unused_name(path, "damaged", clock), cause="was damaged")
+
+    def fill(target: sqlite3.Connection) -> None:
+        try:
+            source = open_reader(path)
+        except StorageError as error:
+            _LOG.error("nothing can be read of %s: %s", path, error)
+            return
+        with contextlib.closing(source):
+            copy_readable(target, source, recovered)
+
+    _LOG.error("%s is damaged; what can be read of it is carried into a new file", path)
+    with storage_errors(rescued_path(path)):
+        result = build_and_swap(path, recovered, fill, lambda: move_database(path, recovered.kept_as), discard=False)
+    finish_interrupted(path)
+    return result
 
 
 def build_and_swap(
@@ -76,11 +166,7 @@ def build_and_swap(
 ) -> RecoveredRows | None:
     """Build a new database by ``fill``, and ``swap`` it with the old one at ``path`` under the new one's lock.
 
-    Returns
-    -------
-    RecoveredRows or None
-        ``recovered``, or None if another program was faster and the file is another one already; then ``discard``
-        deletes the new file.
+    Returns None if another program was faster and the file is another one already; ``discard`` deletes the new file.
     """
     identity = file_identity(path)
     rescued = rescued_path(path)

@@ -30,27 +30,14 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 
 DEFAULT_DAYS: Final = 14.0
-"""Retention of liquidations in days, if not set."""
-
 MS_PER_DAY: Final = 86_400_000
 
-PASS_S: Final = 600.0
-"""Seconds between two rounds."""
-
-PAUSE_S: Final = 0.05
-"""Seconds between two steps."""
-
-LOCK_S: Final = 0.03
-"""Seconds after which a step releases the write lock: a third of the 100 ms that it may take."""
-
-LOOK_ROWS: Final = 500
-"""Rows read in one step."""
-
-VACUUM_PAGES: Final = 64
-"""Pages returned in one step: 256 KiB at SQLite's page size."""
-
-SPARE_PAGES: Final = 1024
-"""Free pages that stay in the file for new rows: 4 MiB."""
+PASS_S: Final = 600.0  # between two rounds
+PAUSE_S: Final = 0.05  # between two steps
+LOCK_S: Final = 0.03  # after it a step releases the write lock: a third of the 100 ms that it may take
+LOOK_ROWS: Final = 500  # read in one step
+VACUUM_PAGES: Final = 64  # returned in one step: 256 KiB at SQLite's page size
+SPARE_PAGES: Final = 1024  # free pages that stay in the file for new rows: 4 MiB
 
 # Skips from one symbol to the next within an index: as many steps as there are symbols, not rows.
 _SYMBOLS: Final = """
@@ -75,17 +62,7 @@ _FORGET_REJECTED: Final = "DELETE FROM quarantine WHERE source = ? AND received_
 
 
 class Housekeeper:
-    """Retention of one source in steps; only for the thread of its connection.
-
-    Parameters
-    ----------
-    source
-        The source.
-    keep_days
-        Retention in days; 0: for ever.
-    clock
-        Wall time for the age, monotonic time for the steps.
-    """
+    """Retention of one source, ``keep_days`` days (0: for ever), in steps; only for the thread of its connection."""
 
     def __init__(self, source: str, keep_days: float, clock: Clock) -> None:
         self._source = source
@@ -97,7 +74,6 @@ class Housekeeper:
         self._done: dict[str, tuple[int, int]] = {}
 
     def left_s(self) -> float:
-        """Return the seconds until the next step is due."""
         return self._due_s - self._clock.monotonic_s()
 
     def interrupt(self) -> None:
@@ -105,18 +81,11 @@ class Housekeeper:
         self._steps = None
 
     def restart(self) -> None:
-        """Begin anew with another database."""
         self._steps = None
         self._done.clear()
 
     def step(self, connection: sqlite3.Connection) -> None:
-        """Do one step if it is due.
-
-        Raises
-        ------
-        sqlite3.Error
-            The step is not done; a new round begins when it is due.
-        """
+        """Do one step if it is due; after a sqlite3.Error a new round begins when it is due."""
         if self.left_s() > 0:
             return
         steps = self._steps if self._steps is not None else self._round(connection)

@@ -10,15 +10,8 @@ if TYPE_CHECKING:
     from Heatmap.events import Coverage, LiquidationEvent
     from Heatmap.reports import CollectorReport, RejectedFrame
 
-EventRow = tuple[
-    int, str, str, float, float, float, str, str | None, float | None, float | None, int | None, int | None
-]
-
-QUARANTINE_ROWS: Final = 1000
-"""Largest number of rejected frames kept."""
-
-QUARANTINE_FRAME_BYTES: Final = 4096
-"""Longest part of a rejected frame kept, in bytes."""
+QUARANTINE_ROWS: Final = 1000  # largest number of rejected frames kept
+QUARANTINE_FRAME_BYTES: Final = 4096  # longest part kept of one of them
 
 _LONGS: Final = ", ".join(f"'{side.value}'" for side in Side if side.liquidates_long)
 SIGNED_NOTIONAL: Final = f"iif(side IN ({_LONGS}), notional, -notional)"
@@ -63,7 +56,6 @@ COLLECTORS: Final = f"SELECT {_COLLECTOR_COLUMNS} FROM collector ORDER BY source
 
 
 def rejected_row(rejected: RejectedFrame) -> tuple[str, str, str, int, int, bytes]:
-    """Return the values of `INSERT_REJECTED`."""
     frame = rejected.frame[:QUARANTINE_FRAME_BYTES]
     return (rejected.source, rejected.kind, rejected.note, rejected.received_ms, rejected.size_bytes, frame)
 
@@ -79,12 +71,10 @@ def collector_row(report: CollectorReport, now_ms: int) -> tuple[str | int | flo
 
 
 def coverage_row(interval: Coverage) -> tuple[str, str, int, int]:
-    """Return the values of `INSERT_COVERAGE`."""
     return (str(interval.source), interval.symbol, interval.start_ms, interval.end_ms)
 
 
-def event_row(event: LiquidationEvent) -> EventRow:
-    """Return the values of `INSERT_EVENT`."""
+def event_row(event: LiquidationEvent) -> tuple[str | int | float | None, ...]:
     return (
         event.ts_ms, event.symbol, event.side.value, event.price, event.qty, event.notional, str(event.source),
         event.raw_json, event.order_price, event.order_qty, event.event_ms, event.received_ms,

@@ -7,23 +7,21 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import contextmanager
-from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final
 
 from Heatmap.errors import StorageError
 from Heatmap.events import Coverage
 from Heatmap.reports import ClockReading
 from Heatmap.storage import sql
-from Heatmap.storage.connection import RecordConnection, open_reader, storage_error
+from Heatmap.storage.connection import Closing, RecordConnection, open_reader, storage_error
 from Heatmap.storage.coverage_log import merged
 from Heatmap.storage.file_guard import FileState, file_identity
 from Heatmap.storage.migrations import version_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from types import TracebackType
+    from collections.abc import Iterable, Iterator, Sequence
 
     from Heatmap.event_columns import EventColumns
 
@@ -48,17 +46,12 @@ _COVERAGE: Final = """
 """
 
 
-class SqliteStore:
+class SqliteStore(Closing):
     """Reader of a database; only for the thread that made it.
 
     While the file does not exist, or its writer has not created the schema yet, everything reads as empty; the file is
     opened as soon as it exists, and anew when another file takes its name. All methods that read raise
     `Heatmap.errors.StorageError` if the file exists but cannot be read.
-
-    Parameters
-    ----------
-    db_path
-        The database file.
     """
 
     def __init__(self, db_path: str | Path) -> None:
@@ -67,31 +60,16 @@ class SqliteStore:
         self._generation = 0
         self._version = 0
 
-    def __enter__(self) -> Self:
-        """Return the store; leaving the block closes it."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close the store."""
-        self.close()
-
     def window(self, symbol: str, source: str, start_ms: int, end_ms: int) -> EventColumns:
         """Return the events of one series with ``start_ms <= ts_ms < end_ms``.
 
-        Returns
-        -------
-        EventColumns
-            ``last_row_id`` is the newest row id of the whole database at the moment of reading: with it `tail` returns
-            what came later, even if this window is empty. Use an ``end_ms`` beyond now if `tail` is to follow, for the
-            exchange's clock may be ahead of this machine's.
+        Its ``last_row_id`` is the newest row id of the whole database: with it `tail` returns what came later, even if
+        this window is empty. If `tail` is to follow, ``end_ms`` must be beyond now, for the exchange's clock may be
+        ahead of this machine's.
         """
-        from Heatmap.event_columns import EventColumns  # noqa: PLC0415 - imports NumPy
-
         with self.reading() as connection:
             if connection is None:
-                return EventColumns.empty()
+                return _columns_of((), width=3, last_row_id=0)
             # One transaction, so that no row falls between the newest id and the rows.
             connection.execute("BEGIN")
             try:
@@ -104,22 +82,16 @@ class SqliteStore:
     def tail(self, symbol: str, source: str, after_row_id: int) -> EventColumns:
         """Return the events of one series that were stored after a row id, sorted by time.
 
-        Returns
-        -------
-        EventColumns
-            ``last_row_id`` is that of the newest event returned, or ``after_row_id`` if there is none.
+        Its ``last_row_id`` is that of the newest event, or ``after_row_id`` if there is none.
         """
-        from Heatmap.event_columns import EventColumns  # noqa: PLC0415 - imports NumPy
-
         with self.reading() as connection:
-            if connection is None:
-                return replace(EventColumns.empty(), last_row_id=after_row_id)
-            rows = connection.execute(_TAIL, (after_row_id, source, symbol))
+            values = (after_row_id, source, symbol)
+            rows = () if connection is None else connection.execute(_TAIL, values)
             return _columns_of(rows, width=4, last_row_id=after_row_id)
 
     @property
     def generation(self) -> int:
-        """Number of files opened so far: after a change row ids begin anew and everything must be read again."""
+        """Number of files opened so far; after a change row ids begin anew."""
         return self._generation
 
     @property
@@ -206,11 +178,11 @@ class SqliteStore:
         return connection
 
 
-def _columns_of(rows: sqlite3.Cursor, *, width: int, last_row_id: int) -> EventColumns:
+def _columns_of(rows: Iterable[Sequence[float]], *, width: int, last_row_id: int) -> EventColumns:
     """Return rows of ``(ts_ms, price, signed notional[, id])`` as columns sorted by time."""
     import numpy as np  # noqa: PLC0415 - see the module's docstring
 
-    from Heatmap.event_columns import EventColumns  # noqa: PLC0415 - imports NumPy
+    from Heatmap.event_columns import EventColumns  # noqa: PLC0415 - it imports NumPy
 
     table = np.fromiter(chain.from_iterable(rows), np.float64).reshape(-1, width)
     if width > 3 and len(table):  # noqa: PLR2004 - the fourth column is the row id

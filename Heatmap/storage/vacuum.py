@@ -27,11 +27,7 @@ def compact(db_path: str | Path) -> Compaction:
 
     Afterwards it returns freed pages by itself, which files made before version 2 do not. A collector that records
     meanwhile keeps new events in memory, and stores them afterwards.
-
-    Raises
-    ------
-    StorageError
-        There is no database, it cannot be rewritten, or the disk has no room for a second one beside it.
+    Raises StorageError if there is no database, or the disk has no room for a second one.
     """
     path = Path(db_path)
     if not path.exists():

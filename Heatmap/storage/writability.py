@@ -8,25 +8,17 @@ from typing import TYPE_CHECKING
 
 from Heatmap.errors import DamagedDatabaseError, NotADatabaseError, UnusableDatabaseError
 from Heatmap.storage.connection import open_reader
-from Heatmap.storage.damage_recovery import is_damaged_record
 from Heatmap.storage.migrations import version_of
+from Heatmap.storage.recovery import is_damaged_record
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 def check_place(path: Path) -> None:
-    """Check that the path names a database of ours, or that one can be created there.
+    """Raise UnusableDatabaseError unless the path names a database of ours, or one can be created there.
 
     What may pass (a lock, a full disk) and what can be repaired (damage) is accepted.
-
-    Raises
-    ------
-    UnusableDatabaseError
-        The path is a folder, or a file that is no database, another program's, or of a newer version; or this user may
-        not write it, or its folder cannot be created.
-    StorageError
-        It cannot be examined.
     """
     if not path.exists():
         _check_folder(path)

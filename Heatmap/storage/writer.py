@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Final
 
 from Heatmap.clock import SYSTEM_CLOCK, Clock
 from Heatmap.errors import StorageError
+from Heatmap.storage.commit import TickSize
 from Heatmap.storage.connection import storage_error
 from Heatmap.storage.coverage_log import MAX_GAP_MS
-from Heatmap.storage.write_items import FeedLost, Item, LivenessSpans, TickSize
-from Heatmap.storage.writer_session import WriterSession
+from Heatmap.storage.writer_session import FeedLost, Item, LivenessSpans, WriterSession
 from Heatmap.storage.writer_statistics import WriterStatistics, WriterStats
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ _FIRST_RETRY_S: Final = 0.25
 _LAST_RETRY_S: Final = 5.0
 _STOP_RETRY_S: Final = 0.05
 
+# Most events kept in memory while the database cannot be written: hours of a calm market, minutes of the worst.
 QUEUE_ROWS: Final = 20_000
-"""Most events kept in memory while the database cannot be written: hours of a calm market, minutes of the worst."""
 
 
 class EventWriter:
@@ -44,14 +44,10 @@ class EventWriter:
 
     Parameters
     ----------
-    db_path
-        The database file; it and its folder are created when missing, on the writer's thread.
-    clock
-        Monotonic time for the flush timer and the rate.
-    batch_rows, flush_ms
-        A transaction is made when this many events wait, or the oldest has waited this long.
-    queue_rows
-        Most events that may wait.
+    db_path, clock
+        The database, created with its folder when missing; wall and monotonic time.
+    batch_rows, flush_ms, queue_rows
+        A transaction is made when this many events wait, or the oldest has waited this long; most events that may wait.
     series
         ``(source, symbol)`` of the series whose newest stored event counts as `WriterStats.last_event_ms` from the
         start.
@@ -79,14 +75,14 @@ class EventWriter:
         report: Callable[[], CollectorReport] | None = None,
         on_role: Callable[[bool, LockHolder | None], None] | None = None,
         housekeeper: Housekeeper | None = None,
-        on_change: Callable[[], None] | None = None,
+        on_change: Callable[[], None] = lambda: None,
     ) -> None:
         self._path = Path(db_path)
         self._clock = clock
         self._batch_rows = batch_rows
         self._flush_s = flush_ms / 1000
         self._queue_rows = queue_rows
-        self._on_change = on_change if on_change is not None else lambda: None
+        self._on_change = on_change
         self._thread = threading.Thread(target=self._run, name="heatmap-writer", daemon=True)
         # Everything below is guarded by the condition.
         self._changed = threading.Condition()
@@ -109,7 +105,7 @@ class EventWriter:
             report=report,
             on_role=on_role,
             housekeeper=housekeeper,
-            on_change=self._on_change,
+            on_change=on_change,
         )
 
     def start(self) -> None:
@@ -117,12 +113,9 @@ class EventWriter:
         self._thread.start()
 
     def stop(self, timeout_s: float = 10.0) -> int:
-        """Store what waits, end the thread and join it.
+        """Store what waits, and end the thread; return the number of lost events.
 
-        Returns
-        -------
-        int
-            Events that could not be stored in time, or were lost with a deleted log; 0 when all is well.
+        Lost are events that could not be stored in time, or were in a deleted log only.
         """
         with self._changed:
             self._stopping = True
@@ -139,13 +132,7 @@ class EventWriter:
         return lost
 
     def put(self, event: LiquidationEvent, timeout_s: float = 0.0) -> bool:
-        """Take an event; any thread.
-
-        Returns
-        -------
-        bool
-            False if the queue stayed full for ``timeout_s``, or the writer is stopped: the event is not taken.
-        """
+        """Take an event; False if the queue stayed full for ``timeout_s``, or the writer is stopped. Any thread."""
         with self._changed:
             if not self._has_room():
                 self._changed.wait_for(self._has_room, timeout_s)
@@ -263,7 +250,6 @@ class EventWriter:
             self._oldest_s = self._clock.monotonic_s()
 
     def _fail(self, error: StorageError) -> None:
-        """Keep the batch, report the problem and wait before the next attempt."""
         self._session.fail(error)
         if self._statistics.set_problem(error.short):
             _LOG.error("storing is held up, %d events wait: %s", self.stats().queued, error)

@@ -3,7 +3,7 @@
 A session with a ``report`` records a source for all programs on its database, and needs that source's lock (see
 `Heatmap.storage.recorder_lock`) to store coverage; events are stored without it as well, for each is stored once,
 whoever brings it. While the database cannot be opened, nobody can be asked who records: the feed runs, and events wait
-in memory. A damaged file is replaced (see `Heatmap.storage.damage_recovery`) by the program that holds the lock.
+in memory. A damaged file is replaced (see `Heatmap.storage.recovery`) by the program that holds the lock.
 
 After each flush the log is written into the file and forced to the disk, as far as no reader uses an old state of the
 file: a power failure, or a program that deletes the log and kills this one, costs at most one flush. A deleted log is
@@ -16,21 +16,20 @@ import contextlib
 import logging
 import sqlite3
 from collections import deque
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from Heatmap.errors import DamagedDatabaseError, MovedDatabaseError, StorageError
 from Heatmap.events import LiquidationEvent
 from Heatmap.reports import ClockReading, ConnectionState, RejectedFrame
 from Heatmap.storage import sql
-from Heatmap.storage.checked_open import open_checked
-from Heatmap.storage.commit import commit
+from Heatmap.storage.commit import Batch, TickSize, commit
 from Heatmap.storage.connection import write_transaction
 from Heatmap.storage.coverage_log import CoverageLog
 from Heatmap.storage.file_guard import FileState, Identity, file_identity
 from Heatmap.storage.log_recovery import carry_over
 from Heatmap.storage.recorder_lock import LockHolder, RecorderLock, holder_of
-from Heatmap.storage.write_items import Batch, FeedLost, Item, LivenessSpans, TickSize
+from Heatmap.storage.recovery import open_checked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -44,32 +43,41 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 
-HEARTBEAT_S: Final = 5.0
-"""Seconds between two reports of a recorder; coverage in the database is at most this old."""
-
-LOOK_S: Final = 0.25
-"""Seconds between two attempts to get the lock."""
-
-# Seconds between two looks at the files while nothing is written.
-_FILE_CHECK_S: Final = 0.5
+HEARTBEAT_S: Final = 5.0  # between two reports of a recorder; coverage in the database is at most this old
+LOOK_S: Final = 0.25  # between two attempts to get the lock
+_FILE_CHECK_S: Final = 0.5  # between two checks of the files while nothing is written
 # On a slow disk at most a fifth of the time goes into forcing the log to it.
 _CHECKPOINT_PAUSES: Final = 4.0
 
 
+@dataclass(slots=True)
+class LivenessSpans:
+    """Times of uninterrupted delivery between two events: ``(source, symbol) -> [first_ms, last_ms]``."""
+
+    spans: dict[tuple[str, str], list[int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class FeedLost:
+    """Delivery of some symbols has ended; None: of all."""
+
+    symbols: frozenset[str] | None = None
+
+
+# What the writer's queue contains.
+Item = LiquidationEvent | LivenessSpans | FeedLost | TickSize | RejectedFrame | ClockReading
+
+
 class WriterSession:
-    """State of the writer's thread; only that thread may use it.
+    """State of the writer's thread, which alone may use it.
 
     Parameters
     ----------
-    path, clock, statistics
-        The database; wall and monotonic time; the writer's counters.
-    is_stopping
-        True once the writer is to end.
-    flush_s
-        Shortest time between two checkpoints, in seconds.
+    is_stopping, flush_s
+        Whether the writer is to end; the shortest time between two checkpoints, in seconds.
     unsaved_rows
         Largest number of events remembered that may be in the log only.
-    series, report, on_role, housekeeper, on_change
+    path, clock, statistics, series, report, on_role, housekeeper, on_change
         See `Heatmap.storage.writer.EventWriter`.
     """
 
@@ -108,18 +116,13 @@ class WriterSession:
         # Committed, and perhaps in the log only.
         self._unsaved: deque[LiquidationEvent] = deque(maxlen=unsaved_rows)
         self._coverage = CoverageLog()
-        self._batch = Batch()
+        # What the next commit stores.
+        self.batch = Batch()
         self._look_due_s = self._file_check_due_s = self._checkpoint_due_s = self._heartbeat_due_s = 0.0
 
     @property
     def is_idle(self) -> bool:
-        """True if nothing waits to be stored."""
-        return not self._batch and not self._coverage.due() and self._orphan is None
-
-    @property
-    def batch(self) -> Batch:
-        """What the next commit stores."""
-        return self._batch
+        return not self.batch and not self._coverage.due() and self._orphan is None
 
     @property
     def events_in_deleted_log(self) -> int:
@@ -139,13 +142,7 @@ class WriterSession:
         return left_s
 
     def connect(self) -> None:
-        """Be connected to the file that has the database's name now, with the lock if it is free.
-
-        Raises
-        ------
-        StorageError, sqlite3.Error
-            The database or its lock cannot be opened.
-        """
+        """Connect to the file that has the database's name now, and take the lock if it is free."""
         self._recover()
         if self._connection is None:
             self._connection = self._open()
@@ -155,7 +152,7 @@ class WriterSession:
     def take(self, item: Item) -> None:
         """Move an item of the queue into the batch, or into coverage."""
         if isinstance(item, LiquidationEvent):
-            self._batch.events.append(item)
+            self.batch.events.append(item)
         elif isinstance(item, LivenessSpans):
             # While another program records, what a closing socket still delivers covers nothing.
             if self._role is None or self._role[0]:
@@ -164,20 +161,14 @@ class WriterSession:
         elif isinstance(item, FeedLost):
             self._coverage.close(item.symbols)
         elif isinstance(item, TickSize):
-            self._batch.ticks.append(item)
+            self.batch.ticks.append(item)
         elif isinstance(item, RejectedFrame):
-            self._batch.rejected.append(item)
+            self.batch.rejected.append(item)
         elif isinstance(item, ClockReading):
-            self._batch.readings.append(item)
+            self.batch.readings.append(item)
 
     def store(self, *, report_is_new: bool) -> None:
-        """Commit what is due, write the log into the file, and do a step of housekeeping.
-
-        Raises
-        ------
-        StorageError, sqlite3.Error
-            The batch is kept.
-        """
+        """Commit what is due, checkpoint the log, and do a step of housekeeping; on errors the batch is kept."""
         if self._connection is None:
             return
         if report_is_new:
@@ -212,11 +203,10 @@ class WriterSession:
                 self._lock.release()
 
     def _open(self) -> RecordConnection:
-        database = open_checked(
+        connection, is_checked, notice = open_checked(
             self._path, self._clock, wants_check=self._wants_check, goes_on=lambda: not self._is_stopping()
         )
-        connection = database.connection
-        self._is_checked |= database.is_checked
+        self._is_checked |= is_checked
         try:
             identity = file_identity(self._path)
             if self._identity not in (None, identity):
@@ -227,9 +217,9 @@ class WriterSession:
             connection.close()
             raise
         self._identity = identity
-        if database.notice:
-            self._statistics.set_notice(database.notice)
-        if self._statistics.note_newest(newest) or database.notice:
+        if notice:
+            self._statistics.set_notice(notice)
+        if self._statistics.note_newest(newest) or notice:
             self._on_change()
         return connection
 
@@ -311,11 +301,11 @@ class WriterSession:
         )
         intervals = self._coverage.due() if is_due else []
         row = self._collector_row() if is_due else None
-        if self._batch or intervals or row is not None:
-            committed = commit(connection, self._batch, intervals, row)
+        if self.batch or intervals or row is not None:
+            committed = commit(connection, self.batch, intervals, row)
             for interval, row_id in zip(intervals, committed.row_ids, strict=True):
                 interval.row_id, interval.stored_end_ms = row_id, interval.end_ms
-            taken, self._batch = len(self._batch.events), Batch()
+            taken, self.batch = len(self.batch.events), Batch()
             self._unsaved.extend(committed.accepted)
             self._statistics.note_newest(event.ts_ms for event in committed.accepted)
             self._statistics.count(taken=taken, accepted=len(committed.accepted), inserted=committed.inserted)

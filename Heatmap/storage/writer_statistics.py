@@ -17,59 +17,28 @@ RATE_WINDOW_S: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class WriterStats:
-    """A snapshot of the writer.
-
-    Attributes
-    ----------
-    inserted
-        Rows newly stored.
-    duplicates
-        Events that were stored already.
-    refused
-        Events that the schema does not accept; each is logged.
-    queued
-        Events that wait, those of the current batch included.
-    insert_rate_per_s
-        Rows stored a second, mean over the last 10 s.
-    last_event_ms
-        Trade time of the newest event stored, by this writer or earlier; ms since the epoch, or None.
-    problem
-        One sentence if the database cannot be written at the moment, "" otherwise.
-    notice
-        One sentence about a file that was replaced because it or its log was damaged, "" otherwise; persists.
-    """
-
-    inserted: int = 0
-    duplicates: int = 0
-    refused: int = 0
-    queued: int = 0
-    insert_rate_per_s: float = 0.0
-    last_event_ms: int | None = None
-    problem: str = ""
-    notice: str = ""
+    inserted: int = 0  # new rows
+    duplicates: int = 0  # events that were stored already
+    refused: int = 0  # events that the schema does not accept; each is logged
+    queued: int = 0  # events that wait, those of the current batch included
+    insert_rate_per_s: float = 0.0  # mean over the last 10 s
+    last_event_ms: int | None = None  # newest trade time stored, by this writer or earlier, ms since the epoch
+    problem: str = ""  # one sentence if the database cannot be written at the moment
+    notice: str = ""  # one sentence about a file that was replaced because it or its log was damaged; persists
 
 
 class WriterStatistics:
-    """Thread-safe counters; all guarded by ``changed``, which is notified when events were stored.
-
-    Parameters
-    ----------
-    clock
-        Monotonic time for the rate.
-    changed
-        The condition of the writer.
-    """
+    """Counters, guarded by the writer's condition ``changed``, which is notified when events were stored."""
 
     def __init__(self, clock: Clock, changed: Condition) -> None:
         self._clock = clock
         self._changed = changed
         self._stats = WriterStats()
         self._recent: deque[tuple[float, int]] = deque()
+        # Read and changed with ``changed`` held.
         self.queued = 0
-        """Events that wait; read and change it with ``changed`` held."""
 
     def snapshot(self) -> WriterStats:
-        """Return the present figures."""
         with self._changed:
             self._forget_old_rows()
             rate = sum(rows for _, rows in self._recent) / RATE_WINDOW_S
@@ -110,7 +79,6 @@ class WriterStatistics:
         return True
 
     def set_notice(self, notice: str) -> None:
-        """Set the sentence about a replaced file."""
         with self._changed:
             self._stats = replace(self._stats, notice=notice)
 

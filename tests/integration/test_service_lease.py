@@ -39,32 +39,32 @@ class Exchange:
     def __init__(self):
         self.opened = self.closed = 0
         self.changed = threading.Condition()
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
+        self.ready = threading.Event()
+        self.thread = threading.Thread(target=lambda: asyncio.run(self.serve()))
 
     def __enter__(self):
-        self._thread.start()
-        assert self._ready.wait(PATIENCE_S)
+        self.thread.start()
+        assert self.ready.wait(PATIENCE_S)
         return self
 
     def __exit__(self, *_):
-        self._loop.call_soon_threadsafe(self._end.set)
-        self._thread.join()
+        self.loop.call_soon_threadsafe(self.end.set)
+        self.thread.join()
 
-    async def _serve(self):
-        self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
+    async def serve(self):
+        self.loop, self.end = asyncio.get_running_loop(), asyncio.Event()
         async with serve(
-            self._play, "127.0.0.1", 0, process_request=self._answer, compression=None, close_timeout=0.1
+            self.play, "127.0.0.1", 0, process_request=self.answer, compression=None, close_timeout=0.1
         ) as server:
             place = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
             self.addresses = {"ws_url": f"ws://{place}", "rest_url": f"http://{place}"}
-            self._ready.set()
-            await self._end.wait()
+            self.ready.set()
+            await self.end.wait()
 
-    def _answer(self, connection, request):
+    def answer(self, connection, request):
         return None if request.path.startswith("/market/") else connection.respond(500, "no")
 
-    async def _play(self, ws):
+    async def play(self, ws):
         with self.changed:
             self.opened += 1
         await ws.send(json.dumps({"e": "markPriceUpdate", "E": T, "s": "BTCUSDT", "p": "85000.1"}))
@@ -97,7 +97,7 @@ class Running:
         self.changed = threading.Condition()
 
     def __enter__(self):
-        self.unsubscribe = self.service.subscribe(self._tell)
+        self.unsubscribe = self.service.subscribe(self.tell)
         self.service.start()
         return self
 
@@ -105,7 +105,7 @@ class Running:
         self.service.stop()
         self.unsubscribe()
 
-    def _tell(self):
+    def tell(self):
         with self.changed:
             self.changed.notify_all()
 

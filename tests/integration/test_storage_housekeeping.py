@@ -155,17 +155,17 @@ class Locks:
 
     def __init__(self, connection, clock):
         self.held_s, self.deleted = [], []
-        self._clock = clock
-        connection.set_trace_callback(self._hear)
+        self.clock = clock
+        connection.set_trace_callback(self.hear)
 
-    def _hear(self, sql):
+    def hear(self, sql):
         if sql.startswith("BEGIN IMMEDIATE"):
-            self._since_s = self._clock.now_s
+            self.since_s = self.clock.now_s
             self.deleted.append(0)
         elif sql.startswith("DELETE FROM liq_events"):
             self.deleted[-1] += 1
         elif sql.startswith("COMMIT"):
-            self.held_s.append(self._clock.now_s - self._since_s)
+            self.held_s.append(self.clock.now_s - self.since_s)
 
 
 def test_on_the_slowest_disk_the_lock_is_given_back_in_time_and_all_goes_all_the_same(path):

@@ -14,8 +14,8 @@ from Heatmap.events import Coverage, LiquidationEvent, Side
 from Heatmap.storage.bulk_insert import bulk_insert
 from Heatmap.storage.connection import open_reader, open_writer
 from Heatmap.storage.coverage_log import without
-from Heatmap.storage.damage_recovery import check, rescue, rescued_path
 from Heatmap.storage.migrations import LATEST, open_database
+from Heatmap.storage.recovery import check, rescue, rescued_path
 from Heatmap.storage.sqlite_store import SqliteStore
 from Heatmap.storage.writability import check_place
 from Heatmap.storage.writer import EventWriter
@@ -83,7 +83,7 @@ def test_a_sound_file_passes(path, sound):
 
 @pytest.mark.usefixtures("sound")
 def test_a_check_can_be_given_up(path, monkeypatch):
-    monkeypatch.setattr("Heatmap.storage.damage_recovery._CHECK_STEPS", 100)
+    monkeypatch.setattr("Heatmap.storage.recovery._CHECK_STEPS", 100)
     asked = []
 
     def goes_on():

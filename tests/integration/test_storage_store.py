@@ -255,7 +255,7 @@ def test_a_stop_that_cannot_store_does_not_spin(tmp_path, monkeypatch):
         tries.append(path)
         raise StorageError("no")
 
-    monkeypatch.setattr("Heatmap.storage.checked_open.open_database", refuse)
+    monkeypatch.setattr("Heatmap.storage.recovery.open_database", refuse)
     writer.start()
     assert writer.stop(timeout_s=0.4) == 1
     assert 1 <= len(tries) <= 12

@@ -198,7 +198,7 @@ def test_who_recorded_into_memory_yields_to_whom_the_database_names(path, progra
             raise StorageError("no", short="no")
         return open_database(place)
 
-    monkeypatch.setattr("Heatmap.storage.checked_open.open_database", opened)
+    monkeypatch.setattr("Heatmap.storage.recovery.open_database", opened)
     second = programs("second")
     second.until_told(True, None)
     second.writer.put(event(3))

@@ -55,46 +55,46 @@ class Exchange:
     def __init__(self):
         self.sent_ms = []  # when the event of this number was first sent, by the wall clock
         self.began_ms = SYSTEM_CLOCK.now_ms()
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
+        self.ready = threading.Event()
+        self.thread = threading.Thread(target=lambda: asyncio.run(self.serve()))
 
     def __enter__(self):
-        self._thread.start()
-        assert self._ready.wait(PATIENCE_S)
+        self.thread.start()
+        assert self.ready.wait(PATIENCE_S)
         return self
 
     def __exit__(self, *_):
-        self._loop.call_soon_threadsafe(self._end.set)
-        self._thread.join()
+        self.loop.call_soon_threadsafe(self.end.set)
+        self.thread.join()
 
-    async def _serve(self):
-        self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
-        self._moved = asyncio.Condition()
+    async def serve(self):
+        self.loop, self.end = asyncio.get_running_loop(), asyncio.Event()
+        self.moved = asyncio.Condition()
         async with serve(
-            self._play, "127.0.0.1", 0, process_request=self._answer, compression=None, close_timeout=0.1
+            self.play, "127.0.0.1", 0, process_request=self.answer, compression=None, close_timeout=0.1
         ) as server:
             self.place = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
-            self._ready.set()
-            clock = asyncio.create_task(self._tick())
-            await self._end.wait()
+            self.ready.set()
+            clock = asyncio.create_task(self.tick())
+            await self.end.wait()
             clock.cancel()
 
-    async def _tick(self):
+    async def tick(self):
         while True:
-            async with self._moved:
+            async with self.moved:
                 self.sent_ms.extend([SYSTEM_CLOCK.now_ms()] * 10)
-                self._moved.notify_all()
+                self.moved.notify_all()
             await asyncio.sleep(0.01)
 
-    def _answer(self, connection, request):
+    def answer(self, connection, request):
         return None if request.path.startswith("/market/") else connection.respond(500, "no")
 
-    async def _play(self, ws):
+    async def play(self, ws):
         number = len(self.sent_ms)
         while True:
-            async with self._moved:
+            async with self.moved:
                 while len(self.sent_ms) <= number:
-                    await self._moved.wait()
+                    await self.moved.wait()
             await ws.send(json.dumps({"e": "markPriceUpdate", "E": self.sent_ms[-1], "s": "BTCUSDT", "p": "1"}))
             for sent in range(number, len(self.sent_ms)):
                 await ws.send(forceorder.encode(self.event(sent)))
@@ -194,30 +194,30 @@ class Reader:
     """Reads on and on, on a thread of its own."""
 
     def __init__(self, path):
-        self._path = path
-        self._ends = threading.Event()
-        self._thread = threading.Thread(target=self._run)
+        self.path = path
+        self.ends = threading.Event()
+        self.thread = threading.Thread(target=self.run)
         self.failure = None
         self.longest_s, self.reads = 0.0, 0
 
     def __enter__(self):
-        self._thread.start()
+        self.thread.start()
         return self
 
     def __exit__(self, *_):
-        self._ends.set()
-        self._thread.join()
+        self.ends.set()
+        self.thread.join()
 
-    def _run(self):
+    def run(self):
         try:
-            with SqliteStore(self._path) as store:
-                self._read(store)
+            with SqliteStore(self.path) as store:
+                self.read(store)
         except BaseException as error:  # noqa: BLE001 - told by the test's own thread
             self.failure = error
 
-    def _read(self, store):
+    def read(self, store):
         seen = store.window("BTCUSDT", "binance", 0, 2**53)
-        while not self._ends.is_set():
+        while not self.ends.is_set():
             before_s = time.perf_counter()
             store.data_version()
             tail = store.tail("BTCUSDT", "binance", seen.last_row_id)

@@ -45,7 +45,7 @@ class Watched:
 
     def __init__(self, path, **options):
         self.changed = threading.Condition()
-        self.writer = EventWriter(path, flush_ms=5, on_change=self._tell, **options)
+        self.writer = EventWriter(path, flush_ms=5, on_change=self.tell, **options)
 
     def __enter__(self):
         self.writer.start()
@@ -54,7 +54,7 @@ class Watched:
     def __exit__(self, *_):
         self.writer.stop(1.0)
 
-    def _tell(self):
+    def tell(self):
         with self.changed:
             self.changed.notify_all()
 
@@ -82,7 +82,7 @@ def test_what_cannot_be_written_waits_and_is_told(path, monkeypatch, pragma, wor
             connection.execute(pragma)
         return connection
 
-    monkeypatch.setattr("Heatmap.storage.checked_open.open_database", opened)
+    monkeypatch.setattr("Heatmap.storage.recovery.open_database", opened)
     with Watched(path, queue_rows=400) as watched:
         taken = 0
         while watched.writer.put(event(taken, raw_json="x" * 1000), timeout_s=1.0):
