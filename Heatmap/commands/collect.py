@@ -18,7 +18,7 @@ from Heatmap.errors import SettingsError, StorageError
 from Heatmap.events import shown_symbols
 from Heatmap.exit_code import ExitCode
 from Heatmap.heatmap_service import HeatmapService
-from Heatmap.storage.writability import check_place
+from Heatmap.storage.writability import check_db_path
 
 if TYPE_CHECKING:
     import argparse
@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     try:
         service = HeatmapService(**given)
-        check_place(service.db_path)
+        check_db_path(service.db_path)
     except (SettingsError, StorageError) as error:
         sys.stderr.write(f"{error.short}\n")
         return ExitCode.USAGE

@@ -46,7 +46,7 @@ _LOG = logging.getLogger(__name__)
 _UNREADABLE: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR)
 
 
-def carry_over(
+def recover_deleted_log(
     connection: sqlite3.Connection, path: Path, clock: Clock, unsaved: Iterable[LiquidationEvent]
 ) -> RecoveredRows | None:
     """Replace a database whose log was deleted by a new one; None if another program was faster.

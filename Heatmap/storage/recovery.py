@@ -99,7 +99,7 @@ def open_checked(
             raise
         else:
             return connection, is_checked, ""
-    recovered = rescue(path, clock)
+    recovered = recover_damaged(path, clock)
     return open_database(path), True, "" if recovered is None else recovered.sentence(path)
 
 
@@ -131,7 +131,7 @@ def is_damaged_record(path: Path) -> bool:
     return header[_APPLICATION_ID_AT : _APPLICATION_ID_AT + len(mark)] == mark
 
 
-def rescue(path: Path, clock: Clock) -> RecoveredRows | None:
+def recover_damaged(path: Path, clock: Clock) -> RecoveredRows | None:
     """Replace a damaged database by a new one with all that can be read of it; None if another program was faster.
 
     Close all connections to it first. On a StorageError the damaged file is where it was.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def check_place(path: Path) -> None:
+def check_db_path(path: Path) -> None:
     """Raise UnusableDatabaseError unless the path names a database of ours, or one can be created there.
 
     What may pass (a lock, a full disk) and what can be repaired (damage) is accepted.

@@ -27,7 +27,7 @@ from Heatmap.storage.commit import Batch, TickSize, commit
 from Heatmap.storage.connection import write_transaction
 from Heatmap.storage.coverage_log import CoverageLog
 from Heatmap.storage.file_guard import FileState, Identity, file_identity
-from Heatmap.storage.log_recovery import carry_over
+from Heatmap.storage.log_recovery import recover_deleted_log
 from Heatmap.storage.recorder_lock import LockHolder, RecorderLock, holder_of
 from Heatmap.storage.recovery import open_checked
 
@@ -339,7 +339,7 @@ class WriterSession:
         if self._orphan is None:
             return
         if self._may_write_coverage() or self._unsaved:
-            recovered = carry_over(self._orphan, self._path, self._clock, self._unsaved)
+            recovered = recover_deleted_log(self._orphan, self._path, self._clock, self._unsaved)
             if recovered is not None:
                 self._statistics.set_notice(recovered.sentence(self._path))
                 self._on_change()

@@ -15,9 +15,9 @@ from Heatmap.storage.bulk_insert import bulk_insert
 from Heatmap.storage.connection import open_reader, open_writer
 from Heatmap.storage.coverage_log import without
 from Heatmap.storage.migrations import LATEST, open_database
-from Heatmap.storage.recovery import check, rescue, rescued_path
+from Heatmap.storage.recovery import check, recover_damaged, rescued_path
 from Heatmap.storage.sqlite_store import SqliteStore
-from Heatmap.storage.writability import check_place
+from Heatmap.storage.writability import check_db_path
 from Heatmap.storage.writer import EventWriter
 
 T = 1_790_000_000_000
@@ -103,7 +103,7 @@ def test_no_liquidation_is_lost_with_leaves_of_the_table(path, sound, places):
     leaves = pages_of(path, "liq_events")
     for place in places:
         spoil(path, leaves[place])
-    recovered = rescue(path, SYSTEM_CLOCK)
+    recovered = recover_damaged(path, SYSTEM_CLOCK)
     assert rows(path, KEPT_BY_INDEX) == before
     assert (recovered.rows, recovered.holes) == (ROWS, [])
     assert recovered.kept_as.read_bytes() != sound
@@ -118,7 +118,7 @@ def test_no_liquidation_is_lost_with_leaves_of_the_table(path, sound, places):
 def test_damage_to_an_index_costs_nothing(path, index):
     before = rows(path)
     spoil(path, pages_of(path, index)[0])
-    rescue(path, SYSTEM_CLOCK)
+    recover_damaged(path, SYSTEM_CLOCK)
     assert rows(path) == before
     with closing(open_database(path)) as connection:
         check(connection, path)
@@ -132,7 +132,7 @@ def test_what_is_lost_in_both_counts_as_not_recorded(path):
     spoil(path, leaves[10])
     for leaf in pages_of(path, "idx_liq_events_window"):
         spoil(path, leaf)
-    recovered = rescue(path, SYSTEM_CLOCK)
+    recovered = recover_damaged(path, SYSTEM_CLOCK)
     after = rows(path)
     assert set(after) < set(before)
     lost = sorted(row[1] for row in set(before) - set(after))
@@ -156,7 +156,7 @@ def test_whatever_page_is_spoilt_no_row_is_invented_and_none_is_there_twice(path
         with closing(open_database(path)) as connection:
             check(connection, path)
     except StorageError:
-        recovered = rescue(path, SYSTEM_CLOCK)
+        recovered = recover_damaged(path, SYSTEM_CLOCK)
         after = rows(path, KEPT_BY_INDEX)
         assert len(after) == len(set(after)) == recovered.rows
         assert set(after) <= before
@@ -169,7 +169,7 @@ def test_whatever_page_is_spoilt_no_row_is_invented_and_none_is_there_twice(path
 @pytest.mark.parametrize("lead", [b"\0" * 16, b"SQLite format 3\0" + b"\xff" * 4])
 def test_a_spoilt_first_page_begins_anew_and_keeps_the_old_file(path, sound, lead):
     spoil(path, 1, lead)
-    check_place(path)
+    check_db_path(path)
     writer = EventWriter(path)
     writer.start()
     writer.put(next(events()))
@@ -226,7 +226,7 @@ def test_a_strangers_file_is_never_moved(tmp_path):
     path = tmp_path / "letter.txt"
     path.write_text("dear all, " * 1000)
     with pytest.raises(UnusableDatabaseError):
-        check_place(path)
+        check_db_path(path)
     writer = EventWriter(path)
     writer.start()
     writer.put(next(events()))
@@ -254,7 +254,7 @@ def test_a_rescue_that_was_cut_short_begins_anew(path):
     with closing(open_database(rescued_path(path))) as connection:
         connection.execute("INSERT INTO tick_sizes VALUES ('binance', 'OLD', 0.1, 5)")
         connection.execute("PRAGMA user_version = 0")
-    rescue(path, SYSTEM_CLOCK)
+    recover_damaged(path, SYSTEM_CLOCK)
     assert len(rows(path)) == ROWS
     with SqliteStore(path) as store:
         assert store.tick_size("OLD", "binance") is None
@@ -279,7 +279,7 @@ def test_two_that_find_the_damage_at_once_do_not_both_rescue(path):
 
     def one():
         try:
-            outcomes.append(rescue(path, SYSTEM_CLOCK))
+            outcomes.append(recover_damaged(path, SYSTEM_CLOCK))
         except StorageError as error:
             outcomes.append(error)
 
@@ -304,7 +304,7 @@ def test_a_log_beside_the_file_goes_along(path):
     # As a crash leaves it.
     path.write_bytes(content[0])
     path.with_name(path.name + "-wal").write_bytes(content[1])
-    recovered = rescue(path, SYSTEM_CLOCK)
+    recovered = recover_damaged(path, SYSTEM_CLOCK)
     with SqliteStore(path) as store:
         assert store.tick_size("BTCUSDT", "binance") == 0.1
     assert recovered.kept_as.with_name(recovered.kept_as.name + "-wal").read_bytes() == content[1]
