@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+import threading
 import time
 from contextlib import closing
 from pathlib import Path
@@ -30,16 +31,22 @@ def answer(value):
     sys.stdout.flush()
 
 
+def tell():
+    with changed:
+        changed.notify_all()
+
+
 def wait(predicate):
-    while not predicate():
-        time.sleep(0.002)
+    with changed:
+        changed.wait_for(predicate)
 
 
 def store(first, count):
     before = writer.stats().inserted
     for number in range(first, first + count):
         event = LiquidationEvent(T + number, "BTCUSDT", Side.SELL, 85_000.5, 0.25, 85_000.5 * 0.25)
-        wait(lambda event=event: writer.put(event, timeout_s=10))
+        while not writer.put(event, timeout_s=10):
+            pass
     wait(lambda: writer.stats().inserted >= before + count)
 
 
@@ -87,7 +94,8 @@ def state():
 
 application = QCoreApplication([])
 path = Path(sys.argv[1])
-writer = EventWriter(path, flush_ms=FLUSH_MS)
+changed = threading.Condition()
+writer = EventWriter(path, flush_ms=FLUSH_MS, on_change=tell)
 writer.start()
 reader = SqliteStore(path)
 orders = {"store": store, "settle": settle, "qt": qt, "copy": copy, "read": read, "look": look, "state": state}

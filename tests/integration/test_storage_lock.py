@@ -174,6 +174,20 @@ def test_a_killed_holder_is_replaced_within_a_second(path):
 
 
 @posix_only
+def test_a_killed_holder_does_not_count_as_recording(path):
+    with holder(path) as process:
+        with waiting(path) as (roles, changed), changed:
+            assert changed.wait_for(lambda: roles and roles[-1][1] is not None, PATIENCE_S)
+        (entry,) = store_summary(path).collectors
+        assert entry.is_alive(entry.heartbeat_ms)
+        process.send_signal(signal.SIGKILL)
+        process.wait(PATIENCE_S)
+    (entry,) = store_summary(path).collectors
+    assert entry.is_locked is False
+    assert not entry.is_alive(entry.heartbeat_ms)
+
+
+@posix_only
 def test_a_stopped_holder_keeps_it_and_is_named(path):
     with holder(path) as process, closing(open_reader(path)) as reader:
         with waiting(path) as (roles, changed), changed:

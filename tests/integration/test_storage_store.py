@@ -14,8 +14,10 @@ from msgspec.structs import replace
 from Heatmap.errors import StorageError
 from Heatmap.events import Coverage, LiquidationEvent, Side
 from Heatmap.storage.bulk_insert import BulkResult, bulk_insert
+from Heatmap.storage.commit import Batch, commit
 from Heatmap.storage.connection import open_reader, open_writer
 from Heatmap.storage.delete_source import erase_source
+from Heatmap.storage.migrations import open_database
 from Heatmap.storage.record_summary import SeriesSummary, store_summary
 from Heatmap.storage.sqlite_store import SqliteStore
 from Heatmap.storage.writer import EventWriter
@@ -213,6 +215,19 @@ def test_an_event_that_the_schema_refuses_holds_up_no_other(path, writer, caplog
     assert (stats.inserted, stats.refused, stats.duplicates, stats.queued) == (2, 3, 0, 0)
     assert stats.last_event_ms == T + 4
     assert sum("is refused" in record.message for record in caplog.records) == 3
+
+
+def test_a_refused_event_does_not_end_the_transaction(path):
+    ended = []
+    with closing(open_database(path)) as connection:
+        connection.set_trace_callback(
+            lambda query: ended.append(query) if query.startswith(("BEGIN", "COMMIT", "ROLLBACK")) else None
+        )
+        bad = replace(event(1), price=-1.0)
+        committed = commit(connection, Batch(events=[event(0), bad, event(2)]), [])
+        connection.set_trace_callback(None)
+    assert ended == ["BEGIN IMMEDIATE", "ROLLBACK TO events", "COMMIT"]
+    assert (committed.inserted, committed.accepted) == (2, [event(0), event(2)])
 
 
 def test_a_locked_database_is_waited_for_and_told_of(path, commits, monkeypatch):
