@@ -7,10 +7,10 @@ import json
 import os
 import platform
 import threading
-from contextlib import closing
 
 import pytest
 from filelock import FileLock
+from support.record import T, event, rows
 from websockets.asyncio.server import serve
 
 from Heatmap.clock import SYSTEM_CLOCK
@@ -20,17 +20,11 @@ from Heatmap.heatmap_service import HeatmapService
 from Heatmap.ingestion.binance import forceorder
 from Heatmap.reports import ConnectionState as State
 from Heatmap.storage.bulk_insert import bulk_insert
-from Heatmap.storage.connection import open_reader
 from Heatmap.storage.recorder_lock import lock_path
 from Heatmap.storage.sqlite_store import SqliteStore
 
-T = 1_790_000_000_000  # 2026-09-21 14:13:20 UTC
 DAY_MS = 86_400_000
 PATIENCE_S = 20.0
-
-
-def event(number):
-    return LiquidationEvent(T + number, "BTCUSDT", Side.SELL, 85_000.5, 0.25, 85_000.5 * 0.25)
 
 
 class Exchange:
@@ -124,11 +118,6 @@ def path(tmp_path):
 def exchange():
     with Exchange() as made:
         yield made
-
-
-def rows(path, query):
-    with closing(open_reader(path)) as connection:
-        return connection.execute(query).fetchall()
 
 
 def test_of_two_one_opens_a_socket_and_the_other_says_who_records(path, exchange, monkeypatch):

@@ -14,6 +14,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from support.record import create_version_1
 
 from Heatmap.errors import StorageError
 from Heatmap.events import LiquidationEvent, Side
@@ -25,7 +26,6 @@ from Heatmap.storage.record_summary import store_summary
 from Heatmap.storage.sqlite_store import SqliteStore
 
 # The schema as it was released first.
-VERSION_1 = Path(__file__).with_name("schema_version_1.sql")
 
 
 @pytest.fixture
@@ -61,17 +61,6 @@ def test_migrating_twice_changes_nothing_and_two_at_once_agree(path):
     assert tables == ours | {"sqlite_sequence"}
 
 
-def version_1(path):
-    with closing(open_writer(path)) as connection:
-        connection.executescript(VERSION_1.read_text())
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.execute("PRAGMA user_version = 1")
-        connection.execute(
-            "INSERT INTO liq_events (ts_ms, symbol, side, price, qty, notional, source)"
-            " VALUES (5, 'BTCUSDT', 'SELL', 1, 2, 2, 'binance')"
-        )
-
-
 def declarations(path):
     with closing(open_reader(path)) as reader:
         rows = reader.execute("SELECT type, name, sql FROM sqlite_master").fetchall()
@@ -80,7 +69,7 @@ def declarations(path):
 
 
 def test_an_upgraded_file_and_a_new_one_are_declared_alike(path, tmp_path):
-    version_1(path)
+    create_version_1(path)
     created(path)
     created(tmp_path / "new.sqlite3")
     assert declarations(path) == declarations(tmp_path / "new.sqlite3")
@@ -90,7 +79,7 @@ def test_an_upgraded_file_and_a_new_one_are_declared_alike(path, tmp_path):
 
 
 def test_a_file_of_an_old_version_is_read_as_it_is(path):
-    version_1(path)
+    create_version_1(path)
     with SqliteStore(path) as store:
         assert store.window("BTCUSDT", "binance", 0, 10).ts_ms.tolist() == [5]
         summary = store_summary(path)

@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from support.record import T, rows
 
 from Heatmap.commands import vacuum
 from Heatmap.errors import StorageError
@@ -21,7 +22,6 @@ from Heatmap.storage.retention import LOOK_ROWS, PASS_S, PAUSE_S, Housekeeper
 from Heatmap.storage.vacuum import compact
 from Heatmap.storage.writer import EventWriter
 
-T = 1_790_000_000_000
 DAY_MS = 86_400_000
 # The schema as it was released first.
 VERSION_1 = Path(__file__).with_name("schema_version_1.sql")
@@ -54,13 +54,8 @@ def path(tmp_path):
     return tmp_path / "record.sqlite3"
 
 
-def rows(path, query="SELECT ts_ms FROM liq_events ORDER BY ts_ms"):
-    with closing(open_reader(path)) as connection:
-        return connection.execute(query).fetchall()
-
-
 def times(path):
-    return [ts_ms for (ts_ms,) in rows(path)]
+    return [ts_ms for (ts_ms,) in rows(path, "SELECT ts_ms FROM liq_events ORDER BY ts_ms")]
 
 
 def whole_round(path, clock, *, keep_days=14.0, source="binance", keeper=None):

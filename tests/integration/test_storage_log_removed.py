@@ -18,9 +18,9 @@ from pathlib import Path
 
 import pytest
 from PyQt6.QtSql import QSqlDatabase
+from support.record import T, event
 
 from Heatmap.errors import LogRemovedError, StorageError
-from Heatmap.events import LiquidationEvent, Side
 from Heatmap.ingestion.binance import forceorder
 from Heatmap.storage import file_guard
 from Heatmap.storage.bulk_insert import ImportedFile, ImportWriter
@@ -33,7 +33,6 @@ from Heatmap.storage.writer import EventWriter
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps open files from being deleted")
 
-T = 1_790_000_000_000
 PATIENCE_S = 60.0
 # What the issue allows for noticing, and what a loaded machine may add to it.
 NOTICED_S = 1.0 + 5.0
@@ -42,12 +41,6 @@ STEPS = 14
 # A kill may cost what was committed so shortly before it and not brought into the file yet, if its log is deleted, too.
 FLUSH_S = 0.15
 RECORDER = Path(__file__).with_name("recorder_child.py")
-
-
-def event(number, **changes):
-    values = {"ts_ms": T + number, "symbol": "BTCUSDT", "side": Side.SELL, "price": 85_000.5, "qty": 0.25}
-    values |= changes
-    return LiquidationEvent(**values, notional=values["price"] * values["qty"])
 
 
 def until(predicate, patience_s=PATIENCE_S):

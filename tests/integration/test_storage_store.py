@@ -10,6 +10,7 @@ from contextlib import closing
 import numpy as np
 import pytest
 from msgspec.structs import replace
+from support.record import T, rows
 
 from Heatmap.errors import StorageError
 from Heatmap.events import Coverage, LiquidationEvent, Side
@@ -22,8 +23,6 @@ from Heatmap.storage.record_summary import SeriesSummary, store_summary
 from Heatmap.storage.sqlite_store import SqliteStore
 from Heatmap.storage.writer import EventWriter
 from Heatmap.storage.writer_statistics import WriterStatistics
-
-T = 1_790_000_000_000
 
 
 def event(offset_ms, *, symbol="BTCUSDT", side=Side.SELL, price=85_000.5, qty=0.25, **changes):
@@ -72,11 +71,6 @@ def writer(path, commits):
     writer = EventWriter(path, flush_ms=20, on_change=commits)
     yield writer
     writer.stop()
-
-
-def rows(path, query="SELECT count(*) FROM liq_events"):
-    with closing(open_reader(path)) as connection:
-        return connection.execute(query).fetchall()
 
 
 def test_an_event_is_stored_whole(path, writer):

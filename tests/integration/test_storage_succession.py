@@ -7,16 +7,15 @@ import threading
 from contextlib import closing
 
 import pytest
+from support.record import T, event, rows
 
 from Heatmap.errors import StorageError
-from Heatmap.events import LiquidationEvent, Side
 from Heatmap.reports import CollectorReport, ConnectionState, ServiceStatus
 from Heatmap.storage.connection import open_reader, open_writer
 from Heatmap.storage.migrations import open_database
 from Heatmap.storage.recorder_lock import lock_path
 from Heatmap.storage.writer import EventWriter
 
-T = 1_790_000_000_000
 PATIENCE_S = 20.0
 
 
@@ -31,10 +30,6 @@ def quick(monkeypatch):
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / "record.sqlite3"
-
-
-def event(number):
-    return LiquidationEvent(T + number, "BTCUSDT", Side.SELL, 85_000.5, 0.25, 85_000.5 * 0.25)
 
 
 class Program:
@@ -85,11 +80,6 @@ def programs(path):
     yield make
     for program in made:
         program.writer.stop(1.0)
-
-
-def rows(path, query):
-    with closing(open_reader(path)) as connection:
-        return connection.execute(query).fetchall()
 
 
 def test_the_second_one_reads_until_the_first_one_ends(path, programs):

@@ -6,18 +6,15 @@ import json
 import subprocess
 import sys
 import threading
-from contextlib import closing
 from pathlib import Path
 
 import pytest
+from support.record import create_version_1, event, rows
 
 from Heatmap.errors import StorageError
-from Heatmap.events import LiquidationEvent, Side
 from Heatmap.resources import read_text
 from Heatmap.storage import migrations
-from Heatmap.storage.connection import open_reader, open_writer
 from Heatmap.storage.migrations import (
-    APPLICATION_ID,
     LATEST,
     SCHEMA_UPGRADE_1_TO_2,
     Migration,
@@ -26,13 +23,7 @@ from Heatmap.storage.migrations import (
 )
 from Heatmap.storage.writer import EventWriter
 
-T = 1_790_000_000_000
 ROOT = Path(__file__).parents[2]
-VERSION_1 = Path(__file__).with_name("schema_version_1.sql")
-
-
-def event(number, **changes):
-    return LiquidationEvent(T + number, "BTCUSDT", Side.SELL, 85_000.5, 0.25, 85_000.5 * 0.25, **changes)
 
 
 @pytest.fixture
@@ -61,11 +52,6 @@ class Watched:
     def until(self, predicate):
         with self.changed:
             assert self.changed.wait_for(lambda: predicate(self.writer.stats()), 20), self.writer.stats()
-
-
-def rows(path, query="SELECT count(*) FROM liq_events"):
-    with closing(open_reader(path)) as connection:
-        return connection.execute(query).fetchall()
 
 
 @pytest.mark.parametrize(
@@ -137,18 +123,6 @@ def test_a_disk_that_fails_in_the_middle_of_a_transaction_costs_nothing(path):
     assert rows(path, "PRAGMA integrity_check") == [("ok",)]
 
 
-def version_1(path):
-    with closing(open_writer(path)) as connection:
-        connection.executescript(VERSION_1.read_text())
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.execute("PRAGMA user_version = 1")
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute(
-            "INSERT INTO liq_events (ts_ms, symbol, side, price, qty, notional, source)"
-            " VALUES (5, 'BTCUSDT', 'SELL', 1, 2, 2, 'binance')"
-        )
-
-
 def rewriting(monkeypatch, more=""):
     script = "".join((read_text(SCHEMA_UPGRADE_1_TO_2), "UPDATE liq_events SET ts_ms = 6;", more))
     monkeypatch.setattr(migrations, "read_text", lambda _: script)
@@ -156,7 +130,7 @@ def rewriting(monkeypatch, more=""):
 
 
 def test_before_rows_are_rewritten_the_file_is_copied(path, monkeypatch):
-    version_1(path)
+    create_version_1(path)
     rewriting(monkeypatch)
     open_database(path).close()
     assert rows(path, "SELECT ts_ms FROM liq_events") == [(6,)]
@@ -168,7 +142,7 @@ def test_before_rows_are_rewritten_the_file_is_copied(path, monkeypatch):
 
 
 def test_a_rewriting_step_that_fails_leaves_the_file_as_it_was(path, monkeypatch):
-    version_1(path)
+    create_version_1(path)
     rewriting(monkeypatch, more="\nCREATE TABLE liq_events (a);")
     with pytest.raises(StorageError, match="already exists"):
         open_database(path)
@@ -177,7 +151,7 @@ def test_a_rewriting_step_that_fails_leaves_the_file_as_it_was(path, monkeypatch
 
 
 def test_without_a_copy_nothing_is_rewritten(path, monkeypatch):
-    version_1(path)
+    create_version_1(path)
     rewriting(monkeypatch)
     copy_path(path, 1).mkdir()
     with pytest.raises(StorageError) as caught:
@@ -187,6 +161,6 @@ def test_without_a_copy_nothing_is_rewritten(path, monkeypatch):
 
 
 def test_a_step_that_only_adds_makes_no_copy(path):
-    version_1(path)
+    create_version_1(path)
     open_database(path).close()
     assert not copy_path(path, 1).exists()
