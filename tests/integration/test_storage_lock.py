@@ -17,6 +17,7 @@ from Heatmap.errors import StorageError
 from Heatmap.reports import CollectorReport, ConnectionState, ServiceStatus
 from Heatmap.storage.bulk_insert import bulk_insert
 from Heatmap.storage.connection import open_reader, open_writer
+from Heatmap.storage.file_guard import beside, file_identity
 from Heatmap.storage.migrations import open_database
 from Heatmap.storage.record_summary import store_summary
 from Heatmap.storage.recorder_lock import RecorderLock, is_locked, lock_path
@@ -95,7 +96,11 @@ def waiting(path):
             roles.append((may_record, holder))
             changed.notify_all()
 
-    writer = EventWriter(path, report=report, on_role=take_role)
+    def notify():
+        with changed:
+            changed.notify_all()
+
+    writer = EventWriter(path, report=report, on_role=take_role, on_change=notify)
     writer.start()
     try:
         yield roles, changed
@@ -203,6 +208,19 @@ def test_a_stopped_holder_keeps_it_and_is_named(path):
         assert reader.execute("SELECT pid FROM collector").fetchall() == [(process.pid,)]
         (entry,) = store_summary(path).collectors
         assert entry.is_locked
+
+
+@posix_only
+def test_it_survives_the_replacement_of_the_database(path):
+    with holder(path), waiting(path) as (roles, changed):
+        before = file_identity(path)
+        # The recorder carries its record into a new file of the same name.
+        for suffix in ("-wal", "-shm"):
+            beside(path, suffix).unlink()
+        with changed:
+            assert changed.wait_for(lambda: file_identity(path) not in (None, before), PATIENCE_S)
+            assert not changed.wait_for(lambda: any(may_record for may_record, _ in roles), 1.0)
+        assert is_locked(path, SOURCE)
 
 
 def test_readers_and_imports_need_no_lock(path):
