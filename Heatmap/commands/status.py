@@ -23,7 +23,14 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
 
-    from Heatmap.storage.record_summary import CollectorEntry, RawFrames, RecordSummary, SeriesRecord, SeriesSummary, StoreSummary
+    from Heatmap.storage.record_summary import (
+        CollectorEntry,
+        RawFrames,
+        RecordSummary,
+        SeriesRecord,
+        SeriesSummary,
+        StoreSummary,
+    )
 
 # The fields of `ServiceStatus` that `--json` shows of a collector; the others are not stored.
 _STATUS_KEYS: Final = (
