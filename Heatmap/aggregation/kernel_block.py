@@ -97,7 +97,7 @@ def place_cells(
         for k in range(start[first_col + col], start[first_col + col + 1]):
             cell = np.uint64(k)
             i = np.uint64(index[np.uint64(row[cell])])
-            at, own_at = i + np.uint64(col * layers) * size, i + np.uint64((col - pad) * channels) * size
+            at, own_at = i + np.uint64(col * layers) * size, i + np.uint64(max(col - pad, 0) * channels) * size
             # Without a branch: which side an event is on cannot be predicted.
             short = min(values[cell, 0], LARGEST)
             lifted[at] = max(short, floor) if short > zero else zero

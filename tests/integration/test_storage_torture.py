@@ -23,9 +23,9 @@ import pytest
 from websockets.asyncio.server import serve
 
 from Heatmap.clock import SYSTEM_CLOCK
+from Heatmap.demo.wire import PUSH_DELAY_MS
 from Heatmap.events import LiquidationEvent, Side
 from Heatmap.ingestion.binance import forceorder
-from Heatmap.ingestion.collector import PUSH_DELAY_MS
 from Heatmap.storage.connection import open_reader
 from Heatmap.storage.sqlite_store import SqliteStore
 
