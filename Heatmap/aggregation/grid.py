@@ -1,8 +1,7 @@
 """The grid: absolute, half-open bins in time and price, by floor division.
 
-Row ``k`` of the world covers ``[k, k + 1) * price_bin`` and column ``m`` covers ``[m, m + 1) * time_bin_ms``, counted
-from price zero and from the Unix epoch. A `GridSpec` is a window onto that world: panning by whole bins shifts the
-window and never changes which events share a cell.
+Row ``k`` covers ``[k, k + 1) * price_bin``, column ``m`` covers ``[m, m + 1) * time_bin_ms``, counted from price zero and
+from the Unix epoch. A `GridSpec` is a range of both: panning never changes which events share a cell.
 """
 
 from __future__ import annotations
@@ -16,6 +15,8 @@ import numpy as np
 from Heatmap.errors import GridError
 
 if TYPE_CHECKING:
+    from types import UnionType
+
     from numpy.typing import NDArray
 
 # 4096 x 4096: a manual grid of 4,000 x 4,000 with what snapping adds.
@@ -24,18 +25,18 @@ MAX_CELLS: Final = 1 << 24
 # Up to here a float64 counts every millisecond: 285,000 years on both sides of 1970.
 MAX_TIME_MS: Final = 1 << 53
 
-# Prices and bins beyond have no finite reciprocal, product or difference any more.
+# The reciprocals, products and differences of prices and bins within are finite.
 MAX_PRICE: Final = 1e100
 MIN_PRICE_BIN: Final = 1e-100
 
-# Prices are decimals, their floats waver by a few parts in 1e16: 100.1 / 0.1 is 1000.9999999999999. A quotient nearer
-# than this share to the next integer *is* that integer. Wide enough for any such error, far below any real tick.
+# Floats of decimals are off by a few parts in 1e16: 100.1 / 0.1 is 1000.9999999999999. A quotient nearer than this
+# share to the next integer is that integer. Far above such errors, far below any real tick.
 SNAP: Final = 1e-12
 
-# Up to here one SNAP is a tenth of a bin at most, so snapping cannot move a price that truly lies inside a bin.
+# Up to here one SNAP is at most a tenth of a bin.
 MAX_PRICE_BIN_INDEX: Final = 10**11
 
-# A price0 that is off its bin border by more than this share of a bin is a mistake of the caller, not rounding.
+# How far price0 may be off its bin border, in bins: for rounding errors.
 _ALIGNMENT_TOLERANCE: Final = 1e-3
 
 
@@ -45,16 +46,16 @@ def price_bins(price: NDArray[np.float64], price_bin: float) -> NDArray[np.float
     Parameters
     ----------
     price
-        float64 (N,), quote currency. NaN and infinities pass through and compare as outside of any grid.
+        float64 (N,), quote currency. NaN and infinities stay, and lie outside of any grid.
     price_bin
         Height of a bin in quote currency, positive.
 
     Returns
     -------
-    float64 (N,), whole numbers. Kept as floats so that a wild price cannot wrap around in an integer type.
+    float64 (N,), whole numbers: an integer type could overflow.
     """
-    # The Numba kernels repeat these operations in this order: both engines must agree to the last bit.
-    with np.errstate(invalid="ignore", over="ignore"):  # what is not finite lies outside, which is no fault
+    # The kernels do the same operations in the same order: both engines agree to the last bit.
+    with np.errstate(invalid="ignore", over="ignore"):
         quotient = price * (1.0 / price_bin)
         return np.floor(quotient + np.abs(quotient) * SNAP)
 
@@ -65,25 +66,14 @@ def price_bin_index(price: float, price_bin: float) -> int:
     return math.floor(quotient + abs(quotient) * SNAP)
 
 
-def _require_whole(name: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise GridError(f"{name}: expected a whole number, was {value!r}")
-
-
-def _require_number(name: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, float | int | np.floating | np.integer):
-        raise GridError(f"{name}: expected a number, was {value!r}")
-
-
 @dataclass(frozen=True, slots=True)
 class GridSpec:
-    """A window of ``rows x cols`` cells onto the absolute bins.
+    """A rectangle of ``rows x cols`` absolute bins.
 
     Attributes
     ----------
     t0_ms
-        Left edge, ms since the Unix epoch, UTC; a multiple of ``time_bin_ms``. All of the grid lies within
-        `MAX_TIME_MS`.
+        Left edge, ms since the Unix epoch, UTC; a multiple of ``time_bin_ms``. The grid lies within `MAX_TIME_MS`.
     time_bin_ms
         Width of a column in ms, at least 1.
     cols
@@ -98,8 +88,7 @@ class GridSpec:
     Raises
     ------
     GridError
-        A value is no number, zero, negative, NaN, infinite, not aligned to the bins, or the grid would be absurdly
-        large or far away.
+        A value is not a number, outside its range or not aligned to the bins, or the grid is too large.
     """
 
     t0_ms: int
@@ -111,42 +100,36 @@ class GridSpec:
 
     def __post_init__(self) -> None:
         for name in ("t0_ms", "time_bin_ms", "cols", "rows"):
-            _require_whole(name, getattr(self, name))
-            # Numbers of NumPy would overflow, or round, where Python's do not.
-            object.__setattr__(self, name, int(getattr(self, name)))
-        for name in ("price0", "price_bin"):
-            _require_number(name, getattr(self, name))
-            object.__setattr__(self, name, float(getattr(self, name)))
-        for name in ("time_bin_ms", "cols", "rows"):
-            if getattr(self, name) < 1:
+            self._convert(name, int, int | np.integer, "a whole number")
+            if name != "t0_ms" and getattr(self, name) < 1:
                 raise GridError(f"{name}: expected at least 1, was {getattr(self, name)}")
+        for name in ("price0", "price_bin"):
+            self._convert(name, float, float | int | np.floating | np.integer, "a number")
         if self.rows * self.cols > MAX_CELLS:
-            raise GridError(
-                f"grid too large: {self.rows} rows x {self.cols} columns, at most {MAX_CELLS} cells are possible"
-            )
-        self._require_times()
-        self._require_prices()
-
-    def _require_times(self) -> None:
+            raise GridError(f"grid too large: {self.rows} rows x {self.cols} columns, at most {MAX_CELLS} cells")
         if self.t0_ms < -MAX_TIME_MS or self.end_ms > MAX_TIME_MS:
             raise GridError(f"time: expected at most {MAX_TIME_MS} ms around 1970, was {self.t0_ms} to {self.end_ms}")
         if self.t0_ms % self.time_bin_ms:
             raise GridError(f"t0_ms: expected a multiple of {self.time_bin_ms} ms, was {self.t0_ms}")
+        self._require_prices()
 
     def _require_prices(self) -> None:
-        if not (math.isfinite(self.price_bin) and self.price_bin > 0):
-            raise GridError(f"price_bin: expected a positive number, was {self.price_bin}")
-        if not math.isfinite(self.price0):
-            raise GridError(f"price0: expected a finite number, was {self.price0}")
         if not MIN_PRICE_BIN <= self.price_bin <= MAX_PRICE:
-            raise GridError(f"price_bin: expected {MIN_PRICE_BIN} to {MAX_PRICE}, was {self.price_bin}")
-        if abs(self.price0) > MAX_PRICE:
-            raise GridError(f"price0: expected at most {MAX_PRICE}, was {self.price0}")
+            raise GridError(f"price_bin: expected a positive number up to {MAX_PRICE}, was {self.price_bin}")
+        if not -MAX_PRICE <= self.price0 <= MAX_PRICE:
+            raise GridError(f"price0: expected a finite number up to {MAX_PRICE}, was {self.price0}")
         quotient = self.price0 / self.price_bin
         if max(abs(quotient), abs(quotient + self.rows)) > MAX_PRICE_BIN_INDEX:
             raise GridError(f"price_bin: {self.price_bin} is too fine for prices around {self.price0}")
         if abs(quotient - round(quotient)) > _ALIGNMENT_TOLERANCE:
             raise GridError(f"price0: expected a multiple of {self.price_bin}, was {self.price0}")
+
+    def _convert(self, name: str, number: type, accepted: type | UnionType, expected: str) -> None:
+        """Make an attribute a plain number, for those of NumPy may overflow or round."""
+        value = getattr(self, name)
+        if isinstance(value, bool) or not isinstance(value, accepted):
+            raise GridError(f"{name}: expected {expected}, was {value!r}")
+        object.__setattr__(self, name, number(value))
 
     @property
     def first_price_bin(self) -> int:
@@ -160,12 +143,12 @@ class GridSpec:
 
     @property
     def end_ms(self) -> int:
-        """Right edge in ms since the epoch, not part of the grid."""
+        """Right edge in ms since the epoch, exclusive."""
         return self.t0_ms + self.cols * self.time_bin_ms
 
     @property
     def price1(self) -> float:
-        """Upper edge in quote currency, not part of the grid."""
+        """Upper edge in quote currency, exclusive."""
         return (self.first_price_bin + self.rows) * self.price_bin
 
     def padded(self, cols: int, rows: int) -> GridSpec:

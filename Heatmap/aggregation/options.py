@@ -1,4 +1,4 @@
-"""How an image is to look: plain, immutable options. No NumPy, so that settings code can read them cheaply."""
+"""Options of an image's look. Does not load NumPy, so that code for settings imports it cheaply."""
 
 from __future__ import annotations
 
@@ -14,21 +14,17 @@ Sides = Literal["both", "long", "short"]
 MAX_SIGMA_CELLS: Final = 40.0
 MAX_PERCENT: Final = 100.0
 
+_LIMITS: Final = {"trail_strength": 1.0, "sigma_cols": MAX_SIGMA_CELLS, "sigma_rows": MAX_SIGMA_CELLS}
+
 
 def require_sides(sides: str) -> None:
-    """Refuse what is none of `Sides`.
-
-    Raises
-    ------
-    GridError
-        It is not.
-    """
+    """Raise `GridError` unless this is one of `Sides`."""
     if sides not in get_args(Sides):
         raise GridError(f"sides: expected one of {', '.join(get_args(Sides))}, was {sides!r}")
 
 
 class Normalization(StrEnum):
-    """How a value in dollars becomes a colour level between empty and full colour."""
+    """The function from dollars to colour levels."""
 
     LINEAR = "linear"
     SQRT = "sqrt"
@@ -47,24 +43,22 @@ class RenderOptions:
     palette
         A name of `Heatmap.aggregation.palettes.PALETTES`.
     clip_percentile
-        Percentile in (0, 100] of the occupied cells of the window whose value is shown at full colour. Cells are
-        counted before decay, so a colour keeps its meaning as time passes.
+        Percentile in (0, 100] of the occupied cells of the window, before decay, whose value has the full colour.
     half_life_ms
-        Decay: an event weighs half after this many ms, measured from ``now_ms``. None: no decay.
+        Decay: an event's weight halves every so many ms until ``now_ms``. None: no decay.
     trail_half_life_ms
-        Persistence: heat to the right of an event, halving each so many ms. None: no trail.
+        Trail to the right of an event; its heat halves every so many ms. None: no trail.
     trail_strength
-        Share of an event's value with which its trail begins, in [0, 1]. Small, so that the event stays the brightest.
+        Value of a trail's beginning as a share of the event's, in [0, 1].
     sigma_cols, sigma_rows
-        Radius (standard deviation) of the Gaussian spot of an event, in columns and rows; 0: one sharp cell. The
-        middle of a spot is the exact sum of its cell: where spots of one side overlap the larger value is shown, never
-        their sum. A palette that tells the sides apart shows the sum of what both sides show.
+        Standard deviation of an event's Gaussian spot, in columns and rows, 0 to 40; 0: one sharp cell. The middle of a
+        spot is the sum of its cell. Where spots of one side overlap, the larger value is shown, not their sum.
     sides
-        Which liquidations to show: "both", "long" or "short".
+        Liquidations to show: "both", "long" or "short".
     min_notional
-        Events below this many dollars are left out.
+        Least dollars of an event to show.
     dark_background
-        True if the chart is dark: small values are then dark and large ones bright, else the reverse.
+        True: large values are bright; False: large values are dark.
 
     Raises
     ------
@@ -94,16 +88,12 @@ class RenderOptions:
             raise GridError(f"clip_percentile: expected above 0 up to 100, was {self.clip_percentile}")
         for name in ("half_life_ms", "trail_half_life_ms"):
             value = getattr(self, name)
-            if value is not None and not (math.isfinite(value) and value > 0):
+            if value is not None and not 0 < value < math.inf:
                 raise GridError(f"{name}: expected None or a positive number of ms, was {value}")
-        for name, limit in (
-            ("trail_strength", 1.0),
-            ("sigma_cols", MAX_SIGMA_CELLS),
-            ("sigma_rows", MAX_SIGMA_CELLS),
-        ):
+        for name, limit in _LIMITS.items():
             value = getattr(self, name)
             if not 0 <= value <= limit:
                 raise GridError(f"{name}: expected 0 to {limit}, was {value}")
-        if not (math.isfinite(self.min_notional) and self.min_notional >= 0):
+        if not 0 <= self.min_notional < math.inf:
             raise GridError(f"min_notional: expected zero or more dollars, was {self.min_notional}")
         require_sides(self.sides)

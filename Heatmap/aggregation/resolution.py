@@ -1,4 +1,4 @@
-"""Which grid fits a view: the user's rule for the automatic resolution, and two manual ones. Pure functions."""
+"""The grid for a view: by the automatic rule, by a number of cells, or by their size in pixels. Pure functions."""
 
 from __future__ import annotations
 
@@ -7,14 +7,7 @@ from decimal import Decimal
 from numbers import Integral
 from typing import Final
 
-from Heatmap.aggregation.grid import (
-    MAX_PRICE,
-    MAX_PRICE_BIN_INDEX,
-    MIN_PRICE_BIN,
-    SNAP,
-    GridSpec,
-    price_bin_index,
-)
+from Heatmap.aggregation.grid import MAX_PRICE, MAX_PRICE_BIN_INDEX, MIN_PRICE_BIN, SNAP, GridSpec, price_bin_index
 from Heatmap.errors import GridError
 
 MIN_ROWS: Final = 180
@@ -25,8 +18,7 @@ PX_PER_ROW: Final = 2.3
 PX_PER_COL: Final = 1.15
 TIME_BINS_MS: Final = (5_000, 10_000, 15_000, 30_000, 60_000, 120_000, 180_000)
 
-MAX_MANUAL_ROWS: Final = 4_000
-MAX_MANUAL_COLS: Final = 4_000
+MAX_MANUAL_CELLS: Final = 4_000
 _MANUAL_TIME_STEP_MS: Final = 1_000
 _RANGE_ROUNDING: Final = 1e-9
 
@@ -44,7 +36,7 @@ def wanted_cols(width_px: float) -> int:
 def auto_time_bin_ms(span_ms: int, cols: int) -> int:
     """Return ``span_ms / cols`` rounded to the nearest of 5, 10, 15, 30, 60, 120, 180 s.
 
-    Where 1700 columns of that do not hold the span it is the next coarser one that they do, beyond 180 s a multiple.
+    If that needs more than 1700 columns, it is the next longer one that does not; beyond 180 s, a multiple of 180 s.
     """
     wanted_ms = span_ms / cols
     nearest_ms = min(TIME_BINS_MS, key=lambda time_bin_ms: abs(time_bin_ms - wanted_ms))
@@ -65,7 +57,7 @@ def auto_spec(
     height_px: float,
     tick_size: float,
 ) -> GridSpec:
-    """Return the grid for a view by the user's rule (DESIGN, part 4), snapped outwards to absolute bins.
+    """Return the grid for a view by the automatic rule, snapped outwards to absolute bins.
 
     Parameters
     ----------
@@ -80,13 +72,13 @@ def auto_spec(
 
     Returns
     -------
-    A grid that covers the view. Snapping may add a row or two columns; where the 5 s column or the tick is the floor,
-    there are fewer cells than the rule asks for.
+    A grid that covers the view. Snapping may add a row or two columns. A column is at least 5 s wide and a row one tick
+    high: a small range has fewer cells than the rule says.
 
     Raises
     ------
     GridError
-        A range is empty, inverted, not finite or absurdly far away, or the tick size is not positive.
+        A range is empty, inverted, not finite or too far away, or the tick size is not positive.
     """
     _require_view(visible_start_ms, visible_end_ms, price_low, price_high, tick_size)
     _require_finite(width_px=width_px, height_px=height_px)
@@ -108,7 +100,7 @@ def manual_spec(
 ) -> GridSpec:
     """Return the grid with about ``rows x cols`` cells over a view, snapped outwards to absolute bins.
 
-    Rows are whole ticks high and columns whole seconds wide, so a narrow view gets fewer cells than asked for.
+    Rows are whole ticks high and columns whole seconds wide: a small range has fewer cells.
 
     Raises
     ------
@@ -116,8 +108,8 @@ def manual_spec(
         As for `auto_spec`, or ``rows`` or ``cols`` is outside 1 to 4000.
     """
     _require_view(visible_start_ms, visible_end_ms, price_low, price_high, tick_size)
-    _require_count("rows", rows, MAX_MANUAL_ROWS)
-    _require_count("cols", cols, MAX_MANUAL_COLS)
+    _require_count("rows", rows)
+    _require_count("cols", cols)
     start_ms, end_ms = math.floor(visible_start_ms), math.ceil(visible_end_ms)
     seconds = math.ceil((end_ms - start_ms) / cols / _MANUAL_TIME_STEP_MS)
     price_bin = _price_bin(price_low, price_high, rows, tick_size)
@@ -138,8 +130,8 @@ def pixel_spec(
 ) -> GridSpec:
     """Return the grid whose cells are about ``px_per_col`` x ``px_per_row`` large, snapped outwards to absolute bins.
 
-    Rows are whole ticks high and columns whole seconds wide, so cells are never smaller than asked for. A pane so large
-    that it would take more than 4000 of either gets larger ones.
+    Rows are whole ticks high and columns whole seconds wide, so cells are never smaller than that. They are larger
+    where more than 4000 rows or columns would be needed.
 
     Raises
     ------
@@ -147,28 +139,26 @@ def pixel_spec(
         As for `auto_spec`, or a size in pixels is not positive.
     """
     _require_finite(width_px=width_px, height_px=height_px, px_per_row=px_per_row, px_per_col=px_per_col)
-    for name, value in (("px_per_row", px_per_row), ("px_per_col", px_per_col)):
-        if value <= 0:
-            raise GridError(f"{name}: expected a positive number, was {value}")
+    if min(px_per_row, px_per_col) <= 0:
+        raise GridError(f"px_per_row, px_per_col: expected positive numbers, was {px_per_row} and {px_per_col}")
     return manual_spec(
         visible_start_ms=visible_start_ms,
         visible_end_ms=visible_end_ms,
         price_low=price_low,
         price_high=price_high,
-        rows=_count(height_px / px_per_row, MAX_MANUAL_ROWS),
-        cols=_count(width_px / px_per_col, MAX_MANUAL_COLS),
+        rows=_count(height_px / px_per_row),
+        cols=_count(width_px / px_per_col),
         tick_size=tick_size,
     )
 
 
-def _count(wanted: float, most: int) -> int:
-    """Return a number of cells: never more than wanted, at least one."""
-    return max(1, math.floor(min(wanted, most) * (1 + _RANGE_ROUNDING)))
+def _count(wanted: float) -> int:
+    return max(1, math.floor(min(wanted, MAX_MANUAL_CELLS) * (1 + _RANGE_ROUNDING)))
 
 
-def _require_count(name: str, value: object, most: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, Integral) or not 1 <= int(value) <= most:
-        raise GridError(f"{name}: expected a whole number from 1 to {most}, was {value!r}")
+def _require_count(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, Integral) or not 1 <= int(value) <= MAX_MANUAL_CELLS:
+        raise GridError(f"{name}: expected a whole number from 1 to {MAX_MANUAL_CELLS}, was {value!r}")
 
 
 def _require_finite(**values: float) -> None:
@@ -178,17 +168,9 @@ def _require_finite(**values: float) -> None:
 
 
 def _require_view(start_ms: float, end_ms: float, price_low: float, price_high: float, tick_size: float) -> None:
-    _require_finite(
-        visible_start_ms=start_ms,
-        visible_end_ms=end_ms,
-        price_low=price_low,
-        price_high=price_high,
-        tick_size=tick_size,
-    )
-    if tick_size <= 0:
-        raise GridError(f"tick_size: expected a positive number, was {tick_size}")
+    _require_finite(visible_start_ms=start_ms, visible_end_ms=end_ms, price_low=price_low, price_high=price_high)
     if not MIN_PRICE_BIN <= tick_size <= MAX_PRICE:
-        raise GridError(f"tick_size: expected {MIN_PRICE_BIN} to {MAX_PRICE}, was {tick_size}")
+        raise GridError(f"tick_size: expected a positive number up to {MAX_PRICE}, was {tick_size}")
     if end_ms <= start_ms:
         raise GridError(f"time range is empty or inverted: {start_ms} to {end_ms} ms")
     if price_high <= price_low:
@@ -198,7 +180,7 @@ def _require_view(start_ms: float, end_ms: float, price_low: float, price_high: 
 
 
 def _price_bin(price_low: float, price_high: float, rows: int, tick_size: float) -> float:
-    """Return the least multiple of the tick that shows the range in ``rows`` rows."""
+    """Return the smallest multiple of the tick of which ``rows`` cover the range."""
     wanted = (price_high - price_low) / rows / tick_size
     # A range of exactly n ticks per row must not become n + 1 by rounding; the difference of two large prices has
     # lost far more digits than a quotient.
@@ -216,12 +198,11 @@ def _cover(start_ms: int, end_ms: int, time_bin_ms: int, prices: tuple[float, fl
     last_row = price_bin_index(prices[1], price_bin)
     # The upper edge is open: a view that ends on a border does not need the row that begins there.
     ends_on_border = math.isclose(last_row * price_bin, prices[1], rel_tol=SNAP, abs_tol=price_bin * 1e-9)
-    rows = last_row - first_row + (0 if ends_on_border else 1)
     return GridSpec(
         t0_ms=first_col * time_bin_ms,
         time_bin_ms=time_bin_ms,
         cols=cols,
         price0=float(Decimal(repr(price_bin)) * first_row),
         price_bin=price_bin,
-        rows=max(1, rows),
+        rows=max(1, last_row - first_row + (not ends_on_border)),
     )
