@@ -1,24 +1,24 @@
-"""The pure heart: events to image. Knows no Qt, no socket, no SQL, and loads Numba only when it may.
+"""Aggregation: from liquidation events to an image, without Qt, sockets and SQL. Importing it does not load Numba.
 
-One way leads from events to a picture, for the first one, a zoom, a live update, an export and the public functions::
+All images are made in the same way, whether first, zoomed, live, exported, or by the public functions::
 
     columns ──► event_batch ──► bin ──► Cells ──► scale ──► Scale ──► paint ──► pixels
                (the filter)    (sums)           (percentile)  (edges)  (by a PaintPlan)
 
-What an event passes from row to pixel, in this order:
+The modules in the order in which an event passes them:
 
 1. ``Heatmap.event_columns``: the events as arrays, ascending in time.
-2. `event_batch`: which of them count, and for which channel; decay.
-3. `grid`: which cell an event lies in. `resolution` chooses the grid.
-4. `image_builder`: the three phases, and what is remembered between pictures.
+2. `event_batch`: filter by side and size, channel of each side, decay.
+3. `grid`: bins of time and price. `resolution` chooses the grid.
+4. `image_builder`: the three phases, and caches between images.
 5. `engine`: `Cells`, `PaintPlan`, and the protocol of an engine.
 6. `kernel_bin`: the sums per cell.
-7. `kernel_scale`, `normalization`: the percentile, and at which value each level of colour begins.
-8. `paint_plan`: the look as numbers: spots, trail, colours from `palettes`.
+7. `kernel_scale`, `normalization`: the percentile, and the least value of each colour level.
+8. `paint_plan`: the parameters of spots and trails, colours from `palettes`.
 9. `kernel_paint`, `kernel_block`: the pixels.
 
-`numba_engine` calls the kernels. `numpy_engine` does the same in NumPy: the first picture, the fallback, and the oracle
-of the tests. Imports, also those within functions, go from a higher floor to a lower one only:
+`numba_engine` calls the kernels. `numpy_engine` does the same in NumPy: for the first image, as a fallback, and as the
+oracle of the tests. Imports, also those within functions, go from a higher floor to a lower one only:
 
 7. `image_builder`, `grid_builder`, `colouring`, `warmup`
 6. `engine_choice`
@@ -27,11 +27,11 @@ of the tests. Imports, also those within functions, go from a higher floor to a 
 3. `paint_plan`, `numpy_engine`, `kernel_block`, `resampler`
 2. `engine`, `palettes`, `cell_detail`, `kernel_bin`, `kernel_scale`, `kernel_resample`
 1. `normalization`, `event_batch`, `resolution`, `kernel_jit`
-0. `options`, `grid`, `colour_space`, `colour_maps`, `kernel_cache`, `compile_guard`
+0. `options`, `grid`, `colour_space`, `colour_maps`, `kernel_cache`
 
-Beside that way: `engine_choice` and `warmup` load the kernels (`kernel_jit` declares them, `kernel_cache` keeps them on
-disk, `compile_guard` refuses to compile), `cell_detail` answers what a cell holds, `resampler` stretches a picture for
-machines without a graphics card. The public names are loaded when first used.
+`engine_choice` and `warmup` load the kernels, `kernel_jit` declares and `kernel_cache` saves them. `cell_detail` has
+the sums of single cells for tooltips. `resampler` scales images where OpenGL runs on the processor. The public names
+are loaded when first used.
 """
 
 from __future__ import annotations
@@ -39,57 +39,44 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from Heatmap.aggregation.cell_detail import CellDetails, cell_details
-    from Heatmap.aggregation.colouring import colorize
-    from Heatmap.aggregation.grid import GridSpec
-    from Heatmap.aggregation.grid_builder import build_grid
-    from Heatmap.aggregation.image_builder import HeatmapImage, ImageBuilder
-    from Heatmap.aggregation.options import Normalization, RenderOptions
-    from Heatmap.aggregation.palettes import PALETTES, Palette, palette_names
-    from Heatmap.aggregation.resolution import auto_spec, manual_spec, pixel_spec
-    from Heatmap.aggregation.warmup import KernelWarmup
-
-__all__ = [
-    "PALETTES",
-    "CellDetails",
-    "GridSpec",
-    "HeatmapImage",
-    "ImageBuilder",
-    "KernelWarmup",
-    "Normalization",
-    "Palette",
-    "RenderOptions",
-    "auto_spec",
-    "build_grid",
-    "cell_details",
-    "colorize",
-    "manual_spec",
-    "palette_names",
-    "pixel_spec",
-]
-
-_HOMES = {
-    "PALETTES": "palettes",
-    "CellDetails": "cell_detail",
-    "GridSpec": "grid",
-    "HeatmapImage": "image_builder",
-    "ImageBuilder": "image_builder",
-    "KernelWarmup": "warmup",
-    "Normalization": "options",
-    "Palette": "palettes",
-    "RenderOptions": "options",
-    "auto_spec": "resolution",
-    "build_grid": "grid_builder",
-    "cell_details": "cell_detail",
-    "colorize": "colouring",
-    "manual_spec": "resolution",
-    "palette_names": "palettes",
-    "pixel_spec": "resolution",
+_NAMES = {
+    "cell_detail": ("CellDetails", "cell_details"),
+    "colouring": ("colorize",),
+    "grid": ("GridSpec",),
+    "grid_builder": ("build_grid",),
+    "image_builder": ("HeatmapImage", "ImageBuilder"),
+    "options": ("Normalization", "RenderOptions"),
+    "palettes": ("PALETTES", "Palette", "palette_names"),
+    "resolution": ("auto_spec", "manual_spec", "pixel_spec"),
+    "warmup": ("KernelWarmup",),
 }
+_HOMES = {name: module for module, names in _NAMES.items() for name in names}
 
 
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_HOMES]
+
+
+if TYPE_CHECKING:
+    from Heatmap.aggregation.cell_detail import CellDetails as CellDetails
+    from Heatmap.aggregation.cell_detail import cell_details as cell_details
+    from Heatmap.aggregation.colouring import colorize as colorize
+    from Heatmap.aggregation.grid import GridSpec as GridSpec
+    from Heatmap.aggregation.grid_builder import build_grid as build_grid
+    from Heatmap.aggregation.image_builder import HeatmapImage as HeatmapImage
+    from Heatmap.aggregation.image_builder import ImageBuilder as ImageBuilder
+    from Heatmap.aggregation.options import Normalization as Normalization
+    from Heatmap.aggregation.options import RenderOptions as RenderOptions
+    from Heatmap.aggregation.palettes import PALETTES as PALETTES
+    from Heatmap.aggregation.palettes import Palette as Palette
+    from Heatmap.aggregation.palettes import palette_names as palette_names
+    from Heatmap.aggregation.resolution import auto_spec as auto_spec
+    from Heatmap.aggregation.resolution import manual_spec as manual_spec
+    from Heatmap.aggregation.resolution import pixel_spec as pixel_spec
+    from Heatmap.aggregation.warmup import KernelWarmup as KernelWarmup

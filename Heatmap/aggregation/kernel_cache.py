@@ -1,8 +1,7 @@
-"""The on-disk cache of compiled kernels: one file with a checksum for each, in a folder chosen here.
+"""The on-disk cache of compiled kernels: one file for each kernel, a SHA-256 checksum before the machine code.
 
-Numba's own cache keeps an index and a data file for a kernel, and any of them that is damaged (a power cut, a full
-disk) ends all later loads in an exception. Here a file is complete or does not count: it is deleted, the kernel is
-compiled once more. This module does not load Numba.
+Damaged files are deleted and the kernel is compiled again; with Numba's own cache they raise an exception at each load.
+This module does not load Numba.
 """
 
 from __future__ import annotations
@@ -33,19 +32,11 @@ _logger = logging.getLogger(__name__)
 
 
 def cache_folder(package: Path = _PACKAGE, user_cache: Path | None = None) -> Path:
-    """Return the folder of the cache, the same for a program and its children.
+    """Return the folder of the cache.
 
-    Parameters
-    ----------
-    package
-        Folder of the kernels' source. The cache lies beside it if it may.
-    user_cache
-        Where to keep it otherwise; by default this user's cache folder of the platform.
-
-    Returns
-    -------
-    What ``HEATMAP_KERNEL_CACHE`` or else ``NUMBA_CACHE_DIR`` names, writable or not. Else the first of the two that
-    can be written; the first, if none can: it may have been filled at installation.
+    It is what ``HEATMAP_KERNEL_CACHE`` or else ``NUMBA_CACHE_DIR`` names, writable or not; else ``__pycache__`` in
+    ``package``, or ``user_cache`` (by default the platform's folder) if only that is writable. If neither is, the first
+    may have been filled at installation.
     """
     for variable in (VARIABLE, _NUMBA_VARIABLE):
         if os.environ.get(variable):
@@ -56,23 +47,23 @@ def cache_folder(package: Path = _PACKAGE, user_cache: Path | None = None) -> Pa
 
 
 class KernelCache:
-    """The compiled kernels of one version for one kind of processor, as bytes.
+    """Compiled kernels of one version for one kind of processor, as bytes.
 
     Parameters
     ----------
     folder
-        From `cache_folder`; made when something is saved.
+        See `cache_folder`; created when a file is saved.
     version
-        Names the version of all kernels, of Python and of Numba, and the kind of processor.
+        Name of the versions of all kernels, of Python and of Numba, and of the kind of processor.
     """
 
     def __init__(self, folder: Path, version: str) -> None:
         self.folder = folder / f"heatmap-kernels-{version}"
         self.damaged = 0
-        """How many damaged files have been found."""
+        """Number of damaged files found."""
 
     def load(self, name: str) -> bytes | None:
-        """Return what was saved under this name; None if there is nothing, or nothing sound, which is deleted."""
+        """Return a saved kernel, None if there is none. A damaged file is deleted."""
         path = self._path(name)
         try:
             data = path.read_bytes()
@@ -88,7 +79,7 @@ class KernelCache:
         return None
 
     def save(self, name: str, payload: bytes) -> None:
-        """Write a file, whole or not at all.
+        """Write a file atomically.
 
         Raises
         ------
@@ -113,10 +104,16 @@ class KernelCache:
                 short=f"compiled kernels cannot be saved in {self.folder.parent} ({error.strerror})",
             ) from error
 
+    def check_writable(self) -> None:
+        """Save and delete an empty file; raises as `save` does."""
+        name = f"test-{secrets.token_hex(8)}"
+        self.save(name, b"")
+        self._path(name).unlink(missing_ok=True)
+
     def delete_old_versions(self, older_than_s: float) -> None:
-        """Delete the kernels of other versions, and what Numba's cache held, last written before (`time.time`)."""
+        """Delete kernels of other versions, and files of Numba's own cache, last written before that `time.time`."""
         for path in (*self.folder.parent.glob("heatmap-kernels-*"), *self.folder.parent.glob("kernel_*.nb[ci]")):
-            # Another program may tidy up at the same moment.
+            # Another program may delete it at the same moment.
             with suppress(OSError):
                 if path != self.folder and path.stat().st_mtime < older_than_s:
                     _delete(path)
@@ -141,7 +138,7 @@ def _delete(path: Path) -> None:
 
 
 def _is_writable(folder: Path) -> bool:
-    """Try it: permissions alone do not tell of read-only file systems."""
+    """Return True if a file can be written there; permissions do not show read-only file systems."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):

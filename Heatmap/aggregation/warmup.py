@@ -1,10 +1,7 @@
-"""Loading the kernels without ever compiling in a process that has a window.
+"""Warm-up of the kernels in a process with a window: a child process compiles, then a thread here loads the cache.
 
-A compiling thread holds the GIL for up to a tenth of a second at a time. So a child process compiles into the on-disk
-cache, at low priority, while NumPy paints; then a thread of this process loads what is there, which takes a few ms of
-the GIL; then the kernels take over.
-
-Run as ``python -m Heatmap.aggregation.warmup`` this module is that child: it prints one line of JSON,
+The child has a low priority, loading takes a few ms of the GIL, and the NumPy engine is used meanwhile. The child runs
+``python -m Heatmap.aggregation.warmup``, which fills the cache and prints one line of JSON,
 ``{"compiled": kernels not found sound in the cache, "damaged": files replaced, "seconds": …}`` or ``{"problem": …}``.
 """
 
@@ -18,7 +15,6 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Final
 
-from Heatmap.aggregation.compile_guard import compiling_refused
 from Heatmap.aggregation.engine_choice import jit_disabled, load_kernels
 from Heatmap.aggregation.kernel_cache import VARIABLE, cache_folder
 from Heatmap.child_process import module_command, module_environment
@@ -30,7 +26,7 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger(__name__)
 
-# It is the least urgent of all processes: on a machine that is busy for long it takes many times its half minute.
+# On a busy machine a process of low priority takes many times its half minute.
 _CHILD_TIMEOUT_S: Final = 900.0
 _JOIN_TIMEOUT_S: Final = 10.0
 _NICENESS: Final = 10
@@ -38,14 +34,14 @@ _KEEP_OLD_S: Final = 86_400
 
 
 class KernelWarmup:
-    """Brings the kernels into this process in the background.
+    """Loads the kernels into this process in the background. Both functions are called from its thread.
 
     Parameters
     ----------
     on_ready
-        Called once, from the warm-up's thread, when the kernels are loaded: time for `ImageBuilder.use_numba`.
+        Called once, when the kernels are loaded: time for `ImageBuilder.use_numba`.
     on_report
-        Called from the warm-up's thread with a sentence about what happened, good or bad.
+        Called with a sentence about the result.
     """
 
     def __init__(self, on_ready: Callable[[], None], on_report: Callable[[str], None]) -> None:
@@ -57,11 +53,11 @@ class KernelWarmup:
         self._thread = threading.Thread(target=self._guarded_run, name="heatmap-kernel-warmup", daemon=True)
 
     def start(self) -> None:
-        """Start in the background; returns at once. May be called once."""
+        """Start the thread. May be called once."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End the child process and wait for the thread. Safe at any time, also before `start` and twice."""
+        """End the child process and wait for the thread. May be called at any time and repeatedly."""
         with self._lock:
             self._stopped.set()
             if self._child is not None:
@@ -72,7 +68,7 @@ class KernelWarmup:
     def _guarded_run(self) -> None:
         try:
             self._run()
-        except Exception:  # the thread's last line of defence: NumPy goes on painting
+        except Exception:  # the thread must report every failure: NumPy stays in use
             _logger.exception("kernel warm-up failed")
             self._report("fast kernels could not be loaded; the map is painted by NumPy (details in the log)")
 
@@ -80,16 +76,14 @@ class KernelWarmup:
         if jit_disabled():
             self._report("NUMBA_DISABLE_JIT is set; the map is painted by NumPy")
             return
-        # The executable of a frozen program is the host itself: starting it as a child would open a second window.
-        # Such a program ships a filled cache.
+        # The executable of a frozen program is the program itself, not Python. It ships a filled cache.
         has_python = bool(sys.executable) and not getattr(sys, "frozen", False)
         if has_python and (not self._compile_in_child() or self._stopped.is_set()):
             return
         try:
-            with compiling_refused():
-                load_kernels()
+            load_kernels(may_compile=False)
         except KernelCacheError as error:
-            _logger.warning("the cache of kernels does not serve this process: %s", error)
+            _logger.warning("kernels could not be loaded from the cache: %s", error)
             why = "" if has_python else ", and this program has no Python interpreter to compile with"
             self._report(f"compiled kernels could not be loaded{why}; the map is painted by NumPy (details in the log)")
             return
@@ -127,6 +121,9 @@ class KernelWarmup:
 
 
 def _start_child() -> subprocess.Popen[str]:
+    quiet = 0
+    if sys.platform == "win32":  # elsewhere the child lowers its priority itself
+        quiet = subprocess.CREATE_NO_WINDOW | subprocess.BELOW_NORMAL_PRIORITY_CLASS
     return subprocess.Popen(  # noqa: S603 - this interpreter, a module of this package
         module_command("Heatmap.aggregation.warmup"),
         env={**module_environment(), VARIABLE: str(cache_folder())},
@@ -134,19 +131,12 @@ def _start_child() -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        creationflags=_background_flags(),
+        creationflags=quiet,
     )
 
 
-def _background_flags() -> int:
-    """Return the flags that keep the child quiet on Windows: no console, low priority. Elsewhere it is nice itself."""
-    if sys.platform == "win32":
-        return subprocess.CREATE_NO_WINDOW | subprocess.BELOW_NORMAL_PRIORITY_CLASS
-    return 0
-
-
 def main() -> None:
-    """Compile what is missing in the cache and say so on standard output."""
+    """Compile the kernels that are missing in the cache; print the result as JSON."""
     if sys.platform != "win32":
         os.nice(_NICENESS)
     started_s = SYSTEM_CLOCK.monotonic_s()
@@ -158,7 +148,7 @@ def main() -> None:
     from Heatmap.aggregation.kernel_jit import CACHE  # noqa: PLC0415 - loads Numba
 
     if compiled:
-        # Another version may be at work beside this one: what it has just compiled is left alone.
+        # Not those of another version that is in use, too.
         CACHE.delete_old_versions(SYSTEM_CLOCK.now_ms() / 1000.0 - _KEEP_OLD_S)
     seconds = SYSTEM_CLOCK.monotonic_s() - started_s
     result = {"compiled": compiled, "damaged": CACHE.damaged, "seconds": round(seconds, 3)}

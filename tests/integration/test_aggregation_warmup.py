@@ -50,7 +50,7 @@ def collected_warmup():
 
 @pytest.fixture(autouse=True)
 def numpy_by_default(monkeypatch):
-    monkeypatch.setattr(engine_choice._kernels, "are_loaded", False)
+    monkeypatch.setattr(engine_choice.KernelState, "are_loaded", False)
 
 
 # At the child's low priority compiling takes for ever beside other tests: here it is as urgent as they are, and
@@ -290,7 +290,8 @@ def test_a_script_that_can_keep_no_kernels_uses_numpy(tmp_path):
     script = start_python(SCRIPT, HEATMAP_KERNEL_CACHE=str(blocked))
     output, said = script.communicate(timeout=280)
     assert output.startswith("numpy")
-    assert said.splitlines()[-1] == f"compiled kernels cannot be saved in {blocked} (Not a directory); NumPy is used"
+    # Nothing was compiled before.
+    assert said == f"compiled kernels cannot be saved in {blocked} (Not a directory); NumPy is used\n"
 
 
 def test_a_process_that_may_have_a_window_never_compiles_for_a_first_call(tmp_path):
@@ -343,7 +344,8 @@ def test_a_package_without_sources_loads_the_shipped_kernels(cold_start, tmp_pat
 
 
 def test_all_public_names_exist():
-    run_python("import Heatmap.aggregation as a\nassert all(getattr(a, name) for name in a.__all__)\n")
+    code = "import Heatmap.aggregation as a; print('auto_spec' in dir(a), all(hasattr(a, name) for name in dir(a)))"
+    assert run_python(code) == "True True\n"
 
 
 PLAIN = """

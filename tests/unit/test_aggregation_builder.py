@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from Heatmap.aggregation import PALETTES, GridSpec, ImageBuilder, RenderOptions, numba_engine
+from Heatmap.aggregation.engine_choice import load_kernels
 from Heatmap.aggregation.event_batch import EventBatch
 from Heatmap.aggregation.image_builder import ImageBuffers
 from Heatmap.aggregation.numba_engine import NumbaEngine
@@ -307,6 +308,7 @@ def test_memory_that_nobody_holds_is_used_again():
 
 
 def test_the_engine_can_be_changed_between_images():
+    load_kernels()  # with an empty cache, which a process that may have a window must not fill
     builder = ImageBuilder(NumpyEngine())
     columns = random_columns(300)
     first = builder.build(columns, SPEC, RenderOptions(), **WINDOW)
