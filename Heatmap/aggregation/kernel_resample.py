@@ -1,10 +1,10 @@
-"""Stretches the cells of an image over the pixels of a picture, and lays them over what is beneath.
+"""Resampling: the cells of an image are scaled to the pixels of a picture and composed over its background.
 
-For machines whose OpenGL runs on the processor: there a shader is asked pixel by pixel what it shows. Time depends on x
-alone and price on y alone, so a row of pixels is stretched once for all the rows that show the same cells, and copied.
+For machines whose OpenGL runs on the processor, where shaders are slow. Columns depend on x alone and rows on y alone,
+so a row of pixels is computed once for all rows that show the same cells.
 
-Two channels of 8 bits are worked on at once, each in 16 bits of one integer, with weights from 0 to 256. Each step is
-said to have 32 bits, which is what it has: Numba would take 64, and no processor multiplies many of those at a time.
+Two channels of 8 bits are computed at once, each in 16 bits of a uint32, with weights from 0 to 256. Each result is
+cast to 32 bits: Numba would take 64, for which processors have no vector multiplication.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ from Heatmap.aggregation.kernel_jit import COLOURS_IN, FLOAT32_IN, UINT8_IN, ent
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    LayerArrays = tuple[NDArray[np.uint32], NDArray[np.int32], NDArray[np.int32]]
+    Pixels = NDArray[np.uint32]
+    Places = NDArray[np.int32]
+    LayerArrays = tuple[Pixels, Places, Places]
+    HatchingArrays = tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32], np.float32, np.uint32]
 
 _EVEN: Final = np.uint32(0x00FF00FF)
 _ODD: Final = np.uint32(0xFF00FF00)
@@ -40,7 +43,7 @@ _CORNER: Final = group(*(types.int64,) * 2)
 
 @kernel
 def _scaled(lanes: np.uint32, share: np.uint32) -> np.uint32:
-    """Return two channels times ``share``, not yet divided by 256."""
+    """Return two channels times ``share``, rounded when divided by 256 afterwards."""
     return np.uint32(np.uint32(lanes * share) + _HALVES)
 
 
@@ -52,7 +55,7 @@ def _halves(pixel: np.uint32) -> tuple[np.uint32, np.uint32]:
 
 @kernel
 def _mixed(first: np.uint32, second: np.uint32, share: np.uint32) -> np.uint32:
-    """Return a pixel of which ``share`` of 256 is the second one's."""
+    """Return the weighted mean of two pixels; ``share`` / 256 is the weight of the second."""
     rest = np.uint32(_ALL - share)
     first_even, first_odd = _halves(first)
     second_even, second_odd = _halves(second)
@@ -63,12 +66,12 @@ def _mixed(first: np.uint32, second: np.uint32, share: np.uint32) -> np.uint32:
 
 @kernel
 def _over(ground: np.uint32, pixel: np.uint32, opacity: np.uint32) -> np.uint32:
-    """Return an opaque pixel with a premultiplied one over it, of which ``opacity`` of 256 is seen."""
+    """Return an opaque pixel below a premultiplied one of opacity ``opacity`` / 256."""
     even, odd = _halves(pixel)
     even = np.uint32(np.uint32(_scaled(even, opacity) >> _BYTE) & _EVEN)
     odd = np.uint32(_scaled(odd, opacity) & _ODD)
     alpha = np.uint32(odd >> _ALPHA)
-    # 255 is all: from there on nothing of the ground is left.
+    # At alpha 255 nothing of the ground is left.
     rest = np.uint32(np.uint32(_ALL - alpha) - np.uint32(alpha >> _TOP_BIT))
     ground_even, ground_odd = _halves(ground)
     even = np.uint32(even + np.uint32(np.uint32(_scaled(ground_even, rest) >> _BYTE) & _EVEN))
@@ -77,43 +80,36 @@ def _over(ground: np.uint32, pixel: np.uint32, opacity: np.uint32) -> np.uint32:
 
 
 @kernel
-def _mix(first: NDArray[np.uint32], second: NDArray[np.uint32], share: np.uint32, mixed: NDArray[np.uint32]) -> None:
+def _mix(first: Pixels, second: Pixels, share: np.uint32, mixed: Pixels) -> None:
     for x in range(mixed.size):
         mixed[x] = _mixed(first[x], second[x], share)
 
 
 @kernel
-def _lay_over(
-    ground: NDArray[np.uint32], pixels: NDArray[np.uint32], opacity: np.uint32, seen: NDArray[np.uint32]
-) -> None:
-    for x in range(seen.size):
-        seen[x] = _over(ground[x], pixels[x], opacity)
+def _compose_row(ground: Pixels, heat: Pixels, opacity: np.uint32, row: Pixels) -> None:
+    for x in range(row.size):
+        row[x] = _over(ground[x], heat[x], opacity)
 
 
 @kernel
-def _take(cells: NDArray[np.uint32], places: NDArray[np.int32], taken: NDArray[np.uint32]) -> None:
-    """Stretch one row of cells, one cell a pixel; none where the place is negative."""
+def _take(cells: Pixels, places: Places, taken: Pixels) -> None:
+    """Scale one row of cells, one cell a pixel; 0 where the index is negative."""
     for x in range(taken.size):
         place = places[x]
-        # Never outside, and without a jump: the compiler takes several at once.
+        # Never outside and without a branch: the loop is vectorised.
         cell = cells[np.uint32(max(place, np.int32(0)))]
         taken[x] = cell if place >= 0 else np.uint32(0)
 
 
 @kernel
-def _blend(
-    first: NDArray[np.uint32], second: NDArray[np.uint32], shares: NDArray[np.int32], blended: NDArray[np.uint32]
-) -> None:
-    """Blend each pixel of two rows by its own share."""
+def _blend(first: Pixels, second: Pixels, shares: Places, blended: Pixels) -> None:
     for x in range(blended.size):
         blended[x] = _mixed(first[x], second[x], np.uint32(shares[x]))
 
 
 @kernel
-def _take_strongest(
-    cells: NDArray[np.uint32], first_row: int, last_row: int, across: NDArray[np.int32], strongest: NDArray[np.uint32]
-) -> None:
-    """Stretch rows of cells into one, each pixel the strongest of its cells: alpha is the highest byte."""
+def _take_strongest(cells: Pixels, first_row: int, last_row: int, across: Places, strongest: Pixels) -> None:
+    """Scale rows of cells to one of pixels, each the cell of the largest alpha, which is the highest byte."""
     for x in range(strongest.size):
         found = np.uint32(0)
         for row in range(first_row, last_row + 1):
@@ -128,17 +124,17 @@ def _stretched(
     y: int,
     is_smooth: bool,
     is_single: bool,
-    kept: NDArray[np.uint32],
+    kept: Pixels,
     kept_rows: NDArray[np.int64],
-    stretched: NDArray[np.uint32],
+    stretched: Pixels,
 ) -> None:
-    """Fill one row of pixels from the cells that lie there."""
+    """Fill one row of pixels from its cells; ``kept`` has the last two rows of cells, scaled in x."""
     cells, across, down = layer
     first, last = down[0, y], down[1, y]
     if first < 0:
         stretched[:] = 0
     elif is_smooth:
-        # Two neighbouring rows are one even, one odd.
+        # Of two neighbouring rows one is even, one odd.
         for row in range(first, last + 1):
             if kept_rows[row & 1] != row:
                 _take(cells[row], across[0], kept[2])
@@ -154,8 +150,7 @@ def _stretched(
 
 
 @kernel
-def _is_single(across: NDArray[np.int32]) -> bool:
-    """Return whether no pixel has more than one cell."""
+def _is_single(across: Places) -> bool:
     is_single = True
     for x in range(across.shape[1]):
         is_single &= across[0, x] >= across[1, x]
@@ -163,7 +158,7 @@ def _is_single(across: NDArray[np.int32]) -> bool:
 
 
 @kernel
-def _is_repeated(down: NDArray[np.int32], y: int) -> bool:
+def _is_repeated(down: Places, y: int) -> bool:
     return bool(down[0, y] == down[0, y - 1] and down[1, y] == down[1, y - 1] and down[2, y] == down[2, y - 1])
 
 
@@ -172,18 +167,17 @@ def _hatch(
     along_x: NDArray[np.float32],
     below: np.float32,
     half_line: np.float32,
-    hatching: np.uint32,
-    ground: NDArray[np.uint32],
-    heat: NDArray[np.uint32],
+    color: np.uint32,
+    ground: Pixels,
+    heat: Pixels,
     opacity: np.uint32,
-    row: NDArray[np.uint32],
+    row: Pixels,
 ) -> None:
-    """Paint a part of a row anew, hatched beneath the heat."""
+    """Compose a part of a row with hatching below the heat."""
     for x in range(row.size):
-        # Never below 0.
         at = np.float32(along_x[x] + below)
         at = np.float32(at - np.float32(np.int32(at)))
-        line = hatching if min(at, np.float32(np.float32(1) - at)) < half_line else np.uint32(0)
+        line = color if min(at, np.float32(np.float32(1) - at)) < half_line else np.uint32(0)
         row[x] = _over(_over(ground[x], line, _ALL), heat[x], opacity)
 
 
@@ -192,39 +186,24 @@ def compose(
     layer: LayerArrays,
     old_layer: LayerArrays,
     how: tuple[bool, np.uint32, np.uint32],
-    beneath: tuple[NDArray[np.uint32], NDArray[np.uint8]],
-    hatching: tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32], np.float32, np.uint32],
+    beneath: tuple[Pixels, NDArray[np.uint8]],
+    hatching: HatchingArrays,
     corner: tuple[int, int],
-    scratch: NDArray[np.uint32],
-    picture: NDArray[np.uint32],
+    scratch: Pixels,
+    picture: Pixels,
 ) -> None:
-    """Fill ``width`` by ``height`` pixels of a picture.
-
-    Pixels and cells are RGBA in the order of bytes, read as uint32; cells are premultiplied.
+    """Fill a rectangle of a picture; see `Heatmap.aggregation.resampler.Resampler.compose`.
 
     Parameters
     ----------
-    layer
-        The image: cells (rows, cols); across (3, width) and down (3, height), of each column and row of pixels the
-        first and the last cell, -1 and -2 outside the image, which may be anywhere. Smooth: one or two, and how much of
-        256 is the last one's. Not smooth: the strongest is shown, and that number is 0.
-    old_layer
-        The image before.
+    layer, old_layer, hatching
+        The attributes of `Layer` and `Hatching` in their order.
     how
-        Whether it is smooth; how much of 256 is the present image's (256: the one before is not looked at); how much of
-        256 of the heat is seen.
+        Whether it is smooth; the weight of ``layer`` against ``old_layer`` and the opacity of both, 0 to 256.
     beneath
-        As large as the picture, opaque, what lies beneath; 1 for each of its rows that is as the one before.
-    hatching
-        (n, 2), from which column of pixels to which it is hatched beneath the heat; (width,) and (height,), how many
-        distances between two lines right of and below where the hatching begins, whose sum is not negative; half the
-        width of a line, in these distances; the colour of the lines, premultiplied.
-    corner
-        Column and row of the picture where the first of these pixels lies.
+        The ground and ``is_steady``.
     scratch
         (11, width).
-    picture
-        Is filled.
     """
     _, across, down = layer
     old_down = old_layer[2]
@@ -249,13 +228,13 @@ def compose(
             if is_easing:
                 _mix(stretched[1], stretched[0], fresh, heat)
         if not is_steady[top + y]:
-            # Rows that are the same are read but once, and stay in the cache.
+            # Equal rows are read once and stay in the cache.
             ground_row = ground[top + y][left : left + width]
         row = picture[top + y][left : left + width]
         if is_same and is_steady[top + y]:
             row[:] = picture[top + y - 1][left : left + width]
         else:
-            _lay_over(ground_row, heat, opacity, row)
+            _compose_row(ground_row, heat, opacity, row)
         for span in hatched:
             first, last = span[0], span[1]
             _hatch(

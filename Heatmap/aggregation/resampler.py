@@ -1,9 +1,8 @@
-"""An image stretched to the pixels of a picture by the processor."""
+"""Resampling of an image to the pixels of a picture, by the processor."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
@@ -11,21 +10,21 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 WHOLE: Final = 256
-"""Shares, opacity among them, count from 0 to this."""
+"""Weights and opacities are whole numbers from 0 to this."""
 
 _SCRATCH_ROWS: Final = 11
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """An image, and which of its cells each pixel shows.
+class Layer(NamedTuple):
+    """An image and the cells that each pixel shows.
 
     Attributes
     ----------
     cells
         uint32 (rows, cols): premultiplied RGBA in the order of bytes.
     across, down
-        int32 (3, width) and (3, height), see `pixel_cells`.
+        int32 (3, width) and (3, height): first and last cell of each column and row of pixels, -1 and -2 outside the
+        image; weight of the last one, 0 to `WHOLE` (smooth: there are one or two cells; else 0).
     """
 
     cells: NDArray[np.uint32]
@@ -33,19 +32,18 @@ class Layer:
     down: NDArray[np.int32]
 
 
-@dataclass(frozen=True, slots=True)
-class Hatching:
-    """Diagonal lines beneath the heat.
+class Hatching(NamedTuple):
+    """Diagonal lines below the heat.
 
     Attributes
     ----------
     spans
-        int64 (n, 2): from which column of pixels to which it is hatched.
+        int64 (n, 2): first column of pixels of each hatched part, and the one after its last.
     along_x, along_y
-        float32 (width,) and (height,): how far right of and below its beginning a pixel's middle lies, in distances
-        between two lines; their sum is not negative.
+        float32 (width,) and (height,): distance of a pixel's middle from where the hatching begins, to the right and
+        down, in spacings of the lines; their sum is not negative.
     half_line
-        Half the width of a line, in these distances.
+        Half the width of a line, in spacings.
     color
         Premultiplied RGBA in the order of bytes.
     """
@@ -57,11 +55,12 @@ class Hatching:
     color: int
 
 
-class Resampler:
-    """Fills pictures; keeps its scratch between them. For one thread at a time.
+_NO_LINES: Final = np.empty(0, np.float32)
+_NO_HATCHING: Final = Hatching(np.empty((0, 2), np.int64), _NO_LINES, _NO_LINES, 0.0, 0)
 
-    Making the first one loads Numba, and compiles the kernel unless `kernels_are_loaded`.
-    """
+
+class Resampler:
+    """Resampler with a scratch buffer, for one thread at a time. Needs loaded kernels, else it compiles them."""
 
     def __init__(self) -> None:
         from Heatmap.aggregation.kernel_resample import compose  # noqa: PLC0415 - loads Numba
@@ -83,37 +82,36 @@ class Resampler:
         is_smooth: bool = False,
         hatching: Hatching | None = None,
     ) -> None:
-        """Fill a rectangle of a picture, as large as the layer says.
+        """Fill a rectangle of a picture, (height, width) as in the layer.
 
         Parameters
         ----------
         picture
             uint32 (H, W), C order: opaque RGBA in the order of bytes.
         ground
-            The same shape: what lies beneath, opaque.
+            The background, same shape, opaque.
         is_steady
-            uint8 (H,): 1 where a row of the ground is as the one before.
+            uint8 (H,): 1 where a row of the ground equals the one before.
         corner
             Column and row of the rectangle's first pixel.
         layer
             The heat.
         before, fresh
-            The layer from which the present one emerges, and how much of `WHOLE` it has emerged.
+            The layer that is faded out, and the weight of ``layer`` against it, 0 to `WHOLE`.
         opacity
-            How much of `WHOLE` of the heat is seen.
+            Opacity of the heat, 0 to `WHOLE`.
         is_smooth
-            Pixels lie between two cells each way (True) or show the strongest of theirs.
+            True: linear interpolation; False: the cell of the largest alpha.
         hatching
             Lines between ground and heat.
         """
         width = layer.across.shape[1]
         if self._scratch.shape[1] != width:
             self._scratch = np.empty((_SCRATCH_ROWS, width), np.uint32)
-        before = before or layer
-        lines = hatching or _no_hatching()
+        lines = hatching or _NO_HATCHING
         self._kernel(
-            (layer.cells, layer.across, layer.down),
-            (before.cells, before.across, before.down),
+            (*layer,),
+            (*(before or layer),),
             (is_smooth, np.uint32(fresh), np.uint32(opacity)),
             (ground, is_steady),
             (lines.spans, lines.along_x, lines.along_y, np.float32(lines.half_line), np.uint32(lines.color)),
@@ -121,8 +119,3 @@ class Resampler:
             self._scratch,
             picture,
         )
-
-
-def _no_hatching() -> Hatching:
-    none = np.empty(0, np.float32)
-    return Hatching(np.empty((0, 2), np.int64), none, none, 0.0, 0)
