@@ -1,4 +1,4 @@
-"""What a cell holds: its sums, how many events, the largest one. On request, for a tooltip."""
+"""Details of single cells, for tooltips: sums by side, number of events, the largest event."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CellDetails:
-    """Sums, counts and largest events of a grid. Plain facts: without decay, spots or trails.
+    """Sums, counts and largest events of a grid, without decay, spots and trails.
 
     Attributes
     ----------
     count
         int32 (rows, cols), events per cell, row 0 the **lowest** price.
     largest_usd
-        float64 (rows, cols), dollars of the largest single event of the cell; 0.0 where there is none.
+        float64 (rows, cols), dollars of the largest event of the cell; 0.0 where there is none.
     long_usd, short_usd
         float64 (rows, cols), dollars of the liquidated longs and shorts of the cell.
     outside
-        How many events that the filter lets through lie outside the grid.
+        Number of events that pass the filter and lie outside the grid.
     spec
         The grid.
     """
@@ -54,14 +54,14 @@ def cell_details(
     columns
         Events, ascending in time.
     spec
-        See `GridSpec`. For the cells around the mouse a grid of these few will do.
+        See `GridSpec`.
     sides, min_notional
         See `RenderOptions`.
 
     Raises
     ------
     GridError
-        ``sides`` is none of them.
+        ``sides`` is unknown.
     """
     require_sides(sides)
     every = EventBatch.select(columns, first=0, sides=sides, min_notional=min_notional, by_side=False)
@@ -85,19 +85,15 @@ def cell_details(
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """A point of the chart, and how far around it a spot of heat counts as pointed at.
-
-    An event is painted as a spot that may be larger than its cell: who points at the spot means the event.
+class HitArea:
+    """An ellipse around the mouse, for the hit test of cells; a spot may be larger than its cell.
 
     Attributes
     ----------
     time_ms, price
-        The point: ms since the epoch, UTC, and quote currency.
-    start_ms, end_ms
-        The reach in time; the point lies within.
-    price_low, price_high
-        The reach in price; the point lies within.
+        The position of the mouse: ms since the epoch, UTC, and quote currency.
+    start_ms, end_ms, price_low, price_high
+        The extent of the ellipse; its halves may differ.
     """
 
     time_ms: float
@@ -108,12 +104,12 @@ class Place:
     price_high: float
 
     def reaches(self, cell: GridSpec) -> bool:
-        """Return True if a cell, as a grid of itself alone, is within reach."""
+        """Return True if a cell, as a grid of one cell, touches the ellipse."""
         only = np.zeros(1, np.intp)
         return bool(self.distances(cell, only, only)[0] <= 1.0)
 
     def distances(self, box: GridSpec, rows: NDArray[np.intp], cols: NDArray[np.intp]) -> NDArray[np.float64]:
-        """Return how far cells of a grid are from the point: 0 for the one that holds it, 1 at the end of the reach."""
+        """Return the distances of cells of a grid, float64 (N,): 0 at the mouse, 1 at the border of the ellipse."""
         lefts = (box.t0_ms + cols * box.time_bin_ms).astype(np.float64)
         bottoms = (box.first_price_bin + rows).astype(np.float64) * box.price_bin
         across = _beyond(self.time_ms, lefts, lefts + box.time_bin_ms, (self.start_ms, self.end_ms))
@@ -121,7 +117,7 @@ class Place:
         return np.hypot(across, along)
 
     def cells_within(self, spec: GridSpec) -> GridSpec | None:
-        """Return the part of a grid that is in reach, in whole cells; None if there is none."""
+        """Return the cells of a grid in the rectangle around the ellipse; None if there are none."""
         first_col = max(int(self.start_ms // spec.time_bin_ms) - spec.first_time_bin, 0)
         last_col = min(int(self.end_ms // spec.time_bin_ms) - spec.first_time_bin, spec.cols - 1)
         first_row = max(price_bin_index(self.price_low, spec.price_bin) - spec.first_price_bin, 0)
@@ -131,21 +127,12 @@ class Place:
         return _part(spec, (first_row, last_row), (first_col, last_col))
 
 
+Place = HitArea  # the former name
+
+
 @dataclass(frozen=True, slots=True)
 class CellFigures:
-    """One cell in numbers: plain facts, without decay, spots or trails.
-
-    Attributes
-    ----------
-    cell
-        A grid of this cell alone.
-    count
-        How many events, at least 1.
-    long_usd, short_usd
-        Dollars of the liquidated longs and shorts.
-    largest_usd
-        Dollars of the largest single event.
-    """
+    """Figures of one cell, see `CellDetails`; ``cell`` is a grid of one cell and ``count`` at least 1."""
 
     cell: GridSpec
     count: int
@@ -155,30 +142,18 @@ class CellFigures:
 
 
 def figures_near(
-    columns: EventColumns, spec: GridSpec, place: Place, *, sides: Sides = "both", min_notional: float = 0.0
+    columns: EventColumns, spec: GridSpec, area: HitArea, *, sides: Sides = "both", min_notional: float = 0.0
 ) -> CellFigures | None:
-    """Return what the nearest occupied cell within reach of a place holds, None if all are empty.
+    """Return the figures of the occupied cell nearest to the mouse, None if there is none in the area.
 
-    The cell that holds the place is the nearest. Of equally near ones the larger sum is taken, whose spot is the
-    brighter. Costs two searches in time and some steps for each event of the few columns in reach.
-
-    Parameters
-    ----------
-    columns
-        Events, ascending in time.
-    spec
-        The grid whose cells are meant, usually that of the image on the screen.
-    place
-        Where, and what is within reach.
-    sides, min_notional
-        See `RenderOptions`.
+    Of equally near cells it is the one of the largest sum. ``spec`` is the grid of the image on the screen.
     """
-    box = place.cells_within(spec)
+    box = area.cells_within(spec)
     if box is None:
         return None
     found = cell_details(columns.between(box.t0_ms, box.end_ms), box, sides=sides, min_notional=min_notional)
     rows, cols = np.nonzero(found.count)
-    distances = place.distances(box, rows, cols)
+    distances = area.distances(box, rows, cols)
     sums = found.long_usd[rows, cols] + found.short_usd[rows, cols]
     order = np.lexsort((-sums, distances))
     if not order.size or distances[order[0]] > 1.0:
@@ -208,8 +183,8 @@ def _part(spec: GridSpec, rows: tuple[int, int], cols: tuple[int, int]) -> GridS
 def _beyond(
     at: float, first: NDArray[np.float64], last: NDArray[np.float64], reach: tuple[float, float]
 ) -> NDArray[np.float64]:
-    """Return how far outside of ``[first, last]`` a point lies, as a share of its reach to that side."""
-    # A reach of nothing, at the edge of a gap, makes everything beyond infinitely far.
+    """Return the distances from a point to the intervals ``[first, last]``, in units of its reach to that side."""
+    # A reach of 0, at the edge of a gap, makes a distance infinite.
     with np.errstate(divide="ignore", invalid="ignore"):
         before = (first - at) / np.float64(reach[1] - at)
         behind = (at - last) / np.float64(at - reach[0])

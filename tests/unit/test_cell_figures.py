@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from Heatmap.aggregation import GridSpec, cell_details
-from Heatmap.aggregation.cell_detail import CellFigures, Place, figures_near
+from Heatmap.aggregation.cell_detail import CellFigures, HitArea, figures_near
 from Heatmap.event_columns import EventColumns
 
 # Cells of 10 ms and one dollar: columns begin at 0, 10 … 90 ms, rows at 100 … 109.
@@ -25,8 +25,8 @@ def columns(*events) -> EventColumns:
     )
 
 
-def place(time_ms: float, price: float, *, ms: float = 20.0, usd: float = 2.0) -> Place:
-    return Place(time_ms, price, time_ms - ms, time_ms + ms, price - usd, price + usd)
+def place(time_ms: float, price: float, *, ms: float = 20.0, usd: float = 2.0) -> HitArea:
+    return HitArea(time_ms, price, time_ms - ms, time_ms + ms, price - usd, price + usd)
 
 
 def cell(t0_ms: int, price0: float) -> GridSpec:
