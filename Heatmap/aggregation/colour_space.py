@@ -1,4 +1,4 @@
-"""OKLab, the perceptual colour space the palettes are drawn in, to and from sRGB.
+"""OKLab, a perceptual colour space, to sRGB.
 
 Source: Björn Ottosson, "A perceptual color space for image processing" (2020), https://bottosson.github.io/posts/oklab/.
 """
@@ -40,9 +40,9 @@ def oklab_from_lch(lightness: Array, chroma: Array, hue_deg: Array) -> Array:
 
 
 def srgb_from_oklab(lab: Array) -> Array:
-    """Return gamma-coded sRGB (..., 3) in 0..1; what a screen cannot show loses chroma, never lightness or hue."""
+    """Return gamma-coded sRGB (..., 3) in 0..1; chroma outside the gamut is reduced at equal lightness and hue."""
     inside, outside = np.zeros(lab.shape[:-1]), np.ones(lab.shape[:-1])
-    # Bisect the share of chroma that fits; sixteen halvings are finer than one step of 8 bits.
+    # Bisection of the share of chroma; 16 steps are finer than 8 bits.
     for _ in range(16):
         share = np.where(_in_gamut(_scaled(lab, outside)), outside, (inside + outside) / 2)
         fits = _in_gamut(_scaled(lab, share))

@@ -1,4 +1,4 @@
-"""The events an image is made of: views of the columns, with the filter that the binning applies as it goes."""
+"""Events of an image: views of the columns, and the filter that binning applies."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 EXCLUDED: Final = -1
 
-# An event without a positive size has no place on a map of dollars; the codec lets none through.
+# Weights of 0 and below do not count.
 _SMALLEST: Final = float(np.nextafter(0.0, 1.0))
 
 
-@dataclass(frozen=True, slots=True, weakref_slot=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
 class EventBatch:
-    """N events ready to be binned, ascending in time. Making one copies nothing.
+    """N events to bin, ascending in time, mostly views; compared by identity.
 
     An event counts if its weight is finite and at least ``least``, its price finite and its side's channel not
-    `EXCLUDED`. Whoever reads the arrays applies that; `kept` does it for NumPy.
+    `EXCLUDED`. The kernels apply that as they read; for NumPy `kept` does.
 
     Attributes
     ----------
@@ -33,13 +33,13 @@ class EventBatch:
     price
         float64 (N,), quote currency.
     weight
-        float64 (N,), what a cell sums up, usually dollars.
+        float64 (N,), what is summed, usually dollars.
     is_long
         uint8 (N,), 1 where a long was liquidated.
     least
         Events with a smaller weight do not count.
     short_channel, long_channel
-        Which grid the events of that side go to: 0, 1 or `EXCLUDED`.
+        Index of the grid of that side: 0, 1 or `EXCLUDED`.
     """
 
     ts_ms: NDArray[np.int64]
@@ -51,30 +51,21 @@ class EventBatch:
     long_channel: int
 
     def __len__(self) -> int:
-        """Return the number of events, those that do not count included."""
+        """Return the number of events, with those that do not count."""
         return int(self.ts_ms.size)
 
     @property
     def channels(self) -> int:
-        """How many grids there are: 2 if the sides are told apart, else 1."""
+        """Number of grids: 2 if each side has one, else 1."""
         return max(self.short_channel, self.long_channel) + 1
 
     @classmethod
     def select(
         cls, columns: EventColumns, *, first: int, sides: Sides, min_notional: float, by_side: bool
     ) -> EventBatch:
-        """Take the events from index ``first`` on that the options let through.
+        """Return the events from index ``first`` on; if ``by_side``, with shorts in channel 0 and longs in 1.
 
-        Parameters
-        ----------
-        columns
-            All events, ascending in time.
-        first
-            Index of the first event of the window.
-        sides, min_notional
-            See `RenderOptions`.
-        by_side
-            True: shorts in channel 0, longs in channel 1. False: all in channel 0.
+        See `RenderOptions` for ``sides`` and ``min_notional``.
         """
         return cls(
             ts_ms=columns.ts_ms[first:],
@@ -90,26 +81,17 @@ class EventBatch:
     def of_weights(
         cls, ts_ms: NDArray[np.int64], price: NDArray[np.float64], weight: NDArray[np.float64]
     ) -> EventBatch:
-        """Take events, ascending in time, whatever the sign of their weights and without sides."""
+        """Return events without sides, ascending in time; their weights may be negative."""
         return cls(ts_ms, price, weight, np.zeros(ts_ms.size, np.uint8), -np.inf, 0, 0)
 
     def between(self, start_ms: int, end_ms: int) -> EventBatch:
         """Return the events with ``start_ms <= ts_ms < end_ms``."""
-        # One key a call: half the cost of an array of two, and this is called for every image.
+        # Two searches cost half of one for an array of two.
         return self.part(int(self.ts_ms.searchsorted(start_ms)), int(self.ts_ms.searchsorted(end_ms)))
 
     def part(self, first: int, last: int) -> EventBatch:
         """Return the events with an index in ``[first, last)``."""
-        if first == 0 and last == len(self):
-            return self
-        rows = slice(first, last)
-        return replace(
-            self,
-            ts_ms=self.ts_ms[rows],
-            price=self.price[rows],
-            weight=self.weight[rows],
-            is_long=self.is_long[rows],
-        )
+        return self if first == 0 and last == len(self) else self._at(slice(first, last))
 
     def keeps(self) -> NDArray[np.bool_]:
         """Return which events count, bool (N,)."""
@@ -121,16 +103,17 @@ class EventBatch:
         return keep
 
     def kept(self) -> EventBatch:
-        """Return only the events that count, copied if some do not."""
+        """Return the events that count; a copy unless all do."""
         keep = self.keeps()
-        if keep.all():
-            return self
+        return self if keep.all() else self._at(keep)
+
+    def _at(self, index: slice | NDArray[np.bool_]) -> EventBatch:
         return replace(
             self,
-            ts_ms=self.ts_ms[keep],
-            price=self.price[keep],
-            weight=self.weight[keep],
-            is_long=self.is_long[keep],
+            ts_ms=self.ts_ms[index],
+            price=self.price[index],
+            weight=self.weight[index],
+            is_long=self.is_long[index],
         )
 
     def channel(self) -> NDArray[np.int64]:
@@ -138,11 +121,11 @@ class EventBatch:
         return np.where(self.is_long, self.long_channel, self.short_channel)
 
     def decayed(self, as_of_ms: int, half_life_ms: float) -> EventBatch:
-        """Return what counts, with weights halved for each ``half_life_ms`` an event is older than ``as_of_ms``.
+        """Return the events that count; weights halve for each ``half_life_ms`` by which they precede ``as_of_ms``.
 
-        Seen from a later moment, all weights shrink by one common factor: time passing needs no new batch.
+        At a later moment all weights are smaller by one common factor, so the batch can be used again.
         """
         kept = self.kept()
         age = np.maximum(as_of_ms - kept.ts_ms, 0)
-        # What has faded to nothing still counts as an event.
+        # Events whose weight is 0 by now still count.
         return replace(kept, weight=kept.weight * np.exp2(age / -half_life_ms), least=0.0)

@@ -1,7 +1,7 @@
 """The grid: absolute, half-open bins in time and price, by floor division.
 
-Row ``k`` covers ``[k, k + 1) * price_bin``, column ``m`` covers ``[m, m + 1) * time_bin_ms``, counted from price zero and
-from the Unix epoch. A `GridSpec` is a range of both: panning never changes which events share a cell.
+Row ``k`` covers ``[k, k + 1) * price_bin``, column ``m`` covers ``[m, m + 1) * time_bin_ms``, counted from price 0 and
+the Unix epoch. A `GridSpec` is a range of both: panning never changes which events share a cell.
 """
 
 from __future__ import annotations

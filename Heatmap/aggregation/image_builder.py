@@ -1,4 +1,4 @@
-"""Events to image: the program's own path, called from a worker thread for every picture."""
+"""Building an image from events, with caches between images; called in a worker thread."""
 
 from __future__ import annotations
 
@@ -27,10 +27,9 @@ if TYPE_CHECKING:
     from Heatmap.aggregation.options import RenderOptions
 
 REFERENCE_TOLERANCE: Final = 0.02
-"""With new events the scale stays while the exact reference is so near: less than one level of the log scale."""
+"""Relative change of the reference up to which new events keep the scale: less than one level of the log scale."""
 
-# Decayed weights are relative to a moment; past so many half-lives from it they are computed afresh, long before
-# float32 runs out of range.
+# After so many half-lives decayed weights are computed anew, long before float32 overflows.
 _REBASE_HALF_LIVES: Final = 16
 
 _KEPT_SCALES: Final = 16
@@ -39,27 +38,25 @@ _KEPT_IMAGES: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class HeatmapImage:
-    """A finished picture.
+    """An image of the heatmap.
 
     Attributes
     ----------
     rgba
-        uint8 (rows, cols, 4), C order, premultiplied alpha, row 0 the highest price. The receiver may keep it as long
-        as it likes: its memory is reused only after the last reference is gone. Not to be written to.
+        uint8 (rows, cols, 4), C order, premultiplied alpha, row 0 the highest price. Read-only for the receiver. Its
+        memory is reused once the receiver has dropped all references.
     spec
-        The grid it shows; see `GridSpec`. Its rows count from the lowest price.
+        Its grid, whose row 0 is the lowest price.
     reference
         Dollars per cell at full colour; 0.0 if the window is empty.
     engine
-        Which engine painted it.
+        Name of the engine that painted it.
     build_ms
-        Time it took, milliseconds.
-    events
-        Events inside the grid.
-    outside
-        Events of the window that the options let through but that lie outside the grid.
+        Duration, milliseconds.
+    events, outside
+        Number of events of the window that pass the filter inside the grid, and outside of it.
     level_edges
-        float32 (255,): dollars at which each level from 1 to 255 begins (infinite if the window is empty); for legends.
+        float32 (255,): least dollars of each level from 1 to 255, infinite if the window is empty.
     """
 
     rgba: NDArray[np.uint8]
@@ -73,19 +70,18 @@ class HeatmapImage:
 
 
 class ImageBuffers:
-    """Reuses the memory of images that nobody holds any more: fresh memory costs more in page faults than painting.
+    """Pool of image arrays: page faults of new memory cost more than painting.
 
-    An array is reused only when the reference kept here is the last one. A view keeps its array alive and counts as
-    a holder, so a picture that is still looked at is never overwritten, however long it is kept.
+    An array is reused when the reference of the pool is the last one; views have references, too.
     """
 
     def __init__(self) -> None:
         self._images = [np.empty((1, 1, 4), np.uint8)]
-        # How many references an idle array has as seen from here differs between Python versions: measured, not known.
+        # The reference count of an unused array differs between Python versions.
         self._idle_references = self._references(0)
 
     def take(self, rows: int, cols: int) -> NDArray[np.uint8]:
-        """Return an image of this size, uint8 (rows, cols, 4), with any content, that nobody else holds."""
+        """Return an unused array, uint8 (rows, cols, 4), with any content."""
         shape = (rows, cols, 4)
         for number in range(len(self._images)):
             if self._images[number].shape == shape and self._references(number) == self._idle_references:
@@ -99,67 +95,52 @@ class ImageBuffers:
 
 
 class ImageBuilder:
-    """Builds images and remembers what consecutive images share.
+    """Builds images, and caches what consecutive images have in common.
 
-    One builder serves one thread at a time; `use_numba` may be called from any thread.
-
-    Parameters
-    ----------
-    engine
-        The engine to start with; by default the fastest, see `engine_choice`.
-    clock
-        Measures ``build_ms``.
+    For one thread at a time; `use_numba` may be called from any thread. The default engine is `script_engine`.
     """
 
     def __init__(self, engine: Engine | None = None, *, clock: Clock = SYSTEM_CLOCK) -> None:
         self._engine = engine if engine is not None else script_engine()
         self._clock = clock
         self._buffers = ImageBuffers()
+        self._columns = EventColumns.empty()
         self._selection_key: tuple[object, ...] = ()
-        self._selection = EventBatch.select(
-            EventColumns.empty(), first=0, sides="both", min_notional=0.0, by_side=False
-        )
+        self._selection = EventBatch.select(self._columns, first=0, sides="both", min_notional=0.0, by_side=False)
         self._decayed_key: tuple[object, ...] = ()
         self._decayed = self._selection
         self._as_of_ms = 0
         self._cells_key: tuple[object, ...] = ()
         self._cells: Cells | None = None
-        # By what a scale depends on besides the events; and for which events it holds, which it does not keep alive.
+        # Recent scales with a weak reference to their events, by all else that they depend on.
         self._scales: OrderedDict[tuple[object, ...], tuple[ReferenceType[EventBatch], Scale]] = OrderedDict()
 
     @property
     def engine_name(self) -> EngineName:
-        """Which engine builds the next image."""
+        """Name of the engine of the next image."""
         return self._engine.name
 
     def use_numba(self) -> None:
-        """Change to the Numba engine; see `engine_choice.fast_engine` for what it raises before kernels are loaded."""
+        """Change to the Numba engine; raises as `fast_engine` does."""
         self._engine = fast_engine()
 
     def build(
-        self,
-        columns: EventColumns,
-        spec: GridSpec,
-        options: RenderOptions,
-        *,
-        now_ms: int,
-        window_start_ms: int,
+        self, columns: EventColumns, spec: GridSpec, options: RenderOptions, *, now_ms: int, window_start_ms: int
     ) -> HeatmapImage:
-        """Return the picture of the events on a grid.
+        """Return the image of a grid: bin the events into cells, scale by a percentile of the window's cells, paint.
 
-        Three phases: bin the events into cells, scale by a percentile of the window's cells, paint. The scale of the
-        pictures before is kept while the exact one stays within `REFERENCE_TOLERANCE` of it: colours are calm.
+        The scale is kept while its reference is within `REFERENCE_TOLERANCE` of the exact one, lest colours flicker.
 
         Parameters
         ----------
         columns
-            All events of the window, also those outside the grid. What is older than the window is not used.
+            All events of the window, also those outside the grid; older ones are ignored.
         spec
             The grid to show, usually the visible part of the window.
         options
             See `RenderOptions`.
         now_ms
-            Right edge of the window, ms since the epoch: the moment decay is measured from.
+            Right edge of the window, ms since the epoch; decay is relative to it.
         window_start_ms
             Left edge of the window, ms since the epoch.
 
@@ -192,28 +173,27 @@ class ImageBuilder:
         )
 
     def _select(self, columns: EventColumns, options: RenderOptions, window_start_ms: int) -> EventBatch:
-        """Return the events of the window that the options let through."""
+        """Return the events of the window with the filter of the options."""
         first = int(np.searchsorted(columns.ts_ms, window_start_ms, side="left"))
         by_side = find_palette(options.palette).is_bivariate and options.sides == "both"
-        # The key holds the columns themselves, so that their identity cannot pass to another object.
-        key = (columns, first, options.sides, options.min_notional, by_side)
-        if not _same(key, self._selection_key):
-            self._selection_key = key
+        key = (first, options.sides, options.min_notional, by_side)
+        if columns is not self._columns or key != self._selection_key:
+            self._columns, self._selection_key = columns, key
             self._selection = EventBatch.select(
                 columns, first=first, sides=options.sides, min_notional=options.min_notional, by_side=by_side
             )
         return self._selection
 
     def _bin(self, batch: EventBatch, spec: GridSpec, pad_cols: int, pad_rows: int) -> Cells:
-        """Return the cells, the ones at hand if only the look changed or time has passed."""
+        """Return the cells, the former ones if only the look or the time has changed."""
         key = (batch, self._engine.name, spec, pad_cols, pad_rows)
-        if self._cells is None or not _same(key, self._cells_key):
+        if self._cells is None or key != self._cells_key:
             self._cells = self._engine.bin(batch, spec, pad_cols=pad_cols, pad_rows=pad_rows)
             self._cells_key = key
         return self._cells
 
     def _scale(self, selection: EventBatch, spec: GridSpec, options: RenderOptions, cells: Cells | None) -> Scale:
-        """Return the scale of the whole window at these bins: of ``cells``, if they are all of the window's."""
+        """Return the scale of the window's cells: of ``cells``, unless the window has others."""
         how = (options.clip_percentile, options.normalization)
         which = (options.sides, options.min_notional, selection.channels)
         key = (spec.time_bin_ms, spec.price_bin, *how, *which)
@@ -233,23 +213,16 @@ class ImageBuilder:
         return known[1]
 
     def _decay(self, selection: EventBatch, options: RenderOptions, now_ms: int) -> tuple[EventBatch, Decay]:
-        """Return decayed events, the moment they are relative to, and by which factor they have faded since."""
+        """Return the events with decayed weights, and the moment to which these are relative."""
         half_life_ms = options.half_life_ms
         if half_life_ms is None:
             return selection, Decay(now_ms, 1.0)
         key = (selection, half_life_ms)
         moved = (now_ms - self._as_of_ms) / half_life_ms
-        if not _same(key, self._decayed_key) or not 0 <= moved <= _REBASE_HALF_LIVES:
+        if key != self._decayed_key or not 0 <= moved <= _REBASE_HALF_LIVES:
             self._decayed = selection.decayed(now_ms, half_life_ms)
             self._decayed_key, self._as_of_ms, moved = key, now_ms, 0.0
         return self._decayed, Decay(self._as_of_ms, 0.5**moved)
-
-
-def _same(key: tuple[object, ...], other: tuple[object, ...]) -> bool:
-    """Compare by identity where parts hold arrays, by value elsewhere."""
-    if len(key) != len(other):
-        return False
-    return all(a is b if isinstance(a, EventColumns | EventBatch) else a == b for a, b in zip(key, other, strict=True))
 
 
 def _is_near(scale: Scale, reference: float) -> bool:

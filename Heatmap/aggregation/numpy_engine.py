@@ -1,4 +1,4 @@
-"""The engine that is there at once: plain NumPy, a few dozen milliseconds an image, nothing to compile."""
+"""The NumPy engine: a few dozen milliseconds an image, needs no compiled kernels."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class NumpyEngine:
 
     @property
     def name(self) -> EngineName:
-        """Which engine this is."""
+        """See `Engine`."""
         return "numpy"
 
     def bin(self, batch: EventBatch, spec: GridSpec, *, pad_cols: int = 0, pad_rows: int = 0) -> Cells:
@@ -59,7 +59,7 @@ class NumpyEngine:
         starts = np.concatenate([[True], (rows[1:] != rows[:-1]) | (cols[1:] != cols[:-1])])
         cell = np.cumsum(starts) - 1
         channel, weight = batch.channel()[order], batch.weight[order]
-        # Not np.add.reduceat: bincount adds in order of arrival, as the kernels do; and they add up channels last.
+        # As in the kernels: bincount adds in order of arrival (np.add.reduceat does not), and channels are added last.
         sums = [
             np.bincount(cell[channel == ch], weight[channel == ch], minlength=int(cell[-1]) + 1).astype(np.float32)
             for ch in range(batch.channels)

@@ -1,4 +1,4 @@
-"""The look of an image as numbers: what `RenderOptions` mean for one grid."""
+"""The parameters of painting: from `RenderOptions` and a grid to a `PaintPlan`."""
 
 from __future__ import annotations
 
@@ -19,26 +19,25 @@ if TYPE_CHECKING:
     from Heatmap.aggregation.event_batch import EventBatch
     from Heatmap.aggregation.options import RenderOptions, Sides
 
-# The level at which an occupied cell is shown at least: a small liquidation is faint, not absent.
+# Least level of an occupied cell: a small liquidation is faint, not invisible.
 FAINTEST_EVENT_LEVEL: Final = 32
 
-# A spot reaches as far as its Gaussian keeps a thousandth of the middle, the least that log still colours.
+# At the border of a spot its Gaussian is a thousandth of the middle, the least that the log scale colours.
 _SPOT_REACH_SIGMAS: Final = math.sqrt(2 * math.log(1000))
-
 
 # After forty halvings a million dollars are a millionth of a dollar.
 _LIFETIME_HALF_LIVES: Final = 40
 
 
 class Decay(NamedTuple):
-    """The moment that decayed weights are relative to, and what is left of them now."""
+    """The moment to which decayed weights are relative, and the factor from then to now."""
 
     as_of_ms: int
     fade: float
 
 
 def reach(sigma_cells: float) -> int:
-    """Return how many cells a spot of this radius reaches to each side."""
+    """Return the radius of a spot in whole cells."""
     return math.floor(sigma_cells * _SPOT_REACH_SIGMAS)
 
 
@@ -47,18 +46,8 @@ def paint_plan(
 ) -> PaintPlan:
     """Return the plan for an image.
 
-    Parameters
-    ----------
-    batch
-        The events, weighted; they leave the trail that comes in from the left.
-    spec
-        The grid, without its padding.
-    options
-        The look.
-    edges
-        Of the scale, in dollars before decay; see `level_edges`.
-    decay
-        Of the weights.
+    ``batch`` has the weighted events, for the trails that enter from the left. ``spec`` is not padded. ``edges`` are in
+    dollars before decay, see `level_edges`; ``decay`` is that of the weights.
     """
     pad_cols, pad_rows = reach(options.sigma_cols), reach(options.sigma_rows)
     padded = spec.padded(pad_cols, pad_rows)
@@ -67,12 +56,12 @@ def paint_plan(
     if options.half_life_ms is None:
         floors = np.full(padded.cols, least, np.float32)
     else:
-        # What is left of an event in the middle of each column.
+        # The decay of an event in the middle of each column.
         middles_ms = padded.t0_ms + (np.arange(padded.cols) + 0.5) * padded.time_bin_ms
         ages_ms = np.maximum(decay.as_of_ms - middles_ms, 0)
-        with np.errstate(invalid="ignore"):  # of an empty window the least is infinite
+        with np.errstate(invalid="ignore"):  # the least of an empty window is infinite
             floors = (least * np.exp2(ages_ms / -options.half_life_ms)).astype(np.float32)
-        # Weights are relative to the moment they were decayed to; time passing moves the scale by one scalar.
+        # The weights lack the decay since then, so the edges are divided by it.
         edges = (edges.astype(np.float64) / decay.fade).astype(np.float32)
     return PaintPlan(
         col_weights=_gaussian(options.sigma_cols, pad_cols),
@@ -88,7 +77,7 @@ def paint_plan(
 
 @lru_cache(maxsize=64)
 def _gaussian(sigma_cells: float, pad: int) -> NDArray[np.float32]:
-    """Return float32 (2 * pad + 1,) with 1.0 in the middle: a lone event's spot peaks at its own value."""
+    """Return float32 (2 * pad + 1,), 1.0 in the middle: the peak of a spot is the value of its cell."""
     if pad == 0:
         return np.ones(1, np.float32)
     distance = np.arange(-pad, pad + 1) / sigma_cells
@@ -97,7 +86,7 @@ def _gaussian(sigma_cells: float, pad: int) -> NDArray[np.float32]:
 
 
 def _trail(batch: EventBatch, padded: GridSpec, options: RenderOptions) -> tuple[np.float32, NDArray[np.float32]]:
-    """Return the fading per column (0 for no trail) and the heat that enters from the left."""
+    """Return the factor of a trail per column (0 for no trails) and the heat that enters from the left."""
     half_life_ms = options.trail_half_life_ms
     if half_life_ms is None or options.trail_strength == 0:
         return np.float32(0), np.zeros((batch.channels, padded.rows), np.float32)
@@ -106,10 +95,9 @@ def _trail(batch: EventBatch, padded: GridSpec, options: RenderOptions) -> tuple
 
 
 def heat_from_the_left(batch: EventBatch, spec: GridSpec, half_life_ms: float) -> NDArray[np.float32]:
-    """Return the heat of column 0, float32 (channels, rows), as the recursion over all earlier columns gives it.
+    """Return the heat of column 0, float32 (channels, rows), that the recursion over all earlier columns would give.
 
-    It costs one pass over those events and no column: the filter is linear, so each event's rest is known in closed
-    form.
+    The filter is linear: the heat is the sum over the events, each in closed form.
     """
     # A whole number: searching int64 for a float would convert every event first.
     earliest_ms = spec.t0_ms - math.ceil(_LIFETIME_HALF_LIVES * half_life_ms)
@@ -125,7 +113,6 @@ def heat_from_the_left(batch: EventBatch, spec: GridSpec, half_life_ms: float) -
     return np.minimum(heat.reshape(batch.channels, spec.rows), LARGEST).astype(np.float32)
 
 
-# Palettes are few and constant.
 @lru_cache(maxsize=32)
 def _colours(palette: Palette, dark_background: bool, sides: Sides) -> NDArray[np.uint32]:
     tables = palette.for_background(dark_background)
