@@ -232,7 +232,15 @@ def test_panning_never_changes_a_pixel(builder, palette, trail_half_life_ms, hal
     assert_alike(part, crop)
 
 
-def test_decay_halves_and_time_passing_needs_no_new_weights(builder):
+def counted(monkeypatch, owner, name):
+    """Return a list that gets an entry for each call of a method of a class."""
+    calls, real = [], getattr(owner, name)
+    monkeypatch.setattr(owner, name, lambda *args: calls.append(1) or real(*args))
+    return calls
+
+
+def test_decay_halves_and_time_passing_needs_no_new_weights(builder, monkeypatch):
+    calls = counted(monkeypatch, EventBatch, "decayed")
     columns = columns_of((100_500, 101.5, 1000.0, True), (119_500, 105.5, 1000.0, True))
     options = RenderOptions(palette="fire", normalization="linear", sigma_cols=0, sigma_rows=0, half_life_ms=9_500)
     first = builder.build(columns, SPEC, options, now_ms=119_500, window_start_ms=0)
@@ -241,9 +249,8 @@ def test_decay_halves_and_time_passing_needs_no_new_weights(builder):
     assert first.reference == 1000.0, "full colour stays what it was recorded as"
     old = np.abs(tables.astype(int) - first.rgba[8, 0]).sum(axis=1).argmin()
     assert old == pytest.approx(255 / 4, abs=1)
-    batch = builder._decayed
     later = builder.build(columns, SPEC, options, now_ms=129_000, window_start_ms=0)
-    assert builder._decayed is batch
+    assert len(calls) == 1
     half = np.abs(tables.astype(int) - later.rgba[4, 19]).sum(axis=1).argmin()
     assert half == pytest.approx(255 / 2, abs=1)
 
@@ -259,9 +266,7 @@ def test_decay_of_any_half_life_is_finite_and_rebased(builder, half_life_ms):
 
 
 def test_the_scale_is_worked_out_once_per_bins_and_window(builder, monkeypatch):
-    calls = []
-    real = builder._engine.sums
-    monkeypatch.setattr(builder._engine, "sums", lambda *args: calls.append(1) or real(*args))
+    calls = counted(monkeypatch, NumbaEngine if builder.engine_name == "numba" else NumpyEngine, "sums")
     columns = random_columns(100)
     moved = GridSpec(t0_ms=90_000, time_bin_ms=1_000, cols=20, price0=98.0, price_bin=1.0, rows=10)
     for spec in (SPEC, moved, SPEC):
@@ -303,8 +308,9 @@ def test_memory_that_nobody_holds_is_used_again():
     assert buffers.take(4, 5).ctypes.data == address
     held = buffers.take(4, 5)[1:]  # a view holds the array, too
     assert buffers.take(4, 5).ctypes.data != held.base.ctypes.data
+    other = weakref.ref(buffers.take(4, 5))
     assert buffers.take(6, 5).shape == (6, 5, 4)
-    assert len(buffers._images) == 1
+    assert other() is None
 
 
 def test_the_engine_can_be_changed_between_images():
@@ -470,13 +476,19 @@ def test_threads_change_nothing(monkeypatch, palette):
         assert (image.reference, image.events) == (images[0].reference, images[0].events)
 
 
-def test_scales_of_other_windows_keep_no_events_alive():
+def test_scales_of_other_windows_keep_no_events_alive(monkeypatch):
     builder = ImageBuilder(NumpyEngine())
-    selections = []
+    selections, select = [], EventBatch.select
+
+    def observed(*args, **options):
+        batch = select(*args, **options)
+        selections.append(weakref.ref(batch))
+        return batch
+
+    monkeypatch.setattr(EventBatch, "select", observed)
     for seed, price_bin in enumerate((1.0, 2.0, 4.0, 5.0, 10.0)):
         spec = GridSpec(t0_ms=100_000, time_bin_ms=1000, cols=20, price0=100.0, price_bin=price_bin, rows=10)
         builder.build(random_columns(200, seed), spec, SHARP, **WINDOW)
-        selections.append(weakref.ref(builder._selection))
     gc.collect()
     assert [selection() is not None for selection in selections] == [False] * 4 + [True]
 
