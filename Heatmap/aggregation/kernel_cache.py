@@ -113,8 +113,7 @@ class KernelCache:
     def delete_old_versions(self, older_than_s: float) -> None:
         """Delete kernels of other versions, and files of Numba's own cache, last written before that `time.time`."""
         for path in (*self.folder.parent.glob("heatmap-kernels-*"), *self.folder.parent.glob("kernel_*.nb[ci]")):
-            # Another program may delete it at the same moment.
-            with suppress(OSError):
+            with suppress(OSError):  # another program may delete it at the same moment
                 if path != self.folder and path.stat().st_mtime < older_than_s:
                     _delete(path)
 

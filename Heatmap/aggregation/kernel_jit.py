@@ -39,12 +39,10 @@ FLOAT32_IN: Final = types.Array(types.float32, 1, "C", readonly=True)
 UINT8_IN: Final = types.Array(types.uint8, 1, "C", readonly=True)
 COLOURS_IN: Final = types.Array(types.uint32, 2, "C", readonly=True)
 
-_Tuple: Final[Any] = types.Tuple
-
 
 def group(*parts: Any) -> Any:
     """Return the type of a plain tuple."""
-    return _Tuple(parts)
+    return types.Tuple(parts)  # type: ignore[no-untyped-call]  # Numba ships no types
 
 
 # The kernels import constants from the last two.
@@ -54,7 +52,6 @@ _DIGEST: Final = sha256(b"".join(source.read_bytes() for source in _SOURCES)).he
 
 
 def _platform() -> str:
-    """Return a digest of the versions of Python and Numba and the kind of processor."""
     codegen: Any = registry.cpu_target.target_context.codegen()
     parts = (sys.implementation.cache_tag, numba.__version__, codegen.magic_tuple())
     return sha256(repr(parts).encode()).hexdigest()[:12]

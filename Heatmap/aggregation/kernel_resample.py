@@ -236,14 +236,5 @@ def compose(
         else:
             _compose_row(ground_row, heat, opacity, row)
         for span in hatched:
-            first, last = span[0], span[1]
-            _hatch(
-                along_x[first:last],
-                along_y[y],
-                half_line,
-                line_colour,
-                ground_row[first:last],
-                heat[first:last],
-                opacity,
-                row[first:last],
-            )
+            part = slice(span[0], span[1])
+            _hatch(along_x[part], along_y[y], half_line, line_colour, ground_row[part], heat[part], opacity, row[part])
