@@ -1,18 +1,19 @@
-"""Message catalogues: the program's texts by key, in each language. Without Qt, for the command line uses them too."""
+"""Catalogues of the program's texts in English and German, without Qt, so that the command line has them too."""
 
 from __future__ import annotations
 
 import tomllib
 from functools import cache
-from string import Formatter
+from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from Heatmap.resources import TRANSLATIONS, read_text
 from Heatmap.vocabulary import LANGUAGES, PALETTE_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+TRANSLATIONS: Final = Path(__file__).parent / "translations"
 
 
 @cache
@@ -34,12 +35,8 @@ def catalogue(language: str) -> Mapping[str, str]:
 @cache
 def written_texts(language: str) -> Mapping[str, str]:
     """Return the texts of one catalogue file by dotted key."""
-    return dict(_flattened(tomllib.loads(read_text(TRANSLATIONS / f"{language}.toml")), ""))
-
-
-def placeholders(text: str) -> frozenset[str]:
-    """Return the names in braces that a text wants filled in."""
-    return frozenset(name for _, name, _, _ in Formatter().parse(text) if name is not None)
+    tree = tomllib.loads((TRANSLATIONS / f"{language}.toml").read_text(encoding="utf-8"))
+    return dict(_flattened(tree, ""))
 
 
 def _flattened(tree: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:

@@ -1,6 +1,6 @@
 #version 330 core
 // Diagonal lines in a grey that shows on black and on white; they move with the chart.
-in vec2 along; // device pixels: right of the stretch's beginning, below the pane's top
+in vec2 along; // device pixels: right of the gap's beginning, below the pane's top
 
 uniform float line_px;    // width of a line
 uniform float spacing_px; // from one line to the next

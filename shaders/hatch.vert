@@ -1,7 +1,7 @@
 #version 330 core
-// A stretch of time that nobody recorded.
+// A time without a record.
 in vec2 place;       // device pixels of the underlay, origin top left
-in float from_start; // device pixels to the right of the stretch's beginning
+in float from_start; // device pixels to the right of the gap's beginning
 
 uniform vec2 surface_px;
 

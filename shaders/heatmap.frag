@@ -1,30 +1,18 @@
 #version 330 core
 // Premultiplied heat, clipped to the grid. Row 0 of the texture is the highest price.
 //
-// Software OpenGL runs both sides of every "if", so what is not needed for a frame is not compiled for it:
-// EXACT   look at each cell by its number: for images in several tiles, and for cells smaller than a pixel
+// Software OpenGL runs both sides of every "if", so what a frame does not need is not compiled for it:
+// EXACT   fetch each cell by its number: for cells smaller than a pixel
 // SMOOTH  (with EXACT; without it the sampler's filter decides) neighbouring cells blend into each other
 // EASING  one image eases into the next
 // LOGARITHMIC  y is linear in the logarithm of the price
 in float time_at;
 in float height_at;
 
-// The image in tiles, because a device has a largest texture: tile 0 is the upper left one, then those to its right.
-uniform sampler2DArray heat;
-#if EXACT
-uniform ivec2 cells; // columns and rows of the whole image
-uniform ivec2 tile;  // columns and rows of a tile
-uniform int across;  // tiles side by side
-#endif
-
+uniform sampler2D heat;
 #if EASING
-// The image before; its grid is the present one stretched and moved.
-uniform sampler2DArray old_heat;
-#if EXACT
-uniform ivec2 old_cells;
-uniform ivec2 old_tile;
-uniform int old_across;
-#endif
+// The previous image; its grid is the present one scaled and shifted.
+uniform sampler2D old_heat;
 uniform vec4 old_grid; // time: scale, offset; price: scale, offset
 uniform float fresh;   // share of the present image, 1: all
 #endif
@@ -44,7 +32,7 @@ out vec4 color;
 
 // Two pixels' edges must never leave a cell's middle between them by rounding.
 const float OVERLAP = 1e-3;
-// More cells per pixel and axis are not looked at: the image is rebuilt long before.
+// Most cells per pixel and axis; the image is rebuilt long before there are more.
 const int MOST = 64;
 
 float price_share(float height) {
@@ -57,25 +45,22 @@ float price_share(float height) {
 }
 
 #if EXACT
-vec4 cell(sampler2DArray image, ivec2 tile_cells, int tiles, ivec2 at) {
-    ivec2 which = at / tile_cells;
-    return texelFetch(image, ivec3(at - which * tile_cells, which.y * tiles + which.x), 0);
-}
-
-// What a pixel from `low` to `high` shows, in cells from the image's upper left corner.
-vec4 seen(sampler2DArray image, ivec2 size, ivec2 tile_cells, int tiles, vec2 low, vec2 high) {
+// The colour of a pixel from `low` to `high`, both as shares of the image from its upper left corner.
+vec4 pixel_color(sampler2D image, vec2 low, vec2 high) {
+    ivec2 size = textureSize(image, 0), last_cell = size - 1;
+    low *= vec2(size);
+    high *= vec2(size);
     vec2 middle = 0.5 * (low + high);
-    ivec2 last_cell = size - 1;
     vec4 found = vec4(0.0);
 #if SMOOTH
     vec2 corner = floor(middle - 0.5), share = middle - 0.5 - corner;
     ivec2 a = clamp(ivec2(corner), ivec2(0), last_cell), b = clamp(ivec2(corner) + 1, ivec2(0), last_cell);
     found = mix(
-        mix(cell(image, tile_cells, tiles, a), cell(image, tile_cells, tiles, ivec2(b.x, a.y)), share.x),
-        mix(cell(image, tile_cells, tiles, ivec2(a.x, b.y)), cell(image, tile_cells, tiles, b), share.x), share.y);
+        mix(texelFetch(image, a, 0), texelFetch(image, ivec2(b.x, a.y), 0), share.x),
+        mix(texelFetch(image, ivec2(a.x, b.y), 0), texelFetch(image, b, 0), share.x), share.y);
 #else
-    // A pixel that cells are smaller than shows the strongest of those whose middles it holds: each cell belongs to one
-    // pixel, and none vanishes. Across an axis on which cells are larger it shows the one in its middle.
+    // Where cells are smaller than a pixel it shows the strongest of those whose middles lie in it: each cell belongs to
+    // one pixel, and none vanishes. Along an axis on which cells are larger it shows the one in its middle.
     ivec2 nearest = ivec2(floor(middle));
     ivec2 first = ivec2(ceil(low - 0.5 - OVERLAP)), last = ivec2(ceil(high - 0.5 + OVERLAP)) - 1;
     bvec2 is_fine = greaterThan(high - low, vec2(1.0));
@@ -83,7 +68,7 @@ vec4 seen(sampler2DArray image, ivec2 size, ivec2 tile_cells, int tiles, vec2 lo
     last = clamp(ivec2(is_fine.x ? last.x : nearest.x, is_fine.y ? last.y : nearest.y), first, min(first + MOST - 1, last_cell));
     for (int y = first.y; y <= last.y; ++y)
         for (int x = first.x; x <= last.x; ++x) {
-            vec4 other = cell(image, tile_cells, tiles, ivec2(x, y));
+            vec4 other = texelFetch(image, ivec2(x, y), 0);
             found = other.a > found.a ? other : found;
         }
 #endif
@@ -92,28 +77,24 @@ vec4 seen(sampler2DArray image, ivec2 size, ivec2 tile_cells, int tiles, vec2 lo
 }
 
 void main() {
-    // Only constant steps: within a strip time is linear, and height is everywhere.
+    // Only constant steps: time is linear within a triangle, and height is everywhere.
     float half_time = 0.5 * abs(dFdx(time_at)), half_height = 0.5 * abs(dFdy(height_at));
     vec2 times = vec2(time_at - half_time, time_at + half_time);
     vec2 prices = vec2(price_share(height_at - half_height), price_share(height_at + half_height));
     prices = vec2(min(prices.x, prices.y), max(prices.x, prices.y));
-    vec2 size = vec2(cells);
-    color = seen(heat, cells, tile, across, vec2(times.x, 1.0 - prices.y) * size, vec2(times.y, 1.0 - prices.x) * size);
+    color = pixel_color(heat, vec2(times.x, 1.0 - prices.y), vec2(times.y, 1.0 - prices.x));
 #if EASING
-    size = vec2(old_cells);
     times = times * old_grid.x + old_grid.y;
     prices = prices * old_grid.z + old_grid.w;
-    vec4 old = seen(old_heat, old_cells, old_tile, old_across,
-        vec2(times.x, 1.0 - prices.y) * size, vec2(times.y, 1.0 - prices.x) * size);
-    color = mix(old, color, fresh);
+    color = mix(pixel_color(old_heat, vec2(times.x, 1.0 - prices.y), vec2(times.y, 1.0 - prices.x)), color, fresh);
 #endif
     color *= opacity;
 }
 #else
-vec4 seen(sampler2DArray image, vec2 at) {
-    vec4 found = texture(image, vec3(at.x, 1.0 - at.y, 0.0));
+vec4 sampled(sampler2D image, vec2 at) {
+    vec4 found = texture(image, vec2(at.x, 1.0 - at.y));
 #if EASING
-    // Without easing the strips end where the image does.
+    // Without easing the triangles end where the image does.
     return at.x >= 0.0 && at.x < 1.0 && at.y >= 0.0 && at.y < 1.0 ? found : vec4(0.0);
 #else
     return found;
@@ -122,9 +103,9 @@ vec4 seen(sampler2DArray image, vec2 at) {
 
 void main() {
     vec2 at = vec2(time_at, price_share(height_at));
-    color = seen(heat, at);
+    color = sampled(heat, at);
 #if EASING
-    color = mix(seen(old_heat, at * old_grid.xz + old_grid.yw), color, fresh);
+    color = mix(sampled(old_heat, at * old_grid.xz + old_grid.yw), color, fresh);
 #endif
     color *= opacity;
 }

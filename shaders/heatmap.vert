@@ -1,5 +1,5 @@
 #version 330 core
-// One strip of the pane: a run of bars on which time is linear in x.
+// Triangles of the pane within which time is linear in x.
 in vec2 place;         // device pixels of the underlay, origin top left
 in float time_share;   // 0 at the left edge of the grid, 1 at its right edge
 in float height_share; // 0 at the pane's top, 1 at its bottom

@@ -14,10 +14,9 @@ from PyQt6.QtWebEngineCore import QWebEnginePage, QWebEngineProfile, QWebEngineS
 from PyQt6.QtWebEngineWidgets import QWebEngineView
 
 from Heatmap.app.chart_bridge import OBJECT_NAME, ChartBridge
-from Heatmap.app.reload_limit import MOST, WITHIN_S, ReloadLimit
 from Heatmap.clock import SYSTEM_CLOCK
-from Heatmap.resources import CHART_LIBRARY, CHART_PAGE
 from Heatmap.ui.page.bridge import OBJECT_NAME as PLUGIN_OBJECT
+from Heatmap.ui.page.recent_count import WITHIN_S, RecentCount
 
 if TYPE_CHECKING:
     from PyQt6.QtWidgets import QWidget
@@ -28,6 +27,10 @@ Level = QWebEnginePage.JavaScriptConsoleMessageLevel
 
 log = logging.getLogger(__name__)
 
+CHART_PAGE = Path(__file__).parent / "page"
+CHART_LIBRARY = CHART_PAGE / "vendor" / "lightweight-charts.js"
+# More often within `WITHIN_S`, and a page that crashes at once would crash for ever.
+MAX_RELOADS = 3
 CHART_INDEX = CHART_PAGE / "index.html"
 GOODBYE = f"Unhandled signal: {PLUGIN_OBJECT}"
 PAGE_BACKGROUND = QColor("#0e1116")
@@ -76,7 +79,7 @@ class ChartView(QWebEngineView):
         super().__init__(parent)
         self._bridge = bridge
         self._clock = clock
-        self._reloads = ReloadLimit()
+        self._reloads = RecentCount()
         # An unnamed profile stores nothing on disk.
         self._profile = QWebEngineProfile(self)
         page = ChartPage(self._profile, self)
@@ -113,11 +116,13 @@ class ChartView(QWebEngineView):
         if status is QWebEnginePage.RenderProcessTerminationStatus.NormalTerminationStatus:
             return
         log.error("the chart's web process ended: %s, code %s", status.name, code)
-        if self._reloads.allows(self._clock.monotonic_s()):
+        now_s = self._clock.monotonic_s()
+        if self._reloads.count(now_s) < MAX_RELOADS:
+            self._reloads.add(now_s)
             self.problemChanged.emit("error.renderer_crashed")
             QTimer.singleShot(RELOAD_AFTER_MS, self.reload)
         else:
-            log.error("that was more than %d times in %.0f s: the chart is not loaded again", MOST, WITHIN_S)
+            log.error("that was more than %d times in %.0f s: the chart is not loaded again", MAX_RELOADS, WITHIN_S)
             self.problemChanged.emit("error.renderer_keeps_crashing")
 
     def dispose(self) -> None:

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from Heatmap.candle import Candle
     from Heatmap.clock import Clock
     from Heatmap.heatmap_service import HeatmapService
-    from Heatmap.ui.widgets.settings_model import SettingsModel
-    from Heatmap.ui.widgets.translation import Translator
+    from Heatmap.ui.settings_model import SettingsModel
+    from Heatmap.ui.translation import Translator
 
 log = logging.getLogger(__name__)
 

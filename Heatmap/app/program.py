@@ -38,8 +38,8 @@ from Heatmap.storage.bulk_insert import bulk_insert
 from Heatmap.storage.delete_source import erase_source
 from Heatmap.storage.retention import DEFAULT_DAYS
 from Heatmap.ui.gl.graphics import configure_graphics, ensure_graphics
-from Heatmap.ui.widgets.settings_model import SettingsModel
-from Heatmap.ui.widgets.translation import Translator
+from Heatmap.ui.settings_model import SettingsModel
+from Heatmap.ui.translation import Translator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from Heatmap.errors import StorageError, UnusableDatabaseError
-from Heatmap.resources import read_text
 from Heatmap.storage.connection import RecordConnection, open_reader, open_writer, storage_errors, write_transaction
 from Heatmap.storage.file_guard import LOG_SUFFIX, SHARED_MEMORY_SUFFIX, beside
 
@@ -160,7 +159,7 @@ def take_step(connection: sqlite3.Connection, path: Path, version: int) -> None:
     migration = MIGRATIONS[version]
     if migration.rewrites:
         _copy(path, copy_path(path, version))
-    for statement in _statements(read_text(migration.script)):
+    for statement in _statements(migration.script.read_text(encoding="utf-8")):
         connection.execute(statement)
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version = {migration.reached}")

@@ -1,4 +1,4 @@
-"""Brings chart, settings and images together: what the worker is asked for, what the underlay shows."""
+"""The presenter: decides which image the build thread makes and what the underlay shows."""
 
 from __future__ import annotations
 
@@ -6,63 +6,69 @@ import logging
 from typing import TYPE_CHECKING
 
 from PyQt6 import sip
-from PyQt6.QtCore import QElapsedTimer, QObject, QTimer, pyqtSignal
+from PyQt6.QtCore import QElapsedTimer, QObject, pyqtSignal
 from PyQt6.QtGui import QColor
 
-from Heatmap.ui.build_worker import BuildRequest
+from Heatmap.rendering.build_worker import BuildRequest
 from Heatmap.ui.geometry.background import Surface, opaque_colors
-from Heatmap.ui.geometry.view_grid import View
+from Heatmap.ui.geometry.viewport import visible_range
+from Heatmap.ui.gl.visibility import is_seen
+from Heatmap.ui.timer import new_timer
 
 if TYPE_CHECKING:
     from Heatmap.aggregation import HeatmapImage
     from Heatmap.heatmap_settings import HeatmapSettings
-    from Heatmap.ui.build_worker import BuildWorker
-    from Heatmap.ui.geometry.image_change import ChangedColumns
+    from Heatmap.rendering.build_worker import BuildResult, BuildWorker
+    from Heatmap.rendering.event_window import Gaps
+    from Heatmap.rendering.image_change import ChangedColumns
+    from Heatmap.ui.build_signals import BuildSignals
     from Heatmap.ui.geometry.viewport import TimeAxis, Viewport
     from Heatmap.ui.gl.underlay import Underlay
-    from Heatmap.ui.widgets.settings_model import SettingsModel
+    from Heatmap.ui.settings_model import SettingsModel
 
 log = logging.getLogger(__name__)
 
-# A resize sends many sizes; the map is rebuilt at the new resolution when it has come to rest.
+# A resize sends many sizes; the image is rebuilt at the new resolution when it has ended.
 RESIZE_QUIET_MS = 300
-# While the view moves the old image is transformed at once; a new one is asked for at once, too, and then at most this
-# often.
+# While the view moves the old image is transformed at once; a new one is requested at once and then at most this often.
 MOVE_INTERVAL_MS = 33
-# Each frame moves the scale of a zooming chart a little; the exact cells follow when it has come to rest: after so long
-# and so many frames as it painted them lately, for on a slow machine the next one may still come.
+# Each frame of a zoom moves the scale a little; the exact cells follow when no frame has come for so long, and for so
+# many frames as painted lately: on a slow machine the next one may still come.
 REST_MS = 50
 REST_FRAMES = 3
 _LONGEST_FRAME_MS = 100
 DARK_BELOW_LIGHTNESS = 128
+# Qt has no signal for a widget that is covered or uncovered.
+VISIBILITY_CHECK_MS = 250
 
 
 class HeatmapPresenter(QObject):
-    """Decides what is shown. Knows no GL and no SQL.
+    """Turns chart range and settings into build requests, and results into what is on the screen.
 
     Parameters
     ----------
     underlay
         The layer that paints.
-    worker
-        The thread that builds.
+    worker, signals
+        The thread that builds, and its results.
     settings
         The user's settings.
     symbol
         Exact symbol of the exchange.
     """
 
-    imageChanged = pyqtSignal(object)  # HeatmapImage | None: what is on the screen now
-    placeChanged = pyqtSignal(object)  # Viewport | None: where the pane is now
-    gapsChanged = pyqtSignal(object)  # Gaps: the stretches of the window that are hatched
-    windowChanged = pyqtSignal(object)  # int: the beginning of the window, ms since the epoch, UTC
+    imageChanged = pyqtSignal(object)  # HeatmapImage | None: the image on the screen
+    viewportChanged = pyqtSignal(object)  # Viewport | None
+    gapsChanged = pyqtSignal(object)  # Gaps: the hatched times of the window
+    windowChanged = pyqtSignal(object)  # int: beginning of the window, ms since the epoch, UTC
 
     def __init__(
         self,
         underlay: Underlay,
         worker: BuildWorker,
-        settings: SettingsModel,
+        signals: BuildSignals,
         *,
+        settings: SettingsModel,
         symbol: str,
         parent: QObject | None = None,
     ) -> None:
@@ -74,188 +80,191 @@ class HeatmapPresenter(QObject):
         self._viewport: Viewport | None = None
         self._axis: TimeAxis | None = None
         self._image: HeatmapImage | None = None
-        self._asked: BuildRequest | None = None
+        self._requested: BuildRequest | None = None
         self._served: BuildRequest | None = None
+        self._gaps: Gaps | None = None
+        self._window_start_ms: int | None = None
         self._dark = True
         self._seen = True
+        self._stopped = False
         self._size_px: tuple[float, float] | None = None
         self._since_frame = QElapsedTimer()
         self._frame_ms = 0.0
-        self._moved = QTimer(self)
-        self._moved.setSingleShot(True)
-        self._since_asked = QElapsedTimer()
-        self._moved.timeout.connect(self._ask_while_moving)
-        self._rested = QTimer(self)
-        self._rested.setSingleShot(True)
-        self._rested.timeout.connect(self._ask)
-        self._resized = QTimer(self)
-        self._resized.setSingleShot(True)
-        self._resized.setInterval(RESIZE_QUIET_MS)
-        self._resized.timeout.connect(self._ask)
-        worker.built.connect(self._take)
-        worker.gapsChanged.connect(underlay.set_gaps)
-        worker.gapsChanged.connect(self.gapsChanged)
-        worker.windowChanged.connect(underlay.set_window_start)
-        worker.windowChanged.connect(self.windowChanged)
+        self._has_moved = False
+        self._move_timer = new_timer(self, MOVE_INTERVAL_MS, self._end_pause)
+        self._rest_timer = new_timer(self, REST_MS, self._request)
+        self._resize_timer = new_timer(self, RESIZE_QUIET_MS, self._request)
+        self._visibility_timer = new_timer(self, VISIBILITY_CHECK_MS, self._check_visibility, once=False)
+        self._visibility_timer.start()
+        signals.built.connect(self._take)
         underlay.seenChanged.connect(self.set_seen)
         settings.changed.connect(self._apply)
         self._paint_settings(settings.value)
 
     @property
     def image(self) -> HeatmapImage | None:
-        """Return the image on the screen, None if there is none."""
+        """The image on the screen, None if there is none."""
         return self._image
 
     @property
     def viewport(self) -> Viewport | None:
-        """Return the chart's last reported range."""
+        """The chart's last reported range."""
         return self._viewport
 
     @property
     def time_axis(self) -> TimeAxis | None:
-        """Return the series' bars as last reported."""
+        """The series' bars as last reported."""
         return self._axis
 
     @property
     def is_current(self) -> bool:
-        """Return True if what is on the screen answers the latest view and settings."""
-        waiting = self._moved.isActive() or self._rested.isActive() or self._resized.isActive()
-        return not waiting and self._asked is not None and self._served is self._asked
+        """True if the image on the screen answers the latest view and settings."""
+        is_waiting = self._has_moved or self._rest_timer.isActive() or self._resize_timer.isActive()
+        return not is_waiting and self._requested is not None and self._served is self._requested
 
     @property
     def served(self) -> BuildRequest | None:
-        """Return what the image on the screen was built for: the settings may have moved on since."""
+        """The request that the image on the screen answers; the settings may have changed since."""
         return self._served
 
     def set_symbol(self, symbol: str) -> None:
         """Show another symbol."""
         self._symbol = symbol
         self._show(None)
-        self._ask()
+        self._request()
 
     def set_viewport(self, viewport: Viewport | None) -> None:
-        """Ask soon for an image that fits the chart's range; None: there is none."""
-        if viewport is None:
-            self._lose_viewport()
-            return
+        """Request an image that fits the chart's range; None: there is none."""
         self._viewport = viewport
+        if viewport is None:
+            self.viewportChanged.emit(None)
+            self._request()
+            return
         if self._since_frame.isValid():
             self._frame_ms += (min(self._since_frame.elapsed(), _LONGEST_FRAME_MS) - self._frame_ms) / 4
         self._since_frame.start()
-        self.placeChanged.emit(viewport)
-        size_px = (viewport.width_px, viewport.height_px)
-        if self._size_px is not None and size_px != self._size_px:
-            self._resized.start()
-        elif not self._resized.isActive():
-            self._move()
-            # At once if it is due: a timer would wait until the old image has been painted in its new place.
-            if not self._wait_ms():
-                self._ask_while_moving()
-        self._size_px = size_px
+        self.viewportChanged.emit(viewport)
+        before_px, self._size_px = self._size_px, (viewport.width_px, viewport.height_px)
+        if before_px is not None and self._size_px != before_px:
+            self._resize_timer.start()
+        elif not self._resize_timer.isActive():
+            self._move(at_once=True)
 
     def set_time_axis(self, axis: TimeAxis | None) -> None:
-        """Take the series' bars."""
+        """Set the series' bars."""
         self._axis = axis
-        self._move()
+        self._move(at_once=False)
 
     def set_background(self, color: QColor, surfaces: tuple[Surface, ...] = ()) -> None:
-        """Take the colours the page had, and choose the palette's ramp by the one behind the candles.
+        """Set the page's own colours, and choose the palette's ramp by the one behind the candles.
 
         Parameters
         ----------
         color
-            What lies beneath the whole page.
+            Beneath the whole page.
         surfaces
             Painted parts of the page, outermost first; the last is the chart's own.
         """
         self._underlay.set_background(color, surfaces)
-        seen = opaque_colors((color.redF(), color.greenF(), color.blueF()), surfaces)
-        dark = (QColor.fromRgbF(*seen[-1]) if seen else color).lightness() < DARK_BELOW_LIGHTNESS
+        colors = opaque_colors((color.redF(), color.greenF(), color.blueF()), surfaces)
+        dark = (QColor.fromRgbF(*colors[-1]) if colors else color).lightness() < DARK_BELOW_LIGHTNESS
         if dark != self._dark:
             self._dark = dark
-            self._ask()
+            self._request()
 
     def set_seen(self, seen: bool) -> None:  # Qt's signature
-        """Take the news that the chart is on the screen; while it is not, nothing is built and painted."""
-        if seen != self._seen:
+        """Set whether the chart is on the screen; while it is not, nothing is built and painted."""
+        if seen != self._seen and not self._stopped:
             self._seen = seen
             self._underlay.set_resting(resting=not seen)
             if seen:
-                self._ask()
+                self._request()
             else:
                 self._worker.request(None)
 
     def stop(self) -> None:
-        """Decide nothing any more: underlay and worker may be gone, at the program's end even the settings."""
-        self._moved.stop()
-        self._rested.stop()
-        self._resized.stop()
-        self._worker.built.disconnect(self._take)
+        """Stop for good: underlay, worker and even the settings may be deleted."""
+        self._stopped = True
+        for timer in (self._move_timer, self._rest_timer, self._resize_timer, self._visibility_timer):
+            timer.stop()
+        self._requested = self._image = None
+
+    def _check_visibility(self) -> None:
         if not sip.isdeleted(self._underlay):
-            self._worker.gapsChanged.disconnect(self._underlay.set_gaps)
-            self._worker.windowChanged.disconnect(self._underlay.set_window_start)
-            self._underlay.seenChanged.disconnect(self.set_seen)
-        if not sip.isdeleted(self._settings):
-            self._settings.changed.disconnect(self._apply)
-        self._asked = self._image = None
-
-    def _move(self) -> None:
-        """Ask when what was reported together has been taken, but not too often; and once more when all rests."""
-        if not self._moved.isActive():
-            self._moved.start(self._wait_ms())
-        self._rested.start(max(REST_MS, round(REST_FRAMES * self._frame_ms)))
-
-    def _lose_viewport(self) -> None:
-        self._viewport = None
-        self.placeChanged.emit(None)
-        self._ask()
+            self.set_seen(is_seen(self._underlay))
 
     def _apply(self, settings: HeatmapSettings, previous: HeatmapSettings) -> None:
+        if self._stopped:
+            return
         self._paint_settings(settings)
         if settings.replaced(opacity=previous.opacity, smooth=previous.smooth) != previous:
-            self._ask()
+            self._request()
 
     def _paint_settings(self, settings: HeatmapSettings) -> None:
         self._underlay.set_opacity(settings.opacity / 100.0)
         self._underlay.set_smooth(smooth=settings.smooth)
 
-    def _wait_ms(self) -> int:
-        passed_ms = self._since_asked.elapsed() if self._since_asked.isValid() else MOVE_INTERVAL_MS
-        return max(MOVE_INTERVAL_MS - passed_ms, 0)
+    # -- requests ----------------------------------------------------------------------------------------------------
 
-    def _ask_while_moving(self) -> None:
-        self._ask(moving=True)
+    def _move(self, *, at_once: bool) -> None:
+        """Request an image for a view that moves, at most every `MOVE_INTERVAL_MS`; and one when it rests.
 
-    def _ask(self, *, moving: bool = False) -> None:
-        self._moved.stop()
-        self._since_asked.start()
+        Parameters
+        ----------
+        at_once
+            False: after the reports that came together with this one. A timer would be too late for a viewport: Qt
+            paints the old image in its new place first.
+        """
+        is_pausing = self._move_timer.isActive() and self._move_timer.interval() > 0
+        self._rest_timer.start(max(REST_MS, round(REST_FRAMES * self._frame_ms)))
+        if at_once and not is_pausing:
+            self._request(moving=True)
+            return
+        self._has_moved = True
+        if not is_pausing:
+            self._move_timer.start(0)
+
+    def _end_pause(self) -> None:
+        if self._has_moved:
+            self._request(moving=True)
+
+    def _request(self, *, moving: bool = False) -> None:
+        self._has_moved = False
+        self._move_timer.start(MOVE_INTERVAL_MS)
         settings = self._settings.value
         if not settings.enabled or self._viewport is None or self._axis is None:
-            self._asked = None
+            self._requested = None
             self._show(None)
         else:
-            self._asked = BuildRequest(
-                symbol=self._symbol,
-                view=View.of(self._viewport, self._axis),
-                settings=settings,
-                dark=self._dark,
-                moving=moving,
-            )
-        self._worker.request(self._asked if self._seen else None)
+            view = visible_range(self._viewport, self._axis)
+            self._requested = BuildRequest(self._symbol, view, settings, dark=self._dark, moving=moving)
+        self._worker.request(self._requested if self._seen else None)
 
-    def _take(self, image: HeatmapImage | None, request: BuildRequest, changed: ChangedColumns | None) -> None:
-        """Show what was built, unless it answers a question of the past."""
-        if (
-            self._asked is None
-            or request.symbol != self._symbol
-            or request.settings.source != self._asked.settings.source
-        ):
+    # -- results -----------------------------------------------------------------------------------------------------
+
+    def _take(self, result: BuildResult) -> None:
+        """Show a result, unless it answers a request of another symbol or source."""
+        if self._stopped:
             return
-        if image is None and request is not self._asked:
-            return  # the view moved on; the old image serves until the next comes
-        self._served = request
-        if image is not self._image:
-            self._show(image, changed)
+        request, wanted = result.request, self._requested
+        if (
+            wanted is not None
+            and request.symbol == self._symbol
+            and request.settings.source == wanted.settings.source
+            # The view has moved on: the old image stays until the next comes.
+            and (result.image is not None or request is wanted)
+        ):
+            self._served = request
+            if result.image is not self._image:
+                self._show(result.image, result.changed)
+        if result.window_start_ms != self._window_start_ms:
+            self._window_start_ms = result.window_start_ms
+            self._underlay.set_window_start(result.window_start_ms)
+            self.windowChanged.emit(result.window_start_ms)
+        if result.gaps != self._gaps:
+            self._gaps = result.gaps
+            self._underlay.set_gaps(result.gaps)
+            self.gapsChanged.emit(result.gaps)
 
     def _show(self, image: HeatmapImage | None, changed: ChangedColumns | None = None) -> None:
         if image is None and self._image is None:

@@ -23,15 +23,17 @@ from PyQt6.QtOpenGLWidgets import QOpenGLWidget
 from PyQt6.QtQuickWidgets import QQuickWidget
 from PyQt6.QtWebEngineWidgets import QWebEngineView
 from PyQt6.QtWidgets import QMainWindow
+from support.plugin_parts import PluginParts, UploadCounter
+from support.underlay import images_kept
 
 from Heatmap.aggregation.engine_choice import new_engine
+from Heatmap.app.chart_view import CHART_PAGE
 from Heatmap.events import Coverage, LiquidationEvent, Side, Source
 from Heatmap.heatmap_service import HeatmapService
 from Heatmap.plugin import HeatmapPlugin
-from Heatmap.resources import CHART_PAGE
 from Heatmap.storage.bulk_insert import bulk_insert
 from Heatmap.ui.geometry.frame_follower import SyncMode
-from Heatmap.ui.widgets.settings_model import SettingsModel
+from Heatmap.ui.settings_model import SettingsModel
 
 pytestmark = [pytest.mark.gl, pytest.mark.timeout(900)]
 
@@ -130,7 +132,7 @@ class EmptyLayer(QOpenGLWidget):
         sip.delete(self)
 
 
-class Scene:
+class Scene(PluginParts):
     """A host with a chart that never rests."""
 
     def __init__(self, qtbot, folder, *, events: int = EVENTS, size_px: tuple[int, int] = SIZE_PX) -> None:
@@ -174,7 +176,7 @@ class Scene:
             self.view, "chart", "series", service=self.service, settings=settings, clock=StoppedClock()
         )
         self.qtbot.waitUntil(
-            lambda: self.plugin.image is not None and self.plugin.frame_sync.mode is SyncMode.STAMP, timeout=PATIENCE_MS
+            lambda: self.plugin.image is not None and self.frame_sync.mode is SyncMode.STAMP, timeout=PATIENCE_MS
         )
         return self.plugin
 
@@ -230,7 +232,7 @@ def test_frames_with_the_heatmap_against_without(qtbot, tmp_path, opened, benchm
     scene = Scene(qtbot, tmp_path, events=1000 if benchmark.disabled else EVENTS)
     opened.append(scene)
     rates: dict[str, list[float]] = {"without": [], "empty": [], "with": []}
-    description, read_ms, build_ms = "", [], []
+    description, build_ms = "", []
 
     def measure() -> None:
         nonlocal description
@@ -244,10 +246,9 @@ def test_frames_with_the_heatmap_against_without(qtbot, tmp_path, opened, benchm
             plugin = scene.attach()
             scene.rate(0.3)
             rates["with"].append(scene.rate(seconds))
-            description = plugin.underlay.gl_description
-            read_ms.append(1000 * plugin.frame_sync.last_read_s)
+            description = scene.underlay.gl_description
             build_ms.append(plugin.image.build_ms)
-            counts = plugin.frame_sync.follower.counts
+            counts = scene.frame_sync.follower.counts
             assert counts.exact > 0
             scene.detach()
 
@@ -261,7 +262,6 @@ def test_frames_with_the_heatmap_against_without(qtbot, tmp_path, opened, benchm
             f"with:    {np.round(rates['with'], 1)} frames/s",
             f"ratio: median {np.median(ratios):.2f} of {np.round(ratios, 2)}",
             f"an empty layer beneath a transparent page: median {np.median(floor):.2f} of {np.round(floor, 2)}",
-            f"reading the stamp: {np.median(read_ms):.2f} ms",
             f"an image of {EVENTS:,} events: {np.median(build_ms):.1f} ms",
         )
     assert min(rates["with"]) > 0
@@ -283,7 +283,7 @@ def test_soak(qtbot, tmp_path, opened, capsys):
     seconds = float(os.environ.get("HEATMAP_SOAK_S", "4"))
     scene = Scene(qtbot, tmp_path, events=20_000)
     opened.append(scene)
-    plugin = scene.attach()
+    scene.attach()
     process = psutil.Process()
     # Memory rises in a few steps, each when a picture needs more than any before: see as many views as will be seen.
     scene.view.page().runJavaScript("stride = 7")
@@ -291,7 +291,8 @@ def test_soak(qtbot, tmp_path, opened, capsys):
     scene.view.page().runJavaScript("stride = 1")
     begun, number = time.monotonic(), 0
     memory_mb: list[float] = []
-    most_textures = 0
+    most_images = 0
+    counter = UploadCounter(scene.presenter, scene.underlay)
     while time.monotonic() - begun < seconds:
         number += 1
         event = liquidations(1)[0]
@@ -299,22 +300,20 @@ def test_soak(qtbot, tmp_path, opened, capsys):
             NOW_MS - number, "BTCUSDT", event.side, event.price, event.qty, event.notional, Source.BINANCE
         )
         bulk_insert(scene.db_path, [newer])
-        plugin._worker.data_changed()
         scene.rate(0.5)
-        most_textures = max(most_textures, plugin.underlay.textures)
+        most_images = max(most_images, images_kept(scene.underlay.painter))
         _give_back_free_memory()
         memory_mb.append(process.memory_info().rss / 1e6)
-    counts = plugin.frame_sync.follower.counts
+    counts = scene.frame_sync.follower.counts
     # Qt Quick makes a new texture of 5 MB for each picture of the page, and some of these are always on their way.
     tenths_mb = [float(np.min(part)) for part in np.array_split(memory_mb, min(10, len(memory_mb)))]
     with capsys.disabled():
         report(
             f"{seconds:.0f} s, {scene.frames} frames, {counts}",
             f"memory in tenths of the time: {np.round(tenths_mb, 1)} MB;"
-            f" uploads {plugin.underlay.uploads}, most textures {most_textures}",
+            f" uploads {counter.uploads}, most images {most_images}",
         )
-    assert most_textures <= 2
+    assert most_images <= 2
     assert counts.unread <= 0.02 * max(counts.exact, 1) + 5
-    assert not plugin._underlay._gl or plugin._underlay._gl.error == "GL_NO_ERROR"
     if seconds >= 300:
         assert tenths_mb[-1] - tenths_mb[0] < 5.0

@@ -20,7 +20,7 @@ from PyQt6.QtGui import QColor, QImage, QOffscreenSurface, QOpenGLContext, QPain
 
 from Heatmap.aggregation import GridSpec, HeatmapImage
 from Heatmap.aggregation.engine_choice import load_kernels
-from Heatmap.ui.geometry.background import Patch
+from Heatmap.ui.geometry.background import BackgroundRect
 from Heatmap.ui.geometry.viewport import BarSegment, TimeAxis, Viewport
 from Heatmap.ui.gl.graphics import is_software
 from Heatmap.ui.gl.heat_painter import HeatPainter
@@ -33,7 +33,7 @@ pytestmark = [pytest.mark.gl, pytest.mark.timeout(300)]
 MINUTE = 60_000
 WIDTH, HEIGHT = SIZE_PX = (1780, 700)
 COLS, ROWS = 1700, 380
-GROUND = (Patch(0, 0, WIDTH, HEIGHT, (0.05, 0.07, 0.09)),)
+GROUND = (BackgroundRect(0, 0, WIDTH, HEIGHT, (0.05, 0.07, 0.09)),)
 VIEWPORT = Viewport(
     left_px=0.0,
     top_px=0.0,

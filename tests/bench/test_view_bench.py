@@ -20,15 +20,17 @@ import pytest
 from PyQt6.QtCore import QEventLoop, Qt, QTimer
 from PyQt6.QtGui import QColor
 from PyQt6.QtWidgets import QApplication, QWidget
+from support.plugin_parts import UploadCounter
 
 from Heatmap.events import Coverage, LiquidationEvent, Side, Source
+from Heatmap.rendering.build_worker import BuildWorker
 from Heatmap.storage.bulk_insert import bulk_insert
-from Heatmap.ui.build_worker import BuildWorker
+from Heatmap.ui.build_signals import BuildSignals
 from Heatmap.ui.geometry.frame_follower import Frame
 from Heatmap.ui.gl.underlay import Underlay
 from Heatmap.ui.page.bridge import Bridge
 from Heatmap.ui.presenter import HeatmapPresenter
-from Heatmap.ui.widgets.settings_model import SettingsModel
+from Heatmap.ui.settings_model import SettingsModel
 
 pytestmark = [pytest.mark.gl, pytest.mark.timeout(300)]
 
@@ -95,8 +97,10 @@ def chain(qtbot, tmp_path, benchmark):
     window.resize(*SIZE_PX)
     underlay = Underlay(window)
     underlay.set_background(QColor(14, 17, 22))
-    worker = BuildWorker(path, tick_size=lambda _symbol: 0.1, clock=StoppedClock())
-    presenter = HeatmapPresenter(underlay, worker, SettingsModel(None), symbol="BTCUSDT")
+    signals = BuildSignals()
+    worker = BuildWorker(path, signals, tick_size=lambda _symbol: 0.1, clock=StoppedClock())
+    presenter = HeatmapPresenter(underlay, worker, signals, settings=SettingsModel(None), symbol="BTCUSDT")
+    counter = UploadCounter(presenter, underlay)
     bridge = Bridge()
     axes = []
     bridge.timeAxisChanged.connect(axes.append)
@@ -110,30 +114,30 @@ def chain(qtbot, tmp_path, benchmark):
     first_s = NOW_MS // 1000 - 60 * BARS
     bridge.bars_changed(json.dumps({"segments": [[0, first_s, 60, BARS]]}))
     bridge.viewport_moved(report_of(0))
-    qtbot.waitUntil(lambda: underlay.uploads > 0, timeout=PATIENCE_MS)
-    yield bridge, presenter, underlay, worker
+    qtbot.waitUntil(lambda: counter.uploads > 0, timeout=PATIENCE_MS)
+    yield bridge, presenter, underlay, signals, counter
     presenter.stop()
     worker.stop()
     window.close()
     window.deleteLater()
 
 
-def wait_for_upload(underlay: Underlay, uploads: int) -> None:
+def wait_for_upload(counter: UploadCounter, uploads: int) -> None:
     """Run Qt's loop until one more image is on the card; a timer keeps it from waiting for ever."""
     begun_s = time.monotonic()
     watchdog = QTimer()
     watchdog.start(1000)
-    while underlay.uploads == uploads:
+    while counter.uploads == uploads:
         QApplication.processEvents(QEventLoop.ProcessEventsFlag.WaitForMoreEvents)
         assert time.monotonic() - begun_s < PATIENCE_MS / 1000, "no image came"
 
 
 def test_another_view_is_crisp_again(chain, benchmark, capsys):
-    bridge, presenter, underlay, worker = chain
+    bridge, presenter, underlay, signals, counter = chain
     numbers = itertools.count(1)
     built_s: list[float] = []
     took_ms: list[tuple[float, float]] = []  # until the image is built, until it is uploaded and painted
-    worker.built.connect(lambda *_: built_s.append(time.perf_counter()), Qt.ConnectionType.DirectConnection)
+    signals.built.connect(lambda *_: built_s.append(time.perf_counter()), Qt.ConnectionType.DirectConnection)
 
     def settle() -> tuple[tuple[str], dict[str, object]]:
         while not presenter.is_current:
@@ -141,10 +145,10 @@ def test_another_view_is_crisp_again(chain, benchmark, capsys):
         return (report_of(next(numbers)),), {}
 
     def move(report: str) -> None:
-        uploads, begun_s = underlay.uploads, time.perf_counter()
+        uploads, begun_s = counter.uploads, time.perf_counter()
         built_s.clear()
         bridge.viewport_moved(report)
-        wait_for_upload(underlay, uploads)
+        wait_for_upload(counter, uploads)
         took_ms.append((1000 * (built_s[0] - begun_s), 1000 * (time.perf_counter() - begun_s)))
 
     benchmark.pedantic(move, setup=settle, rounds=1 if benchmark.disabled else 100, warmup_rounds=8)

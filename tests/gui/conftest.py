@@ -14,6 +14,7 @@ import qasync
 from PyQt6.QtCore import QSettings, QTimer
 from PyQt6.QtGui import QImage
 from PyQt6.QtWidgets import QApplication
+from support.plugin_parts import PluginParts, UploadCounter
 
 from Heatmap.app.main_window import MainWindow, Market
 from Heatmap.clock import SYSTEM_CLOCK
@@ -22,8 +23,8 @@ from Heatmap.demo.market import SimulatedMarket
 from Heatmap.events import Coverage, Source
 from Heatmap.heatmap_service import HeatmapService
 from Heatmap.storage.bulk_insert import bulk_insert
-from Heatmap.ui.widgets.settings_model import SettingsModel
-from Heatmap.ui.widgets.translation import Translator
+from Heatmap.ui.settings_model import SettingsModel
+from Heatmap.ui.translation import Translator
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,7 +51,7 @@ def candles_of(picture: np.ndarray) -> np.ndarray:
     return (np.abs(picture.astype(int) - up).max(axis=2) < 3) | (np.abs(picture.astype(int) - down).max(axis=2) < 3)
 
 
-class Stage:
+class Stage(PluginParts):
     """A running program with its exchange, to be looked at and to be operated."""
 
     def __init__(self, qtbot, folder: Path, *, history: bool = True, settings: dict | None = None) -> None:
@@ -85,6 +86,7 @@ class Stage:
             market=Market(source=Source.DEMO),
             clock=SYSTEM_CLOCK,
         )
+        self.uploads = UploadCounter(self.presenter, self.underlay)
         self.window.show()
         self.window.start()
 
@@ -112,15 +114,15 @@ class Stage:
         self.wait(self._is_settled)
 
     def _is_settled(self) -> bool:
-        viewport, wanted = self.plugin.viewport, self.window._bridge.shown_range
-        if viewport is None or wanted is None or self.plugin.image is None or not self.plugin.is_current:
+        viewport, wanted = self.presenter.viewport, self.window._bridge.shown_range
+        if viewport is None or wanted is None or self.plugin.image is None or not self.presenter.is_current:
             return False
         shown = viewport.logical(viewport.width_px) - viewport.logical(0.0)
-        return abs(shown - (wanted[1] - wanted[0])) < 2 and self.plugin.underlay.uploads > 0
+        return abs(shown - (wanted[1] - wanted[0])) < 2 and self.uploads.uploads > 0
 
     def wait_for_candles(self) -> None:
         """Wait until the chart shows candles on the screen: their two colours are nowhere else on the page."""
-        self.wait(lambda: self.plugin.viewport is not None and self.candle_pixels() > 500)
+        self.wait(lambda: self.presenter.viewport is not None and self.candle_pixels() > 500)
 
     def candle_pixels(self, widget=None) -> int:
         """Return how many pixels of the chart, or of another widget, have the colours of candles."""

@@ -12,7 +12,7 @@ from PyQt6.QtWidgets import QCheckBox
 
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.ui.widgets.legend import Legend
-from Heatmap.ui.widgets.source_badge import Badge
+from Heatmap.ui.widgets.overlay import SourceBadge
 
 pytestmark = [pytest.mark.gl]
 
@@ -121,7 +121,7 @@ def test_opacity_acts_on_the_screen(open_stage):
 
 def test_a_market_that_is_not_real_is_marked_with_and_without_heat(open_stage):
     with open_stage() as stage:
-        badge = stage.window.findChild(Badge)
+        badge = stage.window.findChild(SourceBadge)
         stage.wait_for_heat()
         assert badge.isVisible()
         assert "SIMULATED" in badge.text()
@@ -134,13 +134,13 @@ def test_no_candle_is_drawn_over_legend_and_badge(open_stage):
     with open_stage() as stage:
         stage.wait_for_heat()
         stage.wait_for_candles()
-        badge, legend = stage.window.findChild(Badge), stage.window.findChild(Legend)
+        badge, legend = stage.window.findChild(SourceBadge), stage.window.findChild(Legend)
         # Candles from the top of the pane to its bottom, under both cards.
         stage.view.page().runJavaScript(
             "chart.priceScale('right').applyOptions({scaleMargins: {top: 0, bottom: 0}});"
             "series.setData(series.data().map((bar) => ({...bar, open: 8e4, low: 8e4, high: 1e5, close: 1e5})))"
         )
-        pane = stage.plugin.viewport
+        pane = stage.presenter.viewport
         stage.wait(lambda: stage.candle_pixels() > 0.2 * pane.width_px * pane.height_px)
         rounded_corners = 40
         stage.wait(lambda: max(stage.candle_pixels(badge), stage.candle_pixels(legend)) < rounded_corners)

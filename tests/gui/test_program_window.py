@@ -11,8 +11,7 @@ from PyQt6.QtCore import QEvent, QObject, QUrl
 from PyQt6.QtGui import QAction
 from PyQt6.QtWidgets import QComboBox, QDockWidget, QLabel, QTabWidget, QWidget
 
-from Heatmap.app.chart_view import ChartPage
-from Heatmap.resources import CHART_PAGE
+from Heatmap.app.chart_view import CHART_PAGE, ChartPage
 from Heatmap.ui.widgets.status import StatusPanel
 
 pytestmark = [pytest.mark.gl]
@@ -173,7 +172,7 @@ def test_legend_and_badge_are_not_raised_and_repainted_in_every_frame(open_stage
             widget = stage.window.findChild(QWidget, name)
             assert widget.isVisible()
             widget.installEventFilter(raises)
-        stage.plugin._presenter.placeChanged.connect(places.append)
+        stage.presenter.viewportChanged.connect(places.append)
         stage.view.page().runJavaScript("chart.timeScale().scrollToPosition(-40, true)")
         stage.wait(lambda: len(places) >= 5)
         assert raises.count == 0

@@ -42,13 +42,13 @@ def test_image_settings_change_the_image(open_stage):
             before, old = stage.plugin.image, getattr(stage.settings.value, key)
             assert old != value, key
             stage.settings.update(**{key: value})
-            stage.wait(lambda: stage.plugin.is_current)
+            stage.wait(lambda: stage.presenter.is_current)
             after = stage.plugin.image
             assert after is not before, key
             same = before.rgba.shape == after.rgba.shape and np.array_equal(before.rgba, after.rgba)
             assert not same, key
             stage.settings.update(**{key: old})
-            stage.wait(lambda: stage.plugin.is_current)
+            stage.wait(lambda: stage.presenter.is_current)
 
 
 def test_manual_rows_and_columns_are_obeyed(open_stage):
@@ -56,7 +56,7 @@ def test_manual_rows_and_columns_are_obeyed(open_stage):
         stage.wait_for_heat()
         fine = stage.plugin.image.spec
         stage.settings.update(**NEEDS_MANUAL)
-        stage.wait(lambda: stage.plugin.is_current)
+        stage.wait(lambda: stage.presenter.is_current)
         coarse = stage.plugin.image.spec
         assert coarse.price_bin > 3 * fine.price_bin
         assert coarse.time_bin_ms >= 2 * fine.time_bin_ms
@@ -67,7 +67,7 @@ def test_the_size_of_a_cell_is_obeyed(open_stage):
         stage.wait_for_heat()
         fine = stage.plugin.image.spec
         stage.settings.update(**NEEDS_PIXELS)
-        stage.wait(lambda: stage.plugin.is_current)
+        stage.wait(lambda: stage.presenter.is_current)
         coarse = stage.plugin.image.spec
         assert coarse.price_bin == pytest.approx(4 * fine.price_bin, rel=0.1)
         assert coarse.time_bin_ms == pytest.approx(4.5 * fine.time_bin_ms, rel=0.15)
@@ -78,7 +78,7 @@ def test_smooth_and_sharp_cells_look_different(open_stage):
     with open_stage(settings=coarse) as stage:
         stage.wait_for_heat()
         stage.wait(lambda: edges(stage.pane()) > 0)
-        stage.wait(lambda: stage.plugin.is_current)
+        stage.wait(lambda: stage.presenter.is_current)
         smooth = edges(stage.pane())
         stage.settings.update(smooth=False)
         stage.wait(lambda: edges(stage.pane()) > 1.2 * smooth)

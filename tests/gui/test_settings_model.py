@@ -11,7 +11,7 @@ from PyQt6.QtCore import QSettings
 from Heatmap.errors import SettingsError
 from Heatmap.events import Source
 from Heatmap.heatmap_settings import HeatmapSettings
-from Heatmap.ui.widgets.settings_model import SettingsModel
+from Heatmap.ui.settings_model import SettingsModel
 
 NOT_DEFAULT = {
     "enabled": False,
@@ -38,7 +38,7 @@ pytestmark = pytest.mark.usefixtures("qapp")
 READER = """
 import json, sys
 from PyQt6.QtCore import QCoreApplication, QSettings
-from Heatmap.ui.widgets.settings_model import SettingsModel
+from Heatmap.ui.settings_model import SettingsModel
 application = QCoreApplication([])
 model = SettingsModel(QSettings(sys.argv[1], QSettings.Format.IniFormat))
 print(json.dumps(model.value.as_mapping()))

@@ -8,8 +8,8 @@ from PyQt6.QtWidgets import QMainWindow, QWidget
 
 from Heatmap.events import Source
 from Heatmap.reports import ConnectionState, ServiceStatus
+from Heatmap.ui.translation import Translator
 from Heatmap.ui.widgets.status import StatusPanel
-from Heatmap.ui.widgets.translation import Translator
 
 NOW_MS = 1_700_000_000_000
 LIVE = ServiceStatus(

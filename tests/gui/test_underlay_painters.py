@@ -6,76 +6,29 @@ import dataclasses
 
 import numpy as np
 import pytest
-from PyQt6.QtGui import QColor, QImage, QSurfaceFormat
-from PyQt6.QtWidgets import QWidget
+from PyQt6.QtGui import QColor, QSurfaceFormat
+from support.underlay import (
+    GAPPED,
+    MINUTE,
+    PLAIN,
+    HandClock,
+    image_of,
+    images_kept,
+    pixels,
+    random_cells,
+    show_on_window,
+    viewport,
+)
 
-from Heatmap.aggregation import GridSpec, HeatmapImage
 from Heatmap.aggregation.engine_choice import load_kernels
 from Heatmap.ui.geometry.background import Surface
-from Heatmap.ui.geometry.easing import DURATION_S
 from Heatmap.ui.geometry.frame_follower import Frame
-from Heatmap.ui.geometry.viewport import BarSegment, PriceScaleMode, TimeAxis, Viewport
+from Heatmap.ui.geometry.viewport import PriceScaleMode, Viewport
 from Heatmap.ui.gl.heat_painter import HeatPainter
 from Heatmap.ui.gl.pixel_painter import PixelPainter
-from Heatmap.ui.gl.underlay import Underlay
+from Heatmap.ui.gl.underlay import EASING_S, Underlay
 
 pytestmark = [pytest.mark.gl]
-
-MINUTE = 60_000
-WIDTH, HEIGHT = 400, 300
-SPEC = GridSpec(t0_ms=0, time_bin_ms=MINUTE, cols=80, price0=90.0, price_bin=0.5, rows=40)
-PLAIN = TimeAxis((BarSegment(0, 0, MINUTE, 80),))
-GAPPED = TimeAxis((BarSegment(0, 0, MINUTE, 30), BarSegment(30, 50 * MINUTE, MINUTE, 30)))
-
-
-class HandClock:
-    """A clock that goes on when told."""
-
-    def __init__(self) -> None:
-        self.now_s = 1000.0
-
-    def now_ms(self) -> int:
-        return round(self.now_s * 1000)
-
-    def monotonic_s(self) -> float:
-        return self.now_s
-
-
-def viewport(ratio: float = 1.0, **changes) -> Viewport:
-    values = {
-        "left_px": 20 / ratio,
-        "top_px": 10 / ratio,
-        "width_px": 360 / ratio,
-        "height_px": 270 / ratio,
-        "ratio": ratio,
-        "logical_from": 3.0,
-        "logical_to": 43.0,
-        "x_from_px": 1.7 / ratio,
-        "x_to_px": 351.7 / ratio,
-        "price_top": 107.3,
-        "price_bottom": 92.1,
-    }
-    return Viewport(**(values | changes))
-
-
-def random_cells(spec: GridSpec = SPEC, seed: int = 1) -> np.ndarray:
-    """Return opaque cells of many colours: uint8 (rows, cols, 4)."""
-    rgba = np.random.default_rng(seed).integers(0, 255, (spec.rows, spec.cols, 4)).astype(np.uint8)
-    rgba[..., 3] = 255
-    return rgba
-
-
-def image_of(rgba: np.ndarray, spec: GridSpec = SPEC, reference: float = 1.0) -> HeatmapImage:
-    return HeatmapImage(
-        rgba=np.ascontiguousarray(rgba),
-        spec=spec,
-        reference=reference,
-        engine="numpy",
-        build_ms=0.0,
-        events=0,
-        outside=0,
-        level_edges=np.linspace(reference / 255, reference, 255, dtype=np.float32),
-    )
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -89,29 +42,19 @@ def show_underlay(qtbot):
     """Give a function that shows an underlay with heat on a plain window and returns it when it has painted."""
     windows = []
 
-    def shown(image: HeatmapImage, view: Viewport | None = None, **options) -> Underlay:
-        window = QWidget()
+    def shown(image, view: Viewport | None = None, **options) -> Underlay:
+        def prepare(underlay: Underlay) -> None:
+            underlay.set_frame(Frame(view or viewport(), PLAIN))
+            underlay.set_image(image)
+
+        window, underlay = show_on_window(qtbot, prepare, **options)
         windows.append(window)
-        window.resize(WIDTH, HEIGHT)
-        underlay = Underlay(window, **options)
-        underlay.set_background(QColor(0, 0, 0))
-        underlay.set_frame(Frame(view or viewport(), PLAIN))
-        underlay.set_image(image)
-        window.show()
-        qtbot.waitUntil(lambda: underlay.frames > 0, timeout=15_000)
         return underlay
 
     yield shown
     for window in windows:
         window.close()
         window.deleteLater()
-
-
-def pixels(underlay: Underlay) -> np.ndarray:
-    """Paint a frame and return its buffer: uint8 (height, width, 3)."""
-    picture = underlay.grabFramebuffer().convertToFormat(QImage.Format.Format_RGB888)
-    rows = np.frombuffer(picture.constBits().asstring(picture.sizeInBytes()), np.uint8)
-    return rows.reshape(picture.height(), picture.bytesPerLine())[:, : 3 * WIDTH].reshape(HEIGHT, WIDTH, 3)
 
 
 LOOKS = {
@@ -154,9 +97,9 @@ def test_shader_and_kernel_paint_the_same(show_underlay, look):
         if "eases" in wanted:
             underlay.set_image(image_of(cells[::-1], reference=5.0))
             pixels(underlay)
-            clock.now_s += 0.4 * DURATION_S
+            clock.now_s += 0.4 * EASING_S
         pictures.append(pixels(underlay).astype(int))
-        assert isinstance(underlay._painter, HeatPainter if shaders_only else PixelPainter)
+        assert isinstance(underlay.painter, HeatPainter if shaders_only else PixelPainter)
     differs = np.abs(pictures[0] - pictures[1]).max(axis=2)
     assert (differs > 3).mean() < 0.004, f"{(differs > 3).sum()} pixels, first {np.argwhere(differs > 3)[:3]}"
     assert len(np.unique(pictures[0].reshape(-1, 3), axis=0)) > 100, "there is something to be seen"
@@ -166,16 +109,17 @@ def test_the_kernel_takes_over_when_it_is_loaded(show_underlay, monkeypatch):
     """A first start compiles kernels for half a minute: until then shaders paint, and nobody sees the change."""
     monkeypatch.setattr("Heatmap.ui.gl.underlay.kernels_are_loaded", lambda: False)
     underlay = show_underlay(image_of(random_cells()))
-    before = underlay._painter
+    before = underlay.painter
     assert isinstance(before, HeatPainter)
     painted = pixels(underlay).astype(int)
     assert painted.any()
     monkeypatch.setattr("Heatmap.ui.gl.underlay.kernels_are_loaded", lambda: True)
     assert (np.abs(pixels(underlay) - painted).max(axis=2) > 1).mean() < 0.004, "but for borders of cells"
-    assert isinstance(underlay._painter, PixelPainter)
-    assert before.textures == 0, "what the shader had is given back"
+    assert isinstance(underlay.painter, PixelPainter)
+    assert images_kept(before) == 0, "what the shader had is given back"
+    after = underlay.painter
     underlay.remove()
-    assert underlay.textures == 0
+    assert images_kept(after) == 0
 
 
 def test_a_frame_buffer_of_several_samples_is_left_to_the_shader(show_underlay):
@@ -188,7 +132,7 @@ def test_a_frame_buffer_of_several_samples_is_left_to_the_shader(show_underlay):
         underlay = show_underlay(image_of(random_cells()))
     finally:
         QSurfaceFormat.setDefaultFormat(one)
-    assert isinstance(underlay._painter, HeatPainter)
+    assert isinstance(underlay.painter, HeatPainter)
     assert pixels(underlay).any()
 
 

@@ -11,78 +11,35 @@ from functools import partial
 
 import numpy as np
 import pytest
-from PyQt6.QtGui import QColor, QImage
-from PyQt6.QtWidgets import QWidget
+from PyQt6.QtGui import QColor
+from support.underlay import (
+    GAPPED,
+    HEIGHT,
+    MINUTE,
+    PLAIN,
+    SPEC,
+    WIDTH,
+    HandClock,
+    image_of,
+    images_kept,
+    pixels,
+    random_cells,
+    show_on_window,
+    viewport,
+)
 
-from Heatmap.aggregation import GridSpec, HeatmapImage
+from Heatmap.aggregation import GridSpec
 from Heatmap.aggregation.engine_choice import load_kernels
-from Heatmap.ui.geometry.background import Patch, Surface
-from Heatmap.ui.geometry.easing import DURATION_S
+from Heatmap.rendering.image_change import changed_columns
+from Heatmap.ui.geometry.background import BackgroundRect, Surface
 from Heatmap.ui.geometry.frame_follower import Frame
-from Heatmap.ui.geometry.image_change import changed_columns
 from Heatmap.ui.geometry.viewport import BarSegment, PriceScaleMode, TimeAxis, Viewport
-from Heatmap.ui.geometry.window_start_line import window_mark
+from Heatmap.ui.geometry.window_start_line import window_start_line
 from Heatmap.ui.gl.heat_painter import HeatPainter
 from Heatmap.ui.gl.pixel_painter import PixelPainter
-from Heatmap.ui.gl.underlay import Underlay
+from Heatmap.ui.gl.underlay import EASING_S
 
 pytestmark = [pytest.mark.gl]
-
-MINUTE = 60_000
-WIDTH, HEIGHT = 400, 300
-SPEC = GridSpec(t0_ms=0, time_bin_ms=MINUTE, cols=80, price0=90.0, price_bin=0.5, rows=40)
-PLAIN = TimeAxis((BarSegment(0, 0, MINUTE, 80),))
-GAPPED = TimeAxis((BarSegment(0, 0, MINUTE, 30), BarSegment(30, 50 * MINUTE, MINUTE, 30)))
-
-
-class HandClock:
-    """A clock that goes on when told."""
-
-    def __init__(self) -> None:
-        self.now_s = 1000.0
-
-    def now_ms(self) -> int:
-        return round(self.now_s * 1000)
-
-    def monotonic_s(self) -> float:
-        return self.now_s
-
-
-def viewport(ratio: float = 1.0, **changes) -> Viewport:
-    values = {
-        "left_px": 20 / ratio,
-        "top_px": 10 / ratio,
-        "width_px": 360 / ratio,
-        "height_px": 270 / ratio,
-        "ratio": ratio,
-        "logical_from": 3.0,
-        "logical_to": 43.0,
-        "x_from_px": 1.7 / ratio,
-        "x_to_px": 351.7 / ratio,
-        "price_top": 107.3,
-        "price_bottom": 92.1,
-    }
-    return Viewport(**(values | changes))
-
-
-def random_cells(spec: GridSpec = SPEC, seed: int = 1) -> np.ndarray:
-    """Return opaque cells of many colours: uint8 (rows, cols, 4)."""
-    rgba = np.random.default_rng(seed).integers(0, 255, (spec.rows, spec.cols, 4)).astype(np.uint8)
-    rgba[..., 3] = 255
-    return rgba
-
-
-def image_of(rgba: np.ndarray, spec: GridSpec = SPEC, reference: float = 1.0) -> HeatmapImage:
-    return HeatmapImage(
-        rgba=np.ascontiguousarray(rgba),
-        spec=spec,
-        reference=reference,
-        engine="numpy",
-        build_ms=0.0,
-        events=0,
-        outside=0,
-        level_edges=np.linspace(reference / 255, reference, 255, dtype=np.float32),
-    )
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -94,13 +51,8 @@ def kernels():
 @contextmanager
 def opened(qtbot, painter: type, **options):
     """Show an underlay on a plain window for the length of a ``with`` block, painted by this kind of painter."""
-    window = QWidget()
-    window.resize(WIDTH, HEIGHT)
-    underlay = Underlay(window, shaders_only=painter is HeatPainter, **options)
-    underlay.set_background(QColor(0, 0, 0))
-    window.show()
-    qtbot.waitUntil(lambda: underlay.frames > 0, timeout=15_000)
-    assert isinstance(underlay._painter, painter)
+    window, underlay = show_on_window(qtbot, shaders_only=painter is HeatPainter, **options)
+    assert isinstance(underlay.painter, painter)
     try:
         yield underlay
     finally:
@@ -116,15 +68,8 @@ def open_underlay(qtbot, request):
 
 @pytest.fixture
 def open_shader_underlay(qtbot):
-    """Give the same for what the shader alone has: tiles and uploads."""
+    """Give the same for what the shader alone has: uploads."""
     return partial(opened, qtbot, HeatPainter)
-
-
-def pixels(underlay: Underlay) -> np.ndarray:
-    """Paint a frame and return its buffer: uint8 (height, width, 3)."""
-    picture = underlay.grabFramebuffer().convertToFormat(QImage.Format.Format_RGB888)
-    rows = np.frombuffer(picture.constBits().asstring(picture.sizeInBytes()), np.uint8)
-    return rows.reshape(picture.height(), picture.bytesPerLine())[:, : 3 * WIDTH].reshape(HEIGHT, WIDTH, 3)
 
 
 def expected_cells(view: Viewport, axis: TimeAxis, spec: GridSpec) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -276,24 +221,6 @@ def test_nothing_is_painted_outside_the_pane(open_underlay):
     assert not picture.any()
 
 
-def test_an_image_larger_than_a_texture_is_tiled(open_shader_underlay, open_underlay):
-    rgba = random_cells()
-    with open_shader_underlay(largest_texture_px=24) as underlay:
-        underlay.set_image(image_of(rgba))
-        underlay.set_frame(Frame(viewport(), PLAIN))
-        assert_cells(pixels(underlay), rgba, viewport(), PLAIN)
-        assert underlay.tiles == 4 * 2
-        # Blending looks over the tiles' borders: the same picture as from one texture.
-        underlay.set_smooth(smooth=True)
-        tiled = pixels(underlay)
-    with open_underlay() as whole:
-        whole.set_image(image_of(rgba))
-        whole.set_frame(Frame(viewport(), PLAIN))
-        whole.set_smooth(smooth=True)
-        assert np.abs(pixels(whole).astype(int) - tiled).max() <= 1
-        assert whole.tiles == 1
-
-
 @pytest.mark.parametrize("smooth", [False, True])
 @pytest.mark.parametrize("cells", [(400, 1900), (1000, 3000), (40, 3000), (1000, 80)])
 def test_one_hot_cell_never_vanishes(open_underlay, cells, smooth):
@@ -354,14 +281,14 @@ def test_another_scale_eases_in_and_the_same_does_not(open_underlay):
         underlay.set_image(image_of(red, reference=300.0))
         seen = [pixels(underlay)[150, 200]]
         for _ in range(5):
-            clock.now_s += DURATION_S / 4
+            clock.now_s += EASING_S / 4
             seen.append(pixels(underlay)[150, 200])
         reds = [int(pixel[0]) for pixel in seen]
         assert reds[0] == 0
         assert reds == sorted(reds)
         assert 100 < reds[2] < 155
         assert reds[4] == reds[5] == 255
-        assert underlay.textures == 1, "the old image is given back"
+        assert images_kept(underlay.painter) == 1, "the old image is given back"
 
 
 def test_a_live_image_whose_scale_moved_eases_in(open_underlay):
@@ -377,10 +304,10 @@ def test_a_live_image_whose_scale_moved_eases_in(open_underlay):
         assert_cells(pixels(underlay), cells, viewport(), PLAIN)
         underlay.set_image(after, changed_columns(before, after))
         assert_cells(pixels(underlay), cells, viewport(), PLAIN)
-        clock.now_s += DURATION_S / 2
+        clock.now_s += EASING_S / 2
         half = (cells.astype(int) + newer.astype(int)) // 2
         assert_cells(pixels(underlay), half.astype(np.uint8), viewport(), PLAIN)
-        clock.now_s += DURATION_S
+        clock.now_s += EASING_S
         assert_cells(pixels(underlay), newer, viewport(), PLAIN)
 
 
@@ -395,23 +322,23 @@ def test_an_image_of_another_grid_eases_in_its_own_place(open_underlay):
         pixels(underlay)
         underlay.set_image(image_of(second, other, reference=300.0))
         assert_cells(pixels(underlay), first, viewport(), PLAIN)
-        clock.now_s += 2 * DURATION_S
+        clock.now_s += 2 * EASING_S
         assert_cells(pixels(underlay), second, viewport(), PLAIN, other)
 
 
 def test_only_changed_columns_are_uploaded(open_shader_underlay, monkeypatch):
     uploads = []
-    with open_shader_underlay(largest_texture_px=24) as underlay:
+    with open_shader_underlay() as underlay:
         underlay.set_frame(Frame(viewport(), PLAIN))
         cells = random_cells()
         image = image_of(cells)
         underlay.set_image(image)
         pixels(underlay)
-        original = type(underlay._painter._present).upload
+        original = HeatPainter.upload
         monkeypatch.setattr(
-            type(underlay._painter._present),
+            HeatPainter,
             "upload",
-            lambda self, image, first, last: (uploads.append((first, last)), original(self, image, first, last)),
+            lambda self, image, columns, **how: (uploads.append(columns), original(self, image, columns, **how)),
         )
         # Two images between two frames: one upload, of what either changed.
         for columns in ((30, 31), (50, 53)):
@@ -460,7 +387,7 @@ def test_a_line_marks_where_the_window_begins_beneath_the_heat(open_underlay, ra
         assert not pixels(underlay).any()
         underlay.set_window_start(20 * MINUTE)
         picture = pixels(underlay)
-        (mark,) = window_mark(view, PLAIN, 20 * MINUTE, (Patch(0, 0, WIDTH, HEIGHT, (0.0, 0.0, 0.0)),))
+        (mark,) = window_start_line(view, PLAIN, 20 * MINUTE, (BackgroundRect(0, 0, WIDTH, HEIGHT, (0.0, 0.0, 0.0)),))
         # 1.7 px and 16.5 bars of 8.75 px right of the pane's edge at 20 px, and as wide as a logical pixel.
         assert (mark.right, mark.right - mark.left) == (round(20 + 1.7 + 16.5 * 8.75), round(ratio))
         on_line = np.zeros((HEIGHT, WIDTH), bool)
@@ -500,8 +427,9 @@ def test_a_lost_context_is_made_again(open_underlay):
         underlay.set_frame(Frame(viewport(), PLAIN))
         underlay.set_image(image_of(rgba))
         assert_cells(pixels(underlay), rgba, viewport(), PLAIN)
+        painter = underlay.painter
         underlay.context().aboutToBeDestroyed.emit()
-        assert underlay.textures == 0
+        assert images_kept(painter) == 0
         pixels(underlay)  # between two contexts there is nothing to paint with, and nothing to fail
         underlay.makeCurrent()
         underlay.initializeGL()

@@ -7,15 +7,16 @@ import threading
 
 import msgspec
 import pytest
+from support.build_reports import BuildReports
 
 from Heatmap.aggregation import GridSpec
 from Heatmap.aggregation.cell_detail import Place
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.events import Coverage, LiquidationEvent, Side
 from Heatmap.heatmap_settings import HeatmapSettings
+from Heatmap.rendering.build_worker import BuildRequest, BuildWorker, Inspection
+from Heatmap.rendering.view_grid import View
 from Heatmap.storage.bulk_insert import bulk_insert
-from Heatmap.ui.build_worker import BuildRequest, BuildWorker, Inspection
-from Heatmap.ui.geometry.view_grid import View
 
 MINUTE_MS = 60_000
 
@@ -38,118 +39,117 @@ def db_path(tmp_path):
 
 
 @pytest.fixture
-def worker(qtbot, db_path):
-    del qtbot
-    worker = BuildWorker(db_path, tick_size=lambda _symbol: 0.1, clock=SYSTEM_CLOCK)
+def reports():
+    return BuildReports()
+
+
+@pytest.fixture
+def worker(db_path, reports):
+    worker = BuildWorker(db_path, reports, tick_size=lambda _symbol: 0.1, clock=SYSTEM_CLOCK)
     worker.start()
     yield worker
     worker.stop()
     assert not [thread for thread in threading.enumerate() if thread.name == "heatmap-build"]
 
 
-def built(qtbot, worker, wanted):
-    """Return the first image that satisfies a condition."""
-    with qtbot.waitSignal(worker.built, timeout=20_000, check_params_cb=lambda image, *_: wanted(image)) as signal:
-        pass
-    return signal.args[0]
+def built(reports, wanted):
+    """Return the first image from now on that satisfies a condition."""
+    reports.results.clear()
+    return reports.wait_for(reports.results, lambda result: wanted(result.image)).image
 
 
-def test_stored_events_are_built(qtbot, worker, db_path):
+def test_stored_events_are_built(worker, reports, db_path):
     bulk_insert(db_path, [event(10 * MINUTE_MS), event(20 * MINUTE_MS, price=95.0), event(10 * MINUTE_MS, price=150.0)])
     worker.request(request())
-    image = built(qtbot, worker, lambda image: image is not None and image.events == 2)
+    image = built(reports, lambda image: image is not None and image.events == 2)
     assert image.outside == 1
     assert image.rgba[..., 3].max() > 0
 
 
-def test_a_new_row_comes_in_without_being_asked_for(qtbot, worker, db_path):
+def test_a_new_row_comes_in_without_being_asked_for(worker, reports, db_path):
     bulk_insert(db_path, [event(10 * MINUTE_MS)])
     worker.request(request())
-    built(qtbot, worker, lambda image: image is not None and image.events == 1)
+    built(reports, lambda image: image is not None and image.events == 1)
     # Another program writes: nothing but the file itself tells.
     bulk_insert(db_path, [event(5 * MINUTE_MS)])
-    built(qtbot, worker, lambda image: image is not None and image.events == 2)
+    built(reports, lambda image: image is not None and image.events == 2)
 
 
-def test_a_file_that_appears_later_is_picked_up(qtbot, worker, db_path):
+def test_a_file_that_appears_later_is_picked_up(worker, reports, db_path):
     worker.request(request())
-    built(qtbot, worker, lambda image: image is not None and image.events == 0)
+    built(reports, lambda image: image is not None and image.events == 0)
     bulk_insert(db_path, [event(5 * MINUTE_MS)])
-    built(qtbot, worker, lambda image: image is not None and image.events == 1)
+    built(reports, lambda image: image is not None and image.events == 1)
 
 
-def test_another_file_in_the_same_place_is_read_anew(qtbot, worker, db_path):
+def test_another_file_in_the_same_place_is_read_anew(worker, reports, db_path):
     bulk_insert(db_path, [event(10 * MINUTE_MS), event(11 * MINUTE_MS), event(12 * MINUTE_MS)])
     worker.request(request())
-    built(qtbot, worker, lambda image: image is not None and image.events == 3)
+    built(reports, lambda image: image is not None and image.events == 3)
     for name in (db_path.name, f"{db_path.name}-wal", f"{db_path.name}-shm"):
         (db_path.parent / name).unlink(missing_ok=True)
     bulk_insert(db_path, [event(5 * MINUTE_MS)])
-    built(qtbot, worker, lambda image: image is not None and image.events == 1)
+    built(reports, lambda image: image is not None and image.events == 1)
 
 
-def test_an_event_dated_ahead_of_this_clock_appears_when_its_time_comes(qtbot, worker, db_path):
+def test_an_event_dated_ahead_of_this_clock_appears_when_its_time_comes(worker, reports, db_path):
     bulk_insert(db_path, [event(-2500)])
     worker.request(request())
-    built(qtbot, worker, lambda image: image is not None and image.events == 1)
+    built(reports, lambda image: image is not None and image.events == 1)
 
 
-def test_another_source_and_another_symbol_are_not_mixed_in(qtbot, worker, db_path):
+def test_another_source_and_another_symbol_are_not_mixed_in(worker, reports, db_path):
     simulated = msgspec.structs.replace(event(5 * MINUTE_MS), source="demo")
     other = msgspec.structs.replace(event(6 * MINUTE_MS), symbol="ETHUSDT")
     bulk_insert(db_path, [simulated, other, event(7 * MINUTE_MS)])
     worker.request(request())
-    built(qtbot, worker, lambda image: image is not None and image.events == 1)
+    built(reports, lambda image: image is not None and image.events == 1)
     worker.request(request(settings=HeatmapSettings(source="demo")))
-    built(qtbot, worker, lambda image: image is not None and image.events == 1)
+    built(reports, lambda image: image is not None and image.events == 1)
 
 
-def test_a_wider_window_is_read_again(qtbot, worker, db_path):
+def test_a_wider_window_is_read_again(worker, reports, db_path):
     bulk_insert(db_path, [event(30 * MINUTE_MS), event(5 * 60 * MINUTE_MS)])
     wide = dataclasses.replace(request().view, start_ms=SYSTEM_CLOCK.now_ms() - 6 * 60 * MINUTE_MS)
     worker.request(request(view=wide, settings=HeatmapSettings(window="2h")))
-    built(qtbot, worker, lambda image: image is not None and image.events == 1)
+    built(reports, lambda image: image is not None and image.events == 1)
     worker.request(request(view=wide, settings=HeatmapSettings(window="8h")))
-    built(qtbot, worker, lambda image: image is not None and image.events == 2)
+    built(reports, lambda image: image is not None and image.events == 2)
 
 
-def test_a_view_out_of_the_window_shows_nothing(qtbot, worker):
+def test_a_view_out_of_the_window_shows_nothing(worker, reports):
     past = dataclasses.replace(request().view, start_ms=0, end_ms=MINUTE_MS)
     worker.request(request(view=past))
-    built(qtbot, worker, lambda image: image is None)
+    built(reports, lambda image: image is None)
 
 
-def test_an_unreadable_file_is_told_and_recovery_too(qtbot, worker, db_path):
+def test_an_unreadable_file_is_told_and_recovery_too(worker, reports, db_path):
     db_path.write_bytes(b"this is no database" * 300)
-    with qtbot.waitSignal(worker.problem, timeout=20_000) as told:
-        worker.request(request())
-    assert told.args[0] == "error.database_read"
-    assert told.args[1]
-    with qtbot.waitSignal(worker.problem, timeout=20_000, check_params_cb=lambda *words: words == ("", "")):
-        db_path.unlink()
-        bulk_insert(db_path, [event(5 * MINUTE_MS)])
+    worker.request(request())
+    key, detail = reports.wait_for(reports.problems, any)
+    assert key == "error.database_read"
+    assert detail
+    db_path.unlink()
+    bulk_insert(db_path, [event(5 * MINUTE_MS)])
+    reports.wait_for(reports.problems, lambda problem: problem == ("", ""))
 
 
-def test_statistics_are_sums_of_the_window(qtbot, worker, db_path):
+def test_statistics_are_sums_of_the_window(worker, reports, db_path):
     bulk_insert(db_path, [event(5 * MINUTE_MS, qty=3.0), event(6 * MINUTE_MS, qty=7.0, side=Side.BUY)])
-    with qtbot.waitSignal(worker.counted, timeout=20_000, check_params_cb=lambda figures: figures.events == 2) as told:
-        worker.request(request())
-    figures = told.args[0]
+    worker.request(request())
+    figures = reports.wait_for(reports.results, lambda result: result.statistics.events == 2).statistics
     assert (figures.long_usd, figures.short_usd, figures.largest_usd) == (300.0, 700.0, 700.0)
 
 
 def test_a_moving_view_is_served_by_cells_of_nearly_the_right_size_and_a_resting_one_by_exact_ones(
-    qtbot, worker, db_path
+    worker, reports, db_path
 ):
     bulk_insert(db_path, [event(10 * MINUTE_MS, price=100_000.0)])
 
     def answer(asked: BuildRequest):
         """Return the image that answers this very request."""
-        with qtbot.waitSignal(
-            worker.built, timeout=20_000, check_params_cb=lambda _, served, __: served is asked
-        ) as told:
-            worker.request(asked)
-        return told.args[0]
+        worker.request(asked)
+        return reports.wait_for(reports.results, lambda result: result.request is asked).image
 
     def view(low: float, high: float) -> View:
         return dataclasses.replace(request().view, price_low=low, price_high=high)
@@ -161,7 +161,7 @@ def test_a_moving_view_is_served_by_cells_of_nearly_the_right_size_and_a_resting
     assert answer(request(view=view(97_000.0, 103_000.0), moving=True)).spec.price_bin < 0.5 * exact.spec.price_bin
 
 
-def test_a_tick_size_that_becomes_known_refines_the_cells_and_is_asked_for_off_the_gui_thread(qtbot, db_path):
+def test_a_tick_size_that_becomes_known_refines_the_cells_and_is_asked_for_off_the_gui_thread(db_path, reports):
     bulk_insert(db_path, [event(10 * MINUTE_MS)])
     known, threads = [None], set()
 
@@ -169,39 +169,39 @@ def test_a_tick_size_that_becomes_known_refines_the_cells_and_is_asked_for_off_t
         threads.add(threading.current_thread().name)
         return known[0] if symbol == "BTCUSDT" else None
 
-    worker = BuildWorker(db_path, tick_size=tick_size, clock=SYSTEM_CLOCK)
+    worker = BuildWorker(db_path, reports, tick_size=tick_size, clock=SYSTEM_CLOCK)
     worker.start()
     try:
         worker.request(request())
-        built(qtbot, worker, lambda image: image is not None and image.spec.price_bin < 0.2)
+        built(reports, lambda image: image is not None and image.spec.price_bin < 0.2)
         known[0] = 0.5
         worker.data_changed()
-        built(qtbot, worker, lambda image: image.spec.price_bin == 0.5)
+        built(reports, lambda image: image.spec.price_bin == 0.5)
     finally:
         worker.stop()
     assert threads == {"heatmap-build"}
 
 
-def test_what_nobody_recorded_is_told(qtbot, worker, db_path):
+def test_what_nobody_recorded_is_told(worker, reports, db_path):
     now_ms = SYSTEM_CLOCK.now_ms()
     known = Coverage("binance", "BTCUSDT", now_ms - 60 * MINUTE_MS, now_ms - 30 * MINUTE_MS)
     bulk_insert(db_path, [event(40 * MINUTE_MS)], coverage=[known])
 
-    def is_right(gaps) -> bool:
-        return len(gaps) == 2 and gaps[0][1] == known.start_ms and gaps[1][0] == known.end_ms
-
-    with qtbot.waitSignal(worker.gapsChanged, timeout=20_000, check_params_cb=is_right):
-        worker.request(request())
+    worker.request(request())
+    reports.wait_for(
+        reports.results,
+        lambda result: [gap[0] for gap in result.gaps[1:]] == [known.end_ms] and result.gaps[0][1] == known.start_ms,
+    )
 
 
 @pytest.mark.parametrize(("window", "hours"), [("2h", 2), ("8h", 8), ("2d", 48)])
-def test_the_windows_beginning_is_told(qtbot, worker, window, hours):
+def test_the_windows_beginning_is_told(worker, reports, window, hours):
     def is_right(start_ms: int) -> bool:
         # In steps of some seconds, and a slow machine may take its time.
         return 0 <= SYSTEM_CLOCK.now_ms() - hours * 60 * MINUTE_MS - start_ms < MINUTE_MS
 
-    with qtbot.waitSignal(worker.windowChanged, timeout=20_000, check_params_cb=is_right):
-        worker.request(request(settings=HeatmapSettings(window=window)))
+    worker.request(request(settings=HeatmapSettings(window=window)))
+    reports.wait_for(reports.results, lambda result: is_right(result.window_start_ms))
 
 
 def inspection(spec: GridSpec, asked: BuildRequest, ts_ms: int) -> Inspection:
@@ -210,44 +210,43 @@ def inspection(spec: GridSpec, asked: BuildRequest, ts_ms: int) -> Inspection:
     return Inspection(asked, spec, Place(ts_ms, 100.0, ts_ms - wide_ms, ts_ms + wide_ms, 100.0 - high, 100.0 + high))
 
 
-def answer(qtbot, worker, question: Inspection):
-    with qtbot.waitSignal(worker.inspected, timeout=20_000, check_params_cb=lambda _, about: about is question) as told:
-        worker.inspect(question)
-    return told.args[0]
+def answer(worker, reports, question: Inspection):
+    worker.inspect(question)
+    return reports.wait_for(reports.answers, lambda answered: answered[1] is question)[0]
 
 
-def test_a_place_is_answered_by_what_its_cell_holds(qtbot, worker, db_path):
+def test_a_place_is_answered_by_what_its_cell_holds(worker, reports, db_path):
     first = event(10 * MINUTE_MS, qty=3.0)
     other = msgspec.structs.replace(first, side=Side.BUY, qty=2.0, notional=200.0)
     bulk_insert(db_path, [first, other])
     asked = request()
     worker.request(asked)
-    image = built(qtbot, worker, lambda image: image is not None and image.events == 2)
-    figures = answer(qtbot, worker, inspection(image.spec, asked, first.ts_ms))
+    image = built(reports, lambda image: image is not None and image.events == 2)
+    figures = answer(worker, reports, inspection(image.spec, asked, first.ts_ms))
     assert (figures.count, figures.long_usd, figures.short_usd, figures.largest_usd) == (2, 300.0, 200.0, 300.0)
     assert figures.cell.t0_ms <= first.ts_ms < figures.cell.end_ms
-    assert answer(qtbot, worker, inspection(image.spec, asked, first.ts_ms - 20 * MINUTE_MS)) is None
+    assert answer(worker, reports, inspection(image.spec, asked, first.ts_ms - 20 * MINUTE_MS)) is None
     longs = dataclasses.replace(asked, settings=HeatmapSettings(sides="long", min_notional_usd=250))
-    assert answer(qtbot, worker, inspection(image.spec, longs, first.ts_ms)).count == 1
+    assert answer(worker, reports, inspection(image.spec, longs, first.ts_ms)).count == 1
     none = dataclasses.replace(asked, settings=HeatmapSettings(min_notional_usd=301))
-    assert answer(qtbot, worker, inspection(image.spec, none, first.ts_ms)) is None
+    assert answer(worker, reports, inspection(image.spec, none, first.ts_ms)) is None
 
 
-def test_a_place_of_another_map_is_answered_by_nothing(qtbot, worker, db_path):
+def test_a_place_of_another_map_is_answered_by_nothing(worker, reports, db_path):
     known = event(10 * MINUTE_MS)
     bulk_insert(db_path, [known])
     asked = request()
     worker.request(asked)
-    image = built(qtbot, worker, lambda image: image is not None and image.events == 1)
+    image = built(reports, lambda image: image is not None and image.events == 1)
     for stranger in (
         dataclasses.replace(asked, symbol="ETHUSDT"),
         dataclasses.replace(asked, settings=HeatmapSettings(source="demo")),
     ):
-        assert answer(qtbot, worker, inspection(image.spec, stranger, known.ts_ms)) is None
-    assert answer(qtbot, worker, inspection(image.spec, asked, known.ts_ms)).count == 1
+        assert answer(worker, reports, inspection(image.spec, stranger, known.ts_ms)) is None
+    assert answer(worker, reports, inspection(image.spec, asked, known.ts_ms)).count == 1
 
 
-def test_of_many_questions_only_the_latest_is_answered(qtbot, db_path):
+def test_of_many_questions_only_the_latest_is_answered(db_path, reports):
     known = event(10 * MINUTE_MS)
     bulk_insert(db_path, [known])
     inside, go_on = threading.Event(), threading.Event()
@@ -257,7 +256,7 @@ def test_of_many_questions_only_the_latest_is_answered(qtbot, db_path):
         go_on.wait(20)
         return 0.1
 
-    worker = BuildWorker(db_path, tick_size=tick_size, clock=SYSTEM_CLOCK)
+    worker = BuildWorker(db_path, reports, tick_size=tick_size, clock=SYSTEM_CLOCK)
     worker.start()
     try:
         asked = request()
@@ -266,14 +265,12 @@ def test_of_many_questions_only_the_latest_is_answered(qtbot, db_path):
         assert inside.wait(20)
         spec = GridSpec(t0_ms=known.ts_ms // 1000 * 1000, time_bin_ms=1000, cols=1, price0=100.0, price_bin=1.0, rows=1)
         questions = [inspection(spec, asked, known.ts_ms) for _ in range(5)]
-        answered = []
-        worker.inspected.connect(lambda _, about: answered.append(about))
         for question in questions:
             worker.inspect(question)
-        assert answered == []
+        assert reports.answers == []
         go_on.set()
-        qtbot.waitUntil(lambda: bool(answered), timeout=20_000)
+        reports.wait_for(reports.answers, bool)
     finally:
         go_on.set()
         worker.stop()
-    assert [about is questions[-1] for about in answered] == [True]
+    assert [about is questions[-1] for _, about in reports.answers] == [True]

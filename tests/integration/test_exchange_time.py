@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from support.build_reports import BuildReports
 from support.waiting import until
 
 from Heatmap.clock import SYSTEM_CLOCK
@@ -13,12 +14,12 @@ from Heatmap.events import LiquidationEvent, Side
 from Heatmap.heatmap_service import HeatmapService
 from Heatmap.heatmap_settings import HeatmapSettings
 from Heatmap.message_catalogue import catalogue
+from Heatmap.rendering.build_worker import BuildRequest, BuildWorker
+from Heatmap.rendering.view_grid import View
 from Heatmap.reports import ClockReading
 from Heatmap.storage.bulk_insert import bulk_insert
 from Heatmap.storage.sqlite_store import SqliteStore
 from Heatmap.storage.writer import EventWriter
-from Heatmap.ui.build_worker import BuildRequest, BuildWorker
-from Heatmap.ui.geometry.view_grid import View
 
 HOUR_MS = 3_600_000
 CLOSE_MS = 3000
@@ -47,14 +48,15 @@ def path(tmp_path):
 
 
 @pytest.mark.parametrize("ahead_ms", [-300_000, 300_000, -2 * HOUR_MS, 2 * HOUR_MS])
-def test_the_map_shows_the_last_minutes_of_the_exchange_whatever_this_clock_says(qtbot, path, ahead_ms):
+def test_the_map_shows_the_last_minutes_of_the_exchange_whatever_this_clock_says(path, ahead_ms):
     bulk_insert(path, [event(10_000), event(3 * HOUR_MS)])
     with DemoExchange(SimulatedMarket()) as exchange:
         service = HeatmapService(
             path, ["BTCUSDT"], ws_url=exchange.ws_url, rest_url=exchange.rest_url, clock=WrongClock(ahead_ms)
         )
         service.start()
-        worker = BuildWorker(path, tick_size=lambda _: 0.1, clock=service.exchange_clock)
+        reports = BuildReports()
+        worker = BuildWorker(path, reports, tick_size=lambda _: 0.1, clock=service.exchange_clock)
         try:
             until(lambda: service.status().clock_offset_ms is not None)
             assert abs(service.exchange_clock.now_ms() - SYSTEM_CLOCK.now_ms()) < CLOSE_MS
@@ -65,18 +67,15 @@ def test_the_map_shows_the_last_minutes_of_the_exchange_whatever_this_clock_says
                 [covered] = store.coverage("BTCUSDT", "binance", 0, 2**53)
             assert abs(covered.end_ms - SYSTEM_CLOCK.now_ms()) < 20_000
 
-            gaps = []
-            worker.gapsChanged.connect(gaps.append)
             worker.start()
             now_ms = SYSTEM_CLOCK.now_ms()
             view = View(now_ms - 4 * HOUR_MS, now_ms + HOUR_MS // 12, 90.0, 110.0, 800, 400)
-            with qtbot.waitSignal(
-                worker.built, timeout=20_000, check_params_cb=lambda image, *_: image is not None and image.events == 1
-            ):
-                worker.request(BuildRequest("BTCUSDT", view, HeatmapSettings(window="2h"), dark=True))
+            worker.request(BuildRequest("BTCUSDT", view, HeatmapSettings(window="2h"), dark=True))
+            result = reports.wait_for(
+                reports.results, lambda result: result.image is not None and result.image.events == 1
+            )
             # What nobody recorded is hatched up to where recording began, and not beyond.
-            qtbot.waitUntil(lambda: bool(gaps), timeout=20_000)
-            first, *_ = gaps[-1]
+            first, *_ = result.gaps
             assert abs(first[0] - (now_ms - 2 * HOUR_MS)) < 30_000
             assert abs(first[1] - covered.start_ms) < CLOSE_MS
         finally:

@@ -12,7 +12,6 @@ import pytest
 from support.record import create_version_1, event, rows
 
 from Heatmap.errors import StorageError
-from Heatmap.resources import read_text
 from Heatmap.storage import migrations
 from Heatmap.storage.migrations import (
     LATEST,
@@ -124,7 +123,7 @@ def test_a_disk_that_fails_in_the_middle_of_a_transaction_costs_nothing(path):
 
 
 def rewriting(monkeypatch, more=""):
-    script = "".join((read_text(SCHEMA_UPGRADE_1_TO_2), "UPDATE liq_events SET ts_ms = 6;", more))
+    script = "".join((SCHEMA_UPGRADE_1_TO_2.read_text(encoding="utf-8"), "UPDATE liq_events SET ts_ms = 6;", more))
     monkeypatch.setattr(migrations, "read_text", lambda _: script)
     monkeypatch.setitem(migrations.MIGRATIONS, 1, Migration(SCHEMA_UPGRADE_1_TO_2, LATEST, rewrites=True))
 

@@ -26,10 +26,13 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 
 LOOK_AT_RESOURCES = """
 import json
-from Heatmap import resources
+from Heatmap.app.chart_view import CHART_LIBRARY, CHART_PAGE
+from Heatmap.message_catalogue import TRANSLATIONS
 from Heatmap.storage.migrations import SCHEMA
-names = "SHADERS", "CHART_PAGE", "CHART_LIBRARY", "JAVASCRIPT", "TRANSLATIONS"
-print(json.dumps({name: str(getattr(resources, name)) for name in names} | {"SCHEMA": str(SCHEMA)}))
+from Heatmap.ui.gl.heat_painter import SHADERS
+from Heatmap.ui.page.bridge import JAVASCRIPT
+names = "SHADERS", "CHART_PAGE", "CHART_LIBRARY", "JAVASCRIPT", "TRANSLATIONS", "SCHEMA"
+print(json.dumps({name: str(globals()[name]) for name in names}))
 """
 
 

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from Heatmap.aggregation import GridSpec
 from Heatmap.errors import BridgeError, GridError
 from Heatmap.heatmap_settings import HeatmapSettings
-from Heatmap.ui.geometry.background import Surface, hidden_below, opaque_colors, patches
+from Heatmap.rendering.view_grid import grid_for_view
+from Heatmap.ui.geometry.background import Surface, background_rects, opaque_colors
 from Heatmap.ui.geometry.heat_mesh import strip_mesh
-from Heatmap.ui.geometry.view_grid import View, grid_for_view
-from Heatmap.ui.geometry.viewport import BarSegment, PriceScaleMode
+from Heatmap.ui.geometry.viewport import BarSegment, PriceScaleMode, visible_range
 from Heatmap.ui.page.bridge import Bridge, page_script, parse_bars, parse_surfaces, parse_viewport
 
 SPEC = GridSpec(t0_ms=0, time_bin_ms=60_000, cols=60, price0=90.0, price_bin=0.5, rows=40)
@@ -116,7 +116,7 @@ def test_what_is_taken_can_be_shown(first, second, pane, segments):
         return
     assert axis is not None
     for viewport in (view, pane_view):
-        visible = View.of(viewport, axis)
+        visible = visible_range(viewport, axis)
         with suppress(GridError):  # no grid serves such a view; the worker says so
             grid = grid_for_view(visible, HeatmapSettings(), now_ms=1_760_000_000_000, tick_size=0.1)
             strip_mesh(viewport, axis, grid or SPEC)
@@ -174,8 +174,8 @@ def test_surfaces_are_read_in_device_pixels():
     text = json.dumps({"ratio": 2, "surfaces": [[1, 2, 30, 40, 255, 0, 0, 255], [0.3, 0, 1, 1, 0, 0, 0, 51]]})
     outer, inner = parse_surfaces(text)
     assert outer == Surface(2.0, 4.0, 60.0, 80.0, color=(1.0, 0.0, 0.0, 1.0))
-    assert outer.box_px == (2, 4, 60, 80)
-    assert inner.box_px == (1, 0, 2, 2)
+    assert outer.box_px == (2, 4, 62, 84)
+    assert inner.box_px == (1, 0, 3, 2)
     # The inner one lets four fifths of the red through.
     assert opaque_colors((0.0, 0.0, 1.0), (outer, inner)) == ((1.0, 0.0, 0.0), pytest.approx((0.8, 0.0, 0.0)))
 
@@ -189,19 +189,20 @@ def test_impossible_surfaces_are_refused(colour):
 def test_what_a_later_surface_hides_is_not_painted():
     red = (1.0, 0.0, 0.0, 0.5)
     whole, part = Surface(0, 0, 900, 500, red), Surface(0, 40, 900, 460, red)
-    assert hidden_below((), (900, 500)) is None
-    assert hidden_below((part,), (900, 500)) is None
-    assert hidden_below((whole, whole, part), (900, 500)) == 1
-    assert hidden_below((whole,), (901, 500)) is None
+    white = (1.0, 1.0, 1.0)
+    assert len(background_rects(white, (), (900, 500))) == 1
+    assert len(background_rects(white, (part,), (900, 500))) == 2
+    assert [rect.top for rect in background_rects(white, (whole, whole, part), (900, 500))] == [0, 40]
+    assert len(background_rects(white, (whole,), (901, 500))) == 2
 
 
 def test_patches_cover_the_view_and_nothing_beyond_it():
     red, blue = (1.0, 0.0, 0.0, 1.0), (0.0, 0.0, 1.0, 0.5)
     beyond, outside = Surface(-5, 40, 1000, 900, red), Surface(950, 0, 50, 50, red)
     inner = Surface(100, 100, 50, 50, blue)
-    ground, lower, small = patches((1.0, 1.0, 1.0), (beyond, outside, inner), (900, 500))
+    ground, lower, small = background_rects((1.0, 1.0, 1.0), (beyond, outside, inner), (900, 500))
     assert ground == (0, 0, 900, 500, (1.0, 1.0, 1.0))
     assert lower == (0, 40, 900, 500, (1.0, 0.0, 0.0))
     assert small == (100, 100, 150, 150, (0.5, 0.0, 0.5))
     whole = Surface(0, 0, 900, 500, red)
-    assert patches((1.0, 1.0, 1.0), (whole,), (900, 500)) == ((0, 0, 900, 500, (1.0, 0.0, 0.0)),)
+    assert background_rects((1.0, 1.0, 1.0), (whole,), (900, 500)) == ((0, 0, 900, 500, (1.0, 0.0, 0.0)),)

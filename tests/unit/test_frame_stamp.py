@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.stamps import stamp_bits
 
 from Heatmap.ui.geometry.frame_stamp import (
     ALPHA,
@@ -14,7 +15,6 @@ from Heatmap.ui.geometry.frame_stamp import (
     check_bits,
     read_copies,
     read_stamp,
-    stamp_bits,
 )
 
 

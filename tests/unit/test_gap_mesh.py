@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from Heatmap.events import Coverage
-from Heatmap.ui.geometry.gap_mesh import LIVE_EDGE_MS, gap_mesh, gaps_between, is_any_in_sight
+from Heatmap.rendering.event_window import LIVE_EDGE_MS, gaps_between
+from Heatmap.ui.geometry.gap_mesh import gap_mesh, is_any_in_sight
 from Heatmap.ui.geometry.viewport import BarSegment, TimeAxis, Viewport
 
 MINUTE = 60_000

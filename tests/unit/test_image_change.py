@@ -9,7 +9,7 @@ import pytest
 
 from Heatmap.aggregation import GridSpec, HeatmapImage
 from Heatmap.aggregation.normalization import Normalization, level_edges
-from Heatmap.ui.geometry.image_change import changed_columns, colors_differ
+from Heatmap.rendering.image_change import changed_columns, colors_differ
 
 SPEC = GridSpec(t0_ms=0, time_bin_ms=1000, cols=9, price0=0.0, price_bin=1.0, rows=4)
 

@@ -9,8 +9,9 @@ import pytest
 from Heatmap import message_catalogue, vocabulary
 from Heatmap.aggregation.palettes import PALETTES
 from Heatmap.heatmap_settings import FIELDS
-from Heatmap.message_catalogue import catalogue
-from Heatmap.resources import PACKAGE, TRANSLATIONS
+from Heatmap.message_catalogue import TRANSLATIONS, catalogue
+
+PACKAGE = TRANSLATIONS.parent
 
 SOURCES = {path.relative_to(PACKAGE).as_posix(): path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py")}
 

@@ -2,16 +2,24 @@
 
 import logging
 import re
+from pathlib import Path
+from string import Formatter
 
 import pytest
 from PyQt6.QtCore import QLocale
 
+import Heatmap
 from Heatmap.heatmap_settings import FIELDS, Group, Kind, Unit
-from Heatmap.message_catalogue import catalogue, placeholders
+from Heatmap.message_catalogue import catalogue
 from Heatmap.reports import ConnectionState
-from Heatmap.resources import PACKAGE
-from Heatmap.ui.widgets.translation import Translator
+from Heatmap.ui.translation import Translator
 from Heatmap.vocabulary import LANGUAGES
+
+
+def placeholders(text):
+    """The names in braces."""
+    return {name for _, name, _, _ in Formatter().parse(text) if name is not None}
+
 
 REASONS = (
     "dns", "refused", "tls", "timeout", "region", "banned", "closed", "silent-route", "silent", "protocol",
@@ -56,7 +64,7 @@ COMPOSED = ("settings.", "connection.", "group.", "unit.", "money.", "statistics
 
 
 def test_every_text_is_used():
-    source = "".join(path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py"))
+    source = "".join(path.read_text(encoding="utf-8") for path in Path(Heatmap.__file__).parent.rglob("*.py"))
     written = set(re.findall(r"""["']([a-z_.]+)["']""", source))
     assert {key for key in catalogue("en") if not key.startswith(COMPOSED)} <= written
 

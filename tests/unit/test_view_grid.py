@@ -14,9 +14,9 @@ from Heatmap.aggregation.numpy_engine import NumpyEngine
 from Heatmap.aggregation.palettes import find_palette
 from Heatmap.event_columns import EventColumns
 from Heatmap.heatmap_settings import HeatmapSettings
-from Heatmap.ui.geometry.render_options import SPOT_PX, render_options
-from Heatmap.ui.geometry.view_grid import NEAR, View, covers, grid_for_view, near_cells, same_cells, tick_or_guess
-from Heatmap.ui.geometry.viewport import BarSegment, TimeAxis, Viewport
+from Heatmap.rendering.render_options import SPOT_PX, render_options
+from Heatmap.rendering.view_grid import NEAR, View, covers, grid_for_view, near_cells, same_cells, tick_or_guess
+from Heatmap.ui.geometry.viewport import BarSegment, TimeAxis, Viewport, visible_range
 
 NOW_MS = 1_800_000_000_000
 HOUR_MS = 3_600_000
@@ -182,7 +182,7 @@ def over_a_weekend(viewport_width_px: float = 980.0) -> tuple[View, TimeAxis]:
         price_top=90_000,
         price_bottom=88_000,
     )
-    return View.of(viewport, axis), axis
+    return visible_range(viewport, axis), axis
 
 
 def test_a_gap_has_no_width_and_takes_no_resolution():
@@ -238,7 +238,7 @@ def test_a_view_reaches_from_edge_to_edge():
     viewport = Viewport(
         0, 0, 1000, 400, 1, logical_from=0, logical_to=100, x_from_px=0, x_to_px=1000, price_top=2, price_bottom=1
     )
-    view = View.of(viewport, axis)
+    view = visible_range(viewport, axis)
     assert (view.start_ms, view.end_ms, view.gaps_ms) == (minute // 2, 100 * minute + minute // 2, ())
 
 

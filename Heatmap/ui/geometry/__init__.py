@@ -1,1 +1,1 @@
-"""Pure arithmetic between chart, grid and pixels: no Qt, no OpenGL."""
+"""Arithmetic between chart, grid and pixels: no Qt, no OpenGL."""

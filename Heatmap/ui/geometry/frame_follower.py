@@ -1,7 +1,7 @@
-"""Which report of the page belongs to the frame that is on its way to the screen. Pure: no Qt, no GL.
+"""Matching of the page's reports to its frames.
 
-Reports come over the channel, some frames ahead of the picture they describe. The stamp in the picture tells which one
-is due. Without readable stamps the newest report has to serve, and that is told.
+Reports come over the channel, some frames ahead of the frame on the screen. The stamp in the frame says which report
+belongs to it. Without readable stamps the newest report is used.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
     from Heatmap.ui.geometry.viewport import TimeAxis, Viewport
 
 KEPT_FRAMES: Final = 240
-"""Reports that are remembered: four seconds at 60 frames/s."""
+"""Reports kept: four seconds at 60 frames/s."""
 
 PATIENCE_FRAMES: Final = 20
-"""After so many frames in a row without a stamp the newest report is followed, and that is said."""
+"""After so many frames in a row without a stamp the newest report is used."""
 
 MAX_PLACES: Final = 6
-"""A resize moves stamps in every frame, and the picture is a few frames late."""
+"""A resize moves the stamps in every frame, and the picture is a few frames late."""
 
 RECENT_FRAMES: Final = 8
-"""A picture is no more than so many reports late."""
+"""A picture is at most so many reports late."""
 
 
 class SyncMode(StrEnum):
-    """How the heat is kept in step with the chart."""
+    """How the heat follows the chart: not yet, by stamps (exact), or by messages (may lag)."""
 
     WAITING = "waiting"
     STAMP = "stamp"
@@ -51,7 +51,7 @@ class Frame:
     axis
         The bars as of that frame; None if the series has none.
     surfaces
-        The page's painted parts as of that frame; None: as last told.
+        The page's painted parts as of that frame; None: as last reported.
     """
 
     viewport: Viewport
@@ -59,27 +59,17 @@ class Frame:
     surfaces: tuple[Surface, ...] | None = None
 
     def resized(self, page_px: tuple[int, int]) -> Frame:
-        """Return what a page of another size shows if its chart, and all that lies around it, grows with it."""
-        if self.surfaces is None:
-            return replace(self, viewport=self.viewport.resized(page_px))
-        wider_px, higher_px = (new - old for new, old in zip(page_px, self.viewport.page_px, strict=True))
-        surfaces = tuple(surface.grown(wider_px, higher_px) for surface in self.surfaces)
+        """Return what a page of another size shows if its chart and all around it grow with it."""
+        surfaces = self.surfaces
+        if surfaces is not None:
+            wider_px, higher_px = (new - old for new, old in zip(page_px, self.viewport.page_px, strict=True))
+            surfaces = tuple(surface.grown(wider_px, higher_px) for surface in surfaces)
         return replace(self, viewport=self.viewport.resized(page_px), surfaces=surfaces)
 
 
 @dataclass(slots=True)
 class SyncCounts:
-    """What happened to the frames so far.
-
-    Attributes
-    ----------
-    exact
-        Frames painted with their own report.
-    late
-        Frames whose report came after them, and were painted with it then.
-    unread
-        Frames without a readable stamp.
-    """
+    """Number of frames painted with their own report, with it but late, and without a readable stamp."""
 
     exact: int = 0
     late: int = 0
@@ -87,10 +77,7 @@ class SyncCounts:
 
 
 class FrameFollower:
-    """Pairs stamps with reports.
-
-    Each method returns the frame to show now if it is another one than before, else None.
-    """
+    """Matches stamps with reports. `report` and `picture` return the frame to show if it has changed, else None."""
 
     def __init__(self) -> None:
         self._frames: OrderedDict[int, Frame] = OrderedDict()
@@ -104,26 +91,25 @@ class FrameFollower:
 
     @property
     def mode(self) -> SyncMode:
-        """Return how the heat is kept in step at present."""
+        """How the heat follows the chart at present."""
         return self._mode
 
     @property
     def shown(self) -> Frame | None:
-        """Return the frame to show."""
+        """The frame to show."""
         return self._shown
 
     def places(self) -> list[StampPlace]:
         """Return where the stamp of the coming picture may be, the most likely place first."""
         found: dict[StampPlace, None] = {}
         for frame in reversed(self._frames.values()):
-            for place in frame.viewport.stamps:
-                found[place] = None
+            found |= dict.fromkeys(frame.viewport.stamps)
             if len(found) >= MAX_PLACES:
                 break
         return list(found)[:MAX_PLACES]
 
     def expected(self) -> Frame | None:
-        """Return the frame that the coming picture most likely belongs to; None while stamps say nothing."""
+        """Return the frame of the coming picture if it is as late as the last; None while no stamps are read."""
         return self._before_newest(self._lag) if self._mode is SyncMode.STAMP and self._frames else None
 
     def forget(self) -> None:
@@ -142,7 +128,7 @@ class FrameFollower:
             self._frames.popitem(last=False)
         self._reports_since_picture += 1
         if self._mode is SyncMode.STAMP and self._reports_since_picture > PATIENCE_FRAMES:
-            self._mode = SyncMode.MESSAGE  # no pictures come this way any more
+            self._mode = SyncMode.MESSAGE  # the page is no longer painted through this window
         if number == self._due:
             self._due = None
             self.counts.late += 1
@@ -155,7 +141,7 @@ class FrameFollower:
         Parameters
         ----------
         number
-            What was read; None if nothing could be.
+            What was read; None if nothing was readable.
         size_px
             Width and height of the picture in device pixels.
         """
@@ -164,7 +150,7 @@ class FrameFollower:
             return None
         if number is not None and number in self._frames:
             self._failures = 0
-            self._lag = self._reports_after(number)
+            self._lag = next(count for count, known in enumerate(reversed(self._frames)) if known == number)
             self._due = None
             self._mode = SyncMode.STAMP
             self.counts.exact += 1
@@ -177,23 +163,17 @@ class FrameFollower:
         self._due = number
         if self._mode is not SyncMode.STAMP:
             return self._show(self._before_newest(0))
-        # Its report is still on the way: the newest is the nearest. Or the stamp is hidden, and pictures keep their
-        # distance to the reports.
+        # A report that is still on its way: the newest is the nearest. An unreadable stamp: as late as the last one.
         guess = self._before_newest(0 if number is not None else self._lag)
         if guess.viewport.page_px == size_px:
             return self._show(guess)
-        # While the window is resized, Qt asks for pictures out of turn.
+        # During a resize Qt asks for pictures out of turn.
         for frame in islice(reversed(self._frames.values()), RECENT_FRAMES):
             if frame.viewport.page_px == size_px:
                 return self._show(frame)
         return self._show(guess.resized(size_px))
 
-    def _reports_after(self, number: int) -> int:
-        """Return how many reports came after the one with this number, which is among the last few."""
-        return next(count for count, known in enumerate(reversed(self._frames)) if known == number)
-
     def _before_newest(self, count: int) -> Frame:
-        """Return the report that came so many before the newest."""
         return list(islice(reversed(self._frames.values()), count + 1))[-1]
 
     def _show(self, frame: Frame) -> Frame | None:

@@ -1,7 +1,7 @@
-"""The number that the page paints into each frame: one bit per cell, and check bits. Pure.
+"""The frame number that ``js/frame_stamp.js`` paints into each frame of the page: 16 bits and a CRC-8, one cell a bit.
 
-``js/frame_stamp.js`` paints it. A bit is alpha 3/255 or nothing in a cell of the transparent page, which arrives as
-exactly 3 or 0 in the frame buffer; anything else means that something lies over the strip.
+A set bit is alpha 3/255, a clear one alpha 0; they arrive unchanged in the frame buffer of the transparent page.
+Anything else means that something covers the cells.
 """
 
 from __future__ import annotations
@@ -10,16 +10,15 @@ from dataclasses import dataclass
 from typing import Final
 
 NUMBER_BITS: Final = 16
-CHECK_BITS: Final = 8
-CELLS: Final = NUMBER_BITS + CHECK_BITS
+CELLS: Final = NUMBER_BITS + 8
 NUMBERS: Final = 1 << NUMBER_BITS
-"""Numbers begin again after so many frames, a quarter of an hour at 60 frames/s."""
+"""Numbers repeat after so many frames, a quarter of an hour at 60 frames/s."""
 
 ALPHA: Final = 3
-# Rounding on the way through blending and texture formats.
+# Rounding by blending and texture formats.
 _ALPHA_SLACK: Final = 1
 _POLYNOMIAL: Final = 0x07
-_BEGIN: Final = 0xFF  # so that an empty strip is no number
+_INITIAL: Final = 0xFF  # so that empty cells are no number
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +30,7 @@ class StampPlace:
     left_px, top_px
         Upper left corner in device pixels of the page, which begins where the view does.
     cell_px
-        Width and height of one bit's cell in device pixels.
+        Width and height of a cell in device pixels.
     copies
         Number of stamps side by side.
     """
@@ -43,18 +42,18 @@ class StampPlace:
 
     @property
     def width_px(self) -> int:
-        """Return the width of all stamps in device pixels."""
+        """Width of all stamps in device pixels."""
         return self.cell_px * CELLS * self.copies
 
     @property
     def middle_px(self) -> int:
-        """Return the row of device pixels through the cells' middle, counted from the top."""
+        """Row of device pixels through the cells' middle, counted from the top."""
         return self.top_px + self.cell_px // 2
 
 
 def check_bits(number: int) -> int:
     """Return the CRC-8 of a number's two bytes, lower byte first."""
-    check = _BEGIN
+    check = _INITIAL
     for byte in (number & 0xFF, number >> 8 & 0xFF):
         check ^= byte
         for _ in range(8):
@@ -62,38 +61,28 @@ def check_bits(number: int) -> int:
     return check
 
 
-def stamp_bits(number: int) -> tuple[int, ...]:
-    """Return the `CELLS` bits of a frame's number (modulo `NUMBERS`), left to right."""
-    kept = number % NUMBERS
-    word = kept | check_bits(kept) << NUMBER_BITS
-    return tuple(word >> bit & 1 for bit in range(CELLS))
-
-
 def read_copies(alphas: bytes, copies: int) -> int | None:
-    """Return the number of the first of several stamps side by side that can be read, None if none can.
+    """Return the number of the first readable stamp, None if there is none.
 
     Parameters
     ----------
     alphas
-        Alpha of one row of device pixels through all of them, 0 to 255 each.
+        Alpha of one row of device pixels through all stamps, 0 to 255 each.
     copies
-        How many there are.
+        Number of stamps.
     """
     width = len(alphas) // copies
-    for begin in range(0, width * copies, width):
-        number = read_stamp(alphas[begin : begin + width])
-        if number is not None:
-            return number
-    return None
+    numbers = (read_stamp(alphas[begin : begin + width]) for begin in range(0, width * copies, width))
+    return next((number for number in numbers if number is not None), None)
 
 
 def read_stamp(alphas: bytes) -> int | None:
-    """Return the number in one stamp, or None if it holds none.
+    """Return the number of one stamp, or None if it is not readable.
 
     Parameters
     ----------
     alphas
-        Alpha of one row of device pixels through the strip, 0 to 255 each; a multiple of `CELLS` long.
+        Alpha of one row of device pixels through the cells, 0 to 255 each; a multiple of `CELLS` long.
     """
     cell_px = len(alphas) // CELLS
     if cell_px < 1 or len(alphas) != cell_px * CELLS:

@@ -1,4 +1,4 @@
-"""The heatmap's image laid over the pane: strips on which time is linear in x. Pure arithmetic, tested without GL."""
+"""The heatmap's image placed on the pane: triangles within which time is linear in x."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from bisect import bisect_right
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
@@ -16,13 +16,28 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from Heatmap.aggregation import GridSpec
-    from Heatmap.ui.geometry.heat_block import HeatBlock
     from Heatmap.ui.geometry.viewport import TimeAxis, Viewport
+
+BLOCK_COLS: Final = 32
+# Blending reaches into the neighbouring cell, and so does a pixel on a border.
+_REACH: Final = 1
+
+
+class HeatBlock(NamedTuple):
+    """Columns ``[first_col, last_col)`` of an image and the rows ``[first_row, last_row)`` around all their heat.
+
+    Row 0 is the highest price.
+    """
+
+    first_col: int
+    last_col: int
+    first_row: int
+    last_row: int
 
 
 @dataclass(frozen=True, slots=True)
 class StripMesh:
-    """What the shader needs for one frame.
+    """The shader's input for one frame.
 
     Attributes
     ----------
@@ -30,13 +45,13 @@ class StripMesh:
         float32 ``(n, 4)``, a triangle list: x and y in device pixels of the underlay (origin top left), share of the
         grid's time (0 left edge, 1 right edge), share of the pane's height (0 top, 1 bottom).
     edge_top, edge_bottom
-        Where the pane's edges lie in the grid's prices; see ``heatmap.frag``.
+        The pane's edges in the grid's prices; see ``heatmap.frag``.
     log_scale, log_offset
         For a logarithmic scale: share of the grid's prices = ``exp(edge) * log_scale - log_offset``; else 1 and 0.
     logarithmic
         Whether y is linear in the logarithm of the price.
     cells_per_px
-        The most columns and rows of the grid that a device pixel covers.
+        Most columns and rows of the grid under one device pixel.
     scissor_px
         Pane rectangle (left, top, width, height) in device pixels, to clip against.
     """
@@ -51,28 +66,43 @@ class StripMesh:
     scissor_px: tuple[int, int, int, int]
 
 
+def heat_blocks(rgba: NDArray[np.uint8]) -> tuple[HeatBlock, ...]:
+    """Return the parts of an image, uint8 ``(rows, cols, 4)``, that are not transparent, from left to right.
+
+    Most of a map of realised liquidations is empty and need not be painted.
+    """
+    rows, cols, _ = rgba.shape
+    cells = rgba.view(np.uint32)[:, :, 0]
+    blocks = []
+    for begin in range(0, cols, BLOCK_COLS):
+        end = min(begin + BLOCK_COLS, cols)
+        occupied = np.flatnonzero(cells[:, max(begin - _REACH, 0) : end + _REACH].any(axis=1))
+        if len(occupied):
+            top, bottom = int(occupied[0]) - _REACH, int(occupied[-1]) + 1 + _REACH
+            blocks.append(HeatBlock(begin, end, max(top, 0), min(bottom, rows)))
+    return tuple(blocks)
+
+
 def strip_mesh(
     viewport: Viewport, axis: TimeAxis, spec: GridSpec, blocks: Sequence[HeatBlock] | None = None
 ) -> StripMesh:
-    """Lay the grid's image over the pane of one frame.
+    """Return the triangles of a grid's image on the pane of one frame.
 
     Parameters
     ----------
-    viewport
-        The frame's visible range.
-    axis
-        The series' bars; strips are cut where they have gaps.
+    viewport, axis
+        What the chart shows; triangles are cut where the bars have gaps.
     spec
-        The grid the image was built for; it need not match the visible range.
+        The image's grid; it need not match the visible range.
     blocks
-        The parts of the grid to paint, from left to right; None: all over the pane, also where the grid does not reach.
+        The parts to paint, from left to right; None: the whole pane, also where the grid does not reach.
     """
     ratio = viewport.ratio
     top, height = viewport.top_px * ratio, viewport.height_px * ratio
     span_ms = spec.time_bin_ms * spec.cols
     parts: list[tuple[float, float, float, float]] = [(-math.inf, math.inf, 0.0, 1.0)]
     if blocks is not None:
-        parts = [_part(viewport, spec, block) for block in blocks]
+        parts = [_shares(viewport, spec, block) for block in blocks]
     triangles: list[tuple[float, float, float, float]] = []
     cols_per_px = 0.0
     for first, _, time_a, time_b, step_ms in axis.pieces(viewport.logical(0.0), viewport.logical(viewport.width_px)):
@@ -80,7 +110,7 @@ def strip_mesh(
         share_a, share_b = (time_a - spec.t0_ms) / span_ms, (time_b - spec.t0_ms) / span_ms
         px_per_share = viewport.bar_spacing_px * ratio / step_ms * span_ms
         cols_per_px = max(cols_per_px, spec.cols / px_per_share)
-        # Ascending, so those in sight follow each other.
+        # Ascending, so the visible ones follow each other.
         for number in range(bisect_right(parts, share_a, key=itemgetter(1)), len(parts)):
             begin, end, upper_share, lower_share = parts[number]
             if begin >= share_b:
@@ -96,7 +126,7 @@ def strip_mesh(
     price_span = spec.price_bin * spec.rows
     log_scale, log_offset, steepest = 1.0, 0.0, 1.0
     if viewport.is_logarithmic:
-        # Relative to the grid's upper end, which is never 0: the lower one is when the scale reaches far down.
+        # Relative to the grid's upper end, which is never 0.
         price1 = spec.price0 + price_span
         edge_top = math.log(viewport.price_top / price1)
         edge_bottom = math.log(viewport.price_bottom / price1)
@@ -107,6 +137,7 @@ def strip_mesh(
         edge_top = (viewport.price_top - spec.price0) / price_span
         edge_bottom = (viewport.price_bottom - spec.price0) / price_span
     left_px, top_px = math.floor(viewport.left_px * ratio), math.floor(top)
+    right_px, bottom_px = math.ceil((viewport.left_px + viewport.width_px) * ratio), math.ceil(top + height)
     return StripMesh(
         vertices=np.array(triangles, np.float32).reshape(-1, 4),
         edge_top=edge_top,
@@ -115,16 +146,11 @@ def strip_mesh(
         log_offset=log_offset,
         logarithmic=viewport.is_logarithmic,
         cells_per_px=(cols_per_px, abs(edge_top - edge_bottom) * steepest * spec.rows / height),
-        scissor_px=(
-            left_px,
-            top_px,
-            math.ceil((viewport.left_px + viewport.width_px) * ratio) - left_px,
-            math.ceil(top + height) - top_px,
-        ),
+        scissor_px=(left_px, top_px, right_px - left_px, bottom_px - top_px),
     )
 
 
-def _part(viewport: Viewport, spec: GridSpec, block: HeatBlock) -> tuple[float, float, float, float]:
+def _shares(viewport: Viewport, spec: GridSpec, block: HeatBlock) -> tuple[float, float, float, float]:
     """Return a block's shares of the grid's time, and of the pane's height: 0 its top, 1 its bottom, never beyond."""
     edges = []
     for row in (block.first_row, block.last_row):

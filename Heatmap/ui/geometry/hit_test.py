@@ -1,27 +1,25 @@
-"""Which place of the chart the mouse points at, and where a card beside it goes. Pure arithmetic."""
+"""Hit test: the place of the chart under the mouse, and the corner of the tooltip beside it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from PyQt6.QtCore import QPoint, QRect, QSize
-
 from Heatmap.aggregation.cell_detail import Place
-from Heatmap.ui.geometry.render_options import SPOT_PX
+from Heatmap.rendering.render_options import SPOT_PX
 
 if TYPE_CHECKING:
     from Heatmap.ui.geometry.viewport import TimeAxis, Viewport
 
-# Up to here the spot of a usual event is bright enough to be seen: 4 % of its middle, on a logarithmic scale half the
-# colour. Nobody should have to meet a cell of 1 x 2 px with the mouse.
+# Up to here a usual spot is visible: 4 % of its middle, on a logarithmic scale half the colour. Nobody can hit a cell
+# of 1 x 2 px with the mouse.
 REACH_SIGMAS: Final = 2.5
 LEAST_REACH_PX: Final = 3.0
-# Away from the pointer's arrow, which is drawn to the lower right of its tip.
-CARD_DISTANCE_PX: Final = 16
+# Clear of the pointer's arrow, which is drawn to the lower right of its tip.
+TOOLTIP_DISTANCE_PX: Final = 16
 
 
 def reach_px(spot_size: str) -> tuple[float, float]:
-    """Return how far from the mouse a cell may be to be meant, across and along, CSS pixels: the size of its spot."""
+    """Return how far from the mouse a cell is still hit, in time and in price, CSS pixels: the size of its spot."""
     across_px, along_px = SPOT_PX[spot_size]
     return max(REACH_SIGMAS * across_px, LEAST_REACH_PX), max(REACH_SIGMAS * along_px, LEAST_REACH_PX)
 
@@ -29,7 +27,7 @@ def reach_px(spot_size: str) -> tuple[float, float]:
 def place_at(
     viewport: Viewport, axis: TimeAxis, at_px: tuple[float, float], reach: tuple[float, float]
 ) -> Place | None:
-    """Return the place at a point of the pane, None outside of the pane.
+    """Return the place at a point of the pane, None outside the pane.
 
     Parameters
     ----------
@@ -38,7 +36,7 @@ def place_at(
     at_px
         x and y inside the pane, CSS pixels.
     reach
-        See `reach_px`. Cut off where the chart leaves out a stretch of time: what lies beyond is another day.
+        See `reach_px`. It ends where the chart leaves out time: what lies beyond is another day.
     """
     x_px, y_px = at_px
     if not (0.0 <= x_px < viewport.width_px and 0.0 <= y_px < viewport.height_px):
@@ -62,21 +60,31 @@ def place_at(
     )
 
 
-def card_corner(mouse: QPoint, size: QSize, pane: QRect) -> QPoint | None:
-    """Return where the upper left corner of a card goes: inside the pane, never over what the mouse points at.
+def tooltip_corner(
+    mouse: tuple[int, int], size: tuple[int, int], pane: tuple[int, int, int, int]
+) -> tuple[int, int] | None:
+    """Return the upper left corner of a tooltip: inside the pane, never over the mouse. None: the pane is too small.
 
-    To the lower right of the mouse; to the other side where there is no room. None: the pane is too small.
+    To the lower right of the mouse; to the other side where there is no room.
+
+    Parameters
+    ----------
+    mouse, size
+        Position of the mouse and size of the tooltip, pixels.
+    pane
+        Left, top, width and height.
     """
-    right, below = mouse.x() + CARD_DISTANCE_PX, mouse.y() + CARD_DISTANCE_PX
-    left, above = mouse.x() - CARD_DISTANCE_PX - size.width(), mouse.y() - CARD_DISTANCE_PX - size.height()
-    last_x, last_y = pane.x() + pane.width() - size.width(), pane.y() + pane.height() - size.height()
-    if last_x < pane.x() or last_y < pane.y():
+    corner: list[int | None] = []
+    limits = []
+    for at, length, first, extent in zip(mouse, size, pane[:2], pane[2:], strict=True):
+        last = first + extent - length
+        if last < first:
+            return None
+        behind, before = at + TOOLTIP_DISTANCE_PX, at - TOOLTIP_DISTANCE_PX - length
+        corner.append(behind if behind <= last else before if before >= first else None)
+        # Clear of the mouse in one direction, it may go as far as needed in the other.
+        limits.append(min(max(behind, first), last))
+    if corner == [None, None]:
         return None
-    x = right if right <= last_x else left if left >= pane.x() else None
-    y = below if below <= last_y else above if above >= pane.y() else None
-    if x is None and y is None:
-        return None
-    # Clear of the mouse in one direction, it may go as far as it has to in the other.
-    return QPoint(
-        min(max(right, pane.x()), last_x) if x is None else x, min(max(below, pane.y()), last_y) if y is None else y
-    )
+    x, y = (limit if at is None else at for at, limit in zip(corner, limits, strict=True))
+    return x, y

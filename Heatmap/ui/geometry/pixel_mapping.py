@@ -1,6 +1,6 @@
-"""Which cells of an image each pixel of the pane shows. Pure arithmetic, tested without GL.
+"""Mapping from the pane's pixels to cells of an image.
 
-Time depends on x alone and price on y alone, so this is said of columns and of rows.
+Time depends on x alone and price on y alone, so columns and rows are mapped separately.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from Heatmap.aggregation import GridSpec
-    from Heatmap.ui.geometry.gap_mesh import Gaps
+    from Heatmap.rendering.event_window import Gaps
     from Heatmap.ui.geometry.viewport import TimeAxis, Viewport
 
 
@@ -29,8 +29,8 @@ class Pane(NamedTuple):
     bottom: int
 
 
-class Stretch(NamedTuple):
-    """Times or prices, or cells, of the pixels along one axis: at a pixel's beginning, middle and end; float64 (P,)."""
+class AxisSegment(NamedTuple):
+    """Times, prices or cells of the pixels along one axis: at each pixel's beginning, middle and end; float64 (P,)."""
 
     begin: NDArray[np.float64]
     middle: NDArray[np.float64]
@@ -38,12 +38,12 @@ class Stretch(NamedTuple):
 
     @property
     def widest(self) -> float:
-        """Return how much one pixel covers at most."""
+        """The most that one pixel covers."""
         return float(np.abs(self.end - self.begin).max())
 
 
 def pane_of(viewport: Viewport, size_px: tuple[int, int]) -> Pane | None:
-    """Return the pane's pixels within an underlay of this size; None if there are none."""
+    """Return the pane's pixels within an underlay of this width and height; None if there are none."""
     ratio = viewport.ratio
     left, top = viewport.left_px * ratio, viewport.top_px * ratio
     right, bottom = left + viewport.width_px * ratio, top + viewport.height_px * ratio
@@ -56,7 +56,7 @@ def pane_of(viewport: Viewport, size_px: tuple[int, int]) -> Pane | None:
     return pane if pane.left < pane.right and pane.top < pane.bottom else None
 
 
-def times_across(viewport: Viewport, axis: TimeAxis, pane: Pane) -> tuple[Stretch, NDArray[np.float64]]:
+def times_across(viewport: Viewport, axis: TimeAxis, pane: Pane) -> tuple[AxisSegment, NDArray[np.float64]]:
     """Return the times of the pane's columns of pixels.
 
     Returns
@@ -64,24 +64,23 @@ def times_across(viewport: Viewport, axis: TimeAxis, pane: Pane) -> tuple[Stretc
     times
         ms since the epoch. Ascending, but for bars that the page said overlap.
     ms_per_px
-        float64 (P,), > 0: how much time each column takes. The times themselves are too large to tell it precisely.
+        float64 (P,), > 0: the time that each column covers. The times are too large to derive it precisely.
     """
     pieces = np.array(axis.pieces(viewport.logical(0.0), viewport.logical(viewport.width_px)))
-    # Where the pieces begin.
-    x = (viewport.left_px + viewport.x_from_px + (pieces[:, 0] - viewport.logical_from) * viewport.bar_spacing_px) * (
-        viewport.ratio
-    )
+    piece_x = (
+        viewport.left_px + viewport.x_from_px + (pieces[:, 0] - viewport.logical_from) * viewport.bar_spacing_px
+    ) * (viewport.ratio)
     left_px = np.arange(pane.left, pane.right, dtype=np.float64)
-    # The outermost pieces go on where rounding leaves a pixel beside them.
-    number = np.searchsorted(x[1:], left_px + 0.5, side="right")
+    # The outermost pieces extend to pixels that rounding leaves beside them.
+    number = np.searchsorted(piece_x[1:], left_px + 0.5, side="right")
     ms_per_px = (pieces[:, 4] / (viewport.bar_spacing_px * viewport.ratio))[number]
-    from_px, from_ms = x[number], pieces[number, 2]
+    from_px, from_ms = piece_x[number], pieces[number, 2]
     # In one piece a pixel's end is the next one's beginning to the last bit: no cell falls between them.
     edges = (from_ms + (left_px + step_px - from_px) * ms_per_px for step_px in (0.0, 0.5, 1.0))
-    return Stretch(*edges), ms_per_px
+    return AxisSegment(*edges), ms_per_px
 
 
-def prices_down(viewport: Viewport, pane: Pane) -> Stretch:
+def prices_down(viewport: Viewport, pane: Pane) -> AxisSegment:
     """Return the prices of the pane's rows of pixels, from the top."""
     # Beginning and middle of each pixel in turn.
     halves_px = np.arange(2 * pane.top, 2 * pane.bottom + 1, dtype=np.float64) / 2.0
@@ -89,27 +88,27 @@ def prices_down(viewport: Viewport, pane: Pane) -> Stretch:
     top, bottom = viewport.price_top, viewport.price_bottom
     logs = math.log(bottom / top) if viewport.is_logarithmic else 0.0
     prices = top * np.exp(shares * logs) if viewport.is_logarithmic else top + shares * (bottom - top)
-    return Stretch(prices[:-1:2], prices[1::2], prices[2::2])
+    return AxisSegment(prices[:-1:2], prices[1::2], prices[2::2])
 
 
-def columns_at(times: Stretch, spec: GridSpec) -> Stretch:
-    """Return where in the image's columns these times lie: 0 its left edge."""
-    return Stretch(*((time - spec.t0_ms) / spec.time_bin_ms for time in times))
+def columns_at(times: AxisSegment, spec: GridSpec) -> AxisSegment:
+    """Return the times as columns of the image: 0 is its left edge."""
+    return AxisSegment(*((time - spec.t0_ms) / spec.time_bin_ms for time in times))
 
 
-def rows_at(prices: Stretch, spec: GridSpec) -> Stretch:
-    """Return where in the image's rows these prices lie: 0 its upper edge, the highest price."""
-    return Stretch(*(spec.rows - (price - spec.price0) / spec.price_bin for price in prices))
+def rows_at(prices: AxisSegment, spec: GridSpec) -> AxisSegment:
+    """Return the prices as rows of the image: 0 is its upper edge, the highest price."""
+    return AxisSegment(*(spec.rows - (price - spec.price0) / spec.price_bin for price in prices))
 
 
-def shown_cells(at: Stretch, count: int, *, smooth: bool) -> NDArray[np.int32]:
+def shown_cells(at: AxisSegment, count: int, *, smooth: bool) -> NDArray[np.int32]:
     """Return which of ``count`` cells each pixel shows.
 
     Returns
     -------
-    int32 (3, P): the first and the last cell, -1 and -2 outside the image, and a share. Smooth: the two cells whose
-    middles are next to the pixel's, and how much of `WHOLE` is the second one's. Else the cell in which its middle
-    lies; or, where cells are smaller than a pixel, all whose middles it holds: each cell belongs to one pixel, and none
+    int32 (3, P): first cell, last cell (-1 and -2 outside the image) and a share. Smooth: the two cells whose middles
+    are next to the pixel's, and the second one's share of `WHOLE`. Else the cell in which the pixel's middle lies; or,
+    where cells are smaller than a pixel, all whose middles lie in the pixel: each cell belongs to one pixel, and none
     vanishes.
     """
     middle = at.middle
@@ -132,9 +131,9 @@ def shown_cells(at: Stretch, count: int, *, smooth: bool) -> NDArray[np.int32]:
 
 
 def gaps_across(
-    times: Stretch, ms_per_px: NDArray[np.float64], gaps: Gaps
+    times: AxisSegment, ms_per_px: NDArray[np.float64], gaps: Gaps
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return which columns of pixels are hatched.
+    """Return the columns of pixels to hatch.
 
     Parameters
     ----------
@@ -146,9 +145,9 @@ def gaps_across(
     Returns
     -------
     spans
-        int64 (n, 2): from which column to which middles lie in a gap.
+        int64 (n, 2): columns ``[first, last)`` whose middles lie in a gap.
     along_px
-        float64 (P,): how far right of its gap's beginning each column lies, not below 0; 0 outside.
+        float64 (P,): distance of each column to the right of its gap's beginning, >= 0; 0 outside.
     """
     along = np.zeros(len(times.middle))
     spans = np.searchsorted(times.middle, np.array(gaps, np.float64).reshape(-1, 2)).astype(np.int64)
@@ -156,5 +155,5 @@ def gaps_across(
     for number in in_sight:
         first, last = spans[number]
         along[first:last] = (times.middle[first:last] - gaps[number][0]) / ms_per_px[first:last]
-    # Where bars overlap a pixel may lie before the gap's beginning after all.
+    # Where bars overlap, a pixel may lie before the gap's beginning.
     return spans[in_sight], np.maximum(along, 0.0)

@@ -1,8 +1,8 @@
-"""Where time and price lie on the screen: the pure arithmetic between chart, grid and pixels. No Qt, no GL.
+"""Mapping between time and price and the chart's pixels.
 
 Lightweight Charts spaces bars evenly by *logical index* and collapses the gaps between them, so time maps to x
 piecewise over the bars and never linearly. A bar with open time ``t`` and interval ``s`` stands for ``[t, t + s)``
-and is drawn around its index ``i``; that stretch of time therefore fills ``[i - 0.5, i + 0.5)``.
+and is drawn around its index ``i``; so that time fills ``[i - 0.5, i + 0.5)``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,10 @@ import math
 from bisect import bisect_right
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
+
+from Heatmap.rendering.view_grid import View
 
 if TYPE_CHECKING:
     from Heatmap.ui.geometry.frame_stamp import StampPlace
@@ -49,21 +52,21 @@ class BarSegment:
 
     @property
     def end_ms(self) -> int:
-        """Return the end of the last bar's interval (exclusive)."""
+        """End of the last bar's interval (exclusive)."""
         return self.start_ms + self.step_ms * self.count
 
 
 class Piece(NamedTuple):
-    """A range of logical positions on which time is linear; it may be too narrow for any time to lie in it.
+    """A range of logical positions on which time is linear; it may be too narrow to contain any time.
 
     Attributes
     ----------
     logical_a, logical_b
-        From where to where, a < b.
+        Its ends, a < b.
     time_a_ms, time_b_ms
         The times there, a <= b.
     step_ms
-        Time from one bar to the next, > 0: what to divide by.
+        Time from one bar to the next, > 0.
     """
 
     logical_a: float
@@ -75,7 +78,7 @@ class Piece(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class TimeAxis:
-    """Time ↔ logical index over runs of bars, extrapolated at both ends by the interval found there.
+    """Time ↔ logical index over runs of bars, extrapolated at both ends by the interval there.
 
     Attributes
     ----------
@@ -122,13 +125,13 @@ class TimeAxis:
         return pieces
 
     def _number_at(self, logical: float) -> int:
-        """Return the number of the segment that holds a logical position; the first one reaches back for ever."""
+        """Return the number of the segment at a logical position; the first one also covers all before it."""
         return max(bisect_right(self.segments, logical, key=lambda segment: segment.index - 0.5) - 1, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Viewport:
-    """What the chart shows in one frame, as the page reported it.
+    """Visible range of the chart in one frame, as the page reported it.
 
     Attributes
     ----------
@@ -147,7 +150,7 @@ class Viewport:
     frame
         The page's running frame number.
     stamps
-        Where the page painted that number into the frame; none if it had no room for it.
+        Where the page painted that number into the frame; empty if it had no room for it.
     page_px
         Width and height of the page in device pixels.
     """
@@ -170,7 +173,7 @@ class Viewport:
 
     @property
     def bar_spacing_px(self) -> float:
-        """Return the distance between two bars in CSS pixels."""
+        """Distance between two bars in CSS pixels."""
         return (self.x_to_px - self.x_from_px) / (self.logical_to - self.logical_from)
 
     def x_px(self, logical: float) -> float:
@@ -202,7 +205,7 @@ class Viewport:
         return self.price_top + share * (self.price_bottom - self.price_top)
 
     def resized(self, page_px: tuple[int, int]) -> Viewport:
-        """Return what a chart that fills its page shows when the page gets another size.
+        """Return the viewport of a chart that fills its page after a resize of the page.
 
         Lightweight Charts keeps the distance between bars, the last bar's distance from the right edge, and the prices
         at the upper and lower edge.
@@ -220,10 +223,27 @@ class Viewport:
 
     @property
     def price_low(self) -> float:
-        """Return the lower end of the visible prices."""
+        """Lower end of the visible prices."""
         return min(self.price_top, self.price_bottom)
 
     @property
     def price_high(self) -> float:
-        """Return the upper end of the visible prices."""
+        """Upper end of the visible prices."""
         return max(self.price_top, self.price_bottom)
+
+
+def visible_range(viewport: Viewport, axis: TimeAxis) -> View:
+    """Return what a viewport shows in units of the data."""
+    pieces = axis.pieces(viewport.logical(0.0), viewport.logical(viewport.width_px))
+    gaps_ms = tuple(
+        (math.ceil(left[3]), math.floor(right[2])) for left, right in pairwise(pieces) if right[2] - left[3] >= 1.0
+    )
+    return View(
+        start_ms=math.floor(pieces[0][2]),
+        end_ms=math.ceil(pieces[-1][3]),
+        price_low=viewport.price_low,
+        price_high=viewport.price_high,
+        width_px=max(round(viewport.width_px), 1),
+        height_px=max(round(viewport.height_px), 1),
+        gaps_ms=gaps_ms,
+    )

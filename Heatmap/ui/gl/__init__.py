@@ -1,1 +1,1 @@
-"""The OpenGL layer beneath the page: widget, painters, textures."""
+"""The OpenGL layer beneath the page: widget, painters, stamp reader."""

@@ -1,4 +1,4 @@
-"""One OpenGL for page and underlay: what must be set before the application exists."""
+"""Set-up of OpenGL for page and underlay, which must run before the application exists."""
 
 from __future__ import annotations
 
@@ -22,25 +22,24 @@ log = logging.getLogger(__name__)
 # Mesa's three, Chromium's, and those of Windows.
 _SOFTWARE_RENDERERS = ("llvmpipe", "softpipe", "software rasterizer", "swiftshader", "gdi generic", "basic render")
 
-
 _FLAGS: Final = "QTWEBENGINE_CHROMIUM_FLAGS"
 _WITHOUT_SHARED_MEMORY: Final = "--disable-dev-shm-usage"
 _SHARED_MEMORY: Final = "/dev/shm"  # noqa: S108 - Chromium's own place
-# Containers often have 64 MB and less; a chart on a large screen needs about 40, and Chromium dies without a word.
+# Containers often have 64 MB or less; a chart on a large screen needs about 40, and Chromium crashes without a message.
 _ENOUGH_BYTES: Final = 128 * 1024 * 1024
 
 
 def configure_graphics() -> None:
     """Prepare Qt so that a native OpenGL layer can show through a web view. Call it before `QApplication` is made.
 
-    Qt's scene graph is set to OpenGL (on Windows and macOS it would use Direct3D or Metal and the window could not
-    compose), and all contexts share their resources. The default surface format asks for OpenGL 3.3 core, which shared
-    contexts must agree on. Where there is little shared memory (Linux), the web engine is told to use temporary files.
+    Qt's scene graph is set to OpenGL (on Windows and macOS its default is Direct3D or Metal, which cannot be composed
+    with it), and all contexts share their resources, for which they all ask for OpenGL 3.3 core. With little shared
+    memory (Linux) the web engine uses temporary files.
 
     Raises
     ------
     GraphicsError
-        The application exists already.
+        There is a `QApplication` already.
     """
     if QCoreApplication.instance() is not None:
         raise GraphicsError(
@@ -57,7 +56,7 @@ def configure_graphics() -> None:
 
 
 def spare_shared_memory() -> None:
-    """Let the web engine do without `/dev/shm` where that is too small for it: pages would die, or stay black."""
+    """Let the web engine use temporary files where `/dev/shm` is too small: pages would crash, or stay black."""
     flags = os.environ.get(_FLAGS, "")
     if sys.platform != "linux" or _WITHOUT_SHARED_MEMORY in flags:
         return
@@ -75,26 +74,21 @@ def spare_shared_memory() -> None:
 
 
 def is_software(renderer: str) -> bool:
-    """Return whether a driver of this name (``GL_RENDERER``) paints on the processor."""
+    """Return True if a driver of this name (``GL_RENDERER``) paints on the processor."""
     return any(name in renderer.lower() for name in _SOFTWARE_RENDERERS)
 
 
 @cache
 def has_opengl() -> bool:
-    """Return whether Qt can create an OpenGL context. Call it after `QApplication` was made; asked once."""
+    """Return True if Qt can create an OpenGL context; cached. Call it after `QApplication` was made."""
     return QOpenGLContext().create()
 
 
 def ensure_graphics() -> bool:
-    """Let web views be seen where there is no OpenGL. Call it after `QApplication` and before the first web view.
+    """Return True if there is OpenGL; else let Qt paint web views in software.
 
-    `configure_graphics` asks for OpenGL before anybody can know whether there is any; without it every web view would
-    stay black. Here the page is given Qt's software renderer then: the chart stays usable, the heat cannot be drawn.
-
-    Returns
-    -------
-    bool
-        Whether there is OpenGL.
+    Call it after `QApplication` and before the first web view. `configure_graphics` asks for OpenGL before it can be
+    tested; where there is none, every web view would stay black. So the chart stays usable, without heat.
     """
     if has_opengl():
         return True

@@ -1,31 +1,35 @@
-"""Paints by shaders: programs, buffers and textures of one context. Decides nothing."""
+"""Painter that scales the image with a shader: programs, buffers and textures of one context."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import moderngl
+import numpy as np
 
-from Heatmap.resources import SHADERS, read_text
+from Heatmap.errors import GraphicsError
+from Heatmap.rendering.view_grid import MAX_SIDE
 from Heatmap.ui.geometry.gap_mesh import gap_mesh
-from Heatmap.ui.geometry.heat_mesh import strip_mesh
-from Heatmap.ui.gl.heat_texture import HeatTexture
+from Heatmap.ui.geometry.heat_mesh import heat_blocks, strip_mesh
 from Heatmap.ui.gl.painter import HATCH_LINE_PX, HATCH_SPACING_PX
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from Heatmap.aggregation import HeatmapImage
     from Heatmap.aggregation.grid import GridSpec
-    from Heatmap.ui.geometry.background import Patch
+    from Heatmap.ui.geometry.background import BackgroundRect
     from Heatmap.ui.geometry.heat_mesh import StripMesh
     from Heatmap.ui.gl.painter import Scene
 
-_FIRST_VERTICES = 64
+_PACKAGE: Final = Path(__file__).resolve().parents[2]
+# In the repository the shaders lie beside the package, in the wheel inside.
+SHADERS: Final = _PACKAGE / "shaders" if (_PACKAGE / "shaders").is_dir() else _PACKAGE.parent / "shaders"
+_FIRST_VERTICES: Final = 64
+_CHANNELS: Final = 4
 
 
 class HeatPainter:
@@ -34,80 +38,80 @@ class HeatPainter:
     Parameters
     ----------
     gl
-        The context.
-    largest_px
-        Most columns or rows of one texture; the device's limit if not given.
+        The context, current.
+
+    Raises
+    ------
+    GraphicsError
+        The device's textures are smaller than an image may be.
     """
 
-    def __init__(self, gl: moderngl.Context, *, largest_px: int | None = None) -> None:
+    def __init__(self, gl: moderngl.Context) -> None:
+        if gl.info["GL_MAX_TEXTURE_SIZE"] < MAX_SIDE:
+            raise GraphicsError(f"expected textures of {MAX_SIDE} pixels, was {gl.info['GL_MAX_TEXTURE_SIZE']}")
         self._gl = gl
-        self._largest_px = largest_px or int(gl.info["GL_MAX_TEXTURE_SIZE"])
-        self._heat = _Mesh(gl, "heatmap", "2f 1f 1f", ("place", "time_share", "height_share"))
-        self._hatch = _Mesh(gl, "hatch", "2f 1f", ("place", "from_start"))
-        self._present: HeatTexture | None = None
-        self._before: HeatTexture | None = None
+        self._heat = _ShaderMesh(gl, "heatmap", "2f 1f 1f", ("place", "time_share", "height_share"))
+        self._hatch = _ShaderMesh(gl, "hatch", "2f 1f", ("place", "from_start"))
+        self._present: _HeatTexture | None = None
+        self._before: _HeatTexture | None = None
 
-    @property
-    def tiles(self) -> int:
-        """Return how many tiles the present image takes."""
-        return self._present.tiles if self._present is not None else 0
-
-    @property
-    def textures(self) -> int:
-        """Return how many textures there are."""
-        return sum(texture is not None for texture in (self._present, self._before))
-
-    def upload(self, image: HeatmapImage, columns: tuple[int, int] | None, *, keep: bool) -> None:
+    def upload(self, image: HeatmapImage, columns: tuple[int, int], *, keep: bool) -> None:
         """Upload another image; see `Painter.upload`."""
-        present = self._present
-        if keep and present is not None:
+        if keep:
             self.forget_before()
-            self._before, present = present, None
-        if present is not None and not present.fits(image):
-            present.release()
-            present = None
-        if present is None:
-            self._present = HeatTexture(self._gl, image, largest_px=self._largest_px)
+            self._before, self._present = self._present, None
+        if self._present is not None and self._present.cells != (image.spec.cols, image.spec.rows):
+            self._present.release()
+            self._present = None
+        if self._present is None:
+            self._present = _HeatTexture(self._gl, image)
         else:
-            present.upload(image, *(columns or (0, image.rgba.shape[1])))
+            self._present.upload(image, *columns)
 
     def forget_before(self) -> None:
-        """Give the image before back."""
+        """Release the previous image."""
         if self._before is not None:
             self._before.release()
             self._before = None
 
-    def prepare(self, size_px: tuple[int, int], ground: Sequence[Patch], scene: Scene) -> None:
-        """Do nothing: all is done by OpenGL; see `Painter.prepare`."""
+    def prepare(self, size_px: tuple[int, int], background: Sequence[BackgroundRect], scene: Scene) -> None:
+        """Do nothing: everything is done by OpenGL."""
 
-    def paint(self, target: moderngl.Framebuffer, ground: Sequence[Patch], scene: Scene | None) -> None:
-        """Paint all of the frame buffer; see `Painter.paint`."""
+    def paint(self, target: moderngl.Framebuffer, background: Sequence[BackgroundRect], scene: Scene | None) -> None:
+        """Paint the whole frame buffer; see `Painter.paint`."""
         _, height_px = target.size
-        for left, top, right, bottom, color in ground:
+        for left, top, right, bottom, color in background:
             target.clear(*color, 1.0, viewport=(left, height_px - bottom, right - left, bottom - top))
         if scene is not None and self._present is not None:
             self._paint_gaps(target, scene, self._present)
             self._paint_heat(target, scene, self._present)
 
-    def _paint_heat(self, target: moderngl.Framebuffer, scene: Scene, present: HeatTexture) -> None:
+    def release(self) -> None:
+        """Release all OpenGL objects."""
+        self.forget_before()
+        if self._present is not None:
+            self._present.release()
+            self._present = None
+        self._heat.release()
+        self._hatch.release()
+
+    def _paint_heat(self, target: moderngl.Framebuffer, scene: Scene, present: _HeatTexture) -> None:
         before, look = self._before, scene.look
-        # The image before may reach further than the present one.
+        # The previous image may reach further than the present one.
         mesh = strip_mesh(scene.viewport, scene.axis, present.spec, None if before is not None else present.blocks)
-        variant = _Variant(
-            exact=_needs_exact(mesh, present, before),
-            smooth=look.smooth and max(mesh.cells_per_px) < 1.0,
-            easing=before is not None,
-            logarithmic=mesh.logarithmic,
+        exact = _needs_exact(mesh, present, before)
+        smooth = look.smooth and max(mesh.cells_per_px) < 1.0
+        # Without EXACT the sampler smooths: one program less.
+        program = self._heat.use(
+            EXACT=exact, SMOOTH=smooth and exact, EASING=before is not None, LOGARITHMIC=mesh.logarithmic
         )
-        program = self._heat.use(variant.defines())
-        textures = {"": present} if before is None else {"": present, "old_": before}
-        for unit, (prefix, texture) in enumerate(textures.items()):
-            texture.use(unit, smooth=variant.smooth)
-            program[f"{prefix}heat"] = unit
-            if variant.exact:
-                program[f"{prefix}cells"], program[f"{prefix}tile"] = texture.cells, texture.tile
-                program[f"{prefix}across"] = texture.across
+        present.texture.filter = (moderngl.LINEAR if smooth else moderngl.NEAREST,) * 2
+        present.texture.use(0)
+        program["heat"] = 0
         if before is not None:
+            before.texture.filter = present.texture.filter
+            before.texture.use(1)
+            program["old_heat"] = 1
             program["old_grid"] = _grid_change(present.spec, before.spec)
             program["fresh"] = look.fresh
         program["opacity"] = look.opacity
@@ -116,68 +120,54 @@ class HeatPainter:
             program["log_scale"], program["log_offset"] = mesh.log_scale, mesh.log_offset
         self._heat.paint(target, mesh.vertices, mesh)
 
-    def _paint_gaps(self, target: moderngl.Framebuffer, scene: Scene, present: HeatTexture) -> None:
+    def _paint_gaps(self, target: moderngl.Framebuffer, scene: Scene, present: _HeatTexture) -> None:
         mesh = strip_mesh(scene.viewport, scene.axis, present.spec, ())
-        program = self._hatch.use({})
+        program = self._hatch.use()
         program["line_px"] = HATCH_LINE_PX * scene.viewport.ratio
         program["spacing_px"] = HATCH_SPACING_PX * scene.viewport.ratio
         self._hatch.paint(target, gap_mesh(scene.viewport, scene.axis, scene.gaps), mesh)
 
+
+class _HeatTexture:
+    """One image as a texture, one texel a cell, row 0 the highest price."""
+
+    def __init__(self, gl: moderngl.Context, image: HeatmapImage) -> None:
+        self.cells = (image.spec.cols, image.spec.rows)
+        self.texture = gl.texture(self.cells, _CHANNELS)
+        self.texture.repeat_x = self.texture.repeat_y = False
+        self.upload(image, 0, image.spec.cols)
+
+    def upload(self, image: HeatmapImage, first_col: int, last_col: int) -> None:
+        self.spec, self.blocks = image.spec, heat_blocks(image.rgba)
+        cells = np.ascontiguousarray(image.rgba[:, first_col:last_col])
+        self.texture.write(cells, viewport=(first_col, 0, last_col - first_col, image.spec.rows))
+
     def release(self) -> None:
-        """Give everything back."""
-        self.forget_before()
-        if self._present is not None:
-            self._present.release()
-            self._present = None
-        self._heat.release()
-        self._hatch.release()
+        self.texture.release()
 
 
-@dataclass(frozen=True, slots=True)
-class _Variant:
-    """What of ``heatmap.frag`` a frame needs."""
-
-    exact: bool
-    smooth: bool
-    easing: bool
-    logarithmic: bool
-
-    def defines(self) -> dict[str, int]:
-        # A sampler smooths by itself: one program less.
-        is_smooth = self.smooth and self.exact
-        return {
-            "EXACT": int(self.exact),
-            "SMOOTH": int(is_smooth),
-            "EASING": int(self.easing),
-            "LOGARITHMIC": int(self.logarithmic),
-        }
-
-
-class _Mesh:
-    """A pair of shaders with the buffer that its triangles are written into."""
+class _ShaderMesh:
+    """A pair of shaders and the buffer of its triangles."""
 
     def __init__(self, gl: moderngl.Context, shader: str, layout: str, names: tuple[str, ...]) -> None:
         self._gl = gl
         self._layout, self._names = layout, names
-        self._sources = tuple(read_text(SHADERS / f"{shader}.{kind}") for kind in ("vert", "frag"))
-        self._programs: dict[tuple[tuple[str, int], ...], moderngl.Program] = {}
+        self._sources = [(SHADERS / f"{shader}.{kind}").read_text(encoding="utf-8") for kind in ("vert", "frag")]
+        self._programs: dict[tuple[tuple[str, bool], ...], moderngl.Program] = {}
         self._vertices = gl.buffer(reserve=_FIRST_VERTICES * 16, dynamic=True)
         self._arrays: dict[moderngl.Program, moderngl.VertexArray] = {}
         # At once, so that shaders that do not compile are noticed before anything is painted.
-        self._program = self.use({"EXACT": 0, "SMOOTH": 0, "EASING": 0, "LOGARITHMIC": 0})
+        self._program = self.use(EXACT=False, SMOOTH=False, EASING=False, LOGARITHMIC=False)
 
-    def use(self, defines: dict[str, int]) -> moderngl.Program:
-        """Return the program compiled with these definitions, and paint with it from now on."""
+    def use(self, **defines: bool) -> moderngl.Program:
+        """Return the program compiled with these definitions; `paint` uses it from now on."""
         key = tuple(defines.items())
         if key not in self._programs:
-            first, rest = "#version 330 core\n", "".join(f"#define {name} {value}\n" for name, value in key)
+            first, rest = "#version 330 core\n", "".join(f"#define {name} {int(value)}\n" for name, value in key)
             vertex, fragment = (source.replace(first, first + rest, 1) for source in self._sources)
             self._programs[key] = self._gl.program(vertex_shader=vertex, fragment_shader=fragment)
         self._program = self._programs[key]
         return self._program
-
-    def prepare(self, size_px: tuple[int, int], ground: Sequence[Patch], scene: Scene) -> None:
-        """Do nothing: all is done by OpenGL; see `Painter.prepare`."""
 
     def paint(self, target: moderngl.Framebuffer, vertices: NDArray[np.float32], pane: StripMesh) -> None:
         if not len(vertices):
@@ -192,14 +182,11 @@ class _Mesh:
         target.scissor = (left, height_px - top - height, width, height)
         self._gl.enable_only(moderngl.BLEND)
         self._gl.blend_func = moderngl.ONE, moderngl.ONE_MINUS_SRC_ALPHA
-        self._array().render(moderngl.TRIANGLES, vertices=len(vertices))
-        target.scissor = (0, 0, width_px, height_px)
-
-    def _array(self) -> moderngl.VertexArray:
         if self._program not in self._arrays:
             content = [(self._vertices, self._layout, *self._names)]
             self._arrays[self._program] = self._gl.vertex_array(self._program, content)
-        return self._arrays[self._program]
+        self._arrays[self._program].render(moderngl.TRIANGLES, vertices=len(vertices))
+        target.scissor = (0, 0, width_px, height_px)
 
     def _release_arrays(self) -> None:
         for array in self._arrays.values():
@@ -213,20 +200,18 @@ class _Mesh:
             program.release()
 
 
-def _needs_exact(mesh: StripMesh, present: HeatTexture, before: HeatTexture | None) -> bool:
-    """Return True if a sampler would miss cells, or knows only a part of them."""
-    if present.tiles > 1 or max(mesh.cells_per_px) > 1.0:
-        return True
-    if before is None:
-        return False
+def _needs_exact(mesh: StripMesh, present: _HeatTexture, before: _HeatTexture | None) -> bool:
+    """Return True if cells are smaller than a pixel, so that a sampler would miss some."""
+    if max(mesh.cells_per_px) > 1.0 or before is None:
+        return max(mesh.cells_per_px) > 1.0
     time_scale, _, price_scale, _ = _grid_change(present.spec, before.spec)
     cols_per_px = mesh.cells_per_px[0] / present.cells[0] * before.cells[0] * time_scale
     rows_per_px = mesh.cells_per_px[1] / present.cells[1] * before.cells[1] * price_scale
-    return before.tiles > 1 or max(cols_per_px, rows_per_px) > 1.0
+    return max(cols_per_px, rows_per_px) > 1.0
 
 
 def _grid_change(present: GridSpec, before: GridSpec) -> tuple[float, float, float, float]:
-    """Return scale and offset from a share of the present grid to one of the grid before: of time, of price."""
+    """Return scale and offset from a share of the present grid to one of the previous grid: of time, of price."""
     span_ms, old_span_ms = present.time_bin_ms * present.cols, before.time_bin_ms * before.cols
     height, old_height = present.price_bin * present.rows, before.price_bin * before.rows
     return (

@@ -1,6 +1,6 @@
-"""What paints one frame beneath the page: the protocol of a painter, and what a frame consists of.
+"""Interface of the painters that paint one frame beneath the page.
 
-`HeatPainter` has the graphics card stretch the image, by a shader.
+`HeatPainter` scales the image with a shader, `PixelPainter` with a kernel on the processor.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     import moderngl
 
     from Heatmap.aggregation import HeatmapImage
-    from Heatmap.ui.geometry.background import Patch
-    from Heatmap.ui.geometry.gap_mesh import Gaps
+    from Heatmap.rendering.event_window import Gaps
+    from Heatmap.ui.geometry.background import BackgroundRect
     from Heatmap.ui.geometry.viewport import TimeAxis, Viewport
 
 # Lines of the hatching, in logical pixels.
@@ -34,7 +34,7 @@ class Look:
     smooth
         Whether neighbouring cells blend into each other.
     fresh
-        Share of the present image, the rest is of the one before; 0 to 1.
+        Share of the present image, 0 to 1; the rest is of the previous one.
     """
 
     opacity: float
@@ -51,7 +51,7 @@ class Scene:
     viewport, axis
         What the chart shows.
     gaps
-        Stretches of time that nobody recorded; hatched, beneath the heat.
+        Times without a record; hatched, beneath the heat.
     look
         How the heat is painted.
     """
@@ -63,65 +63,39 @@ class Scene:
 
 
 class Painter(Protocol):
-    """Paints the page's colours, the hatching and the heat.
+    """Paints the page's colours, the hatching and the heat. Needs its OpenGL context current, but for `prepare`."""
 
-    Make, use and release it with its context current.
-    """
-
-    @property
-    def tiles(self) -> int:
-        """Return how many tiles the present image takes; 0 for none."""
-        ...
-
-    @property
-    def textures(self) -> int:
-        """Return how many images it holds: two while one eases into the other."""
-        ...
-
-    def upload(self, image: HeatmapImage, columns: tuple[int, int] | None, *, keep: bool) -> None:
-        """Take another image.
+    def upload(self, image: HeatmapImage, columns: tuple[int, int], *, keep: bool) -> None:
+        """Paint another image from now on.
 
         Parameters
         ----------
         image
-            The image to paint from now on.
+            The image.
         columns
-            The columns ``[first, last)`` that differ from the one before; None: all of them, or on another grid.
+            The columns ``[first, last)`` that differ from the previous image.
         keep
-            Keep the one before, to ease from it.
+            Keep the previous image, to ease from it.
         """
-        ...
 
     def forget_before(self) -> None:
-        """Give the image before back."""
-        ...
+        """Release the previous image."""
 
-    def prepare(self, size_px: tuple[int, int], ground: Sequence[Patch], scene: Scene) -> None:
-        """Do without OpenGL what `paint` will most likely need next. The context need not be current.
+    def prepare(self, size_px: tuple[int, int], background: Sequence[BackgroundRect], scene: Scene) -> None:
+        """Do in advance, without OpenGL, what `paint` will most likely need for a frame buffer of this size."""
 
-        Parameters
-        ----------
-        size_px
-            Width and height of the frame buffer.
-        ground, scene
-            See `paint`.
-        """
-        ...
-
-    def paint(self, target: moderngl.Framebuffer, ground: Sequence[Patch], scene: Scene | None) -> None:
-        """Paint all of the frame buffer.
+    def paint(self, target: moderngl.Framebuffer, background: Sequence[BackgroundRect], scene: Scene | None) -> None:
+        """Paint the whole frame buffer.
 
         Parameters
         ----------
         target
             The widget's frame buffer, bound.
-        ground
+        background
             The page's own colours, one over the other; they cover everything.
         scene
             Heat and hatching; None for neither.
         """
-        ...
 
     def release(self) -> None:
-        """Give everything back."""
-        ...
+        """Release all OpenGL objects."""

@@ -1,7 +1,7 @@
-"""Paints by a kernel on the processor, for machines whose OpenGL is software.
+"""Painter that scales the image with a kernel on the processor, for machines whose OpenGL is software.
 
-There a shader is asked pixel by pixel, which took ten milliseconds a frame of a large window. The kernel takes one or
-two, and what it fills goes into the widget's own texture, so that nothing is drawn at all.
+There a shader takes ten milliseconds for a frame of a large window. The kernel takes one or two, and its pixels are
+written into the widget's own texture, so that nothing is drawn at all.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import numpy as np
 from Heatmap.aggregation.resampler import WHOLE, Hatching, Layer, Resampler
 from Heatmap.errors import GraphicsError
 from Heatmap.ui.geometry.pixel_mapping import (
+    AxisSegment,
     Pane,
-    Stretch,
     columns_at,
     gaps_across,
     pane_of,
@@ -25,7 +25,7 @@ from Heatmap.ui.geometry.pixel_mapping import (
     shown_cells,
     times_across,
 )
-from Heatmap.ui.gl.gl_function import gl_function
+from Heatmap.ui.gl.gl_context import gl_function
 from Heatmap.ui.gl.painter import HATCH_LINE_PX, HATCH_SPACING_PX
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from PyQt6.QtGui import QOpenGLContext
 
     from Heatmap.aggregation import HeatmapImage
-    from Heatmap.ui.geometry.background import Patch, Rgb
+    from Heatmap.ui.geometry.background import BackgroundRect, Rgb
     from Heatmap.ui.gl.painter import Scene
 
 # As in hatch.frag: half grey, three tenths of it; premultiplied, alpha first.
@@ -57,114 +57,98 @@ class PixelPainter:
     Parameters
     ----------
     gl, context
-        The same context, as moderngl and as Qt know it.
+        The same context, of moderngl and of Qt.
 
     Raises
     ------
     GraphicsError
-        The frame buffer is of another kind, because it has several samples a pixel.
+        The frame buffer is no texture, because it has several samples per pixel.
     """
 
     def __init__(self, gl: moderngl.Context, context: QOpenGLContext) -> None:
         self._gl = gl
-        self._attachment = gl_function(
-            context,
-            "glGetFramebufferAttachmentParameteriv",
-            None,
-            (ctypes.c_uint, ctypes.c_uint, ctypes.c_uint, ctypes.c_void_p),
-        )
-        if self._about_target(_GL_ATTACHMENT_OBJECT_TYPE) != _GL_TEXTURE:
+        types = (ctypes.c_uint, ctypes.c_uint, ctypes.c_uint, ctypes.c_void_p)
+        self._attachment = gl_function(context, "glGetFramebufferAttachmentParameteriv", None, types)
+        if self._attachment_parameter(_GL_ATTACHMENT_OBJECT_TYPE) != _GL_TEXTURE:
             raise GraphicsError("the underlay's frame buffer is no texture")
         self._resampler = Resampler()
         self._texture: tuple[tuple[int, tuple[int, int]], moderngl.Texture] | None = None
         self._present: HeatmapImage | None = None
         self._before: HeatmapImage | None = None
-        self._ground = np.empty((0, 0), np.uint32)
+        self._clean = np.empty((0, 0), np.uint32)
         self._picture = np.empty((0, 0), np.uint32)
         self._is_steady = np.empty(0, np.uint8)
-        self._patches: tuple[Patch, ...] = ()
+        self._background: tuple[BackgroundRect, ...] = ()
         self._pane: Pane | None = None
-        # What the picture shows; None: something else than it should.
-        self._filled: tuple[tuple[int, int], tuple[Patch, ...], Scene | None] | None = None
+        # What the picture shows; None: unfinished or out of date.
+        self._filled: tuple[tuple[int, int], tuple[BackgroundRect, ...], Scene | None] | None = None
 
-    @property
-    def tiles(self) -> int:
-        """Return 1 if there is an image: the size of a texture is no limit here."""
-        return int(self._present is not None)
-
-    @property
-    def textures(self) -> int:
-        """Return how many images it holds."""
-        return sum(image is not None for image in (self._present, self._before))
-
-    def upload(self, image: HeatmapImage, columns: tuple[int, int] | None, *, keep: bool) -> None:  # noqa: ARG002 - see below
-        """Take another image; see `Painter.upload`. Nothing is copied: nobody writes into an image that is held."""
+    def upload(self, image: HeatmapImage, columns: tuple[int, int], *, keep: bool) -> None:  # noqa: ARG002 - the protocol's
+        """Paint another image from now on; see `Painter.upload`. Images are never written to, so nothing is copied."""
         self._before = self._present if keep else None
         self._present = image
         self._filled = None
 
     def forget_before(self) -> None:
-        """Give the image before back."""
+        """Release the previous image."""
         if self._before is not None:
             self._before, self._filled = None, None
 
-    def prepare(self, size_px: tuple[int, int], ground: Sequence[Patch], scene: Scene) -> None:
-        """Fill the picture; see `Painter.prepare`."""
-        self._fill(size_px, tuple(ground), scene)
+    def prepare(self, size_px: tuple[int, int], background: Sequence[BackgroundRect], scene: Scene) -> None:
+        """Compose the picture in advance; see `Painter.prepare`."""
+        self._fill(size_px, tuple(background), scene)
 
-    def paint(self, target: moderngl.Framebuffer, ground: Sequence[Patch], scene: Scene | None) -> None:
-        """Paint all of the frame buffer; see `Painter.paint`."""
-        self._fill(target.size, tuple(ground), scene)
+    def paint(self, target: moderngl.Framebuffer, background: Sequence[BackgroundRect], scene: Scene | None) -> None:
+        """Paint the whole frame buffer; see `Painter.paint`."""
+        self._fill(target.size, tuple(background), scene)
         self._texture_of(target.size).write(self._picture)
 
     def release(self) -> None:
-        """Give everything back. The texture is the widget's."""
+        """Release the images. The texture is the widget's."""
         self._present = self._before = self._texture = self._filled = None
 
-    def _fill(self, size_px: tuple[int, int], ground: tuple[Patch, ...], scene: Scene | None) -> None:
-        wanted = (size_px, ground, _what_shows(scene) if scene is not None else None)
+    def _fill(self, size_px: tuple[int, int], background: tuple[BackgroundRect, ...], scene: Scene | None) -> None:
+        wanted = (size_px, background, _visible_part(scene) if scene is not None else None)
         if self._filled == wanted:
             return
         self._filled = None
         pane = pane_of(scene.viewport, size_px) if scene is not None and self._present is not None else None
-        self._lay_ground(ground, size_px, pane)
+        self._paint_background(background, size_px, pane)
         if scene is not None and self._present is not None and pane is not None:
             self._compose(scene, self._present, pane)
         self._filled = wanted
 
-    def _lay_ground(self, patches: tuple[Patch, ...], size_px: tuple[int, int], pane: Pane | None) -> None:
-        """Bring the picture up to date outside the pane. Its first row is the lowest, as OpenGL counts."""
+    def _paint_background(self, rects: tuple[BackgroundRect, ...], size_px: tuple[int, int], pane: Pane | None) -> None:
+        """Bring the picture up to date outside the pane. Its first row is the lowest, as in OpenGL."""
         width, height = size_px
-        if self._ground.shape != (height, width):
-            self._ground, self._picture = (np.empty((height, width), np.uint32) for _ in range(2))
-            self._patches = ()
-        if patches != self._patches:
+        if self._clean.shape != (height, width):
+            self._clean, self._picture = (np.empty((height, width), np.uint32) for _ in range(2))
+            self._background = ()
+        if rects != self._background:
             # The first ones are as large as the page and seldom change, the last one may move with each frame.
-            same = 0
-            for old, new in zip(self._patches, patches, strict=False):
-                if old != new:
-                    break
-                same += 1
-            for changed in self._patches[same:] + patches[same:]:
-                self._repair(changed, patches)
+            pairs = enumerate(zip(self._background, rects, strict=False))
+            shorter = min(len(self._background), len(rects))
+            same = next((number for number, (old, new) in pairs if old != new), shorter)
+            for changed in self._background[same:] + rects[same:]:
+                self._repaint(changed, rects)
             self._is_steady = np.ones(height, np.uint8)
-            for patch in patches:
-                self._is_steady[[height - patch.bottom, min(height - patch.top, height - 1)]] = 0
-            self._patches = patches
+            for rect in rects:
+                self._is_steady[[height - rect.bottom, min(height - rect.top, height - 1)]] = 0
+            self._background = rects
         if pane != self._pane:
-            self._picture[:] = self._ground
+            self._picture[:] = self._clean
             self._pane = pane
 
-    def _repair(self, place: Patch, patches: tuple[Patch, ...]) -> None:
-        """Lay all patches anew where one of them was or will be."""
-        height = len(self._ground)
-        for patch in patches:
-            left, right = max(patch.left, place.left), min(patch.right, place.right)
-            top, bottom = max(patch.top, place.top), min(patch.bottom, place.bottom)
+    def _repaint(self, area: BackgroundRect, rects: tuple[BackgroundRect, ...]) -> None:
+        """Paint all rectangles within the area of a changed one."""
+        height = len(self._clean)
+        for rect in rects:
+            left, right = max(rect.left, area.left), min(rect.right, area.right)
+            top, bottom = max(rect.top, area.top), min(rect.bottom, area.bottom)
             if left < right and top < bottom:
-                self._ground[height - bottom : height - top, left:right] = _opaque(patch.color)
-        rectangle = np.s_[height - place.bottom : height - place.top, place.left : place.right]
-        self._picture[rectangle] = self._ground[rectangle]
+                self._clean[height - bottom : height - top, left:right] = _opaque(rect.color)
+        rectangle = np.s_[height - area.bottom : height - area.top, area.left : area.right]
+        self._picture[rectangle] = self._clean[rectangle]
 
     def _compose(self, scene: Scene, image: HeatmapImage, pane: Pane) -> None:
         viewport, look = scene.viewport, scene.look
@@ -173,7 +157,7 @@ class PixelPainter:
         height = len(self._picture)
         self._resampler.compose(
             self._picture,
-            self._ground,
+            self._clean,
             self._is_steady,
             (pane.left, height - pane.bottom),
             _layer(image, times, prices, smooth=smooth),
@@ -185,24 +169,24 @@ class PixelPainter:
         )
 
     def _texture_of(self, size_px: tuple[int, int]) -> moderngl.Texture:
-        """Return the texture that the bound frame buffer consists of; Qt makes another one for another size."""
-        key = (self._about_target(_GL_ATTACHMENT_OBJECT_NAME), size_px)
+        """Return the bound frame buffer's texture; Qt makes another one for another size."""
+        key = (self._attachment_parameter(_GL_ATTACHMENT_OBJECT_NAME), size_px)
         if self._texture is None or self._texture[0] != key:
             self._texture = (key, self._gl.external_texture(key[0], size_px, _CHANNELS, 0, "f1"))
         return self._texture[1]
 
-    def _about_target(self, what: int) -> int:
+    def _attachment_parameter(self, name: int) -> int:
         answer = ctypes.c_int()
-        self._attachment(_GL_FRAMEBUFFER, _GL_COLOR_ATTACHMENT0, what, ctypes.byref(answer))
+        self._attachment(_GL_FRAMEBUFFER, _GL_COLOR_ATTACHMENT0, name, ctypes.byref(answer))
         return answer.value
 
 
-def _what_shows(scene: Scene) -> Scene:
-    """Return a scene without what cannot be seen: a crosshair that moves brings frame after frame of the same."""
+def _visible_part(scene: Scene) -> Scene:
+    """Return a scene without the fields that change no pixel: a moving crosshair brings many frames of the same."""
     return replace(scene, viewport=replace(scene.viewport, frame=0, stamps=(), page_px=(0, 0)))
 
 
-def _layer(image: HeatmapImage, times: Stretch, prices: Stretch, *, smooth: bool) -> Layer:
+def _layer(image: HeatmapImage, times: AxisSegment, prices: AxisSegment, *, smooth: bool) -> Layer:
     spec = image.spec
     down = shown_cells(rows_at(prices, spec), spec.rows, smooth=smooth)
     return Layer(
@@ -212,14 +196,14 @@ def _layer(image: HeatmapImage, times: Stretch, prices: Stretch, *, smooth: bool
     )
 
 
-def _hatching(scene: Scene, times: Stretch, ms_per_px: NDArray[np.float64], pane: Pane) -> Hatching:
+def _hatching(scene: Scene, times: AxisSegment, ms_per_px: NDArray[np.float64], pane: Pane) -> Hatching:
     ratio = scene.viewport.ratio
     spacing_px = HATCH_SPACING_PX * ratio
     spans, along_px = gaps_across(times, ms_per_px, scene.gaps)
     down_px = np.arange(pane.bottom, pane.top, -1) - 0.5
     return Hatching(
         spans=spans,
-        # Only the place between two lines: a gap may begin further away than a float32 counts pixels.
+        # The position between two lines only: a gap may begin further away than a float32 counts pixels.
         along_x=(along_px / spacing_px % 1.0).astype(np.float32),
         along_y=(down_px / spacing_px % 1.0).astype(np.float32),
         half_line=0.5 * HATCH_LINE_PX / HATCH_SPACING_PX,
@@ -228,6 +212,6 @@ def _hatching(scene: Scene, times: Stretch, ms_per_px: NDArray[np.float64], pane
 
 
 def _opaque(color: Rgb) -> int:
-    """Return a colour as a pixel: RGBA in the order of bytes. Qt knows colours beyond 0 to 1, pixels do not."""
+    """Return a colour as a pixel, RGBA in the order of bytes, clipped to 0 to 1: Qt has colours beyond."""
     red, green, blue = (min(max(round(255 * channel), 0), 255) for channel in color)
     return int(np.array([red, green, blue, 255], np.uint8).view(np.uint32)[0])

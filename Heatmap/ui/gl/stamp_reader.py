@@ -1,7 +1,7 @@
-"""Reads a few pixels of the page's frame buffer without ever waiting long for the graphics card.
+"""Reader of the stamps in the page's frame buffer.
 
-A plain ``glReadPixels`` would wait until the card has done all it was told, however long that takes. A fence says when
-that is, the wait for it has an end, and what is then read is a few hundred bytes.
+A plain ``glReadPixels`` waits until the graphics card has finished all its work. A fence limits that wait; what is then
+read is a few hundred bytes.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import ctypes
 from typing import TYPE_CHECKING, Any, Final
 
 from Heatmap.ui.geometry.frame_stamp import read_copies
-from Heatmap.ui.gl.gl_function import gl_function
+from Heatmap.ui.gl.gl_context import gl_function
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,9 +20,8 @@ if TYPE_CHECKING:
     from Heatmap.ui.geometry.frame_stamp import StampPlace
 
 MAX_WAIT_NS: Final = 33_000_000
-"""A frame on a machine that is just fast enough to speak of motion; a graphics card needs a hundredth of it.
-With software OpenGL a picture may take 20 ms to paint, for which its composition would wait all the same.
-A stamp that takes longer is given up for this frame."""
+"""One frame at 30 frames/s; a graphics card needs a hundredth of it. With software OpenGL a picture may take 20 ms, for
+which its composition would wait anyway. A stamp that takes longer is given up for this frame."""
 
 _BYTES_PER_PIXEL: Final = 4
 _ALPHA: Final = 3
@@ -35,7 +34,7 @@ _GL_SYNC_FLUSH_COMMANDS_BIT: Final = 0x0001
 _GL_ALREADY_SIGNALED: Final = 0x911A
 _GL_CONDITION_SATISFIED: Final = 0x911C
 _GL_NO_ERROR: Final = 0
-# More than one error may be waiting; a lost context has a new one each time.
+# More than one error may be queued; a lost context has a new one each time.
 _MOST_ERRORS: Final = 2
 
 _INT, _UINT, _POINTER = ctypes.c_int, ctypes.c_uint, ctypes.c_void_p
@@ -50,12 +49,12 @@ _FUNCTIONS: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
 
 
 class StampReader:
-    """Reads stamps from the frame buffer that is bound in one OpenGL context. Owns nothing of it.
+    """Reads stamps from the bound frame buffer of one OpenGL context, which must be current at every call.
 
     Parameters
     ----------
     context
-        Qt's context of the page's window; to be current whenever the reader is used.
+        Qt's context of the page's window.
 
     Raises
     ------
@@ -68,20 +67,18 @@ class StampReader:
         self._fence: int | None = None
 
     def begin(self) -> None:
-        """Let the card paint the picture: what the caller does meanwhile costs no time."""
-        self._give_back_fence()
+        """Start painting the picture; the caller can do other work until `read`."""
+        self._delete_fence()
         self._fence = self._call["glFenceSync"](_GL_SYNC_GPU_COMMANDS_COMPLETE, 0)
         self._call["glFlush"]()
 
     def read(self, places: Sequence[StampPlace], size_px: tuple[int, int]) -> int | None:
-        """Return the number stamped at the first of several places that holds one; None if none does.
-
-        Call `begin` before.
+        """Return the first readable number at one of these places, None if there is none. Call `begin` before.
 
         Parameters
         ----------
         places
-            Where to look; what does not lie within the frame buffer is passed over.
+            Where to look; places outside the frame buffer are ignored.
         size_px
             Width and height of the frame buffer in device pixels.
         """
@@ -102,14 +99,14 @@ class StampReader:
         return None
 
     def _is_painted(self) -> bool:
-        """Wait until the card has painted the picture; return False if that takes longer than a frame."""
+        """Wait until the picture is painted; return False if that takes longer than a frame."""
         if not self._fence:
             return False
         answer = self._call["glClientWaitSync"](self._fence, _GL_SYNC_FLUSH_COMMANDS_BIT, MAX_WAIT_NS)
-        self._give_back_fence()
+        self._delete_fence()
         return answer in (_GL_ALREADY_SIGNALED, _GL_CONDITION_SATISFIED)
 
-    def _give_back_fence(self) -> None:
+    def _delete_fence(self) -> None:
         if self._fence:
             self._call["glDeleteSync"](self._fence)
         self._fence = None
@@ -118,7 +115,7 @@ class StampReader:
         """Return the alpha of one row of pixels; all 0 where the frame buffer cannot be read (multisampling)."""
         pixels = (ctypes.c_ubyte * (width_px * _BYTES_PER_PIXEL))()
         self._call["glReadPixels"](left_px, bottom_px, width_px, 1, _GL_RGBA, _GL_UNSIGNED_BYTE, pixels)
-        for _ in range(_MOST_ERRORS):  # Qt's own checks must not find an error of ours
+        for _ in range(_MOST_ERRORS):  # Qt's own checks must not find this error
             if self._call["glGetError"]() == _GL_NO_ERROR:
                 break
         return bytes(pixels)[_ALPHA::_BYTES_PER_PIXEL]

@@ -1,13 +1,11 @@
-"""Whether anybody can see a widget, as far as Qt can know it.
+"""Visibility of a widget, as far as Qt reports it.
 
-Known are: a hidden widget (a tab or a dock behind another, a stacked page), a minimised window, a window that the
-system reports as not exposed, a place scrolled out of sight or off all screens, and opaque widgets of the same window
-on top.
+Detected: a hidden widget (behind another tab or dock, a stacked page), a minimised window, a window that the system
+reports as not exposed, a place scrolled out of sight or off all screens, opaque widgets of the same window on top.
 
-Not known is a window of another program on top. Qt tells of it only where the system does: macOS (occlusion) and
-Wayland compositors that suspend windows do, through `QWindow.isExposed`. Windows does not. X11's VisibilityNotify is
-not passed on by Qt, and beneath a compositing window manager it always says "unobscured". The page does not know more:
-its ``document.visibilityState`` is what Qt tells it, hidden or not.
+Not detected: a window of another program on top, unless the system reports it through `QWindow.isExposed`. macOS and
+Wayland compositors that suspend windows do; Windows and X11 do not. ``document.visibilityState`` of the page is Qt's
+own answer.
 """
 
 from __future__ import annotations
@@ -21,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def is_seen(widget: QWidget) -> bool:
-    """Return False if certainly nobody sees the widget."""
+    """Return False if the widget is certainly not visible."""
     window, screen = widget.window(), widget.screen()
     if not widget.isVisible() or window is None or window.isMinimized():
         return False

@@ -1,1 +1,1 @@
-"""The chart page: bridge, frame synchronisation, transparency, JavaScript."""
+"""The chart page: its life under a plugin, bridge, frame synchronisation, transparency, JavaScript."""

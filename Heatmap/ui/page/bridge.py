@@ -1,9 +1,10 @@
-"""The narrow door between chart page and Qt: a few typed messages in, each validated, none out but a call to attach."""
+"""Messages of the chart page to Qt, each validated, and the script that attaches the page."""
 
 from __future__ import annotations
 
 import logging
-from typing import Annotated, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -13,13 +14,16 @@ from PyQt6.QtCore import QFile, QIODevice, QObject, pyqtSignal, pyqtSlot
 from PyQt6.QtWebChannel import QWebChannel  # noqa: F401
 
 from Heatmap.errors import BridgeError
-from Heatmap.resources import JAVASCRIPT, read_text
 from Heatmap.ui.geometry.background import Surface
 from Heatmap.ui.geometry.frame_stamp import StampPlace
 from Heatmap.ui.geometry.viewport import BarSegment, PriceScaleMode, TimeAxis, Viewport
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 log = logging.getLogger(__name__)
 
+JAVASCRIPT: Final = Path(__file__).parent / "js"
 OBJECT_NAME = "liquidationHeatmap"
 PAGE_SCRIPTS = (
     "channel_port.js",
@@ -39,11 +43,11 @@ MAX_SURFACES = 200
 MAX_STAMPS = 4
 MAX_BARS = 1_000_000_000
 MIN_STEP_S = 1e-3
-# Half the width of a huge screen at the one end, far more bars than pixels at the other.
+# Far more bars than pixels, and half the width of a huge screen.
 MIN_BAR_SPACING_PX, MAX_BAR_SPACING_PX = 1e-5, 1e6
-# Below it a logarithm of price ratios leaves what the shader's float32 can hold.
+# Below it the logarithm of a price ratio is too large for the shader's float32.
 MIN_LOG_PRICE = 1e-12
-# Prices nearer to each other than float64 can tell apart have no scale between them.
+# Smallest relative distance of two prices that float64 resolves.
 MIN_PRICE_SPAN = 1e-13
 
 _Pixels = Annotated[float, Meta(ge=-MAX_PIXELS, le=MAX_PIXELS)]
@@ -58,7 +62,6 @@ _Price = Annotated[float, Meta(ge=-1e12, le=1e12)]
 
 class _ViewportMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pane: tuple[_Pixels, _Pixels, _Pixels, _Pixels]
-    # "from" is a word of Python
     from_: _Logical = msgspec.field(name="from")
     to: _Logical
     x_from: Annotated[float, Meta(ge=-1e12, le=1e12)]
@@ -69,7 +72,7 @@ class _ViewportMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ratio: _Ratio
     frame: Annotated[int, Meta(ge=0)]
     page: tuple[_DevicePixels, _DevicePixels]
-    # left, top, size of a cell in device pixels, copies; none where the chart has no room for a stamp
+    # left, top, size of a cell in device pixels, copies; empty where the chart has no room for a stamp
     stamps: Annotated[list[tuple[_DevicePixels, _DevicePixels, _Cell, _Copies]], Meta(max_length=MAX_STAMPS)]
 
 
@@ -93,18 +96,18 @@ def _decode(text: str, kind: type[_Message]) -> _Message:
         raise BridgeError(f"expected at most {MAX_MESSAGE_CHARS} characters from the page, was {len(text)}")
     try:
         return msgspec.json.decode(text, type=kind)
-    # JavaScript's strings may hold half of a character, which UTF-8 has no bytes for.
+    # JavaScript's strings may contain half of a surrogate pair, which UTF-8 cannot encode.
     except (msgspec.DecodeError, UnicodeEncodeError) as error:
         raise BridgeError(f"the page sent a bad {kind.__name__}: {error}; began {text[:120]!r}") from error
 
 
 def parse_viewport(text: str) -> Viewport:
-    """Return the viewport a page message describes.
+    """Return the viewport of a page message.
 
     Raises
     ------
     BridgeError
-        The message is not of the agreed form or describes an impossible view.
+        The message is malformed or describes an impossible view.
     """
     message = _decode(text, _ViewportMessage)
     left, top, width, height = message.pane
@@ -138,7 +141,7 @@ def parse_viewport(text: str) -> Viewport:
 
 
 def parse_bars(text: str, *, time_offset_s: float = 0.0) -> TimeAxis | None:
-    """Return the time axis a page message describes, or None if the series has no bar.
+    """Return the time axis of a page message, None if the series has no bar.
 
     Parameters
     ----------
@@ -150,7 +153,7 @@ def parse_bars(text: str, *, time_offset_s: float = 0.0) -> TimeAxis | None:
     Raises
     ------
     BridgeError
-        The message is not of the agreed form, or the runs overlap or go backwards.
+        The message is malformed, or the runs overlap or are not ascending.
     """
     segments: list[BarSegment] = []
     for index, time_s, step_s, count in _decode(text, _BarsMessage).segments:
@@ -171,12 +174,12 @@ def parse_bars(text: str, *, time_offset_s: float = 0.0) -> TimeAxis | None:
 
 
 def parse_surfaces(text: str) -> tuple[Surface, ...]:
-    """Return the surfaces a page message describes, outermost first.
+    """Return the painted parts of a page message, outermost first.
 
     Raises
     ------
     BridgeError
-        The message is not of the agreed form.
+        The message is malformed.
     """
     message = _decode(text, _SurfacesMessage)
     surfaces = []
@@ -197,40 +200,37 @@ def parse_surfaces(text: str) -> tuple[Surface, ...]:
 def page_script(chart: str, series: str, object_name: str = OBJECT_NAME) -> str:
     """Return the JavaScript that attaches the heatmap to a host's page.
 
-    The two expressions are JavaScript that the *developer of the host program* wrote (``"chart"``, ``"app.series"``);
-    they are code by definition, so they are joined into the script. Data never is: it goes over the channel.
+    The two expressions are code by the *developer of the host program* (``"chart"``, ``"app.series"``), so they become
+    part of the script. Data goes over the channel.
     """
-    parts = [_channel_library(), *(read_text(JAVASCRIPT / name) for name in PAGE_SCRIPTS)]
+    # Qt's own ``qwebchannel.js`` is a resource of PyQt6.
+    library = QFile(":/qtwebchannel/qwebchannel.js")
+    if not library.open(QIODevice.OpenModeFlag.ReadOnly):
+        raise BridgeError("Qt's qwebchannel.js is missing from this PyQt6 installation")
+    parts = [library.readAll().data().decode("utf-8")]
+    parts += [(JAVASCRIPT / name).read_text(encoding="utf-8") for name in PAGE_SCRIPTS]
     body = "\n".join(parts)
     start = f"followChart(() => ({chart}), () => ({series}), '{object_name}');"
     return f"(() => {{\n{body}\n{start}\n}})();"
 
 
 def missing_script() -> str:
-    """Return the JavaScript whose value says what is in the way of the heatmap; "" if nothing is."""
+    """Return the JavaScript whose value says why no chart is attached; "" if one is."""
     return "window.__heatmapMissing ? window.__heatmapMissing() : 'the page does not run scripts'"
 
 
 def detach_script() -> str:
-    """Return the JavaScript that gives the page back as it was."""
+    """Return the JavaScript that restores the page."""
     return "if (window.__heatmapDetach) window.__heatmapDetach();"
 
 
-def _channel_library() -> str:
-    """Return Qt's own ``qwebchannel.js``, which PyQt6 carries as a resource."""
-    resource = QFile(":/qtwebchannel/qwebchannel.js")
-    if not resource.open(QIODevice.OpenModeFlag.ReadOnly):
-        raise BridgeError("Qt's qwebchannel.js is missing from this PyQt6 installation")
-    return resource.readAll().data().decode("utf-8")
-
-
 class Bridge(QObject):
-    """The object the page talks to. A bad message is logged once per kind and changes nothing."""
+    """The object that the page calls. A malformed message changes nothing; the first of each kind is logged."""
 
-    viewportChanged = pyqtSignal(object)  # Viewport | None: the chart shows nothing whose place could be told
+    viewportChanged = pyqtSignal(object)  # Viewport | None: the chart shows nothing that can be placed
     timeAxisChanged = pyqtSignal(object)  # TimeAxis | None
-    surfacesChanged = pyqtSignal(object)  # tuple[Surface, ...]: the colours the page had, outermost first
-    attachedChanged = pyqtSignal(bool)  # the page is transparent now; or its chart is gone and it is as it was
+    surfacesChanged = pyqtSignal(object)  # tuple[Surface, ...]: the page's own colours, outermost first
+    attachedChanged = pyqtSignal(bool)  # the page is transparent; or its chart is gone and the page is restored
 
     def __init__(self, *, time_offset_s: float = 0.0, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -239,55 +239,45 @@ class Bridge(QObject):
 
     @property
     def rejected(self) -> dict[str, int]:
-        """Return how many messages of each kind were refused."""
+        """Number of malformed messages by kind."""
         return dict(self._rejected)
 
     @pyqtSlot(str)
     def viewport_moved(self, text: str) -> None:
         """Take the chart's visible range of one frame."""
-        try:
-            viewport = parse_viewport(text)
-        except BridgeError as error:
-            self._reject("viewport", error)
-            return
-        self.viewportChanged.emit(viewport)
+        self._pass_on("viewport", self.viewportChanged.emit, lambda: parse_viewport(text))
 
     @pyqtSlot(str)
     def bars_changed(self, text: str) -> None:
         """Take the series' bar times."""
-        try:
-            axis = parse_bars(text, time_offset_s=self._time_offset_s)
-        except BridgeError as error:
-            self._reject("bars", error)
-            return
-        self.timeAxisChanged.emit(axis)
+        self._pass_on("bars", self.timeAxisChanged.emit, lambda: parse_bars(text, time_offset_s=self._time_offset_s))
 
     @pyqtSlot(str)
     def surfaces_changed(self, text: str) -> None:
-        """Take the colours that the page had and where."""
-        try:
-            surfaces = parse_surfaces(text)
-        except BridgeError as error:
-            self._reject("surfaces", error)
-            return
-        self.surfacesChanged.emit(surfaces)
+        """Take the page's own colours."""
+        self._pass_on("surfaces", self.surfacesChanged.emit, lambda: parse_surfaces(text))
 
     @pyqtSlot()
     def viewport_lost(self) -> None:
-        """Take the news that the chart shows nothing now."""
+        """Take note that the chart shows nothing."""
         self.viewportChanged.emit(None)
 
     @pyqtSlot()
     def page_attached(self) -> None:
-        """Take the news that the page is transparent now."""
+        """Take note that the page is transparent."""
         self.attachedChanged.emit(True)
 
     @pyqtSlot()
     def page_left(self) -> None:
-        """Take the news that the host has removed its chart."""
+        """Take note that the host has removed its chart."""
         self.attachedChanged.emit(False)
 
-    def _reject(self, kind: str, error: BridgeError) -> None:
-        self._rejected[kind] = self._rejected.get(kind, 0) + 1
-        if self._rejected[kind] == 1:
-            log.warning("refused a %s message of the page: %s", kind, error)
+    def _pass_on(self, kind: str, emit: Callable[[object], None], parse: Callable[[], object]) -> None:
+        try:
+            content = parse()
+        except BridgeError as error:
+            self._rejected[kind] = self._rejected.get(kind, 0) + 1
+            if self._rejected[kind] == 1:
+                log.warning("refused a %s message of the page: %s", kind, error)
+        else:
+            emit(content)

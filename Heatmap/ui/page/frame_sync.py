@@ -1,28 +1,29 @@
-"""Keeps the heat glued to the candles: learns which frame of the page is about to be composed, and paints for that one.
+"""Synchronisation of the heat with the candles, frame by frame.
 
 The page's picture comes from another process and is some frames older than its newest report. So its number is read
-out of the picture itself, in the moment before Qt composes page and underlay (`frame_stamp`, `frame_follower`).
+from the picture itself, just before Qt composes page and underlay (`frame_stamp`, `frame_follower`).
 """
 
 from __future__ import annotations
 
 import logging
-import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from PyQt6 import sip
-from PyQt6.QtCore import QEvent, QObject, Qt, pyqtSignal
+from PyQt6.QtCore import QObject, pyqtSignal
 from PyQt6.QtGui import QOpenGLContext
 from PyQt6.QtQuick import QSGRendererInterface
-from PyQt6.QtQuickWidgets import QQuickWidget
 
 from Heatmap.errors import GraphicsError
 from Heatmap.ui.geometry.frame_follower import Frame, FrameFollower, SyncMode
-from Heatmap.ui.gl.device_pixels import size_px
+from Heatmap.ui.gl.gl_context import size_px
 from Heatmap.ui.gl.stamp_reader import StampReader
+from Heatmap.ui.page.page_widget import CHILD_EVENTS, page_widget
 
 if TYPE_CHECKING:
+    from PyQt6.QtCore import QEvent
     from PyQt6.QtQuick import QQuickWindow
+    from PyQt6.QtQuickWidgets import QQuickWidget
     from PyQt6.QtWebEngineWidgets import QWebEngineView
 
     from Heatmap.ui.geometry.background import Surface
@@ -32,18 +33,16 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_CHILD_EVENTS: Final = (QEvent.Type.ChildAdded, QEvent.Type.ChildPolished)
-
 
 class FrameSync(QObject):
-    """Hands the underlay the frame that its picture belongs to.
+    """Sets the underlay's frame to the one of the page's picture.
 
     Parameters
     ----------
     view
         The web view; its inner widget is followed when Qt replaces it.
     underlay
-        What is kept in step.
+        Gets the frames.
     """
 
     modeChanged = pyqtSignal(object)  # SyncMode
@@ -60,26 +59,25 @@ class FrameSync(QObject):
         self._reader: StampReader | None = None
         self._reader_context: QOpenGLContext | None = None
         self._obstacle = ""
-        self.last_read_s = 0.0
         view.installEventFilter(self)
         self._find_window()
 
     @property
     def follower(self) -> FrameFollower:
-        """Return the bookkeeping of reports and stamps."""
+        """The matching of reports and stamps."""
         return self._follower
 
     @property
     def mode(self) -> SyncMode:
-        """Return how the heat is kept in step at present."""
+        """How the heat follows the chart at present."""
         return self._follower.mode
 
     def set_time_axis(self, axis: TimeAxis | None) -> None:
-        """Take the series' bars; they belong to the reports that follow."""
+        """Set the series' bars for the reports that follow."""
         self._axis = axis
 
     def set_surfaces(self, surfaces: tuple[Surface, ...]) -> None:
-        """Take the page's painted parts; they belong to the reports that follow."""
+        """Set the page's painted parts for the reports that follow."""
         self._surfaces = surfaces
 
     def set_viewport(self, viewport: Viewport | None) -> None:
@@ -90,10 +88,10 @@ class FrameSync(QObject):
             self._underlay.set_frame(None)
         else:
             self._show(self._follower.report(Frame(viewport, self._axis, self._surfaces)))
-        self._tell(before)
+        self._report_mode(before)
 
     def stop(self) -> None:
-        """Follow the page no more."""
+        """Stop following the page."""
         if not sip.isdeleted(self._view):
             self._view.removeEventFilter(self)
         self._leave_window()
@@ -101,21 +99,20 @@ class FrameSync(QObject):
     # -- the page's window -------------------------------------------------------------------------------------------
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
-        """Notice that the view gets another inner widget, as it does after its web process died."""
-        if watched is self._view and event is not None and event.type() in _CHILD_EVENTS:
+        """Look for another inner widget of the view."""
+        if watched is self._view and event is not None and event.type() in CHILD_EVENTS:
             self._find_window()
         return False
 
     def _find_window(self) -> None:
-        found = self._view.findChildren(QQuickWidget, "", Qt.FindChildOption.FindDirectChildrenOnly)
-        widget = found[-1] if found else None
+        widget = page_widget(self._view)
         window = widget.quickWindow() if widget is not None else None
         if window is self._window:
             return
         self._leave_window()
         self._widget, self._window = widget, window
         if window is not None:
-            # On the GUI thread, in the middle of the page's painting: later would be a frame too late.
+            # Emitted on the GUI thread while the page is painted; later signals would be a frame too late.
             window.afterRenderPassRecording.connect(self._picture_painted)
             window.sceneGraphInvalidated.connect(self._forget_reader)
 
@@ -135,18 +132,16 @@ class FrameSync(QObject):
             return
         picture_px = size_px(widget)
         places = self._follower.places()
-        begun_s = time.perf_counter()
         number = self._read(window, places, picture_px) if places else None
-        self.last_read_s = time.perf_counter() - begun_s
         self._show(self._follower.picture(number, picture_px))
-        self._tell(before)
+        self._report_mode(before)
 
     def _read(self, window: QQuickWindow, places: list[StampPlace], picture_px: tuple[int, int]) -> int | None:
         interface = window.rendererInterface()
         if interface is None or interface.graphicsApi() != QSGRendererInterface.GraphicsApi.OpenGL:
             self._obstacle = "the page is not painted with OpenGL"
             return None
-        # Qt has only noted the commands so far; this runs them.
+        # Qt has only recorded the commands so far; this runs them.
         window.beginExternalCommands()
         try:
             reader = self._reader_for(QOpenGLContext.currentContext())
@@ -174,14 +169,14 @@ class FrameSync(QObject):
         return self._reader
 
     def _forget_reader(self) -> None:
-        # The pixel buffer goes with its context; deleting it here would need that one to be current.
+        # Its fence goes with the context; deleting it here would need that one to be current.
         self._reader = self._reader_context = None
 
     def _show(self, frame: Frame | None) -> None:
         if frame is not None:
             self._underlay.set_frame(frame)
 
-    def _tell(self, before: SyncMode) -> None:
+    def _report_mode(self, before: SyncMode) -> None:
         mode = self.mode
         if mode is before:
             return

@@ -1,9 +1,8 @@
-"""Keeps a web page transparent for as long as a heatmap lies beneath it.
+"""Transparency of a web page while a heatmap lies beneath it.
 
-The web engine is told once, and its renderer answers with a frame. When that frame is dropped, as happens on a busy
-machine, the widget goes on filling itself with the old, opaque colour, although `QWebEnginePage.backgroundColor` says
-otherwise, and the same colour set again is ignored. So the colour that really fills the widget is watched, and another
-one is asked for until it is transparent.
+The renderer answers a new background colour with a frame. If that frame is dropped, as on a busy machine, the widget
+keeps the old, opaque colour although `QWebEnginePage.backgroundColor` says otherwise, and the same colour set again is
+ignored. So the widget's real colour is checked, and another one is set until it is transparent.
 """
 
 from __future__ import annotations
@@ -12,9 +11,11 @@ import logging
 from typing import TYPE_CHECKING
 
 from PyQt6 import sip
-from PyQt6.QtCore import QObject, Qt, QTimer, pyqtSignal
+from PyQt6.QtCore import QObject, pyqtSignal
 from PyQt6.QtGui import QColor
-from PyQt6.QtQuickWidgets import QQuickWidget
+
+from Heatmap.ui.page.page_widget import page_widget
+from Heatmap.ui.timer import new_timer
 
 if TYPE_CHECKING:
     from PyQt6.QtQuick import QQuickWindow
@@ -30,7 +31,7 @@ PATIENCE_MS = 100
 
 
 class PageTransparency(QObject):
-    """Makes a page transparent, sees to it that it stays so, and gives it its colour back.
+    """Makes a page transparent, keeps it so, and restores its colour.
 
     Parameters
     ----------
@@ -48,10 +49,7 @@ class PageTransparency(QObject):
         self._window: QQuickWindow | None = None
         self._held = False
         self._repairs = 0
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(PATIENCE_MS)
-        self._timer.timeout.connect(self._check)
+        self._timer = new_timer(self, PATIENCE_MS, self._check)
 
     @property
     def base_color(self) -> QColor:
@@ -62,7 +60,7 @@ class PageTransparency(QObject):
         """Make the page transparent and keep it so."""
         self._held = True
         self._repairs = 0
-        self._ask(TRANSPARENT)
+        self._set_color(TRANSPARENT)
         window = self._shown_window()
         if window is not None and window is not self._window:
             window.colorChanged.connect(self._timer.start)
@@ -70,12 +68,12 @@ class PageTransparency(QObject):
         self._timer.start()
 
     def pause(self) -> None:
-        """Leave the page's colour alone, whatever it is: another document comes."""
+        """Leave the page's colour alone until `hold`: another document is coming."""
         self._held = False
         self._timer.stop()
 
     def give_back(self) -> None:
-        """Give the page the colour it had. Harmless when the page is gone."""
+        """Restore the page's own colour. Harmless when the page is deleted."""
         self.pause()
         if self._window is not None and not sip.isdeleted(self._window):
             self._window.colorChanged.disconnect(self._timer.start)
@@ -84,11 +82,9 @@ class PageTransparency(QObject):
             self._page.setBackgroundColor(self._base_color)
 
     def _shown_window(self) -> QQuickWindow | None:
-        """Return the offscreen window that the web engine paints the page into, None where it has none."""
-        if sip.isdeleted(self._view):
-            return None
-        widgets = self._view.findChildren(QQuickWidget, "", Qt.FindChildOption.FindDirectChildrenOnly)
-        return widgets[0].quickWindow() if widgets else None
+        """Return the offscreen window that the web engine paints the page into, None if there is none."""
+        widget = page_widget(self._view) if not sip.isdeleted(self._view) else None
+        return widget.quickWindow() if widget is not None else None
 
     def _check(self) -> None:
         window = self._shown_window()
@@ -97,14 +93,14 @@ class PageTransparency(QObject):
         wanted = self._page.backgroundColor()
         if wanted == TRANSPARENT and window.color().alpha() == 0:
             return
-        # The renderer answers only to a colour that differs from the last one.
-        self._ask(ALSO_TRANSPARENT if wanted == TRANSPARENT else TRANSPARENT)
+        # The renderer answers only a colour that differs from the last one.
+        self._set_color(ALSO_TRANSPARENT if wanted == TRANSPARENT else TRANSPARENT)
         self._repairs += 1
         if self._repairs == 1:
             log.info("the web engine kept the page opaque; asking again")
         self._timer.start()
 
-    def _ask(self, color: QColor) -> None:
+    def _set_color(self, color: QColor) -> None:
         present = self._page.backgroundColor()
         if present not in (TRANSPARENT, ALSO_TRANSPARENT, self._base_color):
             self._base_color = present

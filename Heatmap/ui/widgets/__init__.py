@@ -1,1 +1,1 @@
-"""What people see and use beside the map: settings tab, legend, tooltip, status."""
+"""Widgets beside and above the map: settings tab, legend, tooltip, status."""

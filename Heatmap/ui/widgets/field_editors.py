@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from Heatmap.heatmap_settings import FieldSpec, Value
-    from Heatmap.ui.widgets.translation import Translator
+    from Heatmap.ui.translation import Translator
 
 _SLIDER_RANGE: Final = 200  # a wider range is not set by hand with a slider
 _ICON_SIZE: Final = QSize(40, 12)

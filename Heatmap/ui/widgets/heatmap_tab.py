@@ -21,15 +21,16 @@ from Heatmap.events import Source
 from Heatmap.heatmap_settings import FIELDS, FieldSpec, Group, Kind
 from Heatmap.ui.widgets.field_editors import ChoiceEditor, FieldEditor, FlagEditor, NumberEditor
 from Heatmap.ui.widgets.palette_image import palette_swatch
-from Heatmap.ui.widgets.statistics_box import MapStatistics, StatisticsBox
+from Heatmap.ui.widgets.statistics_box import StatisticsBox
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from Heatmap.heatmap_settings import HeatmapSettings
-    from Heatmap.ui.widgets.settings_model import SettingsModel
+    from Heatmap.rendering.event_window import MapStatistics
+    from Heatmap.ui.settings_model import SettingsModel
+    from Heatmap.ui.translation import Translator
     from Heatmap.ui.widgets.tab_notice import NoticeKind
-    from Heatmap.ui.widgets.translation import Translator
 
 _NOTICE_COLOURS: Final = {"info": "59, 130, 246", "warning": "217, 149, 20", "problem": "220, 60, 60"}
 _SWITCH_SCALE: Final = 1.25

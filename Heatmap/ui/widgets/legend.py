@@ -1,4 +1,4 @@
-"""The legend over the chart: which colour stands for how many dollars."""
+"""The legend over the chart: colours in dollars per cell, and the marks on the map."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from PyQt6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen
 from Heatmap.aggregation.normalization import level_edges
 from Heatmap.aggregation.options import Normalization
 from Heatmap.ui.gl.painter import HATCH_LINE_PX, HATCH_SPACING_PX
-from Heatmap.ui.widgets.overlay_widget import Card
+from Heatmap.ui.widgets.overlay_widget import FONT_PX, OverlayWidget, ink
 from Heatmap.ui.widgets.palette_image import DARK_CHART, LIGHT_CHART, palette_bars
 
 if TYPE_CHECKING:
     from PyQt6.QtGui import QImage
     from PyQt6.QtWidgets import QWidget
 
-    from Heatmap.ui.widgets.translation import Translator
+    from Heatmap.ui.translation import Translator
 
 Swatch = Literal["hatching", "line"]
 
@@ -27,27 +27,25 @@ _PADDING_PX: Final = 6
 _LINE_PX: Final = 13
 _BAR_PX: Final = 9
 _BAR_LENGTH_PX: Final = 216
-_FONT_PX: Final = 11
 _NAME_GAP_PX: Final = 6
 _LABEL_GAP_PX: Final = 8
 _MAX_LABELS: Final = 4
-_CORNER_PX: Final = 5
 _SWATCH_PX: Final = 27
-_GREY: Final = QColor(128, 128, 128)  # stronger than on the map: a small patch must show it, too
-_LOWEST_POSITION: Final = 0.04  # a label further left would name a colour hardly to be seen
+_GREY: Final = QColor(128, 128, 128)  # stronger than on the map, for a small swatch
+_LOWEST_POSITION: Final = 0.04  # further left the colour is hardly visible
 
 
 def level_position(value_usd: float, normalization: Normalization, reference_usd: float) -> float:
-    """Return where on the colour bar a value lies: 0 is empty, 1 full colour.
+    """Return a value's position on the colour bar: 0 is empty, 1 full colour.
 
-    Not for `Normalization.RANK`, where that depends on all other cells.
+    Not for `Normalization.RANK`, where it depends on all other cells.
     """
     edges = level_edges(normalization, reference_usd, np.empty(0, np.float32))
     return float(np.searchsorted(edges, np.float32(value_usd), side="right")) / edges.size
 
 
 def round_values(normalization: Normalization, reference_usd: float) -> list[tuple[float, float]]:
-    """Return round amounts worth a label, the best first.
+    """Return round amounts for labels, the best first.
 
     Returns
     -------
@@ -68,23 +66,22 @@ def round_values(normalization: Normalization, reference_usd: float) -> list[tup
     return found
 
 
-class Legend(Card):
-    """A small card with the colour bars and their amounts, and the marks on the map where there are any: the hatching,
-    and the line where the window begins.
+class Legend(OverlayWidget):
+    """Colour bars with amounts, and the explained marks: hatching and line at the window's beginning.
 
     Parameters
     ----------
     translator
         Texts and number formats.
     parent
-        The view above which it floats.
+        The view.
     """
 
     def __init__(self, translator: Translator, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("heatmap_legend")
         font = QFont(self.font())
-        font.setPixelSize(_FONT_PX)
+        font.setPixelSize(FONT_PX)
         self.setFont(font)
         self._translator = translator
         self._palette = ""
@@ -98,7 +95,7 @@ class Legend(Card):
         self.retranslate()
 
     def set_scale(self, palette: str, normalization: str, reference_usd: float, *, dark: bool = True) -> None:
-        """Say what the colours mean.
+        """Set the colours and their amounts.
 
         Parameters
         ----------
@@ -127,32 +124,26 @@ class Legend(Card):
         self.retranslate()
 
     def set_gaps(self, *, shown: bool) -> None:
-        """Say what the hatching means (True), or say nothing about it: there is none."""
+        """Explain the hatching or not."""
         if shown != self._has_gaps:
             self._has_gaps = shown
             self.retranslate()
 
     def set_window(self, window: str) -> None:
-        """Say what the line at the window's beginning means, and how long the window is.
-
-        Parameters
-        ----------
-        window
-            A choice of the setting ``window``; "" while its beginning is not in sight: nothing is said.
-        """
+        """Explain the line at the beginning of a window, a choice of the setting ``window``; "": do not."""
         if window != self._window:
             self._window = window
             self.retranslate()
 
     def retranslate(self) -> None:
-        """Take the translator's language: size and paint anew."""
+        """Set all texts in the translator's language."""
         self.setFixedSize(self.sizeHint())
         self.update()
 
     def labels(self) -> list[tuple[float, str]]:
-        """Return what stands under the bar: the position of each label's middle, 0 to 1, and its text.
+        """Return the labels under the bar: position of the middle, 0 to 1, and text.
 
-        The label at 1 stands for full colour, "this much or more".
+        The label at 1 is full colour, "this much or more".
         """
         if self._reference_usd <= 0:
             return [(0.0, self._translator.text("legend.none"))]
@@ -173,17 +164,17 @@ class Legend(Card):
         return sorted(chosen)
 
     def explanations(self) -> list[tuple[Swatch, str]]:
-        """Return the marks on the map and what they mean, one a line below the amounts."""
-        said: list[tuple[Swatch, str]] = []
+        """Return the explained marks and their texts, one line each."""
+        lines: list[tuple[Swatch, str]] = []
         if self._window:
             length = self._translator.text(f"settings.window.choice.{self._window}")
-            said.append(("line", self._translator.text("legend.window", window=length)))
+            lines.append(("line", self._translator.text("legend.window", window=length)))
         if self._has_gaps:
-            said.append(("hatching", self._translator.text("legend.not_recorded")))
-        return said
+            lines.append(("hatching", self._translator.text("legend.not_recorded")))
+        return lines
 
     def sizeHint(self) -> QSize:
-        """Return the size that holds the bars, their names, one line of amounts, and one for each mark to explain."""
+        """Return the size of bars, names, one line of amounts, and one line for each explained mark."""
         rows = 3 if len(self._bars) > 1 else 2
         height = 2 * _PADDING_PX + rows * _LINE_PX - (_LINE_PX - _BAR_PX) // 2
         if len(self._bars) <= 1:
@@ -192,16 +183,12 @@ class Legend(Card):
         return QSize(round(2 * _PADDING_PX + self._names_px() + _BAR_LENGTH_PX), height)
 
     def draw(self, painter: QPainter) -> None:
-        """Draw ground, bars, names and amounts."""
-        chart = DARK_CHART if self._dark else LIGHT_CHART
-        ink = QColor(0xD1, 0xD4, 0xDC) if self._dark else QColor(0x26, 0x2B, 0x36)
-        line = QColor(ink)
-        line.setAlpha(50)
-        painter.setPen(QPen(line, 1))
-        painter.setBrush(chart)
-        painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), _CORNER_PX, _CORNER_PX)
-        painter.setPen(ink)
-        bottom = self._paint_bars(painter, chart)
+        """Draw bars, names, amounts and explanations."""
+        border = ink(dark=self._dark)
+        border.setAlpha(50)
+        self.draw_panel(painter, border, dark=self._dark)
+        painter.setPen(ink(dark=self._dark))
+        bottom = self._paint_bars(painter, DARK_CHART if self._dark else LIGHT_CHART)
         self._paint_labels(painter, bottom)
         top = bottom + _LINE_PX
         for swatch, words in self.explanations():
@@ -245,20 +232,20 @@ class Legend(Card):
             painter.drawText(place, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, text)
 
     def _paint_explanation(self, painter: QPainter, top: float, swatch: Swatch, words: str) -> None:
-        """Paint a patch of the map, and what it means."""
-        patch = QRectF(_PADDING_PX, top + (_LINE_PX - _BAR_PX) / 2, _SWATCH_PX, _BAR_PX)
-        ink = painter.pen()
+        """Paint a swatch of the map and its meaning."""
+        swatch_box = QRectF(_PADDING_PX, top + (_LINE_PX - _BAR_PX) / 2, _SWATCH_PX, _BAR_PX)
+        text_pen = painter.pen()
         painter.save()
         if swatch == "hatching":
-            _paint_hatching(painter, patch)
+            _paint_hatching(painter, swatch_box)
         else:
             painter.setPen(QPen(_GREY, 1))
-            # In the middle of a pixel, or it would be two of half the strength.
-            middle = math.floor(patch.center().x()) + 0.5
+            # In the middle of a pixel, or it is two pixels wide and half as strong.
+            middle = math.floor(swatch_box.center().x()) + 0.5
             painter.drawLine(QPointF(middle, top + 0.5), QPointF(middle, top + _LINE_PX - 0.5))
         painter.restore()
-        painter.setPen(ink)
-        left = patch.right() + _NAME_GAP_PX
+        painter.setPen(text_pen)
+        left = swatch_box.right() + _NAME_GAP_PX
         place = QRectF(left, top, self.width() - left, _LINE_PX)
         painter.drawText(place, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, words)
 
@@ -269,11 +256,11 @@ class Legend(Card):
         return left, left + width_px
 
 
-def _paint_hatching(painter: QPainter, patch: QRectF) -> None:
-    painter.setClipRect(patch)
+def _paint_hatching(painter: QPainter, swatch_box: QRectF) -> None:
+    painter.setClipRect(swatch_box)
     painter.setPen(QPen(_GREY, 1.5 * HATCH_LINE_PX))
-    along = patch.left()
-    while along < patch.right() + patch.height():
+    along = swatch_box.left()
+    while along < swatch_box.right() + swatch_box.height():
         # Rising to the right, as on the map.
-        painter.drawLine(QPointF(along, patch.top()), QPointF(along - patch.height(), patch.bottom()))
+        painter.drawLine(QPointF(along, swatch_box.top()), QPointF(along - swatch_box.height(), swatch_box.bottom()))
         along += HATCH_SPACING_PX

@@ -1,31 +1,73 @@
-"""What lies above the chart: the legend, and the badge that says when a market is not real."""
+"""Legend and source badge above the chart."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from PyQt6.QtCore import QEvent, QObject
+from PyQt6.QtCore import QEvent, QObject, QRectF, QSize, Qt
+from PyQt6.QtGui import QColor, QFont, QFontMetrics, QPainter
 
 from Heatmap.events import Source
 from Heatmap.ui.geometry.gap_mesh import is_any_in_sight
 from Heatmap.ui.geometry.window_start_line import begins_in_sight
 from Heatmap.ui.widgets.legend import Legend
-from Heatmap.ui.widgets.source_badge import Badge
+from Heatmap.ui.widgets.overlay_widget import OverlayWidget
 
 if TYPE_CHECKING:
     from PyQt6.QtWidgets import QWidget
 
     from Heatmap.aggregation import HeatmapImage
-    from Heatmap.ui.geometry.gap_mesh import Gaps
+    from Heatmap.rendering.event_window import Gaps
     from Heatmap.ui.geometry.viewport import Viewport
     from Heatmap.ui.presenter import HeatmapPresenter
-    from Heatmap.ui.widgets.settings_model import SettingsModel
-    from Heatmap.ui.widgets.translation import Translator
+    from Heatmap.ui.settings_model import SettingsModel
+    from Heatmap.ui.translation import Translator
 
-MARGIN_PX = 8
-# Room for the chart library's logo in the pane's corner, which its licence asks for.
-LOGO_PX = 40
-BADGE_KEYS = {Source.DEMO: "badge.simulated", Source.REPLAY: "badge.replay", Source.COIN_M: "badge.coin_m"}
+MARGIN_PX: Final = 8
+# Width of the chart library's logo in the pane's corner, which its licence asks for.
+LOGO_PX: Final = 40
+BADGE_KEYS: Final = {Source.DEMO: "badge.simulated", Source.REPLAY: "badge.replay", Source.COIN_M: "badge.coin_m"}
+_INK: Final = QColor(0x1B, 0x13, 0x00)
+_AMBER: Final = QColor(255, 193, 7)
+_PADDING_PX: Final = (12, 3)
+_CORNER_PX: Final = 4
+
+
+class SourceBadge(OverlayWidget):
+    """A line of bold text on amber that marks a market as not real."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("heatmap_badge")
+        font = QFont(self.font())
+        font.setWeight(QFont.Weight.DemiBold)
+        self.setFont(font)
+        self._text = ""
+
+    def text(self) -> str:
+        """Return the text."""
+        return self._text
+
+    def set_text(self, text: str) -> None:
+        """Set the text."""
+        if text != self._text:
+            self._text = text
+            self.setAccessibleName(text)
+            self.setFixedSize(self.sizeHint())
+            self.update()
+
+    def sizeHint(self) -> QSize:
+        """Return the size of the text with its padding."""
+        metrics, (across_px, along_px) = QFontMetrics(self.font()), _PADDING_PX
+        return QSize(metrics.horizontalAdvance(self._text) + 2 * across_px, metrics.height() + 2 * along_px)
+
+    def draw(self, painter: QPainter) -> None:
+        """Draw the text on amber."""
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(_AMBER)
+        painter.drawRoundedRect(QRectF(self.rect()), _CORNER_PX, _CORNER_PX)
+        painter.setPen(_INK)
+        painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, self._text)
 
 
 class Overlay(QObject):
@@ -36,7 +78,7 @@ class Overlay(QObject):
     view
         The web view; legend and badge become its children, above the page.
     presenter
-        Tells what is on the screen and where the pane is.
+        What is on the screen, and where the pane is.
     settings
         The user's settings.
     translator
@@ -53,13 +95,13 @@ class Overlay(QObject):
         self._translator = translator
         self._legend = Legend(translator, view)
         self._legend.hide()
-        self._badge = Badge(view)
+        self._badge = SourceBadge(view)
         self._badge.hide()
         self._window_start_ms: int | None = None
         self._gaps: Gaps = ()
         view.installEventFilter(self)
         presenter.imageChanged.connect(self._show_image)
-        presenter.placeChanged.connect(self._place)
+        presenter.viewportChanged.connect(self._arrange)
         presenter.gapsChanged.connect(self._show_gaps)
         presenter.windowChanged.connect(self._show_window)
         settings.changed.connect(self._show_badge)
@@ -77,35 +119,33 @@ class Overlay(QObject):
             )
         viewport = self._presenter.viewport
         if viewport is not None:
-            self._place(viewport)
+            self._arrange(viewport)
 
     def _show_gaps(self, gaps: Gaps) -> None:
         self._gaps = gaps
-        self._place(self._presenter.viewport)
+        self._arrange(self._presenter.viewport)
 
     def _show_window(self, start_ms: int) -> None:
         self._window_start_ms = start_ms
-        self._place(self._presenter.viewport)
+        self._arrange(self._presenter.viewport)
 
     def _show_badge(self) -> None:
-        """Say that the market is not real, whether heat is shown or not: its candles are not real either."""
+        """Show the badge also without heat: the candles are not real either."""
         key = BADGE_KEYS.get(Source(self._settings.value.source))
         if key is not None:
             self._badge.set_text(self._translator.text(key))
         self._badge.setVisible(key is not None and self._presenter.viewport is not None)
 
-    def _place(self, viewport: Viewport | None) -> None:
-        """Legend at the pane's lower left, badge at its upper left, in logical pixels of the view."""
+    def _arrange(self, viewport: Viewport | None) -> None:
+        """Put the legend at the pane's lower left, the badge at its upper left, in logical pixels of the view."""
         if viewport is None:
             self._badge.hide()
             return
         served, axis = self._presenter.served, self._presenter.time_axis
-        # What is not in sight needs no explanation.
+        # Only what is in sight needs an explanation.
         self._legend.set_gaps(shown=axis is not None and is_any_in_sight(viewport, axis, self._gaps))
-        if served is not None and begins_in_sight(viewport, axis, self._window_start_ms):
-            self._legend.set_window(served.settings.window)
-        else:
-            self._legend.set_window("")
+        begins = served is not None and begins_in_sight(viewport, axis, self._window_start_ms)
+        self._legend.set_window(served.settings.window if served is not None and begins else "")
         scale = viewport.ratio / self._view.devicePixelRatioF()  # page zoom
         left = round(viewport.left_px * scale) + MARGIN_PX
         top = round(viewport.top_px * scale) + MARGIN_PX

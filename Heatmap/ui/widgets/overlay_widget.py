@@ -1,28 +1,38 @@
-"""A card above the chart page: a transparent page is composed over every ordinary widget, but not over this one."""
+"""Base of the widgets above the chart page: a transparent page is composed over every ordinary widget."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from PyQt6.QtCore import Qt
-from PyQt6.QtGui import QImage, QPainter
+from PyQt6.QtCore import QRectF, Qt
+from PyQt6.QtGui import QColor, QImage, QPainter, QPen
 from PyQt6.QtOpenGLWidgets import QOpenGLWidget
+
+from Heatmap.ui.widgets.palette_image import DARK_CHART, LIGHT_CHART
 
 if TYPE_CHECKING:
     from PyQt6.QtWidgets import QWidget
 
+FONT_PX: Final = 11
+_CORNER_PX: Final = 5
 
-class Card(QOpenGLWidget):
-    """A small widget that is seen above a transparent web view; lets all mouse events through.
+
+def ink(*, dark: bool) -> QColor:
+    """Return the colour of text on a dark or light chart."""
+    return QColor(0xD1, 0xD4, 0xDC) if dark else QColor(0x26, 0x2B, 0x36)
+
+
+class OverlayWidget(QOpenGLWidget):
+    """A small widget above a transparent web view; mouse events pass through.
 
     While its background is transparent, Qt WebEngine gives the page ``WA_AlwaysStackOnTop``. Only a widget with a
-    texture of its own and the same attribute comes later in the order of composing. What it draws is best opaque: Qt
-    blends the texture by its alpha although its colours are premultiplied, so that translucent parts come out darker.
+    texture of its own and the same attribute is composed after it. Draw opaque colours: Qt blends the texture by its
+    alpha although its colours are premultiplied, so that translucent parts come out darker.
 
     Parameters
     ----------
     parent
-        The view above which it floats.
+        The view.
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -32,12 +42,12 @@ class Card(QOpenGLWidget):
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
 
     def draw(self, painter: QPainter) -> None:
-        """Draw the card in logical pixels, on nothing."""
-        # Abstract; Qt's metaclass leaves no room for that of `abc`.
+        """Draw in logical pixels on a transparent background."""
+        # Abstract; Qt's metaclass excludes that of `abc`.
         raise NotImplementedError
 
     def picture(self) -> QImage:
-        """Return the card as it is to be seen, in device pixels, premultiplied."""
+        """Return what is drawn, in device pixels, premultiplied."""
         scale = self.devicePixelRatioF()
         image = QImage(self.size() * scale, QImage.Format.Format_ARGB32_Premultiplied)
         image.setDevicePixelRatio(scale)
@@ -50,8 +60,14 @@ class Card(QOpenGLWidget):
         return image
 
     def paintGL(self) -> None:
-        """Put the picture on the texture; Qt's raster engine draws it, whose lines and letters are smooth."""
+        """Copy the picture to the texture; Qt's raster engine draws smoother lines and letters than OpenGL."""
         painter = QPainter(self)
         painter.setCompositionMode(QPainter.CompositionMode.CompositionMode_Source)
         painter.drawImage(0, 0, self.picture())
         painter.end()
+
+    def draw_panel(self, painter: QPainter, border: QColor, *, dark: bool) -> None:
+        """Fill the widget with the chart's colour and a rounded border."""
+        painter.setPen(QPen(border, 1))
+        painter.setBrush(DARK_CHART if dark else LIGHT_CHART)
+        painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), _CORNER_PX, _CORNER_PX)

@@ -1,34 +1,27 @@
-"""A palette as a small picture: for the list in the settings and for the legend's bars."""
+"""Palettes as small images, for the list in the settings and the legend's bars."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
 from PyQt6.QtCore import QRect, QSize
 from PyQt6.QtGui import QColor, QIcon, QImage, QPainter, QPixmap
 
 from Heatmap.aggregation.palettes import find_palette
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 DARK_CHART: Final = QColor(0x0E, 0x11, 0x16)
 LIGHT_CHART: Final = QColor(0xFF, 0xFF, 0xFF)
-_SWATCH_SIZE: Final = QSize(80, 24)  # twice the icon's size, so that it stays crisp on a dense screen
+_SWATCH_SIZE: Final = QSize(80, 24)  # twice the icon's size, for dense screens
 
 
 def palette_bars(name: str, *, dark: bool) -> list[QImage]:
     """Return a palette's colours from empty to full as images of 256 x 1 pixels.
 
-    One image for a palette of the sum. Two for a bivariate one: first all long, then all short.
-
-    Parameters
-    ----------
-    name
-        A name of `Heatmap.aggregation.palettes`.
-    dark
-        True for the tables of a dark chart.
+    One image for a palette of the sum; two for a bivariate one, long and short.
 
     Raises
     ------
@@ -61,7 +54,6 @@ def palette_swatch(name: str) -> QIcon:
 
 def _image(table: NDArray[np.uint8]) -> QImage:
     """Return uint8 (256, 4), premultiplied RGBA, as an image of one row that owns its pixels."""
-    row = np.ascontiguousarray(table)
-    levels = row.shape[0]
+    levels = len(table)
     image_format = QImage.Format.Format_RGBA8888_Premultiplied
-    return QImage(row.tobytes(), levels, 1, 4 * levels, image_format).copy()
+    return QImage(table.tobytes(), levels, 1, 4 * levels, image_format).copy()

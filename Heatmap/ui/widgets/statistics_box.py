@@ -1,55 +1,19 @@
-"""The box with the map's figures: what is in the window, how finely it is drawn, how long that took."""
+"""The box with the map's figures: what the window contains, size of the cells, time to build."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import QFormLayout, QGroupBox, QLabel, QVBoxLayout, QWidget
 
+from Heatmap.rendering.event_window import MapStatistics
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from Heatmap.ui.translation import Translator
 
-    from Heatmap.ui.widgets.translation import Translator
-
+_KEYS: Final = ("events", "long_usd", "short_usd", "largest_usd", "cells", "bins", "build")
 _BIN_DECIMALS: Final = 2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MapStatistics:
-    """The figures of one built map; a None is not shown.
-
-    Attributes
-    ----------
-    events
-        Events within the window.
-    long_usd, short_usd
-        Notional of liquidated long and short positions within the window, US dollars; lower bounds.
-    largest_usd
-        The largest single event of the window, US dollars.
-    rows, cols
-        Cells of the image.
-    price_bin_usd
-        Height of a cell in quote currency.
-    time_bin_ms
-        Width of a cell in milliseconds.
-    build_ms
-        Time to build the image, milliseconds.
-    engine
-        What built it, e.g. ``"numba"``.
-    """
-
-    events: int | None = None
-    long_usd: float | None = None
-    short_usd: float | None = None
-    largest_usd: float | None = None
-    rows: int | None = None
-    cols: int | None = None
-    price_bin_usd: float | None = None
-    time_bin_ms: int | None = None
-    build_ms: float | None = None
-    engine: str = ""
 
 
 class StatisticsBox(QGroupBox):
@@ -73,7 +37,7 @@ class StatisticsBox(QGroupBox):
         self._bound.setWordWrap(True)
         self._form = QFormLayout()
         self._rows: dict[str, tuple[QLabel, QLabel]] = {}
-        for key in _WRITERS:
+        for key in _KEYS:
             name, figure = QLabel(self), QLabel(self)
             figure.setObjectName(f"heatmap_statistics_{key}")
             figure.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
@@ -102,69 +66,32 @@ class StatisticsBox(QGroupBox):
         self._show()
 
     def _show(self) -> None:
-        shown = False
+        texts = _figures(self._statistics, self._translator)
         for row, (key, (_, figure)) in enumerate(self._rows.items()):
-            text = _WRITERS[key](self._translator, self._statistics)
-            figure.setText(text)
-            self._form.setRowVisible(row, bool(text))
-            shown = shown or bool(text)
-        self._empty.setVisible(not shown)
-        self._bound.setVisible(shown)
+            figure.setText(texts.get(key, ""))
+            self._form.setRowVisible(row, key in texts)
+        self._empty.setVisible(not texts)
+        self._bound.setVisible(bool(texts))
 
 
-def _count(value: int | None, translator: Translator) -> str:
-    return "" if value is None else translator.format_number(value)
-
-
-def _usd(value: float | None, translator: Translator) -> str:
-    return "" if value is None else translator.format_usd(value)
-
-
-def _events(translator: Translator, statistics: MapStatistics) -> str:
-    return _count(statistics.events, translator)
-
-
-def _long_usd(translator: Translator, statistics: MapStatistics) -> str:
-    return _usd(statistics.long_usd, translator)
-
-
-def _short_usd(translator: Translator, statistics: MapStatistics) -> str:
-    return _usd(statistics.short_usd, translator)
-
-
-def _largest_usd(translator: Translator, statistics: MapStatistics) -> str:
-    return _usd(statistics.largest_usd, translator)
-
-
-def _cells(translator: Translator, statistics: MapStatistics) -> str:
-    if statistics.rows is None or statistics.cols is None:
-        return ""
-    rows, cols = translator.format_number(statistics.rows), translator.format_number(statistics.cols)
-    return translator.text("statistics.cells_value", rows=rows, cols=cols)
-
-
-def _bins(translator: Translator, statistics: MapStatistics) -> str:
-    if statistics.price_bin_usd is None or statistics.time_bin_ms is None:
-        return ""
-    decimals = 0 if statistics.price_bin_usd == int(statistics.price_bin_usd) else _BIN_DECIMALS
-    price = translator.format_number(statistics.price_bin_usd, decimals)
-    time = translator.format_duration(statistics.time_bin_ms / 1000)
-    return translator.text("statistics.bins_value", price=price, time=time)
-
-
-def _build(translator: Translator, statistics: MapStatistics) -> str:
-    if statistics.build_ms is None:
-        return ""
-    build = translator.format_milliseconds(statistics.build_ms)
-    return translator.text("statistics.build_value", build=build, engine=statistics.engine)
-
-
-_WRITERS: Final[dict[str, Callable[[Translator, MapStatistics], str]]] = {
-    "events": _events,
-    "long_usd": _long_usd,
-    "short_usd": _short_usd,
-    "largest_usd": _largest_usd,
-    "cells": _cells,
-    "bins": _bins,
-    "build": _build,
-}
+def _figures(statistics: MapStatistics, translator: Translator) -> dict[str, str]:
+    """Return the texts of the known figures by key."""
+    found = {}
+    if statistics.events is not None:
+        found["events"] = translator.format_number(statistics.events)
+    for key in ("long_usd", "short_usd", "largest_usd"):
+        usd: float | None = getattr(statistics, key)
+        if usd is not None:
+            found[key] = translator.format_usd(usd)
+    if statistics.rows is not None and statistics.cols is not None:
+        rows, cols = translator.format_number(statistics.rows), translator.format_number(statistics.cols)
+        found["cells"] = translator.text("statistics.cells_value", rows=rows, cols=cols)
+    if statistics.price_bin_usd is not None and statistics.time_bin_ms is not None:
+        decimals = 0 if statistics.price_bin_usd == int(statistics.price_bin_usd) else _BIN_DECIMALS
+        price = translator.format_number(statistics.price_bin_usd, decimals)
+        time = translator.format_duration(statistics.time_bin_ms / 1000)
+        found["bins"] = translator.text("statistics.bins_value", price=price, time=time)
+    if statistics.build_ms is not None:
+        build = translator.format_milliseconds(statistics.build_ms)
+        found["build"] = translator.text("statistics.build_value", build=build, engine=statistics.engine)
+    return found

@@ -17,7 +17,7 @@ from Heatmap.ui.widgets.field_editors import tooltip
 from Heatmap.ui.widgets.tab_notice import AWAITING
 
 if TYPE_CHECKING:
-    from Heatmap.ui.widgets.translation import Translator
+    from Heatmap.ui.translation import Translator
 
 _DOT_PX: Final = 10
 _GAP_PX: Final = 14

@@ -1,4 +1,4 @@
-"""The one notice above the settings: what is wrong, or why the map is empty. Pure."""
+"""The notice above the settings: what is wrong, or why the map is empty."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 NoticeKind = Literal["info", "warning", "problem"]
 
-# In these states this process records and an event may come at any moment.
+# In these states this process records.
 AWAITING: Final = frozenset({ConnectionState.CONNECTING, ConnectionState.LIVE, ConnectionState.QUIET})
 
-# Nothing comes back here unless the user does something.
+# The chart stays away until the user acts.
 NEEDS_USER: Final = frozenset({"notice.page_given_up", "notice.page_not_reloaded"})
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A text in the user's language and how serious it is; "" takes the notice away."""
+    """A text in the user's language and its severity; "" hides the notice."""
 
     text: str = ""
     kind: NoticeKind = "info"
@@ -40,30 +40,30 @@ def notice_of(
     events: int | None,
     status: ServiceStatus,
 ) -> Notice:
-    """Return the weightiest thing to say.
+    """Return the most serious notice.
 
     Parameters
     ----------
     text
-        Gives the text of a key, with its values filled in.
+        Returns the text of a key, with its values filled in.
     has_graphics
         False if OpenGL is missing.
     problem
-        Why no map can be built: the key of a text, and details in English; both "" if all is well.
+        Why no map can be built: the key of a text, and details in English; both "" if it can.
     missing
-        Why there is no chart to lie beneath, in the same form.
+        Why there is no chart, in the same form.
     crashes
-        How often the page's web process ended within the last minute, when it last did.
+        Crashes of the web process within the minute before the last one.
     events
-        Events in the window, None while nobody counts them.
+        Events in the window, None if unknown.
     status
         The collector's report.
     """
     if not has_graphics:
         return Notice(f"{text('error.no_gl')}\n{text('error.no_gl_cure')}", "problem")
     absence: NoticeKind = "problem" if missing[0] in NEEDS_USER else "warning"
-    weights: tuple[tuple[tuple[str, str], NoticeKind], ...] = ((problem, "problem"), (missing, absence))
-    for (key, detail), kind in weights:
+    faults: tuple[tuple[tuple[str, str], NoticeKind], ...] = ((problem, "problem"), (missing, absence))
+    for (key, detail), kind in faults:
         if key:
             return Notice("\n".join(filter(None, (text(key, count=crashes), detail))), kind)
     if fault := clock_fault(status):

@@ -1,4 +1,4 @@
-"""The tooltip over the chart: one cell of the map in numbers."""
+"""The tooltip over the chart: the figures of one cell."""
 
 from __future__ import annotations
 
@@ -6,29 +6,26 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from PyQt6.QtCore import QDateTime, QRectF, QSize, Qt, QTimeZone
-from PyQt6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen
+from PyQt6.QtGui import QColor, QFont, QFontMetricsF, QPainter
 
-from Heatmap.ui.widgets.overlay_widget import Card
-from Heatmap.ui.widgets.palette_image import DARK_CHART, LIGHT_CHART
+from Heatmap.ui.widgets.overlay_widget import FONT_PX, OverlayWidget, ink
 
 if TYPE_CHECKING:
     from PyQt6.QtWidgets import QWidget
 
     from Heatmap.aggregation.cell_detail import CellFigures
     from Heatmap.aggregation.grid import GridSpec
-    from Heatmap.ui.widgets.translation import Translator
+    from Heatmap.ui.translation import Translator
 
 _PADDING_PX: Final = 8
 _LINE_PX: Final = 15
-_FONT_PX: Final = 11
 _COLUMN_GAP_PX: Final = 18
-_CORNER_PX: Final = 5
 _MINUTE_MS: Final = 60_000
 _MOST_DECIMALS: Final = 8
 
 
 def price_decimals(price_bin: float) -> int:
-    """Return how many decimals it takes to write the borders of cells of this height."""
+    """Return the number of decimals of a price bin, so that cell borders are written exactly."""
     for decimals in range(_MOST_DECIMALS):
         if math.isclose(round(price_bin, decimals), price_bin, rel_tol=1e-6):
             return decimals
@@ -36,7 +33,7 @@ def price_decimals(price_bin: float) -> int:
 
 
 def time_text(cell: GridSpec, translator: Translator, offset_ms: int = 0) -> str:
-    """Return when a cell begins and ends, as the chart's own axis has it, with its distance from UTC.
+    """Return beginning and end of a cell on the chart's own axis, with the offset from UTC.
 
     Parameters
     ----------
@@ -45,12 +42,12 @@ def time_text(cell: GridSpec, translator: Translator, offset_ms: int = 0) -> str
     translator
         Texts.
     offset_ms
-        What the host added to UTC before it gave times to the chart.
+        What the host adds to UTC before it passes times to the chart.
     """
     begin, end = (
         QDateTime.fromMSecsSinceEpoch(time_ms + offset_ms, QTimeZone.utc()) for time_ms in (cell.t0_ms, cell.end_ms)
     )
-    # 24 hours, as the chart writes them, whatever the locale.
+    # 24 hours in every locale, as on the chart.
     time = "HH:mm" if cell.time_bin_ms % _MINUTE_MS == 0 else "HH:mm:ss"
     moment, locale = translator.text("tooltip.moment", time=time), translator.locale
     parts = [locale.toString(begin, moment), locale.toString(end, time if end.date() == begin.date() else moment)]
@@ -65,24 +62,24 @@ def _zone(offset_ms: int) -> str:
     return f"UTC{sign}{hours}:{minutes:02}" if minutes else f"UTC{sign}{hours}"
 
 
-class Tooltip(Card):
-    """A card with the figures of one cell.
+class Tooltip(OverlayWidget):
+    """A panel with the figures of one cell.
 
     Parameters
     ----------
     translator
         Texts and number formats.
     time_offset_s
-        What the host added to UTC before it gave times to the chart, in seconds.
+        What the host adds to UTC before it passes times to the chart, in seconds.
     parent
-        The view above which it floats.
+        The view.
     """
 
     def __init__(self, translator: Translator, *, time_offset_s: float = 0.0, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("heatmap_tooltip")
         font = QFont(self.font())
-        font.setPixelSize(_FONT_PX)
+        font.setPixelSize(FONT_PX)
         self.setFont(font)
         self._translator = translator
         self._offset_ms = round(time_offset_s * 1000)
@@ -99,7 +96,7 @@ class Tooltip(Card):
             self.retranslate()
 
     def retranslate(self) -> None:
-        """Take the translator's language: size and paint anew."""
+        """Set all texts in the translator's language."""
         if self._figures is None:
             return
         self._title = time_text(self._figures.cell, self._translator, self._offset_ms)
@@ -109,7 +106,7 @@ class Tooltip(Card):
         self.update()
 
     def text(self) -> str:
-        """Return what the card says, line by line."""
+        """Return all lines."""
         return "\n".join([self._title, *(f"{name}: {value}" for name, value in self._rows)])
 
     def _rows_of(self, figures: CellFigures) -> list[tuple[str, str]]:
@@ -120,7 +117,7 @@ class Tooltip(Card):
         sides = ("tooltip.long", figures.long_usd), ("tooltip.short", figures.short_usd)
         parts = [(words.text(key), words.format_usd(usd)) for key, usd in sides if usd > 0]
         rows += parts
-        # The sum of one part, and the largest of one, would say the same again.
+        # The sum of one side, and the largest of one event, would repeat a figure.
         if len(parts) > 1:
             rows.append((words.text("tooltip.total"), words.format_usd(figures.long_usd + figures.short_usd)))
         rows.append((words.text("tooltip.count"), words.format_number(figures.count)))
@@ -129,7 +126,7 @@ class Tooltip(Card):
         return rows
 
     def sizeHint(self) -> QSize:
-        """Return the size that holds the time, and the names beside the figures."""
+        """Return the size of the time, and of the names beside the figures."""
         metrics = QFontMetricsF(self.font())
         names = max((metrics.horizontalAdvance(name) for name, _ in self._rows), default=0.0)
         values = max((metrics.horizontalAdvance(value) for _, value in self._rows), default=0.0)
@@ -137,19 +134,16 @@ class Tooltip(Card):
         return QSize(math.ceil(width) + 2 * _PADDING_PX, (len(self._rows) + 1) * _LINE_PX + 2 * _PADDING_PX)
 
     def draw(self, painter: QPainter) -> None:
-        """Draw ground, time, names and figures."""
-        ink = QColor(0xD1, 0xD4, 0xDC) if self._dark else QColor(0x26, 0x2B, 0x36)
+        """Draw time, names and figures."""
         dim = QColor(0x8B, 0x93, 0xA1) if self._dark else QColor(0x6A, 0x72, 0x80)
-        painter.setPen(QPen(dim, 1))
-        painter.setBrush(DARK_CHART if self._dark else LIGHT_CHART)
-        painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), _CORNER_PX, _CORNER_PX)
+        self.draw_panel(painter, dim, dark=self._dark)
         middle, left, right = Qt.AlignmentFlag.AlignVCenter, Qt.AlignmentFlag.AlignLeft, Qt.AlignmentFlag.AlignRight
         line = QRectF(_PADDING_PX, _PADDING_PX, self.width() - 2 * _PADDING_PX, _LINE_PX)
-        painter.setPen(ink)
+        painter.setPen(ink(dark=self._dark))
         painter.drawText(line, middle | left, self._title)
         for name, value in self._rows:
             line.translate(0, _LINE_PX)
             painter.setPen(dim)
             painter.drawText(line, middle | left, name)
-            painter.setPen(ink)
+            painter.setPen(ink(dark=self._dark))
             painter.drawText(line, middle | right, value)

@@ -1,6 +1,6 @@
-"""Shows the figures of the cell under the mouse: follows the mouse over the page, asks the build thread, places a card.
+"""Controller of the tooltip: follows the mouse over the page, asks the build thread, places the tooltip.
 
-It only looks on: every mouse event goes on to the page as if it were not there.
+Mouse events are only observed; the page gets them all.
 """
 
 from __future__ import annotations
@@ -8,27 +8,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from PyQt6 import sip
-from PyQt6.QtCore import QEvent, QObject, QPoint, QPointF, QRect, Qt, QTimer
+from PyQt6.QtCore import QEvent, QObject, QPointF, QRect, Qt
 from PyQt6.QtGui import QMouseEvent
-from PyQt6.QtQuickWidgets import QQuickWidget
 
-from Heatmap.ui.build_worker import Inspection
-from Heatmap.ui.geometry.hit_test import card_corner, place_at, reach_px
+from Heatmap.rendering.build_worker import Inspection
+from Heatmap.ui.geometry.hit_test import place_at, reach_px, tooltip_corner
+from Heatmap.ui.page.page_widget import CHILD_EVENTS, page_widget
+from Heatmap.ui.timer import new_timer
 from Heatmap.ui.widgets.tooltip import Tooltip
 
 if TYPE_CHECKING:
     from PyQt6.QtWidgets import QWidget
 
     from Heatmap.aggregation.cell_detail import CellFigures, Place
-    from Heatmap.ui.build_worker import BuildWorker
+    from Heatmap.rendering.build_worker import BuildWorker
+    from Heatmap.ui.build_signals import BuildSignals
     from Heatmap.ui.presenter import HeatmapPresenter
-    from Heatmap.ui.widgets.translation import Translator
+    from Heatmap.ui.translation import Translator
 
 REST_MS: Final = 150
-"""The mouse must rest so long before the first card; from then on the card follows it over the spot."""
+"""The mouse must rest so long before the tooltip appears; from then on it follows the mouse over the spot."""
 
-_CHILD_EVENTS: Final = (QEvent.Type.ChildAdded, QEvent.Type.ChildPolished)
-# What begins to move the view, or ends the mouse's stay.
+# Begin of a move of the view, or end of the mouse's stay.
 _ENDS: Final = (
     QEvent.Type.MouseButtonPress,
     QEvent.Type.MouseButtonDblClick,
@@ -38,21 +39,21 @@ _ENDS: Final = (
 )
 
 
-class Inspector(QObject):
-    """Answers what lies under the mouse.
+class TooltipController(QObject):
+    """Shows what the cell under the mouse contains.
 
     Parameters
     ----------
     view
-        The web view; the card becomes its child, above the page.
+        The web view; the tooltip becomes its child, above the page.
     presenter
-        Tells what is on the screen and where the pane is.
-    worker
-        The thread that holds the events.
+        What is on the screen, and where the pane is.
+    worker, signals
+        The thread with the events, and its results.
     translator
         Texts.
-    time_offset_s
-        What the host added to UTC before it gave times to the chart, in seconds.
+    offset_s
+        What the host adds to UTC before it passes times to the chart, in seconds.
     """
 
     def __init__(
@@ -60,42 +61,36 @@ class Inspector(QObject):
         view: QWidget,
         presenter: HeatmapPresenter,
         worker: BuildWorker,
-        translator: Translator,
+        signals: BuildSignals,
         *,
-        time_offset_s: float = 0.0,
+        translator: Translator,
+        offset_s: float = 0.0,
     ) -> None:
         super().__init__(view)
         self._view = view
         self._presenter = presenter
         self._worker = worker
-        self._tooltip = Tooltip(translator, time_offset_s=time_offset_s, parent=view)
+        self._signals = signals
+        self._tooltip = Tooltip(translator, time_offset_s=offset_s, parent=view)
         self._tooltip.hide()
         self._mouse: QPointF | None = None
-        self._looked_at: Place | None = None
+        self._last_place: Place | None = None
         self._shown: CellFigures | None = None
         self._asked: Inspection | None = None
-        self._rested = QTimer(self)
-        self._rested.setSingleShot(True)
-        self._rested.setInterval(REST_MS)
-        self._rested.timeout.connect(self._ask)
+        self._rest_timer = new_timer(self, REST_MS, self._ask)
         self._page: QWidget | None = None
         view.installEventFilter(self)
         self._find_page()
-        presenter.placeChanged.connect(self._view_changed)
+        presenter.viewportChanged.connect(self._view_changed)
         presenter.imageChanged.connect(self._view_changed)
-        worker.inspected.connect(self._take)
-
-    @property
-    def tooltip(self) -> Tooltip:
-        """Return the card."""
-        return self._tooltip
+        signals.inspected.connect(self._take)
 
     def remove(self) -> None:
         """Leave the view for good."""
         self._end()
-        self._presenter.placeChanged.disconnect(self._view_changed)
+        self._presenter.viewportChanged.disconnect(self._view_changed)
         self._presenter.imageChanged.disconnect(self._view_changed)
-        self._worker.inspected.disconnect(self._take)
+        self._signals.inspected.disconnect(self._take)
         self._view.removeEventFilter(self)
         self._leave_page()
         self._tooltip.deleteLater()
@@ -104,23 +99,25 @@ class Inspector(QObject):
     # -- mouse -------------------------------------------------------------------------------------------------------
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
-        """Look at the mouse, and notice that the view gets another inner widget; take no event away."""
+        """Observe the mouse, and look for another inner widget of the view; consume nothing."""
         if event is None:
             return False
         if watched is self._view:
-            if event.type() in _CHILD_EVENTS:
+            if event.type() in CHILD_EVENTS:
                 self._find_page()
         elif watched is self._page:
             if event.type() in _ENDS:
                 self._end()
             elif event.type() == QEvent.Type.MouseMove and isinstance(event, QMouseEvent):
-                self._follow(event)
+                if event.buttons() != Qt.MouseButton.NoButton:  # the user drags the view, or something on it
+                    self._end()
+                else:
+                    self._mouse = event.position()
+                    self._look()
         return False
 
     def _find_page(self) -> None:
-        """Find the inner widget that the mouse is over; Qt makes another one after the web process died."""
-        found = self._view.findChildren(QQuickWidget, "", Qt.FindChildOption.FindDirectChildrenOnly)
-        page = found[-1] if found else None
+        page = page_widget(self._view)
         if page is not self._page:
             self._end()
             self._leave_page()
@@ -133,15 +130,8 @@ class Inspector(QObject):
             self._page.removeEventFilter(self)
         self._page = None
 
-    def _follow(self, event: QMouseEvent) -> None:
-        if event.buttons() != Qt.MouseButton.NoButton:  # the user moves the view, or something on it
-            self._end()
-            return
-        self._mouse = event.position()
-        self._look()
-
     def _end(self) -> None:
-        """Forget the mouse until it moves again."""
+        """Hide the tooltip until the mouse moves again."""
         self._mouse = None
         self._hide()
 
@@ -152,18 +142,18 @@ class Inspector(QObject):
             self._look()
 
     def _look(self) -> None:
-        """Follow with the card while the mouse is on the spot; hide it when it is not, and wait until it rests."""
+        """Move the tooltip while the mouse is on its spot; else hide it, and wait until the mouse rests."""
         place = self._place()
-        # Reports and images also come while the chart stands still; they must not put off the end of the wait.
-        moved, self._looked_at = place != self._looked_at, place
+        # Reports and images also come while the chart stands still; they must not restart the wait.
+        moved, self._last_place = place != self._last_place, place
         if self._shown is not None and place is not None and place.reaches(self._shown.cell):
-            self._put()
+            self._arrange()
             self._ask()
             return
         if moved or self._shown is not None:
             self._hide()
-        if place is not None and not self._rested.isActive():
-            self._rested.start()
+        if place is not None and not self._rest_timer.isActive():
+            self._rest_timer.start()
 
     def _ask(self) -> None:
         place, image, served = self._place(), self._presenter.image, self._presenter.served
@@ -172,7 +162,7 @@ class Inspector(QObject):
             self._worker.inspect(self._asked)
 
     def _take(self, figures: CellFigures | None, inspection: Inspection) -> None:
-        """Show the answer, unless the mouse or the view has moved on."""
+        """Show the answer, unless mouse or view have moved since the question."""
         if inspection is not self._asked:
             return
         self._asked = None
@@ -181,51 +171,45 @@ class Inspector(QObject):
             return
         self._shown = figures
         self._tooltip.set_figures(figures, dark=inspection.request.dark)
-        self._put()
+        self._arrange()
 
     def _hide(self) -> None:
-        self._rested.stop()
+        self._rest_timer.stop()
         self._shown = self._asked = None
         self._tooltip.hide()
 
-    # -- places ------------------------------------------------------------------------------------------------------
-
-    def _scale(self, ratio: float) -> float:
-        """Return how many logical pixels of the view a CSS pixel takes: the page's zoom."""
-        return ratio / self._view.devicePixelRatioF()
+    # -- place -------------------------------------------------------------------------------------------------------
 
     def _place(self) -> Place | None:
-        """Return the place under the mouse, None if that cannot hold heat."""
+        """Return the place under the mouse, None where there cannot be heat."""
         viewport, axis, served = self._presenter.viewport, self._presenter.time_axis, self._presenter.served
         if self._mouse is None or viewport is None or axis is None or served is None or self._presenter.image is None:
             return None
-        scale = self._scale(viewport.ratio)
-        # The middle of the pixel that the mouse is on.
+        scale = viewport.ratio / self._view.devicePixelRatioF()  # page zoom
+        # The middle of the pixel under the mouse.
         at_px = (
             (self._mouse.x() + 0.5) / scale - viewport.left_px,
             (self._mouse.y() + 0.5) / scale - viewport.top_px,
         )
         return place_at(viewport, axis, at_px, reach_px(served.settings.spot_size))
 
-    def _put(self) -> None:
-        """Show the card beside the mouse, inside the pane."""
+    def _arrange(self) -> None:
+        """Show the tooltip beside the mouse, inside the pane."""
         viewport = self._presenter.viewport
         if viewport is None or self._mouse is None:
             return
-        scale = self._scale(viewport.ratio)
-        pane = QRect(
-            round(viewport.left_px * scale),
-            round(viewport.top_px * scale),
-            round(viewport.width_px * scale),
-            round(viewport.height_px * scale),
-        )
-        corner = card_corner(
-            QPoint(round(self._mouse.x()), round(self._mouse.y())), self._tooltip.size(), pane & self._view.rect()
+        scale = viewport.ratio / self._view.devicePixelRatioF()
+        box = (viewport.left_px, viewport.top_px, viewport.width_px, viewport.height_px)
+        pane = QRect(*(round(edge * scale) for edge in box)) & self._view.rect()
+        corner = tooltip_corner(
+            (round(self._mouse.x()), round(self._mouse.y())),
+            (self._tooltip.width(), self._tooltip.height()),
+            (pane.x(), pane.y(), pane.width(), pane.height()),
         )
         if corner is None:
             self._tooltip.hide()
             return
-        self._tooltip.move(corner)
+        self._tooltip.move(*corner)
         if self._tooltip.isHidden():
             self._tooltip.show()
             self._tooltip.raise_()

@@ -22,14 +22,15 @@ from PyQt6.QtGui import QImage
 from PyQt6.QtWebEngineCore import QWebEnginePage
 from PyQt6.QtWebEngineWidgets import QWebEngineView
 from PyQt6.QtWidgets import QMainWindow
+from support.plugin_parts import PluginParts
 
+from Heatmap.app.chart_view import CHART_PAGE
 from Heatmap.events import LiquidationEvent, Side, Source
 from Heatmap.heatmap_service import HeatmapService
 from Heatmap.plugin import HeatmapPlugin
-from Heatmap.resources import CHART_PAGE
 from Heatmap.storage.bulk_insert import bulk_insert
+from Heatmap.ui.settings_model import SettingsModel
 from Heatmap.ui.widgets.legend import Legend
-from Heatmap.ui.widgets.settings_model import SettingsModel
 
 PATIENCE_MS = round(15_000 * float(os.environ.get("HEATMAP_PATIENCE", "1")))
 # Another version of the chart library can be tried by naming its file.
@@ -137,7 +138,7 @@ class Spot:
     strength: float
 
 
-class Host:
+class Host(PluginParts):
     """A foreign program: window, view and page are its own; the plugin comes when the test attaches it."""
 
     def __init__(self, qtbot, folder: Path, *, events=None, size=(900, 500), library: Path = LIBRARY) -> None:
@@ -155,6 +156,11 @@ class Host:
         self.window.show()
         self.plugin: HeatmapPlugin | None = None
         self.plugins: list[HeatmapPlugin] = []
+
+    @property
+    def now_ms(self) -> int:
+        """The time at which the plugin's clock stands still."""
+        return NOW_MS
 
     def new_view(self) -> QWebEngineView:
         view = QWebEngineView(self.window)

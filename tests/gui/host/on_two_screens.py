@@ -6,7 +6,7 @@ import pytest
 from PyQt6.QtGui import QGuiApplication
 
 from Heatmap.ui.geometry.frame_follower import SyncMode
-from Heatmap.ui.gl.device_pixels import size_px
+from Heatmap.ui.gl.gl_context import size_px
 
 pytestmark = [pytest.mark.gl, pytest.mark.timeout(240)]
 
@@ -46,16 +46,16 @@ def test_a_window_goes_to_another_screen_and_back(open_host, moving):
             host.window.move(screen.geometry().topLeft())
             host.wait(lambda screen=screen: host.view.screen() is screen)
             ratio = screen.devicePixelRatio()
-            host.wait(lambda ratio=ratio: host.plugin.viewport.ratio == ratio)
+            host.wait(lambda ratio=ratio: host.presenter.viewport.ratio == ratio)
             host.run("window.sway = false")
             wait_until_in_place(host)
             # Nothing of the screen before is left.
-            frame = host.plugin.underlay.frame.viewport
+            frame = host.underlay.frame.viewport
             assert frame.ratio == ratio
             assert frame.page_px == size_px(host.view)
-            exact = host.plugin.frame_sync.follower.counts.exact
+            exact = host.frame_sync.follower.counts.exact
             host.run(SWAY)
-            host.wait(lambda exact=exact: host.plugin.frame_sync.follower.counts.exact > exact + 20)
+            host.wait(lambda exact=exact: host.frame_sync.follower.counts.exact > exact + 20)
             host.run("window.sway = false")
-            assert host.plugin.frame_sync.mode is SyncMode.STAMP
+            assert host.frame_sync.mode is SyncMode.STAMP
             wait_until_in_place(host)

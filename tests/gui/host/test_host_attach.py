@@ -7,9 +7,10 @@ import logging
 import pytest
 from PyQt6.QtWidgets import QLabel
 
-import Heatmap.plugin
 from Heatmap.errors import AttachError
 from Heatmap.plugin import HeatmapPlugin
+from Heatmap.ui.gl.underlay import Underlay
+from Heatmap.ui.page.session import PageSession
 
 pytestmark = [pytest.mark.gl]
 
@@ -26,7 +27,7 @@ MISTAKES = {
 
 @pytest.fixture
 def impatient(monkeypatch):
-    monkeypatch.setattr(Heatmap.plugin, "CHART_PATIENCE_MS", 300)
+    monkeypatch.setattr("Heatmap.ui.page.session.CHART_PATIENCE_MS", 300)
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
@@ -67,9 +68,9 @@ def test_nothing_is_told_about_a_right_chart(open_host, caplog):
     with open_host() as host, caplog.at_level(logging.WARNING, "Heatmap.plugin"):
         host.show()
         answers = []
-        host.plugin._page.runJavaScript("window.__heatmapMissing()", answers.append)
+        host.view.page().runJavaScript("window.__heatmapMissing()", answers.append)
         host.wait(lambda: answers == [""])
-        host.plugin._ask_for_chart()
+        host.plugin.findChild(PageSession)._ask_for_chart()
         host.wait_for_place()
         assert caplog.text == ""
 
@@ -82,7 +83,7 @@ def test_a_second_heatmap_on_one_view_is_refused_and_the_first_stays(open_host):
         assert refused.value.short == "This chart already has a heatmap. Detach the first one before attaching another."
         host.run("chart.timeScale().scrollToPosition(-30, false)")
         host.wait_for_place()
-        assert len(host.view.findChildren(type(host.plugin.underlay))) == 1
+        assert len(host.view.findChildren(Underlay)) == 1
         host.plugin.detach()
         host.attach()
         host.wait_for_place()

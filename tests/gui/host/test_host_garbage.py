@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 pytestmark = [pytest.mark.gl]
@@ -45,29 +47,29 @@ def test_garbage_over_the_channel(open_host):
         # The host's own client gets hold of the plugin's object, as any script of the page could.
         host.attach()
         host.wait_for_place()
-        name = host.plugin._object_name
+        (name,) = host.view.page().webChannel().registeredObjects()
         host.run(
             "window.evil = null; new QWebChannel(qt.webChannelTransport, (channel) => {"
             f"window.evil = channel.objects['{name}']; }})"
         )
         host.wait(lambda: host.evaluate("window.evil !== null"))
-        before = host.plugin.viewport
+        before = host.presenter.viewport
         for change in VIEWS:
             host.run(f"evil.viewport_moved(JSON.stringify({{...{VIEW}, ...{change}}}))")
         host.run("evil.viewport_moved(null); evil.viewport_moved(7); evil.viewport_moved({}); evil.viewport_moved()")
-        host.wait(lambda: host.plugin._bridge.rejected.get("viewport", 0) >= len(VIEWS))
-        assert host.plugin.viewport == before
+        host.wait(lambda: host.bridge.rejected.get("viewport", 0) >= len(VIEWS))
+        assert host.presenter.viewport == before
 
-        axis = host.plugin._presenter._axis
+        axis = host.presenter.time_axis
         for text in BARS:
             host.run(f"evil.bars_changed({text})")
         for text in ("'{}'", "JSON.stringify({ratio: 1, surfaces: [[0, 0, 1, 1, 300, 0, 0, 0]]})", "'x'"):
             host.run(f"evil.surfaces_changed({text})")
-        host.wait(lambda: host.plugin._bridge.rejected.get("surfaces", 0) == 3)
-        assert host.plugin._bridge.rejected["bars"] == len(BARS)
-        assert host.plugin._presenter._axis == axis
+        host.wait(lambda: host.bridge.rejected.get("surfaces", 0) == 3)
+        assert host.bridge.rejected["bars"] == len(BARS)
+        assert host.presenter.time_axis == axis
 
         # All is well afterwards.
         host.run("chart.timeScale().scrollToPosition(-20, false)")
         host.wait_for_place()
-        assert host.plugin._worker._thread.is_alive()
+        assert "heatmap-build" in [thread.name for thread in threading.enumerate()]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 from PyQt6 import sip
@@ -12,8 +14,9 @@ from PyQt6.QtWebChannel import QWebChannel
 from PyQt6.QtWidgets import QDockWidget, QHBoxLayout, QLabel, QSplitter, QTabWidget, QWidget
 
 from Heatmap.ui.gl.underlay import Underlay
+from Heatmap.ui.presenter import HeatmapPresenter
+from Heatmap.ui.settings_model import SettingsModel
 from Heatmap.ui.widgets.legend import Legend
-from Heatmap.ui.widgets.settings_model import SettingsModel
 
 pytestmark = [pytest.mark.gl]
 
@@ -161,7 +164,8 @@ def test_two_views_on_one_channel(open_host):
         # Each heat follows its own chart.
         host.run("chart.timeScale().scrollToPosition(-30, false)", second)
         host.wait_for_place()
-        assert host.plugins[0].viewport != host.plugins[1].viewport
+        first, other = (plugin.findChild(HeatmapPresenter).viewport for plugin in host.plugins)
+        assert first != other
         # One leaves, the other stays.
         host.plugins[0].detach()
         host.wait_for_no_heat(host.view)
@@ -257,7 +261,7 @@ def test_a_white_host_stays_white_and_turns_the_palette(open_host):
         host.show(start=WHITE)
         host.wait_for_place()
         assert tuple(host.picture()[40, 300]) == (255, 255, 255)
-        assert not host.plugin._presenter._dark
+        host.wait(lambda: not host.presenter.served.dark)
         # On white, the strongest heat is darker than what lies around it.
         x, y = (round(value) for value in (host.spot().x_px, host.spot().y_px))
         assert host.picture()[y, x].sum() < 400
@@ -320,7 +324,7 @@ def test_a_host_that_changes_its_theme(open_host):
         host.show()
         host.run("chart.applyOptions({layout: {background: {type: 'solid', color: '#ffffff'}}})")
         host.wait(lambda: tuple(host.picture()[40, 300]) == (255, 255, 255))
-        host.wait(lambda: not host.plugin._presenter._dark)
+        host.wait(lambda: not host.presenter.served.dark)
         host.wait_for_place()
         host.plugin.detach()
         host.wait(lambda: host.evaluate("chart.options().layout.background.color") == "#ffffff")
@@ -332,11 +336,11 @@ def test_a_host_that_changes_its_theme_by_style_sheet(open_host):
         host.show(start="makeChart({layout: {background: {type: 'solid', color: 'transparent'}}});", css=css)
         host.run("document.body.className = 'light'")
         host.wait(lambda: tuple(host.picture()[40, 300]) == (250, 250, 250))
-        assert not host.plugin._presenter._dark
+        host.wait(lambda: not host.presenter.served.dark)
         host.wait_for_place()
         host.run("document.body.className = ''")
         host.wait(lambda: tuple(host.picture()[40, 300]) == (0x10, 0x14, 0x18))
-        assert host.plugin._presenter._dark
+        host.wait(lambda: host.presenter.served.dark)
 
 
 # -- leaving ---------------------------------------------------------------------------------------------------------
@@ -394,7 +398,7 @@ def test_a_view_that_is_destroyed_first(open_host, how):
         plugin = host.plugin
         sip.delete(host.view if how == "view" else host.window)
         QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
-        assert not plugin._worker._thread.is_alive()
+        assert "heatmap-build" not in [thread.name for thread in threading.enumerate()]
         assert not plugin.is_attached
         # What still refers to the plugin does no harm.
         plugin.settings.update(opacity=30)
@@ -490,7 +494,7 @@ def test_without_graphics_the_page_keeps_its_own_background(open_host):
         before = host.still_picture()
         host.attach()
         host.wait_for_place()
-        host.plugin.underlay.failed.emit("the context is lost")
+        host.underlay.failed.emit("the context is lost")
         host.wait(lambda: np.abs(host.picture().astype(int) - before).max() <= 6)
         assert host.view.page().backgroundColor() == QColor("white")
         assert not host.plugin.is_attached

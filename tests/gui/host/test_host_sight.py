@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from PyQt6.QtWidgets import QLabel, QScrollArea, QStackedWidget, QTabWidget, QWidget
 
+from Heatmap.rendering.build_worker import BuildWorker
 from Heatmap.ui.gl.visibility import is_seen
 
 pytestmark = [pytest.mark.gl]
@@ -23,11 +24,12 @@ window.sway = true;
 def watched(monkeypatch):
     """Give a function that notes what a host's build thread is asked for."""
 
-    def watch(host) -> list[object]:
+    def watch() -> list[object]:
         asked = []
-        worker = host.plugin._worker
-        original = worker.request
-        monkeypatch.setattr(worker, "request", lambda request: (asked.append(request), original(request)))
+        original = BuildWorker.request
+        monkeypatch.setattr(
+            BuildWorker, "request", lambda self, request: (asked.append(request), original(self, request))
+        )
         return asked
 
     return watch
@@ -112,7 +114,9 @@ def test_nothing_is_built_and_painted_while_nobody_can_look(open_host, watched, 
             host.window.setCentralWidget(home(host.window.takeCentralWidget()))
             host.view.show()
         host.wait_for_place()
-        asked, underlay = watched(host), host.plugin.underlay
+        asked, underlay = watched(), host.underlay
+        frames = []
+        underlay.framePainted.connect(lambda: frames.append(1))
         come_back = go(host)
         host.wait(lambda: asked[-1:] == [None])
         assert not is_seen(underlay)
@@ -126,7 +130,7 @@ def test_nothing_is_built_and_painted_while_nobody_can_look(open_host, watched, 
             steps = host.evaluate("window.steps") or 0
             if moves and steps < last[-1][0] + 30:
                 return False
-            last.append((steps, underlay.frames, len([request for request in asked if request is not None])))
+            last.append((steps, len(frames), len([request for request in asked if request is not None])))
             return last[-1][1:] == last[-2][1:]
 
         host.wait(rests)
@@ -141,12 +145,12 @@ def test_a_widget_over_half_of_the_chart_hides_nothing(open_host, watched):
     with open_host() as host:
         host.show()
         host.wait_for_place()
-        asked = watched(host)
+        asked = watched()
         cover = QLabel("half", host.window)
         cover.setAutoFillBackground(True)
         cover.setGeometry(0, 0, host.view.width() // 2, host.view.height())
         cover.show()
         host.run("chart.timeScale().scrollToPosition(-30, false)")
         host.wait(lambda: bool(asked))
-        assert is_seen(host.plugin.underlay)
+        assert is_seen(host.underlay)
         assert None not in asked

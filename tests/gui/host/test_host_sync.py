@@ -6,16 +6,22 @@ import gc
 import logging
 import os
 import signal
+import time
 
 import psutil
 import pytest
 from PyQt6 import sip
 from PyQt6.QtCore import QCoreApplication, QEvent, Qt
 from PyQt6.QtWidgets import QDockWidget, QLabel, QWidget
+from support.plugin_parts import UploadCounter
+from support.stamps import stamp_bits
+from support.underlay import images_kept
 
-from Heatmap.resources import JAVASCRIPT, read_text
 from Heatmap.ui.geometry.frame_follower import SyncMode
-from Heatmap.ui.geometry.frame_stamp import stamp_bits
+from Heatmap.ui.gl.stamp_reader import StampReader
+from Heatmap.ui.gl.underlay import Underlay
+from Heatmap.ui.page.bridge import JAVASCRIPT
+from Heatmap.ui.widgets.performance import Performance
 
 pytestmark = [pytest.mark.gl, pytest.mark.timeout(240)]
 
@@ -31,7 +37,7 @@ window.sway = true;
 
 def wait_for_mode(host, mode: SyncMode) -> None:
     host.run(SWAY)
-    host.wait(lambda: host.plugin.frame_sync.mode is mode)
+    host.wait(lambda: host.frame_sync.mode is mode)
     host.run("window.sway = false")
 
 
@@ -53,7 +59,7 @@ def test_stamps_are_read_whatever_axes_a_chart_has(open_host, kind):
         host.show()
         host.run(HOSTS[kind])
         wait_for_mode(host, SyncMode.STAMP)
-        follower = host.plugin.frame_sync.follower
+        follower = host.frame_sync.follower
         before = follower.counts.unread
         exact = follower.counts.exact
         host.run(SWAY)
@@ -77,7 +83,7 @@ def test_cells_are_exact_when_a_zoom_has_come_to_rest(open_host):
     with open_host() as host:
         host.show()
         host.wait_for_heat()
-        host.wait(lambda: host.plugin.is_current)
+        host.wait(lambda: host.presenter.is_current)
         before = host.plugin.image.spec.price_bin
         host.run(
             "series.applyOptions({autoscaleInfoProvider: () => ({priceRange: {minValue: 92.4, maxValue: 107.6}})})"
@@ -120,19 +126,19 @@ def test_covered_stamps_are_told_and_the_heat_follows_all_the_same(open_host, ca
         host.run(f"chart.chartElement().insertAdjacentHTML('beforeend', \"{cover}\")")
         wait_for_mode(host, SyncMode.MESSAGE)
         assert "may lag" in caplog.text
-        host.plugin._performance._refresh()
+        host.plugin.findChild(Performance).refresh()
         assert "sync=message" in panel.figures_line()
         host.wait_for_place()
         host.run("chart.chartElement().lastElementChild.remove()")
         wait_for_mode(host, SyncMode.STAMP)
-        host.plugin._performance._refresh()
+        host.plugin.findChild(Performance).refresh()
         assert "sync=frame" in panel.figures_line()
         sip.delete(panel)
 
 
 def test_page_and_program_agree_on_the_bits(open_host):
     """The page's own script, run in the page, paints what the program reads."""
-    script = read_text(JAVASCRIPT / "frame_stamp.js")
+    script = (JAVASCRIPT / "frame_stamp.js").read_text(encoding="utf-8")
     with open_host() as host:
         host.load()
         numbers = [0, 1, 255, 256, 4660, 65535, 65536, 1_000_003]
@@ -140,13 +146,19 @@ def test_page_and_program_agree_on_the_bits(open_host):
         assert [tuple(each) for each in bits] == [stamp_bits(number) for number in numbers]
 
 
-def test_reading_costs_little(open_host, record_property):
+def test_reading_costs_little(open_host, monkeypatch, record_property):
     with open_host() as host:
         host.show()
         wait_for_mode(host, SyncMode.STAMP)
-        times = []
-        sync = host.plugin.frame_sync
-        sync._window.afterRenderPassRecording.connect(lambda: times.append(sync.last_read_s))
+        times, read = [], StampReader.read
+
+        def timed(*arguments) -> int | None:
+            begun_s = time.perf_counter()
+            number = read(*arguments)
+            times.append(time.perf_counter() - begun_s)
+            return number
+
+        monkeypatch.setattr(StampReader, "read", timed)
         host.run(SWAY)
         host.wait(lambda: len(times) > 60)
         times.sort()
@@ -175,7 +187,8 @@ def test_attaching_a_hundred_times(open_host):
         sizes = []
         for _ in range(99):
             plugin = host.attach()
-            host.wait(lambda plugin=plugin: plugin.is_attached and plugin.underlay.uploads > 0)
+            counter = UploadCounter(host.presenter, host.underlay)
+            host.wait(lambda plugin=plugin, counter=counter: plugin.is_attached and counter.uploads > 0)
             plugin.detach()
             host.plugins.clear()
             host.plugin = None
@@ -187,7 +200,7 @@ def test_attaching_a_hundred_times(open_host):
         assert sizes[-1][0] - sizes[20][0] < 45, [round(size[0]) for size in sizes[::10]]
         assert sizes[-1][1] <= sizes[20][1] + 2
         assert sizes[-1][2] <= sizes[20][2] + 4
-        assert len(host.view.findChildren(type(plugin.underlay))) == 0
+        assert len(host.view.findChildren(Underlay)) == 0
         assert host.view.findChildren(QWidget, "heatmap_badge") == []
         assert host.evaluate("typeof window.__heatmapDetach") == "undefined"
         host.wait(lambda: host.evaluate("document.documentElement.outerHTML.length") == before)
@@ -202,15 +215,14 @@ def test_nothing_stays_on_the_graphics_card(open_host, end):
     """Qt's contexts share their textures: they outlive the widget's own context if nobody deletes them."""
     with open_host() as host:
         host.show()
-        possessions, painter = host.plugin.underlay._possessions, host.plugin.underlay._painter
-        assert painter.textures > 0
+        painter = host.underlay.painter
+        assert images_kept(painter) > 0
         if end == "detach":
             host.plugin.detach()
         else:
             sip.delete(host.view if end == "view" else host.window)
         QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
-        assert possessions.released
-        assert painter.textures == 0
+        assert images_kept(painter) == 0
 
 
 def test_a_view_goes_into_a_dock_and_back(open_host):

@@ -15,6 +15,7 @@ from PyQt6.QtWidgets import QApplication
 
 from Heatmap.events import Side
 from Heatmap.ui.widgets.tooltip import Tooltip
+from Heatmap.ui.widgets.tooltip_controller import TooltipController
 
 pytestmark = [pytest.mark.gl]
 
@@ -81,11 +82,11 @@ def place(host, bar: int = BAR) -> tuple[float, float]:
 
 
 def tooltip(host):
-    return host.plugin._inspector.tooltip
+    return host.view.findChild(Tooltip)
 
 
 def is_settled(host) -> bool:
-    return host.plugin.is_current and host.plugin.image is not None and host.plugin.image.events == 3
+    return host.presenter.is_current and host.plugin.image is not None and host.plugin.image.events == 3
 
 
 def wait_for_card(host, text: str) -> None:
@@ -123,7 +124,7 @@ def test_the_figures_come_and_go_with_the_mouse(open_pointed):
             "Liquidations reported: 2",
             "Largest one: $5M",
         ]
-        shown = host.plugin._inspector._shown.cell
+        shown = host.view.findChild(TooltipController)._shown.cell
         assert shown.t0_ms <= 1_759_995_270_000 < shown.end_ms
         assert shown.price0 <= PRICE < shown.price1
         # It is on the screen, beside the mouse: its ground is nowhere else on this chart.
@@ -211,7 +212,7 @@ def test_other_scales(open_pointed, options):
         host.show(start=f"{START}chart.priceScale('right').applyOptions({options});")
         mouse = Mouse(host.view)
         point(host, mouse)
-        shown = host.plugin._inspector._shown.cell
+        shown = host.view.findChild(TooltipController)._shown.cell
         assert shown.price0 <= PRICE < shown.price1
 
 

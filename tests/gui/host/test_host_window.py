@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from Heatmap.ui.settings_model import SettingsModel
 from Heatmap.ui.widgets.legend import Legend
-from Heatmap.ui.widgets.settings_model import SettingsModel
 
 pytestmark = [pytest.mark.gl]
 

@@ -8,7 +8,7 @@ from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import QComboBox
 
 from Heatmap.storage.connection import open_writer
-from Heatmap.ui.widgets.source_badge import Badge
+from Heatmap.ui.widgets.overlay import SourceBadge
 
 
 def test_imported_coin_m_contracts_are_shown_when_chosen_and_named_on_the_map(open_host):
@@ -25,10 +25,10 @@ def test_imported_coin_m_contracts_are_shown_when_chosen_and_named_on_the_map(op
             if combo.model().index(row, 0).flags() & Qt.ItemFlag.ItemIsEnabled
         }
         assert enabled == {"binance", "binance-coinm"}
-        badge = host.view.findChild(Badge)
+        badge = host.view.findChild(SourceBadge)
         assert not badge.isVisible()
         host.plugin.settings.update(source="binance-coinm")
-        host.wait(lambda: (image := host.plugin._presenter.image) is not None and image.events == 1)
+        host.wait(lambda: (image := host.presenter.image) is not None and image.events == 1)
         assert badge.isVisible()
         assert "COIN-M" in badge.text()
         tab.deleteLater()

@@ -54,10 +54,10 @@ class Film:
     _last: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
-        self.host.plugin.underlay.frameSwapped.connect(self._look)
+        self.host.underlay.frameSwapped.connect(self._look)
 
     def close(self) -> None:
-        self.host.plugin.underlay.frameSwapped.disconnect(self._look)
+        self.host.underlay.frameSwapped.disconnect(self._look)
 
     def _look(self) -> None:
         view = self.host.view
@@ -255,9 +255,9 @@ def test_the_heat_stays_on_its_candle_in_every_frame(
                     break
         film.close()
         misses = np.array(film.misses)
-        counts = host.plugin.frame_sync.follower.counts
+        counts = host.frame_sync.follower.counts
         with capsys.disabled():
             print(f"\nLightweight Charts {version}", *lines, describe("all", misses), counts, sep="\n")  # noqa: T201  # CI shows them
-        assert host.plugin.frame_sync.mode is SyncMode.STAMP
+        assert host.frame_sync.mode is SyncMode.STAMP
         assert len(misses) >= 300
         assert all(share >= BOUNDS[name] for name, share in shares.items())

@@ -6,8 +6,7 @@ import json
 
 import pytest
 
-from Heatmap.resources import JAVASCRIPT, read_text
-from Heatmap.ui.page.bridge import parse_bars
+from Heatmap.ui.page.bridge import JAVASCRIPT, parse_bars
 
 DAY_S = 86_400
 # Two functions of the chart's series are all the script asks for.
@@ -26,7 +25,7 @@ def runs_of(open_host):
     with open_host(events=[]) as host:
         with host.qtbot.waitSignal(host.view.loadFinished, timeout=10_000):
             host.view.setHtml("<p>bare</p>")
-        host.run(f"{read_text(JAVASCRIPT / 'time_segments.js')}\n{SERIES}")
+        host.run(f"{(JAVASCRIPT / 'time_segments.js').read_text()}\n{SERIES}")
 
         def run(bars):
             points = [bar if isinstance(bar, list) else [number, bar] for number, bar in enumerate(bars)]

@@ -49,10 +49,10 @@ def test_a_side_bar_that_is_dragged_keeps_its_colour_to_the_last_pixel(open_host
             wrong.append(not is_right)
 
         host.run(SWAY)
-        host.wait(lambda: host.plugin.frame_sync.mode is SyncMode.STAMP)
-        host.plugin.underlay.frameSwapped.connect(look)
+        host.wait(lambda: host.frame_sync.mode is SyncMode.STAMP)
+        host.underlay.frameSwapped.connect(look)
         host.wait(lambda: len(edges) >= FRAMES)
-        host.plugin.underlay.frameSwapped.disconnect(look)
+        host.underlay.frameSwapped.disconnect(look)
         share = 1 - np.mean(wrong)
         record_property("share", share)
         print(f"\n{len(edges)} frames, {100 * share:.1f} % right")  # noqa: T201  # CI shows it when it fails

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from Heatmap.reports import ConnectionState, ServiceStatus
+from Heatmap.ui.translation import Translator
 from Heatmap.ui.widgets.tab_notice import Notice, notice_of
-from Heatmap.ui.widgets.translation import Translator
 
 ALL_WELL = {"has_graphics": True, "problem": ("", ""), "events": 12, "status": ServiceStatus(ConnectionState.LIVE)}
 

@@ -1,4 +1,4 @@
-"""What differs between two images: what needs to go to the graphics card, and whether an eye sees a change. Pure."""
+"""Difference between two images: the columns to upload, and whether the colour scale has visibly changed."""
 
 from __future__ import annotations
 
@@ -11,23 +11,15 @@ if TYPE_CHECKING:
     from Heatmap.aggregation import HeatmapImage
 
 SAME_REFERENCE: Final = 0.005
-"""A reference that changes by less is not seen to change."""
+"""A relative change of the reference that is too small to see."""
 
 UNSEEN_LEVELS: Final = 2
-"""Colours may move by so many of the 255 levels unseen: less than one step of CIE lightness, what an eye can tell."""
+"""A change of so many of the 255 levels is less than one step of CIE lightness, too small to see."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChangedColumns:
-    """What differs between two images of one grid.
-
-    Attributes
-    ----------
-    base
-        The earlier image.
-    first, last
-        Columns ``[first, last)``; outside them both are the same.
-    """
+    """Columns ``[first, last)`` in which an image differs from ``base``, an earlier one of the same grid."""
 
     base: HeatmapImage
     first: int
@@ -35,7 +27,7 @@ class ChangedColumns:
 
 
 def changed_columns(before: HeatmapImage | None, image: HeatmapImage | None) -> ChangedColumns | None:
-    """Return which columns differ between two images of one builder and grid; None if there is nothing to compare."""
+    """Return where two images of one builder and grid differ; None if they cannot be compared or are the same."""
     if before is None or image is None or before is image or before.spec != image.spec:
         return None
     differs = (before.rgba.view(np.uint32) != image.rgba.view(np.uint32)).any(axis=(0, 2))
@@ -46,7 +38,7 @@ def changed_columns(before: HeatmapImage | None, image: HeatmapImage | None) -> 
 
 
 def colors_differ(before: HeatmapImage, image: HeatmapImage) -> bool:
-    """Return True if an amount's colour differs between two images by more than an eye can tell."""
+    """Return True if the colour of any amount differs visibly between two images."""
     if abs(image.reference - before.reference) <= SAME_REFERENCE * max(image.reference, before.reference):
         return False
     levels = np.arange(1, len(before.level_edges) + 1)

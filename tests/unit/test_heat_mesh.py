@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from Heatmap.aggregation import GridSpec
-from Heatmap.ui.geometry.heat_block import BLOCK_COLS, HeatBlock, heat_blocks
-from Heatmap.ui.geometry.heat_mesh import strip_mesh
+from Heatmap.ui.geometry.heat_mesh import BLOCK_COLS, HeatBlock, heat_blocks, strip_mesh
 from Heatmap.ui.geometry.viewport import BarSegment, PriceScaleMode, TimeAxis, Viewport
 
 MINUTE = 60_000

@@ -19,11 +19,11 @@ from PyQt6.QtWidgets import (
 
 from Heatmap.events import Source
 from Heatmap.heatmap_settings import FIELDS, HeatmapSettings, Kind
+from Heatmap.rendering.event_window import MapStatistics
+from Heatmap.ui.settings_model import SettingsModel
+from Heatmap.ui.translation import Translator
 from Heatmap.ui.widgets.field_editors import step_at
 from Heatmap.ui.widgets.heatmap_tab import HeatmapTab
-from Heatmap.ui.widgets.settings_model import SettingsModel
-from Heatmap.ui.widgets.statistics_box import MapStatistics
-from Heatmap.ui.widgets.translation import Translator
 
 STATISTICS = MapStatistics(
     events=123_456,

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from Heatmap.aggregation import GridSpec
 from Heatmap.aggregation.resampler import WHOLE
 from Heatmap.ui.geometry.pixel_mapping import (
+    AxisSegment,
     Pane,
-    Stretch,
     columns_at,
     gaps_across,
     pane_of,
@@ -50,9 +50,9 @@ def viewport(**changes) -> Viewport:
     return Viewport(**(values | changes))
 
 
-def stretch(*edges: float) -> Stretch:
+def stretch(*edges: float) -> AxisSegment:
     at = np.array(edges, float)
-    return Stretch(at[:-1], 0.5 * (at[:-1] + at[1:]), at[1:])
+    return AxisSegment(at[:-1], 0.5 * (at[:-1] + at[1:]), at[1:])
 
 
 @pytest.mark.parametrize("axis", AXES.values(), ids=AXES)
@@ -124,9 +124,9 @@ def test_large_cells_show_where_their_pixels_middles_lie():
 @given(st.floats(1.01, 40.0), st.floats(-200, 50), st.integers(1, 300), st.booleans())
 def test_each_small_cell_belongs_to_one_pixel(cells_per_px, offset, count, flipped):
     edges = offset + cells_per_px * np.arange(120)
-    at = Stretch(edges[:-1], 0.5 * (edges[:-1] + edges[1:]), edges[1:])
+    at = AxisSegment(edges[:-1], 0.5 * (edges[:-1] + edges[1:]), edges[1:])
     if flipped:
-        at = Stretch(at.end[::-1], at.middle[::-1], at.begin[::-1])
+        at = AxisSegment(at.end[::-1], at.middle[::-1], at.begin[::-1])
     first, last, _ = shown_cells(at, count, smooth=False)
     held = np.zeros(count, int)
     for a, b in zip(first, last, strict=True):
@@ -142,7 +142,7 @@ def test_each_small_cell_belongs_to_one_pixel(cells_per_px, offset, count, flipp
 @given(st.floats(0.01, 0.99), st.floats(-5, 20), st.integers(1, 12))
 def test_a_smooth_pixel_lies_between_the_two_middles_next_to_it(cells_per_px, offset, count):
     edges = offset + cells_per_px * np.arange(30)
-    at = Stretch(edges[:-1], 0.5 * (edges[:-1] + edges[1:]), edges[1:])
+    at = AxisSegment(edges[:-1], 0.5 * (edges[:-1] + edges[1:]), edges[1:])
     for middle, first, last, share in zip(at.middle, *shown_cells(at, count, smooth=True), strict=True):
         if not 0 <= middle < count:
             assert (first, last, share) == (-1, -2, 0)

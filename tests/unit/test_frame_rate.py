@@ -2,7 +2,7 @@
 
 import pytest
 
-from Heatmap.ui.widgets.frame_rate import FrameRate
+from Heatmap.ui.widgets.performance import FrameRate
 
 
 class FalseClock:

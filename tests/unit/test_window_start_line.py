@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from Heatmap.ui.geometry.background import Patch
+from Heatmap.ui.geometry.background import BackgroundRect
 from Heatmap.ui.geometry.viewport import BarSegment, TimeAxis, Viewport
-from Heatmap.ui.geometry.window_start_line import EDGE_PX, begins_in_sight, window_mark
+from Heatmap.ui.geometry.window_start_line import EDGE_PX, begins_in_sight, window_start_line
 
 MINUTE = 60_000
 AXIS = TimeAxis((BarSegment(0, 0, MINUTE, 30), BarSegment(30, 50 * MINUTE, MINUTE, 60)))
@@ -29,30 +29,30 @@ VIEW = Viewport(
     price_bottom=1.0,
 )
 DARK, LIGHT = (0.1, 0.1, 0.2), (0.9, 1.0, 0.9)
-GROUND = (Patch(0, 0, 1400, 500, LIGHT), Patch(12, 6, 1400, 460, DARK))
+GROUND = (BackgroundRect(0, 0, 1400, 500, LIGHT), BackgroundRect(12, 6, 1400, 460, DARK))
 
 
 def test_it_ends_where_the_window_begins_and_spans_the_pane():
     # Minute 10 begins half a bar before the middle of bar 10: (8 + 95) * 1.5 = 154.5.
-    (mark,) = window_mark(VIEW, AXIS, 10 * MINUTE, GROUND)
+    (mark,) = window_start_line(VIEW, AXIS, 10 * MINUTE, GROUND)
     assert mark[:4] == (152, 6, 154, 456)
 
 
 def test_a_beginning_in_a_gap_lies_at_the_next_bar():
-    marks = [window_mark(VIEW, AXIS, minute * MINUTE, GROUND) for minute in (30, 40, 50)]
+    marks = [window_start_line(VIEW, AXIS, minute * MINUTE, GROUND) for minute in (30, 40, 50)]
     assert marks[0] == marks[1] == marks[2]
     assert marks[0][0].right == round((8 + 295) * 1.5)
 
 
 def test_it_lies_before_the_first_bar_too():
     early = replace(VIEW, logical_from=-20.0, logical_to=70.0)
-    (mark,) = window_mark(early, AXIS, -5 * MINUTE, GROUND)
+    (mark,) = window_start_line(early, AXIS, -5 * MINUTE, GROUND)
     assert mark.right == round((8 + 145) * 1.5)
 
 
 def test_out_of_sight_there_is_none():
-    assert window_mark(VIEW, AXIS, -MINUTE, GROUND) == ()
-    assert window_mark(VIEW, AXIS, 200 * MINUTE, GROUND) == ()
+    assert window_start_line(VIEW, AXIS, -MINUTE, GROUND) == ()
+    assert window_start_line(VIEW, AXIS, 200 * MINUTE, GROUND) == ()
     assert not begins_in_sight(None, AXIS, 0)
     assert not begins_in_sight(VIEW, None, 0)
     assert not begins_in_sight(VIEW, AXIS, None)
@@ -66,7 +66,7 @@ def test_a_chart_that_fits_the_window_has_no_line_at_its_edge():
 
 @pytest.mark.parametrize("color", [DARK, LIGHT, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), (0.5, 0.5, 0.5)])
 def test_it_is_seen_on_every_ground_and_quiet(color):
-    (mark,) = window_mark(VIEW, AXIS, 10 * MINUTE, (GROUND[0], Patch(12, 6, 1400, 460, color)))
+    (mark,) = window_start_line(VIEW, AXIS, 10 * MINUTE, (GROUND[0], BackgroundRect(12, 6, 1400, 460, color)))
     apart = [abs(over - under) for over, under in zip(mark.color, color, strict=True)]
     assert 0.1 < max(apart) < 0.35
 
@@ -80,7 +80,7 @@ def test_it_is_seen_on_every_ground_and_quiet(color):
 )
 def test_it_never_leaves_pane_and_view(start, left, ratio, spacing, size):
     view = replace(VIEW, left_px=left, ratio=ratio, logical_to=900.0 / spacing)
-    for mark in window_mark(view, AXIS, start, (Patch(0, 0, *size, DARK),)):
+    for mark in window_start_line(view, AXIS, start, (BackgroundRect(0, 0, *size, DARK),)):
         assert 0 <= mark.left < mark.right <= size[0]
         assert 0 <= mark.top < mark.bottom <= size[1]
         assert mark.left >= round(left * ratio)

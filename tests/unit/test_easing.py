@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from Heatmap.ui.geometry.easing import DURATION_S, Fade
+from Heatmap.ui.gl.underlay import EASING_S, Easing
 
 
 def test_without_a_change_the_present_is_seen():
-    assert Fade().share(5.0) == 1.0
-    assert not Fade().is_running(5.0)
+    assert Easing().share(5.0) == 1.0
+    assert not Easing().is_running(5.0)
 
 
-def test_a_change_takes_three_tenths_of_a_second():
-    fade = Fade()
+def test_a_change_begins_and_ends_softly():
+    fade = Easing()
     fade.start(10.0)
-    assert DURATION_S == 0.3
-    shares = [fade.share(10.0 + DURATION_S * step / 10) for step in range(11)]
+    shares = [fade.share(10.0 + EASING_S * step / 10) for step in range(11)]
     assert shares[0] == 0.0
     assert shares[5] == pytest.approx(0.5)
     assert shares[10] == 1.0
@@ -27,7 +26,7 @@ def test_a_change_takes_three_tenths_of_a_second():
 
 
 def test_a_second_change_goes_on_from_the_first():
-    fade = Fade()
+    fade = Easing()
     fade.start(10.0)
     fade.start(10.2)
     assert not fade.is_running(10.31)
@@ -36,7 +35,7 @@ def test_a_second_change_goes_on_from_the_first():
 
 
 def test_a_stopped_change_is_at_its_end():
-    fade = Fade()
+    fade = Easing()
     fade.start(10.0)
     fade.stop()
     assert fade.share(10.1) == 1.0

@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PyQt6.QtCore import QPoint, QRect, QSize
 
-from Heatmap.ui.geometry.hit_test import CARD_DISTANCE_PX, card_corner, place_at, reach_px
-from Heatmap.ui.geometry.render_options import SPOT_PX
+from Heatmap.rendering.render_options import SPOT_PX
+from Heatmap.ui.geometry.hit_test import TOOLTIP_DISTANCE_PX, place_at, reach_px, tooltip_corner
 from Heatmap.ui.geometry.viewport import BarSegment, PriceScaleMode, TimeAxis, Viewport
 
 MINUTE = 60_000
@@ -112,39 +111,41 @@ def test_a_larger_spot_is_met_from_further_away():
         assert reach_px(size)[1] > along
 
 
-PANE, CARD = QRect(10, 20, 600, 300), QSize(200, 100)
+PANE, SIZE = (10, 20, 600, 300), (200, 100)
 
 
 @pytest.mark.parametrize(
     ("mouse", "corner"),
     [
-        ((100, 100), (100 + CARD_DISTANCE_PX, 100 + CARD_DISTANCE_PX)),
-        ((500, 100), (300 - CARD_DISTANCE_PX, 100 + CARD_DISTANCE_PX)),
-        ((100, 300), (100 + CARD_DISTANCE_PX, 200 - CARD_DISTANCE_PX)),
-        ((609, 319), (409 - CARD_DISTANCE_PX, 219 - CARD_DISTANCE_PX)),
+        ((100, 100), (100 + TOOLTIP_DISTANCE_PX, 100 + TOOLTIP_DISTANCE_PX)),
+        ((500, 100), (300 - TOOLTIP_DISTANCE_PX, 100 + TOOLTIP_DISTANCE_PX)),
+        ((100, 300), (100 + TOOLTIP_DISTANCE_PX, 200 - TOOLTIP_DISTANCE_PX)),
+        ((609, 319), (409 - TOOLTIP_DISTANCE_PX, 219 - TOOLTIP_DISTANCE_PX)),
     ],
 )
-def test_the_card_flips_at_the_edges_of_the_pane(mouse, corner):
-    assert card_corner(QPoint(*mouse), CARD, PANE) == QPoint(*corner)
+def test_the_tooltip_flips_at_the_edges_of_the_pane(mouse, corner):
+    assert tooltip_corner(mouse, SIZE, PANE) == corner
 
 
-def test_no_card_where_none_fits():
-    assert card_corner(QPoint(50, 50), CARD, QRect(0, 0, 199, 400)) is None
-    assert card_corner(QPoint(50, 50), CARD, QRect(0, 0, 400, 99)) is None
-    assert card_corner(QPoint(100, 50), CARD, QRect(0, 0, 210, 110)) is None
+def test_no_tooltip_where_none_fits():
+    assert tooltip_corner((50, 50), SIZE, (0, 0, 199, 400)) is None
+    assert tooltip_corner((50, 50), SIZE, (0, 0, 400, 99)) is None
+    assert tooltip_corner((100, 50), SIZE, (0, 0, 210, 110)) is None
 
 
 @given(st.data())
-def test_the_card_lies_in_the_pane_and_clear_of_the_mouse(data):
-    pane = QRect(5, 7, data.draw(st.integers(1, 700)), data.draw(st.integers(1, 500)))
-    mouse = QPoint(data.draw(st.integers(pane.left(), pane.right())), data.draw(st.integers(pane.top(), pane.bottom())))
-    corner = card_corner(mouse, CARD, pane)
+def test_the_tooltip_lies_in_the_pane_and_clear_of_the_mouse(data):
+    left, top, width, height = 5, 7, data.draw(st.integers(1, 700)), data.draw(st.integers(1, 500))
+    mouse_x, mouse_y = data.draw(st.integers(left, left + width - 1)), data.draw(st.integers(top, top + height - 1))
+    corner = tooltip_corner((mouse_x, mouse_y), SIZE, (left, top, width, height))
     if corner is None:
         # Neither beside nor above or below the mouse is room enough.
-        assert pane.width() < 2 * (CARD.width() + CARD_DISTANCE_PX) or pane.height() < CARD.height()
-        assert pane.height() < 2 * (CARD.height() + CARD_DISTANCE_PX) or pane.width() < CARD.width()
+        assert width < 2 * (SIZE[0] + TOOLTIP_DISTANCE_PX) or height < SIZE[1]
+        assert height < 2 * (SIZE[1] + TOOLTIP_DISTANCE_PX) or width < SIZE[0]
     else:
-        card = QRect(corner, CARD)
-        assert pane.contains(card)
-        clear = CARD_DISTANCE_PX - 1
-        assert not card.intersects(QRect(mouse - QPoint(clear, clear), mouse + QPoint(clear, clear)))
+        x, y = corner
+        assert left <= x <= left + width - SIZE[0]
+        assert top <= y <= top + height - SIZE[1]
+        clear = TOOLTIP_DISTANCE_PX
+        is_beside = x >= mouse_x + clear or x + SIZE[0] <= mouse_x - clear
+        assert is_beside or y >= mouse_y + clear or y + SIZE[1] <= mouse_y - clear

@@ -13,7 +13,7 @@ from Heatmap.vocabulary import LANGUAGES
 
 if TYPE_CHECKING:
     from Heatmap.heatmap_settings import HeatmapSettings
-    from Heatmap.ui.widgets.settings_model import SettingsModel
+    from Heatmap.ui.settings_model import SettingsModel
 
 _LOG = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ from PyQt6.QtCore import Qt
 
 from Heatmap.aggregation import GridSpec
 from Heatmap.aggregation.cell_detail import CellFigures
+from Heatmap.ui.translation import Translator
 from Heatmap.ui.widgets.tooltip import Tooltip, price_decimals, time_text
-from Heatmap.ui.widgets.translation import Translator
 
 # 2026-11-23 16:08:00 UTC
 T0_MS = 1_795_450_080_000

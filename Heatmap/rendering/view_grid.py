@@ -1,31 +1,31 @@
-"""Which grid serves a view: the visible range within the window, at the resolution the settings ask for. Pure."""
+"""Choice of the grid for a view: the visible range within the window, at the resolution of the settings."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import Final
 
 from Heatmap.aggregation import GridSpec
 from Heatmap.aggregation.resolution import auto_spec, manual_spec, pixel_spec
 from Heatmap.heatmap_settings import HeatmapSettings, window_ms
 
-if TYPE_CHECKING:
-    from Heatmap.ui.geometry.viewport import TimeAxis, Viewport
+MAX_SIDE: Final = 8192
+"""Most rows or columns of any grid: what every graphics card with OpenGL 3.3 takes as one texture."""
 
-# Built beyond each edge of the view, so that a short pan needs no new image.
+# Share of the view that is built beyond each of its edges, so that a short pan needs no new image.
 MARGIN = 0.15
-# A grid reaches over the gaps between bars; it has at most so many times the columns that are seen, and coarser ones if
-# that does not suffice.
+# A grid also covers the gaps between bars: with at most so many times the visible columns, and coarser ones if that
+# does not suffice. 6,000 columns and two margins are less than `MAX_SIDE`; without gaps there are at most 4,000.
 MAX_GAP_COST = 4
+MAX_COLS_WITH_GAPS = 6_000
 MAX_CELLS_WITH_GAPS = 4_000_000
-# Cells of half a pixel on a large screen would be more than any screen can show; they are made larger.
+# Cells of half a pixel on a large screen would be too many; they are made larger.
 MAX_CELLS_BY_SIZE = 4_000_000
-# Cells that differ by less look the same while they move. Those of an automatic grid are at least 1.15 px large, so
-# they stay larger than a pixel.
+# Cells whose size differs by less look the same while they move. Those of an automatic grid are at least 1.15 px large,
+# so they stay larger than a pixel.
 NEAR = 0.1
-# A price bin can be no finer than this when the exchange has not told the tick size yet.
+# Finest price bin while the tick size is not known.
 FALLBACK_TICKS_PER_PRICE = 1e-6
 
 
@@ -42,8 +42,7 @@ class View:
     width_px, height_px
         Size of the pane in logical pixels.
     gaps_ms
-        Stretches of time within that the chart leaves out, ``(start, end)`` each, ascending, not overlapping: they
-        have no width.
+        Times within that the chart leaves out, ``(start, end)`` each, ascending, not overlapping: they have no width.
     """
 
     start_ms: int
@@ -53,24 +52,6 @@ class View:
     width_px: int
     height_px: int
     gaps_ms: tuple[tuple[int, int], ...] = ()
-
-    @classmethod
-    def of(cls, viewport: Viewport, axis: TimeAxis) -> View:
-        """Return what a viewport shows."""
-        pieces = axis.pieces(viewport.logical(0.0), viewport.logical(viewport.width_px))
-        start_ms, end_ms = math.floor(pieces[0][2]), math.ceil(pieces[-1][3])
-        gaps_ms = tuple(
-            (math.ceil(left[3]), math.floor(right[2])) for left, right in pairwise(pieces) if right[2] - left[3] >= 1.0
-        )
-        return cls(
-            gaps_ms=gaps_ms,
-            start_ms=start_ms,
-            end_ms=end_ms,
-            price_low=viewport.price_low,
-            price_high=viewport.price_high,
-            width_px=max(round(viewport.width_px), 1),
-            height_px=max(round(viewport.height_px), 1),
-        )
 
     def shown_ms(self, first_ms: int, last_ms: int) -> int:
         """Return how much of the time from ``first_ms`` to ``last_ms`` has a width on the screen."""
@@ -84,7 +65,7 @@ class View:
 
 
 def tick_or_guess(tick_size: float | None, price: float) -> float:
-    """Return the exchange's tick size, or a power of ten a millionth of the price while it is not known."""
+    """Return the tick size, or a power of ten of about a millionth of the price while it is not known."""
     if tick_size is not None:
         return tick_size
     return 10.0 ** math.floor(math.log10(max(abs(price), 1e-9) * FALLBACK_TICKS_PER_PRICE))
@@ -113,10 +94,11 @@ def grid_for_view(view: View, settings: HeatmapSettings, *, now_ms: int, tick_si
     shown_ms = view.shown_ms(first_ms, last_ms)
     if shown_ms <= 0:
         return None
-    # What has a width on the screen decides the resolution. Columns for the gaps come on top, unseen.
+    # The visible time decides the resolution; columns for the gaps come on top.
     span_ms = max(shown_ms, math.ceil((last_ms - first_ms) / MAX_GAP_COST))
     spec = _bins(view, settings, (last_ms - span_ms, last_ms), (price_low, price_high), tick)
-    if spec.rows * spec.cols * (last_ms - first_ms) / span_ms > MAX_CELLS_WITH_GAPS:
+    cols = spec.cols * (last_ms - first_ms) / span_ms
+    if cols > MAX_COLS_WITH_GAPS or spec.rows * cols > MAX_CELLS_WITH_GAPS:
         spec = _bins(view, settings, (first_ms, last_ms), (price_low, price_high), tick)
     return _with_margin(_reaching_back(spec, first_ms), window_start_ms=now_ms - window_ms(settings), now_ms=now_ms)
 
@@ -124,17 +106,16 @@ def grid_for_view(view: View, settings: HeatmapSettings, *, now_ms: int, tick_si
 def _bins(
     view: View, settings: HeatmapSettings, time_ms: tuple[int, int], prices: tuple[float, float], tick: float
 ) -> GridSpec:
-    """Return a grid over a range of time and price at the resolution that the settings ask for."""
+    """Return a grid over a range of time and price at the resolution of the settings."""
+    area = {
+        "visible_start_ms": time_ms[0],
+        "visible_end_ms": time_ms[1],
+        "price_low": prices[0],
+        "price_high": prices[1],
+        "tick_size": tick,
+    }
     if settings.resolution == "manual":
-        return manual_spec(
-            visible_start_ms=time_ms[0],
-            visible_end_ms=time_ms[1],
-            price_low=prices[0],
-            price_high=prices[1],
-            tick_size=tick,
-            rows=settings.manual_rows,
-            cols=settings.manual_cols,
-        )
+        return manual_spec(**area, rows=settings.manual_rows, cols=settings.manual_cols)
     if settings.resolution == "pixels":
         # The part of the pane that this range takes up.
         width_px = (time_ms[1] - time_ms[0]) / view.ms_per_px
@@ -142,25 +123,13 @@ def _bins(
         wanted = width_px * height_px / (settings.px_per_row * settings.px_per_col)
         larger = max(1.0, math.sqrt(wanted / MAX_CELLS_BY_SIZE))
         return pixel_spec(
-            visible_start_ms=time_ms[0],
-            visible_end_ms=time_ms[1],
-            price_low=prices[0],
-            price_high=prices[1],
+            **area,
             width_px=width_px,
             height_px=height_px,
             px_per_row=settings.px_per_row * larger,
             px_per_col=settings.px_per_col * larger,
-            tick_size=tick,
         )
-    return auto_spec(
-        visible_start_ms=time_ms[0],
-        visible_end_ms=time_ms[1],
-        price_low=prices[0],
-        price_high=prices[1],
-        width_px=view.width_px,
-        height_px=view.height_px,
-        tick_size=tick,
-    )
+    return auto_spec(**area, width_px=view.width_px, height_px=view.height_px)
 
 
 def _reaching_back(spec: GridSpec, first_ms: int) -> GridSpec:

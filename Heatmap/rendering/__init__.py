@@ -1,0 +1,1 @@
+"""Stored events to the image of a view: reads the database, caches the window, builds on a thread of its own. No Qt."""

@@ -1,0 +1,307 @@
+"""The thread that makes images from stored events: reads the newest rows, builds, reports. The latest request wins."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, Protocol
+
+from Heatmap.aggregation.cell_detail import CellFigures, Place, figures_near
+from Heatmap.aggregation.image_builder import ImageBuilder
+from Heatmap.errors import HeatmapError
+from Heatmap.heatmap_settings import HeatmapSettings, decay_half_life_ms, window_ms
+from Heatmap.rendering.event_window import FAR_MS, EventWindow, Gaps, MapStatistics, gaps_between
+from Heatmap.rendering.image_change import ChangedColumns, changed_columns
+from Heatmap.rendering.render_options import render_options
+from Heatmap.rendering.view_grid import View, covers, grid_for_view, near_cells, same_cells
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from Heatmap.aggregation import GridSpec, HeatmapImage
+    from Heatmap.clock import Clock
+
+log = logging.getLogger(__name__)
+
+# New events repaint at most this often; a moving view is not held back by it.
+LIVE_INTERVAL_S = 0.25
+# How often the file is checked for changes when no collector of this process reports them.
+POLL_INTERVAL_S = 0.5
+# With decay on, the image is built again after this share of the half-life: every value changes by 0.7 %.
+FADE_STEP = 0.01
+# The end of an open gap moves in such steps, so that it does not repaint the map all the time.
+GAP_STEP_MS = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class BuildRequest:
+    """What the map shows.
+
+    Attributes
+    ----------
+    symbol
+        Exact symbol of the exchange.
+    view
+        Visible range of the chart.
+    settings
+        The user's settings.
+    dark
+        Whether the chart's background is dark.
+    moving
+        Whether the view is about to change again; cells of nearly the right size suffice.
+    """
+
+    symbol: str
+    view: View
+    settings: HeatmapSettings
+    dark: bool
+    moving: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BuildResult:
+    """The answer to a `BuildRequest`.
+
+    Attributes
+    ----------
+    image
+        None: the view and the window do not meet.
+    request
+        What was asked for.
+    changed
+        Where the image differs from the previous one; None: not comparable.
+    window_start_ms
+        Beginning of the window, ms since the epoch, UTC; in steps of `GAP_STEP_MS`.
+    gaps
+        Times of the window without a record.
+    statistics
+        The same object as before while neither image nor request changed it.
+    """
+
+    image: HeatmapImage | None
+    request: BuildRequest
+    changed: ChangedColumns | None
+    window_start_ms: int
+    gaps: Gaps
+    statistics: MapStatistics
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """The question which events a place of the displayed image holds.
+
+    Attributes
+    ----------
+    request
+        What the image was built for; its symbol, source, sides and minimum size select the events.
+    spec
+        The image's grid.
+    place
+        Where.
+    """
+
+    request: BuildRequest
+    spec: GridSpec
+    place: Place
+
+
+class BuildListener(Protocol):
+    """Receives the reports of a `BuildWorker`, on its thread."""
+
+    def on_built(self, result: BuildResult) -> None:
+        """Take an answer; the image may be the one of the previous answer."""
+
+    def on_inspected(self, figures: CellFigures | None, inspection: Inspection) -> None:
+        """Take what a place holds; None: nothing."""
+
+    def on_problem(self, key: str, detail: str) -> None:
+        """Take the key of a text and details in English on why nothing can be built; both "" when it works again."""
+
+
+_STOP: Final = BuildRequest("", View(0, 0, 0.0, 0.0, 0, 0), HeatmapSettings(), dark=False)
+# Nothing to build, only an inspection to answer.
+_INSPECT: Final = replace(_STOP, dark=True)
+
+
+class BuildWorker:
+    """Builds images on its own thread. All methods but `stop` return at once and may be called on any thread.
+
+    Parameters
+    ----------
+    db_path
+        The database to read; it may not exist yet.
+    listener
+        Receives the results, on the build thread.
+    tick_size
+        Returns a symbol's tick size, None while it is not known. Called on the build thread: it may read a file.
+    clock
+        The exchange's clock for the window's right edge, monotonic clock for the pace.
+    """
+
+    def __init__(
+        self, db_path: Path, listener: BuildListener, *, tick_size: Callable[[str], float | None], clock: Clock
+    ) -> None:
+        self._db_path = db_path
+        self._listener = listener
+        self._tick_size = tick_size
+        self._clock = clock
+        self._wake = threading.Condition()
+        self._request: BuildRequest | None = None
+        self._request_is_new = False
+        self._data_is_new = False
+        self._inspection: Inspection | None = None
+        self._stopping = False
+        self._swap_engine = False
+        self._served_at_s = clock.monotonic_s()
+        self._built_ms = 0
+        self._builder = ImageBuilder()
+        self._thread = threading.Thread(target=self._run, name="heatmap-build", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def request(self, request: BuildRequest | None) -> None:
+        """Show this from now on, and keep it up to date; None: build nothing."""
+        with self._wake:
+            self._request = request
+            self._request_is_new = True
+            self._wake.notify()
+
+    def inspect(self, inspection: Inspection) -> None:
+        """Answer this question; a question still unanswered is dropped."""
+        with self._wake:
+            self._inspection = inspection
+            self._wake.notify()
+
+    def data_changed(self) -> None:
+        """Take note that rows were stored."""
+        with self._wake:
+            self._data_is_new = True
+            self._wake.notify()
+
+    def use_numba(self) -> None:
+        """Build with the compiled kernels, which are loaded, from the next image on."""
+        with self._wake:
+            self._swap_engine = self._request_is_new = True
+            self._wake.notify()
+
+    def stop(self, timeout_s: float = 5.0) -> None:
+        """End the thread and wait for it."""
+        with self._wake:
+            self._stopping = True
+            self._wake.notify()
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
+
+    # -- the thread --------------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        window = EventWindow(self._db_path)
+        try:
+            self._loop(window)
+        except Exception:  # a thread that dies in silence would look like a map without events
+            log.exception("the build thread ended")
+            self._listener.on_problem("error.build", "")
+        finally:
+            window.close()
+
+    def _loop(self, window: EventWindow) -> None:
+        image: HeatmapImage | None = None
+        shown: BuildRequest | None = None
+        statistics = MapStatistics()
+        trouble = ""
+        while (request := self._next()) is not _STOP:
+            self._answer_inspection(window)
+            if request is _INSPECT:
+                continue
+            if request is None:
+                image = shown = None
+                continue
+            try:
+                result = self._build(window, request, image, shown)
+            except HeatmapError as error:
+                if str(error) != trouble:
+                    trouble = str(error)
+                    log.warning("the heatmap cannot be built: %s", error)
+                    self._listener.on_problem("error.database_read", error.short)
+                continue
+            if trouble:
+                trouble = ""
+                self._listener.on_problem("", "")
+            if result is not image or shown is None:
+                statistics = window.statistics(result)
+            now_ms = self._clock.now_ms() // GAP_STEP_MS * GAP_STEP_MS
+            start_ms = now_ms - window_ms(request.settings)
+            gaps = gaps_between(window.coverage(request.symbol, request.settings.source, start_ms), start_ms, now_ms)
+            self._listener.on_built(
+                BuildResult(result, request, changed_columns(image, result), start_ms, gaps, statistics)
+            )
+            image, shown = result, request
+
+    def _next(self) -> BuildRequest | None:
+        """Wait until there is something to do; return the request, None to rest, `_INSPECT` or `_STOP`."""
+        with self._wake:
+            while not self._stopping and not self._request_is_new:
+                if self._inspection is not None:
+                    return _INSPECT
+                patience_s = None
+                if self._request is not None:
+                    limit_s = LIVE_INTERVAL_S if self._data_is_new else POLL_INTERVAL_S
+                    patience_s = self._served_at_s + limit_s - self._clock.monotonic_s()
+                    if patience_s <= 0.0:
+                        break
+                self._wake.wait(patience_s)
+            self._request_is_new = self._data_is_new = False
+            self._served_at_s = self._clock.monotonic_s()
+            return _STOP if self._stopping else self._request
+
+    def _answer_inspection(self, window: EventWindow) -> None:
+        """Answer from the events in memory, before the image that may follow: it is far cheaper."""
+        with self._wake:
+            inspection, self._inspection = self._inspection, None
+        if inspection is None:
+            return
+        figures, settings = None, inspection.request.settings
+        if window.shows(inspection.request.symbol, settings.source):
+            figures = figures_near(
+                window.columns.between(self._clock.now_ms() - window_ms(settings), FAR_MS),
+                inspection.spec,
+                inspection.place,
+                sides=settings.sides,
+                min_notional=settings.min_notional_usd,
+            )
+        self._listener.on_inspected(figures, inspection)
+
+    def _build(
+        self, window: EventWindow, request: BuildRequest, image: HeatmapImage | None, shown: BuildRequest | None
+    ) -> HeatmapImage | None:
+        """Return the image to show: the present one if a new one would be the same."""
+        if self._swap_engine:
+            self._swap_engine = False
+            self._builder.use_numba()
+        settings, now_ms = request.settings, self._clock.now_ms()
+        start_ms = now_ms - window_ms(settings)
+        changed = window.refresh(request.symbol, settings.source, start_ms)
+        tick_size = self._tick_size(request.symbol)
+        spec = grid_for_view(request.view, settings, now_ms=now_ms, tick_size=tick_size)
+        if spec is None:
+            return None
+        half_life_ms = decay_half_life_ms(settings)
+        has_faded = half_life_ms is not None and now_ms - self._built_ms > FADE_STEP * half_life_ms
+        if (
+            image is not None
+            and shown is not None
+            and not changed
+            and not has_faded
+            and image.engine == self._builder.engine_name
+            and replace(shown, view=request.view, moving=request.moving) == request
+            and (same_cells(image.spec, spec) or (request.moving and near_cells(image.spec, spec)))
+            and covers(image.spec, request.view, window_start_ms=start_ms, now_ms=now_ms)
+        ):
+            return image
+        self._built_ms = now_ms
+        options = render_options(settings, request.view, spec, dark=request.dark)
+        return self._builder.build(window.columns, spec, options, now_ms=now_ms, window_start_ms=start_ms)

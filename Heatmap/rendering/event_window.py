@@ -1,0 +1,139 @@
+"""The events of one symbol's time window in memory: one query when it opens, then the tail by row id."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from Heatmap.event_columns import EventColumns
+from Heatmap.storage.sqlite_store import SqliteStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from Heatmap.aggregation import HeatmapImage
+    from Heatmap.events import Coverage
+
+Gaps = tuple[tuple[int, int], ...]
+"""Times without a record: ``(start, end)`` each in ms since the epoch, half-open, ascending."""
+
+FAR_MS: Final = 2**62
+LIVE_EDGE_MS: Final = 20_000
+"""A running collector notes its coverage every 5 s, so the last seconds before now are no gap yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MapStatistics:
+    """Figures of one window and of the image made from it; None: not known.
+
+    Attributes
+    ----------
+    events, long_usd, short_usd, largest_usd
+        Number of events in the window, notional of liquidated longs and shorts (lower bounds), largest event; USD.
+    rows, cols, price_bin_usd, time_bin_ms
+        Cells of the image and the size of one.
+    build_ms, engine
+        How long the image took to build, and the name of the engine.
+    """
+
+    events: int | None = None
+    long_usd: float | None = None
+    short_usd: float | None = None
+    largest_usd: float | None = None
+    rows: int | None = None
+    cols: int | None = None
+    price_bin_usd: float | None = None
+    time_bin_ms: int | None = None
+    build_ms: float | None = None
+    engine: str = ""
+
+
+class EventWindow:
+    """Cache of a window's events and coverage. For one thread."""
+
+    def __init__(self, path: Path) -> None:
+        self._store = SqliteStore(path)
+        self._key: tuple[str, str, int] | None = None
+        self._start_ms = 0
+        self._version: int | None = None
+        self._coverage: list[Coverage] = []
+        self._coverage_key: tuple[object, ...] = ()
+        self._columns = EventColumns.empty()
+
+    @property
+    def columns(self) -> EventColumns:
+        """The events, oldest first. Some may be older than the window."""
+        return self._columns
+
+    def shows(self, symbol: str, source: str) -> bool:
+        """Return True if the events in memory are those of this symbol and source."""
+        return self._key is not None and self._key[:2] == (symbol, source)
+
+    def refresh(self, symbol: str, source: str, start_ms: int) -> bool:
+        """Bring the events up to date from ``start_ms`` on; return True if they changed.
+
+        The window has no end: an event dated ahead of this machine's clock must be in it, because the tail continues
+        after its row.
+        """
+        version = self._store.data_version()
+        key = (symbol, source, self._store.generation)
+        if self._key != key or start_ms < self._start_ms:
+            self._columns = self._store.window(symbol, source, start_ms, FAR_MS)
+            self._key, self._start_ms, self._version = key, start_ms, version
+            return True
+        changed = False
+        if version != self._version:
+            self._version = version
+            newer = self._store.tail(symbol, source, self._columns.last_row_id)
+            if len(newer):
+                self._columns = self._columns.merged(newer.between(start_ms, FAR_MS))
+                changed = True
+        # Old events go when they are a tenth of all, so that a tail stays cheap.
+        kept = self._columns.between(start_ms, FAR_MS)
+        if len(self._columns) - len(kept) > len(self._columns) // 10:
+            self._columns, self._start_ms = kept, start_ms
+        return changed
+
+    def coverage(self, symbol: str, source: str, start_ms: int) -> list[Coverage]:
+        """Return what was recorded since ``start_ms``; read again only when the file has changed."""
+        key = (symbol, source, self._store.generation, self._version, start_ms)
+        if self._coverage_key != key:
+            self._coverage = self._store.coverage(symbol, source, start_ms, FAR_MS)
+            self._coverage_key = key
+        return self._coverage
+
+    def statistics(self, image: HeatmapImage | None) -> MapStatistics:
+        """Return the figures of the events in memory and of the image made from them."""
+        longs, notional = self._columns.is_long, self._columns.notional
+        spec = image.spec if image is not None else None
+        return MapStatistics(
+            events=len(notional),
+            long_usd=float(notional[longs].sum()),
+            short_usd=float(notional[~longs].sum()),
+            largest_usd=float(notional.max()) if len(notional) else None,
+            rows=spec.rows if spec is not None else None,
+            cols=spec.cols if spec is not None else None,
+            price_bin_usd=spec.price_bin if spec is not None else None,
+            time_bin_ms=spec.time_bin_ms if spec is not None else None,
+            build_ms=image.build_ms if image is not None else None,
+            engine=image.engine if image is not None else "",
+        )
+
+    def close(self) -> None:
+        """Close the database."""
+        self._store.close()
+
+
+def gaps_between(covered: Iterable[Coverage], start_ms: int, now_ms: int) -> Gaps:
+    """Return the parts of ``[start_ms, now_ms)`` without coverage; ``covered`` is ascending and does not overlap."""
+    gaps, at_ms = [], start_ms
+    for interval in covered:
+        if interval.start_ms > at_ms:
+            gaps.append((at_ms, min(interval.start_ms, now_ms)))
+        at_ms = max(at_ms, interval.end_ms)
+        if at_ms >= now_ms:
+            break
+    if at_ms < now_ms - LIVE_EDGE_MS:
+        gaps.append((at_ms, now_ms))
+    return tuple(gaps)

@@ -1,0 +1,31 @@
+"""The build thread's results as Qt signals, which Qt delivers on the receiver's thread."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PyQt6.QtCore import QObject, pyqtSignal
+
+if TYPE_CHECKING:
+    from Heatmap.aggregation.cell_detail import CellFigures
+    from Heatmap.rendering.build_worker import BuildResult, Inspection
+
+
+class BuildSignals(QObject):
+    """A `BuildListener` that emits a signal for each report."""
+
+    built = pyqtSignal(object)  # BuildResult
+    inspected = pyqtSignal(object, object)  # CellFigures | None, Inspection
+    problem = pyqtSignal(str, str)  # key of a text, details; both "" when it works again
+
+    def on_built(self, result: BuildResult) -> None:
+        """Emit `built`."""
+        self.built.emit(result)
+
+    def on_inspected(self, figures: CellFigures | None, inspection: Inspection) -> None:
+        """Emit `inspected`."""
+        self.inspected.emit(figures, inspection)
+
+    def on_problem(self, key: str, detail: str) -> None:
+        """Emit `problem`."""
+        self.problem.emit(key, detail)

@@ -1,0 +1,101 @@
+"""Access to Qt's OpenGL context: functions that moderngl does not offer, and the release of a painter's objects."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from typing import TYPE_CHECKING, Any, Self, SupportsInt
+
+from PyQt6 import sip
+from PyQt6.QtGui import QOffscreenSurface, QOpenGLContext
+
+from Heatmap.errors import GraphicsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from PyQt6.QtWidgets import QWidget
+
+    from Heatmap.ui.gl.painter import Painter
+
+# OpenGL's functions are stdcall on 32-bit Windows and ordinary ones everywhere else.
+_prototype: Callable[..., Any] = getattr(ctypes, "WINFUNCTYPE", ctypes.CFUNCTYPE)
+
+
+def size_px(widget: QWidget) -> tuple[int, int]:
+    """Return width and height of a widget's frame buffer in device pixels.
+
+    Qt rounds halves up, as the page does; Python's `round` makes them even.
+    """
+    ratio = widget.devicePixelRatioF()
+    return math.floor(widget.width() * ratio + 0.5), math.floor(widget.height() * ratio + 0.5)
+
+
+def gl_function(context: QOpenGLContext, name: str, result: Any, arguments: Sequence[Any]) -> Callable[..., Any]:
+    """Return a function of OpenGL as a ctypes function.
+
+    Parameters
+    ----------
+    context
+        Must be current, here and at every call of the function.
+    name
+        As in the specification.
+    result, arguments
+        ctypes types.
+
+    Raises
+    ------
+    GraphicsError
+        This OpenGL has no such function.
+    """
+    address = QtLoader(context).load_opengl_function(name)
+    if address == 0:
+        raise GraphicsError(f"OpenGL has no {name}")
+    function: Callable[..., Any] = _prototype(result, *arguments)(address)
+    return function
+
+
+class QtLoader:
+    """moderngl's loader protocol on Qt's context; works with GLX, EGL, WGL and Cocoa alike."""
+
+    def __init__(self, context: QOpenGLContext) -> None:
+        self._context = context
+
+    def load_opengl_function(self, name: str) -> int:
+        """Return the address of an OpenGL function, 0 if there is none."""
+        address: SupportsInt | None = self._context.getProcAddress(name.encode())
+        return int(address) if address is not None else 0
+
+    load = load_opengl_function  # moderngl's older name
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Nothing was made current."""
+
+    def release(self) -> None:
+        """Do nothing: the context belongs to Qt."""
+
+
+class GlResources:
+    """Owner of a painter's OpenGL objects.
+
+    All of Qt's contexts share their objects, so these outlive the context that made them unless they are released.
+    """
+
+    def __init__(self, context: QOpenGLContext, painter: Painter) -> None:
+        self._context, self.painter = context, painter
+        # The widget's own surface may be gone when its context ends.
+        self._surface = QOffscreenSurface()
+        self._surface.setFormat(context.format())
+        self._surface.create()
+        self.released = False
+
+    def release(self) -> None:
+        """Release all. Harmless when called twice."""
+        if self.released or sip.isdeleted(self._context) or not self._context.makeCurrent(self._surface):
+            return
+        self.released = True
+        self.painter.release()
+        self._context.doneCurrent()

@@ -1,0 +1,274 @@
+"""The life of a web page under a plugin: web channel, script, transparency, reloads and crashes."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from typing import TYPE_CHECKING, Final
+
+from PyQt6 import sip
+from PyQt6.QtCore import QObject, pyqtSignal
+from PyQt6.QtWebChannel import QWebChannel
+from PyQt6.QtWebEngineCore import QWebEnginePage
+
+from Heatmap.errors import AttachError
+from Heatmap.ui.gl.graphics import has_opengl
+from Heatmap.ui.page.bridge import OBJECT_NAME, Bridge, detach_script, missing_script, page_script
+from Heatmap.ui.page.page_transparency import PageTransparency
+from Heatmap.ui.page.recent_count import WITHIN_S, RecentCount
+from Heatmap.ui.timer import new_timer
+
+if TYPE_CHECKING:
+    from PyQt6.QtWebEngineWidgets import QWebEngineView
+
+    from Heatmap.clock import Clock
+    from Heatmap.ui.geometry.background import Surface
+
+log = logging.getLogger(__name__)
+
+# Qt has no signal for a channel that the page gets later.
+CHANNEL_CHECK_MS: Final = 250
+# A loaded page shows its chart within a second or two; after this long the host's developer gets a warning.
+CHART_PATIENCE_MS: Final = 5000
+# A host that reloads its page after a crash does so at once; after this long only the user can.
+RELOAD_PATIENCE_MS: Final = 5000
+
+_numbers = itertools.count(1)
+
+
+class PageSession(QObject):
+    """Attaches the bridge to each document of a page, and reports what the page says.
+
+    Parameters
+    ----------
+    view
+        The web view.
+    bridge
+        Receives the page's messages.
+    chart, series
+        JavaScript expressions for the chart and its main series.
+    clock
+        Monotonic clock for counting crashes.
+    """
+
+    viewportChanged = pyqtSignal(object)  # Viewport | None: the chart shows nothing
+    surfacesChanged = pyqtSignal(object)  # tuple[Surface, ...]
+    backgroundChanged = pyqtSignal(object, object)  # QColor beneath the page, tuple[Surface, ...]
+    attachedChanged = pyqtSignal(bool)  # the page is transparent and reports its range
+    obstacleChanged = pyqtSignal()  # `has_graphics` or `missing`
+
+    def __init__(
+        self,
+        view: QWebEngineView,
+        bridge: Bridge,
+        *,
+        chart: str,
+        series: str,
+        clock: Clock,
+        parent: QObject,
+    ) -> None:
+        super().__init__(parent)
+        page = view.page()
+        if page is None:  # a view without a page cannot exist; Qt's types allow it
+            raise AttachError("expected a web view with a page, was one without")
+        self._view = view
+        self._page = page
+        self._bridge = bridge
+        self._clock = clock
+        self._has_graphics = has_opengl()
+        # A name of its own: a host may share one channel between several views.
+        self._object_name = f"{OBJECT_NAME}{next(_numbers)}"
+        self._expressions = f"chart={chart!r}, series={series!r}"
+        self._script = page_script(chart, series, self._object_name)
+        self._channel: QWebChannel | None = None
+        self._own_channel: QWebChannel | None = None
+        self._attached = self._closed = False
+        self._surfaces: tuple[Surface, ...] = ()
+        self._missing = ("", "")
+        self._crashes = RecentCount()
+        self._crash_count = 0
+        self._transparency = PageTransparency(view, page, self)
+        self._channel_timer = new_timer(self, CHANNEL_CHECK_MS, self._check_channel, once=False)
+        self._chart_timer = new_timer(self, CHART_PATIENCE_MS, self._ask_for_chart)
+        self._reload_timer = new_timer(self, RELOAD_PATIENCE_MS, self._give_up_reload)
+        bridge.viewportChanged.connect(self.viewportChanged)
+        bridge.surfacesChanged.connect(self._set_surfaces)
+        bridge.attachedChanged.connect(self._page_answered)
+        self._transparency.baseColorChanged.connect(self._report_background)
+        page.loadFinished.connect(self._page_loaded)
+        page.loadStarted.connect(self._page_starts)
+        page.renderProcessTerminated.connect(self._page_crashed)
+
+    @property
+    def is_attached(self) -> bool:
+        """True while the page is transparent and reports its range."""
+        return self._attached
+
+    @property
+    def has_graphics(self) -> bool:
+        """False: nothing can be painted beneath the page, so it is left alone."""
+        return self._has_graphics
+
+    @property
+    def missing(self) -> tuple[str, str]:
+        """Why there is no chart: the key of a text, and details in English; both "" if there is one."""
+        return self._missing
+
+    @property
+    def crash_count(self) -> int:
+        """Crashes of the web process within the minute before the last one, that one included."""
+        return self._crash_count
+
+    def start(self) -> None:
+        """Attach to the present document, if it is loaded, and to all that follow."""
+        self._join_channel()
+        self._channel_timer.start()
+        if not self._page.isLoading() and not self._page.url().isEmpty():
+            self._page_loaded(ok=True)
+
+    def close(self, *, view_alive: bool) -> None:
+        """Restore the page as it was."""
+        self._closed = True
+        for timer in (self._channel_timer, self._chart_timer, self._reload_timer):
+            timer.stop()
+        self._bridge.blockSignals(True)  # the page's last messages are not wanted
+        if not view_alive or sip.isdeleted(self._page):
+            self._leave_channel()
+        else:
+            self._page.loadFinished.disconnect(self._page_loaded)
+            self._page.loadStarted.disconnect(self._page_starts)
+            self._page.renderProcessTerminated.disconnect(self._page_crashed)
+            if self._own_channel is None:
+                # The object stays until the script has run: Qt warns of each message that has no receiver.
+                self._page.runJavaScript(detach_script(), lambda _: self._leave_channel())
+            else:
+                self._page.runJavaScript(detach_script())
+                self._leave_channel()
+        if view_alive:
+            self._transparency.give_back()
+        self._set_attached(attached=False)
+
+    def drop_graphics(self, reason: str) -> None:
+        """Give the page its own background back: nothing can be painted beneath it."""
+        log.error("OpenGL 3.3 is not available: %s", reason)
+        self._has_graphics = False
+        if not self._closed and not sip.isdeleted(self._page):
+            self._page.runJavaScript(detach_script())
+            self._transparency.give_back()
+            self.viewportChanged.emit(None)
+            self._set_attached(attached=False)
+        self.obstacleChanged.emit()
+
+    # -- channel -----------------------------------------------------------------------------------------------------
+
+    def _join_channel(self) -> bool:
+        """Register the bridge on the page's present channel; return True if that has changed."""
+        channel = self._page.webChannel()
+        if channel is not None and channel is self._channel:
+            return False
+        self._leave_channel()
+        if channel is None:
+            channel = self._own_channel = QWebChannel(self)
+            self._page.setWebChannel(channel)
+        channel.registerObject(self._object_name, self._bridge)
+        self._channel = channel
+        return True
+
+    def _leave_channel(self) -> None:
+        if self._channel is not None and not sip.isdeleted(self._channel):
+            self._channel.deregisterObject(self._bridge)
+        if self._own_channel is not None:
+            if not sip.isdeleted(self._page) and self._page.webChannel() is self._own_channel:
+                self._page.setWebChannel(None)
+            self._own_channel.deleteLater()
+        self._channel = self._own_channel = None
+
+    def _check_channel(self) -> None:
+        if not sip.isdeleted(self._page) and self._join_channel() and not self._page.isLoading():
+            self._page_loaded(ok=True)
+
+    # -- documents ---------------------------------------------------------------------------------------------------
+
+    def _page_starts(self) -> None:
+        self._chart_timer.stop()
+        self._reload_timer.stop()
+        self._set_missing()
+        self._join_channel()
+        self._page_leaves()
+
+    def _page_loaded(self, ok: bool) -> None:  # Qt's signature
+        if ok and self._has_graphics:
+            self._join_channel()
+            self._page.runJavaScript(self._script)
+            self._chart_timer.start()
+
+    def _page_answered(self, attached: bool) -> None:  # Qt's signature
+        if not attached:
+            self._page_leaves()
+        elif self._has_graphics:
+            self._transparency.hold()
+            self._chart_timer.stop()
+            self._set_missing()
+            self._set_attached(attached=True)
+
+    def _page_leaves(self) -> None:
+        """Show the bare page: the next document may have no chart, and must not have heat behind its text.
+
+        The page stays transparent and its background is painted beneath it: Chromium does not take another colour
+        while it changes the document.
+        """
+        self._transparency.pause()
+        self.viewportChanged.emit(None)
+        self._set_surfaces(())
+        self._set_attached(attached=False)
+
+    def _page_crashed(self, status: QWebEnginePage.RenderProcessTerminationStatus) -> None:
+        if status is not QWebEnginePage.RenderProcessTerminationStatus.NormalTerminationStatus:
+            self._chart_timer.stop()
+            self._page_leaves()
+            self._crash_count = self._crashes.add(self._clock.monotonic_s())
+            self._set_missing("notice.page_crashed")
+            self._reload_timer.start()
+
+    def _give_up_reload(self) -> None:
+        log.warning(
+            "the chart's web process ended, %d times within %.0f s, and the page was not loaded again within %.0f s",
+            self._crash_count,
+            WITHIN_S,
+            RELOAD_PATIENCE_MS / 1000,
+        )
+        self._set_missing("notice.page_given_up" if self._crash_count > 1 else "notice.page_not_reloaded")
+
+    def _ask_for_chart(self) -> None:
+        if not sip.isdeleted(self._page):
+            self._page.runJavaScript(missing_script(), self._report_missing)
+
+    def _report_missing(self, reason: object) -> None:
+        """Warn the host's developer of wrong expressions."""
+        if reason and not self._attached and not self._closed:
+            reason = f"{reason} (attach: {self._expressions})"
+            log.warning("no chart was found %.0f s after its page had loaded: %s", CHART_PATIENCE_MS / 1000, reason)
+            self._set_missing("notice.no_chart", reason)
+
+    # -- reports -----------------------------------------------------------------------------------------------------
+
+    def _set_missing(self, key: str = "", detail: str = "") -> None:
+        if (key, detail) != self._missing:
+            self._missing = (key, detail)
+            self.obstacleChanged.emit()
+
+    def _set_attached(self, *, attached: bool) -> None:
+        if attached != self._attached:
+            self._attached = attached
+            self.attachedChanged.emit(attached)
+
+    def _set_surfaces(self, surfaces: tuple[Surface, ...]) -> None:
+        self._surfaces = surfaces
+        self.surfacesChanged.emit(surfaces)
+        self._report_background()
+
+    def _report_background(self) -> None:
+        base = self._transparency.base_color
+        if base.alpha() == 0:  # the host shows its own window through the page
+            base = self._view.palette().window().color()
+        self.backgroundChanged.emit(base, self._surfaces)

@@ -1,0 +1,100 @@
+"""All open settings tabs of a plugin: their figures and their notice."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from weakref import WeakSet
+
+from PyQt6 import sip
+from PyQt6.QtCore import QObject
+
+from Heatmap.events import Source
+from Heatmap.rendering.event_window import MapStatistics
+from Heatmap.ui.widgets.heatmap_tab import HeatmapTab
+from Heatmap.ui.widgets.tab_notice import notice_of
+
+if TYPE_CHECKING:
+    from PyQt6.QtWidgets import QWidget
+
+    from Heatmap.heatmap_service import HeatmapService
+    from Heatmap.rendering.build_worker import BuildResult
+    from Heatmap.ui.build_signals import BuildSignals
+    from Heatmap.ui.page.session import PageSession
+    from Heatmap.ui.settings_model import SettingsModel
+    from Heatmap.ui.translation import Translator
+
+
+class SettingsTabs(QObject):
+    """Makes settings tabs and keeps them up to date until they are destroyed.
+
+    Parameters
+    ----------
+    service, session, signals
+        Their states are shown as a notice; the last also brings the figures.
+    settings
+        What the tabs show and change.
+    translator
+        Texts.
+    """
+
+    def __init__(
+        self,
+        service: HeatmapService,
+        session: PageSession,
+        signals: BuildSignals,
+        *,
+        settings: SettingsModel,
+        translator: Translator,
+        parent: QObject,
+    ) -> None:
+        super().__init__(parent)
+        self._service = service
+        self._session = session
+        self._settings = settings
+        self._translator = translator
+        self._tabs: WeakSet[HeatmapTab] = WeakSet()
+        self._statistics = MapStatistics()
+        self._problem = ("", "")
+        signals.built.connect(self._take_statistics)
+        signals.problem.connect(self._take_problem)
+        session.obstacleChanged.connect(self._show_notice)
+        settings.changed.connect(self._show_notice)
+        translator.languageChanged.connect(self._show_notice)
+
+    def new_tab(self, parent: QWidget | None) -> HeatmapTab:
+        """Return a new tab."""
+        own = Source(self._service.source)
+        # Imported COIN-M liquidations are in the same database, and are marked on the map.
+        sources = (own, Source.COIN_M) if own is Source.BINANCE else (own,)
+        tab = HeatmapTab(self._settings, self._translator, parent, sources=sources)
+        tab.set_statistics(self._statistics)
+        self._tabs.add(tab)
+        self._show_notice()
+        return tab
+
+    def _take_statistics(self, result: BuildResult) -> None:
+        if result.statistics is not self._statistics:
+            self._statistics = result.statistics
+            for tab in self._living_tabs():
+                tab.set_statistics(result.statistics)
+            self._show_notice()
+
+    def _take_problem(self, key: str, detail: str) -> None:
+        self._problem = (key, detail)
+        self._show_notice()
+
+    def _show_notice(self) -> None:
+        notice = notice_of(
+            self._translator.text,
+            has_graphics=self._session.has_graphics,
+            problem=self._problem,
+            missing=self._session.missing,
+            crashes=self._session.crash_count,
+            events=self._statistics.events if self._settings.value.enabled else None,
+            status=self._service.status(),
+        )
+        for tab in self._living_tabs():
+            tab.set_notice(notice.text, notice.kind)
+
+    def _living_tabs(self) -> list[HeatmapTab]:
+        return [tab for tab in self._tabs if not sip.isdeleted(tab)]
