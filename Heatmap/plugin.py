@@ -90,12 +90,7 @@ class HeatmapPlugin(QObject):
         )
         self._overlay = Overlay(self._stage, self._presenter, settings, translator)
         self._tooltip = TooltipController(
-            self._stage,
-            self._presenter,
-            self._worker,
-            self._signals,
-            translator=translator,
-            offset_s=time_offset_s,
+            self._stage, self._presenter, self._worker, self._signals, translator=translator, offset_s=time_offset_s
         )
         self._performance = Performance(
             service, self._underlay, self._presenter, self._frame_sync, clock=clock, parent=self
@@ -139,7 +134,7 @@ class HeatmapPlugin(QObject):
         translator: Translator | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> HeatmapPlugin:
-        """Put a heatmap behind a chart.
+        """Put a heatmap behind a chart. It lives until `detach` is called or the view is destroyed.
 
         Parameters
         ----------
@@ -158,13 +153,6 @@ class HeatmapPlugin(QObject):
             Store of the user's choices; the user's own `QSettings` if not given.
         translator
             Texts in the host's choice of language; if not given, the heatmap follows its own language setting.
-        clock
-            For tests.
-
-        Returns
-        -------
-        HeatmapPlugin
-            Lives until `detach` is called or the view is destroyed.
 
         Raises
         ------

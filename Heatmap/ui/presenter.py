@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 from PyQt6 import sip
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
     from Heatmap.ui.gl.underlay import Underlay
     from Heatmap.ui.settings_model import SettingsModel
 
-log = logging.getLogger(__name__)
-
 # A resize sends many sizes; the image is rebuilt at the new resolution when it has ended.
 RESIZE_QUIET_MS = 300
 # While the view moves the old image is transformed at once; a new one is requested at once and then at most this often.
@@ -43,19 +40,7 @@ VISIBILITY_CHECK_MS = 250
 
 
 class HeatmapPresenter(QObject):
-    """Turns chart range and settings into build requests, and results into what is on the screen.
-
-    Parameters
-    ----------
-    underlay
-        The layer that paints.
-    worker, signals
-        The thread that builds, and its results.
-    settings
-        The user's settings.
-    symbol
-        Exact symbol of the exchange.
-    """
+    """Turns chart range and settings into build requests, and results into what is on the screen."""
 
     imageChanged = pyqtSignal(object)  # HeatmapImage | None: the image on the screen
     viewportChanged = pyqtSignal(object)  # Viewport | None
@@ -156,15 +141,7 @@ class HeatmapPresenter(QObject):
         self._move(at_once=False)
 
     def set_background(self, color: QColor, surfaces: tuple[Surface, ...] = ()) -> None:
-        """Set the page's own colours, and choose the palette's ramp by the one behind the candles.
-
-        Parameters
-        ----------
-        color
-            Beneath the whole page.
-        surfaces
-            Painted parts of the page, outermost first; the last is the chart's own.
-        """
+        """Set the page's own colours, see `opaque_colors`; the chart's own, the last, decides on the palette's ramp."""
         self._underlay.set_background(color, surfaces)
         colors = opaque_colors((color.redF(), color.greenF(), color.blueF()), surfaces)
         dark = (QColor.fromRgbF(*colors[-1]) if colors else color).lightness() < DARK_BELOW_LIGHTNESS
@@ -201,8 +178,7 @@ class HeatmapPresenter(QObject):
             self._request()
 
     def _paint_settings(self, settings: HeatmapSettings) -> None:
-        self._underlay.set_opacity(settings.opacity / 100.0)
-        self._underlay.set_smooth(smooth=settings.smooth)
+        self._underlay.set_look(opacity=settings.opacity / 100.0, smooth=settings.smooth)
 
     # -- requests ----------------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""The settings as the program holds them: one current value, a signal when it changes, a place to keep it."""
+"""The current settings: one value, a signal when it changes, and its store."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import logging
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from PyQt6.QtCore import QCoreApplication, QObject, QSettings, QTimer, pyqtSignal
+from PyQt6.QtCore import QCoreApplication, QObject, QSettings, pyqtSignal
 
-from Heatmap.heatmap_settings import FIELDS, HeatmapSettings, Value
+from Heatmap.heatmap_settings import FIELDS, HeatmapSettings
+from Heatmap.ui.timer import new_timer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,16 +25,16 @@ _STATUS_TEXTS: Final = {
 
 
 class SettingsModel(QObject):
-    """Holds the current `HeatmapSettings` and keeps what the user chooses.
+    """The current `HeatmapSettings`, stored when the user changes them.
 
     Parameters
     ----------
     store
-        Where the values are kept under ``heatmap/<key>``; None keeps nothing. A damaged or unwritable
-        store is logged, and the defaults serve.
+        Keeps the values under ``heatmap/<key>``; None keeps nothing. A damaged or unwritable store is logged, and the
+        defaults are used.
     overrides
-        Values for this run only, e.g. the window of a replay. They are not written to the store, and
-        each gives way as soon as the user changes its field.
+        Values for this run only, e.g. the window of a replay. They are not stored, and each is dropped when the user
+        changes its field.
     parent
         Qt parent.
 
@@ -58,10 +59,7 @@ class SettingsModel(QObject):
         self._overrides = dict(overrides)
         self._reported_status = QSettings.Status.NoError
         self._value = self._read().replaced(**self._overrides)
-        self._sync_timer = QTimer(self)
-        self._sync_timer.setSingleShot(True)
-        self._sync_timer.setInterval(_SYNC_DELAY_MS)
-        self._sync_timer.timeout.connect(self.flush)
+        self._sync_timer = new_timer(self, _SYNC_DELAY_MS, self.flush)
         application = QCoreApplication.instance()
         if application is not None:
             application.aboutToQuit.connect(self.flush)
@@ -72,52 +70,43 @@ class SettingsModel(QObject):
         return self._value
 
     def update(self, **changes: object) -> None:
-        """Change some fields, keep them in the store and tell everyone.
+        """Change and store some fields.
 
         Raises
         ------
         SettingsError
             A name is unknown or a value is outside its range; nothing is changed then.
         """
-        self._put(self._value.replaced(**changes))
+        value = self._value.replaced(**changes)
+        previous = self._value.as_mapping()
+        for key, new in value.as_mapping().items():
+            if new != previous[key]:
+                self._overrides.pop(key, None)
+                if self._store is not None:
+                    # A StrEnum member would be stored as a pickled object.
+                    self._store.setValue(_PREFIX + key, str(new) if isinstance(new, str) else new)
+                    self._sync_timer.start()
+        self._set(value)
 
     def reset(self) -> None:
-        """Return every field to its default, or to its value for this run where the program was given one."""
+        """Return every field to its default, or to its override."""
         if self._store is not None:
             for key in FIELDS:
                 self._store.remove(_PREFIX + key)
             self._sync_timer.start()
-        self._announce(HeatmapSettings().replaced(**self._overrides))
+        self._set(HeatmapSettings().replaced(**self._overrides))
 
     def flush(self) -> None:
         """Write to disk now; else it happens half a second after the last change and at the program's end."""
         self._sync_timer.stop()
-        if self._store is None:
-            return
-        self._store.sync()
-        self._report_status(self._store)
+        if self._store is not None:
+            self._store.sync()
+            self._report_status(self._store)
 
-    def _put(self, value: HeatmapSettings) -> None:
-        previous = self._value.as_mapping()
-        changes = {key: new for key, new in value.as_mapping().items() if new != previous[key]}
-        for key in changes:
-            self._overrides.pop(key, None)
-        if changes:
-            self._write(changes)
-        self._announce(value)
-
-    def _announce(self, value: HeatmapSettings) -> None:
+    def _set(self, value: HeatmapSettings) -> None:
         previous, self._value = self._value, value
         if value != previous:
             self.changed.emit(value, previous)
-
-    def _write(self, changes: Mapping[str, Value]) -> None:
-        if self._store is None:
-            return
-        for key, value in changes.items():
-            # A StrEnum member would be stored as a pickled object.
-            self._store.setValue(_PREFIX + key, str(value) if isinstance(value, str) else value)
-        self._sync_timer.start()
 
     def _read(self) -> HeatmapSettings:
         if self._store is None:

@@ -1,4 +1,4 @@
-"""The program's texts in German and English, and numbers, money and durations as each writes them."""
+"""Texts in German and English; numbers, money and durations in each language's format."""
 
 from __future__ import annotations
 
@@ -19,17 +19,12 @@ _LOG = logging.getLogger(__name__)
 
 _MONEY_STEPS: Final = ((1e9, "billion"), (1e6, "million"), (1e3, "thousand"), (1.0, "plain"))
 _SECOND_MS: Final = 1000
-_MINUTE_S: Final = 60
-_HOUR_S: Final = 3600
-_DAY_S: Final = 86_400
-_SHORT_MS: Final = 10  # below, a tenth of a millisecond is worth a digit
-_MINUTES_FROM_S: Final = 2 * _MINUTE_S
-_HOURS_FROM_S: Final = 2 * _HOUR_S
-_DAYS_FROM_S: Final = 2 * _DAY_S
+_MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86_400
+_SHORT_MS: Final = 10
 
 
 class Translator(QObject):
-    """Gives texts and formats numbers in one language, which may change while the program runs.
+    """Texts and number formats of one language, which may change while the program runs.
 
     Parameters
     ----------
@@ -40,7 +35,7 @@ class Translator(QObject):
     """
 
     languageChanged = pyqtSignal()
-    """Emitted after the language became another; whoever shows texts sets them anew."""
+    """Emitted after a change of the language."""
 
     def __init__(self, language: str = "auto", parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -49,16 +44,16 @@ class Translator(QObject):
 
     @property
     def language(self) -> str:
-        """The language in use, one of `LANGUAGES`."""
+        """The language, one of `LANGUAGES`."""
         return self._language
 
     @property
     def locale(self) -> QLocale:
-        """The locale by which numbers are written; give it to spin boxes."""
+        """The locale of numbers and dates."""
         return self._locale
 
     def set_language(self, language: str) -> None:
-        """Change the language; see the class for the words accepted."""
+        """Change the language; see the class for the values."""
         before = self._language
         self._language, self._locale = _resolved(language)
         if self._language != before:
@@ -76,8 +71,7 @@ class Translator(QObject):
     def text(self, key: str, **values: object) -> str:
         """Return the text for a key with its placeholders filled in.
 
-        A key that does not exist is returned itself, and a text whose values were not given is returned
-        unfilled, so that the fault is seen; each is logged once.
+        A missing key is returned itself, and a text with a missing value is returned unfilled; each is logged once.
         """
         template = catalogue(self._language).get(key)
         if template is None:
@@ -102,13 +96,13 @@ class Translator(QObject):
         return sign + self.text(f"money.{unit}", value=self.format_number(amount, decimals))
 
     def format_duration(self, seconds: float) -> str:
-        """Return a length of time in its natural unit: ``12 s``, ``5 min``, ``3 h 20 min``, ``2 d``."""
+        """Return a duration in its natural unit: ``12 s``, ``5 min``, ``3 h 20 min``, ``2 d``."""
         whole = max(0, int(seconds))
-        if whole < _MINUTES_FROM_S:
+        if whole < 2 * _MINUTE_S:
             return self.text("duration.seconds", value=whole)
-        if whole < _HOURS_FROM_S:
+        if whole < 2 * _HOUR_S:
             return self.text("duration.minutes", value=whole // _MINUTE_S)
-        if whole < _DAYS_FROM_S:
+        if whole < 2 * _DAY_S:
             hours, minutes = divmod(whole // _MINUTE_S, 60)
             if minutes:
                 return self.text("duration.hours_minutes", hours=hours, minutes=minutes)
@@ -116,12 +110,12 @@ class Translator(QObject):
         return self.text("duration.days", value=whole // _DAY_S)
 
     def format_milliseconds(self, milliseconds: float) -> str:
-        """Return a measured time in milliseconds, with one decimal where it is short."""
+        """Return a time in milliseconds, below 10 ms with one decimal."""
         decimals = 1 if milliseconds < _SHORT_MS else 0
         return self.text("duration.milliseconds", value=self.format_number(milliseconds, decimals))
 
     def format_age(self, age_ms: float) -> str:
-        """Return how long ago something was, e.g. ``12 s ago`` or ``vor 12 s``; a future time is just now."""
+        """Return an age, e.g. ``12 s ago`` or ``vor 12 s``; a future time is just now."""
         if age_ms < _SECOND_MS:
             return self.text("age.now")
         return self.text("age.past", duration=self.format_duration(age_ms / _SECOND_MS))
@@ -150,7 +144,7 @@ def _locale(language: str) -> QLocale:
 
 
 def _scaled_money(amount: float) -> tuple[float, str, int]:
-    """Return the amount in the largest unit that keeps it >= 1, that unit, and the decimals worth showing."""
+    """Return the amount in the largest unit in which it is >= 1, that unit, and the number of decimals."""
     # Rounded before it is compared: 999,600 is 1 million in three digits, not 1,000 thousand.
     rounded = float(f"{amount:.3g}")
     factor, unit = next((step for step in _MONEY_STEPS if rounded >= step[0]), _MONEY_STEPS[-1])

@@ -237,7 +237,7 @@ def test_one_hot_cell_never_vanishes(open_underlay, cells, smooth):
     )
     random = np.random.default_rng(3)
     with open_underlay() as underlay:
-        underlay.set_smooth(smooth=smooth)
+        underlay.set_look(opacity=1.0, smooth=smooth)
         underlay.set_frame(Frame(view, TimeAxis((BarSegment(0, 0, MINUTE, cols),))))
         # A faint ground everywhere, so that the hot cell has to win.
         for _ in range(12):
@@ -262,7 +262,7 @@ def test_blending_is_premultiplied(open_underlay):
         np.testing.assert_allclose(
             pixels(underlay)[150, 200], (100 + 200 * 127 / 255, 50 + 100 * 127 / 255, 40 * 127 / 255), atol=1
         )
-        underlay.set_opacity(0.5)
+        underlay.set_look(opacity=0.5, smooth=False)
         np.testing.assert_allclose(
             pixels(underlay)[150, 200], (50 + 200 * 191 / 255, 25 + 100 * 191 / 255, 40 * 191 / 255), atol=1
         )

@@ -86,14 +86,14 @@ def heat_blocks(rgba: NDArray[np.uint8]) -> tuple[HeatBlock, ...]:
 def strip_mesh(
     viewport: Viewport, axis: TimeAxis, spec: GridSpec, blocks: Sequence[HeatBlock] | None = None
 ) -> StripMesh:
-    """Return the triangles of a grid's image on the pane of one frame.
+    """Return the triangles of a grid's image on the pane of one frame, cut where the bars have gaps.
 
     Parameters
     ----------
     viewport, axis
-        What the chart shows; triangles are cut where the bars have gaps.
+        What the chart shows; the grid need not match it.
     spec
-        The image's grid; it need not match the visible range.
+        The image's grid.
     blocks
         The parts to paint, from left to right; None: the whole pane, also where the grid does not reach.
     """

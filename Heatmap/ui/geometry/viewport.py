@@ -31,19 +31,7 @@ class PriceScaleMode(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class BarSegment:
-    """A run of evenly spaced bars.
-
-    Attributes
-    ----------
-    index
-        Logical index of the first bar.
-    start_ms
-        Open time of the first bar, ms since the epoch, UTC.
-    step_ms
-        Interval of the bars, > 0.
-    count
-        Number of bars, > 0.
-    """
+    """Evenly spaced bars: logical index and open time (ms since the epoch, UTC) of the first, interval and number."""
 
     index: int
     start_ms: int
@@ -59,14 +47,7 @@ class BarSegment:
 class Piece(NamedTuple):
     """A range of logical positions on which time is linear; it may be too narrow to contain any time.
 
-    Attributes
-    ----------
-    logical_a, logical_b
-        Its ends, a < b.
-    time_a_ms, time_b_ms
-        The times there, a <= b.
-    step_ms
-        Time from one bar to the next, > 0.
+    Its ends are a < b, the times there a <= b; ``step_ms`` > 0 is the time from one bar to the next.
     """
 
     logical_a: float
@@ -78,15 +59,10 @@ class Piece(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class TimeAxis:
-    """Time ↔ logical index over runs of bars, extrapolated at both ends by the interval there.
-
-    Attributes
-    ----------
-    segments
-        Ascending in index and in time, not overlapping, at least one.
-    """
+    """Time ↔ logical index over runs of bars, extrapolated at both ends by the interval there."""
 
     segments: tuple[BarSegment, ...]
+    """Ascending in index and in time, not overlapping, at least one."""
 
     def logical(self, time_ms: float) -> float:
         """Return the logical position of a time; times inside a gap fall on the edge of the next bar."""

@@ -25,36 +25,16 @@ HATCH_SPACING_PX: Final = 9.0
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How the heat is painted.
+    """How the heat is painted."""
 
-    Attributes
-    ----------
-    opacity
-        0 to 1.
-    smooth
-        Whether neighbouring cells blend into each other.
-    fresh
-        Share of the present image, 0 to 1; the rest is of the previous one.
-    """
-
-    opacity: float
-    smooth: bool
-    fresh: float
+    opacity: float  # 0 to 1
+    smooth: bool  # neighbouring cells blend into each other
+    fresh: float  # share of the present image, 0 to 1; the rest is of the previous one
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Where heat and hatching lie in one frame.
-
-    Attributes
-    ----------
-    viewport, axis
-        What the chart shows.
-    gaps
-        Times without a record; hatched, beneath the heat.
-    look
-        How the heat is painted.
-    """
+    """What is painted over the page's colours in one frame: heat, and gaps hatched beneath it."""
 
     viewport: Viewport
     axis: TimeAxis

@@ -215,14 +215,9 @@ class Underlay(QOpenGLWidget):
         self._surfaces = surfaces
         self._repaint()
 
-    def set_opacity(self, opacity: float) -> None:
-        """Set the opacity of the heat, 0 to 1."""
-        self._opacity = opacity
-        self._repaint()
-
-    def set_smooth(self, *, smooth: bool) -> None:
-        """Blend neighbouring cells (True) or show each as a sharp rectangle."""
-        self._smooth = smooth
+    def set_look(self, *, opacity: float, smooth: bool) -> None:
+        """Set the opacity of the heat, 0 to 1, and whether cells blend or are sharp rectangles."""
+        self._opacity, self._smooth = opacity, smooth
         self._repaint()
 
     def _repaint(self) -> None:

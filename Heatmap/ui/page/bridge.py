@@ -110,7 +110,7 @@ def parse_viewport(text: str) -> Viewport:
         The message is malformed or describes an impossible view.
     """
     message = _decode(text, _ViewportMessage)
-    left, top, width, height = message.pane
+    _, _, width, height = message.pane
     if not (width >= 1 and height >= 1 and message.to > message.from_):
         raise BridgeError(f"expected a view with positive extent, was {text[:200]!r}")
     spacing_px = (message.x_to - message.x_from) / (message.to - message.from_)
@@ -122,10 +122,7 @@ def parse_viewport(text: str) -> Viewport:
     if message.mode == PriceScaleMode.LOGARITHMIC and 0 < min(prices) < MIN_LOG_PRICE:
         raise BridgeError(f"expected prices that have a logarithm, was {prices}")
     return Viewport(
-        left_px=left,
-        top_px=top,
-        width_px=width,
-        height_px=height,
+        *message.pane,
         ratio=message.ratio,
         logical_from=message.from_,
         logical_to=message.to,
@@ -184,16 +181,9 @@ def parse_surfaces(text: str) -> tuple[Surface, ...]:
     message = _decode(text, _SurfacesMessage)
     surfaces = []
     for left, top, width, height, *color in message.surfaces:
-        red, green, blue, alpha = (value / 255 for value in color)
-        surfaces.append(
-            Surface(
-                left_px=left * message.ratio,
-                top_px=top * message.ratio,
-                width_px=max(width, 0.0) * message.ratio,
-                height_px=max(height, 0.0) * message.ratio,
-                color=(red, green, blue, alpha),
-            )
-        )
+        ratio, (red, green, blue, alpha) = message.ratio, (value / 255 for value in color)
+        size_px = max(width, 0.0) * ratio, max(height, 0.0) * ratio
+        surfaces.append(Surface(left * ratio, top * ratio, *size_px, (red, green, blue, alpha)))
     return tuple(surfaces)
 
 

@@ -35,15 +35,7 @@ log = logging.getLogger(__name__)
 
 
 class FrameSync(QObject):
-    """Sets the underlay's frame to the one of the page's picture.
-
-    Parameters
-    ----------
-    view
-        The web view; its inner widget is followed when Qt replaces it.
-    underlay
-        Gets the frames.
-    """
+    """Sets the underlay's frame to the one of the page's picture."""
 
     modeChanged = pyqtSignal(object)  # SyncMode
 

@@ -31,13 +31,7 @@ PATIENCE_MS = 100
 
 
 class PageTransparency(QObject):
-    """Makes a page transparent, keeps it so, and restores its colour.
-
-    Parameters
-    ----------
-    view, page
-        The web view and the page it shows.
-    """
+    """Makes the page of a view transparent, keeps it so, and restores its colour."""
 
     baseColorChanged = pyqtSignal()  # the host gave the page another colour
 

@@ -37,19 +37,7 @@ _numbers = itertools.count(1)
 
 
 class PageSession(QObject):
-    """Attaches the bridge to each document of a page, and reports what the page says.
-
-    Parameters
-    ----------
-    view
-        The web view.
-    bridge
-        Receives the page's messages.
-    chart, series
-        JavaScript expressions for the chart and its main series.
-    clock
-        Monotonic clock for counting crashes.
-    """
+    """Attaches a bridge to the chart in each document of a page; see `HeatmapPlugin.attach` for the expressions."""
 
     viewportChanged = pyqtSignal(object)  # Viewport | None: the chart shows nothing
     surfacesChanged = pyqtSignal(object)  # tuple[Surface, ...]

@@ -1,4 +1,4 @@
-"""Editors made from the declaration of a setting: one widget per kind of field, none knows what it is for."""
+"""Editors of settings, one class per kind of field, built from the field's declaration."""
 
 from __future__ import annotations
 
@@ -32,33 +32,22 @@ _SLIDER_RANGE: Final = 200  # a wider range is not set by hand with a slider
 _ICON_SIZE: Final = QSize(40, 12)
 
 
-def tooltip(text: str) -> str:
-    """Return a text as a tooltip that wraps; Qt draws a plain one as a single line."""
+def wrapping_tooltip(text: str) -> str:
+    """Return a text as rich text: Qt does not wrap plain tooltips."""
     return f"<qt>{html.escape(text)}</qt>".replace("\n", "<br>")
 
 
 def step_at(spec: FieldSpec, value: float) -> float:
-    """Return what one click adds at a value: the declared step, or more where that would take for ever."""
+    """Return the step of the arrows at a value: the declared step, or about a tenth of the value in a wide range."""
     if spec.maximum < 1000 * spec.step or value < 1:
         return spec.step
     return max(spec.step, 10.0 ** (math.floor(math.log10(value)) - 1))
 
 
 class FieldEditor(QWidget):
-    """Shows one setting and reports what the user makes of it.
+    """Shows one setting and reports the user's changes."""
 
-    Parameters
-    ----------
-    spec
-        The field's declaration.
-    translator
-        Texts and number formats.
-    parent
-        Qt parent.
-    """
-
-    edited = pyqtSignal(str, object)
-    """``(key, value)``; emitted for changes by the user, not by `show_value`."""
+    edited = pyqtSignal(str, object)  # key, value; not emitted by `show_value`
 
     def __init__(self, spec: FieldSpec, translator: Translator, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -71,19 +60,19 @@ class FieldEditor(QWidget):
 
     def show_value(self, value: Value) -> None:
         """Show a value without reporting it as edited."""
-        # Abstract; Qt's metaclass leaves no room for that of `abc`.
+        # Abstract; Qt's metaclass excludes that of `abc`.
         raise NotImplementedError
 
     def retranslate(self) -> None:
         """Set all texts in the translator's language."""
         self.label.setText(self._translator.text(self.spec.label_key))
-        help_text = tooltip(self._translator.text(self.spec.help_key))
+        help_text = wrapping_tooltip(self._translator.text(self.spec.help_key))
         self.label.setToolTip(help_text)
         self.setToolTip(help_text)
 
     def _adopt(self, widget: QWidget, *, buddy: bool = True) -> None:
         widget.setObjectName(f"heatmap_{self.spec.key}")
-        # The wheel must scroll the form; only a field that was clicked on takes it.
+        # The wheel scrolls the form, except over a field that was clicked on.
         widget.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         widget.installEventFilter(self._wheel_guard)
         self._layout.addWidget(widget)
@@ -95,7 +84,7 @@ class FieldEditor(QWidget):
 
 
 class FlagEditor(FieldEditor):
-    """A check box that carries the field's name itself; the label beside it stays empty."""
+    """A check box with the field's name; the label beside it stays empty."""
 
     def __init__(self, spec: FieldSpec, translator: Translator, parent: QWidget | None = None) -> None:
         super().__init__(spec, translator, parent)
@@ -117,16 +106,16 @@ class FlagEditor(FieldEditor):
 
 
 class ChoiceEditor(FieldEditor):
-    """A list to choose one word from.
+    """A list of choices.
 
     Parameters
     ----------
     spec, translator, parent
         See `FieldEditor`.
     icon
-        Gives the picture of a choice, or None for none.
+        Returns the icon of a choice.
     available
-        The choices that can be taken in this run; None for all.
+        The choices that can be selected in this run; None for all.
     """
 
     def __init__(
@@ -179,7 +168,7 @@ class NumberEditor(FieldEditor):
     def __init__(self, spec: FieldSpec, translator: Translator, parent: QWidget | None = None) -> None:
         super().__init__(spec, translator, parent)
         self.spin = _number_box(spec, self)
-        # A half-typed number is no value; arrows and slider act at every step.
+        # A half-typed number is not reported; arrows and slider act at every step.
         self.spin.setKeyboardTracking(False)
         self.spin.setGroupSeparatorShown(True)
         self.slider: QSlider | None = None
@@ -194,10 +183,7 @@ class NumberEditor(FieldEditor):
         """Show a number."""
         number = self.spec.checked(value)
         with QSignalBlocker(self.spin):
-            if isinstance(self.spin, QSpinBox):
-                self.spin.setValue(int(number))
-            else:
-                self.spin.setValue(float(number))
+            self.spin.setValue(int(number) if isinstance(self.spin, QSpinBox) else float(number))  # type: ignore[arg-type]
         self._follow(float(number))
 
     def retranslate(self) -> None:
@@ -231,12 +217,9 @@ class NumberEditor(FieldEditor):
         self._report(value)
 
     def _follow(self, value: float) -> None:
-        """Bring the step and the slider into line with the number."""
+        """Adapt the step and the slider to the number."""
         step = step_at(self.spec, value)
-        if isinstance(self.spin, QSpinBox):
-            self.spin.setSingleStep(int(step))
-        else:
-            self.spin.setSingleStep(step)
+        self.spin.setSingleStep(int(step) if isinstance(self.spin, QSpinBox) else step)  # type: ignore[arg-type]
         if self.slider is not None:
             with QSignalBlocker(self.slider):
                 self.slider.setValue(round(value))
@@ -254,12 +237,10 @@ def _number_box(spec: FieldSpec, parent: QWidget) -> QSpinBox | QDoubleSpinBox:
 
 
 class _WheelGuard(QObject):
-    """Keeps the wheel from changing a setting while the user only scrolls past it."""
+    """Ignores the wheel over fields without focus, so that scrolling changes no setting."""
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
-        if event is None or event.type() is not QEvent.Type.Wheel or not isinstance(watched, QWidget):
-            return False
-        if watched.hasFocus():
-            return False
-        event.ignore()
-        return True
+        if event is not None and event.type() is QEvent.Type.Wheel and isinstance(watched, QWidget):
+            event.setAccepted(watched.hasFocus())
+            return not watched.hasFocus()
+        return False

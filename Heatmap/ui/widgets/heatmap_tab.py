@@ -1,4 +1,4 @@
-"""The "Heatmap" tab: a form made from the declared settings, a switch above it, figures below it."""
+"""The "Heatmap" tab: a switch, a form of the declared settings, figures."""
 
 from __future__ import annotations
 
@@ -38,10 +38,7 @@ _MARGIN_PX: Final = 8
 
 
 class HeatmapTab(QWidget):
-    """The settings as a page for a tab widget or a dock; usable from 300 px width on.
-
-    Every field acts at once and follows the model when something else changes it. The texts follow the
-    translator.
+    """The settings as a page for a tab widget or a dock, at least 300 px wide. Every change acts at once.
 
     Parameters
     ----------
@@ -52,7 +49,7 @@ class HeatmapTab(QWidget):
     parent
         Qt parent.
     sources
-        The sources that can be shown in this run; the others are listed but disabled.
+        The sources that can be selected in this run; the others are disabled.
     """
 
     def __init__(
@@ -75,19 +72,19 @@ class HeatmapTab(QWidget):
         self._reset.setObjectName("heatmap_reset")
         self._lay_out()
         for editor in self._editors.values():
-            editor.edited.connect(self._on_edited)
-        self._reset.clicked.connect(self._on_reset)
-        model.changed.connect(self._on_changed)
+            editor.edited.connect(self._update)
+        self._reset.clicked.connect(model.reset)
+        model.changed.connect(self._show)
         translator.languageChanged.connect(self.retranslate)
         self.retranslate()
         self._show(model.value)
 
     def set_notice(self, text: str, kind: NoticeKind = "info") -> None:
-        """Show one sentence above the form, e.g. why nothing can be drawn; "" takes it away."""
+        """Show a sentence above the form; "" hides it."""
         self._notice.setText(text)
         self._notice.setVisible(bool(text))
         colour = _NOTICE_COLOURS[kind]
-        # Translucent, so that the line suits a dark and a light theme alike.
+        # Translucent, for dark and light themes.
         self._notice.setStyleSheet(
             f"QLabel {{ background: rgba({colour}, 50); border: 1px solid rgba({colour}, 160);"
             " border-radius: 4px; padding: 6px; }"
@@ -106,7 +103,7 @@ class HeatmapTab(QWidget):
         self._reset.setText(self._translator.text("tab.reset"))
         self._reset.setToolTip(self._translator.text("tab.reset_help"))
         self._statistics.retranslate()
-        # A new locale or suffix may have rewritten the number fields.
+        # A new locale or suffix may have changed the number fields.
         self._show(self._model.value)
 
     def _make_editor(self, spec: FieldSpec) -> FieldEditor:
@@ -155,16 +152,10 @@ class HeatmapTab(QWidget):
         self._groups[group] = box
         return box
 
-    def _on_edited(self, key: str, value: object) -> None:
+    def _update(self, key: str, value: object) -> None:
         self._model.update(**{key: value})
 
-    def _on_reset(self) -> None:
-        self._model.reset()
-
-    def _on_changed(self, settings: HeatmapSettings, _previous: HeatmapSettings) -> None:
-        self._show(settings)
-
-    def _show(self, settings: HeatmapSettings) -> None:
+    def _show(self, settings: HeatmapSettings, _previous: HeatmapSettings | None = None) -> None:
         for key, editor in self._editors.items():
             editor.show_value(getattr(settings, key))
             effective = editor.spec.is_effective(settings)

@@ -67,15 +67,7 @@ def round_values(normalization: Normalization, reference_usd: float) -> list[tup
 
 
 class Legend(OverlayWidget):
-    """Colour bars with amounts, and the explained marks: hatching and line at the window's beginning.
-
-    Parameters
-    ----------
-    translator
-        Texts and number formats.
-    parent
-        The view.
-    """
+    """Colour bars with amounts, and the explained marks: hatching and line at the window's beginning."""
 
     def __init__(self, translator: Translator, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -95,25 +87,12 @@ class Legend(OverlayWidget):
         self.retranslate()
 
     def set_scale(self, palette: str, normalization: str, reference_usd: float, *, dark: bool = True) -> None:
-        """Set the colours and their amounts.
-
-        Parameters
-        ----------
-        palette
-            A name of `Heatmap.aggregation.palettes`.
-        normalization
-            A word of `Heatmap.aggregation.options.Normalization`.
-        reference_usd
-            Value of a cell at full colour, US dollars; 0 while there is none.
-        dark
-            True on a dark chart.
+        """Set palette, normalisation and the value of a cell at full colour (0: there is no cell yet).
 
         Raises
         ------
-        GridError
-            There is no such palette.
-        ValueError
-            There is no such normalisation.
+        GridError, ValueError
+            There is no such palette or normalisation.
         """
         scale = (palette, Normalization(normalization), reference_usd, dark)
         if scale == (self._palette, self._normalization, self._reference_usd, self._dark):

@@ -71,19 +71,7 @@ class SourceBadge(OverlayWidget):
 
 
 class Overlay(QObject):
-    """Keeps legend and badge at their corners of the pane.
-
-    Parameters
-    ----------
-    view
-        The web view; legend and badge become its children, above the page.
-    presenter
-        What is on the screen, and where the pane is.
-    settings
-        The user's settings.
-    translator
-        Texts.
-    """
+    """Keeps legend and badge at their corners of the pane. They become children of the web view, above the page."""
 
     def __init__(
         self, view: QWidget, presenter: HeatmapPresenter, settings: SettingsModel, translator: Translator

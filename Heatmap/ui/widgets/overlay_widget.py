@@ -28,11 +28,6 @@ class OverlayWidget(QOpenGLWidget):
     While its background is transparent, Qt WebEngine gives the page ``WA_AlwaysStackOnTop``. Only a widget with a
     texture of its own and the same attribute is composed after it. Draw opaque colours: Qt blends the texture by its
     alpha although its colours are premultiplied, so that translucent parts come out darker.
-
-    Parameters
-    ----------
-    parent
-        The view.
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:

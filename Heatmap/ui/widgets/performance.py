@@ -32,13 +32,6 @@ class FrameRate:
     """Frames per second between the first and the last frame of the window ``(now - window, now]``.
 
     A chart at rest paints nothing, which is no fault: then there is no rate.
-
-    Parameters
-    ----------
-    window_s
-        Length of the window, > 0.
-    clock
-        Monotonic time.
     """
 
     def __init__(self, *, window_s: float = 2.0, clock: Clock = SYSTEM_CLOCK) -> None:
@@ -67,21 +60,7 @@ class FrameRate:
 
 
 class Performance(QObject):
-    """Feeds status panels.
-
-    Parameters
-    ----------
-    service
-        Its status is polled.
-    underlay
-        Its painted frames are counted.
-    presenter
-        Its images have a build time.
-    frame_sync
-        How the heat follows the chart.
-    clock
-        The exchange's clock for the age of the last event, monotonic clock for rates.
-    """
+    """Updates status panels; ``clock`` is the exchange's, for the age of the last event."""
 
     def __init__(
         self,

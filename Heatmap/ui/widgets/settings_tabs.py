@@ -25,17 +25,7 @@ if TYPE_CHECKING:
 
 
 class SettingsTabs(QObject):
-    """Makes settings tabs and keeps them up to date until they are destroyed.
-
-    Parameters
-    ----------
-    service, session, signals
-        Their states are shown as a notice; the last also brings the figures.
-    settings
-        What the tabs show and change.
-    translator
-        Texts.
-    """
+    """Makes settings tabs and keeps their notice and figures up to date until they are destroyed."""
 
     def __init__(
         self,

@@ -17,15 +17,7 @@ _BIN_DECIMALS: Final = 2
 
 
 class StatisticsBox(QGroupBox):
-    """Shows a `MapStatistics` line by line; a line without a figure is hidden.
-
-    Parameters
-    ----------
-    translator
-        Texts and number formats.
-    parent
-        Qt parent.
-    """
+    """Shows a `MapStatistics` line by line; a line without a figure is hidden."""
 
     def __init__(self, translator: Translator, parent: QWidget | None = None) -> None:
         super().__init__(parent)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from PyQt6.QtCore import QEvent, QSize, Qt
@@ -13,7 +12,7 @@ from Heatmap.connection_message import clock_fault, connection_text
 from Heatmap.events import Source
 from Heatmap.message_catalogue import catalogue
 from Heatmap.reports import ConnectionState, ServiceStatus
-from Heatmap.ui.widgets.field_editors import tooltip
+from Heatmap.ui.widgets.field_editors import wrapping_tooltip
 from Heatmap.ui.widgets.tab_notice import AWAITING
 
 if TYPE_CHECKING:
@@ -35,25 +34,8 @@ _STATE_COLOURS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Build:
-    build_ms: float
-    engine: str
-    events: int
-
-
 class StatusPanel(QWidget):
-    """Shows how recording and drawing are doing; the tooltips tell in full what is too long for the row.
-
-    Parameters
-    ----------
-    translator
-        Texts and number formats.
-    parent
-        Qt parent.
-    source
-        One of `Source`: what the events are marked as.
-    """
+    """Shows the state of recording and drawing; tooltips contain what is too long for the row."""
 
     def __init__(self, translator: Translator, parent: QWidget | None = None, *, source: str = Source.BINANCE) -> None:
         super().__init__(parent)
@@ -62,7 +44,7 @@ class StatusPanel(QWidget):
         self._translator = translator
         self._status = ServiceStatus()
         self._now_ms = 0
-        self._build: _Build | None = None
+        self._build: tuple[float, str, int] | None = None
         self._fps: float | None = None
         self._lags = False
         self._dot = _Dot(self)
@@ -87,15 +69,7 @@ class StatusPanel(QWidget):
         self.retranslate()
 
     def set_service_status(self, status: ServiceStatus, now_ms: int) -> None:
-        """Show the collector's report.
-
-        Parameters
-        ----------
-        status
-            The newest snapshot.
-        now_ms
-            Now, ms since the epoch, for the age of the last event.
-        """
+        """Show the collector's report; ``now_ms`` since the epoch is for the age of the last event."""
         self._status = status
         self._now_ms = now_ms
         self._show_connection()
@@ -104,7 +78,7 @@ class StatusPanel(QWidget):
 
     def set_build(self, build_ms: float, engine: str, events: int) -> None:
         """Show how long the newest image took to build, by which engine and from how many events."""
-        self._build = _Build(build_ms, engine, events)
+        self._build = (build_ms, engine, events)
         self._show_build()
 
     def set_fps(self, fps: float | None) -> None:
@@ -113,7 +87,7 @@ class StatusPanel(QWidget):
         self._show_frames()
 
     def set_lagging(self, *, lags: bool) -> None:
-        """Show whether the heat only follows the chart's messages and may lag while the chart moves."""
+        """Show whether the heat follows messages only and may lag while the chart moves."""
         self._lags = lags
         self._show_frames()
 
@@ -128,22 +102,18 @@ class StatusPanel(QWidget):
     def figures_line(self) -> str:
         """Return the figures as one line of ``key=value`` for the log, the same in every language."""
         status = self._status
-        age_s = "-"
-        if status.last_event_ms is not None:
-            age_s = f"{(self._now_ms - status.last_event_ms) / 1000:.0f}"
+        age_s = None if status.last_event_ms is None else (self._now_ms - status.last_event_ms) / 1000
         build_ms, engine, events = "-", "-", "-"
         if self._build is not None:
-            build_ms, engine = f"{self._build.build_ms:.2f}", self._build.engine
-            events = str(self._build.events)
-        fps = "-" if self._fps is None else f"{self._fps:.0f}"
-        sync = "message" if self._lags else "frame"
+            build_ms, engine, events = f"{self._build[0]:.2f}", self._build[1], str(self._build[2])
         return (
-            f"state={status.state.value} reason={status.reason or '-'} last_event_age_s={age_s}"
+            f"state={status.state.value} reason={status.reason or '-'} last_event_age_s={_figure(age_s)}"
             f" received={status.received} stored={status.stored} duplicates={status.duplicates}"
             f" undecodable={status.undecodable} reconnects={status.reconnects} queued={status.queued}"
             f" insert_rate_per_s={status.insert_rate_per_s:.1f}"
             f" latency_ms={_figure(status.latency_ms)} clock_offset_ms={_figure(status.clock_offset_ms)}"
-            f" build_ms={build_ms} engine={engine} events={events} fps={fps} sync={sync}"
+            f" build_ms={build_ms} engine={engine} events={events}"
+            f" fps={_figure(self._fps)} sync={'message' if self._lags else 'frame'}"
         )
 
     def _show_connection(self) -> None:
@@ -163,47 +133,39 @@ class StatusPanel(QWidget):
 
     def _show_last_event(self) -> None:
         status, text = self._status, self._translator.text
-        counts = text(
-            "status.last_event_help",
-            received=self._translator.format_number(status.received),
-            stored=self._translator.format_number(status.stored),
-            duplicates=self._translator.format_number(status.duplicates),
-            undecodable=self._translator.format_number(status.undecodable),
-            reconnects=self._translator.format_number(status.reconnects),
-        )
+        names = ("received", "stored", "duplicates", "undecodable", "reconnects")
+        counts = {name: self._translator.format_number(getattr(status, name)) for name in names}
+        help_text = text("status.last_event_help", **counts)
         if status.last_event_ms is not None:
             age = self._translator.format_age(self._now_ms - status.last_event_ms)
-            self._last_event.set_text(text("status.last_event", age=age), counts)
+            self._last_event.set_text(text("status.last_event", age=age), help_text)
         elif status.state in AWAITING:
-            self._last_event.set_text(text("status.waiting"), text("status.waiting_help") + "\n" + counts)
+            self._last_event.set_text(text("status.waiting"), text("status.waiting_help") + "\n" + help_text)
         else:
-            self._last_event.set_text(text("status.last_event_none"), counts)
+            self._last_event.set_text(text("status.last_event_none"), help_text)
 
     def _show_insert_rate(self) -> None:
-        rate = self._status.insert_rate_per_s
+        text, rate = self._translator.text, self._status.insert_rate_per_s
         shown = self._translator.format_number(rate, 0 if rate >= _WHOLE_FROM or rate == 0 else 1)
         queued = self._translator.format_number(self._status.queued)
         self._insert_rate.set_text(
-            self._translator.text("status.insert_rate", rate=shown),
-            self._translator.text("status.insert_rate_help", queued=queued),
+            text("status.insert_rate", rate=shown), text("status.insert_rate_help", queued=queued)
         )
 
     def _show_build(self) -> None:
-        text, build = self._translator.text, self._build
-        if build is None:
+        text = self._translator.text
+        if self._build is None:
             self._build_time.set_text(text("status.build_none"), text("status.build_none_help"))
             return
-        shown = self._translator.format_milliseconds(build.build_ms)
-        events = self._translator.format_number(build.events)
+        build_ms, engine, events = self._build
         self._build_time.set_text(
-            text("status.build", build=shown, engine=build.engine),
-            text("status.build_help", events=events, engine=build.engine),
+            text("status.build", build=self._translator.format_milliseconds(build_ms), engine=engine),
+            text("status.build_help", events=self._translator.format_number(events), engine=engine),
         )
 
     def _show_frames(self) -> None:
         text = self._translator.text
-        help_text = text("status.fps_help")
-        shown = text("status.fps_none")
+        help_text, shown = text("status.fps_help"), text("status.fps_none")
         if self._fps is not None:
             shown = text("status.fps", fps=self._translator.format_number(self._fps))
         if self._lags:
@@ -217,7 +179,7 @@ def _figure(value: float | None) -> str:
 
 
 class _Dot(QWidget):
-    """A coloured point; its meaning is said by the text beside it too."""
+    """A coloured dot; the text beside it has the same meaning."""
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
@@ -241,28 +203,23 @@ class _Dot(QWidget):
 class _ElidedText(QWidget):
     """One line of text that ends in "…" where there is too little room.
 
-    Its wish for width only grows while the language stays, so that the row does not dance with the digits.
+    Its preferred width only grows while the language stays, so that the row does not move with the digits.
     """
 
     def __init__(self, name: str, parent: QWidget) -> None:
         super().__init__(parent)
         self.setObjectName(f"heatmap_status_{name}")
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
-        self._text = ""
-        self._help = ""
+        self.text = self._help = ""
         self._widest_px = 0
-
-    @property
-    def text(self) -> str:
-        return self._text
 
     def set_text(self, text: str, help_text: str) -> None:
         if help_text != self._help:
             self._help = help_text
-            self.setToolTip(tooltip(help_text))
-        if text == self._text:
+            self.setToolTip(wrapping_tooltip(help_text))
+        if text == self.text:
             return
-        self._text = text
+        self.text = text
         self.setAccessibleName(text)
         width_px = QFontMetrics(self.font()).horizontalAdvance(text) + 1
         if width_px > self._widest_px:
@@ -271,12 +228,12 @@ class _ElidedText(QWidget):
         self.update()
 
     def forget_width(self) -> None:
-        self._text, self._widest_px = "", 0
+        self.text, self._widest_px = "", 0
 
     def changeEvent(self, event: QEvent | None) -> None:
         super().changeEvent(event)
         if event is not None and event.type() is QEvent.Type.FontChange:
-            self._widest_px = QFontMetrics(self.font()).horizontalAdvance(self._text) + 1
+            self._widest_px = QFontMetrics(self.font()).horizontalAdvance(self.text) + 1
             self.updateGeometry()
 
     def sizeHint(self) -> QSize:
@@ -288,6 +245,6 @@ class _ElidedText(QWidget):
     def paintEvent(self, _event: QPaintEvent | None) -> None:
         painter = QPainter(self)
         painter.setPen(self.palette().color(self.foregroundRole()))
-        text = self.fontMetrics().elidedText(self._text, Qt.TextElideMode.ElideRight, self.width())
+        text = self.fontMetrics().elidedText(self.text, Qt.TextElideMode.ElideRight, self.width())
         painter.drawText(self.rect(), Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, text)
         painter.end()

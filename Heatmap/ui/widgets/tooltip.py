@@ -63,17 +63,7 @@ def _zone(offset_ms: int) -> str:
 
 
 class Tooltip(OverlayWidget):
-    """A panel with the figures of one cell.
-
-    Parameters
-    ----------
-    translator
-        Texts and number formats.
-    time_offset_s
-        What the host adds to UTC before it passes times to the chart, in seconds.
-    parent
-        The view.
-    """
+    """A panel with the figures of one cell; for ``time_offset_s`` see `HeatmapPlugin.attach`."""
 
     def __init__(self, translator: Translator, *, time_offset_s: float = 0.0, parent: QWidget | None = None) -> None:
         super().__init__(parent)

@@ -40,21 +40,7 @@ _ENDS: Final = (
 
 
 class TooltipController(QObject):
-    """Shows what the cell under the mouse contains.
-
-    Parameters
-    ----------
-    view
-        The web view; the tooltip becomes its child, above the page.
-    presenter
-        What is on the screen, and where the pane is.
-    worker, signals
-        The thread with the events, and its results.
-    translator
-        Texts.
-    offset_s
-        What the host adds to UTC before it passes times to the chart, in seconds.
-    """
+    """Shows what the cell under the mouse contains. The tooltip becomes a child of the view, above the page."""
 
     def __init__(
         self,

@@ -105,7 +105,7 @@ class Film:
         step_ms = plugin.image.spec.time_bin_ms
         middle_ms = self.event_ms // step_ms * step_ms + step_ms / 2
         bar_ms = self.event_ms // 60_000 * 60_000 + 30_000 - OFFSET_S * 1000
-        return (middle_ms - bar_ms) / 60_000 * plugin.underlay.frame.viewport.bar_spacing_px
+        return (middle_ms - bar_ms) / 60_000 * self.host.underlay.frame.viewport.bar_spacing_px
 
 
 class Mouse:
