@@ -98,7 +98,7 @@ class HeatmapPlugin(QObject):
         self._tabs = SettingsTabs(
             service, self._session, self._signals, settings=settings, translator=translator, parent=self
         )
-        self._warmup = KernelWarmup(self._worker.use_numba, lambda report: log.info("kernels: %s", report))
+        self._warmup = KernelWarmup(self._worker.use_numba, log.debug)  # it logs its report itself
 
         # Page → frame synchronisation and presenter → underlay; the order matters within one signal.
         self._session.viewportChanged.connect(self._frame_sync.set_viewport)

@@ -37,72 +37,32 @@ GAP_STEP_MS = 5_000
 
 @dataclass(frozen=True, slots=True)
 class BuildRequest:
-    """What the map shows.
-
-    Attributes
-    ----------
-    symbol
-        Exact symbol of the exchange.
-    view
-        Visible range of the chart.
-    settings
-        The user's settings.
-    dark
-        Whether the chart's background is dark.
-    moving
-        Whether the view is about to change again; cells of nearly the right size suffice.
-    """
+    """What the map shows."""
 
     symbol: str
     view: View
     settings: HeatmapSettings
-    dark: bool
-    moving: bool = False
+    dark: bool  # background of the chart
+    moving: bool = False  # the view is about to change again: cells of nearly the right size suffice
 
 
 @dataclass(frozen=True, slots=True)
 class BuildResult:
-    """The answer to a `BuildRequest`.
+    """The answer to a `BuildRequest`."""
 
-    Attributes
-    ----------
-    image
-        None: the view and the window do not meet.
-    request
-        What was asked for.
-    changed
-        Where the image differs from the previous one; None: not comparable.
-    window_start_ms
-        Beginning of the window, ms since the epoch, UTC; in steps of `GAP_STEP_MS`.
-    gaps
-        Times of the window without a record.
-    statistics
-        The same object as before while neither image nor request changed it.
-    """
-
-    image: HeatmapImage | None
+    image: HeatmapImage | None  # None: the view and the window do not meet
     request: BuildRequest
-    changed: ChangedColumns | None
-    window_start_ms: int
+    changed: ChangedColumns | None  # against the previous image; None: not comparable
+    window_start_ms: int  # since the epoch, UTC; in steps of `GAP_STEP_MS`
     gaps: Gaps
-    statistics: MapStatistics
+    statistics: MapStatistics  # the same object while the image stays the same
 
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """The question which events a place of the displayed image holds.
+    """The question which events are at a place of the displayed image."""
 
-    Attributes
-    ----------
-    request
-        What the image was built for; its symbol, source, sides and minimum size select the events.
-    spec
-        The image's grid.
-    place
-        Where.
-    """
-
-    request: BuildRequest
+    request: BuildRequest  # of the image; its symbol, source, sides and minimum size select the events
     spec: GridSpec
     place: Place
 

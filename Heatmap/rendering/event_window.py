@@ -25,25 +25,15 @@ LIVE_EDGE_MS: Final = 20_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MapStatistics:
-    """Figures of one window and of the image made from it; None: not known.
-
-    Attributes
-    ----------
-    events, long_usd, short_usd, largest_usd
-        Number of events in the window, notional of liquidated longs and shorts (lower bounds), largest event; USD.
-    rows, cols, price_bin_usd, time_bin_ms
-        Cells of the image and the size of one.
-    build_ms, engine
-        How long the image took to build, and the name of the engine.
-    """
+    """Figures of one window and of the image made from it; None: not known."""
 
     events: int | None = None
-    long_usd: float | None = None
+    long_usd: float | None = None  # notional of liquidated longs and shorts, lower bounds
     short_usd: float | None = None
-    largest_usd: float | None = None
+    largest_usd: float | None = None  # the largest event
     rows: int | None = None
     cols: int | None = None
-    price_bin_usd: float | None = None
+    price_bin_usd: float | None = None  # size of a cell
     time_bin_ms: int | None = None
     build_ms: float | None = None
     engine: str = ""

@@ -31,27 +31,15 @@ FALLBACK_TICKS_PER_PRICE = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One frame's range in data units.
-
-    Attributes
-    ----------
-    start_ms, end_ms
-        Visible time, ms since the epoch, UTC.
-    price_low, price_high
-        Visible prices.
-    width_px, height_px
-        Size of the pane in logical pixels.
-    gaps_ms
-        Times within that the chart leaves out, ``(start, end)`` each, ascending, not overlapping: they have no width.
-    """
+    """Visible range of the chart in units of the data; times in ms since the epoch, UTC."""
 
     start_ms: int
     end_ms: int
     price_low: float
     price_high: float
-    width_px: int
+    width_px: int  # size of the pane in logical pixels
     height_px: int
-    gaps_ms: tuple[tuple[int, int], ...] = ()
+    gaps_ms: tuple[tuple[int, int], ...] = ()  # (start, end) of times that the chart leaves out, ascending: no width
 
     def shown_ms(self, first_ms: int, last_ms: int) -> int:
         """Return how much of the time from ``first_ms`` to ``last_ms`` has a width on the screen."""
@@ -72,18 +60,14 @@ def tick_or_guess(tick_size: float | None, price: float) -> float:
 
 
 def grid_for_view(view: View, settings: HeatmapSettings, *, now_ms: int, tick_size: float | None) -> GridSpec | None:
-    """Return the grid for a view, or None if the view and the window do not meet.
+    """Return the grid for a view and the settings' window and resolution, or None if view and window do not meet.
 
     Parameters
     ----------
-    view
-        What the chart shows.
-    settings
-        Window and resolution are read.
     now_ms
         The window's right edge, ms since the epoch, UTC.
     tick_size
-        The symbol's tick size in quote currency, None if not known yet.
+        In quote currency, None if not known yet.
     """
     first_ms = max(view.start_ms, now_ms - window_ms(settings))
     last_ms = min(view.end_ms, now_ms)

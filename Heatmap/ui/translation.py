@@ -26,12 +26,7 @@ _SHORT_MS: Final = 10
 class Translator(QObject):
     """Texts and number formats of one language, which may change while the program runs.
 
-    Parameters
-    ----------
-    language
-        ``"en"``, ``"de"``, or ``"auto"`` for the system's language (English where that is neither).
-    parent
-        Qt parent.
+    ``language`` is ``"en"``, ``"de"``, or ``"auto"`` for the system's language (English where that is neither).
     """
 
     languageChanged = pyqtSignal()

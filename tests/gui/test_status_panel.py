@@ -113,7 +113,7 @@ def test_the_reason_is_told_short_and_in_full(make_panel):
     panel = make_panel()
     status = ServiceStatus(state=ConnectionState.DOWN, reason="silent-route", detail="Handshake took 3 ms <ok>.")
     panel.set_service_status(status, NOW_MS)
-    assert part(panel, "connection").text == "Not connected: silent route"
+    assert part(panel, "connection").text == "Not connected: route without data"
     assert "live route is /market" in part(panel, "connection").toolTip()
     assert "3 ms &lt;ok&gt;" in part(panel, "connection").toolTip()
 

@@ -30,7 +30,7 @@ def test_a_chart_that_is_not_found_is_said_before_an_empty_map():
     said = notice("de", missing=("notice.no_chart", "chart: it is undefined"), events=0)
     assert said.kind == "warning"
     assert said.text == (
-        "Die Heatmap findet den Chart in seiner Seite nicht. Sobald sie ihn findet, erscheint die Wärme.\n"
+        "Die Heatmap findet den Chart in seiner Seite nicht. Sobald sie ihn findet, wird sie gezeichnet.\n"
         "chart: it is undefined"
     )
 

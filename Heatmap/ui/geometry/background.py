@@ -21,21 +21,13 @@ class BackgroundRect(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Surface:
-    """One painted element of the page, around or under the chart.
-
-    Attributes
-    ----------
-    left_px, top_px, width_px, height_px
-        Its box in device pixels of the view, origin top left.
-    color
-        Red, green, blue and alpha, 0 to 1, not premultiplied.
-    """
+    """One painted element of the page, around or under the chart; device pixels of the view, origin top left."""
 
     left_px: float
     top_px: float
     width_px: float
     height_px: float
-    color: tuple[float, float, float, float]
+    color: tuple[float, float, float, float]  # red, green, blue, alpha, 0 to 1, not premultiplied
 
     @property
     def box_px(self) -> tuple[int, int, int, int]:

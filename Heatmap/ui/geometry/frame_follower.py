@@ -42,21 +42,11 @@ class SyncMode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What the chart shows in one frame.
-
-    Attributes
-    ----------
-    viewport
-        The visible range, with the frame's number.
-    axis
-        The bars as of that frame; None if the series has none.
-    surfaces
-        The page's painted parts as of that frame; None: as last reported.
-    """
+    """What the chart shows in one frame."""
 
     viewport: Viewport
-    axis: TimeAxis | None
-    surfaces: tuple[Surface, ...] | None = None
+    axis: TimeAxis | None  # None: the series has no bars
+    surfaces: tuple[Surface, ...] | None = None  # the page's painted parts; None: as last reported
 
     def resized(self, page_px: tuple[int, int]) -> Frame:
         """Return what a page of another size shows if its chart and all around it grow with it."""

@@ -23,22 +23,12 @@ _INITIAL: Final = 0xFF  # so that empty cells are no number
 
 @dataclass(frozen=True, slots=True)
 class StampPlace:
-    """Where the page painted a row of stamps, all of the same number.
-
-    Attributes
-    ----------
-    left_px, top_px
-        Upper left corner in device pixels of the page, which begins where the view does.
-    cell_px
-        Width and height of a cell in device pixels.
-    copies
-        Number of stamps side by side.
-    """
+    """Where the page painted a row of stamps, all of the same number; device pixels of page and view."""
 
     left_px: int
     top_px: int
-    cell_px: int
-    copies: int = 1
+    cell_px: int  # width and height of a cell
+    copies: int = 1  # stamps side by side
 
     @property
     def width_px(self) -> int:

@@ -39,31 +39,18 @@ class HeatBlock(NamedTuple):
 class StripMesh:
     """The shader's input for one frame.
 
-    Attributes
-    ----------
-    vertices
-        float32 ``(n, 4)``, a triangle list: x and y in device pixels of the underlay (origin top left), share of the
-        grid's time (0 left edge, 1 right edge), share of the pane's height (0 top, 1 bottom).
-    edge_top, edge_bottom
-        The pane's edges in the grid's prices; see ``heatmap.frag``.
-    log_scale, log_offset
-        For a logarithmic scale: share of the grid's prices = ``exp(edge) * log_scale - log_offset``; else 1 and 0.
-    logarithmic
-        Whether y is linear in the logarithm of the price.
-    cells_per_px
-        Most columns and rows of the grid under one device pixel.
-    scissor_px
-        Pane rectangle (left, top, width, height) in device pixels, to clip against.
+    ``vertices`` is float32 ``(n, 4)``, a triangle list: x and y in device pixels of the underlay (origin top left),
+    share of the grid's time (0 left edge, 1 right edge), share of the pane's height (0 top, 1 bottom).
     """
 
     vertices: NDArray[np.float32]
-    edge_top: float
+    edge_top: float  # the pane's edges in the grid's prices, see heatmap.frag
     edge_bottom: float
-    log_scale: float
+    log_scale: float  # share of the grid's prices = exp(edge) * log_scale - log_offset; 1 and 0 on other scales
     log_offset: float
-    logarithmic: bool
-    cells_per_px: tuple[float, float]
-    scissor_px: tuple[int, int, int, int]
+    logarithmic: bool  # y is linear in the logarithm of the price
+    cells_per_px: tuple[float, float]  # most columns and rows of the grid under one device pixel
+    scissor_px: tuple[int, int, int, int]  # left, top, width and height of the pane in device pixels
 
 
 def heat_blocks(rgba: NDArray[np.uint8]) -> tuple[HeatBlock, ...]:

@@ -32,16 +32,9 @@ def begins_in_sight(viewport: Viewport | None, axis: TimeAxis | None, start_ms: 
 def window_start_line(
     viewport: Viewport, axis: TimeAxis, start_ms: int, background: Sequence[BackgroundRect]
 ) -> tuple[BackgroundRect, ...]:
-    """Return the line of one frame, empty if it is out of sight. Its right edge is the window's first moment.
+    """Return the line of one frame, empty if it is out of sight. Its right edge is ``start_ms``.
 
-    Parameters
-    ----------
-    viewport, axis
-        What the chart shows.
-    start_ms
-        The window's beginning, ms since the epoch, UTC.
-    background
-        The page's own colours, one over the other; they cover the whole view.
+    ``background`` are the page's own colours, one over the other; they cover the whole view.
     """
     if not begins_in_sight(viewport, axis, start_ms):
         return ()

@@ -32,16 +32,7 @@ def size_px(widget: QWidget) -> tuple[int, int]:
 
 
 def gl_function(context: QOpenGLContext, name: str, result: Any, arguments: Sequence[Any]) -> Callable[..., Any]:
-    """Return a function of OpenGL as a ctypes function.
-
-    Parameters
-    ----------
-    context
-        Must be current, here and at every call of the function.
-    name
-        As in the specification.
-    result, arguments
-        ctypes types.
+    """Return a function of OpenGL as a ctypes function; its context must be current, here and at every call.
 
     Raises
     ------

@@ -95,6 +95,6 @@ def ensure_graphics() -> bool:
     QQuickWindow.setGraphicsApi(QSGRendererInterface.GraphicsApi.Software)
     log.error(
         "OpenGL is not available: the chart is drawn without it, and no heat behind it. Install or update the graphics"
-        " driver, or software OpenGL (Debian: apt-get install libgl1-mesa-dri libegl1); `heatmap doctor` tells more"
+        " driver, or software OpenGL (Debian: apt-get install libgl1-mesa-dri libegl1); `heatmap doctor` gives details"
     )
     return False

@@ -51,11 +51,6 @@ _FUNCTIONS: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
 class StampReader:
     """Reads stamps from the bound frame buffer of one OpenGL context, which must be current at every call.
 
-    Parameters
-    ----------
-    context
-        Qt's context of the page's window.
-
     Raises
     ------
     GraphicsError
@@ -75,12 +70,7 @@ class StampReader:
     def read(self, places: Sequence[StampPlace], size_px: tuple[int, int]) -> int | None:
         """Return the first readable number at one of these places, None if there is none. Call `begin` before.
 
-        Parameters
-        ----------
-        places
-            Where to look; places outside the frame buffer are ignored.
-        size_px
-            Width and height of the frame buffer in device pixels.
+        Places outside the frame buffer of ``size_px`` (width, height) are ignored.
         """
         width_px, height_px = size_px
         inside = [

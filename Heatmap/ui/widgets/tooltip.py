@@ -33,17 +33,7 @@ def price_decimals(price_bin: float) -> int:
 
 
 def time_text(cell: GridSpec, translator: Translator, offset_ms: int = 0) -> str:
-    """Return beginning and end of a cell on the chart's own axis, with the offset from UTC.
-
-    Parameters
-    ----------
-    cell
-        A grid of one cell.
-    translator
-        Texts.
-    offset_ms
-        What the host adds to UTC before it passes times to the chart.
-    """
+    """Return beginning and end of a grid of one cell as times of the chart, with their offset from UTC."""
     begin, end = (
         QDateTime.fromMSecsSinceEpoch(time_ms + offset_ms, QTimeZone.utc()) for time_ms in (cell.t0_ms, cell.end_ms)
     )
