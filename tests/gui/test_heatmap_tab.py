@@ -22,7 +22,7 @@ from Heatmap.heatmap_settings import FIELDS, HeatmapSettings, Kind
 from Heatmap.rendering.event_window import MapStatistics
 from Heatmap.ui.settings_model import SettingsModel
 from Heatmap.ui.translation import Translator
-from Heatmap.ui.widgets.field_editors import step_at
+from Heatmap.ui.widgets.field_editors import FieldEditor, step_at
 from Heatmap.ui.widgets.heatmap_tab import HeatmapTab
 
 STATISTICS = MapStatistics(
@@ -117,7 +117,7 @@ def test_a_field_follows_the_model_without_changing_it_again(make_tab, model, qt
 @pytest.mark.parametrize("key", FIELDS)
 def test_showing_a_value_is_not_reported_as_an_edit(make_tab, qtbot, key):
     tab = make_tab()
-    editor = tab._editors[key]
+    (editor,) = (each for each in tab.findChildren(FieldEditor) if each.spec.key == key)
     for value in values_of(FIELDS[key]):
         with qtbot.assertNotEmitted(editor.edited):
             editor.show_value(value)

@@ -19,8 +19,13 @@ VALUED = [item for item in Normalization if item is not Normalization.RANK]
 
 
 @pytest.fixture
-def legend(qtbot):
-    made = Legend(Translator("en"))
+def translator():
+    return Translator("en")
+
+
+@pytest.fixture
+def legend(qtbot, translator):
+    made = Legend(translator)
     qtbot.addWidget(made)
     return made
 
@@ -73,7 +78,7 @@ def test_labels_do_not_overlap_and_the_last_is_full_colour(qtbot, language, norm
     assert labels[-1][0] == 1
     assert labels[-1][1].startswith("≥ ")
     metrics = QFontMetricsF(legend.font())
-    spans = [legend._span(position, metrics.horizontalAdvance(text)) for position, text in labels]
+    spans = [legend.label_span(position, metrics.horizontalAdvance(text)) for position, text in labels]
     assert all(end < begin for (_, end), (begin, _) in pairwise(spans))
 
 
@@ -113,12 +118,12 @@ def test_the_bars_carry_the_palettes_full_colours(legend, palette, dark):
 def test_long_stands_above_short(legend):
     long_bar, short_bar = palette_bars("long_short", dark=True)
     legend.set_scale("long_short", "log", 353_000)
-    assert legend._names() == ("Long liquidated", "Short liquidated")
+    assert legend.names() == ("Long liquidated", "Short liquidated")
     assert long_bar.pixelColor(200, 0).red() > long_bar.pixelColor(200, 0).blue()
     assert short_bar.pixelColor(200, 0).blue() > short_bar.pixelColor(200, 0).red()
 
 
-def test_it_is_small_and_changes_size_with_its_texts(legend):
+def test_it_is_small_and_changes_size_with_its_texts(legend, translator):
     legend.set_scale("fire", "log", 353_000)
     sum_size = legend.size()
     legend.set_scale("long_short", "log", 353_000)
@@ -126,7 +131,7 @@ def test_it_is_small_and_changes_size_with_its_texts(legend):
     assert legend.width() <= 340
     assert legend.height() <= 52
     english = legend.width()
-    legend._translator.set_language("de")
+    translator.set_language("de")
     assert legend.width() != english
 
 
@@ -139,7 +144,7 @@ def test_the_hatching_is_explained_where_there_is_any(qtbot, language):
     legend.set_gaps(shown=True)
     assert legend.width() == without.width()
     assert legend.height() > without.height()
-    words = legend._translator.text("legend.not_recorded")
+    words = Translator(language).text("legend.not_recorded")
     assert 6 + 27 + 6 + QFontMetricsF(legend.font()).horizontalAdvance(words) <= legend.width() - 6
     # Left of the words stand lines of a grey that is neither ground nor ink, and they rise to the right.
     picture = legend.picture()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from PyQt6.QtWidgets import QCheckBox, QComboBox
+from PyQt6.QtWidgets import QCheckBox, QComboBox, QLabel
 
 from Heatmap.heatmap_settings import FIELDS
 
@@ -97,7 +97,7 @@ def test_the_language_changes_all_texts_at_once(open_stage):
         stage.settings.update(language="de")
         assert checkbox.text() == "Heatmap anzeigen"
         assert "SIMULIERTER" in stage.window.windowTitle()
-        assert "Untergrenzen" in stage.window.findChild(type(stage.window._honesty), "honesty").text()
+        assert "Untergrenzen" in stage.window.findChild(QLabel, "honesty").text()
 
 
 def test_only_the_source_of_this_run_can_be_chosen(open_stage):

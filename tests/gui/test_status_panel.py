@@ -7,6 +7,7 @@ from PyQt6.QtGui import QColor
 from PyQt6.QtWidgets import QMainWindow, QWidget
 
 from Heatmap.events import Source
+from Heatmap.message_catalogue import catalogue
 from Heatmap.reports import ConnectionState, ServiceStatus
 from Heatmap.ui.translation import Translator
 from Heatmap.ui.widgets.status import StatusPanel
@@ -26,7 +27,8 @@ LIVE = ServiceStatus(
 @pytest.fixture
 def make_panel(qtbot):
     def made(language="en", **options):
-        panel = StatusPanel(Translator(language), **options)
+        options.setdefault("translator", Translator(language))
+        panel = StatusPanel(**options)
         qtbot.addWidget(panel)
         return panel
 
@@ -37,8 +39,16 @@ def part(panel, name):
     return panel.findChild(QWidget, f"heatmap_status_{name}")
 
 
+def labels(panel):
+    return [part(panel, name) for name in ("connection", "last_event", "insert_rate", "build", "fps")]
+
+
 def texts(panel):
-    return [part(panel, name).text for name in ("connection", "last_event", "insert_rate", "build", "fps")]
+    return [label.text for label in labels(panel)]
+
+
+def colour(panel) -> QColor:
+    return part(panel, "dot").grab().toImage().pixelColor(5, 5)
 
 
 def test_before_anything_is_known(make_panel):
@@ -94,12 +104,12 @@ def test_each_state_has_its_own_word_and_colour(make_panel, state):
     for other in ConnectionState:
         panel.set_service_status(ServiceStatus(state=other), NOW_MS)
         if other is not state:
-            others.add((part(panel, "connection").text, panel._dot._colour.name()))
+            others.add((part(panel, "connection").text, colour(panel).name()))
     panel.set_service_status(ServiceStatus(state=state), NOW_MS)
     words = {word for word, _ in others}
     dots = {dot for _, dot in others}
     assert part(panel, "connection").text not in words
-    assert panel._dot._colour.name() not in dots
+    assert colour(panel).name() not in dots
 
 
 def test_connecting_is_never_called_connected(make_panel):
@@ -141,7 +151,7 @@ def test_nothing_is_cut_off_in_the_start_window(qtbot, make_panel, language, sta
     window.resize(1060, 550)
     reason = max(
         ("closed", "dns", "banned", "silent-route"),
-        key=lambda word: len(panel._translator.text(f"connection.brief.{word}")),
+        key=lambda word: len(catalogue(language)[f"connection.brief.{word}"]),
     )
     status = ServiceStatus(state=state, reason=reason, last_event_ms=NOW_MS - 86_000_000, insert_rate_per_s=12_345)
     panel.set_service_status(status, NOW_MS)
@@ -149,7 +159,7 @@ def test_nothing_is_cut_off_in_the_start_window(qtbot, make_panel, language, sta
     panel.set_fps(144)
     window.show()
     qtbot.waitExposed(window)
-    for text in panel._texts:
+    for text in labels(panel):
         assert text.fontMetrics().horizontalAdvance(text.text) <= text.width(), text.text
     assert window.width() == 1060
 
@@ -163,7 +173,7 @@ def test_a_narrow_window_elides_and_does_not_force_its_width(qtbot, make_panel):
     panel.resize(400, 24)
     panel.show()
     qtbot.waitExposed(panel)
-    widths = [text.width() for text in panel._texts]
+    widths = [text.width() for text in labels(panel)]
     assert min(widths) > 20
 
 
@@ -181,9 +191,9 @@ def test_the_dot_is_painted_in_the_states_colour(qtbot, make_panel):
     panel.show()
     qtbot.waitExposed(panel)
     panel.set_service_status(LIVE, NOW_MS)
-    live = panel._dot.grab().toImage().pixelColor(5, 5)
+    live = colour(panel)
     panel.set_service_status(ServiceStatus(state=ConnectionState.DOWN), NOW_MS)
-    down = panel._dot.grab().toImage().pixelColor(5, 5)
+    down = colour(panel)
     assert live.green() > live.red()
     assert down.red() > down.green()
     assert QColor(live) != QColor(down)
@@ -204,10 +214,11 @@ def test_a_wrong_clock_is_said_on_the_bar(make_panel, language, offset_ms, words
 
 
 def test_the_language_changes_what_is_shown(make_panel):
-    panel = make_panel()
+    translator = Translator("en")
+    panel = make_panel(translator=translator)
     panel.set_service_status(LIVE, NOW_MS)
     panel.set_build(3.27, "numba", 1)
-    panel._translator.set_language("de")
+    translator.set_language("de")
     assert texts(panel)[1:4] == ["Letztes Ereignis vor 12 s", "0,4 Zeilen/s", "Aufbau 3,3 ms (numba)"]
 
 

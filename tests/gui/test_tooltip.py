@@ -27,8 +27,8 @@ ONE = CellFigures(cell(), count=1, long_usd=0.0, short_usd=35_000.0, largest_usd
 
 @pytest.fixture
 def make_tooltip(qtbot):
-    def make(language="en", **options):
-        made = Tooltip(Translator(language), **options)
+    def make(language="en", translator=None, **options):
+        made = Tooltip(translator or Translator(language), **options)
         qtbot.addWidget(made)
         return made
 
@@ -51,7 +51,8 @@ def test_what_it_says_in_english(make_tooltip):
 
 
 def test_what_it_says_in_german_and_when_the_language_changes(make_tooltip):
-    tooltip = make_tooltip("de", time_offset_s=3600)
+    translator = Translator("de")
+    tooltip = make_tooltip(translator=translator, time_offset_s=3600)
     tooltip.set_figures(BOTH)
     assert tooltip.text().split("\n") == [
         "23. Nov. 17:08:00 – 17:08:15 UTC+1",
@@ -63,7 +64,7 @@ def test_what_it_says_in_german_and_when_the_language_changes(make_tooltip):
         "Größte: 1 Mio. $",
     ]
     german = tooltip.width()
-    tooltip._translator.set_language("en")
+    translator.set_language("en")
     assert "Largest one: $1M" in tooltip.text()
     assert tooltip.width() != german
 

@@ -212,4 +212,5 @@ def test_memory_has_an_end():
     for number in range(10 * KEPT_FRAMES):
         follower.report(frame(number))
         follower.picture(number % NUMBERS, PAGE)
-    assert len(follower._frames) == KEPT_FRAMES
+    follower.picture(0, PAGE)
+    assert follower.shown.viewport.frame == 10 * KEPT_FRAMES - 1, "the first frame is forgotten"

@@ -131,10 +131,10 @@ class Legend(OverlayWidget):
             return [(0.0, self._translator.text("legend.few")), (1.0, full)]
         metrics = QFontMetricsF(self.font())
         chosen = [(1.0, full)]
-        taken = [self._span(1.0, metrics.horizontalAdvance(full))]
+        taken = [self.label_span(1.0, metrics.horizontalAdvance(full))]
         for position, value in round_values(self._normalization, self._reference_usd):
             text = self._translator.format_usd(value)
-            left, right = self._span(position, metrics.horizontalAdvance(text))
+            left, right = self.label_span(position, metrics.horizontalAdvance(text))
             if all(right + _LABEL_GAP_PX <= begin or end + _LABEL_GAP_PX <= left for begin, end in taken):
                 chosen.append((position, text))
                 taken.append((left, right))
@@ -174,19 +174,20 @@ class Legend(OverlayWidget):
             self._paint_explanation(painter, top, swatch, words)
             top += _LINE_PX
 
-    def _names(self) -> tuple[str, ...]:
+    def names(self) -> tuple[str, ...]:
+        """Return the names of two bars, empty for one."""
         keys = ("legend.long", "legend.short") if len(self._bars) > 1 else ()
         return tuple(self._translator.text(key) for key in keys)
 
     def _names_px(self) -> float:
         metrics = QFontMetricsF(self.font())
-        widths = [metrics.horizontalAdvance(name) for name in self._names()]
+        widths = [metrics.horizontalAdvance(name) for name in self.names()]
         return math.ceil(max(widths)) + _NAME_GAP_PX if widths else 0.0
 
     def _paint_bars(self, painter: QPainter, chart: QColor) -> float:
         """Paint names and bars; return the y below them."""
         left, y = _PADDING_PX + self._names_px(), float(_PADDING_PX)
-        names = self._names()
+        names = self.names()
         middle = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
         if not names:
             title = QRectF(_PADDING_PX, y - 1, _BAR_LENGTH_PX, _LINE_PX)
@@ -206,7 +207,7 @@ class Legend(OverlayWidget):
         metrics = QFontMetricsF(self.font())
         origin = _PADDING_PX + self._names_px()
         for position, text in self.labels():
-            left, right = self._span(position, metrics.horizontalAdvance(text))
+            left, right = self.label_span(position, metrics.horizontalAdvance(text))
             place = QRectF(origin + left, top, right - left + 1, _LINE_PX)
             painter.drawText(place, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, text)
 
@@ -229,7 +230,7 @@ class Legend(OverlayWidget):
         painter.drawText(place, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, words)
 
     @staticmethod
-    def _span(position: float, width_px: float) -> tuple[float, float]:
+    def label_span(position: float, width_px: float) -> tuple[float, float]:
         """Return where a label lies along the bar: around its position, but within the bar's ends."""
         left = min(max(0.0, position * _BAR_LENGTH_PX - width_px / 2), _BAR_LENGTH_PX - width_px)
         return left, left + width_px

@@ -183,6 +183,7 @@ class _Dot(QWidget):
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
+        self.setObjectName("heatmap_status_dot")
         self.setFixedSize(_DOT_PX, _DOT_PX)
         self._colour = QColor()
 

@@ -80,9 +80,9 @@ def test_the_legend_explains_the_hatching_while_there_is_any(open_host, many):
     with open_host(events=many) as host:
         host.show()
         legend = host.view.findChild(Legend)
-        host.wait(lambda: legend._has_gaps)
+        host.wait(lambda: any(mark == "hatching" for mark, _ in legend.explanations()))
         bottom = legend.geometry().bottom()
         now_ms = host.now_ms
         bulk_insert(host.db_path, [], coverage=[Coverage("binance", "BTCUSDT", now_ms - 72 * HOUR_MS, now_ms)])
-        host.wait(lambda: not legend._has_gaps)
+        host.wait(lambda: not legend.explanations())
         assert legend.geometry().bottom() == bottom
