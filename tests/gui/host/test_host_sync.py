@@ -262,7 +262,7 @@ def test_a_web_process_that_dies_and_a_page_that_comes_back(open_host, caplog):
         assert "web process ended" in notice.text()
         # This host loads nothing again by itself; the plugin finds that out, and leaves it to the user.
         host.wait(lambda: "was not started again. Reload the chart" in notice.text())
-        assert any("nobody had loaded the page again" in record.getMessage() for record in caplog.records)
+        assert any("the page was not loaded again" in record.getMessage() for record in caplog.records)
         host.load()
         host.wait_for_heat()
         host.wait_for_place()
