@@ -92,12 +92,8 @@ class HeatmapPlugin(QObject):
         self._tooltip = TooltipController(
             self._stage, self._presenter, self._worker, self._signals, translator=translator, offset_s=time_offset_s
         )
-        self._performance = Performance(
-            service, self._underlay, self._presenter, self._frame_sync, clock=clock, parent=self
-        )
-        self._tabs = SettingsTabs(
-            service, self._session, self._signals, settings=settings, translator=translator, parent=self
-        )
+        self._performance = Performance(service, self._underlay, self._presenter, self._frame_sync, clock, parent=self)
+        self._tabs = SettingsTabs(service, self._session, self._signals, settings, translator, parent=self)
         self._warmup = KernelWarmup(self._worker.use_numba, log.debug)  # it logs its report itself
 
         # Page → frame synchronisation and presenter → underlay; the order matters within one signal.

@@ -7,7 +7,7 @@ import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
-from Heatmap.aggregation.cell_detail import CellFigures, Place, figures_near
+from Heatmap.aggregation.cell_detail import CellFigures, HitArea, figures_near
 from Heatmap.aggregation.image_builder import ImageBuilder
 from Heatmap.errors import HeatmapError
 from Heatmap.heatmap_settings import HeatmapSettings, decay_half_life_ms, window_ms
@@ -64,7 +64,7 @@ class Inspection:
 
     request: BuildRequest  # of the image; its symbol, source, sides and minimum size select the events
     spec: GridSpec
-    place: Place
+    place: HitArea
 
 
 class BuildListener(Protocol):

@@ -10,7 +10,7 @@ import pytest
 from support.build_reports import BuildReports
 
 from Heatmap.aggregation import GridSpec
-from Heatmap.aggregation.cell_detail import Place
+from Heatmap.aggregation.cell_detail import HitArea
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.events import Coverage, LiquidationEvent, Side
 from Heatmap.heatmap_settings import HeatmapSettings
@@ -207,7 +207,7 @@ def test_the_windows_beginning_is_told(worker, reports, window, hours):
 def inspection(spec: GridSpec, asked: BuildRequest, ts_ms: int) -> Inspection:
     """Return the question for the price of 100 at a time, and one cell around it."""
     wide_ms, high = spec.time_bin_ms, spec.price_bin
-    return Inspection(asked, spec, Place(ts_ms, 100.0, ts_ms - wide_ms, ts_ms + wide_ms, 100.0 - high, 100.0 + high))
+    return Inspection(asked, spec, HitArea(ts_ms, 100.0, ts_ms - wide_ms, ts_ms + wide_ms, 100.0 - high, 100.0 + high))
 
 
 def answer(worker, reports, question: Inspection):

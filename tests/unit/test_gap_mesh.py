@@ -10,27 +10,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.charts import shifted_viewport
 
 from Heatmap.events import Coverage
 from Heatmap.rendering.event_window import LIVE_EDGE_MS, gaps_between
 from Heatmap.ui.geometry.gap_mesh import gap_mesh, is_any_in_sight
-from Heatmap.ui.geometry.viewport import BarSegment, TimeAxis, Viewport
+from Heatmap.ui.geometry.viewport import BarSegment, TimeAxis
 
 MINUTE = 60_000
 NOW_MS = 100 * MINUTE
-VIEW = Viewport(
-    left_px=8.0,
-    top_px=4.0,
-    width_px=900.0,
-    height_px=300.0,
-    ratio=1.5,
-    logical_from=0.0,
-    logical_to=90.0,
-    x_from_px=5.0,
-    x_to_px=905.0,
-    price_top=2.0,
-    price_bottom=1.0,
-)
+VIEW = shifted_viewport(ratio=1.5, price_top=2.0, price_bottom=1.0)
 
 
 def covered(*stretches) -> list[Coverage]:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.charts import shifted_viewport
 
 from Heatmap.aggregation import GridSpec
 from Heatmap.ui.geometry.heat_mesh import BLOCK_COLS, HeatBlock, heat_blocks, strip_mesh
@@ -19,20 +20,7 @@ SPEC = GridSpec(t0_ms=10 * MINUTE, time_bin_ms=MINUTE, cols=60, price0=90.0, pri
 
 
 def viewport(mode=PriceScaleMode.NORMAL, ratio=1.0, top=115.0, bottom=85.0) -> Viewport:
-    return Viewport(
-        left_px=8.0,
-        top_px=4.0,
-        width_px=900.0,
-        height_px=300.0,
-        ratio=ratio,
-        logical_from=0.0,
-        logical_to=90.0,
-        x_from_px=5.0,
-        x_to_px=905.0,
-        price_top=top,
-        price_bottom=bottom,
-        mode=mode,
-    )
+    return shifted_viewport(ratio=ratio, price_top=top, price_bottom=bottom, mode=mode)
 
 
 def share_of(mesh, height_share):

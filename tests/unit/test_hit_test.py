@@ -5,34 +5,13 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.charts import GAPPED, MINUTE, PLAIN, viewport
 
 from Heatmap.rendering.render_options import SPOT_PX
 from Heatmap.ui.geometry.hit_test import TOOLTIP_DISTANCE_PX, place_at, reach_px, tooltip_corner
-from Heatmap.ui.geometry.viewport import BarSegment, PriceScaleMode, TimeAxis, Viewport
+from Heatmap.ui.geometry.viewport import BarSegment, PriceScaleMode, TimeAxis
 
-MINUTE = 60_000
-PLAIN = TimeAxis((BarSegment(0, 0, MINUTE, 100),))
-# Ten bars, half an hour that the chart leaves out, five bars.
-GAPPED = TimeAxis((BarSegment(0, 0, MINUTE, 10), BarSegment(10, 40 * MINUTE, MINUTE, 5)))
 REACH = (8.0, 4.0)
-
-
-def viewport(**changes) -> Viewport:
-    """Return 100 bars of 10 px and prices from 110 above to 90 below, 20 px each."""
-    values = {
-        "left_px": 10.0,
-        "top_px": 20.0,
-        "width_px": 1000.0,
-        "height_px": 400.0,
-        "ratio": 1.0,
-        "logical_from": 0.0,
-        "logical_to": 100.0,
-        "x_from_px": 0.0,
-        "x_to_px": 1000.0,
-        "price_top": 110.0,
-        "price_bottom": 90.0,
-    }
-    return Viewport(**(values | changes))
 
 
 def test_a_place_by_hand():

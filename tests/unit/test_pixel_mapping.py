@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.charts import shifted_viewport
 
 from Heatmap.aggregation import GridSpec
 from Heatmap.aggregation.resampler import WHOLE
@@ -34,20 +35,7 @@ AXES = {
 
 
 def viewport(**changes) -> Viewport:
-    values = {
-        "left_px": 8.0,
-        "top_px": 4.0,
-        "width_px": 500.0,
-        "height_px": 300.0,
-        "ratio": 1.0,
-        "logical_from": 0.0,
-        "logical_to": 90.0,
-        "x_from_px": 5.0,
-        "x_to_px": 505.0,
-        "price_top": 115.0,
-        "price_bottom": 85.0,
-    }
-    return Viewport(**(values | changes))
+    return shifted_viewport(**({"width_px": 500.0, "x_to_px": 505.0} | changes))
 
 
 def stretch(*edges: float) -> AxisSegment:

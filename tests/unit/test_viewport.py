@@ -8,30 +8,9 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.charts import GAPPED, MINUTE, PLAIN, viewport
 
-from Heatmap.ui.geometry.viewport import BarSegment, PriceScaleMode, TimeAxis, Viewport
-
-MINUTE = 60_000
-PLAIN = TimeAxis((BarSegment(0, 0, MINUTE, 100),))
-# Ten bars, a gap of half an hour that the chart collapses, five bars.
-GAPPED = TimeAxis((BarSegment(0, 0, MINUTE, 10), BarSegment(10, 40 * MINUTE, MINUTE, 5)))
-
-
-def viewport(**changes) -> Viewport:
-    values = {
-        "left_px": 10.0,
-        "top_px": 20.0,
-        "width_px": 1000.0,
-        "height_px": 400.0,
-        "ratio": 1.0,
-        "logical_from": 0.0,
-        "logical_to": 100.0,
-        "x_from_px": 0.0,
-        "x_to_px": 1000.0,
-        "price_top": 110.0,
-        "price_bottom": 90.0,
-    }
-    return Viewport(**(values | changes))
+from Heatmap.ui.geometry.viewport import BarSegment, PriceScaleMode, TimeAxis
 
 
 def test_a_bar_stands_for_its_interval_and_is_drawn_around_its_index():

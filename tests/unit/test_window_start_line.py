@@ -7,27 +7,16 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.charts import shifted_viewport
 
 from Heatmap.ui.geometry.background import BackgroundRect
-from Heatmap.ui.geometry.viewport import BarSegment, TimeAxis, Viewport
+from Heatmap.ui.geometry.viewport import BarSegment, TimeAxis
 from Heatmap.ui.geometry.window_start_line import EDGE_PX, begins_in_sight, window_start_line
 
 MINUTE = 60_000
 AXIS = TimeAxis((BarSegment(0, 0, MINUTE, 30), BarSegment(30, 50 * MINUTE, MINUTE, 60)))
 # 10 CSS pixels a minute; the pane begins at the middle of the first bar.
-VIEW = Viewport(
-    left_px=8.0,
-    top_px=4.0,
-    width_px=900.0,
-    height_px=300.0,
-    ratio=1.5,
-    logical_from=0.0,
-    logical_to=90.0,
-    x_from_px=0.0,
-    x_to_px=900.0,
-    price_top=2.0,
-    price_bottom=1.0,
-)
+VIEW = shifted_viewport(ratio=1.5, x_from_px=0.0, x_to_px=900.0, price_top=2.0, price_bottom=1.0)
 DARK, LIGHT = (0.1, 0.1, 0.2), (0.9, 1.0, 0.9)
 GROUND = (BackgroundRect(0, 0, 1400, 500, LIGHT), BackgroundRect(12, 6, 1400, 460, DARK))
 

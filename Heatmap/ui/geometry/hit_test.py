@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from Heatmap.aggregation.cell_detail import Place
+from Heatmap.aggregation.cell_detail import HitArea
 from Heatmap.rendering.render_options import SPOT_PX
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def reach_px(spot_size: str) -> tuple[float, float]:
 
 def place_at(
     viewport: Viewport, axis: TimeAxis, at_px: tuple[float, float], reach: tuple[float, float]
-) -> Place | None:
+) -> HitArea | None:
     """Return the place at a point of the pane, None outside the pane.
 
     Parameters
@@ -50,7 +50,7 @@ def place_at(
         last += 1
     # An inverted scale has the lower price above.
     above, below = viewport.price(y_px - reach[1]), viewport.price(y_px + reach[1])
-    return Place(
+    return HitArea(
         time_ms=axis.time_ms(at),
         price=viewport.price(y_px),
         start_ms=pieces[first][2],

@@ -68,9 +68,9 @@ class Performance(QObject):
         underlay: Underlay,
         presenter: HeatmapPresenter,
         frame_sync: FrameSync,
-        *,
         clock: Clock,
-        parent: QObject | None = None,
+        *,
+        parent: QObject,
     ) -> None:
         super().__init__(parent)
         self._service = service

@@ -32,9 +32,9 @@ class SettingsTabs(QObject):
         service: HeatmapService,
         session: PageSession,
         signals: BuildSignals,
-        *,
         settings: SettingsModel,
         translator: Translator,
+        *,
         parent: QObject,
     ) -> None:
         super().__init__(parent)

@@ -20,7 +20,7 @@ from Heatmap.ui.widgets.tooltip import Tooltip
 if TYPE_CHECKING:
     from PyQt6.QtWidgets import QWidget
 
-    from Heatmap.aggregation.cell_detail import CellFigures, Place
+    from Heatmap.aggregation.cell_detail import CellFigures, HitArea
     from Heatmap.rendering.build_worker import BuildWorker
     from Heatmap.ui.build_signals import BuildSignals
     from Heatmap.ui.presenter import HeatmapPresenter
@@ -60,7 +60,7 @@ class TooltipController(QObject):
         self._tooltip = Tooltip(translator, time_offset_s=offset_s, parent=view)
         self._tooltip.hide()
         self._mouse: QPointF | None = None
-        self._last_place: Place | None = None
+        self._last_place: HitArea | None = None
         self._shown: CellFigures | None = None
         self._asked: Inspection | None = None
         self._rest_timer = new_timer(self, REST_MS, self._ask)
@@ -166,7 +166,7 @@ class TooltipController(QObject):
 
     # -- place -------------------------------------------------------------------------------------------------------
 
-    def _place(self) -> Place | None:
+    def _place(self) -> HitArea | None:
         """Return the place under the mouse, None where there cannot be heat."""
         viewport, axis, served = self._presenter.viewport, self._presenter.time_axis, self._presenter.served
         if self._mouse is None or viewport is None or axis is None or served is None or self._presenter.image is None:
