@@ -22,11 +22,11 @@ from Heatmap.aggregation import GridSpec, HeatmapImage
 from Heatmap.aggregation.engine_choice import load_kernels
 from Heatmap.ui.geometry.background import BackgroundRect
 from Heatmap.ui.geometry.viewport import BarSegment, TimeAxis, Viewport
+from Heatmap.ui.gl.gl_context import QtLoader
 from Heatmap.ui.gl.graphics import is_software
 from Heatmap.ui.gl.heat_painter import HeatPainter
 from Heatmap.ui.gl.painter import Look, Scene
 from Heatmap.ui.gl.pixel_painter import PixelPainter
-from Heatmap.ui.gl.underlay import _QtLoader
 
 pytestmark = [pytest.mark.gl, pytest.mark.timeout(300)]
 
@@ -118,7 +118,7 @@ def painted_by_qt():
 @pytest.mark.parametrize("peer", ["kernel", "shader", "QPainter"])
 @pytest.mark.benchmark(group="one picture of 1780x700, smooth")
 def test_one_picture(benchmark, context, peer):
-    gl = moderngl.create_context(require=330, context=_QtLoader(context))
+    gl = moderngl.create_context(require=330, context=QtLoader(context))
     target = gl.framebuffer([gl.texture(SIZE_PX, 4)])
     target.use()
     if peer == "QPainter":
