@@ -1,7 +1,7 @@
 // A second QWebChannel client on a page that may already have one.
 //
 // Qt gives a page one transport, and every QWebChannel client claims its `onmessage`. This port puts a dispatcher there:
-// replies are told apart by their id (each port has its own range above 2**40), signals by the object they belong to. The
+// replies are distinguished by their id (each port has its own range above 2**40), signals by the object they belong to. The
 // host's own client keeps working whether it was made before or comes later.
 // Message types: Qt WebChannel, qwebchannel.js (signal 1, propertyUpdate 2, response 10).
 function openChannelPort(transport, objectPrefix) {
@@ -34,7 +34,7 @@ function openChannelPort(transport, objectPrefix) {
     }
     if (message.type === RESPONSE) message.id -= range * RANGE;
     if (port.onmessage) port.onmessage({data: message});
-    // The last word about the object; the host's client, which may not know it, would complain.
+    // The last message about the object; the host's client, which may not have it, would log an error.
     if (closing && message.type === SIGNAL) giveBack();
   }
 

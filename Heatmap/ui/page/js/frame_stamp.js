@@ -1,16 +1,15 @@
-// Paints the number of a frame into the page, so that whoever composes the frame can tell which one it is.
+// Paints the number of a frame into the page; the program reads it from the frame buffer (geometry/frame_stamp.py).
 //
-// A stamp is a row of cells, one bit each: alpha 3/255 or nothing, which no eye tells from nothing. It is painted several
-// times, for a grid line, a candle or a label may lie over one:
-// - along the upper edge of the pane, which stays where it is while the window is resized (the picture of a page that
-//   was larger a moment ago has lost its lower right corner), and
+// A stamp is a row of cells, one bit each: alpha 3/255, which is invisible, or nothing. It is painted several times,
+// because a grid line, a candle or a label may cover one:
+// - along the upper edge of the pane, which stays in place during a resize (the picture of a page that has just become
+//   smaller lacks its lower right corner), and
 // - at the lower right of the chart, where the last pixels of the time axis hold no label, not even the cross-hair's, and
 //   the corner beside it holds nothing at all.
-// Heatmap/ui/frame_stamp.py reads it.
 const STAMP_NUMBER_BITS = 16, STAMP_CHECK_BITS = 8, STAMP_CELLS = STAMP_NUMBER_BITS + STAMP_CHECK_BITS;
 
 // The bits of a frame's number, lowest first, then those of its check sum: CRC-8 (polynomial 0x07) of both bytes, begun
-// with 0xff, so that an empty strip is no number.
+// with 0xff, so that empty cells are no number.
 function stampBits(number) {
   const kept = number % (1 << STAMP_NUMBER_BITS);
   let check = 0xff;
@@ -68,7 +67,7 @@ class StampStrip {
     this._element = element;
     this._canvas = document.createElement('canvas');
     this._canvas.setAttribute('aria-hidden', 'true');
-    // A host's style sheet may have a word about every canvas.
+    // A host's style sheet may apply to every canvas.
     this._style({all: 'initial', position: 'absolute', 'pointer-events': 'none', 'z-index': '2147483647'});
     this._context = this._canvas.getContext('2d');
     this.at = null;
@@ -83,7 +82,7 @@ class StampStrip {
     this._context.fillStyle = 'rgba(0, 0, 0, 0.012)'; // 3/255
     this._style({width: `${canvas.width / ratio}px`, height: `${cell / ratio}px`, left: '0px', top: '0px'});
     if (canvas.parentElement !== this._element) this._element.appendChild(canvas);
-    // What "absolute" counts from is the host's affair; so measure it.
+    // The origin of "absolute" depends on the host's styles; so measure it.
     const origin = canvas.getBoundingClientRect();
     this._style({left: `${left / ratio - origin.left}px`, top: `${top / ratio - origin.top}px`});
   }

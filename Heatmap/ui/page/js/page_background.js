@@ -1,5 +1,5 @@
-// Makes the page transparent around its chart, tells the colours it had so that they can be painted natively, and puts
-// them back. Painted are plain colours; a gradient of the chart counts as its upper colour.
+// Makes the page transparent around its chart, reports its colours so that they can be painted natively, and restores
+// them. Only plain colours are painted; a gradient of the chart counts as its upper colour.
 class PageBackground {
   constructor(chart, element) {
     this._chart = chart;
@@ -11,7 +11,7 @@ class PageBackground {
     this.keepChartTransparent();
   }
 
-  // The host's style sheets may say other colours now, e.g. because its user turned to a dark theme.
+  // The host's style sheets may have other colours now, e.g. of a dark theme.
   reread() {
     this.restorePage();
     this._makePageTransparent();
@@ -19,7 +19,7 @@ class PageBackground {
 
   _makePageTransparent() {
     this._layers = this.elements.map((at) => [at, colourOf(getComputedStyle(at).backgroundColor)]);
-    // Each longhand for itself: the shorthand reads as '' when the host set only the colour.
+    // Each longhand separately: the shorthand reads as '' when the host set only the colour.
     this._styles = this.elements.map((at) => [at, Array.from(at.style).filter((name) => name.startsWith('background'))
       .map((name) => [name, at.style.getPropertyValue(name), at.style.getPropertyPriority(name)])]);
     for (const at of this.elements) at.style.setProperty('background', 'transparent', 'important');
@@ -63,7 +63,7 @@ class PageBackground {
   }
 }
 
-// Any CSS colour as [red, green, blue, alpha], 0 to 255: a canvas knows them all.
+// Any CSS colour as [red, green, blue, alpha], 0 to 255: a canvas parses them all.
 const knownColours = new Map();
 function colourOf(text) {
   if (!knownColours.has(text)) {

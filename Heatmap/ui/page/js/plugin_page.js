@@ -1,6 +1,6 @@
-// The page side of the plugin: finds the chart, attaches the reporter, and puts everything back.
+// The page's side of the plugin: finds the chart, attaches the reporter, and restores the page.
 
-// What is joined to one chart and one series.
+// The connection to one chart and one series.
 class Attachment {
   constructor(chart, series, bridge) {
     this.chart = chart;
@@ -57,7 +57,7 @@ class Attachment {
       () => this.series.unsubscribeDataChanged(this._dataChanged),
       () => this.series.detachPrimitive(this._reporter),
     ]) {
-      // The host may have removed the series; what belongs to it is gone then, the rest is still to be restored.
+      // The host may have removed the series; the rest must still be restored.
       try { step(); } catch (error) { console.info(`Heatmap: ${error}`); }
     }
   }
@@ -70,7 +70,7 @@ class Attachment {
     return this._sent;
   }
 
-  // Points of another series shift the index of the bars behind them, and the chart tells nobody.
+  // Points of another series shift the index of the bars behind them, without an event.
   _barsAreInPlace() {
     return this._ends.every(([index, time]) => {
       const bar = this.series.dataByIndex(index);
@@ -121,7 +121,7 @@ function followChart(getChart, getSeries, objectName) {
     return value;
   };
 
-  // What is in the way of the heatmap is told when asked for: a host may take its time.
+  // The reason why no chart is found is reported on request only: a host may create its chart later.
   const find = () => {
     missing = '';
     const chart = evaluate('chart', getChart), series = chart && evaluate('series', getSeries);

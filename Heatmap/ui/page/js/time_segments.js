@@ -1,12 +1,12 @@
 // The bars of a series as runs of equal spacing: [first logical index, first time in s, step in s, number of bars].
-// Lightweight Charts spaces bars evenly and collapses gaps, so a few runs say all about time -> x.
+// Lightweight Charts spaces bars evenly and collapses gaps, so a few runs define time -> x.
 function timeInSeconds(time) {
   if (typeof time === 'number') return time;
   if (typeof time === 'string') return Date.parse(time + 'T00:00:00Z') / 1000;
   return Date.UTC(time.year, time.month - 1, time.day) / 1000;
 }
 
-// How much time most steps of the logical index take; 60 s for a lone bar.
+// The most frequent time per step of the logical index; 60 s for a single bar.
 function usualStep(points) {
   const counts = new Map();
   let usual = 60, best = 0;

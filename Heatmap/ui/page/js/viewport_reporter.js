@@ -1,8 +1,8 @@
 // A series primitive that draws nothing on the chart: its renderer runs in the frame that draws the candles, reports where
 // they are, and stamps the frame with the report's number.
 class ViewportReporter {
-  // `onFrame` sends what else there is to know and returns how often there was something: a report belongs to what was
-  // sent before it.
+  // `onFrame` sends bars and colours that have changed and returns the number of its messages so far: a report belongs
+  // to what was sent before it.
   constructor(chart, series, bridge, stamp, onFrame) {
     this._chart = chart;
     this._series = series;
@@ -33,7 +33,7 @@ class ViewportReporter {
     if (this._requestUpdate) this._requestUpdate();
   }
 
-  // There is nothing in sight whose place could be told.
+  // The chart shows nothing that can be placed.
   lose() {
     if (this._last === 'lost') return;
     this._last = 'lost';
