@@ -10,7 +10,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from PyQt6 import sip
-from PyQt6.QtCore import QObject, pyqtSignal
+from PyQt6.QtCore import QObject
 from PyQt6.QtGui import QOpenGLContext
 from PyQt6.QtQuick import QSGRendererInterface
 
@@ -36,8 +36,6 @@ log = logging.getLogger(__name__)
 
 class FrameSync(QObject):
     """Sets the underlay's frame to the one of the page's picture."""
-
-    modeChanged = pyqtSignal(object)  # SyncMode
 
     def __init__(self, view: QWebEngineView, underlay: Underlay, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -179,4 +177,3 @@ class FrameSync(QObject):
             log.warning("the heat follows the chart by messages and may lag while it moves: %s", reason)
         elif mode is SyncMode.STAMP:
             log.info("the heat follows the chart frame by frame")
-        self.modeChanged.emit(mode)
