@@ -35,8 +35,6 @@ class SettingsModel(QObject):
     overrides
         Values for this run only, e.g. the window of a replay. They are not stored, and each is dropped when the user
         changes its field.
-    parent
-        Qt parent.
 
     Raises
     ------

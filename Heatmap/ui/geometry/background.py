@@ -47,15 +47,7 @@ class Surface:
 
 
 def opaque_colors(base: Rgb, surfaces: tuple[Surface, ...]) -> tuple[Rgb, ...]:
-    """Return the visible colour of each surface.
-
-    Parameters
-    ----------
-    base
-        Colour beneath them all.
-    surfaces
-        Outermost first; each lies within the one before.
-    """
+    """Return the visible colour of each surface over ``base``; outermost first, each lies within the one before."""
     below, colors = base, []
     for surface in surfaces:
         *color, alpha = surface.color
@@ -69,13 +61,6 @@ def background_rects(base: Rgb, surfaces: tuple[Surface, ...], size_px: tuple[in
     """Return the rectangles to paint, one over the other, so that the whole view has the page's colours.
 
     Those that a later one hides are left out: clearing a large window takes software OpenGL a millisecond.
-
-    Parameters
-    ----------
-    base, surfaces
-        See `opaque_colors`.
-    size_px
-        Width and height of the view in device pixels.
     """
     width, height = size_px
     rects = [BackgroundRect(0, 0, width, height, base)]

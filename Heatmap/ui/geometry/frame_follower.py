@@ -126,15 +126,7 @@ class FrameFollower:
         return None if self._mode is SyncMode.STAMP else self._show(frame)
 
     def picture(self, number: int | None, size_px: tuple[int, int]) -> Frame | None:
-        """Take the stamp of the picture that is about to be composed.
-
-        Parameters
-        ----------
-        number
-            What was read; None if nothing was readable.
-        size_px
-            Width and height of the picture in device pixels.
-        """
+        """Take the number (None: unreadable) and the size of the picture that is about to be composed."""
         self._reports_since_picture = 0
         if not self._frames:  # nothing was reported, so nothing is stamped
             return None

@@ -52,15 +52,7 @@ def check_bits(number: int) -> int:
 
 
 def read_copies(alphas: bytes, copies: int) -> int | None:
-    """Return the number of the first readable stamp, None if there is none.
-
-    Parameters
-    ----------
-    alphas
-        Alpha of one row of device pixels through all stamps, 0 to 255 each.
-    copies
-        Number of stamps.
-    """
+    """Return the number of the first readable of several stamps side by side, None if there is none."""
     width = len(alphas) // copies
     numbers = (read_stamp(alphas[begin : begin + width]) for begin in range(0, width * copies, width))
     return next((number for number in numbers if number is not None), None)
@@ -69,10 +61,7 @@ def read_copies(alphas: bytes, copies: int) -> int | None:
 def read_stamp(alphas: bytes) -> int | None:
     """Return the number of one stamp, or None if it is not readable.
 
-    Parameters
-    ----------
-    alphas
-        Alpha of one row of device pixels through the cells, 0 to 255 each; a multiple of `CELLS` long.
+    ``alphas`` are those of one row of device pixels through the cells, a multiple of `CELLS`.
     """
     cell_px = len(alphas) // CELLS
     if cell_px < 1 or len(alphas) != cell_px * CELLS:

@@ -135,13 +135,6 @@ def gaps_across(
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return the columns of pixels to hatch.
 
-    Parameters
-    ----------
-    times, ms_per_px
-        See `times_across`.
-    gaps
-        Ascending.
-
     Returns
     -------
     spans

@@ -35,11 +35,6 @@ _CHANNELS: Final = 4
 class HeatPainter:
     """See `Painter`.
 
-    Parameters
-    ----------
-    gl
-        The context, current.
-
     Raises
     ------
     GraphicsError

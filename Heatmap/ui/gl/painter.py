@@ -46,16 +46,9 @@ class Painter(Protocol):
     """Paints the page's colours, the hatching and the heat. Needs its OpenGL context current, but for `prepare`."""
 
     def upload(self, image: HeatmapImage, columns: tuple[int, int], *, keep: bool) -> None:
-        """Paint another image from now on.
+        """Paint another image from now on, which differs from the previous one in the columns ``[first, last)``.
 
-        Parameters
-        ----------
-        image
-            The image.
-        columns
-            The columns ``[first, last)`` that differ from the previous image.
-        keep
-            Keep the previous image, to ease from it.
+        ``keep`` the previous image to ease from it.
         """
 
     def forget_before(self) -> None:
@@ -65,17 +58,7 @@ class Painter(Protocol):
         """Do in advance, without OpenGL, what `paint` will most likely need for a frame buffer of this size."""
 
     def paint(self, target: moderngl.Framebuffer, background: Sequence[BackgroundRect], scene: Scene | None) -> None:
-        """Paint the whole frame buffer.
-
-        Parameters
-        ----------
-        target
-            The widget's frame buffer, bound.
-        background
-            The page's own colours, one over the other; they cover everything.
-        scene
-            Heat and hatching; None for neither.
-        """
+        """Paint the whole frame buffer, which is bound. Background rectangles cover it, one over the other."""
 
     def release(self) -> None:
         """Release all OpenGL objects."""

@@ -54,11 +54,6 @@ _GL_TEXTURE: Final = 0x1702
 class PixelPainter:
     """See `Painter`. Needs loaded kernels (`kernels_are_loaded`) and a bound frame buffer whose colours are a texture.
 
-    Parameters
-    ----------
-    gl, context
-        The same context, of moderngl and of Qt.
-
     Raises
     ------
     GraphicsError

@@ -145,7 +145,7 @@ def parse_bars(text: str, *, time_offset_s: float = 0.0) -> TimeAxis | None:
     text
         ``{"segments": [[first index, first time in s, step in s, count], …]}``.
     time_offset_s
-        What the host added to UTC before it gave times to the chart; subtracted here.
+        What the host adds to UTC before it passes times to the chart; subtracted here.
 
     Raises
     ------

@@ -46,8 +46,6 @@ def notice_of(
     ----------
     text
         Returns the text of a key, with its values filled in.
-    has_graphics
-        False if OpenGL is missing.
     problem
         Why no map can be built: the key of a text, and details in English; both "" if it can.
     missing
@@ -56,8 +54,6 @@ def notice_of(
         Crashes of the web process within the minute before the last one.
     events
         Events in the window, None if unknown.
-    status
-        The collector's report.
     """
     if not has_graphics:
         return Notice(f"{text('error.no_gl')}\n{text('error.no_gl_cure')}", "problem")
