@@ -15,7 +15,16 @@ from Heatmap.aggregation.palettes import find_palette
 from Heatmap.event_columns import EventColumns
 from Heatmap.heatmap_settings import HeatmapSettings
 from Heatmap.rendering.render_options import SPOT_PX, render_options
-from Heatmap.rendering.view_grid import NEAR, View, covers, grid_for_view, near_cells, same_cells, tick_or_guess
+from Heatmap.rendering.view_grid import (
+    MAX_SIDE,
+    NEAR,
+    View,
+    covers,
+    grid_for_view,
+    near_cells,
+    same_cells,
+    tick_or_guess,
+)
 from Heatmap.ui.geometry.viewport import BarSegment, TimeAxis, Viewport, visible_range
 
 NOW_MS = 1_800_000_000_000
@@ -205,6 +214,29 @@ def test_a_gap_that_is_far_longer_than_what_is_seen_makes_columns_coarser_but_no
     spec = grid(narrow, SETTINGS.replaced(window="2d"))
     assert spec.cols <= 1.4 * 4 * 860
     assert covers(spec, narrow, window_start_ms=NOW_MS - 48 * HOUR_MS, now_ms=NOW_MS)
+
+
+@given(
+    seen_s=st.integers(60, 2 * 3600),
+    size=st.tuples(st.integers(1, 7680), st.integers(1, 4320)),
+    cells=st.sampled_from(
+        [
+            {"resolution": "manual", "manual_rows": 50, "manual_cols": 3000},
+            {"resolution": "manual", "manual_rows": 1000, "manual_cols": 3000},
+            {"resolution": "pixels", "px_per_row": 0.5, "px_per_col": 0.5},
+            {"resolution": "pixels", "px_per_row": 20.0, "px_per_col": 0.5},
+            {"resolution": "auto"},
+        ]
+    ),
+)
+def test_no_grid_is_larger_than_a_texture(seen_s, size, cells):
+    """Also over a gap of two days, around which a few minutes are seen."""
+    start_ms = NOW_MS - 48 * HOUR_MS
+    gap = (start_ms + seen_s * 500, NOW_MS - seen_s * 500)
+    view = View(start_ms, NOW_MS, 88_000.0, 90_000.0, *size, (gap,))
+    spec = grid(view, SETTINGS.replaced(window="2d", **cells))
+    assert max(spec.rows, spec.cols) <= MAX_SIDE
+    assert covers(spec, view, window_start_ms=start_ms, now_ms=NOW_MS)
 
 
 def test_a_window_inside_a_gap_has_no_grid():
