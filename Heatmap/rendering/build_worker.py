@@ -60,11 +60,11 @@ class BuildResult:
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """The question which events are at a place of the displayed image."""
+    """The question which events are within an area of the displayed image."""
 
     request: BuildRequest  # of the image; its symbol, source, sides and minimum size select the events
     spec: GridSpec
-    place: HitArea
+    area: HitArea
 
 
 class BuildListener(Protocol):
@@ -74,7 +74,7 @@ class BuildListener(Protocol):
         """Take an answer; the image may be the one of the previous answer."""
 
     def on_inspected(self, figures: CellFigures | None, inspection: Inspection) -> None:
-        """Take what a place holds; None: nothing."""
+        """Take the figures of the nearest cell within the area; None: it is empty."""
 
     def on_problem(self, key: str, detail: str) -> None:
         """Take the key of a text and details in English on why nothing can be built; both "" when it works again."""
@@ -229,7 +229,7 @@ class BuildWorker:
             figures = figures_near(
                 window.columns.between(self._clock.now_ms() - window_ms(settings), FAR_MS),
                 inspection.spec,
-                inspection.place,
+                inspection.area,
                 sides=settings.sides,
                 min_notional=settings.min_notional_usd,
             )

@@ -14,7 +14,7 @@ from Heatmap.errors import BridgeError, GridError
 from Heatmap.heatmap_settings import HeatmapSettings
 from Heatmap.rendering.view_grid import grid_for_view
 from Heatmap.ui.geometry.background import Surface, background_rects, opaque_colors
-from Heatmap.ui.geometry.heat_mesh import strip_mesh
+from Heatmap.ui.geometry.heat_mesh import heat_mesh
 from Heatmap.ui.geometry.viewport import BarSegment, PriceScaleMode, visible_range
 from Heatmap.ui.page.bridge import Bridge, page_script, parse_bars, parse_surfaces, parse_viewport
 
@@ -119,7 +119,7 @@ def test_what_is_taken_can_be_shown(first, second, pane, segments):
         visible = visible_range(viewport, axis)
         with suppress(GridError):  # no grid serves such a view; the worker says so
             grid = grid_for_view(visible, HeatmapSettings(), now_ms=1_760_000_000_000, tick_size=0.1)
-            strip_mesh(viewport, axis, grid or SPEC)
+            heat_mesh(viewport, axis, grid or SPEC)
 
 
 def test_bars_become_an_axis_in_utc():

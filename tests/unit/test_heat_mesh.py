@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from support.charts import shifted_viewport
 
 from Heatmap.aggregation import GridSpec
-from Heatmap.ui.geometry.heat_mesh import BLOCK_COLS, HeatBlock, heat_blocks, strip_mesh
+from Heatmap.ui.geometry.heat_mesh import BLOCK_COLS, HeatBlock, heat_blocks, heat_mesh
 from Heatmap.ui.geometry.viewport import BarSegment, PriceScaleMode, TimeAxis, Viewport
 
 MINUTE = 60_000
@@ -32,7 +32,7 @@ def share_of(mesh, height_share):
 @given(st.floats(0, 1), st.sampled_from(PriceScaleMode), st.booleans())
 def test_the_shader_finds_the_price_the_viewport_says(height_share, mode, inverted):
     view = viewport(mode, top=85.0 if inverted else 115.0, bottom=115.0 if inverted else 85.0)
-    mesh = strip_mesh(view, TimeAxis((BarSegment(0, 0, MINUTE, 90),)), SPEC)
+    mesh = heat_mesh(view, TimeAxis((BarSegment(0, 0, MINUTE, 90),)), SPEC)
     price = view.price(height_share * view.height_px)
     assert share_of(mesh, height_share) == pytest.approx((price - 90.0) / 20.0, abs=1e-6)
 
@@ -41,7 +41,7 @@ def test_a_logarithmic_scale_above_a_grid_that_begins_at_zero():
     """Rows of equal height under a scale from 2 to 110 begin at price 0, which has no logarithm."""
     view = viewport(PriceScaleMode.LOGARITHMIC, top=110.0, bottom=2.0)
     spec = GridSpec(t0_ms=0, time_bin_ms=MINUTE, cols=60, price0=0.0, price_bin=0.5, rows=240)
-    mesh = strip_mesh(view, TimeAxis((BarSegment(0, 0, MINUTE, 90),)), spec)
+    mesh = heat_mesh(view, TimeAxis((BarSegment(0, 0, MINUTE, 90),)), spec)
     assert share_of(mesh, 0.25) == pytest.approx(view.price(0.25 * view.height_px) / 120.0)
 
 
@@ -49,7 +49,7 @@ def test_a_logarithmic_scale_above_a_grid_that_begins_at_zero():
 def test_vertices_lie_where_the_bars_are(ratio):
     axis = TimeAxis((BarSegment(0, 0, MINUTE, 30), BarSegment(30, 50 * MINUTE, MINUTE, 60)))
     view = viewport(ratio=ratio)
-    mesh = strip_mesh(view, axis, SPEC)
+    mesh = heat_mesh(view, axis, SPEC)
     assert mesh.vertices.dtype == np.float32
     assert mesh.vertices.shape == (12, 4)
     for x, _, share, _ in mesh.vertices:
@@ -64,11 +64,11 @@ def test_vertices_lie_where_the_bars_are(ratio):
 def test_a_grid_out_of_sight_draws_nothing():
     far = GridSpec(t0_ms=10_000 * MINUTE, time_bin_ms=MINUTE, cols=60, price0=90.0, price_bin=0.5, rows=40)
     whole = HeatBlock(0, 60, 0, 40)
-    assert len(strip_mesh(viewport(), TimeAxis((BarSegment(0, 0, MINUTE, 90),)), far, (whole,)).vertices) == 0
+    assert len(heat_mesh(viewport(), TimeAxis((BarSegment(0, 0, MINUTE, 90),)), far, (whole,)).vertices) == 0
 
 
 def test_the_scissor_is_the_pane():
-    mesh = strip_mesh(viewport(ratio=1.5), TimeAxis((BarSegment(0, 0, MINUTE, 90),)), SPEC)
+    mesh = heat_mesh(viewport(ratio=1.5), TimeAxis((BarSegment(0, 0, MINUTE, 90),)), SPEC)
     assert mesh.scissor_px == (12, 6, 1350, 450)
 
 
@@ -77,7 +77,7 @@ def test_blocks_lie_where_their_cells_are(first_col, cols, first_row, rows, mode
     axis = TimeAxis((BarSegment(0, 0, MINUTE, 30), BarSegment(30, 50 * MINUTE, MINUTE, 60)))
     view = viewport(mode)
     block = HeatBlock(first_col, min(first_col + cols, 60), first_row, min(first_row + rows, 40))
-    mesh = strip_mesh(view, axis, SPEC, (block,))
+    mesh = heat_mesh(view, axis, SPEC, (block,))
     begin, end = (SPEC.t0_ms + MINUTE * col for col in (block.first_col, block.last_col))
     left, right = view.left_px + view.x_px(axis.logical(begin)), view.left_px + view.x_px(axis.logical(end))
     if right - left < 1e-6:
@@ -93,10 +93,10 @@ def test_blocks_lie_where_their_cells_are(first_col, cols, first_row, rows, mode
 
 def test_without_blocks_the_whole_pane_is_covered_and_with_none_nothing():
     axis = TimeAxis((BarSegment(0, 0, MINUTE, 90),))
-    whole = strip_mesh(viewport(), axis, SPEC).vertices
+    whole = heat_mesh(viewport(), axis, SPEC).vertices
     assert (whole[:, 0].min(), whole[:, 0].max()) == (8.0, 908.0)
     assert (whole[:, 1].min(), whole[:, 1].max()) == (4.0, 304.0)
-    assert len(strip_mesh(viewport(), axis, SPEC, ()).vertices) == 0
+    assert len(heat_mesh(viewport(), axis, SPEC, ()).vertices) == 0
 
 
 @given(st.lists(st.tuples(st.integers(0, 39), st.integers(0, 99)), max_size=8))
@@ -121,6 +121,6 @@ def test_a_gap_a_hair_inside_the_panes_edge(nearest):
     axis = TimeAxis((BarSegment(0, start_ms, MINUTE, 30), BarSegment(30, start_ms + 60 * MINUTE, MINUTE, 60)))
     edge = math.nextafter(29.5, nearest)
     view = replace(viewport(), logical_from=edge, logical_to=edge + 50.0, x_from_px=0.0, x_to_px=500.0)
-    mesh = strip_mesh(view, axis, GridSpec(start_ms, MINUTE, 90, price0=90.0, price_bin=1.0, rows=20))
+    mesh = heat_mesh(view, axis, GridSpec(start_ms, MINUTE, 90, price0=90.0, price_bin=1.0, rows=20))
     assert np.isfinite(mesh.vertices).all()
     assert mesh.cells_per_px[0] == pytest.approx(0.1)

@@ -36,7 +36,7 @@ class HeatBlock(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class StripMesh:
+class HeatMesh:
     """The shader's input for one frame.
 
     ``vertices`` is float32 ``(n, 4)``, a triangle list: x and y in device pixels of the underlay (origin top left),
@@ -70,9 +70,9 @@ def heat_blocks(rgba: NDArray[np.uint8]) -> tuple[HeatBlock, ...]:
     return tuple(blocks)
 
 
-def strip_mesh(
+def heat_mesh(
     viewport: Viewport, axis: TimeAxis, spec: GridSpec, blocks: Sequence[HeatBlock] | None = None
-) -> StripMesh:
+) -> HeatMesh:
     """Return the triangles of a grid's image on the pane of one frame, cut where the bars have gaps.
 
     Parameters
@@ -125,7 +125,7 @@ def strip_mesh(
         edge_bottom = (viewport.price_bottom - spec.price0) / price_span
     left_px, top_px = math.floor(viewport.left_px * ratio), math.floor(top)
     right_px, bottom_px = math.ceil((viewport.left_px + viewport.width_px) * ratio), math.ceil(top + height)
-    return StripMesh(
+    return HeatMesh(
         vertices=np.array(triangles, np.float32).reshape(-1, 4),
         edge_top=edge_top,
         edge_bottom=edge_bottom,

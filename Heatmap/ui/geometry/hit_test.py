@@ -1,4 +1,4 @@
-"""Hit test: the place of the chart under the mouse, and the corner of the tooltip beside it."""
+"""Hit test: the area of the chart under the mouse, and the corner of the tooltip beside it."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def reach_px(spot_size: str) -> tuple[float, float]:
     return max(REACH_SIGMAS * across_px, LEAST_REACH_PX), max(REACH_SIGMAS * along_px, LEAST_REACH_PX)
 
 
-def place_at(
+def hit_area_at(
     viewport: Viewport, axis: TimeAxis, at_px: tuple[float, float], reach: tuple[float, float]
 ) -> HitArea | None:
-    """Return the place at a point of the pane, None outside the pane.
+    """Return the area around a point of the pane, None outside the pane.
 
     Parameters
     ----------

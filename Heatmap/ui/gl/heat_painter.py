@@ -11,7 +11,7 @@ import numpy as np
 from Heatmap.errors import GraphicsError
 from Heatmap.rendering.view_grid import MAX_SIDE
 from Heatmap.ui.geometry.gap_mesh import gap_mesh
-from Heatmap.ui.geometry.heat_mesh import heat_blocks, strip_mesh
+from Heatmap.ui.geometry.heat_mesh import heat_blocks, heat_mesh
 from Heatmap.ui.gl.painter import HATCH_LINE_PX, HATCH_SPACING_PX
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from Heatmap.aggregation import HeatmapImage
     from Heatmap.aggregation.grid import GridSpec
     from Heatmap.ui.geometry.background import BackgroundRect
-    from Heatmap.ui.geometry.heat_mesh import StripMesh
+    from Heatmap.ui.geometry.heat_mesh import HeatMesh
     from Heatmap.ui.gl.painter import Scene
 
 _PACKAGE: Final = Path(__file__).resolve().parents[2]
@@ -93,7 +93,7 @@ class HeatPainter:
     def _paint_heat(self, target: moderngl.Framebuffer, scene: Scene, present: _HeatTexture) -> None:
         before, look = self._before, scene.look
         # The previous image may reach further than the present one.
-        mesh = strip_mesh(scene.viewport, scene.axis, present.spec, None if before is not None else present.blocks)
+        mesh = heat_mesh(scene.viewport, scene.axis, present.spec, None if before is not None else present.blocks)
         exact = _needs_exact(mesh, present, before)
         smooth = look.smooth and max(mesh.cells_per_px) < 1.0
         # Without EXACT the sampler smooths: one program less.
@@ -116,7 +116,7 @@ class HeatPainter:
         self._heat.paint(target, mesh.vertices, mesh)
 
     def _paint_gaps(self, target: moderngl.Framebuffer, scene: Scene, present: _HeatTexture) -> None:
-        mesh = strip_mesh(scene.viewport, scene.axis, present.spec, ())
+        mesh = heat_mesh(scene.viewport, scene.axis, present.spec, ())
         program = self._hatch.use()
         program["line_px"] = HATCH_LINE_PX * scene.viewport.ratio
         program["spacing_px"] = HATCH_SPACING_PX * scene.viewport.ratio
@@ -164,7 +164,7 @@ class _ShaderMesh:
         self._program = self._programs[key]
         return self._program
 
-    def paint(self, target: moderngl.Framebuffer, vertices: NDArray[np.float32], pane: StripMesh) -> None:
+    def paint(self, target: moderngl.Framebuffer, vertices: NDArray[np.float32], pane: HeatMesh) -> None:
         if not len(vertices):
             return
         if vertices.nbytes > self._vertices.size:
@@ -195,7 +195,7 @@ class _ShaderMesh:
             program.release()
 
 
-def _needs_exact(mesh: StripMesh, present: _HeatTexture, before: _HeatTexture | None) -> bool:
+def _needs_exact(mesh: HeatMesh, present: _HeatTexture, before: _HeatTexture | None) -> bool:
     """Return True if cells are smaller than a pixel, so that a sampler would miss some."""
     if max(mesh.cells_per_px) > 1.0 or before is None:
         return max(mesh.cells_per_px) > 1.0

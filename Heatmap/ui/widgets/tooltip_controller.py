@@ -12,7 +12,7 @@ from PyQt6.QtCore import QEvent, QObject, QPointF, QRect, Qt
 from PyQt6.QtGui import QMouseEvent
 
 from Heatmap.rendering.build_worker import Inspection
-from Heatmap.ui.geometry.hit_test import place_at, reach_px, tooltip_corner
+from Heatmap.ui.geometry.hit_test import hit_area_at, reach_px, tooltip_corner
 from Heatmap.ui.page.page_widget import CHILD_EVENTS, page_widget
 from Heatmap.ui.timer import new_timer
 from Heatmap.ui.widgets.tooltip import Tooltip
@@ -60,7 +60,7 @@ class TooltipController(QObject):
         self._tooltip = Tooltip(translator, time_offset_s=offset_s, parent=view)
         self._tooltip.hide()
         self._mouse: QPointF | None = None
-        self._last_place: HitArea | None = None
+        self._last_area: HitArea | None = None
         self._shown: CellFigures | None = None
         self._asked: Inspection | None = None
         self._rest_timer = new_timer(self, REST_MS, self._ask)
@@ -129,22 +129,22 @@ class TooltipController(QObject):
 
     def _look(self) -> None:
         """Move the tooltip while the mouse is on its spot; else hide it, and wait until the mouse rests."""
-        place = self._place()
+        area = self._hit_area()
         # Reports and images also come while the chart stands still; they must not restart the wait.
-        moved, self._last_place = place != self._last_place, place
-        if self._shown is not None and place is not None and place.reaches(self._shown.cell):
+        moved, self._last_area = area != self._last_area, area
+        if self._shown is not None and area is not None and area.reaches(self._shown.cell):
             self._arrange()
             self._ask()
             return
         if moved or self._shown is not None:
             self._hide()
-        if place is not None and not self._rest_timer.isActive():
+        if area is not None and not self._rest_timer.isActive():
             self._rest_timer.start()
 
     def _ask(self) -> None:
-        place, image, served = self._place(), self._presenter.image, self._presenter.served
-        if place is not None and image is not None and served is not None:
-            self._asked = Inspection(request=served, spec=image.spec, place=place)
+        area, image, served = self._hit_area(), self._presenter.image, self._presenter.served
+        if area is not None and image is not None and served is not None:
+            self._asked = Inspection(request=served, spec=image.spec, area=area)
             self._worker.inspect(self._asked)
 
     def _take(self, figures: CellFigures | None, inspection: Inspection) -> None:
@@ -164,10 +164,10 @@ class TooltipController(QObject):
         self._shown = self._asked = None
         self._tooltip.hide()
 
-    # -- place -------------------------------------------------------------------------------------------------------
+    # -- area --------------------------------------------------------------------------------------------------------
 
-    def _place(self) -> HitArea | None:
-        """Return the place under the mouse, None where there cannot be heat."""
+    def _hit_area(self) -> HitArea | None:
+        """Return the area under the mouse, None where there cannot be heat."""
         viewport, axis, served = self._presenter.viewport, self._presenter.time_axis, self._presenter.served
         if self._mouse is None or viewport is None or axis is None or served is None or self._presenter.image is None:
             return None
@@ -177,7 +177,7 @@ class TooltipController(QObject):
             (self._mouse.x() + 0.5) / scale - viewport.left_px,
             (self._mouse.y() + 0.5) / scale - viewport.top_px,
         )
-        return place_at(viewport, axis, at_px, reach_px(served.settings.spot_size))
+        return hit_area_at(viewport, axis, at_px, reach_px(served.settings.spot_size))
 
     def _arrange(self) -> None:
         """Show the tooltip beside the mouse, inside the pane."""
