@@ -214,7 +214,6 @@ class Legend(OverlayWidget):
     def _paint_explanation(self, painter: QPainter, top: float, swatch: Swatch, words: str) -> None:
         """Paint a swatch of the map and its meaning."""
         swatch_box = QRectF(_PADDING_PX, top + (_LINE_PX - _BAR_PX) / 2, _SWATCH_PX, _BAR_PX)
-        text_pen = painter.pen()
         painter.save()
         if swatch == "hatching":
             _paint_hatching(painter, swatch_box)
@@ -224,7 +223,6 @@ class Legend(OverlayWidget):
             middle = math.floor(swatch_box.center().x()) + 0.5
             painter.drawLine(QPointF(middle, top + 0.5), QPointF(middle, top + _LINE_PX - 0.5))
         painter.restore()
-        painter.setPen(text_pen)
         left = swatch_box.right() + _NAME_GAP_PX
         place = QRectF(left, top, self.width() - left, _LINE_PX)
         painter.drawText(place, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, words)
