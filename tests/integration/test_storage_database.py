@@ -21,7 +21,16 @@ from Heatmap.events import LiquidationEvent, Side
 from Heatmap.storage.bulk_insert import bulk_insert
 from Heatmap.storage.connection import describe, open_reader, open_writer
 from Heatmap.storage.file_guard import beside
-from Heatmap.storage.migrations import APPLICATION_ID, LATEST, check_writable, migrate, open_database, version_of
+from Heatmap.storage.migrations import (
+    APPLICATION_ID,
+    LATEST,
+    MIGRATIONS,
+    Migration,
+    check_writable,
+    migrate,
+    open_database,
+    version_of,
+)
 from Heatmap.storage.record_summary import store_summary
 from Heatmap.storage.sqlite_store import SqliteStore
 
@@ -103,8 +112,10 @@ def test_a_schema_that_appears_while_one_looks_is_no_strangers(path):
         assert version_of(connection, path) == LATEST
 
 
-def test_a_step_that_fails_leaves_nothing_behind(path, monkeypatch):
-    monkeypatch.setattr("Heatmap.storage.migrations.read_text", lambda _: "CREATE TABLE one (a); CREATE TABLE one (b);")
+def test_a_step_that_fails_leaves_nothing_behind(path, tmp_path, monkeypatch):
+    script = tmp_path / "broken.sql"
+    script.write_text("CREATE TABLE one (a); CREATE TABLE one (b);", encoding="utf-8")
+    monkeypatch.setitem(MIGRATIONS, 0, Migration(script, LATEST))
     with closing(open_writer(path)) as connection:
         with pytest.raises(StorageError):
             migrate(connection, path)

@@ -122,15 +122,17 @@ def test_a_disk_that_fails_in_the_middle_of_a_transaction_costs_nothing(path):
     assert rows(path, "PRAGMA integrity_check") == [("ok",)]
 
 
-def rewriting(monkeypatch, more=""):
-    script = "".join((SCHEMA_UPGRADE_1_TO_2.read_text(encoding="utf-8"), "UPDATE liq_events SET ts_ms = 6;", more))
-    monkeypatch.setattr(migrations, "read_text", lambda _: script)
-    monkeypatch.setitem(migrations.MIGRATIONS, 1, Migration(SCHEMA_UPGRADE_1_TO_2, LATEST, rewrites=True))
+def rewriting(monkeypatch, path, more=""):
+    upgrade = SCHEMA_UPGRADE_1_TO_2.read_text(encoding="utf-8")
+    script = path.with_name("upgrade.sql")
+    steps = (upgrade, "UPDATE liq_events SET ts_ms = 6;", more)
+    script.write_text("\n".join(steps), encoding="utf-8")
+    monkeypatch.setitem(migrations.MIGRATIONS, 1, Migration(script, LATEST, rewrites=True))
 
 
 def test_before_rows_are_rewritten_the_file_is_copied(path, monkeypatch):
     create_version_1(path)
-    rewriting(monkeypatch)
+    rewriting(monkeypatch, path)
     open_database(path).close()
     assert rows(path, "SELECT ts_ms FROM liq_events") == [(6,)]
     copy = copy_path(path, 1)
@@ -142,7 +144,7 @@ def test_before_rows_are_rewritten_the_file_is_copied(path, monkeypatch):
 
 def test_a_rewriting_step_that_fails_leaves_the_file_as_it_was(path, monkeypatch):
     create_version_1(path)
-    rewriting(monkeypatch, more="\nCREATE TABLE liq_events (a);")
+    rewriting(monkeypatch, path, more="\nCREATE TABLE liq_events (a);")
     with pytest.raises(StorageError, match="already exists"):
         open_database(path)
     assert rows(path, "SELECT ts_ms FROM liq_events") == [(5,)]
@@ -151,7 +153,7 @@ def test_a_rewriting_step_that_fails_leaves_the_file_as_it_was(path, monkeypatch
 
 def test_without_a_copy_nothing_is_rewritten(path, monkeypatch):
     create_version_1(path)
-    rewriting(monkeypatch)
+    rewriting(monkeypatch, path)
     copy_path(path, 1).mkdir()
     with pytest.raises(StorageError) as caught:
         open_database(path)
