@@ -127,9 +127,6 @@ class HitArea:
         return _part(spec, (first_row, last_row), (first_col, last_col))
 
 
-Place = HitArea  # the former name
-
-
 @dataclass(frozen=True, slots=True)
 class CellFigures:
     """Figures of one cell, see `CellDetails`; ``cell`` is a grid of one cell and ``count`` at least 1."""
