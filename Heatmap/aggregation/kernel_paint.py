@@ -16,12 +16,13 @@ from Heatmap.aggregation.kernel_block import (
     BLOCK_COLS,
     BUCKET_BITS,
     BUCKET_MASK,
-    compute_block,
     find_near_rows,
     look_up,
     place_cells,
-    raise_values,
+    raise_to_spots,
     show_trails,
+    spread_rows,
+    warm_rows,
     write_row,
 )
 from Heatmap.aggregation.kernel_jit import COLOURS_IN, FLOAT32_IN, INT64_IN, UINT8_IN, entry, fast_kernel, group, kernel
@@ -42,34 +43,28 @@ LOOK = group(UINT8_IN, types.int64, COLOURS_IN)
 
 
 @fast_kernel
-def _fade(heat: NDArray[np.float32], factor: np.float32) -> None:
-    """Fade heat, to 0 before its numbers become slow."""
-    for k in range(heat.size):
-        left = heat[np.uint64(k)] * factor
-        heat[np.uint64(k)] = left if left > FAINTEST_HEAT else np.float32(0)
+def _fade(heat: NDArray[np.float32], factor: np.float32, out: NDArray[np.float32]) -> None:
+    """Write faded heat to ``out``, 0 before its numbers become slow."""
+    for ch in range(heat.shape[0]):
+        for k in range(heat.shape[1]):
+            left = heat[ch, np.uint64(k)] * factor
+            out[ch, np.uint64(k)] = left if left > FAINTEST_HEAT else np.float32(0)
 
 
 @kernel
-def _rounded(count: int) -> int:
-    """Return the next multiple of 64: what vector instructions work on at once."""
-    return (count + 63) // 64 * 64
-
-
-@kernel
-def _add_heat(cells: CellArrays, trail: TrailArrays, col: int, heat: NDArray[np.float32]) -> None:
-    """Add the heat of a padded column to ``heat`` (channels, n), each cell of an earlier column once."""
+def _heat_at(cells: CellArrays, trail: TrailArrays, col: int) -> NDArray[np.float32]:
+    """Return the heat of a padded column, float32 (channels, padded rows): of each cell before it in closed form."""
     start, row, values = cells
     heat_start, powers, _, _ = trail
-    channels, padded = heat_start.shape
-    size, factor = heat.size // channels, float(powers[1])
-    for ch in range(channels):
-        for r in range(padded):
-            heat[ch * size + r] += heat_start[ch, r] * np.float32(factor**col)
+    factor = float(powers[1])
+    heat = heat_start * np.float32(factor**col)
     for before in range(col):
         weight = np.float32(factor ** (col - before))
         for k in range(start[before], start[before + 1]):
-            for ch in range(channels):
-                heat[ch * size + row[k]] += min(values[k, ch], LARGEST) * weight
+            for ch in range(values.shape[1]):
+                heat[ch, row[k]] += min(values[k, ch], LARGEST) * weight
+    _fade(heat, np.float32(1), heat)
+    return heat
 
 
 @kernel
@@ -118,7 +113,7 @@ def _end_line(row: int, fading: FadingArrays, col: int, lines_of: NDArray[np.int
 
 
 @entry(CELLS, SPOTS, TRAIL, FADING, LOOK, types.int64, types.int64, types.uint32[:, ::1])
-def paint_columns(  # noqa: C901, PLR0912 - the order of the work in one place
+def paint_columns(  # noqa: PLR0915 - the order of the work in one place
     cells: CellArrays,
     spots: SpotArrays,
     trail: TrailArrays,
@@ -135,8 +130,8 @@ def paint_columns(  # noqa: C901, PLR0912 - the order of the work in one place
     cells
         ``start``, ``row`` and ``values`` of `Cells`.
     spots
-        Weights of the distances 0, 1, 2 ... by column and by row, their number a multiple of three; least value of an
-        occupied cell by padded column; padding on each side, columns and rows. See `PaintPlan`.
+        Weights by column; weights of the distances 0, 1, 2 ... by row, their number a multiple of three; least value of
+        an occupied cell by padded column; padding on each side, columns and rows. See `PaintPlan`.
     trail
         Heat of padded column 0, float32 (channels, padded rows); what is left of it 0 to 16 columns on, 0 from 1 on for
         no trail; strength and ceiling.
@@ -147,63 +142,60 @@ def paint_columns(  # noqa: C901, PLR0912 - the order of the work in one place
     out
         The image, row 0 the highest price.
     """
-    col_weights, row_weights, floors, pad_cols, pad_rows = spots
+    _, row_weights, _, pad_cols, pad_rows = spots
     heat_start, powers, strength, ceiling = trail
     positions, first_position, lines, _ = fading
+    levels, first_bucket, colours = look
     (rows, width), (channels, padded) = out.shape, heat_start.shape
-    layers, cols, reach, margin = (
-        2 * channels - 1,
-        BLOCK_COLS + 2 * (col_weights.size - 1),
-        2 * pad_rows,
-        row_weights.size - 1,
-    )
-    most = _rounded(padded)
-    lifted, own = np.empty(cols * layers * most, np.float32), np.empty(BLOCK_COLS * channels * most, np.float32)
-    sums, value = np.zeros(layers * most + 2 * margin + reach, np.float32), np.zeros(layers * most, np.float32)
-    found, found_trails = np.zeros(BLOCK_COLS * most, np.int32), np.zeros(most, np.int32)
-    heat, warm = np.zeros(channels * most, np.float32), np.zeros(channels * most, np.float32)
+    layers, reach, pixels = 2 * channels - 1, 2 * pad_rows, out.reshape(-1)
+    # As many rows before the first one as `spread_rows` may look at.
+    margin = row_weights.size - 1
+    first = margin * BLOCK_COLS
+    sums = np.zeros((layers, (padded + 2 * margin + reach) * BLOCK_COLS), np.float32)
+    warm = np.empty((channels, padded * BLOCK_COLS), np.float32)
+    value, found = np.empty((layers, padded * BLOCK_COLS), np.float32), np.zeros(padded * BLOCK_COLS, np.int32)
+    seen, trails = np.zeros((layers, padded + 2 * margin + reach), np.float32), np.empty((layers, padded), np.float32)
+    found_trails = np.zeros(padded, np.int32)
     near, before, index = np.empty(padded + 1, np.int32), np.empty(padded + 1, np.int32), np.full(padded, np.int32(-1))
     lines_of = np.full((2, rows), -1)
     # Before the first block, every row is one that nothing reaches any more.
     before[:] = np.arange(padded + 1)
     size_before = rows
     has_trail = powers[1] > np.float32(0)
-    if has_trail:
-        _add_heat(cells, trail, first_col + pad_cols, heat)
-    bounds = np.int32(first_position), np.int32(positions.size - 1)
+    heat = _heat_at(cells, trail, first_col + pad_cols) if has_trail else np.zeros((channels, padded), np.float32)
+    heat_behind = np.zeros((channels, padded), np.float32)
+    bounds = np.int32(first_bucket), np.int32(levels.size - 1)
+    line_bounds = np.int32(first_position), np.int32(positions.size - 1)
     for block in range(first_col, last_col, BLOCK_COLS):
         if has_trail:
-            show_trails(heat, strength, ceiling, most, sums[margin:])
-            value[:] = np.float32(0)
-            raise_values(value, sums, margin + pad_rows, 1, row_weights, layers * most)
-            look_up(value, most, layers, bounds, np.float32(lines.shape[0] - 1), found_trails)
+            show_trails(heat, strength, ceiling, padded, seen, margin)
+            spread_rows(seen, margin + pad_rows, 1, row_weights, rows, trails)
+            look_up(trails, rows, line_bounds, np.float32(lines.shape[0] - 1), found_trails)
         reaching = block, min(block + BLOCK_COLS + 2 * pad_cols, width + 2 * pad_cols)
-        strongest = sums[margin + (layers - 1) * most :][:padded]
-        size = find_near_rows(cells, reaching, (strongest, ceiling), reach, near, index)
+        size = find_near_rows(
+            cells, reaching, (seen[layers - 1, margin : margin + padded], ceiling), reach, near, index
+        )
         _begin_lines(before[:size_before], index, found_trails, fading, block, lines_of)
-        if size > 0:
-            n = _rounded(size)
-            for ch in range(channels):
-                for i in range(size):
-                    warm[ch * n + i] = heat[ch * most + near[i]]
-            lifted[: cols * layers * n] = np.float32(0)
-            own[: BLOCK_COLS * channels * n] = np.float32(0)
-            place_cells(
-                cells, floors, block, pad_cols, index, n, lifted[(col_weights.size - 1 - pad_cols) * layers * n :], own
-            )
-            compute_block(lifted, own, warm[: channels * n], spots, trail, look, (sums, value), found[: BLOCK_COLS * n])
+        count, own = size * BLOCK_COLS, (block + pad_cols, min(block + BLOCK_COLS, width) + pad_cols)
+        if has_trail:
+            warm[:, :count] = np.float32(0)
+            place_cells(cells, own, index, warm)
+            _fade(heat, powers[BLOCK_COLS], heat_behind)
+            warm_rows(near[:size], powers, heat, heat_behind, warm)
+            heat, heat_behind = heat_behind, heat
+            show_trails(warm, strength, ceiling, count, sums, first)
+        else:
+            sums[:, first : first + count] = np.float32(0)
+        raise_to_spots(cells, spots, block, index, sums, first)
+        spread_rows(sums, first + pad_rows * BLOCK_COLS, BLOCK_COLS, row_weights, count, value)
+        look_up(value, count, bounds, np.float32(colours.shape[0] - 1), found)
         for i in range(size):
             row = int(near[i])
             if row < rows and index[row] >= 0:
                 if lines_of[0, row] >= 0:
                     _end_line(row, fading, block, lines_of, out)
-                to, count = (rows - 1 - row) * width + block, min(BLOCK_COLS, last_col - block)
-                write_row(found[: BLOCK_COLS * n], i, look, out.reshape(-1), to, count)
-        if has_trail:
-            _fade(heat, powers[BLOCK_COLS])
-            for ch in range(channels):
-                for i in range(size):
-                    heat[ch * most + near[i]] = warm[ch * n + i]
+                to = (rows - 1 - row) * width + block
+                write_row(found, i * BLOCK_COLS, look, pixels, to, min(BLOCK_COLS, last_col - block))
         index[near[:size]] = np.int32(-1)
         near, before, size_before = before, near, size
     for row in range(rows):

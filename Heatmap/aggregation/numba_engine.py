@@ -151,7 +151,7 @@ class NumbaEngine:
         )
         arrays = (cells.start, cells.row, cells.values)
         pads = plan.col_weights.size // 2, plan.row_weights.size // 2
-        spots = (_by_distance(plan.col_weights), _by_distance(plan.row_weights), plan.floors, *pads)
+        spots = (plan.col_weights, _by_distance(plan.row_weights), plan.floors, *pads)
         powers = np.power(plan.trail_factor, np.arange(BLOCK_COLS + 1), dtype=np.float32)
         trail = (plan.trail_start, powers, plan.trail_strength, ceiling)
         look = (table.levels, table.first_bucket, plan.colours)
