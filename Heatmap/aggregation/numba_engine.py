@@ -270,7 +270,11 @@ def _contiguous(
 
 def _share_out(job: Callable[[int], _T], count: int) -> list[_T]:
     """Do a job for each number below ``count``, on a thread each; this one does the first."""
-    others = [_POOL.executor.submit(job, number) for number in range(1, count)]
+    try:
+        others = [_POOL.executor.submit(job, number) for number in range(1, count)]
+    except RuntimeError:
+        # The interpreter is about to end, and a daemon thread still paints.
+        return [job(number) for number in range(count)]
     first = job(0)
     return [first, *(other.result() for other in others)]
 

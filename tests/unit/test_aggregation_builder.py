@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import weakref
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -474,6 +476,16 @@ def test_threads_change_nothing(monkeypatch, palette):
     for image in images[1:]:
         assert_alike(image.rgba, images[0].rgba)
         assert (image.reference, image.events) == (images[0].reference, images[0].events)
+
+
+def test_a_picture_at_the_interpreters_end_needs_no_threads(monkeypatch):
+    """Then a pool of threads takes nothing any more, while a daemon thread may still paint."""
+    ended = ThreadPoolExecutor(1)
+    ended.shutdown()
+    monkeypatch.setattr(numba_engine, "_POOL", SimpleNamespace(executor=ended))
+    monkeypatch.setattr(numba_engine, "_MIN_COLS_PER_THREAD", 4)
+    images = [ImageBuilder(NumbaEngine(n)).build(random_columns(200), SPEC, SHARP, **WINDOW).rgba for n in (1, 2)]
+    np.testing.assert_array_equal(*images)
 
 
 def test_scales_of_other_windows_keep_no_events_alive(monkeypatch):
