@@ -71,7 +71,6 @@ if TYPE_CHECKING:
     from Heatmap.aggregation.grid_builder import build_grid as build_grid
     from Heatmap.aggregation.image_builder import HeatmapImage as HeatmapImage
     from Heatmap.aggregation.image_builder import ImageBuilder as ImageBuilder
-    from Heatmap.aggregation.options import Normalization as Normalization
     from Heatmap.aggregation.options import RenderOptions as RenderOptions
     from Heatmap.aggregation.palettes import PALETTES as PALETTES
     from Heatmap.aggregation.palettes import Palette as Palette
@@ -80,3 +79,4 @@ if TYPE_CHECKING:
     from Heatmap.aggregation.resolution import manual_spec as manual_spec
     from Heatmap.aggregation.resolution import pixel_spec as pixel_spec
     from Heatmap.aggregation.warmup import KernelWarmup as KernelWarmup
+    from Heatmap.vocabulary import Normalization as Normalization

@@ -14,8 +14,8 @@ from Heatmap.aggregation.options import require_sides
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from Heatmap.aggregation.options import Sides
     from Heatmap.event_columns import EventColumns
+    from Heatmap.vocabulary import Sides
 
 
 @dataclass(frozen=True, slots=True)

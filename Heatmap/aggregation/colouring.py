@@ -8,9 +8,9 @@ import numpy as np
 
 from Heatmap.aggregation.engine_choice import script_engine
 from Heatmap.aggregation.normalization import LevelTable, level_edges
-from Heatmap.aggregation.options import Normalization
 from Heatmap.aggregation.palettes import find_palette
 from Heatmap.errors import GridError
+from Heatmap.vocabulary import Normalization
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

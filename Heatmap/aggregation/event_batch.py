@@ -10,8 +10,8 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from Heatmap.aggregation.options import Sides
     from Heatmap.event_columns import EventColumns
+    from Heatmap.vocabulary import Sides
 
 EXCLUDED: Final = -1
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from Heatmap.aggregation.engine import Engine
     from Heatmap.aggregation.grid import GridSpec
-    from Heatmap.aggregation.options import Sides
+    from Heatmap.vocabulary import Sides
 
 
 def build_grid(

@@ -13,11 +13,11 @@ import numpy as np
 from Heatmap.aggregation.engine_choice import fast_engine, script_engine
 from Heatmap.aggregation.event_batch import EventBatch
 from Heatmap.aggregation.normalization import Scale, level_edges
-from Heatmap.aggregation.options import Normalization
 from Heatmap.aggregation.paint_plan import Decay, paint_plan, reach
 from Heatmap.aggregation.palettes import find_palette
 from Heatmap.clock import SYSTEM_CLOCK, Clock
 from Heatmap.event_columns import EventColumns
+from Heatmap.vocabulary import Normalization
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from Heatmap.aggregation.options import Normalization
+from Heatmap.vocabulary import Normalization
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Final, Literal, get_args
+from typing import Final, get_args
 
 from Heatmap.errors import GridError
-
-Sides = Literal["both", "long", "short"]
+from Heatmap.vocabulary import Normalization, Sides
 
 MAX_SIGMA_CELLS: Final = 40.0
 MAX_PERCENT: Final = 100.0
@@ -21,15 +19,6 @@ def require_sides(sides: str) -> None:
     """Raise `GridError` unless this is one of `Sides`."""
     if sides not in get_args(Sides):
         raise GridError(f"sides: expected one of {', '.join(get_args(Sides))}, was {sides!r}")
-
-
-class Normalization(StrEnum):
-    """The function from dollars to colour levels."""
-
-    LINEAR = "linear"
-    SQRT = "sqrt"
-    LOG = "log"
-    RANK = "rank"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from Heatmap.aggregation.event_batch import EventBatch
-    from Heatmap.aggregation.options import RenderOptions, Sides
+    from Heatmap.aggregation.options import RenderOptions
+    from Heatmap.vocabulary import Sides
 
 # Least level of an occupied cell: a small liquidation is faint, not invisible.
 FAINTEST_EVENT_LEVEL: Final = 32

@@ -26,9 +26,10 @@ import numpy as np
 from Heatmap.aggregation.engine_choice import load_kernels
 from Heatmap.aggregation.grid import GridSpec
 from Heatmap.aggregation.image_builder import ImageBuilder
-from Heatmap.aggregation.options import Normalization, RenderOptions
+from Heatmap.aggregation.options import RenderOptions
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.event_columns import EventColumns
+from Heatmap.vocabulary import Normalization
 
 if TYPE_CHECKING:
     from collections.abc import Callable

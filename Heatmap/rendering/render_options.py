@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from Heatmap.aggregation.options import MAX_SIGMA_CELLS, Normalization, RenderOptions
+from Heatmap.aggregation.options import MAX_SIGMA_CELLS, RenderOptions
 from Heatmap.heatmap_settings import decay_half_life_ms, trail_half_life_ms
+from Heatmap.vocabulary import Normalization
 
 if TYPE_CHECKING:
     from Heatmap.aggregation import GridSpec

@@ -7,13 +7,13 @@ import pytest
 from PyQt6.QtCore import Qt
 from PyQt6.QtGui import QColor, QFontMetricsF
 
-from Heatmap.aggregation.options import Normalization
 from Heatmap.aggregation.palettes import palette_names
 from Heatmap.errors import GridError
 from Heatmap.heatmap_settings import FIELDS
 from Heatmap.ui.translation import Translator
 from Heatmap.ui.widgets.legend import Legend, level_position, round_values
 from Heatmap.ui.widgets.palette_image import palette_bars
+from Heatmap.vocabulary import Normalization
 
 VALUED = [item for item in Normalization if item is not Normalization.RANK]
 

@@ -10,10 +10,10 @@ from PyQt6.QtCore import QPointF, QRectF, QSize, Qt
 from PyQt6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen
 
 from Heatmap.aggregation.normalization import level_edges
-from Heatmap.aggregation.options import Normalization
 from Heatmap.ui.gl.painter import HATCH_LINE_PX, HATCH_SPACING_PX
 from Heatmap.ui.widgets.overlay_widget import FONT_PX, OverlayWidget, ink
 from Heatmap.ui.widgets.palette_image import DARK_CHART, LIGHT_CHART, palette_bars
+from Heatmap.vocabulary import Normalization
 
 if TYPE_CHECKING:
     from PyQt6.QtGui import QImage
