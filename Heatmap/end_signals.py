@@ -16,7 +16,7 @@ SIGNALS: Final = tuple(
 
 @contextmanager
 def on_end_signals(end: Callable[[], object]) -> Iterator[None]:
-    """Call ``end`` at each of the signals; a SIGHUP that is ignored stays so, as ``nohup`` wants it."""
+    """Call ``end`` at each of the signals; an ignored SIGHUP stays ignored, for ``nohup``."""
     before = {number: signal.getsignal(number) for number in SIGNALS}
     if before.get(getattr(signal, "SIGHUP", None)) is signal.SIG_IGN:
         del before[signal.SIGHUP]

@@ -223,7 +223,7 @@ class HeatmapService:
                 group.create_task(collector.run())
                 group.create_task(ticks)
         except* Exception:
-            # No fault is expected here, but a dead feed must not look alive.
+            # No fault is expected here, but an ended feed must not be reported as live.
             fault = "The feed ended because of a fault; see the log."
             self._set_state(FeedState(ConnectionState.DOWN, "internal", fault))
             raise

@@ -1,4 +1,4 @@
-"""Catalogues of the program's texts in English and German, without Qt, so that the command line has them too."""
+"""Catalogues of the program's texts, one for each language; without Qt, so that the command line can use them."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ class NumbaEngine:
 
     @property
     def name(self) -> EngineName:
-        """Which engine this is."""
+        """The engine's name, ``"numba"``."""
         return "numba"
 
     def bin(self, batch: EventBatch, spec: GridSpec, *, pad_cols: int = 0, pad_rows: int = 0) -> Cells:
@@ -182,7 +182,7 @@ class NumbaEngine:
         borders = _borders(cols, min(self._threads, len(part) // _MIN_EVENTS_PER_THREAD), 1)
         ts_ms, price, weight, is_long = _contiguous(part)
         firsts = part.ts_ms.searchsorted([bins[0] + col * bins[1] for col in borders]).tolist()
-        # A range has no more cells than events, and writes one more before it knows that it is empty.
+        # A range has no more cells than events; `_store` writes one more, which the next one replaces.
         room = len(part) + len(borders)
         if self._row.size < room:
             self._row, self._values = np.empty(room, np.int32), np.empty(2 * room, np.float32)

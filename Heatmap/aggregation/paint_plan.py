@@ -62,7 +62,7 @@ def paint_plan(
         ages_ms = np.maximum(decay.as_of_ms - middles_ms, 0)
         with np.errstate(invalid="ignore"):  # the least of an empty window is infinite
             floors = (least * np.exp2(ages_ms / -options.half_life_ms)).astype(np.float32)
-        # The weights lack the decay since then, so the edges are divided by it.
+        # Weights are as of `as_of_ms`, without the decay since; the edges are divided by that instead.
         edges = (edges.astype(np.float64) / decay.fade).astype(np.float32)
     return PaintPlan(
         col_weights=_gaussian(options.sigma_cols, pad_cols),

@@ -83,7 +83,7 @@ def _is_recording(summary: StoreSummary, series: SeriesSummary, now_ms: int) -> 
         # Not by the times of coverage: they are the exchange's, and the clocks may differ.
         report = entry.report
         return entry.is_alive(now_ms) and report.status.state in FLOWING and is_recorded(series.symbol, report.symbols)
-    # A file of the first version has no collectors' reports; coverage alone speaks there.
+    # A file of the first version has no collectors' reports, only coverage.
     covered_ms = series.covered_until_ms
     return covered_ms is not None and now_ms - covered_ms <= HEARTBEAT_MISSED_MS
 

@@ -24,7 +24,7 @@ class Instrument:
 
     @property
     def quote_asset(self) -> str:
-        """The quote currency read off the symbol; ``"USDT"`` if the symbol does not tell."""
+        """The quote currency read off the symbol; ``"USDT"`` if it ends in none that is known."""
         return next((asset for asset in _QUOTE_ASSETS if self.symbol.endswith(asset)), "USDT")
 
     @property

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from Heatmap.candle import Candle
 
-# 2017-01-01, long before anything a chart of the demo asks for; the anchors look `_ANCHOR_REACH` days further back.
+# 2017-01-01, before any candle that a chart requests; prices depend on `_ANCHOR_REACH` days before theirs.
 _EARLIEST_MS = 1_483_228_800_000
 
 _ANCHOR_REACH = 30

@@ -1,7 +1,7 @@
 """One socket of the feed: reconnected without end, and replaced before the exchange ends it.
 
 No database work happens on this loop, or pings and frames would wait. When the store is full the collector stops
-reading: the socket's flow control then holds the exchange back.
+reading, and the socket's flow control makes the exchange wait.
 """
 
 from __future__ import annotations

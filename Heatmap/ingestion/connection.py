@@ -45,7 +45,7 @@ class ConnectionListener(Protocol):
     """The owner of connections; called on the loop."""
 
     async def handle_frame(self, connection: Connection, data: bytes) -> None:
-        """Take a frame; the next one is read when this returns, so that a full store holds the exchange back."""
+        """Take a frame; the next one is read when this returns, so that a full store pauses reading."""
 
     def connection_opened(self, connection: Connection) -> None:
         """The handshake succeeded."""
@@ -122,7 +122,7 @@ class Connection:
         return None if self._socket is None else self._socket.local_address
 
     def abandon(self, why: Failure) -> None:
-        """End at once, without a closing handshake, for a reason that only this side knows."""
+        """End at once, without a closing handshake, and report this failure as the reason."""
         self._failure = why
         if self._socket is not None:
             self._socket.transport.abort()
@@ -233,7 +233,7 @@ class Connection:
         with contextlib.suppress(WebSocketException):
             while True:
                 round_trip_s = await (await socket.ping())
-                # An answer that waited for our own full store does not measure the network.
+                # While reading is paused the pong waits here: its time is not that of the network.
                 if not self.is_waiting_for_room:
                     self._listener.round_trip_measured(round_trip_s * 1000)
                 await asyncio.sleep(PING_S)

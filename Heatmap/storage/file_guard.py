@@ -2,8 +2,8 @@
 
 SQLite marks an open database by POSIX locks on the file and on its shared memory ``NAME-shm``. POSIX locks belong to
 the *process*: when any code of it closes any descriptor of the same file (a second copy of SQLite inside Qt,
-``shutil.copy``), all are released. The next program that closes the database then believes to be the last one and
-deletes the log ``NAME-wal`` of a connection that is still in use (sqlite.org/howtocorrupt.html, section 2.2).
+``shutil.copy``), all are released. The next program that closes the database then finds no other user and deletes
+the log ``NAME-wal`` of a connection that is still in use (sqlite.org/howtocorrupt.html, section 2.2).
 
 - **Prevention** (Linux): the byte ranges that mean "in use" are locked a second time, by open file description locks.
   These belong to a descriptor that stays open here, and no other ``close`` releases them.

@@ -45,7 +45,7 @@ class Migration:
 # checks that both ways lead to the same schema.
 MIGRATIONS: Final = {0: Migration(SCHEMA, LATEST), 1: Migration(SCHEMA_UPGRADE_1_TO_2, 2)}
 
-# Together five seconds.
+# Attempts to switch a busy file to WAL: 500 with these pauses, 5 s in all.
 WAL_ATTEMPTS: Final = 500
 WAL_PAUSE_S: Final = 0.01
 

@@ -3,8 +3,8 @@
 The new file is built as ``NAME.rescued``, in one transaction, and takes the name when it is complete. The old file is
 kept as ``NAME.damaged-YYYYMMDD-HHMMSS``; nothing is deleted. A crash on the way loses nothing: the next start begins
 again, or renames the complete file (`Heatmap.storage.migrations.finish_interrupted`). Two programs cannot both replace
-a file: the one being built is locked by SQLite, and the system takes that lock from a dead process. Where rows could
-not be read, coverage is cut as well: that time is unknown now, not empty.
+a file: the one being built is locked by SQLite, and the system releases that lock when its process ends. Where rows
+could not be read, coverage is cut as well: that time is unknown now, not empty.
 """
 
 from __future__ import annotations

@@ -224,7 +224,7 @@ class WriterSession:
         return connection
 
     def _begin_anew(self) -> None:
-        """Forget what concerns a file that is gone: another one has none of the events of the time covered so far."""
+        """Discard coverage and retention steps of a file that was replaced: the new one has none of its events."""
         self._coverage = CoverageLog()
         self._heartbeat_due_s = 0.0
         if self._housekeeper is not None:

@@ -1,4 +1,4 @@
-"""Texts in German and English; numbers, money and durations in each language's format."""
+"""Texts in the languages of the catalogues; numbers, money and durations in each one's format."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SHORT_MS: Final = 10
 class Translator(QObject):
     """Texts and number formats of one language, which may change while the program runs.
 
-    ``language`` is ``"en"``, ``"de"``, or ``"auto"`` for the system's language (English where that is neither).
+    ``language`` is one of `LANGUAGES`, or ``"auto"`` for the system's (the first where it has no catalogue).
     """
 
     languageChanged = pyqtSignal()

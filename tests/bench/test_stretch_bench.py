@@ -4,7 +4,7 @@
 
 One picture of 1780x700 from 1700x380 cells, half of them occupied, smooth, over one colour; what each peer needs until
 the pixels are there. The kernel's time includes finding which cells each pixel shows, in NumPy. Qt's painter is given
-the easier work of one stretched rectangle: it knows no bars, gaps, logarithms or hatching. The shader runs on whatever
+the easier work of one stretched rectangle: it has no bars, gaps, logarithms or hatching. The shader runs on whatever
 OpenGL this machine has; where that is software, the kernel paints in the program, and this is why.
 """
 

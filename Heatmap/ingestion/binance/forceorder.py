@@ -152,7 +152,7 @@ def decode(
         try:
             plain = _PLAIN.decode(data).data
         except (msgspec.DecodeError, UnicodeError, RecursionError):
-            pass  # not the usual frame
+            pass  # `_decode_any` decodes it
         else:
             order = plain.o
             notional = order.ap * order.z
@@ -285,7 +285,7 @@ def is_coin_margined(symbol: str) -> bool:
 def _classify_untyped(data: str | bytes, error: msgspec.ValidationError | None) -> ControlReply | Ignored:
     """Distinguish a damaged frame of ours from a message of another kind."""
     try:
-        # The typed decoder skips what it does not know; this one checks every value.
+        # The typed decoder skips undeclared fields; this one checks every value.
         frame = _ANYTHING.decode(data)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as fault:
         raise _refusal("bad-json", f"expected JSON: {fault}", data) from fault

@@ -18,7 +18,7 @@ ALPHA: Final = 3
 # Rounding by blending and texture formats.
 _ALPHA_SLACK: Final = 1
 _POLYNOMIAL: Final = 0x07
-_INITIAL: Final = 0xFF  # so that empty cells are no number
+_INITIAL: Final = 0xFF  # not 0: cells that are all empty must fail the check
 
 
 @dataclass(frozen=True, slots=True)

@@ -239,12 +239,12 @@ class Bridge(QObject):
 
     @pyqtSlot(str)
     def bars_changed(self, text: str) -> None:
-        """Take the series' bar times."""
+        """Take the times of the series' bars, as JSON; see `parse_bars`."""
         self._pass_on("bars", self.timeAxisChanged.emit, lambda: parse_bars(text, time_offset_s=self._time_offset_s))
 
     @pyqtSlot(str)
     def surfaces_changed(self, text: str) -> None:
-        """Take the page's own colours."""
+        """Take the page's own background colours."""
         self._pass_on("surfaces", self.surfacesChanged.emit, lambda: parse_surfaces(text))
 
     @pyqtSlot()

@@ -62,7 +62,7 @@ class PageTransparency(QObject):
         self._timer.start()
 
     def pause(self) -> None:
-        """Leave the page's colour alone until `hold`: another document is coming."""
+        """Stop setting the page's colour until `hold`: another document is being loaded."""
         self._held = False
         self._timer.stop()
 

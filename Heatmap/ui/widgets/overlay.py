@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from Heatmap.ui.translation import Translator
 
 MARGIN_PX: Final = 8
-# Width of the chart library's logo in the pane's corner, which its licence asks for.
+# Width of the chart library's logo in the pane's corner, which its licence requires.
 LOGO_PX: Final = 40
 BADGE_KEYS: Final = {Source.DEMO: "badge.simulated", Source.REPLAY: "badge.replay", Source.COIN_M: "badge.coin_m"}
 _INK: Final = QColor(0x1B, 0x13, 0x00)

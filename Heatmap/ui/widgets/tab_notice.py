@@ -18,7 +18,7 @@ NoticeKind = Literal["info", "warning", "problem"]
 # In these states this process records.
 AWAITING: Final = frozenset({ConnectionState.CONNECTING, ConnectionState.LIVE, ConnectionState.QUIET})
 
-# The chart stays away until the user acts.
+# Only the user can load the chart again.
 NEEDS_USER: Final = frozenset({"notice.page_given_up", "notice.page_not_reloaded"})
 
 
