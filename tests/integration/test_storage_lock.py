@@ -213,6 +213,9 @@ def test_a_stopped_holder_keeps_it_and_is_named(path):
 @posix_only
 def test_it_survives_the_replacement_of_the_database(path):
     with holder(path), waiting(path) as (roles, changed):
+        with changed:
+            # A writer whose first look at the database fails would let the feed run, to keep events in memory.
+            assert changed.wait_for(lambda: roles, PATIENCE_S)
         before = file_identity(path)
         # The recorder carries its record into a new file of the same name.
         for suffix in ("-wal", "-shm"):
