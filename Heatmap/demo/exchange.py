@@ -13,20 +13,19 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.datastructures import Headers
-from websockets.exceptions import ConnectionClosedError
+from websockets.exceptions import ConnectionClosed, ConnectionClosedError
 from websockets.http11 import Request, Response
 
 from Heatmap.clock import SYSTEM_CLOCK, Clock
-from Heatmap.demo.client import POLICY_VIOLATION, Client
 from Heatmap.demo.publisher import Publisher
 from Heatmap.demo.rest import Answer, RestApi
-from Heatmap.demo.session import Stream, StreamKind, TooManyStreamsError, open_session
+from Heatmap.demo.session import Session, Stream, StreamKind, TooManyStreamsError, open_session
+from Heatmap.demo.wire import combined
 from Heatmap.errors import FeedError
 from Heatmap.ingestion.loop_thread import LoopThread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from types import TracebackType
 
     from Heatmap.demo.market import Market
 
@@ -36,6 +35,7 @@ logger = logging.getLogger(__name__)
 _websocket_logger = logging.getLogger(f"{__name__}.websocket")
 _websocket_logger.setLevel(logging.WARNING)
 
+_HOST = "127.0.0.1"
 TICK_S = 0.25
 
 MAX_URL_CHARS = 8_000
@@ -50,7 +50,68 @@ _OPEN_TIMEOUT_S = 2
 _CLOSE_TIMEOUT_S = 2
 _CALL_TIMEOUT_S = 10
 
+MAX_PENDING_FRAMES = 100_000
+"""Longest queue of a client; a slower one is disconnected, as on the real exchange."""
+
+POLICY_VIOLATION = 1008
+_ABNORMAL = 1006
+
+_FRAMES_PER_BREATH = 100
+
 _T = TypeVar("_T")
+
+
+class Client:
+    """An open WebSocket and its subscriptions; used on the exchange's event loop only."""
+
+    def __init__(self, socket: ServerConnection, session: Session) -> None:
+        self.session = session
+        self._socket = socket
+        # Frames, and their share of the limit.
+        self._outbox: asyncio.Queue[tuple[Sequence[str | bytes], int]] = asyncio.Queue()
+        self._pending = 0
+        self._closing: asyncio.Task[None] | None = None
+
+    def close(self, code: int, reason: str = "") -> None:
+        """Begin to close; 1006, which no peer can send, cuts the connection instead."""
+        if code == _ABNORMAL:
+            self._socket.transport.abort()
+        elif self._closing is None:
+            self._closing = asyncio.create_task(self._socket.close(code, reason))
+
+    def queue_reply(self, text: str) -> None:
+        """Queue an answer to a control message, in order with the data."""
+        self._outbox.put_nowait(((text,), 0))
+
+    def queue_backlog(self, frames: Sequence[str]) -> None:
+        """Queue a recording, which may be longer than `MAX_PENDING_FRAMES`."""
+        self._outbox.put_nowait((frames, 0))
+
+    def queue(self, frames: Sequence[str | bytes]) -> None:
+        """Queue data; a client too slow for it is disconnected, with a warning in the log."""
+        if self._pending + len(frames) > MAX_PENDING_FRAMES:
+            logger.warning("a client let %d frames pile up and is disconnected", self._pending)
+            self.close(POLICY_VIOLATION, "too slow")
+            return
+        self._pending += len(frames)
+        self._outbox.put_nowait((frames, len(frames)))
+
+    def enveloped(self, stream: str, payloads: Iterable[str]) -> list[str]:
+        """Return payloads in the envelope of this connection's route."""
+        if self.session.is_combined:
+            return [combined(stream, payload) for payload in payloads]
+        return list(payloads)
+
+    async def send_forever(self) -> None:
+        """Send the queue until the connection closes."""
+        with suppress(ConnectionClosed):
+            while True:
+                frames, weight = await self._outbox.get()
+                for count, frame in enumerate(frames, 1):
+                    await self._socket.send(frame)
+                    if count % _FRAMES_PER_BREATH == 0:
+                        await asyncio.sleep(0)  # let other clients run during a long recording
+                self._pending -= weight
 
 
 class DemoExchange:
@@ -60,23 +121,9 @@ class DemoExchange:
     other names, and the unrouted ``/ws`` and ``/stream``, are accepted and silent. HTTP: see `Heatmap.demo.rest`.
     Limits: `MAX_URL_CHARS` of an address, 1,024 streams a connection, ten client messages a second, request weight.
 
-    Parameters
-    ----------
-    market
-        A simulated or replayed market.
-    more_symbols
-        Symbols that are traded besides the market's own, at its prices and with its liquidations.
-    host, port
-        Where to listen; port 0 takes a free one.
-    clock
-        The exchange's time. Pushes are prepared every `TICK_S` seconds of real time, whatever this clock does.
-    ping_interval_s
-        Seconds between the pings that each client must answer within ten minutes.
-
-    Raises
-    ------
-    ValueError
-        The clock is before the market's beginning.
+    ``more_symbols`` are traded besides the market's own, at its prices and with its liquidations; port 0 takes a free
+    one. Pushes are prepared every `TICK_S` seconds of real time, whatever ``clock``, the exchange's time, does. A
+    ValueError if that is before the market's beginning.
     """
 
     def __init__(
@@ -84,7 +131,6 @@ class DemoExchange:
         market: Market,
         *,
         more_symbols: Iterable[str] = (),
-        host: str = "127.0.0.1",
         port: int = 0,
         clock: Clock = SYSTEM_CLOCK,
         ping_interval_s: float = PING_INTERVAL_S,
@@ -92,7 +138,6 @@ class DemoExchange:
         if clock.now_ms() < market.earliest_ms:
             raise ValueError(f"expected a clock at or after {market.earliest_ms} ms, was {clock.now_ms()}")
         self.market = market
-        self._host = host
         self._wanted_port = port
         self._port = 0
         self._clock = clock
@@ -108,17 +153,12 @@ class DemoExchange:
     @property
     def ws_url(self) -> str:
         """Base of the WebSocket URLs, without a route: ``ws://host:port``."""
-        return f"ws://{self._host}:{self._port}"
+        return f"ws://{_HOST}:{self._port}"
 
     @property
     def rest_url(self) -> str:
         """Base of the REST URLs: ``http://host:port``."""
-        return f"http://{self._host}:{self._port}"
-
-    @property
-    def connection_count(self) -> int:
-        """Open WebSocket connections."""
-        return len(self._clients)
+        return f"http://{_HOST}:{self._port}"
 
     def start(self) -> None:
         """Listen; return when clients can connect, or raise `FeedError`. Does nothing if already started."""
@@ -137,7 +177,7 @@ class DemoExchange:
             raise failure
         reason = getattr(failure, "strerror", None) or failure
         raise FeedError(
-            f"cannot listen on {self._host}:{self._wanted_port}: {failure!r}",
+            f"cannot listen on {_HOST}:{self._wanted_port}: {failure!r}",
             reason="listen",
             short=f"The demo exchange cannot use port {self._wanted_port}: {reason}.",
         ) from failure
@@ -153,32 +193,9 @@ class DemoExchange:
         self.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop."""
         self.stop()
-
-    def inject(self, *frames: str | bytes) -> int:
-        """Push frames as they are to every forceOrder subscriber; return how many there are."""
-
-        def push(clients: Iterable[Client]) -> int:
-            subscribers = [client for client in clients if liquidation_streams(client.session.streams)]
-            for client in subscribers:
-                client.queue(frames)
-            return len(subscribers)
-
-        return self.call(push)
-
-    def drop_connections(self, code: int = 1001) -> int:
-        """Begin to close every connection and return how many; code 1006 cuts them without a closing handshake."""
-
-        def drop(clients: Sequence[Client]) -> int:
-            for client in clients:
-                client.close(code, "dropped by the demo exchange")
-            return len(clients)
-
-        return self.call(drop)
 
     def call(self, work: Callable[[Sequence[Client]], _T]) -> _T:
         """Return what ``work(clients)`` returns on the exchange's loop, with all open connections."""
@@ -195,7 +212,7 @@ class DemoExchange:
         try:
             server = await serve(
                 self._handle,
-                self._host,
+                _HOST,
                 self._wanted_port,
                 process_request=self._process_request,
                 compression=None,
@@ -287,11 +304,8 @@ def _response(answer: Answer) -> Response:
     body = answer.body.encode()
     headers = Headers(
         {
-            "Date": formatdate(usegmt=True),
-            "Connection": "close",
-            "Content-Type": "application/json;charset=UTF-8",
-            "Content-Length": str(len(body)),
-            **answer.headers,
+            "Date": formatdate(usegmt=True), "Connection": "close", "Content-Type": "application/json;charset=UTF-8",
+            "Content-Length": str(len(body)), **answer.headers,
         }
-    )
+    )  # fmt: skip
     return Response(answer.status.value, answer.status.phrase, headers, body)

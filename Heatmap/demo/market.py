@@ -18,8 +18,6 @@ from Heatmap.events import LiquidationEvent, Side, Source
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from Heatmap.candle import Candle
-
 # 2017-01-01, before any candle that a chart requests; prices depend on `_ANCHOR_REACH` days before theirs.
 _EARLIEST_MS = 1_483_228_800_000
 
@@ -28,34 +26,8 @@ _ANCHOR_MEMORY = 0.85
 _ANCHOR_SD = 0.014
 
 
-class Market:
-    """What a demo exchange trades.
-
-    Parameters
-    ----------
-    prices
-        The price series; there is no price before its ``earliest_ms``.
-    source
-        How the liquidations are marked in the store.
-    """
-
-    def __init__(self, prices: PriceSeries, source: Source) -> None:
-        self.instrument = prices.instrument
-        self.earliest_ms = prices.earliest_ms
-        self.source = source
-        self.prices = prices
-
-    def price_at(self, ms: int) -> float:
-        """See `PriceSeries.price_at`."""
-        return self.prices.price_at(ms)
-
-    def candle_at(self, interval_ms: int, at_ms: int) -> Candle:
-        """See `PriceSeries.candle_at`."""
-        return self.prices.candle_at(interval_ms, at_ms)
-
-    def candles(self, interval_ms: int, start_ms: int, end_ms: int) -> list[Candle]:
-        """See `PriceSeries.candles`."""
-        return self.prices.candles(interval_ms, start_ms, end_ms)
+class Market(PriceSeries):
+    """What a demo exchange trades: a price series and liquidations."""
 
     def liquidations(self, start_ms: int, end_ms: int) -> list[LiquidationEvent]:
         """Return the liquidations with ``start_ms <= ts_ms < end_ms`` in order of time."""
@@ -80,7 +52,7 @@ class SimulatedMarket(Market):
     """
 
     def __init__(self, symbol: str = "BTCUSDT", seed: int = 7, *, price: float = 90_000.0) -> None:
-        super().__init__(PriceSeries(Instrument(symbol), self._seconds_of, earliest_ms=_EARLIEST_MS), Source.DEMO)
+        super().__init__(Instrument(symbol), self._draw_seconds, earliest_ms=_EARLIEST_MS)
         self._seed = seed
         self._log_level = float(np.log(price * self.instrument.ticks_per_unit))
         self._anchor = lru_cache(256)(self._draw_anchor)
@@ -96,16 +68,14 @@ class SimulatedMarket(Market):
 
     def _draw_anchor(self, day: int) -> float:
         """Return the log price in ticks at the start of a day: an autoregression over the last month."""
-        noise = [
-            day_stream(self._seed, past, Stream.ANCHOR).standard_normal()
-            for past in range(day - _ANCHOR_REACH + 1, day + 1)
-        ]
+        past = range(day - _ANCHOR_REACH + 1, day + 1)
+        noise = [day_stream(self._seed, each, Stream.ANCHOR).standard_normal() for each in past]
         weights = _ANCHOR_MEMORY ** np.arange(_ANCHOR_REACH - 1, -1, -1)
         return self._log_level + _ANCHOR_SD * float(np.dot(weights, noise))
 
-    def _seconds_of(self, day: int) -> DaySeconds:
+    def _draw_seconds(self, day: int) -> DaySeconds:
         start, end = self._anchor(day), self._anchor(day + 1)
-        drawn = shocks(self._seed, day)
+        drawn = shocks(self._seed, day, with_cascades=True)
         walk = np.concatenate([[0.0], np.cumsum(drawn.steps)])
         business_time = np.concatenate([[0.0], np.cumsum(drawn.variance)])
         missing = end - start - walk[DAY_S]
@@ -114,12 +84,11 @@ class SimulatedMarket(Market):
         return DaySeconds(ticks, traded_lots(self._seed, day, ticks))
 
     def _draw_orders(self, day: int) -> ForcedOrders:
-        before = self.prices.seconds_of(day - 1).ticks[DAY_S - LOOKBACK_S : DAY_S]
-        return forced_orders(self.instrument, self._seed, day, before, self.prices.seconds_of(day).ticks)
+        before = self.seconds_of(day - 1).ticks[DAY_S - LOOKBACK_S : DAY_S]
+        return forced_orders(self.instrument, self._seed, day, before, self.seconds_of(day).ticks)
 
     def _events(self, day: int, start_ms: int, end_ms: int) -> list[LiquidationEvent]:
-        orders = self._orders_of(day)
-        midnight_ms = day * DAY_MS
+        orders, midnight_ms = self._orders_of(day), day * DAY_MS
         first, last = np.searchsorted(orders.in_day_ms, [start_ms - midnight_ms, end_ms - midnight_ms]).tolist()
         return [self._event(orders, row, midnight_ms) for row in range(first, last)]
 
@@ -134,7 +103,7 @@ class SimulatedMarket(Market):
             price=price,
             qty=quantity,
             notional=price * quantity,
-            source=self.source,
+            source=Source.DEMO,
             order_price=self.instrument.price(int(orders.order_ticks[row])),
             order_qty=quantity,
             event_ms=ts_ms + PUSH_DELAY_MS,

@@ -55,16 +55,13 @@ class ContainedTrades:
     high_ticks: NDArray[np.int64]
     low_ticks: NDArray[np.int64]
 
-    @classmethod
-    def none(cls) -> ContainedTrades:
-        """Return no trades."""
-        nothing = np.empty(0, np.int64)
-        return cls(nothing, nothing, nothing)
-
     def rows(self, start_ms: int, end_ms: int) -> slice:
         """Return the rows with ``start_ms <= ts_ms < end_ms``."""
         first, last = np.searchsorted(self.ts_ms, [start_ms, end_ms])
         return slice(int(first), int(last))
+
+
+NO_TRADES = ContainedTrades(*[np.empty(0, np.int64)] * 3)
 
 
 class PriceSeries:
@@ -88,11 +85,11 @@ class PriceSeries:
         seconds_of: Callable[[int], DaySeconds],
         *,
         earliest_ms: int,
-        contained: ContainedTrades | None = None,
+        contained: ContainedTrades = NO_TRADES,
     ) -> None:
         self.instrument = instrument
         self.earliest_ms = earliest_ms
-        self._contained = contained if contained is not None else ContainedTrades.none()
+        self._contained = contained
         self.seconds_of = lru_cache(_DAYS_OF_SECONDS)(seconds_of)
         self._minutes_of = lru_cache(_DAYS_OF_MINUTES)(self._cut_minutes)
 

@@ -72,19 +72,12 @@ def volatility(seed: int, day: int) -> Floats:
     return np.asarray(_SECOND_SD * season * np.exp(log_level), np.float64)
 
 
-def calm_shocks(seed: int, day: int) -> Shocks:
-    """Return the steps of a day without cascades."""
-    level = volatility(seed, day)
-    noise = day_stream(seed, day, Stream.STEPS).standard_normal(DAY_S)
-    return Shocks(steps=level * noise, variance=level**2)
-
-
-def shocks(seed: int, day: int) -> Shocks:
-    """Return the steps of a day with cascades: sudden moves that partly recover."""
+def shocks(seed: int, day: int, *, with_cascades: bool) -> Shocks:
+    """Return the steps of a day; cascades are sudden moves that partly recover."""
     level = volatility(seed, day)
     drift = np.zeros(DAY_S)
     rng = day_stream(seed, day, Stream.CASCADES)
-    for _ in range(rng.poisson(_MEAN_CASCADES_A_DAY)):
+    for _ in range(rng.poisson(_MEAN_CASCADES_A_DAY) if with_cascades else 0):
         start = int(rng.integers(0, DAY_S - 3_600))
         down = rng.random() < _DOWNWARD_SHARE
         size = min(0.0045 * (1 + rng.pareto(2.4)), 0.025) * (-1 if down else 1)

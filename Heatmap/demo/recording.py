@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -19,6 +18,7 @@ from Heatmap.ingestion.binance import forceorder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 # The last shifted event ends up this long before now, so that its push lies in the past too.
 LEAD_MS = 2_000
@@ -62,14 +62,6 @@ class RecordedFrame:
 
 
 @dataclass(frozen=True, slots=True)
-class SkippedLine:
-    """A line that cannot be played, and why, for people."""
-
-    line: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
 class Recording:
     """The playable liquidations of one symbol, sorted by time (ties in order of the file).
 
@@ -80,7 +72,7 @@ class Recording:
     lines
         Lines read, blank ones not counted.
     skipped, skipped_count
-        The first `MAX_REPORTED` lines that were not playable, and the number of all.
+        A sentence for each of the first `MAX_REPORTED` lines that were not playable, and the number of all.
     other_symbols
         Playable frames of other symbols, which one chart cannot show: symbol → frames.
     unread
@@ -90,25 +82,24 @@ class Recording:
     symbol: str
     frames: tuple[RecordedFrame, ...]
     lines: int
-    skipped: tuple[SkippedLine, ...] = ()
-    skipped_count: int = 0
-    other_symbols: Mapping[str, int] = field(default_factory=dict)
-    unread: bool = False
+    skipped: tuple[str, ...]
+    skipped_count: int
+    other_symbols: Mapping[str, int]
+    unread: bool
 
     @classmethod
-    def load(cls, path: Path | str, symbol: str | None = None) -> Recording:
-        """Read a file; without a symbol the most frequent one is played.
+    def load(cls, path: Path) -> Recording:
+        """Read a file; its most frequent symbol is played.
 
         Raises
         ------
         ReplayError
             The file cannot be read or holds nothing playable; ``short`` is a plain sentence.
         """
-        path = Path(path)
         if not path.is_file():
             raise ReplayError(f"expected a regular file, {path} is none", short=f"The recording {path} is not a file.")
         by_symbol: dict[str, list[RecordedFrame]] = {}
-        skipped: list[SkippedLine] = []
+        skipped: list[str] = []
         lines = playable = unplayable = 0
         try:
             with path.open("rb") as file:
@@ -120,7 +111,7 @@ class Recording:
                     if isinstance(frame, str):
                         unplayable += 1
                         if unplayable <= MAX_REPORTED:
-                            skipped.append(SkippedLine(number, frame))
+                            skipped.append(f"Line {number}: {frame}.")
                     else:
                         playable += 1
                         by_symbol.setdefault(frame.event.symbol, []).append(frame)
@@ -130,7 +121,14 @@ class Recording:
                 short=f"The recording {path} cannot be read: {error.strerror or error}.",
             ) from error
         counts = Counter({key: len(frames) for key, frames in by_symbol.items()})
-        chosen = _chosen_symbol(symbol, counts, path, lines, skipped)
+        if not counts:
+            first = f" {skipped[0]}" if skipped else ""
+            what = f"none of its {lines:,} lines is a liquidation" if lines else "the file is empty"
+            raise ReplayError(
+                f"nothing playable in {path}: {lines} lines, none playable.{first}",
+                short=f"The recording {path} cannot be played: {what}.{first}",
+            )
+        chosen = counts.most_common(1)[0][0]
         return cls(
             symbol=chosen,
             frames=tuple(sorted(by_symbol[chosen], key=lambda frame: frame.event.ts_ms)),
@@ -159,15 +157,13 @@ class Recording:
 
     def report(self) -> list[str]:
         """Return one sentence for each thing that is not played."""
-        sentences = [f"Line {entry.line}: {entry.reason}." for entry in self.skipped]
+        sentences = list(self.skipped)
         if self.skipped_count > len(self.skipped):
             sentences.append(f"{self.skipped_count - len(self.skipped):,} more lines could not be played.")
         if self.other_symbols:
             total = sum(self.other_symbols.values())
-            sentences.append(
-                f"{total:,} liquidations of {len(self.other_symbols):,} other symbols are not played, "
-                f"only {self.symbol}."
-            )
+            others = f"{len(self.other_symbols):,} other symbols"
+            sentences.append(f"{total:,} liquidations of {others} are not played, only {self.symbol}.")
         if self.unread:
             sentences.append(f"Only the first {MAX_FRAMES:,} liquidations were read.")
         return sentences
@@ -185,23 +181,6 @@ def _gap_limit_ms(gaps_ms: np.ndarray[Any, np.dtype[np.int64]], max_span_ms: int
     return low
 
 
-def _chosen_symbol(symbol: str | None, counts: Counter[str], path: Path, lines: int, skipped: list[SkippedLine]) -> str:
-    if not counts:
-        first = f" Line {skipped[0].line}: {skipped[0].reason}." if skipped else ""
-        what = f"none of its {lines:,} lines is a liquidation" if lines else "the file is empty"
-        raise ReplayError(
-            f"nothing playable in {path}: {lines} lines, none playable.{first}",
-            short=f"The recording {path} cannot be played: {what}.{first}",
-        )
-    if symbol is not None and symbol not in counts:
-        most = ", ".join(key for key, _ in counts.most_common(5))
-        raise ReplayError(
-            f"no frame of {symbol} in {path}; it has {counts.most_common(5)}",
-            short=f"The recording {path} has no liquidation of {symbol}; it has {most}.",
-        )
-    return symbol if symbol is not None else counts.most_common(1)[0][0]
-
-
 def _frame(line: bytes | None) -> RecordedFrame | str:
     """Return the frame of a line, or why it cannot be played."""
     if line is None:
@@ -213,13 +192,10 @@ def _frame(line: bytes | None) -> RecordedFrame | str:
         return f"{_REFUSED.get(error.kind, error.kind)}: {error}"
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         return f"not valid JSON: {error}"
-    reason = ""
     if not isinstance(message, LiquidationEvent):
         ignored = message.reason if isinstance(message, forceorder.Ignored) else ""
         return _IGNORED.get(ignored, "not a forceOrder frame")
-    if forceorder.is_coin_margined(message.symbol):
-        reason = _COIN_MARGINED
-    elif message.price > _HIGHEST_PRICE:
-        reason = f"the price {message.price:g} is beyond any contract"
-    order = frame.get("data", frame)["o"]
-    return reason or RecordedFrame(message, encode(order)).moved_to(message.ts_ms)
+    is_coin_margined = forceorder.is_coin_margined(message.symbol)
+    if is_coin_margined or message.price > _HIGHEST_PRICE:
+        return _COIN_MARGINED if is_coin_margined else f"the price {message.price:g} is beyond any contract"
+    return RecordedFrame(message, encode(frame.get("data", frame)["o"])).moved_to(message.ts_ms)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -11,14 +10,14 @@ import numpy as np
 
 from Heatmap.demo.instrument import Instrument
 from Heatmap.demo.market import Market
-from Heatmap.demo.price_series import DAY_MS, SECOND_MS, ContainedTrades, DaySeconds, PriceSeries
-from Heatmap.demo.random_walk import DAY_S, Floats, calm_shocks, traded_lots
-from Heatmap.events import LiquidationEvent, Source
+from Heatmap.demo.price_series import DAY_MS, SECOND_MS, ContainedTrades, DaySeconds
+from Heatmap.demo.random_walk import DAY_S, Floats, shocks, traded_lots
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from Heatmap.demo.recording import Recording
+    from Heatmap.events import LiquidationEvent
 
 # Candles are made this far before the first event, so that the chart does not begin with it.
 _DAYS_BEFORE = 2
@@ -59,21 +58,21 @@ class ReplayMarket(Market):
     def __init__(self, recording: Recording, seed: int = 7) -> None:
         self.recording = recording
         self._seed = seed
-        instrument = _instrument(recording)
         self._events = [frame.event for frame in recording.frames]
         self._times_ms = [event.ts_ms for event in self._events]
+        instrument = _instrument(recording.symbol, self._events)
         ticks = np.array([event.price for event in self._events]) * instrument.ticks_per_unit
-        knots = _Knots(np.array(self._times_ms, np.int64), ticks)
+        times_ms = np.array(self._times_ms, np.int64)
         days = range(self._times_ms[0] // DAY_MS - _DAYS_BEFORE, self._times_ms[-1] // DAY_MS + _DAYS_AFTER + 1)
         if len(days) > MAX_DAYS:
             raise ValueError(f"expected a recording of at most {MAX_DAYS} days, was {len(days)}: shift it first")
         self._resting_log_price = float(np.log(ticks[-1]))
-        self._log_prices = _bridged_path(knots, seed, days)
+        self._log_prices = _bridged_path(times_ms, ticks, seed, days)
         self._lock = Lock()
-        prices = PriceSeries(
-            instrument, self._seconds_of, earliest_ms=days[0] * DAY_MS, contained=knots.contained_trades()
-        )
-        super().__init__(prices, Source.REPLAY)
+        # Rounded outwards: an average fill price may lie between two ticks and must still lie in its candle.
+        high, low = np.ceil(ticks - _FLOAT_DUST), np.floor(ticks + _FLOAT_DUST)
+        contained = ContainedTrades(times_ms, high.astype(np.int64), low.astype(np.int64))
+        super().__init__(instrument, self._draw_seconds, earliest_ms=days[0] * DAY_MS, contained=contained)
 
     def liquidations(self, start_ms: int, end_ms: int) -> list[LiquidationEvent]:
         """See `Market.liquidations`."""
@@ -84,7 +83,7 @@ class ReplayMarket(Market):
         """Return every recorded frame as the exchange would push it, in order of time."""
         return [frame.wire() for frame in self.recording.frames]
 
-    def _seconds_of(self, day: int) -> DaySeconds:
+    def _draw_seconds(self, day: int) -> DaySeconds:
         first_day = self.earliest_ms // DAY_MS
         with self._lock:
             while len(self._log_prices) <= day - first_day:
@@ -96,35 +95,16 @@ class ReplayMarket(Market):
 
     def _aftermath(self, day: int, start: float) -> Floats:
         """Walk on for a day from ``start``, ending nearer to the last recorded price."""
-        walk = np.concatenate([[0.0], np.cumsum(calm_shocks(self._seed, day).steps)]) * _AFTERMATH_CALM
+        walk = np.concatenate([[0.0], np.cumsum(shocks(self._seed, day, with_cascades=False).steps)]) * _AFTERMATH_CALM
         strayed = start + float(walk[-1]) - self._resting_log_price
         return np.asarray(start + walk - _AFTERMATH_PULL * strayed * np.linspace(0, 1, DAY_S + 1), np.float64)
 
 
-@dataclass(frozen=True, slots=True)
-class _Knots:
-    """The trades the path must run through: int64 ms and float64 ticks of shape (N,), sorted by time."""
-
-    ts_ms: NDArray[np.int64]
-    ticks: Floats
-
-    def contained_trades(self) -> ContainedTrades:
-        """Round outwards: an average fill price may lie between two ticks and must still lie in its candle."""
-        return ContainedTrades(
-            self.ts_ms,
-            np.ceil(self.ticks - _FLOAT_DUST).astype(np.int64),
-            np.floor(self.ticks + _FLOAT_DUST).astype(np.int64),
-        )
-
-
-def _instrument(recording: Recording) -> Instrument:
+def _instrument(symbol: str, events: list[LiquidationEvent]) -> Instrument:
     """Read the steps off the decimal strings: what the exchange wrote is at least as fine as its tick."""
-    events = [frame.event for frame in recording.frames]
     price_decimals = max(_decimals(event.order_price or event.price) for event in events)
     quantity_decimals = max(_decimals(event.qty) for event in events)
-    return Instrument(
-        recording.symbol, 10**price_decimals, 10**quantity_decimals, price_decimals=max(price_decimals, 2)
-    )
+    return Instrument(symbol, 10**price_decimals, 10**quantity_decimals, price_decimals=max(price_decimals, 2))
 
 
 def _decimals(number: float) -> int:
@@ -132,18 +112,18 @@ def _decimals(number: float) -> int:
     return len(f"{number:.8f}".rstrip("0").partition(".")[2])
 
 
-def _bridged_path(knots: _Knots, seed: int, days: range) -> list[Floats]:
-    """Return log prices in ticks by day, shape (86401,) each: noise bent to run through every knot.
+def _bridged_path(ts_ms: NDArray[np.int64], ticks: Floats, seed: int, days: range) -> list[Floats]:
+    """Return log prices in ticks by day, shape (86401,) each: noise bent to run through every trade, shape (N,).
 
-    The correction between two knots grows with the variance of the noise, so busy minutes take most of it.
+    The correction between two trades grows with the variance of the noise, so busy minutes take most of it.
     """
-    drawn = [calm_shocks(seed, day) for day in days]
+    drawn = [shocks(seed, day, with_cascades=False) for day in days]
     steps = np.concatenate([shock.steps for shock in drawn])
     variance = np.concatenate([shock.variance for shock in drawn])
-    # There is one price a second: of several knots in one second the last wins, the candles still contain the others.
-    second = (knots.ts_ms - days[0] * DAY_MS) // SECOND_MS
+    # There is one price a second: of several trades in one second the last wins, the candles still contain the others.
+    second = (ts_ms - days[0] * DAY_MS) // SECOND_MS
     last_of_second = np.append(np.diff(second) > 0, True)
-    second, target = second[last_of_second], np.log(knots.ticks[last_of_second])
+    second, target = second[last_of_second], np.log(ticks[last_of_second])
 
     between = np.diff(np.cumsum(variance)[second])
     gain = np.clip(_LEAP_NOISE * np.abs(np.diff(target)) / np.sqrt(between), 1.0, _MAX_NOISE_GAIN)

@@ -46,23 +46,14 @@ def force_order(order: Mapping[str, object], ts_ms: int) -> str:
 
 def force_order_of(instrument: Instrument, event: LiquidationEvent) -> str:
     """Return the forceOrder payload of a simulated liquidation."""
-    quantity = instrument.quantity_text(event.qty)
-    order_price = event.order_price if event.order_price is not None else event.price
+    quantity, price = instrument.quantity_text(event.qty), instrument.price_text(event.price)
+    order_price = price if event.order_price is None else instrument.price_text(event.order_price)
+    last_fill = instrument.quantity_text(_last_fill(instrument, event))
     order = {
-        "s": event.symbol,
-        "S": str(event.side),
-        "o": "LIMIT",
-        "f": "IOC",
-        "q": quantity,
-        "p": instrument.price_text(order_price),
-        "ap": instrument.price_text(event.price),
-        "X": "FILLED",
-        "l": instrument.quantity_text(_last_fill(instrument, event)),
-        "z": quantity,
-        "T": event.ts_ms,
-        "ps": event.symbol,
+        "s": event.symbol, "S": str(event.side), "o": "LIMIT", "f": "IOC", "q": quantity, "p": order_price,
+        "ap": price, "X": "FILLED", "l": last_fill, "z": quantity, "T": event.ts_ms, "ps": event.symbol,
         "st": _USD_MARGINED,
-    }
+    }  # fmt: skip
     return force_order(order, event.ts_ms)
 
 
@@ -76,55 +67,28 @@ def _last_fill(instrument: Instrument, event: LiquidationEvent) -> float:
 
 def mark_price(instrument: Instrument, price: float, now_ms: int) -> str:
     """Return a markPriceUpdate payload."""
-    text = f"{price:.8f}"
-    return encode(
-        {
-            "e": "markPriceUpdate",
-            "E": now_ms,
-            "s": instrument.symbol,
-            "p": text,
-            "ap": text,
-            "P": text,
-            "i": f"{price * 1.0003:.8f}",
-            "r": _FUNDING_RATE,
-            "T": (now_ms // _FUNDING_MS + 1) * _FUNDING_MS,
-            "st": _USD_MARGINED,
-        }
-    )
+    mark, index = f"{price:.8f}", f"{price * 1.0003:.8f}"
+    funding_ms = (now_ms // _FUNDING_MS + 1) * _FUNDING_MS
+    update = {
+        "e": "markPriceUpdate", "E": now_ms, "s": instrument.symbol, "p": mark, "ap": mark, "P": mark, "i": index,
+        "r": _FUNDING_RATE, "T": funding_ms, "st": _USD_MARGINED,
+    }  # fmt: skip
+    return encode(update)
 
 
 def kline(instrument: Instrument, candle: Candle, interval: str, now_ms: int) -> str:
     """Return a kline payload; it is marked closed (``x``) if ``now_ms`` is past the candle's end."""
+    symbol = instrument.symbol
+    row = _row(instrument, candle)
+    open_ms, first, high, low, last, volume, close_ms, quote, trades, taker, taker_quote, ignored = row
     first_trade = candle.open_ms // SECOND_MS * 50
-    open_ms, first, high, low, last, volume, close_ms, quote, trades, taker, taker_quote, ignored = _row(
-        instrument, candle
-    )
-    return encode(
-        {
-            "e": "kline",
-            "E": now_ms,
-            "s": instrument.symbol,
-            "k": {
-                "t": open_ms,
-                "T": close_ms,
-                "s": instrument.symbol,
-                "i": interval,
-                "f": first_trade,
-                "L": first_trade + max(trades - 1, 0),
-                "o": first,
-                "c": last,
-                "h": high,
-                "l": low,
-                "v": volume,
-                "n": trades,
-                "x": now_ms > candle.close_ms,
-                "q": quote,
-                "V": taker,
-                "Q": taker_quote,
-                "B": ignored,
-            },
-        }
-    )
+    last_trade = first_trade + max(trades - 1, 0)
+    bar = {
+        "t": open_ms, "T": close_ms, "s": symbol, "i": interval, "f": first_trade, "L": last_trade, "o": first,
+        "c": last, "h": high, "l": low, "v": volume, "n": trades, "x": now_ms > candle.close_ms, "q": quote,
+        "V": taker, "Q": taker_quote, "B": ignored,
+    }  # fmt: skip
+    return encode({"e": "kline", "E": now_ms, "s": symbol, "k": bar})
 
 
 def klines(instrument: Instrument, candles: Sequence[Candle]) -> str:
@@ -133,21 +97,14 @@ def klines(instrument: Instrument, candles: Sequence[Candle]) -> str:
 
 
 def _row(instrument: Instrument, candle: Candle) -> tuple[int, str, str, str, str, str, int, str, int, str, str, str]:
+    price, quantity = instrument.price_text, instrument.quantity_text
     quote_volume = candle.volume * (candle.high + candle.low + candle.open + candle.close) / 4
+    trades = -(-round(candle.volume * instrument.lots_per_unit) // _LOTS_PER_TRADE)
     return (
-        candle.open_ms,
-        instrument.price_text(candle.open),
-        instrument.price_text(candle.high),
-        instrument.price_text(candle.low),
-        instrument.price_text(candle.close),
-        instrument.quantity_text(candle.volume),
-        candle.close_ms,
-        f"{quote_volume:.5f}",
-        -(-round(candle.volume * instrument.lots_per_unit) // _LOTS_PER_TRADE),
-        instrument.quantity_text(candle.volume / 2),
-        f"{quote_volume / 2:.5f}",
-        "0",
-    )
+        candle.open_ms, price(candle.open), price(candle.high), price(candle.low), price(candle.close),
+        quantity(candle.volume), candle.close_ms, f"{quote_volume:.5f}", trades,
+        quantity(candle.volume / 2), f"{quote_volume / 2:.5f}", "0",
+    )  # fmt: skip
 
 
 def exchange_info(instruments: Iterable[Instrument], now_ms: int) -> str:
@@ -155,36 +112,23 @@ def exchange_info(instruments: Iterable[Instrument], now_ms: int) -> str:
     minute = {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": WEIGHT_LIMIT}
     listed = list(instruments)
     assets = dict.fromkeys(instrument.quote_asset for instrument in listed)
-    return encode(
-        {
-            "timezone": "UTC",
-            "serverTime": now_ms,
-            "futuresType": "U_MARGINED",
-            "rateLimits": [minute],
-            "exchangeFilters": [],
-            "assets": [{"asset": asset, "marginAvailable": True, "autoAssetExchange": "0"} for asset in assets],
-            "symbols": [_rules(instrument) for instrument in listed],
-        }
-    )
+    info = {
+        "timezone": "UTC", "serverTime": now_ms, "futuresType": "U_MARGINED", "rateLimits": [minute],
+        "exchangeFilters": [],
+        "assets": [{"asset": asset, "marginAvailable": True, "autoAssetExchange": "0"} for asset in assets],
+        "symbols": [_rules(instrument) for instrument in listed],
+    }  # fmt: skip
+    return encode(info)
 
 
 def _rules(instrument: Instrument) -> dict[str, object]:
     quote, tick, lot = instrument.quote_asset, instrument.tick_size, instrument.lot_size
     return {
-        "symbol": instrument.symbol,
-        "pair": instrument.symbol,
-        "contractType": "PERPETUAL",
-        "deliveryDate": 4_133_404_800_000,
-        "onboardDate": 1_567_965_300_000,
-        "status": "TRADING",
-        "baseAsset": instrument.base_asset,
-        "quoteAsset": quote,
-        "marginAsset": quote,
-        "pricePrecision": instrument.price_decimals,
-        "quantityPrecision": instrument.quantity_decimals,
-        "baseAssetPrecision": 8,
-        "quotePrecision": 8,
-        "underlyingType": "COIN",
+        "symbol": instrument.symbol, "pair": instrument.symbol, "contractType": "PERPETUAL",
+        "deliveryDate": 4_133_404_800_000, "onboardDate": 1_567_965_300_000, "status": "TRADING",
+        "baseAsset": instrument.base_asset, "quoteAsset": quote, "marginAsset": quote,
+        "pricePrecision": instrument.price_decimals, "quantityPrecision": instrument.quantity_decimals,
+        "baseAssetPrecision": 8, "quotePrecision": 8, "underlyingType": "COIN",
         "filters": [
             {"filterType": "PRICE_FILTER", "minPrice": tick, "maxPrice": "4529764", "tickSize": tick},
             {"filterType": "LOT_SIZE", "minQty": lot, "maxQty": "1000", "stepSize": lot},
@@ -192,4 +136,4 @@ def _rules(instrument: Instrument) -> dict[str, object]:
         ],
         "orderTypes": ["LIMIT", "MARKET", "STOP", "STOP_MARKET"],
         "timeInForce": ["GTC", "IOC", "FOK", "GTX"],
-    }
+    }  # fmt: skip

@@ -14,11 +14,11 @@ import qasync
 from PyQt6.QtCore import QSettings, QTimer
 from PyQt6.QtGui import QImage
 from PyQt6.QtWidgets import QApplication
+from support.demo import SteeredExchange
 from support.plugin_parts import PluginParts, UploadCounter
 
 from Heatmap.app.main_window import MainWindow, Market
 from Heatmap.clock import SYSTEM_CLOCK
-from Heatmap.demo.exchange import DemoExchange
 from Heatmap.demo.market import SimulatedMarket
 from Heatmap.events import Coverage, Source
 from Heatmap.heatmap_service import HeatmapService
@@ -57,7 +57,7 @@ class Stage(PluginParts):
     def __init__(self, qtbot, folder: Path, *, history: bool = True, settings: dict | None = None) -> None:
         self.qtbot = qtbot
         self.market = SimulatedMarket()
-        self.exchange = DemoExchange(self.market)
+        self.exchange = SteeredExchange(self.market)
         self.exchange.start()
         self.db_path = folder / "stage.sqlite3"
         now_ms = SYSTEM_CLOCK.now_ms()

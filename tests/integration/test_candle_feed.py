@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.demo import SteeredExchange
 
 from Heatmap.app.candle_feed import HISTORY_MS, MIN_BARS, CandleFeed, history_requests
 from Heatmap.app.chart_bridge import price_format
 from Heatmap.clock import SYSTEM_CLOCK
-from Heatmap.demo.exchange import DemoExchange
 from Heatmap.demo.market import SimulatedMarket
 from Heatmap.ingestion.binance.kline import MAX_ROWS
 from Heatmap.vocabulary import INTERVALS_MS
@@ -86,7 +86,7 @@ def play(scene, exchange) -> None:
 
 @pytest.fixture
 def exchange():
-    with DemoExchange(SimulatedMarket()) as running:
+    with SteeredExchange(SimulatedMarket()) as running:
         yield running
 
 

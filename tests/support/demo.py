@@ -6,12 +6,32 @@ from Heatmap.demo.exchange import DemoExchange, liquidation_streams
 
 
 class SteeredExchange(DemoExchange):
-    """Pushes payloads of the test, and closes connections by symbol."""
+    """Pushes frames of the test, and closes connections."""
+
+    @property
+    def connection_count(self):
+        """Open WebSocket connections."""
+        return len(self._clients)
 
     @property
     def subscribed_streams(self):
         """Streams that carry data, over all open connections."""
         return self.call(lambda clients: sum(len(client.session.streams) for client in clients))
+
+    def inject(self, *frames):
+        """Push frames as they are to every forceOrder subscriber; return how many there are."""
+
+        def push(clients):
+            subscribers = [client for client in clients if liquidation_streams(client.session.streams)]
+            for client in subscribers:
+                client.queue(frames)
+            return len(subscribers)
+
+        return self.call(push)
+
+    def drop_connections(self, code=1001):
+        """Begin to close every connection and return how many; code 1006 cuts them without a closing handshake."""
+        return self.call(lambda clients: len([client.close(code, "dropped") for client in clients]))
 
     def publish(self, *payloads, symbol=None):
         """Push forceOrder payloads in the envelope of each route; return the number of streams.

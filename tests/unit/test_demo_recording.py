@@ -113,9 +113,8 @@ def test_a_broken_line_is_reported_and_the_rest_is_played(tmp_path, line, reason
     recording = Recording.load(write(tmp_path, raw(T0), line, raw(T0 + 2_000)))
     assert len(recording.frames) == 2
     assert recording.skipped_count == 1
-    assert recording.skipped[0].line == 2
-    assert reason in recording.skipped[0].reason
     assert recording.report()[0].startswith("Line 2: ")
+    assert reason in recording.report()[0]
 
 
 def test_a_byte_order_mark_and_windows_line_ends_are_harmless(tmp_path):
@@ -146,16 +145,12 @@ def test_reading_stops_at_the_limit_and_says_so(tmp_path, monkeypatch):
     assert "Only the first" in recording.report()[-1]
 
 
-def test_the_most_frequent_symbol_is_played_unless_one_is_named(tmp_path):
+def test_the_most_frequent_symbol_is_played(tmp_path):
     path = write(tmp_path, raw(s="ETHUSDT"), raw(T0 + 1_000), raw(T0 + 2_000), raw(s="牛来USDT"))
     recording = Recording.load(path)
     assert (recording.symbol, len(recording.frames)) == ("BTCUSDT", 2)
     assert recording.other_symbols == {"ETHUSDT": 1, "牛来USDT": 1}
     assert "2 liquidations of 2 other symbols" in recording.report()[0]
-    assert Recording.load(path, "牛来USDT").frames[0].event.symbol == "牛来USDT"
-    with pytest.raises(ReplayError) as caught:
-        Recording.load(path, "XRPUSDT")
-    assert "has no liquidation of XRPUSDT" in caught.value.short
 
 
 @pytest.mark.parametrize(
