@@ -33,14 +33,7 @@ def write_csv(file: IO[bytes], reader: RecordReader, selection: Selection, on_pr
     """Write the selected events as UTF-8 CSV with a header; return their number.
 
     ``on_progress`` is called with the rows written so far. Numbers read back to the last bit. A line break in a frame,
-    which JSON allows, becomes a blank: one event is one line.
-
-    Raises
-    ------
-    StorageError
-        The database cannot be read.
-    OSError
-        The file cannot be written.
+    which JSON allows, becomes a blank: one event is one line. Raises `StorageError` and `OSError`.
     """
     text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=False)
     writer = csv.writer(text, lineterminator="\n")
@@ -78,9 +71,8 @@ def write_npz(file: IO[bytes], reader: RecordReader, selection: Selection, on_pr
         # One pass over the record for each column: no column is in memory as a whole.
         for column in NPZ_COLUMNS:
             unknown: Any = NPZ_UNKNOWN_MS if column in TIME_COLUMNS else np.nan
-            dtype = np.dtype(
-                f"<U{widths[column]}" if column in TEXT_COLUMNS else "<i8" if column in TIME_COLUMNS else "<f8"
-            )
+            number = "<i8" if column in TIME_COLUMNS else "<f8"
+            dtype = np.dtype(f"<U{widths[column]}" if column in TEXT_COLUMNS else number)
             header = {"descr": dtype.str, "fortran_order": False, "shape": (count,)}
             with archive.open(f"{column}.npy", "w", force_zip64=True) as member:
                 npy.write_array_header_1_0(member, header)
@@ -93,13 +85,7 @@ def write_npz(file: IO[bytes], reader: RecordReader, selection: Selection, on_pr
 
 
 def write_parquet(file: IO[bytes], reader: RecordReader, selection: Selection, on_progress: Progress) -> int:
-    """Write the selected events as Parquet, otherwise as `write_csv`.
-
-    Raises
-    ------
-    RecordFileError
-        pyarrow is not installed.
-    """
+    """Write the selected events as Parquet, otherwise as `write_csv`; a `RecordFileError` without pyarrow."""
     try:
         import pyarrow as pa  # noqa: PLC0415 - optional, and slow to load
         import pyarrow.parquet as pq  # noqa: PLC0415

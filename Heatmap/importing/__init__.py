@@ -1,16 +1,12 @@
 """Import of files into the record: archives, bought data, recorders' frames, exports of this program.
 
-Decisions:
-
-* **A USD-M event of Binance has the source ``binance`` wherever it was read.** It is the same event of the same venue:
-  the exchange's duplicate key makes a file and a live recording of the same hour one set of rows. With a source for
-  each kind of file every event would be shown twice.
+* **A USD-M event of Binance has the source ``binance`` wherever it was read**: the exchange's duplicate key makes a
+  file and a live recording of the same hour one set of rows.
 * **The origin of a row is stored beside it**: ``liq_events.import_id`` names a row of ``imports`` (file, format, time,
   number of rows); NULL: recorded by a collector, also if a file contains the row later.
-* **No coverage is claimed.** A file does not say when its recorder was connected, and it is a sample like the stream
-  (at most one liquidation a second and symbol): an hour without rows stays *unknown*, sums stay lower bounds.
-* **COIN-M contracts are another market.** Their quantities are contracts of 100 or 10 dollars; they are converted to
-  coins and dollars and have the source ``binance-coinm``, so that they never add to USD-M sums. They keep their own
-  symbol unless the user names a USD-M one.
+* **No coverage is claimed.** A file does not say when its recorder was connected, and it is a sample like the stream:
+  an hour without rows stays *unknown*, sums stay lower bounds.
+* **COIN-M contracts are another market.** They are converted to coins and dollars and have the source
+  ``binance-coinm``, so that they never add to USD-M sums; they keep their own symbol unless the user names a USD-M one.
 * **Retention does not delete imported rows**: whoever imports old history wants to keep it.
 """

@@ -56,21 +56,13 @@ class ArchiveLayout:
 
 
 class ArchiveParser:
-    """Reads the rows of one file.
-
-    Parameters
-    ----------
-    layout
-        See `ArchiveLayout`.
-    symbol
-        The symbol of all rows if they do not name it; "" if they do.
-    """
+    """Reads the rows of one file; ``symbol`` is that of all rows if they do not name it."""
 
     def __init__(self, layout: ArchiveLayout, symbol: str) -> None:
+        at = layout.columns.index
         self._count = len(layout.columns)
         self._symbol = symbol
-        self._symbol_at = layout.columns.index("symbol") if layout.has_symbol else None
-        at = layout.columns.index
+        self._symbol_at = at("symbol") if layout.has_symbol else None
         self._time, self._side, self._order_qty, self._order_price, self._price, self._qty = (at(c) for c in _NEEDED)
 
     def __call__(self, line: bytes | None) -> Parsed:
@@ -94,11 +86,7 @@ class ArchiveParser:
 
 
 def symbol_in_name(*names: str) -> str:
-    """Return the symbol in the first name that contains one, "" if none does.
-
-    Such names are ``BTCUSDT-liquidationSnapshot-2023-06-25.csv`` and
-    ``liquidationSnapshot_BTCUSD_PERP_2024-10-01.csv``.
-    """
+    """Return the symbol in the first name like ``BTCUSDT-liquidationSnapshot-2023-06-25.csv``, "" if there is none."""
     for name in names:
         stem = PurePath(name).name.split(".")[0]
         if not _NAME.search(stem):

@@ -92,10 +92,7 @@ def split(line: str) -> list[str]:
 def npz_rows(archive: zipfile.ZipFile) -> tuple[int, Iterator[tuple[int, dict[str, Any]]]]:
     """Return the number of rows of an NPZ, and ``(row number, values by column)`` of each.
 
-    Raises
-    ------
-    RecordFileError
-        A column is missing, or is no flat array of the same length as the others.
+    `RecordFileError` if a column is missing, or is no flat array of the same length as the others.
     """
     names = set(archive.namelist())
     columns = _present(column for column in NPZ_COLUMNS if f"{column}.npy" in names)
@@ -103,17 +100,14 @@ def npz_rows(archive: zipfile.ZipFile) -> tuple[int, Iterator[tuple[int, dict[st
     lengths = {stream.length for stream in streams.values()}
     if len(lengths) != 1:
         raise RecordFileError(f"the columns are not equally long: {sorted(lengths)}")
-    (length,) = lengths
+    length = lengths.pop()
     return length, _rows_in_step(streams, length)
 
 
 def parquet_rows(file: IO[bytes]) -> tuple[int, Iterator[tuple[int, dict[str, Any]]]]:
     """Return the number of rows of a Parquet file, and ``(row number, values by column)`` of each.
 
-    Raises
-    ------
-    RecordFileError
-        pyarrow is not installed, the file is damaged, or a column is missing.
+    `RecordFileError` if pyarrow is not installed, the file is damaged, or a column is missing.
     """
     try:
         import pyarrow as pa  # noqa: PLC0415 - optional, and slow to load

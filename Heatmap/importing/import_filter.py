@@ -7,8 +7,7 @@ from typing import Final
 
 from Heatmap.errors import RowError, SettingsError
 from Heatmap.events import LiquidationEvent, Source
-from Heatmap.importing.coin_margined import coin_of, converted
-from Heatmap.importing.row import COIN_M_REFUSAL, Parsed, SkippedRow
+from Heatmap.importing.row import COIN_M_REFUSAL, Parsed, SkippedRow, coin_of, converted
 from Heatmap.ingestion.binance.endpoints import normalise_symbol
 
 _USD_COINS: Final = frozenset({"USDT", "USDC", "BUSD", "FDUSD"})
@@ -16,26 +15,11 @@ _USD_COINS: Final = frozenset({"USDT", "USDC", "BUSD", "FDUSD"})
 
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
-    """Options of the command line.
+    """Options of the command line; `SettingsError` for what is no symbol, or a COIN-M one as ``coin_m_as``."""
 
-    Attributes
-    ----------
-    symbol
-        Take only this symbol; also the symbol of a file that names none. None: take all.
-    coin_m_as
-        Store COIN-M contracts of the same coin under this USD-M symbol. None: under their own.
-    keep_raw
-        Store forceOrder frames beside their events.
-
-    Raises
-    ------
-    SettingsError
-        A symbol cannot be one, or ``coin_m_as`` is itself a COIN-M contract.
-    """
-
-    symbol: str | None = None
-    coin_m_as: str | None = None
-    keep_raw: bool = False
+    symbol: str | None = None  # take only this symbol; also the symbol of a file that names none
+    coin_m_as: str | None = None  # store COIN-M contracts of the same coin under this USD-M symbol
+    keep_raw: bool = False  # store forceOrder frames beside their events
 
     def __post_init__(self) -> None:
         for name in ("symbol", "coin_m_as"):
@@ -49,12 +33,8 @@ class ImportOptions:
 def apply_filter(parsed: Parsed, options: ImportOptions, *, counts_contracts: bool) -> Parsed:
     """Return the event as it is to be stored, or why it is skipped.
 
-    ``counts_contracts`` is True if the file gives COIN-M quantities in contracts, so that they can be converted.
-
-    Raises
-    ------
-    RowError
-        A COIN-M contract would be taken for a USD-M one.
+    ``counts_contracts`` is True if the file gives COIN-M quantities in contracts, so that they can be converted;
+    `RowError` if a COIN-M contract would be taken for a USD-M one.
     """
     if isinstance(parsed, SkippedRow):
         return parsed

@@ -12,10 +12,13 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from Heatmap.errors import RecordFileError
-from Heatmap.importing import force_order, heatmap_table, tardis
+from Heatmap.errors import FrameError, RecordFileError, RowError
+from Heatmap.events import LiquidationEvent
+from Heatmap.importing import heatmap_table, tardis
 from Heatmap.importing.binance_archive import ArchiveLayout, ArchiveParser, symbol_in_name
 from Heatmap.importing.byte_lines import byte_lines
+from Heatmap.importing.row import COIN_M_REFUSAL, Parsed, SkippedRow, text_of
+from Heatmap.ingestion.binance import forceorder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -23,15 +26,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from Heatmap.importing.import_filter import ImportOptions
-    from Heatmap.importing.row import Parsed
 
     Rows = Iterator[tuple[int, Any]]
 
-BINANCE_ARCHIVE: Final = "binance-archive"
-TARDIS: Final = "tardis"
-FORCE_ORDER: Final = "force-order"
-HEATMAP: Final = "heatmap"
-
+_HEATMAP: Final = "heatmap"
 _ZIP_MAGIC: Final = (b"PK\x03\x04", b"PK\x05\x06")
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _PARQUET_MAGIC: Final = b"PAR1"
@@ -49,28 +47,16 @@ _DAMAGE: Final = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeErro
 class ImportSource:
     """One table of rows: a file, or a member of a zip.
 
-    Attributes
-    ----------
-    name
-        The file's name without its folder; inside a zip with the member's.
-    format
-        Its kind, in a stable word.
-    rows
-        Number (a line's counts from 1) and content of each row; raises `RecordFileError` where the file is damaged.
-    parse
-        Makes an event of such a content.
-    counts_contracts
-        True if COIN-M quantities are contracts.
-    fraction
-        Returns the share of the file that has been read, 0 to 1.
+    ``rows`` gives number (a line's counts from 1) and content of each row and raises `RecordFileError` where the file
+    is damaged; ``parse`` makes an event of such a content. ``counts_contracts``: COIN-M quantities are contracts.
     """
 
-    name: str
-    format: str
+    name: str  # the file's without its folder; inside a zip with the member's
+    format: str  # a stable word
     rows: Rows
     parse: Callable[[Any], Parsed]
     counts_contracts: bool
-    fraction: Callable[[], float]
+    fraction: Callable[[], float]  # share of the file that has been read, 0 to 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +124,7 @@ def _counted_source(name: str, open_rows: Callable[[], tuple[int, Rows]]) -> Imp
             reached = number
             yield number, row
 
-    return ImportSource(name, HEATMAP, counted(), heatmap_table.parse_row, False, lambda: reached / max(length, 1))
+    return ImportSource(name, _HEATMAP, counted(), heatmap_table.parse_row, False, lambda: reached / max(length, 1))
 
 
 def _text_source(
@@ -156,19 +142,36 @@ def _text_source(
     fields = text.split(",")
     header = tuple(field.strip().strip('"').lower() for field in fields)
     if text.startswith("{"):
-        parse = partial(force_order.parse, keep_raw=options.keep_raw)
-        return ImportSource(name, FORCE_ORDER, all_rows, parse, False, fraction)
+        parse = partial(parse_frame, keep_raw=options.keep_raw)
+        return ImportSource(name, "force-order", all_rows, parse, False, fraction)
     if header == tardis.COLUMNS:
-        return ImportSource(name, TARDIS, rows, tardis.parse, True, fraction)
+        return ImportSource(name, "tardis", rows, tardis.parse, True, fraction)
     if set(header) >= heatmap_table.REQUIRED_COLUMNS:
-        return ImportSource(name, HEATMAP, rows, heatmap_table.CsvParser(header), False, fraction)
+        return ImportSource(name, _HEATMAP, rows, heatmap_table.CsvParser(header), False, fraction)
     layout = ArchiveLayout.of(fields)
     symbol = symbol_in_name(*names) or options.symbol or ""
     if layout is None or not (symbol or layout.has_symbol):
         what = "does not say which symbol it holds: name it with --symbol" if layout else _UNKNOWN_KIND
         return UnreadableSource(name, what)
     parser = ArchiveParser(layout, symbol)
-    return ImportSource(name, BINANCE_ARCHIVE, rows if layout.has_header else all_rows, parser, True, fraction)
+    return ImportSource(name, "binance-archive", rows if layout.has_header else all_rows, parser, True, fraction)
+
+
+def parse_frame(line: bytes | None, *, keep_raw: bool) -> Parsed:
+    """Return the event of a recorder's line, a forceOrder frame with or without envelope; skip other messages.
+
+    `RowError` if the line is too long (None), does not decode, or is of a COIN-M contract.
+    """
+    try:
+        message = forceorder.decode(text_of(line).strip(), keep_raw=keep_raw)
+    except FrameError as error:
+        raise RowError(error.kind, str(error)) from error
+    if isinstance(message, LiquidationEvent):
+        return message
+    reason = message.reason if isinstance(message, forceorder.Ignored) else ""
+    if reason == "coin-margined":
+        raise RowError(reason, COIN_M_REFUSAL)
+    return SkippedRow(reason if reason == "nothing-filled" else "other-message")
 
 
 def _undamaged(rows: Rows, unit: str) -> Rows:

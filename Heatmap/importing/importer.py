@@ -26,64 +26,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Rows that were not taken for one reason.
-
-    Attributes
-    ----------
-    kind
-        A stable word, e.g. ``"bad-price"``.
-    rows
-        How many.
-    first_row
-        Number of the first of them; a line's counts from 1, the header included.
-    message
-        What was wrong with that one; "" for rows that are skipped.
-    """
+    """Rows that were not taken for one reason; its kind is a stable word, e.g. ``"bad-price"``."""
 
     kind: str
     rows: int
-    first_row: int
-    message: str = ""
+    first_row: int  # number of the first of them; a line's counts from 1, the header included
+    message: str  # what was wrong with that one; "" for rows that are skipped
 
 
 @dataclass(frozen=True, slots=True)
 class FileReport:
-    """Result of one file, or one member of a zip: rows = inserted + repeated + known + refused + skipped.
+    """Result of one file, or one member of a zip: rows = inserted + repeated + known + refused + skipped."""
 
-    Attributes
-    ----------
-    name
-        The file's name; inside a zip with the member's.
-    format
-        Its kind, see `Heatmap.importing.import_source`; "" if it is of no known kind.
-    rows
-        Rows read, the header not counted.
-    inserted
-        Events that are new in the database.
-    repeated
-        Rows that occur twice in the file; Binance's COIN-M archive contains every row twice.
-    known
-        Events that the database had already.
-    converted
-        Rows, of the above, that are COIN-M contracts and were converted.
-    refused
-        Rows that are no valid liquidation.
-    skipped
-        Rows that are valid and not wanted.
-    problem
-        Why the file could not be read, or not to its end; "" if it could.
-    """
-
-    name: str
-    format: str = ""
-    rows: int = 0
-    inserted: int = 0
-    repeated: int = 0
-    known: int = 0
-    converted: int = 0
-    refused: tuple[Reason, ...] = ()
-    skipped: tuple[Reason, ...] = ()
-    problem: str = ""
+    name: str  # inside a zip with the member's
+    format: str = ""  # see `import_sources`; "" if it is of no known kind
+    rows: int = 0  # read, the header not counted
+    inserted: int = 0  # events that are new in the database
+    repeated: int = 0  # rows that occur twice in the file, as every row of Binance's COIN-M archive
+    known: int = 0  # events that the database had already
+    converted: int = 0  # rows, of the above, that are COIN-M contracts and were converted
+    refused: tuple[Reason, ...] = ()  # no valid liquidations
+    skipped: tuple[Reason, ...] = ()  # valid and not wanted
+    problem: str = ""  # why the file could not be read, or not to its end
 
     @property
     def is_understood(self) -> bool:

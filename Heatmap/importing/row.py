@@ -1,4 +1,7 @@
-"""Reading one row of a file: strict numbers, times and words. Every function raises `RowError` for what it refuses."""
+"""Reading one row of a file: strict numbers, times and words; every reader raises `RowError` for what it refuses.
+
+COIN-M contracts: a BTCUSD contract is worth 100 US dollars, every other 10 (Binance, "Contract Specifications").
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+import msgspec
+
 from Heatmap.errors import RowError, SettingsError
-from Heatmap.events import LiquidationEvent, Side
+from Heatmap.events import LiquidationEvent, Side, Source
 from Heatmap.ingestion.binance.endpoints import normalise_symbol
 from Heatmap.ingestion.binance.forceorder import FIRST_PLAUSIBLE_MS, LAST_PLAUSIBLE_MS
 
@@ -17,6 +22,11 @@ from Heatmap.ingestion.binance.forceorder import FIRST_PLAUSIBLE_MS, LAST_PLAUSI
 _NUMBER: Final = re.compile(r"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?", re.ASCII)
 _WHOLE: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
 _QUOTED_CHARS: Final = 40
+
+# BTCUSD_PERP, ETHUSD_240927; but BTCUSDT_240927 is a USD-M contract with a delivery date.
+_COIN_M_SYMBOL: Final = re.compile(r"(?P<coin>\w+)USD_(PERP|[0-9]{6})")
+_BTC_CONTRACT_USD: Final = 100.0
+_OTHER_CONTRACT_USD: Final = 10.0
 
 COIN_M_REFUSAL: Final = "a COIN-M contract, whose quantities are contracts of dollars and no coins"
 """Why a row that should be of a USD-M contract is refused."""
@@ -30,6 +40,30 @@ class SkippedRow:
 
 
 Parsed = LiquidationEvent | SkippedRow
+
+
+@lru_cache(maxsize=4096)
+def coin_of(symbol: str) -> str | None:
+    """Return the coin of a COIN-M contract (``"BTC"`` of ``BTCUSD_PERP``), None for any other symbol."""
+    found = _COIN_M_SYMBOL.fullmatch(symbol)
+    return found["coin"] if found else None
+
+
+def converted(event: LiquidationEvent, symbol: str) -> LiquidationEvent:
+    """Return an event whose ``qty`` and ``order_qty`` are contracts as one in coins and dollars under ``symbol``.
+
+    ``notional`` is contracts × contract size, exactly; quantities are coins at the fill price; the source is COIN-M.
+    """
+    contract_usd = _BTC_CONTRACT_USD if coin_of(event.symbol) == "BTC" else _OTHER_CONTRACT_USD
+    coins_each = contract_usd / event.price
+    return msgspec.structs.replace(
+        event,
+        symbol=symbol,
+        qty=event.qty * coins_each,
+        notional=event.qty * contract_usd,
+        order_qty=None if event.order_qty is None else event.order_qty * coins_each,
+        source=Source.COIN_M,
+    )
 
 
 def positive(text: str, column: str, kind: str) -> float:

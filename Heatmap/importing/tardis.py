@@ -1,9 +1,7 @@
-"""The ``liquidations`` data set of tardis.dev as CSV: times in microseconds, the price the average
-fill, the amount what was filled.
+"""The ``liquidations`` data set of tardis.dev as CSV (docs.tardis.dev, "Downloadable CSV files").
 
-Source: docs.tardis.dev, "Downloadable CSV files"; ``side`` is ``sell`` where a long was liquidated. The order's own
-price and quantity are not in it. Its ``trades`` have the same columns, but an ``id`` in each row, which Binance's
-liquidations never have.
+Times are in microseconds, the price is the average fill, the amount what was filled; ``side`` is ``sell`` where a long
+was liquidated. Its ``trades`` have the same columns, but an ``id`` in each row.
 """
 
 from __future__ import annotations
@@ -12,8 +10,7 @@ from typing import Final
 
 from Heatmap.errors import RowError
 from Heatmap.events import LiquidationEvent, Side
-from Heatmap.importing.coin_margined import coin_of
-from Heatmap.importing.row import Parsed, fields_of, plausible_ms, positive, quoted, side_of, symbol_of, whole
+from Heatmap.importing.row import Parsed, coin_of, fields_of, plausible_ms, positive, quoted, side_of, symbol_of, whole
 
 COLUMNS: Final = ("exchange", "symbol", "timestamp", "local_timestamp", "id", "side", "price", "amount")
 _SIDES: Final = {"sell": Side.SELL, "buy": Side.BUY}

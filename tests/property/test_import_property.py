@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from Heatmap.cli import main
 from Heatmap.errors import RowError
 from Heatmap.events import LiquidationEvent, Side
-from Heatmap.importing import force_order, tardis
+from Heatmap.importing import tardis
 from Heatmap.importing.binance_archive import COLUMNS, COLUMNS_WITH_SYMBOL, ArchiveLayout, ArchiveParser
 from Heatmap.importing.heatmap_table import CsvParser
 from Heatmap.importing.import_filter import ImportOptions
+from Heatmap.importing.import_source import parse_frame
 from Heatmap.importing.importer import import_file
 from Heatmap.importing.row import SkippedRow
 from Heatmap.storage.bulk_insert import ImportWriter, bulk_insert
@@ -63,7 +64,7 @@ PARSERS = (
     ArchiveParser(ArchiveLayout(COLUMNS_WITH_SYMBOL, has_header=False), ""),
     tardis.parse,
     CsvParser(RECORD_COLUMNS),
-    partial(force_order.parse, keep_raw=True),
+    partial(parse_frame, keep_raw=True),
 )
 
 

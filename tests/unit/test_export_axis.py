@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from Heatmap.exporting.axis import DAY_MS, price_marks, time_marks
+from Heatmap.exporting.picture import DAY_MS, price_marks, time_marks
 
 MIDNIGHT = 1_790_035_200_000
 

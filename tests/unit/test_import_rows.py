@@ -9,7 +9,7 @@ import pytest
 
 from Heatmap.errors import RowError, SettingsError
 from Heatmap.events import LiquidationEvent, Side
-from Heatmap.importing import force_order, tardis
+from Heatmap.importing import tardis
 from Heatmap.importing.binance_archive import (
     COLUMNS,
     COLUMNS_WITH_SYMBOL,
@@ -18,10 +18,10 @@ from Heatmap.importing.binance_archive import (
     symbol_in_name,
 )
 from Heatmap.importing.byte_lines import MAX_LINE_BYTES, byte_lines
-from Heatmap.importing.coin_margined import coin_of, converted
 from Heatmap.importing.heatmap_table import CsvParser, parse_row
 from Heatmap.importing.import_filter import ImportOptions, apply_filter
-from Heatmap.importing.row import SkippedRow
+from Heatmap.importing.import_source import parse_frame
+from Heatmap.importing.row import SkippedRow, coin_of, converted
 from Heatmap.storage.record_reader import COLUMNS as RECORD_COLUMNS
 
 T = 1_700_000_000_000
@@ -122,7 +122,7 @@ def test_what_is_no_liquidation_is_refused_by_its_kind(parse, line, kind):
     assert str(refused.value)
 
 
-@pytest.mark.parametrize("parse", [tardis.parse, CsvParser(RECORD_COLUMNS), partial(force_order.parse, keep_raw=False)])
+@pytest.mark.parametrize("parse", [tardis.parse, CsvParser(RECORD_COLUMNS), partial(parse_frame, keep_raw=False)])
 def test_a_line_too_long_or_no_text_is_refused(parse):
     for line, kind in ((None, "too-long"), (b"\xff" * 7, "not-text")):
         with pytest.raises(RowError) as refused:
@@ -254,20 +254,18 @@ FRAME = (
 
 
 def test_frames_are_read_by_the_feeds_own_codec():
-    assert force_order.parse(FRAME.encode(), keep_raw=False) == liquidation(event_ms=T + 1000)
-    assert force_order.parse(f"{FRAME}\r\n".encode(), keep_raw=True).raw_json == FRAME
-    assert force_order.parse(b'{"result":null,"id":1}', keep_raw=False) == SkippedRow("other-message")
-    assert force_order.parse(b'{"e":"kline","k":{}}', keep_raw=False) == SkippedRow("other-message")
-    assert force_order.parse(FRAME.replace('"z":"0.4"', '"z":"0"').encode(), keep_raw=False) == SkippedRow(
-        "nothing-filled"
-    )
+    assert parse_frame(FRAME.encode(), keep_raw=False) == liquidation(event_ms=T + 1000)
+    assert parse_frame(f"{FRAME}\r\n".encode(), keep_raw=True).raw_json == FRAME
+    assert parse_frame(b'{"result":null,"id":1}', keep_raw=False) == SkippedRow("other-message")
+    assert parse_frame(b'{"e":"kline","k":{}}', keep_raw=False) == SkippedRow("other-message")
+    assert parse_frame(FRAME.replace('"z":"0.4"', '"z":"0"').encode(), keep_raw=False) == SkippedRow("nothing-filled")
     for line, kind in (
         ("{", "bad-json"),
         (FRAME.replace("30000.5", "x"), "bad-shape"),
         (FRAME.replace('"X"', '"st":2,"X"'), "coin-margined"),
     ):
         with pytest.raises(RowError) as refused:
-            force_order.parse(line.encode(), keep_raw=False)
+            parse_frame(line.encode(), keep_raw=False)
         assert refused.value.kind == kind
 
 
