@@ -28,9 +28,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# Length of the history: the heatmap's largest window.
 HISTORY_MS = 2 * 86_400_000
-"""Length of the history, in ms: the heatmap's largest window."""
-
 MIN_BARS = 500
 # Candles of a traded contract are pushed several times a second; a minute without one means the socket is dead.
 SILENCE_S = 60.0
@@ -62,16 +61,8 @@ def history_requests(interval_ms: int, now_ms: int, max_rows: int) -> list[tuple
 class CandleFeed(QObject):
     """Loads and follows the candles of one symbol and interval at a time.
 
-    Parameters
-    ----------
-    ws_url, rest_url
-        Base addresses without a route.
-    tick_size
-        Returns the tick size of a symbol, None while it is not known; called on a thread, for it may read a file.
-    clock
-        The exchange's clock for the history's end, monotonic clock for the pace.
-    source
-        Which exchange; see `Heatmap.events.Source`.
+    The addresses have no route. ``tick_size`` returns that of a symbol, None while it is not known; it is called on a
+    thread, for it may read a file. ``clock`` is the exchange's, for the history's end, and monotonic for the pace.
     """
 
     # list[Candle], ascending, the last one unfinished; the tick size or None
@@ -139,13 +130,8 @@ class CandleFeed(QObject):
             reason = "bad-json" if error.kind == "bad-json" else "protocol"
             return Failure(reason, f"{host} sent a candle that cannot be: {error}.")
         except (OSError, WebSocketException) as error:
-            return of_socket_error(
-                error,
-                host,
-                max_bytes=MAX_FRAME_BYTES,
-                now_ms=self._clock.now_ms(),
-                proxy=proxy_for(self._ws_url),
-            )
+            now_ms, proxy = self._clock.now_ms(), proxy_for(self._ws_url)
+            return of_socket_error(error, host, max_bytes=MAX_FRAME_BYTES, now_ms=now_ms, proxy=proxy)
         except Exception:  # the task's last line of defence: nobody awaits it
             log.exception("candles of %s %s: a fault", symbol, interval)
             return Failure("internal", "The candles' connection ended because of a fault; see the log.")

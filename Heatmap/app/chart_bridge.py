@@ -19,12 +19,9 @@ OBJECT_NAME = "candles"
 def bar_of(candle: Candle) -> dict[str, float]:
     """Return a candle in the form of Lightweight Charts; times are UTC seconds."""
     return {
-        "time": candle.open_ms // 1000,
-        "open": candle.open,
-        "high": candle.high,
-        "low": candle.low,
+        "time": candle.open_ms // 1000, "open": candle.open, "high": candle.high, "low": candle.low,
         "close": candle.close,
-    }
+    }  # fmt: skip
 
 
 def price_format(tick_size: float | None, price: float) -> tuple[int, float]:
@@ -62,8 +59,8 @@ class ChartBridge(QObject):
         self._ready = True
         if self._bars:
             self._send_history()
-        if self._bars and self._wanted is not None:
-            self._send_range(*self._wanted)
+            if self._wanted is not None:
+                self._send_range(*self._wanted)
 
     def page_left(self) -> None:
         """Stop sending until the next page is ready."""
@@ -106,7 +103,7 @@ class ChartBridge(QObject):
     def _send_range(self, bars: int, margin: int) -> None:
         last = len(self._bars) - 1
         self.shown_range = (last - bars + 0.5, last + margin)
-        self.rangeRequested.emit(json.dumps(dict(zip(("from", "to"), self.shown_range, strict=True))))
+        self.rangeRequested.emit(json.dumps({"from": last - bars + 0.5, "to": last + margin}))
 
     def _price_format(self) -> dict[str, float]:
         precision, min_move = price_format(self._tick_size, self._bars[-1]["close"] if self._bars else 1.0)

@@ -53,9 +53,8 @@ class ChartPage(QWebEnginePage):
 
     def javaScriptConsoleMessage(self, level: Level, message: str | None, *place: object) -> None:  # noqa: N802 - Qt's name
         """Log the page's console messages; ``place``: line and source."""
-        serious = level is not Level.InfoMessageLevel
-        if (message or "").startswith(GOODBYE):
-            serious = False  # the plugin was detached before its page script was loaded
+        # The last message of a plugin that was detached before its page script was loaded is none of concern.
+        serious = level is not Level.InfoMessageLevel and not (message or "").startswith(GOODBYE)
         log.log(logging.WARNING if serious else logging.INFO, "page: %s (%s:%s)", message, *reversed(place))
 
 
@@ -86,12 +85,9 @@ class ChartView(QWebEngineView):
         settings = page.settings()
         if settings is not None:
             attribute = QWebEngineSettings.WebAttribute
-            for each in (
-                attribute.LocalContentCanAccessRemoteUrls,
-                attribute.LocalStorageEnabled,
-                attribute.PluginsEnabled,
-            ):
-                settings.setAttribute(each, False)
+            settings.setAttribute(attribute.LocalContentCanAccessRemoteUrls, False)
+            settings.setAttribute(attribute.LocalStorageEnabled, False)
+            settings.setAttribute(attribute.PluginsEnabled, False)
         self._channel = QWebChannel(self)
         self._channel.registerObject(OBJECT_NAME, bridge)
         page.setWebChannel(self._channel)
@@ -105,12 +101,11 @@ class ChartView(QWebEngineView):
 
     def _loaded(self, ok: bool) -> None:  # Qt's signature
         # Qt also reports success when scripts are missing.
-        missing = [str(path) for path in (CHART_INDEX, CHART_LIBRARY) if not path.is_file()]
-        if not ok or missing:
-            log.error(
-                "the chart page %s could not be loaded; missing: %s", CHART_INDEX, ", ".join(missing) or "nothing"
-            )
-        self.problemChanged.emit("error.page_load" if not ok or missing else "")
+        missing = ", ".join(str(path) for path in (CHART_INDEX, CHART_LIBRARY) if not path.is_file())
+        is_broken = not ok or bool(missing)
+        if is_broken:
+            log.error("the chart page %s could not be loaded; missing: %s", CHART_INDEX, missing or "nothing")
+        self.problemChanged.emit("error.page_load" if is_broken else "")
 
     def _renderer_ended(self, status: QWebEnginePage.RenderProcessTerminationStatus, code: int) -> None:
         if status is QWebEnginePage.RenderProcessTerminationStatus.NormalTerminationStatus:

@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import qasync
 from PyQt6.QtCore import QBuffer, QLibraryInfo, QSettings, QTimer, QTranslator
-from PyQt6.QtGui import QGuiApplication
+from PyQt6.QtGui import QColor, QGuiApplication, QPalette
 from PyQt6.QtWidgets import QApplication
 
-from Heatmap.app.appearance import apply_dark_look
+from Heatmap.app.candle_feed import HISTORY_MS
 from Heatmap.app.main_window import MainWindow, Market
-from Heatmap.app.qt_log import take_qt_messages
-from Heatmap.app.web_engine import prepare_web_engine
+from Heatmap.app.web_engine import prepare_web_engine, take_qt_messages
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.demo.exchange import DemoExchange
 from Heatmap.demo.market import SimulatedMarket
@@ -49,7 +48,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-HISTORY_MS = 2 * 86_400_000
+_WINDOW, _BASE, _BUTTON = QColor("#161a21"), QColor("#0e1116"), QColor("#232933")
+_TEXT, _DIM, _ACCENT = QColor("#d5dae2"), QColor("#7d8796"), QColor("#2f7fd1")
 # Each source has its own settings: trying the demo must not change the look of the live map.
 SETTINGS_OF_SOURCE = {Source.BINANCE: "Heatmap", Source.DEMO: "Heatmap-demo", Source.REPLAY: "Heatmap-replay"}
 
@@ -89,10 +89,7 @@ class Program:
     def run(self) -> int:
         """Run until the window is closed or the picture is saved; return the exit code.
 
-        Raises
-        ------
-        HeatmapError
-            The recording cannot be played, or an address or a symbol is not one.
+        `HeatmapError` if the recording cannot be played, or an address or a symbol is not one.
         """
         with ExitStack() as stack:
             # First the market: a broken recording is refused before a window opens.
@@ -134,11 +131,7 @@ class Program:
             # The service has the same problem and retries; the window shows it. The chart works without.
             log.warning("the database is not prepared: %s", error)
         service = HeatmapService(
-            db_path,
-            (simulated.instrument.symbol,),
-            ws_url=exchange.ws_url,
-            rest_url=exchange.rest_url,
-            source=source,
+            db_path, (simulated.instrument.symbol,), ws_url=exchange.ws_url, rest_url=exchange.rest_url, source=source
         )
         return service, Market(source=source, notes=notes)
 
@@ -165,7 +158,7 @@ class Program:
         application.setOrganizationName(SETTINGS_ORGANIZATION)
         # The loop ends when everything is closed, not when the last window is.
         application.setQuitOnLastWindowClosed(False)
-        apply_dark_look(application)
+        _apply_dark_look(application)
         # Without a hook PyQt aborts the process when a slot raises; with it the fault is logged.
         before = sys.excepthook
         sys.excepthook = _log_exception
@@ -185,10 +178,7 @@ class Program:
         settings = SettingsModel(store, overrides=overrides)
         translator = Translator(settings.value.language)
         qt_texts = QTranslator(application)
-        if qt_texts.load(
-            f"qtbase_{translator.language}",
-            QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath),
-        ):
+        if qt_texts.load(f"qtbase_{translator.language}", QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath)):
             application.installTranslator(qt_texts)
         loop = _ProgramLoop(application)
         asyncio.set_event_loop(loop)
@@ -234,6 +224,29 @@ class Program:
             log.error("the picture shows no chart: %s", absence)
             self._exit_code = ExitCode.NO_PICTURE
         window.close()
+
+
+def _apply_dark_look(application: QApplication) -> None:
+    """Set Qt's Fusion style with dark colours, the same on every desktop."""
+    application.setStyle("Fusion")
+    role, group = QPalette.ColorRole, QPalette.ColorGroup
+    palette = QPalette()
+    for color, roles in (
+        (_WINDOW, (role.Window, role.AlternateBase)),
+        (_BASE, (role.Base,)),
+        (_BUTTON, (role.Button, role.ToolTipBase, role.Mid)),
+        (_TEXT, (role.WindowText, role.Text, role.ButtonText, role.ToolTipText, role.BrightText)),
+        (_DIM, (role.PlaceholderText,)),
+        (_ACCENT, (role.Highlight, role.Link)),
+        (QColor("white"), (role.HighlightedText,)),
+        (QColor("#3a4250"), (role.Light, role.Midlight)),
+        (QColor("#07090c"), (role.Dark, role.Shadow)),
+    ):
+        for each in roles:
+            palette.setColor(each, color)
+    for each in (role.WindowText, role.Text, role.ButtonText):
+        palette.setColor(group.Disabled, each, _DIM)
+    application.setPalette(palette)
 
 
 def _log_exception(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

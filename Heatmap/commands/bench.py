@@ -25,10 +25,7 @@ _WINDOW_EVENTS: Final = 200_000
 _ROUNDS: Final = 60
 _MAX_EVENTS: Final = 50_000_000
 _HUGE: Final = str(1 << 32)
-REGIMES: Final = {
-    "as installed": {},
-    "fault-free": {"MALLOC_MMAP_THRESHOLD_": _HUGE, "MALLOC_TRIM_THRESHOLD_": _HUGE},
-}
+REGIMES: Final = {"as installed": {}, "fault-free": {"MALLOC_MMAP_THRESHOLD_": _HUGE, "MALLOC_TRIM_THRESHOLD_": _HUGE}}
 _INSTALL_PEERS: Final = (
     "pip install boost-histogram datashader fast-histogram matplotlib pandas pyqtgraph  (or pip install --group bench)"
 )
@@ -143,11 +140,7 @@ def left_out_lines(left_out: dict[str, str] | None) -> list[str]:
     if not left_out:
         return []
     names = "; ".join(f"{peer} ({module} is not installed)" for peer, module in left_out.items())
-    return [
-        f"left out: {names}",
-        "A ratio is to the best peer that ran, or '-'.",
-        f"For all of them: {_INSTALL_PEERS}",
-    ]
+    return [f"left out: {names}", "A ratio is to the best peer that ran, or '-'.", f"For all of them: {_INSTALL_PEERS}"]
 
 
 def _machine_lines(machine: dict[str, Any]) -> list[str]:

@@ -50,13 +50,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Record until a signal or the end of ``--duration``.
+    """Record until a signal or the end of ``--duration``; return the exit code.
 
-    Returns
-    -------
-    int
-        0 with everything stored; 1 if something could not be; 2 for an invalid argument or a path where no record can
-        be kept, after which a service should not start it again; 3 if no market data arrived in 10 s or more.
+    0 with everything stored; 1 if something could not be; 2 for an invalid argument or a path where no record can be
+    kept, after which a service should not start it again; 3 if no market data arrived in 10 s or more.
     """
     # What is not given gets the default of `HeatmapService`.
     names = ("db_path", "symbols", "ws_url", "rest_url", "keep_raw", "retention_days", "rotate_after_s")

@@ -78,12 +78,8 @@ def utc_ms(text: str) -> int:
 def run(args: argparse.Namespace) -> int:
     """Write the file and print what is in it; return 0, or 2 for an invalid argument.
 
-    Raises
-    ------
-    StorageError
-        The database does not exist or cannot be read.
-    RecordFileError
-        There is nothing to draw, the file cannot be written, or pyarrow is missing.
+    `StorageError` if the database cannot be read, `RecordFileError` if there is nothing to draw, the file cannot be
+    written, or pyarrow is missing.
     """
     db_path: Path = args.db or default_db_path()
     try:

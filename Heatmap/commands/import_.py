@@ -57,18 +57,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Import the files and print the result of each.
+    """Import the files, print the result of each and return the exit code; `StorageError` if they cannot be stored.
 
-    Returns
-    -------
-    int
-        0 if all was taken, 1 if something was refused, 2 for an invalid argument, 3 if nothing of a file was
-        understood, 130 after Ctrl+C.
-
-    Raises
-    ------
-    StorageError
-        The database cannot be written; what was stored before stays.
+    0 if all was taken, 1 if something was refused, 2 for an invalid argument, 3 if nothing of a file was understood,
+    130 after Ctrl+C.
     """
     try:
         options = ImportOptions(args.symbol, args.coin_m_as, keep_raw=args.keep_raw)
@@ -79,7 +71,6 @@ def run(args: argparse.Namespace) -> int:
     if missing:
         sys.stderr.write("".join(f"There is no file {path}.\n" for path in missing))
         return ExitCode.USAGE
-    is_complete = True
     reports: list[FileReport] = []
     with ImportWriter(args.db or default_db_path()) as writer, _ProgressBar() as bar:
         try:
@@ -87,7 +78,6 @@ def run(args: argparse.Namespace) -> int:
                 for report in import_file(path, writer, options, on_progress=bar.show):
                     bar.clear()
                     sys.stdout.write(_as_json(report) if args.json else _as_text(report))
-                    is_complete = is_complete and report.is_complete
                     reports.append(report)
         except KeyboardInterrupt:
             bar.clear()
@@ -96,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
     if len(reports) > 1 and not args.json:
         inserted, rows = sum(report.inserted for report in reports), sum(report.rows for report in reports)
         sys.stdout.write(f"Together: {inserted:,} new liquidations out of {rows:,} rows of {len(reports):,} files.\n")
-    if not is_complete:
+    if not all(report.is_complete for report in reports):
         return ExitCode.PROBLEM
     return ExitCode.OK if all(report.is_understood for report in reports) else ExitCode.NOTHING
 

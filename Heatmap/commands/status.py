@@ -23,14 +23,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
 
-    from Heatmap.storage.record_summary import (
-        CollectorEntry,
-        RawFrames,
-        RecordSummary,
-        SeriesRecord,
-        SeriesSummary,
-        StoreSummary,
-    )
+    from Heatmap.storage.record_summary import CollectorEntry, RecordSummary, SeriesRecord, SeriesSummary, StoreSummary
 
 # The fields of `ServiceStatus` that `--json` shows of a collector; the others are not stored.
 _STATUS_KEYS: Final = (
@@ -104,16 +97,10 @@ def _as_json(summary: StoreSummary, now_ms: int) -> dict[str, object]:
 def _collector_as_json(entry: CollectorEntry, now_ms: int) -> dict[str, object]:
     report = entry.report
     return {
-        "source": report.source,
-        "symbols": report.symbols,
-        "host": report.host,
-        "pid": report.pid,
-        "alive": entry.is_alive(now_ms),
-        "process_runs": entry.is_locked,
-        "started_ms": report.started_ms,
-        "heartbeat_ms": entry.heartbeat_ms,
-        **{key: getattr(report.status, key) for key in _STATUS_KEYS},
-    }
+        "source": report.source, "symbols": report.symbols, "host": report.host, "pid": report.pid,
+        "alive": entry.is_alive(now_ms), "process_runs": entry.is_locked, "started_ms": report.started_ms,
+        "heartbeat_ms": entry.heartbeat_ms, **{key: getattr(report.status, key) for key in _STATUS_KEYS},
+    }  # fmt: skip
 
 
 def _record_as_json(record: RecordSummary) -> dict[str, Any]:
@@ -168,13 +155,12 @@ def _record_lines(summary: RecordSummary) -> list[str]:
         f"{'file' if entry.files == 1 else 'files'}, the last on {_utc(entry.last_ms)}"
         for entry in summary.imports
     ]
-    if summary.raw.rows:
-        lines.append(_raw_line(summary.raw))
-    lines.append(
-        f"Size: {_mb(summary.file_bytes)}, of which {_mb(summary.free_bytes)} are free; "
-        f"write-ahead log {_mb(summary.wal_bytes)}"
-    )
-    return lines
+    raw, log = summary.raw, f"write-ahead log {_mb(summary.wal_bytes)}"
+    if raw.rows:
+        about = "about " if raw.is_estimate else ""
+        compressed = f"compressed {about}{_mb(raw.compressed_bytes)}"
+        lines.append(f"Kept frames: {about}{raw.rows:,}, {_mb(raw.size_bytes)}, {compressed}")
+    return [*lines, f"Size: {_mb(summary.file_bytes)}, of which {_mb(summary.free_bytes)} are free; {log}"]
 
 
 def _series_lines(series: SeriesRecord) -> list[str]:
@@ -197,11 +183,6 @@ def _gaps(series: SeriesRecord) -> str:
         return "no gap"
     text = f"{series.gap_count:,} {'gap' if series.gap_count == 1 else 'gaps'}, {duration(series.gap_ms)} in all"
     return text + (f", the {len(series.gaps)} longest:" if series.gap_count > len(series.gaps) else ":")
-
-
-def _raw_line(raw: RawFrames) -> str:
-    about = "about " if raw.is_estimate else ""
-    return f"Kept frames: {about}{raw.rows:,}, {_mb(raw.size_bytes)}, compressed {about}{_mb(raw.compressed_bytes)}"
 
 
 def _mb(size_bytes: int) -> str:
