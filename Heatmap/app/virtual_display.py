@@ -27,14 +27,8 @@ def display_is_missing() -> bool:
 
 
 @contextmanager
-def virtual_display() -> Iterator[str]:
-    """Run Xvfb and point ``DISPLAY`` at it; yields the display's name.
-
-    Raises
-    ------
-    GraphicsError
-        Xvfb is not installed or does not start.
-    """
+def virtual_display() -> Iterator[None]:
+    """Run Xvfb and point ``DISPLAY`` at it; a `GraphicsError` if it is not installed or does not start."""
     program = shutil.which("Xvfb")
     if program is None:
         raise GraphicsError("Xvfb is not on the PATH", short=HINT)
@@ -53,7 +47,7 @@ def virtual_display() -> Iterator[str]:
         raise GraphicsError(f"Xvfb ended with code {process.wait()}", short="The virtual display did not start.")
     os.environ["DISPLAY"] = f":{number}"
     try:
-        yield os.environ["DISPLAY"]
+        yield
     finally:
         del os.environ["DISPLAY"]
         process.terminate()

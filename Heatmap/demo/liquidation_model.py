@@ -56,12 +56,7 @@ def forced_orders(
 ) -> ForcedOrders:
     """Draw the liquidations of a day.
 
-    Parameters
-    ----------
-    instrument, seed, day
-        Steps of price and quantity; names of the random streams.
-    before, ticks
-        int64, prices in ticks: shape ``(LOOKBACK_S,)`` just before the day, and ``(86401,)`` of the day.
+    ``before`` and ``ticks`` are prices in ticks: shape ``(LOOKBACK_S,)`` just before the day, ``(86401,)`` of the day.
     """
     path = np.concatenate([before, ticks])
     burst = np.exp(0.9 * lattice_noise(seed, day, Stream.LIQUIDATIONS + 1, _BURST_LATTICE_S) - 0.27)

@@ -41,14 +41,8 @@ class Market(PriceSeries):
 class SimulatedMarket(Market):
     """A random walk that is the same in every run, between midnight prices that depend on seed and day number only.
 
-    Parameters
-    ----------
-    symbol
-        Upper-case name of the contract.
-    seed
-        Another seed is another market; not negative.
-    price
-        The level the market hovers about (within some ten per cent), in quote currency.
+    ``price`` is the level that the market stays near (within some ten per cent), in quote currency; another ``seed``,
+    which is not negative, is another market.
     """
 
     def __init__(self, symbol: str = "BTCUSDT", seed: int = 7, *, price: float = 90_000.0) -> None:

@@ -67,16 +67,8 @@ NO_TRADES = ContainedTrades(*[np.empty(0, np.int64)] * 3)
 class PriceSeries:
     """Prices and candles of one market, computed a day at a time and cached; safe to use from several threads.
 
-    Parameters
-    ----------
-    instrument
-        What is traded.
-    seconds_of
-        UTC day number (days since the Unix epoch) → that day; the same at each call.
-    earliest_ms
-        Start of the first day: there is no price before it.
-    contained
-        See `ContainedTrades`.
+    ``seconds_of`` returns the day of a UTC day number (days since the Unix epoch), the same at each call;
+    ``earliest_ms`` is the start of the first day: there is no price before it.
     """
 
     def __init__(

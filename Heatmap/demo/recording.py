@@ -89,13 +89,7 @@ class Recording:
 
     @classmethod
     def load(cls, path: Path) -> Recording:
-        """Read a file; its most frequent symbol is played.
-
-        Raises
-        ------
-        ReplayError
-            The file cannot be read or holds nothing playable; ``short`` is a plain sentence.
-        """
+        """Read a file; its most frequent symbol is played. `ReplayError` if nothing in it can be read and played."""
         if not path.is_file():
             raise ReplayError(f"expected a regular file, {path} is none", short=f"The recording {path} is not a file.")
         by_symbol: dict[str, list[RecordedFrame]] = {}

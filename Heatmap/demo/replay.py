@@ -42,17 +42,8 @@ _FLOAT_DUST = 1e-6
 class ReplayMarket(Market):
     """A recording as a market: its liquidations as recorded, candles invented around their prices, the same each time.
 
-    Parameters
-    ----------
-    recording
-        A recording at the times it is to be shown at, see `Recording.shifted`.
-    seed
-        Another seed draws other candles around the same events.
-
-    Raises
-    ------
-    ValueError
-        The recording spans more than `MAX_DAYS`: it was not shifted.
+    The recording is at the times it is to be shown at, see `Recording.shifted`; a ValueError if it spans more than
+    `MAX_DAYS`: it was not shifted. Another ``seed`` draws other candles around the same events.
     """
 
     def __init__(self, recording: Recording, seed: int = 7) -> None:

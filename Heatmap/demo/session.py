@@ -95,12 +95,8 @@ def _parse_request(message: str | bytes) -> tuple[str, int, tuple[str, ...]]:
 class Session:
     """Subscriptions of one connection to the streams of some ``symbols``.
 
-    Attributes
-    ----------
-    delivers
-        False on routes that carry no market data: subscriptions are acknowledged, nothing is ever pushed.
-    is_combined
-        True if payloads are sent in the ``{"stream":…,"data":…}`` envelope.
+    ``delivers`` is False on routes that carry no market data: subscriptions are acknowledged, nothing is ever pushed.
+    ``is_combined`` is True if payloads are sent in the ``{"stream":…,"data":…}`` envelope.
     """
 
     def __init__(self, symbols: Collection[str], *, delivers: bool, is_combined: bool) -> None:
@@ -116,13 +112,7 @@ class Session:
         return tuple(stream for stream in self._names.values() if stream is not None)
 
     def subscribe(self, names: Iterable[str]) -> tuple[Stream, ...]:
-        """Add streams and return those that newly deliver data.
-
-        Raises
-        ------
-        TooManyStreamsError
-            Nothing was subscribed.
-        """
+        """Add streams and return those that newly deliver data; nothing is added if there are too many."""
         fresh = [name for name in dict.fromkeys(names) if name not in self._names]
         if len(self._names) + len(fresh) > MAX_STREAMS:
             raise TooManyStreamsError(f"expected at most {MAX_STREAMS} streams, was {len(self._names) + len(fresh)}")
@@ -178,10 +168,7 @@ class Session:
 
 
 def open_session(target: str, symbols: Collection[str]) -> Session | None:
-    """Return the session of a path and query with the streams that they name; None if it is no route of streams.
-
-    Raises `TooManyStreamsError` for more than `MAX_STREAMS` streams.
-    """
+    """Return the session of a path and query with the streams that they name; None if it is no route of streams."""
     parts = urlsplit(target)
     segments = [unquote(segment) for segment in parts.path.split("/") if segment]
     route = segments.pop(0) if segments and segments[0] in _ROUTES else ""

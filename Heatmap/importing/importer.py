@@ -72,12 +72,8 @@ def import_file(
     """Store the events of a file and yield a report for each table in it: one, or one for each member of a zip.
 
     ``on_progress`` is called after each chunk with the table's name, the share of the file that is read (0 to 1) and
-    the rows read of the table. ``clock`` dates the import.
-
-    Raises
-    ------
-    StorageError
-        The database cannot be written; what was stored before stays, and a second import continues there.
+    the rows read of the table. ``clock`` dates the import. After a `StorageError` what was stored before stays, and a
+    second import continues there.
     """
     with closing(import_sources(path, options)) as sources:
         for source in sources:
