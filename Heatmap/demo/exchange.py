@@ -79,12 +79,8 @@ class Client:
         elif self._closing is None:
             self._closing = asyncio.create_task(self._socket.close(code, reason))
 
-    def queue_reply(self, text: str) -> None:
-        """Queue an answer to a control message, in order with the data."""
-        self._outbox.put_nowait(((text,), 0))
-
-    def queue_backlog(self, frames: Sequence[str]) -> None:
-        """Queue a recording, which may be longer than `MAX_PENDING_FRAMES`."""
+    def queue_unlimited(self, frames: Sequence[str]) -> None:
+        """Queue an answer, in order with the data, or a recording, which may be longer than `MAX_PENDING_FRAMES`."""
         self._outbox.put_nowait((frames, 0))
 
     def queue(self, frames: Sequence[str | bytes]) -> None:
@@ -280,7 +276,7 @@ class DemoExchange:
                         await socket.close(POLICY_VIOLATION, "Too many requests")
                         break
                     reply = session.receive(message)
-                    client.queue_reply(reply.text)
+                    client.queue_unlimited((reply.text,))
                     self._queue_backlog(client, reply.added)
         finally:
             self._clients.discard(client)
@@ -292,7 +288,7 @@ class DemoExchange:
         backlog = self._publisher.backlog
         for stream in liquidation_streams(added):
             if backlog:
-                client.queue_backlog(client.enveloped(stream.name, backlog))
+                client.queue_unlimited(client.enveloped(stream.name, backlog))
 
 
 def liquidation_streams(streams: Iterable[Stream]) -> list[Stream]:
