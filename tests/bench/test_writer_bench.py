@@ -11,11 +11,11 @@ from itertools import count
 
 import numpy as np
 import pytest
+from support.frames import encode
 from websockets.asyncio.server import serve
 
 from Heatmap.events import LiquidationEvent, Side
 from Heatmap.heatmap_service import HeatmapService
-from Heatmap.ingestion.binance import forceorder
 from Heatmap.storage import sql
 from Heatmap.storage.bulk_insert import bulk_insert
 from Heatmap.storage.connection import open_reader, open_writer
@@ -85,7 +85,7 @@ def test_writer_peer_bare_executemany(benchmark, tmp_path, stream):
 
 @pytest.mark.benchmark(group="socket to database, 20,000 frames")
 def test_writer_from_the_socket(benchmark, tmp_path, stream):
-    frames = [forceorder.encode(event, combined=True) for event in stream]
+    frames = [encode(event, combined=True) for event in stream]
     number = count()
 
     async def play(ws):

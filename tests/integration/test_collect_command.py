@@ -12,12 +12,12 @@ from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import pytest
+from support.frames import encode
 from websockets.asyncio.server import serve
 
 from Heatmap.cli import main
 from Heatmap.commands import collect, status
 from Heatmap.events import Coverage, LiquidationEvent, Side
-from Heatmap.ingestion.binance import forceorder
 from Heatmap.reports import CollectorReport, ConnectionState, ServiceStatus
 from Heatmap.storage import sql
 from Heatmap.storage.bulk_insert import bulk_insert
@@ -51,7 +51,7 @@ async def exchange(count):
     async def play(ws):
         await ws.send(json.dumps({"e": "markPriceUpdate", "E": T, "s": "BTCUSDT", "p": "85000.1"}))
         for offset_ms in [*range(count), 0]:
-            await ws.send(forceorder.encode(event(offset_ms)))
+            await ws.send(encode(event(offset_ms)))
         await ws.wait_closed()
 
     def answer(connection, request):

@@ -25,7 +25,7 @@ import numpy as np
 import psutil
 import pytest
 from support.exchange import LoopbackExchange
-from support.frames import T, mark_price
+from support.frames import T, encode, mark_price
 from support.waiting import until
 
 from Heatmap.aggregation import build_grid
@@ -34,7 +34,6 @@ from Heatmap.events import LiquidationEvent, Side
 from Heatmap.heatmap_service import HeatmapService
 from Heatmap.ingestion import connection, feed_group
 from Heatmap.ingestion.backoff import Backoff
-from Heatmap.ingestion.binance import forceorder
 from Heatmap.ingestion.binance.venue import BINANCE
 from Heatmap.ingestion.venues import VENUES
 from Heatmap.reports import ConnectionState as State
@@ -89,7 +88,7 @@ class Exchange(LoopbackExchange):
         spoilers = itertools.cycle(spoil) if spoil else None
         await ws.send(mark_price())
         for one in events:
-            await ws.send(forceorder.encode(one, combined=True))
+            await ws.send(encode(one, combined=True))
             if spoilers is not None:
                 await ws.send(next(spoilers))
         await (await ws.ping())
@@ -155,7 +154,7 @@ async def drips(exchange, ws):
     events = exchange.fresh(3)
     await ws.send(mark_price())
     for one in events:
-        text = forceorder.encode(one, combined=True)
+        text = encode(one, combined=True)
         await ws.send([text[begin : begin + 40] for begin in range(0, len(text), 40)])  # many frames, one message
     # And all bytes by threes, whatever they belong to.
     write = ws.transport.write
@@ -351,7 +350,7 @@ MOST_GROWTH = 8_000_000
 def test_a_burst_of_5000_frames_a_second_for_ten_seconds(tmp_path):
     path = tmp_path / "record.sqlite3"
     sizes, slowest_s = [], [0.0]
-    frames = [forceorder.encode(event(index), combined=True) for index in range(FRAMES_PER_S * SECONDS)]
+    frames = [encode(event(index), combined=True) for index in range(FRAMES_PER_S * SECONDS)]
 
     async def burst(exchange, ws):
         loop = asyncio.get_running_loop()

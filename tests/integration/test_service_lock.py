@@ -10,6 +10,7 @@ import threading
 
 import pytest
 from filelock import FileLock
+from support.frames import encode
 from support.record import T, event, rows
 from websockets.asyncio.server import serve
 
@@ -17,7 +18,6 @@ from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.errors import SettingsError
 from Heatmap.events import LiquidationEvent, Side
 from Heatmap.heatmap_service import HeatmapService
-from Heatmap.ingestion.binance import forceorder
 from Heatmap.reports import ConnectionState as State
 from Heatmap.storage.bulk_insert import bulk_insert
 from Heatmap.storage.recorder_lock import lock_path
@@ -62,7 +62,7 @@ class Exchange:
         with self.changed:
             self.opened += 1
         await ws.send(json.dumps({"e": "markPriceUpdate", "E": T, "s": "BTCUSDT", "p": "85000.1"}))
-        await ws.send(forceorder.encode(event(0)))
+        await ws.send(encode(event(0)))
         await ws.wait_closed()
         with self.changed:
             self.closed += 1

@@ -18,10 +18,10 @@ from pathlib import Path
 
 import pytest
 from PyQt6.QtSql import QSqlDatabase
+from support.frames import encode
 from support.record import T, event
 
 from Heatmap.errors import LogRemovedError, StorageError
-from Heatmap.ingestion.binance import forceorder
 from Heatmap.storage import file_guard
 from Heatmap.storage.bulk_insert import ImportedFile, ImportWriter
 from Heatmap.storage.connection import open_reader
@@ -219,7 +219,7 @@ def imported(path, name, numbers):
 def import_elsewhere(path, name, first, count):
     """Import a file by the program itself, which must report success."""
     file = path.with_name(name)
-    file.write_text("".join(f"{forceorder.encode(event(number))}\n" for number in range(first, first + count)))
+    file.write_text("".join(f"{encode(event(number))}\n" for number in range(first, first + count)))
     command = [sys.executable, "-P", "-m", "Heatmap", "import", file, "--db", path]
     subprocess.run(command, check=True, timeout=PATIENCE_S, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 

@@ -20,12 +20,12 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from support.frames import encode
 from websockets.asyncio.server import serve
 
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.demo.wire import PUSH_DELAY_MS
 from Heatmap.events import LiquidationEvent, Side
-from Heatmap.ingestion.binance import forceorder
 from Heatmap.storage.connection import open_reader
 from Heatmap.storage.sqlite_store import SqliteStore
 
@@ -97,7 +97,7 @@ class Exchange:
                     await self.moved.wait()
             await ws.send(json.dumps({"e": "markPriceUpdate", "E": self.sent_ms[-1], "s": "BTCUSDT", "p": "1"}))
             for sent in range(number, len(self.sent_ms)):
-                await ws.send(forceorder.encode(self.event(sent)))
+                await ws.send(encode(self.event(sent)))
                 number = sent + 1
 
     def event(self, number):

@@ -7,12 +7,13 @@ import json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
+from support.frames import encode
 
 from Heatmap.errors import FrameError
 from Heatmap.events import LiquidationEvent, Side
 from Heatmap.ingestion.backoff import WINDOW_S, Backoff
 from Heatmap.ingestion.binance import kline
-from Heatmap.ingestion.binance.forceorder import ControlReply, Ignored, decode, encode
+from Heatmap.ingestion.binance.forceorder import ControlReply, Ignored, decode
 from Heatmap.ingestion.venue import CandleUpdate, MarketHeartbeat
 
 ANSWERS = (LiquidationEvent, MarketHeartbeat, ControlReply, Ignored)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 
 from Heatmap.events import LiquidationEvent, Side
-from Heatmap.ingestion.binance import forceorder
 
 T = 1_790_000_000_000
 """Trade time of the first event, ms since the epoch."""
@@ -16,9 +16,30 @@ def event(offset_ms=0, symbol="BTCUSDT"):
     return LiquidationEvent(T + offset_ms, symbol, Side.SELL, 85_000.5, 0.25, 85_000.5 * 0.25)
 
 
+def encode(event, *, combined=False):
+    """A forceOrder frame that decodes to ``event``, less ``received_ms``, ``source`` and ``raw_json``."""
+    qty = _decimal(event.qty)
+    order = {
+        "s": event.symbol, "S": event.side, "o": "LIMIT", "f": "IOC", "q": _decimal(event.order_qty),
+        "p": _decimal(event.order_price), "ap": _decimal(event.price), "X": "FILLED", "l": qty, "z": qty,
+        "T": event.ts_ms, "ps": event.symbol, "st": 1,
+    }  # fmt: skip
+    order = {key: value for key, value in order.items() if value is not None}
+    payload = {"e": "forceOrder", "E": event.event_ms, "o": order}
+    if event.event_ms is None:
+        del payload["E"]
+    frame = {"stream": f"{event.symbol.lower()}@forceOrder", "data": payload} if combined else payload
+    return json.dumps(frame, ensure_ascii=False, separators=(",", ":"))
+
+
+def _decimal(number):
+    """Spell a number as the exchange does, without an exponent, exact to the last bit when read back."""
+    return None if number is None else f"{Decimal(repr(number)):f}"
+
+
 def liquidation(offset_ms=0, symbol="BTCUSDT", *, combined=True):
     """The frame of `event`."""
-    return forceorder.encode(event(offset_ms, symbol), combined=combined)
+    return encode(event(offset_ms, symbol), combined=combined)
 
 
 def mark_price(at_ms=T, symbol="BTCUSDT"):

@@ -5,18 +5,13 @@ from __future__ import annotations
 import json
 
 import pytest
+from support.frames import encode
 
 from Heatmap.candle import Candle
 from Heatmap.errors import FrameError
 from Heatmap.events import LiquidationEvent, Side
 from Heatmap.ingestion.binance import kline
-from Heatmap.ingestion.binance.forceorder import (
-    ControlReply,
-    Ignored,
-    decode,
-    encode,
-    is_coin_margined,
-)
+from Heatmap.ingestion.binance.forceorder import ControlReply, Ignored, decode, is_coin_margined
 from Heatmap.ingestion.venue import MarketHeartbeat
 
 T = 1_791_565_602_120

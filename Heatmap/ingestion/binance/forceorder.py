@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Annotated
 
 import msgspec
@@ -184,33 +183,6 @@ def _decode_any(data: str | bytes, received_ms: int | None, source: str, raw_jso
     return _classify_untyped(data, None)
 
 
-def encode(event: LiquidationEvent, *, combined: bool = False) -> str:
-    """Return a forceOrder frame that decodes to ``event``, less ``received_ms``, ``source`` and ``raw_json``."""
-    qty = _decimal(event.qty)
-    order = {
-        "s": event.symbol,
-        "S": event.side.value,
-        "o": "LIMIT",
-        "f": "IOC",
-        "q": None if event.order_qty is None else _decimal(event.order_qty),
-        "p": None if event.order_price is None else _decimal(event.order_price),
-        "ap": _decimal(event.price),
-        "X": "FILLED",
-        "l": qty,
-        "z": qty,
-        "T": event.ts_ms,
-        "ps": event.symbol,
-        "st": 1,
-    }
-    order = {key: value for key, value in order.items() if value is not None}
-    payload: dict[str, object] = {"e": "forceOrder"}
-    if event.event_ms is not None:
-        payload["E"] = event.event_ms
-    payload["o"] = order
-    frame = {"stream": f"{event.symbol.lower()}@forceOrder", "data": payload} if combined else payload
-    return msgspec.json.encode(frame).decode()
-
-
 def _liquidation(
     payload: _Payload, data: str | bytes, received_ms: int | None, source: str, raw_json: str | None = None
 ) -> LiquidationEvent | Ignored:
@@ -334,11 +306,6 @@ def _plausible_ms(time_ms: int, data: str | bytes) -> int:
     if not FIRST_PLAUSIBLE_MS <= time_ms < LAST_PLAUSIBLE_MS:
         raise _refusal("bad-time", f"expected milliseconds between 2019 and 2100, was {time_ms}", data)
     return time_ms
-
-
-def _decimal(number: float) -> str:
-    """Spell a number as the exchange does, without an exponent, exact to the last bit when read back."""
-    return f"{Decimal(repr(number)):f}"
 
 
 def _text(data: str | bytes) -> str:
