@@ -7,18 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Candle:
-    """One candle over the closed time range ``[open_ms, close_ms]``, aligned to UTC.
+    """One candle over the closed time range ``[open_ms, close_ms]``, ms since the Unix epoch, aligned to UTC.
 
-    Attributes
-    ----------
-    open_ms, close_ms
-        First and last millisecond, ms since the Unix epoch.
-    open, high, low, close
-        Prices in quote currency; ``low <= open, close <= high``.
-    volume
-        Traded quantity in base currency.
-    closed
-        False while the candle still changes.
+    Prices are in quote currency, ``low <= open, close <= high``; the volume is in base currency.
     """
 
     open_ms: int
@@ -28,4 +19,4 @@ class Candle:
     close: float
     volume: float
     close_ms: int
-    closed: bool
+    closed: bool  # False while the candle still changes

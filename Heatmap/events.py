@@ -57,44 +57,21 @@ class LiquidationEvent(msgspec.Struct, frozen=True, gc=False):
 
     A msgspec struct: a frozen dataclass takes nine times as long to make, more than all of the decoding.
 
-    Attributes
-    ----------
-    ts_ms
-        Trade time of the order, milliseconds since the Unix epoch, UTC. The time to bin by.
-    symbol
-        Exact symbol of the exchange, upper case.
-    side
-        Side of the liquidation order; see `Side`.
-    price
-        Average fill price, else the order price; in quote currency. The price to paint at.
-    qty
-        Filled quantity, else the order quantity; in base currency.
-    notional
-        ``price * qty`` in quote currency (US dollars for USDT contracts).
-    source
-        See `Source`.
-    order_price
-        Limit (bankruptcy) price, or None if the source has none.
-    order_qty
-        Original quantity, or None.
-    event_ms, received_ms
-        When the exchange pushed the frame and this machine read it, ms since the epoch, or None.
-    raw_json
-        The frame as received, if raw frames are kept.
+    All times are ms since the Unix epoch, UTC; what the source does not have is None.
     """
 
-    ts_ms: int
-    symbol: str
-    side: Side
-    price: float
-    qty: float
-    notional: float
+    ts_ms: int  # trade time of the order: the time to bin by
+    symbol: str  # as the exchange spells it, upper case
+    side: Side  # of the liquidation order
+    price: float  # average fill price, else the order price, in quote currency: the price to paint at
+    qty: float  # filled quantity, else the order quantity, in base currency
+    notional: float  # price * qty in quote currency (US dollars for USDT contracts)
     source: str = Source.BINANCE
-    order_price: float | None = None
-    order_qty: float | None = None
-    event_ms: int | None = None
-    received_ms: int | None = None
-    raw_json: str | None = None
+    order_price: float | None = None  # limit (bankruptcy) price
+    order_qty: float | None = None  # original quantity
+    event_ms: int | None = None  # when the exchange pushed the frame
+    received_ms: int | None = None  # when this machine read it
+    raw_json: str | None = None  # the frame, if raw frames are kept
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,30 +59,18 @@ class Unit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FieldSpec:
-    """The declaration of one setting.
+    """The declaration of one setting."""
 
-    Attributes
-    ----------
-    key
-        Name of the field in `HeatmapSettings`, in the store and in the catalogues.
-    choices
-        The allowed words of a `Kind.CHOICE`, in the form's order; empty otherwise.
-    minimum, maximum, step
-        The allowed range of a number, both ends included, and what one click on the arrow adds.
-    needs
-        ``(key, value)``: the field has an effect only while the other field has that value; None if always.
-    """
-
-    key: str
+    key: str  # name of the field in `HeatmapSettings`, in the store and in the catalogues
     kind: Kind
     default: Value
     group: Group
-    choices: tuple[str, ...] = ()
-    minimum: float = 0
+    choices: tuple[str, ...] = ()  # the allowed words of a `Kind.CHOICE`, in the form's order
+    minimum: float = 0  # of a number, as the maximum included
     maximum: float = 0
-    step: float = 1
+    step: float = 1  # what one click on the arrow adds
     unit: Unit = Unit.NONE
-    needs: tuple[str, Value] | None = None
+    needs: tuple[str, Value] | None = None  # (key, value): no effect unless the other field has that value
 
     @property
     def label_key(self) -> str:
@@ -173,44 +161,25 @@ class HeatmapSettings:
     """The user's settings. Always valid: a wrong value raises `SettingsError` at construction.
 
     The catalogues explain each to users (``settings.NAME.help``).
-
-    Attributes
-    ----------
-    enabled
-        The heatmap is drawn. Recording does not depend on it.
-    window
-        How far back from now events are shown.
-    opacity
-        Opacity of the whole map, percent.
-    trail, decay
-        Half-life of the heat to the right of an event, and of an event's weight by its age; or ``"off"``.
-    language
-        One of `LANGUAGES`, or ``"auto"`` for the system's.
-    clip_percentile
-        The percentile of the window's occupied cells from which on the colour is full.
-    resolution
-        ``"auto"`` follows the size of the chart, ``"manual"`` takes ``manual_rows`` and ``manual_cols`` (cells over the
-        chart's height and width), ``"pixels"`` ``px_per_row`` and ``px_per_col`` (a cell's size, logical pixels).
-    source
-        Which events are shown; simulated ones never mix with recorded ones.
-    min_notional_usd
-        Smaller events are not shown, US dollars.
     """
 
     enabled: bool = _flag(Group.SWITCH, default=True)
 
-    window: Window = _choice(Group.DISPLAY, get_args(Window), default="8h")
+    window: Window = _choice(Group.DISPLAY, get_args(Window), default="8h")  # events are shown so far back from now
     opacity: int = _number(Group.DISPLAY, 5, 100, default=85, step=5, unit=Unit.PERCENT)
-    trail: Trail = _choice(Group.DISPLAY, get_args(Trail), default="20m")
+    trail: Trail = _choice(Group.DISPLAY, get_args(Trail), default="20m")  # half-life of the heat to the right
     spot_size: SpotSize = _choice(Group.DISPLAY, get_args(SpotSize), default="medium")
     smooth: bool = _flag(Group.DISPLAY, default=True)
     language: str = _choice(Group.DISPLAY, ("auto", *LANGUAGES), default="auto")
 
     palette: str = _choice(Group.COLOUR, PALETTE_NAMES, default="long_short")
     normalization: Normalization = _choice(Group.COLOUR, Normalization, default=Normalization.LOG)
+    # From this percentile of the window's occupied cells on the colour is full.
     clip_percentile: float = _number(Group.COLOUR, 90, 100, default=99.5, step=0.1, unit=Unit.PERCENT)
-    decay: Decay = _choice(Group.COLOUR, get_args(Decay), default="off")
+    decay: Decay = _choice(Group.COLOUR, get_args(Decay), default="off")  # half-life of an event's weight by its age
 
+    # "auto" follows the size of the chart, "manual" takes `manual_rows` and `manual_cols` (cells over its height and
+    # width), "pixels" `px_per_row` and `px_per_col` (the size of a cell, logical pixels).
     resolution: Resolution = _choice(Group.RESOLUTION, get_args(Resolution), default="auto")
     manual_rows: int = _number(Group.RESOLUTION, 50, 1000, default=300, step=10, needs=_MANUAL)
     manual_cols: int = _number(Group.RESOLUTION, 100, 3000, default=1200, step=50, needs=_MANUAL)

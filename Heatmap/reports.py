@@ -24,66 +24,27 @@ class ConnectionState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ServiceStatus:
-    """A snapshot of the collector, safe to pass between threads.
-
-    Attributes
-    ----------
-    state
-        See `ConnectionState`.
-    reason
-        A stable word for a feed that is down or silent (``"dns"``, ``"refused"``, ``"region"`` …), "" otherwise.
-    detail
-        One sentence for people, or "".
-    last_event_ms
-        Trade time of the newest stored liquidation of the service's symbols and source, ms since the epoch, or None.
-        Always None while `READING`.
-    last_market_ms
-        Receive time of the newest market data, ms since the epoch, or None.
-    received, undecodable
-        Liquidations, and frames that did not decode, since start.
-    stored, duplicates
-        Rows inserted since start, and events that the store already had.
-    reconnects
-        Connections opened after the first.
-    insert_rate_per_s
-        Rows inserted a second, mean over the last 10 s.
-    queued
-        Events waiting for the writer.
-    is_recorder
-        True while this run may record.
-    storage_problem
-        One sentence if the database cannot be written at the moment, "" otherwise.
-    storage_notice
-        One sentence about a database that was damaged, or lost its log, and was replaced; "" otherwise.
-    since_ms
-        When the present state began, ms since the epoch, or None before the first.
-    retry_at_ms
-        When the next attempt to connect is made, ms since the epoch, or None.
-    latency_ms
-        Half of the median round trip, in ms, or None.
-    clock_offset_ms
-        How far the exchange's clock is ahead of this machine's, in ms (negative: behind), or None if not measured.
-    """
+    """A snapshot of the collector, safe to pass between threads; times are ms since the epoch."""
 
     state: ConnectionState = ConnectionState.STOPPED
-    reason: str = ""
-    detail: str = ""
-    last_event_ms: int | None = None
-    last_market_ms: int | None = None
-    received: int = 0
-    stored: int = 0
-    duplicates: int = 0
-    undecodable: int = 0
-    reconnects: int = 0
-    insert_rate_per_s: float = 0.0
-    queued: int = 0
-    is_recorder: bool = False
-    storage_problem: str = ""
-    storage_notice: str = ""
-    since_ms: int | None = None
-    retry_at_ms: int | None = None
-    latency_ms: float | None = None
-    clock_offset_ms: float | None = None
+    reason: str = ""  # a stable word for a feed that is down or silent ("dns", "refused", "region" …)
+    detail: str = ""  # one sentence for people
+    last_event_ms: int | None = None  # trade time of the newest stored event of symbols and source; not while READING
+    last_market_ms: int | None = None  # receive time of the newest market data
+    received: int = 0  # liquidations since the start
+    stored: int = 0  # rows inserted since the start
+    duplicates: int = 0  # events that the store already had
+    undecodable: int = 0  # frames that did not decode, since the start
+    reconnects: int = 0  # connections opened after the first
+    insert_rate_per_s: float = 0.0  # rows inserted a second, mean over the last 10 s
+    queued: int = 0  # events waiting for the writer
+    is_recorder: bool = False  # True while this run may record
+    storage_problem: str = ""  # one sentence if the database cannot be written at the moment
+    storage_notice: str = ""  # one sentence about a database that was damaged, or lost its log, and was replaced
+    since_ms: int | None = None  # beginning of the present state
+    retry_at_ms: int | None = None  # time of the next attempt to connect
+    latency_ms: float | None = None  # half of the median round trip
+    clock_offset_ms: float | None = None  # the exchange's clock minus this machine's, None if not measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,43 +62,23 @@ class CollectorReport:
 
 @dataclass(frozen=True, slots=True)
 class RejectedFrame:
-    """A frame that did not decode.
-
-    Attributes
-    ----------
-    source
-        See `Heatmap.events.Source`.
-    kind, note
-        One stable word, and what was expected and what was there.
-    received_ms
-        When it was read, ms since the epoch.
-    size_bytes, frame
-        Size of the whole frame; the frame, or its beginning.
-    """
+    """A frame that did not decode."""
 
     source: str
-    kind: str
-    note: str
-    received_ms: int
+    kind: str  # a stable word
+    note: str  # what was expected and what was there
+    received_ms: int  # ms since the epoch
     size_bytes: int
-    frame: bytes
+    frame: bytes  # the frame, or its beginning
 
 
 @dataclass(frozen=True, slots=True)
 class ClockReading:
-    """A measurement of the exchange's clock.
-
-    Attributes
-    ----------
-    source, measured_ms
-        Whose clock; when by this machine's clock, ms since the epoch.
-    offset_ms, uncertainty_ms
-        Exchange minus machine, in ms; the true offset lies within ``offset_ms ± uncertainty_ms``.
-    """
+    """A measurement of the exchange's clock; the true offset lies within ``offset_ms ± uncertainty_ms``."""
 
     source: str
-    measured_ms: int
-    offset_ms: float
+    measured_ms: int  # by this machine's clock, ms since the epoch
+    offset_ms: float  # exchange minus machine
     uncertainty_ms: float
 
     def is_valid_at(self, machine_ms: int) -> bool:

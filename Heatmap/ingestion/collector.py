@@ -37,15 +37,12 @@ _MOVED = Failure("network-changed", "This machine's network changed; reconnectin
 
 @dataclass(frozen=True, slots=True)
 class FeedState:
-    """State and reason of `Heatmap.ingestion.liveness.Liveness`, and one English sentence or "".
-
-    ``retry_at_ms`` is when the next attempt is made, ms since the epoch, or None.
-    """
+    """State of a feed, and why; see `Heatmap.ingestion.liveness.Liveness`."""
 
     state: ConnectionState
     reason: str = ""
-    detail: str = ""
-    retry_at_ms: int | None = None
+    detail: str = ""  # one English sentence
+    retry_at_ms: int | None = None  # when the next attempt is made, ms since the epoch
 
 
 class FeedCollector:

@@ -61,24 +61,15 @@ _NETWORK_SENTENCES = {
 class Failure:
     """Why a connection or a request failed.
 
-    Attributes
-    ----------
-    reason
-        A stable word: ``"dns"``, ``"refused"``, ``"unreachable"``, ``"tls"``, ``"timeout"``, ``"region"``,
-        ``"banned"``, ``"proxy"``, ``"http"``, ``"closed"``, ``"too-large"``, ``"protocol"``, ``"network"``, or
-        ``"internal"`` for a fault of this program.
-    detail
-        One English sentence for logs and the command line.
-    status
-        The HTTP status, or None when no answer came.
-    wait_s
-        Seconds to wait at least before the next attempt; 0 if the exchange asks for nothing.
+    ``reason`` is a stable word: ``"dns"``, ``"refused"``, ``"unreachable"``, ``"tls"``, ``"timeout"``, ``"region"``,
+    ``"banned"``, ``"proxy"``, ``"http"``, ``"closed"``, ``"too-large"``, ``"protocol"``, ``"network"``, or
+    ``"internal"`` for a fault of this program.
     """
 
     reason: str
-    detail: str
-    status: int | None = None
-    wait_s: float = 0.0
+    detail: str  # one English sentence for logs and the command line
+    status: int | None = None  # of HTTP; None when no answer came
+    wait_s: float = 0.0  # shortest wait before the next attempt; 0 if the exchange asks for nothing
 
 
 def of_network_error(error: BaseException, host: str, *, proxy: str | None = None) -> Failure:

@@ -56,25 +56,13 @@ class FeedSink(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FeedCounts:
-    """Counts since the collector was made.
+    """Counts since the collector was made; see `Heatmap.ingestion.clock_offset.ClockOffset` for the last two."""
 
-    Attributes
-    ----------
-    received, undecodable, ignored
-        Liquidations of the symbols asked for; frames that did not decode; frames that carried nothing for us.
-    connections
-        Handshakes that succeeded.
-    last_market_ms
-        Receive time of the newest market data, ms since the epoch, or None.
-    latency_ms, clock_offset_ms
-        See `Heatmap.ingestion.clock_offset.ClockOffset`.
-    """
-
-    received: int = 0
-    undecodable: int = 0
-    ignored: int = 0
-    connections: int = 0
-    last_market_ms: int | None = None
+    received: int = 0  # liquidations of the symbols asked for
+    undecodable: int = 0  # frames that did not decode
+    ignored: int = 0  # frames that carried nothing for us
+    connections: int = 0  # handshakes that succeeded
+    last_market_ms: int | None = None  # receive time of the newest market data, ms since the epoch
     latency_ms: float | None = None
     clock_offset_ms: float | None = None
 

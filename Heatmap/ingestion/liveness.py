@@ -29,23 +29,14 @@ class Liveness:
     ``tick``                QUIET after 300 s without a liquidation; SILENT after 10 s without market data
     ``closed``              CONNECTING if this connection had delivered, else DOWN; a dead one stays SILENT
     ======================  ==================================================================================
-
-    Attributes
-    ----------
-    state
-        The present state.
-    reason
-        A stable word for SILENT, DOWN, and CONNECTING after a loss; else "".
-    delivered
-        True if the present connection has brought market data.
     """
 
     def __init__(self, *, silent_after_s: float = SILENT_AFTER_S, quiet_after_s: float = QUIET_AFTER_S) -> None:
         self.silent_after_s = silent_after_s
         self.quiet_after_s = quiet_after_s
         self.state = ConnectionState.CONNECTING
-        self.reason = ""
-        self.delivered = False
+        self.reason = ""  # a stable word for SILENT, DOWN, and CONNECTING after a loss
+        self.delivered = False  # whether the present connection has brought market data
         self._is_open = False
         self._found_silent = False
         self._market_s = 0.0

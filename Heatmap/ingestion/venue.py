@@ -26,36 +26,17 @@ ROTATE_AFTER_S: Final = 23 * 3600.0
 
 @dataclass(frozen=True, slots=True)
 class ConnectionPolicy:
-    """A venue's limits, and the times by which a connection to it is judged.
-
-    Attributes
-    ----------
-    symbols_per_connection, max_frame_bytes
-        Most symbols on one socket; longest message that is read.
-    silent_after_s, quiet_after_s
-        Time without market data after which a connection is dead, and without a liquidation after which the market is
-        quiet; see `Heatmap.ingestion.liveness`.
-    rotate_after_s
-        Age at which a connection is replaced by the next one: many exchanges end each after 24 hours.
-    push_delay_ms
-        Longest time from a liquidation to its push: a heartbeat covers only what happened before that.
-    max_handover_ms
-        Longest time between the last heartbeat of one connection and the first of the next that is no gap.
-    request_pause_s
-        Pause after each request.
-    keep_alive, keep_alive_s
-        Text message that the venue expects every so many seconds; "" if it needs none.
-    """
+    """A venue's limits, and the times by which a connection to it is judged; see `Heatmap.ingestion.liveness`."""
 
     symbols_per_connection: int
-    max_frame_bytes: int = 512 * 1024
+    max_frame_bytes: int = 512 * 1024  # longest message that is read
     silent_after_s: float = SILENT_AFTER_S
     quiet_after_s: float = QUIET_AFTER_S
-    rotate_after_s: float = ROTATE_AFTER_S
-    push_delay_ms: int = 2000
-    max_handover_ms: int = 3000
-    request_pause_s: float = 0.25
-    keep_alive: str = ""
+    rotate_after_s: float = ROTATE_AFTER_S  # when the next connection replaces one: many exchanges end each after 24 h
+    push_delay_ms: int = 2000  # longest from a liquidation to its push: a heartbeat covers what happened before that
+    max_handover_ms: int = 3000  # longest from one connection's last heartbeat to the next one's first that is no gap
+    request_pause_s: float = 0.25  # after each request
+    keep_alive: str = ""  # text message that the venue expects every `keep_alive_s`; "" if it needs none
     keep_alive_s: float = 20.0
 
 
@@ -69,22 +50,13 @@ class MarketHeartbeat:
 
 @dataclass(frozen=True, slots=True)
 class FrameContent:
-    """The decoded content of one frame; all defaults for a frame that carries nothing for us.
+    """The decoded content of one frame; all defaults for a frame that carries nothing for us."""
 
-    Attributes
-    ----------
-    events, heartbeats
-        Liquidations and signs of life, in order; the caller drops symbols that nobody asked for.
-    refusal
-        Why the connection is of no use: a request was refused.
-    is_closing
-        True if the venue announces that it will close the connection.
-    """
-
+    # In order; the caller drops symbols that nobody asked for.
     events: Sequence[LiquidationEvent] = ()
     heartbeats: Sequence[MarketHeartbeat] = ()
-    refusal: Failure | None = None
-    is_closing: bool = False
+    refusal: Failure | None = None  # a request was refused: the connection is of no use
+    is_closing: bool = False  # the venue announces that it will close the connection
 
 
 class FeedSession(Protocol):
@@ -146,29 +118,17 @@ class CandleUpdate:
 
 @dataclass(frozen=True, slots=True)
 class CandleApi:
-    """A venue's candles; the decoders raise `FrameError`.
+    """A venue's candles; the decoders raise `FrameError`."""
 
-    Attributes
-    ----------
-    max_rows
-        Most candles of one REST answer.
-    stream
-        ``(ws_url, symbol, interval)`` → address of the stream, and the messages that subscribe to it.
-    history_url
-        ``(rest_url, symbol, interval, (start_ms, end_ms, limit))`` → address of the candles that open in
-        ``[start_ms, end_ms]``; without a range, of the newest one.
-    decode_update, decode_history
-        Message → candle, or None for another message. ``(body, now_ms)`` → candles, closed if they end before.
-    is_unknown_symbol
-        True for the error of a symbol that is not listed.
-    """
-
-    max_rows: int
+    max_rows: int  # of one REST answer
+    # (ws_url, symbol, interval) → address of the stream, and the messages that subscribe to it
     stream: Callable[[str, str, str], tuple[str, Sequence[str]]]
+    # (rest_url, symbol, interval, (start_ms, end_ms, limit)) → address of the candles that open in [start_ms, end_ms];
+    # without a range, of the newest one
     history_url: Callable[[str, str, str, tuple[int, int, int] | None], str]
-    decode_update: Callable[[str | bytes], CandleUpdate | None]
-    decode_history: Callable[[bytes, int], list[Candle]]
-    is_unknown_symbol: Callable[[RestError], bool]
+    decode_update: Callable[[str | bytes], CandleUpdate | None]  # None for a message of another kind
+    decode_history: Callable[[bytes, int], list[Candle]]  # (body, now_ms) → candles, closed if they end before
+    is_unknown_symbol: Callable[[RestError], bool]  # True for the error of a symbol that is not listed
 
 
 class SessionFactory(Protocol):
@@ -183,23 +143,14 @@ class SessionFactory(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Venue:
-    """An exchange as the recorder uses it.
-
-    Attributes
-    ----------
-    base_urls
-        Addresses of streams and REST as given, None for the real exchange → both without a route, or `SettingsError`.
-    normalise_symbol
-        A symbol as typed → as the venue spells it, or `SettingsError`.
-    instruments_url, decode_instruments
-        Base address of REST → address of the list of symbols; its body → `Instruments`, or `FeedError`.
-    """
+    """An exchange as the recorder uses it."""
 
     name: str
     policy: ConnectionPolicy
     session: SessionFactory
+    # (ws_url, rest_url) as given, None for the real exchange → both without a route, or SettingsError
     base_urls: Callable[[str | None, str | None], tuple[str, str]]
-    normalise_symbol: Callable[[str], str]
-    instruments_url: Callable[[str], str]
-    decode_instruments: Callable[[bytes], Instruments]
+    normalise_symbol: Callable[[str], str]  # as typed → as the venue spells it, or SettingsError
+    instruments_url: Callable[[str], str]  # base address of REST → address of the list of symbols
+    decode_instruments: Callable[[bytes], Instruments]  # raises FeedError
     candles: CandleApi
