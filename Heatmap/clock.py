@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Final, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+# A stored event further in the future than this counts as a mistake and does not move the present.
 TRUSTED_LEAD_MS: Final = 24 * 3_600_000
-"""A stored event further in the future than this counts as a mistake and does not move the present."""
-
+# How long the exchange's time is continued by the monotonic clock; a sleeping machine stops that one.
 ANCHOR_VALID_S: Final = 60.0
-"""How long the exchange's time is continued by the monotonic clock, in seconds; a sleeping machine stops that one."""
 
 
 class Clock(Protocol):
@@ -32,11 +31,9 @@ class SystemClock:
     """The real clocks of this machine."""
 
     def now_ms(self) -> int:
-        """Return milliseconds since the Unix epoch, UTC."""
         return time.time_ns() // 1_000_000
 
     def monotonic_s(self) -> float:
-        """Return seconds of a clock that never steps."""
         return time.monotonic()
 
 
@@ -51,14 +48,8 @@ def utc_text(time_ms: int, form: str = "%Y-%m-%d %H:%M:%S UTC") -> str:
 def exchange_now_ms(machine_ms: int, offset_ms: float | None, newest_ms: int | None) -> int:
     """Return the present by the exchange's clock, by which events and coverage are dated; ms since the epoch.
 
-    Parameters
-    ----------
-    machine_ms
-        The present by this machine's clock, ms since the epoch.
-    offset_ms
-        How far the exchange's clock is ahead of it (negative: behind), in ms; None if it was not measured.
-    newest_ms
-        Trade time of the newest event known: the present does not lie before it. None if there is none.
+    The exchange's clock is ``offset_ms`` ahead of this machine's, None if that was not measured. The present does not
+    lie before ``newest_ms``, the trade time of the newest event, None if there is none.
     """
     now_ms = machine_ms + round(offset_ms or 0.0)
     if newest_ms is not None and now_ms < newest_ms <= now_ms + TRUSTED_LEAD_MS:
@@ -71,12 +62,7 @@ class ExchangeClock:
 
     While the offset is measured again, because this machine's clock was set, the monotonic clock continues it.
 
-    Parameters
-    ----------
-    machine
-        This machine's clocks; the monotonic one is passed on.
-    known
-        Returns ``(offset_ms, newest_ms)``, see `exchange_now_ms`; any thread.
+    ``known`` returns ``(offset_ms, newest_ms)``, see `exchange_now_ms`, on any thread.
     """
 
     def __init__(self, machine: Clock, known: Callable[[], tuple[float | None, int | None]]) -> None:
@@ -96,5 +82,4 @@ class ExchangeClock:
         return exchange_now_ms(machine_ms, offset_ms, newest_ms)
 
     def monotonic_s(self) -> float:
-        """Return seconds of a clock that never steps."""
         return self._machine.monotonic_s()

@@ -14,14 +14,10 @@ if TYPE_CHECKING:
 
     from Heatmap.reports import ServiceStatus
 
-WRONG_CLOCK_MS: Final = 2000.0
-"""Clock offset from which on it is shown, in ms."""
-
+WRONG_CLOCK_MS: Final = 2000.0  # clock offset from which on it is shown
 _UNITS: Final = (("d", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1000))
 
-FLOWING: Final = frozenset({ConnectionState.LIVE, ConnectionState.QUIET})
-"""The states in which market data arrives."""
-
+FLOWING: Final = frozenset({ConnectionState.LIVE, ConnectionState.QUIET})  # market data arrives
 # Not called live, for it is not real.
 _UNREAL: Final[Mapping[str, str]] = {Source.DEMO: "connection.simulated", Source.REPLAY: "connection.replayed"}
 _HAVE_A_REASON: Final = frozenset({ConnectionState.DOWN, ConnectionState.SILENT, ConnectionState.CONNECTING})

@@ -12,10 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 DEFAULT_SYMBOL: Final = "BTCUSDT"
-
-ALL_SYMBOLS: Final = "ALL"
-"""Every symbol that the exchange lists, now and later."""
-
+ALL_SYMBOLS: Final = "ALL"  # every symbol that the exchange lists, now and later
 _SHOWN_SYMBOLS: Final = 6
 
 

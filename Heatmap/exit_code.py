@@ -9,16 +9,9 @@ class ExitCode(IntEnum):
     """How a command ended."""
 
     OK = 0
-    """Done."""
-    PROBLEM = 1
-    """Something could not be done: read, stored, imported, or a check failed. A sentence says what."""
-    USAGE = 2
-    """An invalid argument, or a path where no record can be kept: trying again does not help."""
-    NOTHING = 3
-    """No result: no row of a file was understood, or no market data ever arrived."""
-    NO_PICTURE = 4
-    """The picture could not be saved, or it shows no chart."""
-    INTERRUPTED = 130
-    """Ctrl+C; what was stored stays."""
-    BROKEN_PIPE = 141
-    """The reader of the output has ended."""
+    PROBLEM = 1  # something could not be done: read, stored, imported, or a check failed; a sentence says what
+    USAGE = 2  # an invalid argument, or a path where no record can be kept: trying again does not help
+    NOTHING = 3  # no result: no row of a file was understood, or no market data ever arrived
+    NO_PICTURE = 4  # the picture could not be saved, or it shows no chart
+    INTERRUPTED = 130  # Ctrl+C; what was stored stays
+    BROKEN_PIPE = 141  # the reader of the output has ended

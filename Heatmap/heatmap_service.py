@@ -38,12 +38,9 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 
-_WRITER_SHARE: Final = 0.5
-
+_WRITER_SHARE: Final = 0.5  # of the time to stop
 _MAX_DAYS: Final = 36_500
-
 MAX_SYMBOLS: Final = 2048
-"""Most symbols of one service."""
 
 
 def default_db_path() -> Path:

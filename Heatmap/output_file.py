@@ -38,12 +38,8 @@ def is_standard_output(path: Path) -> bool:
 def written(path: Path) -> Iterator[IO[bytes]]:
     """Yield a file to write to, which replaces the one at ``path`` when the block ends without an error.
 
-    Missing folders are made; ``-`` is standard output.
-
-    Raises
-    ------
-    OSError
-        It cannot be written; a regular file that exists stays as it was.
+    Missing folders are made; ``-`` is standard output. Raises `OSError` if it cannot be written; a regular file that
+    exists stays as it was.
     """
     if is_standard_output(path) or _is_special(path):
         with tempfile.TemporaryFile() as whole:

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-READING_VALID_MS: Final = 2 * 3_600_000
-"""Longest age of a valid clock reading, in ms."""
+READING_VALID_MS: Final = 2 * 3_600_000  # longest age of a valid clock reading
 
 
 class ConnectionState(StrEnum):

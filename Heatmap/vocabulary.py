@@ -13,18 +13,14 @@ from typing import TYPE_CHECKING, Final, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Sides = Literal["both", "long", "short"]
-"""Which liquidations are shown: of long positions, of short ones, or both."""
-
-PALETTE_NAMES: Final = ("fire", "ice", "viridis", "cividis", "grey", "long_short")
-"""In the order in which the settings offer them."""
-
-LANGUAGES: Final = ("en", "de")
-"""Languages with a catalogue; the first is used where the system's language has none."""
+Sides = Literal["both", "long", "short"]  # which liquidations are shown, by the positions that they closed
+PALETTE_NAMES: Final = ("fire", "ice", "viridis", "cividis", "grey", "long_short")  # in the order of the settings
+LANGUAGES: Final = ("en", "de")  # with a catalogue; the first is used where the system's language has none
 
 _MINUTE_MS: Final = 60_000
 _HOUR_MS: Final = 60 * _MINUTE_MS
 
+# Candle intervals of the exchange that divide a UTC day, with their lengths in ms.
 INTERVALS_MS: Final[Mapping[str, int]] = MappingProxyType(
     {
         **{f"{minutes}m": minutes * _MINUTE_MS for minutes in (1, 3, 5, 15, 30)},
@@ -32,7 +28,6 @@ INTERVALS_MS: Final[Mapping[str, int]] = MappingProxyType(
         "1d": 24 * _HOUR_MS,
     }
 )
-"""Candle intervals of the exchange that divide a UTC day, with their lengths in ms."""
 
 
 class Normalization(StrEnum):

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-WINDOW_S: Final = 60.0
-"""The window over which attempts are counted, in seconds."""
+WINDOW_S: Final = 60.0  # over which attempts are counted
 
 
 class Backoff:
@@ -21,14 +20,8 @@ class Backoff:
     limit of attempts asks for it. `reset` belongs to the first market message, not to the handshake: a server that
     accepts and closes would otherwise be called thousands of times a second.
 
-    Parameters
-    ----------
-    base_s, cap_s
-        Upper bound of the first wait, and of any wait, in seconds.
-    attempts_per_min
-        Most attempts within any 60 s, however often the back-off is reset.
-    chance
-        Returns a number in ``[0, 1)``.
+    ``base_s`` and ``cap_s`` bound the first wait and any wait; ``attempts_per_min`` the attempts within any 60 s,
+    however often the back-off is reset. ``chance`` returns a number in ``[0, 1)``.
     """
 
     def __init__(

@@ -46,20 +46,9 @@ class FeedState:
 
 
 class FeedCollector:
-    """Collects the liquidations of some symbols until it is cancelled.
+    """Collects the liquidations of some symbols over one socket until it is cancelled.
 
-    Parameters
-    ----------
-    policy, new_session
-        The venue's policy, and what makes the protocol of a connection.
-    symbols
-        The venue's exact symbols; all share one socket. None: all that it lists.
-    frames
-        See `Heatmap.ingestion.frame_handler.FrameHandler`.
-    on_state
-        Called on the loop with each new state.
-    clock, backoff
-        When to try again.
+    The symbols are the venue's exact ones, or None for all that it lists; ``on_state`` is called on the loop.
     """
 
     def __init__(
@@ -210,10 +199,9 @@ class FeedCollector:
             self._retry_now.set()
         return addresses
 
-    # -- the listener of connections ---------------------------------------------------------------------------------
+    # -- see ConnectionListener --------------------------------------------------------------------------------------
 
     async def handle_frame(self, connection: Connection, data: bytes) -> None:
-        """See `ConnectionListener`."""
         content = self._frames.decode(connection.session, data, self._symbols)
         if content.events or content.heartbeats:
             now_s = self._clock.monotonic_s()
@@ -240,19 +228,16 @@ class FeedCollector:
             connection.closing.set()
 
     def connection_opened(self, connection: Connection) -> None:
-        """See `ConnectionListener`."""
         self._frames.connections += 1
         if connection.liveness is self._liveness and connection.liveness.state is ConnectionState.CONNECTING:
             self._detail = ""
         self.connection_changed(connection)
 
     def connection_changed(self, connection: Connection) -> None:
-        """See `ConnectionListener`."""
         if connection.liveness is self._liveness:
             self._report()
 
     def round_trip_measured(self, round_trip_ms: float) -> None:
-        """See `ConnectionListener`."""
         self._frames.clock_offset.note_round_trip(round_trip_ms)
 
     async def _hand_over(self, connection: Connection, event: LiquidationEvent) -> None:
@@ -269,7 +254,6 @@ class FeedCollector:
             connection.liveness.paused(self._clock.monotonic_s())
 
     def _report(self) -> None:
-        """Report the state if it changed."""
         current = FeedState(self._liveness.state, self._liveness.reason, self._detail, self._retry_at_ms)
         if current == self._reported:
             return

@@ -23,9 +23,7 @@ if TYPE_CHECKING:
 
     from websockets.exceptions import WebSocketException
 
-REFUSED_WAIT_S = 60.0
-"""Seconds to wait after a refusal (region, ban) that names no time."""
-
+REFUSED_WAIT_S = 60.0  # after a refusal (region, ban) that names no time
 _LONGEST_WAIT_S = 3 * 24 * 3600.0  # Binance's longest ban
 _BANNED_UNTIL = re.compile(r"banned until (\d{13})\b")
 _ERRNO_IN_TEXT = re.compile(r"\[Errno (\d+)\]")
@@ -87,16 +85,9 @@ def of_network_error(error: BaseException, host: str, *, proxy: str | None = Non
 
 
 def of_http_answer(status: int, headers: Mapping[str, str], body: str, host: str, *, now_ms: int) -> Failure:
-    """Return the failure of an HTTP answer other than success.
+    """Return the failure of an HTTP answer other than success; ``body`` may be cut, header names be in any case.
 
-    Parameters
-    ----------
-    status, headers, body
-        The answer; ``body`` may be cut, header names may be in any case.
-    host
-        For the sentence.
-    now_ms
-        The time by this machine's clock, ms since the epoch, for an answer without a date: a ban may name its end.
+    ``now_ms`` is the time by this machine's clock, for an answer without a date: a ban may name its end.
     """
     if status in _REGION:
         sentence = f"{host} does not serve this region or network (HTTP {status})."

@@ -35,25 +35,9 @@ _WORST_FIRST: Final = (
 class FeedGroup:
     """Collects the liquidations of any number of symbols until it is cancelled.
 
-    Parameters
-    ----------
-    venue, ws_url
-        The exchange, and the base address of its streams.
-    symbols
-        Its exact symbols; None: all that it lists.
-    sink
-        See `Heatmap.ingestion.frame_handler.FeedSink`.
-    on_state
-        Called on the loop with the state of all sockets together.
-    source, keep_raw
-        What the events are marked as, and whether they carry their frame.
-    clock, backoff
-        When to try again; the limit of attempts is that of the machine, so all sockets share it.
-
-    Raises
-    ------
-    SettingsError
-        The address is no WebSocket address, or there are too many symbols for one socket.
+    ``symbols`` are the venue's exact ones, or None for all that it lists. ``on_state`` is called on the loop with the
+    state of all sockets together. The limit of attempts is that of the machine, so all sockets share a ``backoff``.
+    An address that cannot be one, or too many symbols for one socket, raise `SettingsError`.
     """
 
     def __init__(

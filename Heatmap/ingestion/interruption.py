@@ -10,15 +10,14 @@ import errno
 import socket
 from typing import Final
 
-JUMP_S: Final = 5.0
-"""Smallest difference between the clocks' steps that counts as a jump, in seconds."""
+JUMP_S: Final = 5.0  # smallest difference between the clocks' steps that counts as a jump
 
+# Documentation addresses, RFC 5737 and 3849: the route to them is that to the internet. Nothing is sent there.
 ROUTE_PROBE_TARGET: Final = ("192.0.2.1", 9)
 ROUTE_PROBE_TARGET_V6: Final = ("2001:db8::1", 9)
-"""Documentation addresses, RFC 5737 and 3849: the route to them is that to the internet. Nothing is sent there."""
 
+# What `socket.getsockname` returns: host and port, and flow and scope for IPv6.
 SocketAddress = tuple[str, int] | tuple[str, int, int, int]
-"""What `socket.getsockname` returns: host and port, and flow and scope for IPv6."""
 
 
 class SleepDetector:

@@ -10,11 +10,8 @@ from typing import Final
 
 from Heatmap.reports import ConnectionState
 
-SILENT_AFTER_S: Final = 10.0
-"""Seconds without market data after which a socket counts as dead."""
-
-QUIET_AFTER_S: Final = 300.0
-"""Seconds without a liquidation after which the market counts as calm."""
+SILENT_AFTER_S: Final = 10.0  # without market data: the socket counts as dead
+QUIET_AFTER_S: Final = 300.0  # without a liquidation: the market counts as calm
 
 
 class Liveness:

@@ -34,13 +34,8 @@ async def fetch_bytes(
 ) -> bytes:
     """Return the body of the answer at an ``http`` or ``https`` address.
 
-    The whole request takes at most ``timeout_s``; its thread may need as long again to end.
-
-    Raises
-    ------
-    RestError
-        No answer, or one that is no success; see `Heatmap.ingestion.failure.Failure` for the reasons, and
-        ``"too-large"``.
+    The whole request takes at most ``timeout_s``; its thread may need as long again to end. No answer, or one that is
+    no success, raises `RestError`, with a reason of `Heatmap.ingestion.failure.Failure` or ``"too-large"``.
     """
     try:
         # Not wait_for: before Python 3.12 it swallows a cancellation that meets the answer.

@@ -31,20 +31,10 @@ async def refresh_tick_sizes(
     clock: Clock = SYSTEM_CLOCK,
     backoff: Backoff | None = None,
 ) -> NoReturn:
-    """Request the tick sizes of some symbols until cancelled.
+    """Request the tick sizes of some exact symbols, None: of all that the venue lists, until cancelled.
 
-    Parameters
-    ----------
-    venue, rest_url
-        The exchange, and the base address of its REST interface.
-    symbols
-        Its exact symbols; None: all that it lists.
-    on_tick
-        Called with ``(symbol, tick size)`` after each successful request, on the loop.
-    on_unknown
-        Called with ``(symbol, sentence)`` for a symbol that is not listed.
-    clock, backoff
-        When to try again; the default makes at most two requests a minute.
+    On the loop, ``on_tick`` gets ``(symbol, tick size)`` after each successful request and ``on_unknown`` ``(symbol,
+    sentence)`` for one that is not listed. The default ``backoff`` makes at most two requests a minute.
     """
     url = venue.instruments_url(rest_url)
     backoff = backoff if backoff is not None else Backoff(base_s=5.0, cap_s=900.0, attempts_per_min=2)

@@ -92,10 +92,7 @@ class Instruments:
     def tick_size(self, symbol: str) -> float:
         """Return the tick size of ``symbol``, in quote currency.
 
-        Raises
-        ------
-        FeedError
-            The symbol is not listed (``reason`` is ``"unknown-symbol"``), or has no usable tick size (``"bad-tick"``).
+        Raises `FeedError` if it is not listed (``reason`` ``"unknown-symbol"``) or has no usable one (``"bad-tick"``).
         """
         tick = self.tick_sizes.get(symbol)
         if tick is not None:

@@ -19,14 +19,10 @@ if TYPE_CHECKING:
 DEFAULT_WS_URL: Final = "wss://fstream.binance.com"
 DEFAULT_REST_URL: Final = "https://fapi.binance.com"
 
-MAX_STREAMS: Final = 1024
-"""Streams that the exchange serves on one socket."""
-
-URL_CHARS: Final = 4000
-"""Longest address that is used: the exchange answers HTTP 414 beyond 8,000 characters, and proxies differ."""
-
+MAX_STREAMS: Final = 1024  # that the exchange serves on one socket
+URL_CHARS: Final = 4000  # longest address: the exchange answers HTTP 414 beyond 8,000 characters, and proxies differ
+# The liquidations of all symbols, and their mark prices in one message a second.
 ALL_STREAMS: Final = ("!forceOrder@arr", "!markPrice@arr@1s")
-"""The liquidations of all symbols, and their mark prices in one message a second."""
 
 # A user may paste an address with any of these: a route begins here.
 _WS_ROUTES: Final = frozenset({"ws", "stream", "market", "public", "private"})
@@ -42,10 +38,7 @@ def base_urls(ws_url: str | None, rest_url: str | None) -> tuple[str, str]:
 def normalise_ws_base(url: str) -> str:
     """Return the base address of the streams: no route, no query, no slash at the end.
 
-    Raises
-    ------
-    SettingsError
-        The scheme is not ``ws`` or ``wss``, or there is no host.
+    Raises `SettingsError` if the scheme is not ``ws`` or ``wss``, or there is no host.
     """
     return _base(url, schemes=("ws", "wss"), routes=_WS_ROUTES, example=DEFAULT_WS_URL)
 
@@ -58,10 +51,7 @@ def normalise_rest_base(url: str) -> str:
 def normalise_symbol(text: str) -> str:
     """Return a symbol in the exchange's spelling: upper case, nothing around it.
 
-    Raises
-    ------
-    SettingsError
-        What is left is empty, longer than 40 characters, or holds anything but letters, digits and ``_``.
+    Raises `SettingsError` for anything but 1 to 40 letters, digits and ``_``.
     """
     symbol = text.strip().upper()
     if not _SYMBOL.fullmatch(symbol):
@@ -82,10 +72,7 @@ def mark_price_stream(symbol: str) -> str:
 def market_stream_url(base: str, streams: Sequence[str]) -> str:
     """Return the address of one socket that carries all ``streams``, each message in a combined envelope.
 
-    Raises
-    ------
-    SettingsError
-        The base is no WebSocket address, or there are no streams, or more than `MAX_STREAMS`.
+    Raises `SettingsError` for a base that is no WebSocket address, and for no streams or more than `MAX_STREAMS`.
     """
     if not 0 < len(streams) <= MAX_STREAMS:
         raise SettingsError(f"expected 1 to {MAX_STREAMS} streams on one socket, was {len(streams)}")
@@ -94,10 +81,7 @@ def market_stream_url(base: str, streams: Sequence[str]) -> str:
 
 
 def market_socket(base: str, streams: Sequence[str]) -> tuple[str, tuple[str, ...]]:
-    """Return the address of one socket and the streams that it does not name, to be subscribed to by messages.
-
-    Raises `SettingsError` as `market_stream_url`.
-    """
+    """Return the address of one socket and the streams that it does not name, to be subscribed to by messages."""
     named = len(streams)
     while len(url := market_stream_url(base, streams[:named])) > URL_CHARS:
         named = named * 3 // 4

@@ -32,13 +32,7 @@ _ANSWER = msgspec.json.Decoder(_Answer, strict=False)
 
 
 def decode(body: bytes | str) -> Instruments:
-    """Decode an exchangeInfo answer.
-
-    Raises
-    ------
-    FeedError
-        The answer is not exchangeInfo, or lists no symbol; ``reason`` is ``"bad-json"``.
-    """
+    """Decode an exchangeInfo answer; one that is none, or lists no symbol, raises `FeedError` ``"bad-json"``."""
     try:
         answer = _ANSWER.decode(body)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:

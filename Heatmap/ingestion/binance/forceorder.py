@@ -18,8 +18,8 @@ from Heatmap.errors import FrameError
 from Heatmap.events import LiquidationEvent, Side, Source
 from Heatmap.ingestion.venue import MarketHeartbeat
 
+# Longest frame that is read; a forceOrder frame has about 250 bytes, the mark prices of 600 symbols 120,000.
 MAX_FRAME_BYTES = 512 * 1024
-"""Longest frame that is read, in bytes; a forceOrder frame has about 250, the mark prices of 600 symbols 120,000."""
 
 # From before the exchange opened its futures (2019-09) to 2100: seconds, microseconds and zero fall outside.
 FIRST_PLAUSIBLE_MS = 1_546_300_800_000
@@ -129,14 +129,7 @@ def decode(
 ) -> Message:
     """Decode one text message.
 
-    Parameters
-    ----------
-    data
-        The message.
-    received_ms, source
-        Stored in the event: when it was read, ms since the epoch, and `Heatmap.events.Source`.
-    keep_raw
-        Store the frame itself in the event, too.
+    An event gets ``source``, ``received_ms`` (when it was read, ms since the epoch), and with ``keep_raw`` the frame.
 
     Raises
     ------
@@ -166,7 +159,6 @@ def decode(
 
 
 def _decode_any(data: str | bytes, received_ms: int | None, source: str, raw_json: str | None) -> Message:
-    """Decode any frame, key by key."""
     try:
         frame = _FRAME.decode(data)
     except msgspec.ValidationError as error:

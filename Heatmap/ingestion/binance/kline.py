@@ -20,9 +20,7 @@ from Heatmap.ingestion.venue import CandleUpdate
 if TYPE_CHECKING:
     from Heatmap.errors import RestError
 
-MAX_ROWS: Final = 1500
-"""Most candles of one REST answer."""
-
+MAX_ROWS: Final = 1500  # of one REST answer
 _INVALID_SYMBOL: Final = "-1121"
 _EXCERPT_CHARS: Final = 200
 
@@ -94,10 +92,7 @@ def is_unknown_symbol(error: RestError) -> bool:
 def decode_update(data: str | bytes) -> CandleUpdate | None:
     """Return the candle in a stream message, raw or combined, or None for a message of another kind.
 
-    Raises
-    ------
-    FrameError
-        No JSON object (``kind`` is ``"bad-json"``), or a candle that cannot be (``"bad-kline"``).
+    Raises `FrameError` for no JSON object (``kind`` ``"bad-json"``) or a candle that cannot be (``"bad-kline"``).
     """
     try:
         inner = _ENVELOPE.decode(data).data
@@ -118,10 +113,7 @@ def decode_update(data: str | bytes) -> CandleUpdate | None:
 def decode_history(body: bytes, now_ms: int) -> list[Candle]:
     """Return the candles of a REST answer, in its order; one that ends before ``now_ms`` is closed.
 
-    Raises
-    ------
-    FrameError
-        The answer is no JSON (``kind`` is ``"bad-json"``), or no list of candles (``"bad-kline"``).
+    Raises `FrameError` for no JSON (``kind`` ``"bad-json"``) or no list of candles (``"bad-kline"``).
     """
     try:
         rows = _ROWS.decode(body)

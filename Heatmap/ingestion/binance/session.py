@@ -20,15 +20,12 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 
-REQUEST_BYTES: Final = 3000
-"""Longest list of streams in one request, in bytes: about 100 streams."""
-
-ANSWER_TIMEOUT_S: Final = 10.0
-"""Seconds within which each request must be answered."""
+REQUEST_BYTES: Final = 3000  # longest list of streams in one request: about 100 streams
+ANSWER_TIMEOUT_S: Final = 10.0  # for each request
 
 
 class BinanceSession(FeedSession):
-    """See `Heatmap.ingestion.venue.Venue.session`.
+    """Implements `FeedSession`.
 
     A short list of streams is in the address as a whole and delivers without a request; the rest of a long one is
     subscribed to by requests.
@@ -49,11 +46,9 @@ class BinanceSession(FeedSession):
 
     @property
     def is_subscribed(self) -> bool:
-        """See `FeedSession.is_subscribed`."""
         return not self._unsent and not self._asked_s
 
     def next_request(self, now_s: float) -> str | None:
-        """See `FeedSession.next_request`."""
         if not self._unsent:
             return None
         request_id = self._unsent.pop()
@@ -62,7 +57,6 @@ class BinanceSession(FeedSession):
         return json.dumps(request, ensure_ascii=False)
 
     def overdue(self, now_s: float) -> Failure | None:
-        """See `FeedSession.overdue`."""
         late = [request_id for request_id, asked_s in self._asked_s.items() if now_s - asked_s >= ANSWER_TIMEOUT_S]
         if not late:
             return None
@@ -73,7 +67,6 @@ class BinanceSession(FeedSession):
         )
 
     def receive(self, data: bytes, received_ms: int) -> FrameContent:
-        """See `FeedSession.receive`."""
         message = forceorder.decode(data, received_ms=received_ms, source=self._source, keep_raw=self._keep_raw)
         if isinstance(message, LiquidationEvent):
             return FrameContent(events=(message,) if self._is_usable(message.symbol) else ())
