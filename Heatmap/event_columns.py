@@ -46,26 +46,14 @@ class EventColumns:
     """N events of one symbol and one source, sorted by time (ties in order of arrival).
 
     All arrays have shape ``(N,)``, are C-contiguous, equally long and never written to after construction.
-
-    Attributes
-    ----------
-    ts_ms
-        int64, trade time in ms since the Unix epoch, UTC, ascending.
-    price
-        float64, average fill price in quote currency.
-    notional
-        float64, price x quantity in quote currency.
-    is_long
-        bool, True where a long position was liquidated (order side SELL).
-    last_row_id
-        Where the live tail goes on: every event of this series up to this row id of the database has been read,
-        whether it is contained or lay outside of what was asked for. 0 if nothing was read.
     """
 
-    ts_ms: NDArray[np.int64]
-    price: NDArray[np.float64]
-    notional: NDArray[np.float64]
-    is_long: NDArray[np.bool_]
+    ts_ms: NDArray[np.int64]  # trade time in ms since the Unix epoch, UTC, ascending
+    price: NDArray[np.float64]  # average fill price in quote currency
+    notional: NDArray[np.float64]  # price x quantity in quote currency
+    is_long: NDArray[np.bool_]  # True where a long position was liquidated (order side SELL)
+    # Where the live tail goes on: every event of this series up to this row id of the database has been read, whether
+    # it is contained or lay outside of what was asked for. 0 if nothing was read.
     last_row_id: int = 0
     # Where the arrays lie, from its beginning on, if `merged` made them. One thread at a time may merge.
     _room: _Room | None = field(default=None, repr=False, compare=False)

@@ -9,13 +9,12 @@ import platform
 import secrets
 import threading
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import platformdirs
 
-from Heatmap.clock import SYSTEM_CLOCK, Clock, ExchangeClock
+from Heatmap.clock import SYSTEM_CLOCK, Clock, ExchangeClock, utc_text
 from Heatmap.errors import SettingsError, StorageError
 from Heatmap.events import ALL_SYMBOLS, DEFAULT_SYMBOL, Source, is_recorded, shown_symbols
 from Heatmap.ingestion.collector import FeedState
@@ -338,10 +337,9 @@ class HeatmapService:
     def _who_records(self, holder: LockHolder | None) -> str:
         if holder is None:
             return "Another program records into this database. This one takes over when that one ends."
-        since = datetime.fromtimestamp(holder.started_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         sentence = (
             f"Another program records {shown_symbols(holder.symbols)} into this database: process {holder.pid} on"
-            f" {holder.host}, since {since}. This one takes over when that one ends."
+            f" {holder.host}, since {utc_text(holder.started_ms)}. This one takes over when that one ends."
         )
         missed = [symbol for symbol in self.symbols if not is_recorded(symbol, holder.symbols)]
         if missed:

@@ -104,13 +104,7 @@ class FieldSpec:
         return self._checked_number(value)
 
     def parsed(self, raw: object) -> Value:
-        """Return a stored value, which may be text, in the field's own type; ``"false"`` is False.
-
-        Raises
-        ------
-        SettingsError
-            The text is no value of this field.
-        """
+        """Return a stored value, which may be text, in the field's own type, or raise `SettingsError`."""
         if not isinstance(raw, str) or self.kind is Kind.CHOICE:
             return self.checked(raw)
         text = raw.strip().lower()

@@ -12,12 +12,7 @@ FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 JOURNAL_FORMAT = "%(name)s: %(message)s"
 
 # Levels of syslog, as sd-daemon(3) wants them before each line.
-_PRIORITIES = (
-    (logging.CRITICAL, "<2>"),
-    (logging.ERROR, "<3>"),
-    (logging.WARNING, "<4>"),
-    (logging.INFO, "<6>"),
-)
+_PRIORITIES = ((logging.CRITICAL, "<2>"), (logging.ERROR, "<3>"), (logging.WARNING, "<4>"), (logging.INFO, "<6>"))
 _DEBUG_PRIORITY = "<7>"
 
 

@@ -73,14 +73,12 @@ class Failure:
 def of_network_error(error: BaseException, host: str, *, proxy: str | None = None) -> Failure:
     """Return the failure of a connection to ``host``, or to the address of a ``proxy`` if there is one."""
     reason = _network_reason(error)
-    if proxy is not None and reason in _WHILE_CONNECTING:
-        peer = f"the proxy {shown(proxy)} on the way to {host}"
-        sentence = _NETWORK_SENTENCES.get(reason, f"The connection to {{host}} failed: {error}.")
-        sentence = sentence.replace("{host}", peer)
-        return Failure("proxy", sentence[:1].upper() + sentence[1:])
     if reason == "tls":
         return Failure(reason, f"No secure connection to {host}: {getattr(error, 'reason', None) or error}.")
-    sentence = _NETWORK_SENTENCES.get(reason, f"The connection to {host} failed: {error}.")
+    sentence = _NETWORK_SENTENCES.get(reason, f"The connection to {{host}} failed: {error}.")
+    if proxy is not None and reason in _WHILE_CONNECTING:
+        sentence = sentence.replace("{host}", f"the proxy {shown(proxy)} on the way to {host}")
+        return Failure("proxy", sentence[:1].upper() + sentence[1:])
     return Failure(reason, sentence.replace("{host}", host))
 
 

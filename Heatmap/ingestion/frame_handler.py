@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from Heatmap.connection_message import WRONG_CLOCK_MS, clock_line
 from Heatmap.errors import FrameError
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from Heatmap.ingestion.venue import ConnectionPolicy, FeedSession
 
 _LOG = logging.getLogger(__name__)
-
-KEPT_PER_KIND: Final = 50  # undecodable frames within the period; the others are only counted
-KEPT_PERIOD_S: Final = 3600.0
 
 
 class FeedSink(Protocol):
@@ -71,8 +68,8 @@ class FeedCounts:
 class QuarantineLimiter:
     """Bounds the undecodable frames that are kept: enough to mend the decoder, too few to fill a disk."""
 
-    kept_per_kind: int = KEPT_PER_KIND
-    period_s: float = KEPT_PERIOD_S
+    kept_per_kind: int = 50  # within the period; the others are only counted
+    period_s: float = 3600.0
     _kept: dict[str, int] = field(default_factory=dict)
     _since_s: float | None = None
 

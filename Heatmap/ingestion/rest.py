@@ -19,8 +19,6 @@ from Heatmap.ingestion import failure
 from Heatmap.ingestion.daemon_thread import run_in_daemon_thread
 from Heatmap.ingestion.proxy import is_socks, proxy_for, shown
 
-DEFAULT_TIMEOUT_S: Final = 10.0
-DEFAULT_MAX_BYTES: Final = 32 * 1024 * 1024  # a list of symbols has a few megabytes
 _CHUNK_BYTES: Final = 256 * 1024
 _ERROR_BODY_BYTES: Final = 4096
 
@@ -28,8 +26,8 @@ _ERROR_BODY_BYTES: Final = 4096
 async def fetch_bytes(
     url: str,
     *,
-    timeout_s: float = DEFAULT_TIMEOUT_S,
-    max_bytes: int = DEFAULT_MAX_BYTES,
+    timeout_s: float = 10.0,
+    max_bytes: int = 32 * 1024 * 1024,  # a list of symbols has a few megabytes
     clock: Clock = SYSTEM_CLOCK,
 ) -> bytes:
     """Return the body of the answer at an ``http`` or ``https`` address.
