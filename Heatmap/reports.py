@@ -28,7 +28,7 @@ class ServiceStatus:
     state: ConnectionState = ConnectionState.STOPPED
     reason: str = ""  # a stable word for a feed that is down or silent ("dns", "refused", "region" …)
     detail: str = ""  # one sentence for people
-    last_event_ms: int | None = None  # trade time of the newest stored event of symbols and source; not while READING
+    last_event_ms: int | None = None  # trade time of the newest event stored of its symbols; None while READING
     last_market_ms: int | None = None  # receive time of the newest market data
     received: int = 0  # liquidations since the start
     stored: int = 0  # rows inserted since the start
