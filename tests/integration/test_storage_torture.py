@@ -77,7 +77,8 @@ class Exchange:
             self.ready.set()
             clock = asyncio.create_task(self.tick())
             await self.end.wait()
-            clock.cancel()
+        # Not before: who waits for an event would not notice that the server is closed.
+        clock.cancel()
 
     async def tick(self):
         while True:
