@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from PyQt6 import sip
@@ -127,8 +128,9 @@ class PageSession(QObject):
             self._page.loadStarted.disconnect(self._page_starts)
             self._page.renderProcessTerminated.disconnect(self._page_crashed)
             if self._own_channel is None:
-                # The object stays until the script has run: Qt warns of each message that has no receiver.
-                self._page.runJavaScript(detach_script(), lambda _: self._leave_channel())
+                # The object stays until the script has run, even if the host drops the plugin before: Qt warns of each
+                # message that has no receiver.
+                self._page.runJavaScript(detach_script(), partial(self._script_has_run, self.parent()))
             else:
                 self._page.runJavaScript(detach_script())
                 self._leave_channel()
@@ -170,6 +172,9 @@ class PageSession(QObject):
                 self._page.setWebChannel(None)
             self._own_channel.deleteLater()
         self._channel = self._own_channel = None
+
+    def _script_has_run(self, _plugin: QObject | None, _result: object) -> None:
+        self._leave_channel()
 
     def _check_channel(self) -> None:
         if not sip.isdeleted(self._page) and self._join_channel() and not self._page.isLoading():

@@ -112,6 +112,20 @@ def test_a_host_with_its_own_channel(open_host):
         assert host.view.page().console == []
 
 
+def test_a_host_that_drops_the_plugin_while_its_page_is_being_restored(open_host):
+    with open_host() as host:
+        bridge = give_channel(host)
+        channel = host.view.page().webChannel()
+        host.show(start=CLIENT)
+        assert len(channel.registeredObjects()) == 2
+        host.plugin.detach()
+        host.plugins.clear()
+        host.plugin = None
+        assert len(channel.registeredObjects()) == 2
+        host.wait(lambda: channel.registeredObjects() == {"host": bridge})
+        assert host.view.page().console == []
+
+
 def test_a_host_that_makes_its_client_after_the_heatmap(open_host):
     with open_host() as host:
         bridge = give_channel(host)
