@@ -134,6 +134,6 @@ def _refusal(reason: Reason) -> str:
 
 
 def _as_json(report: FileReport) -> str:
-    plain = asdict(report)
-    answer = {"file": plain.pop("name"), **plain, "aside": plain.pop("skipped")}
+    names = {"name": "file", "skipped": "aside"}
+    answer = {names.get(key, key): value for key, value in asdict(report).items()}
     return json.dumps(answer, ensure_ascii=False) + "\n"

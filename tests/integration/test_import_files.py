@@ -12,7 +12,9 @@ from contextlib import closing
 
 import pytest
 
+from Heatmap.cli import main
 from Heatmap.events import LiquidationEvent, Side
+from Heatmap.exit_code import ExitCode
 from Heatmap.importing.import_filter import ImportOptions
 from Heatmap.importing.importer import import_file
 from Heatmap.storage.bulk_insert import _INSERT_IMPORTED, IMPORT_CHUNK_ROWS, ImportWriter, bulk_insert
@@ -344,3 +346,16 @@ def test_the_key_lookup_runs_over_the_index_of_the_key(db):
     assert any(
         "uq_liq_events (source=? AND symbol=? AND ts_ms=? AND side=? AND price=? AND qty=?)" in row[3] for row in plan
     )
+
+
+def test_json_has_one_object_a_file(db, tmp_path, capsys):
+    (tmp_path / "tardis.csv").write_text(TARDIS_HEADER + tardis_line(1) + tardis_line(2, symbol="ETHUSDT"))
+    words = ["import", "--json", "--symbol", "BTCUSDT", "--db", str(db), str(tmp_path / "tardis.csv")]
+    assert main(words) == ExitCode.OK
+    answer = json.loads(capsys.readouterr().out)
+    (aside,) = answer.pop("aside")
+    assert (aside["kind"], aside["rows"]) == ("other-symbol", 1)
+    assert answer == {
+        "file": "tardis.csv", "format": "tardis", "rows": 2, "inserted": 1, "repeated": 0, "known": 0, "converted": 0,
+        "refused": [], "problem": "",
+    }  # fmt: skip
