@@ -182,6 +182,9 @@ class BuildWorker:
                 continue
             try:
                 result = self._build(window, request, image, shown)
+                now_ms = self._clock.now_ms() // GAP_STEP_MS * GAP_STEP_MS
+                start_ms = now_ms - window_ms(request.settings)
+                covered = window.coverage(request.symbol, request.settings.source, start_ms)
             except HeatmapError as error:
                 if str(error) != trouble:
                     trouble = str(error)
@@ -193,11 +196,15 @@ class BuildWorker:
                 self._listener.on_problem("", "")
             if result is not image or shown is None:
                 statistics = window.statistics(result)
-            now_ms = self._clock.now_ms() // GAP_STEP_MS * GAP_STEP_MS
-            start_ms = now_ms - window_ms(request.settings)
-            gaps = gaps_between(window.coverage(request.symbol, request.settings.source, start_ms), start_ms, now_ms)
             self._listener.on_built(
-                BuildResult(result, request, changed_columns(image, result), start_ms, gaps, statistics)
+                BuildResult(
+                    result,
+                    request,
+                    changed_columns(image, result),
+                    start_ms,
+                    gaps_between(covered, start_ms, now_ms),
+                    statistics,
+                )
             )
             image, shown = result, request
 

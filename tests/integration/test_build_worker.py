@@ -12,11 +12,13 @@ from support.build_reports import BuildReports
 from Heatmap.aggregation import GridSpec
 from Heatmap.aggregation.cell_detail import HitArea
 from Heatmap.clock import SYSTEM_CLOCK
+from Heatmap.errors import StorageError
 from Heatmap.events import Coverage, LiquidationEvent, Side
 from Heatmap.heatmap_settings import HeatmapSettings
 from Heatmap.rendering.build_worker import BuildRequest, BuildWorker, Inspection
 from Heatmap.rendering.view_grid import View
 from Heatmap.storage.bulk_insert import bulk_insert
+from Heatmap.storage.sqlite_store import SqliteStore
 
 MINUTE_MS = 60_000
 
@@ -90,6 +92,22 @@ def test_another_file_in_the_same_place_is_read_anew(worker, reports, db_path):
         (db_path.parent / name).unlink(missing_ok=True)
     bulk_insert(db_path, [event(5 * MINUTE_MS)])
     built(reports, lambda image: image is not None and image.events == 1)
+
+
+def test_coverage_that_cannot_be_read_is_a_problem_that_passes(worker, reports, db_path, monkeypatch):
+    bulk_insert(db_path, [event(5 * MINUTE_MS)])
+    read = SqliteStore.coverage
+
+    def fail(*_arguments):
+        raise StorageError("no coverage", short="The coverage cannot be read.")
+
+    monkeypatch.setattr(SqliteStore, "coverage", fail)
+    worker.request(request())
+    problem = ("error.database_read", "The coverage cannot be read.")
+    reports.wait_for(reports.problems, lambda report: report == problem)
+    monkeypatch.setattr(SqliteStore, "coverage", read)
+    built(reports, lambda image: image is not None and image.events == 1)
+    assert reports.problems[-1] == ("", "")
 
 
 def test_an_event_dated_ahead_of_this_clock_appears_when_its_time_comes(worker, reports, db_path):
