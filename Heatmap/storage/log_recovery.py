@@ -22,7 +22,7 @@ from Heatmap.errors import StorageError
 from Heatmap.storage import sql
 from Heatmap.storage.connection import open_writer, storage_errors
 from Heatmap.storage.damaged_table_reader import DamagedTableReader
-from Heatmap.storage.file_guard import LOG_SUFFIX, SHARED_MEMORY_SUFFIX, beside, frozen
+from Heatmap.storage.file_guard import LOG_SUFFIX, SHARED_MEMORY_SUFFIX, beside, file_identity, frozen
 from Heatmap.storage.migrations import rescued_path
 from Heatmap.storage.recovery import (
     TABLES,
@@ -56,6 +56,8 @@ def recover_deleted_log(
     """
     # A symbolic link stays; its target is replaced.
     path = path.resolve()
+    # Before the wait for the lock: the program that has it may be replacing the file.
+    identity = file_identity(path)
     cause = f"lost its log {path.name}-wal or {path.name}-shm, which another program deleted"
     recovered = RecoveredRows(unused_name(path, "replaced", clock), cause)
     _LOG.error("the log of %s was deleted by another program; the record is carried into a new file", path)
@@ -71,7 +73,7 @@ def recover_deleted_log(
                 with _copy_of(path) as others:
                     _merge(target, others)
 
-            return build_and_swap(path, recovered, fill, lambda: _swap(path, recovered.kept_as), discard=True)
+            return build_and_swap(path, identity, recovered, fill, lambda: _swap(path, recovered.kept_as), discard=True)
     except OSError as error:
         raise StorageError(
             f"cannot carry {path} over: {error}",

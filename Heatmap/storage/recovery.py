@@ -29,7 +29,7 @@ from Heatmap.storage.connection import (
 )
 from Heatmap.storage.coverage_log import without
 from Heatmap.storage.damaged_table_reader import DamagedTableReader
-from Heatmap.storage.file_guard import file_identity, header_of
+from Heatmap.storage.file_guard import Identity, file_identity, header_of
 from Heatmap.storage.migrations import (
     APPLICATION_ID,
     finish_interrupted,
@@ -138,6 +138,7 @@ def recover_damaged(path: Path, clock: Clock) -> RecoveredRows | None:
     """
     # A symbolic link stays; its target is replaced.
     path = path.resolve()
+    identity = file_identity(path)
     recovered = RecoveredRows(unused_name(path, "damaged", clock), cause="was damaged")
 
     def fill(target: sqlite3.Connection) -> None:
@@ -151,13 +152,16 @@ def recover_damaged(path: Path, clock: Clock) -> RecoveredRows | None:
 
     _LOG.error("%s is damaged; what can be read of it is carried into a new file", path)
     with storage_errors(rescued_path(path)):
-        result = build_and_swap(path, recovered, fill, lambda: move_database(path, recovered.kept_as), discard=False)
+        result = build_and_swap(
+            path, identity, recovered, fill, lambda: move_database(path, recovered.kept_as), discard=False
+        )
     finish_interrupted(path)
     return result
 
 
 def build_and_swap(
     path: Path,
+    identity: Identity,
     recovered: RecoveredRows,
     fill: Callable[[sqlite3.Connection], None],
     swap: Callable[[], None],
@@ -166,9 +170,9 @@ def build_and_swap(
 ) -> RecoveredRows | None:
     """Build a new database by ``fill``, and ``swap`` it with the old one at ``path`` under the new one's lock.
 
-    Returns None if another program was faster and the file is another one already; ``discard`` deletes the new file.
+    Returns None if another program was faster: the file has another ``identity`` already. ``discard`` deletes the new
+    file then.
     """
-    identity = file_identity(path)
     rescued = rescued_path(path)
     with contextlib.closing(open_writer(rescued)) as target:
         target.execute("PRAGMA auto_vacuum = INCREMENTAL")

@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -21,11 +22,13 @@ from PyQt6.QtSql import QSqlDatabase
 from support.frames import encode
 from support.record import T, event
 
+from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.errors import LogRemovedError, StorageError
 from Heatmap.storage import file_guard
 from Heatmap.storage.bulk_insert import ImportedFile, ImportWriter
 from Heatmap.storage.connection import open_reader
 from Heatmap.storage.file_guard import beside, file_identity
+from Heatmap.storage.log_recovery import recover_deleted_log
 from Heatmap.storage.migrations import open_database, rescued_path
 from Heatmap.storage.record_reader import RecordReader, Selection
 from Heatmap.storage.sqlite_store import SqliteStore
@@ -265,6 +268,36 @@ def test_while_one_connection_uses_a_deleted_log_no_other_of_the_process_is_open
             store.window("BTCUSDT", "binance", T, T + 10)
     with SqliteStore(path) as store:
         assert len(store.window("BTCUSDT", "binance", T, T + 10)) == 3
+
+
+def test_of_two_connections_to_a_deleted_log_one_replaces_the_file(path, caplog):
+    with recording(path, count=3):
+        pass
+    is_open, is_deleted, outcomes = threading.Event(), threading.Event(), []
+
+    def recover_second():
+        with closing(open_database(path)) as second:
+            is_open.set()
+            is_deleted.wait(PATIENCE_S)
+            outcomes.append(recover_deleted_log(second, path, SYSTEM_CLOCK, []))
+
+    thread = threading.Thread(target=recover_second, daemon=True)
+    with closing(open_database(path)) as first:
+        thread.start()
+        assert is_open.wait(PATIENCE_S)
+        remove(path, "-wal", "-shm")
+        first.execute("BEGIN IMMEDIATE")
+        is_deleted.set()
+        until(lambda: "was deleted by another program" in caplog.text)
+        # The first one replaces the file while the second one waits for its lock.
+        shutil.copy(path, path.with_name("new"))
+        path.with_name("new").replace(path)
+        replaced = file_identity(path)
+        first.execute("ROLLBACK")
+        thread.join(PATIENCE_S)
+    assert outcomes == [None]
+    assert file_identity(path) == replaced
+    assert not list(path.parent.glob("*.replaced-*"))
 
 
 def test_a_disk_that_is_full_meanwhile_costs_nothing(path):
