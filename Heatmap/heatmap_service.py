@@ -332,7 +332,8 @@ class HeatmapService:
             feed.turn_off()
             who = self._who_records(holder)
             self._set_state(FeedState(ConnectionState.READING, "", who))
-            _LOG.info("this program only reads: %s", who)
+            is_silent = holder is not None and holder.is_silent
+            _LOG.log(logging.WARNING if is_silent else logging.INFO, "this program only reads: %s", who)
 
     def _who_records(self, holder: LockHolder | None) -> str:
         if holder is None:
@@ -341,6 +342,8 @@ class HeatmapService:
             f"Another program records {shown_symbols(holder.symbols)} into this database: process {holder.pid} on"
             f" {holder.host}, since {utc_text(holder.started_ms)}. This one takes over when that one ends."
         )
+        if holder.is_silent:
+            sentence += " It has stopped reporting: if it hangs, nobody records until that process is ended."
         missed = [symbol for symbol in self.symbols if not is_recorded(symbol, holder.symbols)]
         if missed:
             sentence += f" Nobody records {shown_symbols(missed)} meanwhile."

@@ -16,7 +16,8 @@ from Heatmap.exit_code import ExitCode
 from Heatmap.heatmap_service import default_db_path
 from Heatmap.message_catalogue import catalogue
 from Heatmap.reports import ConnectionState
-from Heatmap.storage.record_summary import HEARTBEAT_MISSED_MS, record_summary, store_summary
+from Heatmap.storage.record_summary import record_summary, store_summary
+from Heatmap.storage.recorder_lock import HEARTBEAT_MISSED_MS
 from Heatmap.vocabulary import LANGUAGES
 
 if TYPE_CHECKING:

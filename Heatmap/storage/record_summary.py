@@ -13,7 +13,7 @@ from Heatmap.storage import sql
 from Heatmap.storage.coverage_log import merged
 from Heatmap.storage.file_guard import LOG_SUFFIX, beside
 from Heatmap.storage.record_reader import RecordReader
-from Heatmap.storage.recorder_lock import is_locked
+from Heatmap.storage.recorder_lock import HEARTBEAT_MISSED_MS, is_locked
 from Heatmap.storage.sqlite_store import REPORTS_VERSION, SqliteStore
 
 if TYPE_CHECKING:
@@ -23,9 +23,6 @@ HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 24 * HOUR_MS
 
 SHOWN_GAPS: Final = 5
-
-# Age of a recorder's report after which it does not count as recording: three are missing.
-HEARTBEAT_MISSED_MS: Final = 15_000
 
 # Largest number of frames read to estimate their size; a table of so many rows or fewer is measured whole.
 _SAMPLE_ROWS: Final = 4096

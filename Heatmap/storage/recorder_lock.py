@@ -7,7 +7,8 @@ process exclude each other, and a forked child does not inherit it. The file's n
 replaced or recovered. Readers need no lock.
 
 A holder that hangs keeps the lock and is not replaced: it may continue at any moment, and then two programs would
-record the same source. Programs that wait report its process id; ending that process releases the lock.
+record the same source. Programs that wait report its process id, and that it is silent; ending that process releases
+the lock.
 """
 
 from __future__ import annotations
@@ -25,8 +26,11 @@ if TYPE_CHECKING:
     import sqlite3
     from pathlib import Path
 
+# Time without a report after which a recorder does not count as recording: three are missing.
+HEARTBEAT_MISSED_MS: Final = 15_000
+
 _HOLDER: Final = """
-    SELECT run_id, host, pid, symbols, started_ms FROM collector
+    SELECT run_id, host, pid, symbols, started_ms, heartbeat_ms FROM collector
     WHERE source = ? AND run_id <> ? AND state <> 'stopped'
 """
 
@@ -40,6 +44,7 @@ class LockHolder:
     pid: int
     symbols: tuple[str, ...]
     started_ms: int
+    is_silent: bool = False  # it has not reported for `HEARTBEAT_MISSED_MS`
 
 
 class RecorderLock:
@@ -110,13 +115,13 @@ def is_locked(db_path: Path, source: str) -> bool | None:
     return False
 
 
-def holder_of(connection: sqlite3.Connection, source: str, own_run_id: str) -> LockHolder | None:
-    """Return the other recorder of a source, None if it has not reported yet."""
+def holder_of(connection: sqlite3.Connection, source: str, own_run_id: str) -> tuple[LockHolder, int] | None:
+    """Return the other recorder of a source and the time of its report, None if it has not reported yet."""
     row = connection.execute(_HOLDER, (source, own_run_id)).fetchone()
     if row is None:
         return None
-    run_id, host, pid, symbols, started_ms = row
-    return LockHolder(run_id, host, pid, tuple(symbols.split()), started_ms)
+    run_id, host, pid, symbols, started_ms, heartbeat_ms = row
+    return LockHolder(run_id, host, pid, tuple(symbols.split()), started_ms), heartbeat_ms
 
 
 def _file_lock(path: Path, mode: int = 0o644) -> FileLock:

@@ -28,7 +28,7 @@ from Heatmap.storage.connection import write_transaction
 from Heatmap.storage.coverage_log import CoverageLog
 from Heatmap.storage.file_guard import FileState, Identity, file_identity
 from Heatmap.storage.log_recovery import recover_deleted_log
-from Heatmap.storage.recorder_lock import LockHolder, RecorderLock, holder_of
+from Heatmap.storage.recorder_lock import HEARTBEAT_MISSED_MS, LockHolder, RecorderLock, holder_of
 from Heatmap.storage.recovery import open_checked
 
 if TYPE_CHECKING:
@@ -108,6 +108,9 @@ class WriterSession:
         self._on_change = on_change
         self._lock: RecorderLock | None = None
         self._role: tuple[bool, LockHolder | None] | None = None
+        # The other recorder's run and the time of its report, and since when these are the same.
+        self._heard: tuple[str, int] | None = None
+        self._heard_s = 0.0
         self._connection: RecordConnection | None = None
         self._identity: Identity = None
         self._is_checked = False
@@ -257,15 +260,24 @@ class WriterSession:
             return
         self._look_due_s = now_s + LOOK_S
         if not self._acquire():
-            report = self._report()
             # The other program writes coverage; events are stored all the same.
             self._coverage = CoverageLog()
             self._is_checked = False
-            self._set_role(may_record=False, holder=holder_of(connection, report.source, report.run_id))
+            self._set_role(may_record=False, holder=self._holder(connection, self._report(), now_s))
         elif not self._is_checked:
             # The last holder may have ended by a power failure.
             self._disconnect()
             self._connection = self._open()
+
+    def _holder(self, connection: sqlite3.Connection, report: CollectorReport, now_s: float) -> LockHolder | None:
+        found = holder_of(connection, report.source, report.run_id)
+        if found is None:
+            return None
+        holder, heartbeat_ms = found
+        if self._heard != (holder.run_id, heartbeat_ms):
+            self._heard, self._heard_s = (holder.run_id, heartbeat_ms), now_s
+        # By this program's own clock: the report may be one of a program that ended long ago.
+        return replace(holder, is_silent=now_s - self._heard_s >= HEARTBEAT_MISSED_MS / 1000)
 
     def _set_role(self, *, may_record: bool, holder: LockHolder | None) -> None:
         if self._role == (may_record, holder):

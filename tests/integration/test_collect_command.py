@@ -318,7 +318,7 @@ def test_a_collector_whose_database_is_locked_is_not_called_killed(tmp_path, cap
     lock = RecorderLock(path, "binance")
     assert lock.acquire()
     _, output = told(path, capsys, as_json=False)
-    assert "but its process runs: another program may be holding the database" in output.out
+    assert "but its process runs: it may hang, another program may be holding the database" in output.out
     assert "killed" not in output.out
     _, output = told(path, capsys, as_json=True)
     assert json.loads(output.out)["collectors"][0]["process_runs"] is True

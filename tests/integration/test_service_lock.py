@@ -141,6 +141,16 @@ def test_of_two_one_opens_a_socket_and_the_other_says_who_records(path, exchange
     assert rows(path, "SELECT state, symbols, duplicates FROM collector") == [("stopped", "BTCUSDT ETHUSDT", 1)]
 
 
+def test_one_that_waits_for_a_program_without_reports_says_so(path, exchange, monkeypatch, caplog):
+    monkeypatch.setattr("Heatmap.storage.writer_session.HEARTBEAT_MISSED_MS", 0)
+    with Running(HeatmapService(path, **exchange.addresses)) as first:
+        first.until(lambda s: s.state is State.LIVE)
+        with Running(HeatmapService(path, **exchange.addresses)) as second:
+            status = second.until(lambda s: "stopped reporting" in s.detail)
+    assert "nobody records until that process is ended" in status.detail
+    assert any(record.levelname == "WARNING" and status.detail in record.message for record in caplog.records)
+
+
 def test_one_whose_lock_file_is_replaced_closes_its_socket(path, exchange):
     with Running(HeatmapService(path, **exchange.addresses)) as running:
         running.until(lambda s: s.state is State.LIVE)

@@ -13,6 +13,7 @@ from contextlib import closing, contextmanager
 
 import pytest
 
+from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.errors import StorageError
 from Heatmap.reports import CollectorReport, ConnectionState, ServiceStatus
 from Heatmap.storage.bulk_insert import bulk_insert
@@ -20,7 +21,7 @@ from Heatmap.storage.connection import open_reader, open_writer
 from Heatmap.storage.file_guard import beside, file_identity
 from Heatmap.storage.migrations import open_database
 from Heatmap.storage.record_summary import store_summary
-from Heatmap.storage.recorder_lock import RecorderLock, is_locked, lock_path
+from Heatmap.storage.recorder_lock import HEARTBEAT_MISSED_MS, RecorderLock, is_locked, lock_path
 from Heatmap.storage.sqlite_store import SqliteStore
 from Heatmap.storage.writer import EventWriter
 
@@ -82,8 +83,21 @@ def holder(path):
         process.communicate(timeout=PATIENCE_S)
 
 
+class ShiftedClock:
+    """The system's clock, whose monotonic time can be moved ahead."""
+
+    def __init__(self):
+        self.ahead_s = 0.0
+
+    def now_ms(self):
+        return SYSTEM_CLOCK.now_ms()
+
+    def monotonic_s(self):
+        return SYSTEM_CLOCK.monotonic_s() + self.ahead_s
+
+
 @contextmanager
-def waiting(path):
+def waiting(path, clock=SYSTEM_CLOCK):
     """A writer of this process that waits for the lock, its roles, and a condition that is notified of them."""
     changed, roles = threading.Condition(), []
 
@@ -100,7 +114,7 @@ def waiting(path):
         with changed:
             changed.notify_all()
 
-    writer = EventWriter(path, report=report, on_role=take_role, on_change=notify)
+    writer = EventWriter(path, report=report, on_role=take_role, on_change=notify, clock=clock)
     writer.start()
     try:
         yield roles, changed
@@ -208,6 +222,21 @@ def test_a_stopped_holder_keeps_it_and_is_named(path):
         assert reader.execute("SELECT pid FROM collector").fetchall() == [(process.pid,)]
         (entry,) = store_summary(path).collectors
         assert entry.is_locked
+
+
+@posix_only
+def test_a_stopped_holder_is_reported_as_silent_until_it_goes_on(path):
+    clock = ShiftedClock()
+    with holder(path) as process, waiting(path, clock) as (roles, changed), changed:
+        assert changed.wait_for(lambda: roles and roles[-1][1] is not None, PATIENCE_S)
+        process.send_signal(signal.SIGSTOP)
+        assert not roles[-1][1].is_silent
+        clock.ahead_s = HEARTBEAT_MISSED_MS / 1000
+        assert changed.wait_for(lambda: roles[-1][1].is_silent, PATIENCE_S)
+        may_record, named = roles[-1]
+        assert (may_record, named.pid) == (False, process.pid)
+        process.send_signal(signal.SIGCONT)
+        assert changed.wait_for(lambda: not roles[-1][1].is_silent, PATIENCE_S)
 
 
 @posix_only
