@@ -246,8 +246,10 @@ class WriterSession:
             return True
         if self._lock is None:
             self._lock = RecorderLock(self._path, self._report().source)
-        if not self._lock.acquire():
-            return False
+        if not self._lock.is_held:
+            if not self._lock.acquire():
+                return False
+            _LOG.info("this program records now")
         self._heartbeat_due_s = 0.0
         self._set_role(may_record=True, holder=None)
         return True
@@ -283,8 +285,6 @@ class WriterSession:
         if self._role == (may_record, holder):
             return
         self._role = (may_record, holder)
-        if may_record:
-            _LOG.info("this program records now")
         if self._on_role is not None:
             self._on_role(may_record, holder)
 

@@ -275,6 +275,19 @@ def test_a_lock_file_that_cannot_be_opened_is_a_sentence(path):
     assert is_locked(path, SOURCE) is None
 
 
+def test_without_a_lock_a_program_receives_but_does_not_claim_to_record(path, caplog):
+    caplog.set_level("INFO")
+    lock_path(path, SOURCE).mkdir()
+    with waiting(path) as (roles, changed):
+        with changed:
+            assert changed.wait_for(lambda: roles == [(True, None)], PATIENCE_S)
+        assert "this program records now" not in caplog.text
+        lock_path(path, SOURCE).rmdir()
+        with changed:
+            assert changed.wait_for(lambda: "this program records now" in caplog.text, PATIENCE_S)
+    assert roles == [(True, None)]
+
+
 @posix_only
 def test_the_lock_file_has_the_permissions_of_the_database(path):
     path.chmod(0o660)
