@@ -16,16 +16,15 @@ from Heatmap.errors import (
     UnusableDatabaseError,
 )
 from Heatmap.storage.file_guard import (
-    LOG_SUFFIX,
-    SHARED_MEMORY_SUFFIX,
     FileGuard,
     FileState,
     Identity,
-    beside,
     check_reopenable,
     closing_guarded,
     file_identity,
     guarded,
+    os_errors,
+    side_files,
 )
 
 if TYPE_CHECKING:
@@ -35,8 +34,7 @@ if TYPE_CHECKING:
 # A writer waits this long for another writer; a reader in WAL mode hardly ever waits.
 BUSY_TIMEOUT_MS: Final = 2000
 _MMAP_BYTES: Final = 256 * 1024 * 1024
-# The log is cut to this size after a checkpoint. Between two it grows to 4 MiB, beyond that only while a reader uses an
-# old state.
+# The log is cut to this size after a checkpoint; it exceeds 4 MiB only while a reader uses an old state.
 _WAL_LIMIT_BYTES: Final = 8 * 1024 * 1024
 
 _SENTENCES = {
@@ -77,14 +75,12 @@ class RecordConnection(sqlite3.Connection):
     """A connection that detects that its files were moved or deleted; only for the thread that opened it."""
 
     path: Path
-    # Of the file when it was opened; None if it was created then.
-    identity: Identity = None
-    # True if nobody could write when it was opened: SQLite reads no log then.
-    is_immutable = False
+    identity: Identity = None  # of the file when it was opened; None if it was created then
+    is_immutable = False  # nobody could write when it was opened: SQLite reads no log then
     _guard: FileGuard | None = None
 
     def guard(self) -> None:
-        """Protect the files (see `Heatmap.storage.file_guard`); call after the first read, which opens them all."""
+        """Protect the files (see `Heatmap.storage.file_guard`), all of which the first read opens."""
         if self.is_immutable:
             return
         guard = guarded(self.path)
@@ -116,26 +112,17 @@ class RecordConnection(sqlite3.Connection):
 
     def close(self) -> None:
         guard, self._guard = self._guard, None
-        if guard is None:
-            super().close()
-            return
-        with closing_guarded(guard):
+        with contextlib.nullcontext() if guard is None else closing_guarded(guard):
             super().close()
 
 
 def open_writer(path: Path) -> RecordConnection:
     """Open a file for writing, creating it and its folder if they are missing; its content is not read.
 
-    Without implicit transactions and without a guard. Writers use `Heatmap.storage.migrations.open_database`, which
-    also checks that the file is ours.
+    No implicit transactions, no guard. `Heatmap.storage.migrations.open_database` also checks that the file is ours.
     """
-    try:
+    with os_errors(f"cannot make the folder {path.parent}", f"The folder {path.parent} cannot be made"):
         path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageError(
-            f"cannot make the folder {path.parent}: {error}",
-            short=f"The folder {path.parent} cannot be made: {error.strerror}.",
-        ) from error
     if path.is_dir():
         raise UnusableDatabaseError(
             f"expected a file, was a folder: {path}", short=f"{path} is a folder, not a database."
@@ -167,7 +154,7 @@ def _moved(path: Path) -> MovedDatabaseError:
 
 def _is_whole(path: Path) -> bool:
     """Return True if no log is in use, and none has content that is not in the file."""
-    log, shared_memory = (beside(path.resolve(), suffix) for suffix in (LOG_SUFFIX, SHARED_MEMORY_SUFFIX))
+    log, shared_memory = side_files(path)
     if shared_memory.exists():
         return False
     try:
@@ -178,10 +165,9 @@ def _is_whole(path: Path) -> bool:
 
 def describe(error: sqlite3.Error, path: Path) -> str:
     """Return one sentence for people about one of SQLite's errors."""
-    # The low byte is the primary code; the rest says what SQLite was doing.
-    code = getattr(error, "sqlite_errorcode", None)
-    sentence = None if code is None else _SENTENCES.get(code & 0xFF)
-    if code is not None and code & 0xFF == sqlite3.SQLITE_CANTOPEN and not _is_whole(path):
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest says what SQLite was doing
+    sentence = _SENTENCES.get(code)
+    if code == sqlite3.SQLITE_CANTOPEN and not _is_whole(path):
         sentence = _LOG_UNUSABLE
     return sentence.replace("{path}", str(path)) if sentence else f"The database {path} does not work: {error}."
 
@@ -203,11 +189,21 @@ def storage_errors(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def closed_on_error(connection: sqlite3.Connection) -> Iterator[None]:
+    """Close a connection if the block raises."""
+    try:
+        yield
+    except BaseException:
+        connection.close()
+        raise
+
+
+@contextlib.contextmanager
 def write_transaction(connection: sqlite3.Connection, *, alone: bool = False) -> Iterator[None]:
     """Run a block as one transaction under SQLite's write lock: all of it is stored, or nothing.
 
-    The block may end it by a ROLLBACK. With ``alone`` nobody may read either, in a file without a write-ahead log.
-    Raises MovedDatabaseError or LogRemovedError if the files were moved or deleted.
+    The block may end it by a ROLLBACK. With ``alone``, and without a write-ahead log, nobody may read either. Raises
+    MovedDatabaseError or LogRemovedError if the files were moved or deleted.
     """
     connection.execute("BEGIN EXCLUSIVE" if alone else "BEGIN IMMEDIATE")
     try:

@@ -9,8 +9,7 @@ the log ``NAME-wal`` of a connection that is still in use (sqlite.org/howtocorru
   These belong to a descriptor that stays open here, and no other ``close`` releases them.
 - **Detection** (everywhere): `FileGuard.state` compares the files that have the three names now with those in use.
 
-Descriptors are shared by all connections of the process to one file, and closed after the last of them: to close one
-earlier would release the locks of the others.
+Descriptors are closed after the last connection of the process to the file: closing one releases the others' locks.
 """
 
 from __future__ import annotations
@@ -57,18 +56,13 @@ class FileState(Enum):
 
 
 class FileGuard:
-    """The files of one database that this process has open; shared by its connections.
-
-    Made by `guarded`, released by `closing_guarded`; ``path`` is the name by which the database was opened first.
-    """
+    """The files of a database that this process has open; made by `guarded`, released by `closing_guarded`."""
 
     def __init__(self, path: Path, identity: Identity) -> None:
-        # The program may change its working directory later.
-        self.path = path.absolute()
+        self.path = path.absolute()  # the program may change its working directory later
         self.identity = identity
         self.users = 0
-        # SQLite follows a symbolic link, and keeps its files beside the target.
-        self._side_names = [beside(path.resolve(), suffix) for suffix in (LOG_SUFFIX, SHARED_MEMORY_SUFFIX)]
+        self._side_names = side_files(path)
         self._sides: list[Identity] = [None, None]
         self._descriptors: list[int | None] = [None, None]
         self._take_sides()
@@ -118,16 +112,27 @@ def beside(path: Path, suffix: str) -> Path:
     return path.with_name(path.name + suffix)
 
 
+def side_files(path: Path) -> list[Path]:
+    """Return the paths of a database's log and shared memory, beside the target of a symbolic link."""
+    return [beside(path.resolve(), suffix) for suffix in (LOG_SUFFIX, SHARED_MEMORY_SUFFIX)]
+
+
+@contextlib.contextmanager
+def os_errors(action: str, sentence: str) -> Iterator[None]:
+    """Raise OSError of a block as StorageError, whose texts are these two and the cause."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(f"{action}: {error}", short=f"{sentence}: {error.strerror}.") from error
+
+
 def file_identity(path: Path) -> Identity:
     """Return the identity of the file at a path; raises StorageError if it cannot be examined."""
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise StorageError(
-            f"cannot look at {path}: {error}", short=f"The database {path} cannot be opened: {error.strerror}."
-        ) from error
+    with os_errors(f"cannot look at {path}", f"The database {path} cannot be opened"):
+        try:
+            found = path.stat()
+        except FileNotFoundError:
+            return None
     return found.st_dev, found.st_ino
 
 
@@ -148,8 +153,7 @@ def guarded(path: Path) -> FileGuard | None:
 def closing_guarded(guard: FileGuard) -> Iterator[None]:
     """Close a connection inside the block, and release its guard.
 
-    The last connection of the process to a database may write the log into the file and delete it, as SQLite does;
-    unless the log was removed, for then it would write what the file should not become.
+    The last one of the process may write the log into the file and delete it, as SQLite does, unless it was removed.
     """
     with _registry_lock:
         guard.users -= 1
@@ -168,10 +172,9 @@ def closing_guarded(guard: FileGuard) -> Iterator[None]:
 
 
 def check_reopenable(path: Path) -> None:
-    """Check that a further connection of this process would read what other programs read.
+    """Raise StorageError while a connection of this process uses a removed log.
 
-    The connections of a process share SQLite's shared memory. While one of them uses a removed one, a new connection
-    would combine it with the new log. Raises StorageError.
+    A new connection would combine its shared memory, which the connections of a process share, with the new log.
     """
     identity = file_identity(path)
     with _registry_lock:
@@ -198,22 +201,17 @@ def header_of(path: Path, size: int) -> bytes:
 
 @contextlib.contextmanager
 def frozen(path: Path) -> Iterator[None]:
-    """Prevent other programs from writing into a database during the block; they may read. POSIX only.
+    """Prevent other programs from writing into a database, not from reading, during the block; POSIX only.
 
-    Takes SQLite's own locks to write, to checkpoint and to recover, on the shared memory that is beside the database
-    now, which this process must not have open. Raises StorageError after two seconds.
+    Takes SQLite's locks on the present shared memory, which this process must not have open; StorageError after 2 s.
     """
     if sys.platform == "win32":
         yield
         return
     name = beside(path, SHARED_MEMORY_SUFFIX)
     start, size = _WRITERS_RANGE
-    try:
+    with os_errors(f"cannot open {name}", f"The file {name} cannot be opened"):
         descriptor = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, path.stat().st_mode & 0o666)
-    except OSError as error:
-        raise StorageError(
-            f"cannot open {name}: {error}", short=f"The file {name} cannot be opened: {error.strerror}."
-        ) from error
     try:
         for _ in range(_FREEZE_ATTEMPTS):
             try:
@@ -230,15 +228,13 @@ def frozen(path: Path) -> Iterator[None]:
 
 
 def _locked(path: Path, span: tuple[int, int]) -> int | None:
-    """Return a descriptor with a shared lock of its own, None where the system or the file has none."""
     if sys.platform != "linux":
         return None
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
-        # No log is in use, or this user may not read it: then nothing was opened that needs a lock.
-        return None
-    # On a file system without such locks the descriptor stays open as well: closing it would release SQLite's locks.
+        return None  # no log is in use, or this user may not read it: nothing was opened that needs a lock
+    # Without such locks, too, the descriptor stays open: closing it would release SQLite's.
     with contextlib.suppress(OSError):
         _set_lock(descriptor, is_held=True, span=span)
     return descriptor

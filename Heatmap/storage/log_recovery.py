@@ -4,8 +4,7 @@ The new file is the union of three views, and takes the name while no other prog
 
 - the recorder's connection still reads the deleted log: all that was committed until then;
 - the file as other programs read it, perhaps with a new log: what they have committed since;
-- the recorder's last events, in memory. Where others have changed the file meanwhile, the first view may contradict
-  itself, and these may be missing from it.
+- the recorder's last events, in memory: where others have changed the file, the first view may lack them.
 """
 
 from __future__ import annotations
@@ -18,11 +17,10 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from Heatmap.errors import StorageError
 from Heatmap.storage import sql
 from Heatmap.storage.connection import open_writer, storage_errors
 from Heatmap.storage.damaged_table_reader import DamagedTableReader
-from Heatmap.storage.file_guard import LOG_SUFFIX, SHARED_MEMORY_SUFFIX, beside, file_identity, frozen
+from Heatmap.storage.file_guard import LOG_SUFFIX, SHARED_MEMORY_SUFFIX, beside, file_identity, frozen, os_errors
 from Heatmap.storage.migrations import rescued_path
 from Heatmap.storage.recovery import (
     TABLES,
@@ -51,34 +49,33 @@ def recover_deleted_log(
 ) -> RecoveredRows | None:
     """Replace a database whose log was deleted by a new one; None if another program was faster.
 
-    ``connection`` still uses the deleted log, and the caller closes it afterwards. ``unsaved`` events were committed
-    through it, and may be in the log only. On a StorageError nothing has changed.
+    ``connection`` still uses the deleted log, which alone may have the ``unsaved`` events committed through it; the
+    caller closes it. On a StorageError nothing has changed.
     """
-    # A symbolic link stays; its target is replaced.
-    path = path.resolve()
+    path = path.resolve()  # a symbolic link stays
     # Before the wait for the lock: the program that has it may be replacing the file.
     identity = file_identity(path)
     cause = f"lost its log {path.name}-wal or {path.name}-shm, which another program deleted"
     recovered = RecoveredRows(unused_name(path, "replaced", clock), cause)
     _LOG.error("the log of %s was deleted by another program; the record is carried into a new file", path)
-    try:
+    failed = f"The log of the database {path} was deleted and cannot be replaced"
+    with (
+        os_errors(f"cannot carry {path} over", failed),
+        storage_errors(path),
         # No other connection that uses the deleted log commits any more: the new file has all that was committed.
-        with storage_errors(path), _write_locked(connection) as is_readable, contextlib.ExitStack() as until_swapped:
+        _write_locked(connection) as is_readable,
+        contextlib.ExitStack() as until_swapped,
+    ):
 
-            def fill(target: sqlite3.Connection) -> None:
-                if is_readable:
-                    copy_readable(target, connection, recovered)
-                target.executemany(sql.INSERT_EVENT, map(sql.event_row, unsaved))
-                until_swapped.enter_context(frozen(path))
-                with _copy_of(path) as others:
-                    _merge(target, others)
+        def fill(target: sqlite3.Connection) -> None:
+            if is_readable:
+                copy_readable(target, connection, recovered)
+            target.executemany(sql.INSERT_EVENT, map(sql.event_row, unsaved))
+            until_swapped.enter_context(frozen(path))
+            with _copy_of(path) as others:
+                _merge(target, others)
 
-            return build_and_swap(path, identity, recovered, fill, lambda: _swap(path, recovered.kept_as), discard=True)
-    except OSError as error:
-        raise StorageError(
-            f"cannot carry {path} over: {error}",
-            short=f"The log of the database {path} was deleted and cannot be replaced: {error.strerror}.",
-        ) from error
+        return build_and_swap(path, identity, recovered, fill, lambda: _swap(path, recovered.kept_as), discard=True)
 
 
 @contextlib.contextmanager
@@ -113,15 +110,13 @@ def _copy_of(path: Path) -> Iterator[sqlite3.Connection]:
 
 def _merge(target: sqlite3.Connection, source: sqlite3.Connection) -> None:
     """Insert what a new database lacks of another one; the rows get new row ids."""
-    import_ids: dict[int, int] = {}
+    ids: dict[str, dict[int, int]] = {}
     for table in TABLES:
         columns = shared_columns(source, target, table)
         if table == "liq_events":
-            _merge_events(target, source, columns, import_ids)
+            _merge_events(target, source, columns, ids.get("imports", {}))
         elif "id" in columns:
-            ids = _merge_rows(target, source, table, columns)
-            if table == "imports":
-                import_ids = ids
+            ids[table] = _merge_rows(target, source, table, columns)
         elif columns:
             insert = insert_into(table, columns)
             for row in DamagedTableReader(source, table, columns):
@@ -159,13 +154,10 @@ def _merge_events(
 
 
 def _swap(path: Path, kept_as: Path) -> None:
-    """Rename the old file, and give its name to the new one.
-
-    The log goes first, for it would be read into the new file; the shared memory last, for a lock on it keeps others
-    out (see `Heatmap.storage.file_guard.frozen`).
-    """
+    """Rename the old file, and give its name to the new one."""
     rescued = rescued_path(path)
     shutil.copymode(path, rescued)
+    # The log first, for it would be read into the new file; the shared memory last, for a lock on it keeps others out.
     with contextlib.suppress(FileNotFoundError):
         beside(path, LOG_SUFFIX).rename(beside(kept_as, LOG_SUFFIX))
     path.rename(kept_as)

@@ -10,13 +10,19 @@ import contextlib
 import logging
 import sqlite3
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from Heatmap.errors import StorageError, UnusableDatabaseError
-from Heatmap.storage.connection import RecordConnection, open_reader, open_writer, storage_errors, write_transaction
-from Heatmap.storage.file_guard import LOG_SUFFIX, SHARED_MEMORY_SUFFIX, beside
+from Heatmap.storage.connection import (
+    RecordConnection,
+    closed_on_error,
+    open_reader,
+    open_writer,
+    storage_errors,
+    write_transaction,
+)
+from Heatmap.storage.file_guard import LOG_SUFFIX, SHARED_MEMORY_SUFFIX, beside, os_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +30,6 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 
 SCHEMA: Final = Path(__file__).with_name("schema.sql")
-SCHEMA_UPGRADE_1_TO_2: Final = Path(__file__).with_name("upgrade_1_to_2.sql")
 
 # "LIQH" marks our files; in those of other programs user_version means something else.
 APPLICATION_ID: Final = 0x4C495148
@@ -32,8 +37,7 @@ APPLICATION_ID: Final = 0x4C495148
 LATEST: Final = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Migration:
+class Migration(NamedTuple):
     """One step: a script, the version it leads to, and whether it rewrites rows."""
 
     script: Path
@@ -41,11 +45,9 @@ class Migration:
     rewrites: bool = False
 
 
-# The step from each version. A new file gets the whole schema at once. Released upgrades are never changed; a test
-# checks that both ways lead to the same schema.
-MIGRATIONS: Final = {0: Migration(SCHEMA, LATEST), 1: Migration(SCHEMA_UPGRADE_1_TO_2, 2)}
+# The step from each version; a new file gets the whole schema at once. Released upgrades are never changed.
+MIGRATIONS: Final = {0: Migration(SCHEMA, LATEST), 1: Migration(SCHEMA.with_name("upgrade_1_to_2.sql"), 2)}
 
-# Attempts to switch a busy file to WAL: 500 with these pauses, 5 s in all.
 WAL_ATTEMPTS: Final = 500
 WAL_PAUSE_S: Final = 0.01
 
@@ -74,18 +76,12 @@ def version_of(connection: sqlite3.Connection, path: Path) -> int:
 
 
 def open_database(path: Path) -> RecordConnection:
-    """Open a database for writing at the latest version, creating it and its folder if they are missing.
-
-    The connection is in WAL mode, guarded, and without implicit transactions.
-    """
+    """Open a database at the latest version, created if missing: WAL mode, guarded, no implicit transactions."""
     finish_interrupted(path)
     connection = open_writer(path)
-    try:
+    with closed_on_error(connection):
         migrate(connection, path)
         connection.guard()
-    except BaseException:
-        connection.close()
-        raise
     return connection
 
 
@@ -109,16 +105,11 @@ def finish_interrupted(path: Path) -> None:
 
 def move_database(path: Path, target: Path) -> None:
     """Rename a database together with its log; raises StorageError."""
-    try:
+    with os_errors(f"cannot rename {path} to {target}", f"The database {path} cannot be replaced"):
         # The file last: a log that stayed behind would be read into the file that takes its name.
         for suffix in (LOG_SUFFIX, SHARED_MEMORY_SUFFIX, ""):
             with contextlib.suppress(FileNotFoundError):
                 beside(path, suffix).rename(beside(target, suffix))
-    except OSError as error:
-        raise StorageError(
-            f"cannot rename {path} to {target}: {error}",
-            short=f"The database {path} cannot be replaced: {error.strerror}.",
-        ) from error
 
 
 def check_writable(path: Path) -> None:
@@ -169,7 +160,8 @@ def _copy(path: Path, target: Path) -> None:
     """Copy the file under the write lock; an incomplete copy has another name."""
     _LOG.info("%s is copied to %s before it is rewritten", path, target)
     unfinished = target.with_name(f"{target.name}.unfinished")
-    try:
+    failed = f"The database {path} is not rewritten, for it cannot be copied before"
+    with os_errors(f"cannot copy {path} to {target}", failed):
         unfinished.unlink(missing_ok=True)
         # By another connection: one in a write transaction cannot be copied from. Nobody else writes meanwhile.
         with contextlib.closing(open_reader(path)) as source, contextlib.closing(open_writer(unfinished)) as copy:
@@ -177,25 +169,19 @@ def _copy(path: Path, target: Path) -> None:
             # A copy is one file, without a log.
             copy.execute("PRAGMA journal_mode = DELETE")
         unfinished.replace(target)
-    except OSError as error:
-        raise StorageError(
-            f"cannot copy {path} to {target}: {error}",
-            short=f"The database {path} is not rewritten, for it cannot be copied before: {error.strerror}.",
-        ) from error
 
 
 def _switch_to_wal(connection: sqlite3.Connection) -> None:
     """Set WAL mode; waits for others that do the same, for SQLite's busy timeout does not cover it."""
-    for _ in range(WAL_ATTEMPTS):
+    for attempts_left in reversed(range(WAL_ATTEMPTS + 1)):
         try:
             connection.execute("PRAGMA journal_mode = WAL")
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or not attempts_left:
                 raise
             time.sleep(WAL_PAUSE_S)
         else:
             return
-    connection.execute("PRAGMA journal_mode = WAL")
 
 
 def _statements(script: str) -> Iterator[str]:

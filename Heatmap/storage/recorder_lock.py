@@ -3,12 +3,10 @@
 The lock is exclusive, on the empty file ``NAME.SOURCE.lock`` beside the database: ``flock`` on Unix, ``LockFileEx`` on
 Windows, both by the library filelock. The kernel releases it when its process ends, however that ends. It belongs to
 one open file description: a ``close`` of the same file elsewhere in the process does not release it, two locks of one
-process exclude each other, and a forked child does not inherit it. The file's name stays the same when the database is
-replaced or recovered. Readers need no lock.
+process exclude each other, and a forked child does not inherit it. Readers need no lock.
 
-A holder that hangs keeps the lock and is not replaced: it may continue at any moment, and then two programs would
-record the same source. Programs that wait report its process id, and that it is silent; ending that process releases
-the lock.
+A holder that hangs keeps the lock, for it may continue at any moment. Programs that wait report its process id, and
+that it is silent; ending its process releases the lock.
 """
 
 from __future__ import annotations
@@ -19,8 +17,7 @@ from urllib.parse import quote
 
 from filelock import FileLock, Timeout
 
-from Heatmap.errors import StorageError
-from Heatmap.storage.file_guard import Identity, file_identity
+from Heatmap.storage.file_guard import Identity, file_identity, os_errors
 
 if TYPE_CHECKING:
     import sqlite3
@@ -65,16 +62,13 @@ class RecorderLock:
         if self._lock is not None:
             return True
         path = lock_path(self._db_path, self._source)
-        try:
+        with os_errors(f"cannot lock {path}", f"The lock file {path} cannot be opened"):
             # Whoever may write the database may lock it.
             lock = _file_lock(path, mode=self._db_path.stat().st_mode & 0o666)
-            lock.acquire()
-        except Timeout:
-            return False
-        except OSError as error:
-            raise StorageError(
-                f"cannot lock {path}: {error}", short=f"The lock file {path} cannot be opened: {error.strerror}."
-            ) from error
+            try:
+                lock.acquire()
+            except Timeout:
+                return False
         self._lock, self._identity = lock, file_identity(path)
         return True
 
@@ -97,10 +91,7 @@ def lock_path(db_path: Path, source: str) -> Path:
 
 
 def is_locked(db_path: Path, source: str) -> bool | None:
-    """Return whether a recorder holds the lock now; None if there is no lock file, or no right to open it.
-
-    A free lock is taken for a moment.
-    """
+    """Return whether a recorder holds the lock now; None: no lock file, or no right to open it. Takes a free lock."""
     path = lock_path(db_path, source)
     if not path.exists():
         return None

@@ -49,18 +49,17 @@ class EventWriter:
     batch_rows, flush_ms, queue_rows
         A transaction is made when this many events wait, or the oldest has waited this long; most events that may wait.
     series
-        ``(source, symbol)`` of the series whose newest stored event counts as `WriterStats.last_event_ms` from the
-        start.
+        ``(source, symbol)`` whose newest stored events count as `WriterStats.last_event_ms` from the start.
     report
-        Returns the collector's report; called on the writer's thread, and stored every 5 s, and at once after
-        `report_changed`. None: no recorder, so that no lock is needed.
+        Returns the collector's report, stored every 5 s and after `report_changed`. None: no recorder, without a lock.
     on_role
-        Called on the writer's thread with ``(may record, who records instead)`` when that changes; only with a
-        ``report``. Until its first call nobody may record. Must return at once.
+        Called with ``(may record, who records instead)`` when that changes, with a ``report`` only; before that,
+        nobody may record.
     housekeeper
         Does its steps between two transactions, while this program holds the lock or needs none.
     on_change
-        Called on the writer's thread after every commit and every change of the problem; must return at once.
+        Called after every commit and every change of the problem. All three callbacks run on the writer's thread, and
+        must return at once.
     """
 
     def __init__(
@@ -95,13 +94,13 @@ class EventWriter:
         # Everything below belongs to the writer's thread.
         self._retry_s = _FIRST_RETRY_S
         self._session = WriterSession(
-            self._path,
-            clock,
-            self._statistics,
+            path=self._path,
+            clock=clock,
+            statistics=self._statistics,
             is_stopping=lambda: self._stopping,
             flush_s=self._flush_s,
             unsaved_rows=queue_rows,
-            series=series,
+            series=tuple(series),
             report=report,
             on_role=on_role,
             housekeeper=housekeeper,
@@ -113,10 +112,7 @@ class EventWriter:
         self._thread.start()
 
     def stop(self, timeout_s: float = 10.0) -> int:
-        """Store what waits, and end the thread; return the number of lost events.
-
-        Lost are events that could not be stored in time, or were in a deleted log only.
-        """
+        """Store what waits, and end the thread; return how many events were not in time, or in a deleted log only."""
         with self._changed:
             self._stopping = True
             self._deadline_s = self._clock.monotonic_s() + timeout_s
@@ -148,13 +144,13 @@ class EventWriter:
             last = self._queue[-1] if self._queue else None
             # Signs of life in a row share one item, which bounds their number by that of the events; unless there was
             # a gap (a machine that slept), for an item stands for uninterrupted delivery.
-            span = last.spans.get((source, symbol)) if isinstance(last, LivenessSpans) else None
+            span = last.get((source, symbol)) if isinstance(last, LivenessSpans) else None
             if isinstance(last, LivenessSpans) and (span is None or at_ms <= span[1] + MAX_GAP_MS):
                 item = last
             else:
                 item = LivenessSpans()
                 self._append(item)
-            span = item.spans.setdefault((source, symbol), [at_ms, at_ms])
+            span = item.setdefault((source, symbol), [at_ms, at_ms])
             span[1] = max(span[1], at_ms)
 
     def close_coverage(self, symbols: frozenset[str] | None = None) -> None:
@@ -234,7 +230,6 @@ class EventWriter:
             return (not waits and self._session.is_idle) or self._clock.monotonic_s() >= self._deadline_s
 
     def _take(self) -> None:
-        """Wait for work and move at most a batch of it off the queue."""
         with self._changed:
             while not self._stopping and not self._report_is_new and self._statistics.queued < self._batch_rows:
                 left_s = self._session.left_s()

@@ -1,9 +1,8 @@
 """The database side of the writer: connection, recorder lock, commits, checkpoints, recovery.
 
 A session with a ``report`` records a source for all programs on its database, and needs that source's lock (see
-`Heatmap.storage.recorder_lock`) to store coverage; events are stored without it as well, for each is stored once,
-whoever brings it. While the database cannot be opened, nobody can be asked who records: the feed runs, and events wait
-in memory. A damaged file is replaced (see `Heatmap.storage.recovery`) by the program that holds the lock.
+`Heatmap.storage.recorder_lock`) to store coverage and to replace a damaged file (see `Heatmap.storage.recovery`).
+Events are stored without it as well. While the database cannot be opened, the feed runs, and events wait in memory.
 
 After each flush the log is written into the file and forced to the disk, as far as no reader uses an old state of the
 file: a power failure, or a program that deletes the log and kills this one, costs at most one flush. A deleted log is
@@ -16,7 +15,7 @@ import contextlib
 import logging
 import sqlite3
 from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from Heatmap.errors import DamagedDatabaseError, MovedDatabaseError, StorageError
@@ -24,7 +23,7 @@ from Heatmap.events import LiquidationEvent
 from Heatmap.reports import ClockReading, ConnectionState, RejectedFrame
 from Heatmap.storage import sql
 from Heatmap.storage.commit import Batch, TickSize, commit
-from Heatmap.storage.connection import write_transaction
+from Heatmap.storage.connection import closed_on_error, write_transaction
 from Heatmap.storage.coverage_log import CoverageLog
 from Heatmap.storage.file_guard import FileState, Identity, file_identity
 from Heatmap.storage.log_recovery import recover_deleted_log
@@ -32,7 +31,7 @@ from Heatmap.storage.recorder_lock import HEARTBEAT_MISSED_MS, LockHolder, Recor
 from Heatmap.storage.recovery import open_checked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from pathlib import Path
 
     from Heatmap.clock import Clock
@@ -46,66 +45,42 @@ _LOG = logging.getLogger(__name__)
 HEARTBEAT_S: Final = 5.0  # between two reports of a recorder; coverage in the database is at most this old
 LOOK_S: Final = 0.25  # between two attempts to get the lock
 _FILE_CHECK_S: Final = 0.5  # between two checks of the files while nothing is written
-# On a slow disk at most a fifth of the time goes into forcing the log to it.
-_CHECKPOINT_PAUSES: Final = 4.0
+_CHECKPOINT_PAUSES: Final = 4.0  # at most a fifth of the time goes into forcing the log to a slow disk
 
 
-@dataclass(slots=True)
-class LivenessSpans:
+class LivenessSpans(dict[tuple[str, str], list[int]]):
     """Times of uninterrupted delivery between two events: ``(source, symbol) -> [first_ms, last_ms]``."""
 
-    spans: dict[tuple[str, str], list[int]] = field(default_factory=dict)
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FeedLost:
     """Delivery of some symbols has ended; None: of all."""
 
-    symbols: frozenset[str] | None = None
+    symbols: frozenset[str] | None
 
 
 # What the writer's queue contains.
 Item = LiquidationEvent | LivenessSpans | FeedLost | TickSize | RejectedFrame | ClockReading
 
 
+@dataclass(eq=False, kw_only=True)
 class WriterSession:
-    """State of the writer's thread, which alone may use it.
+    """State of the writer's thread, which alone may use it; for its arguments see also `EventWriter`."""
 
-    Parameters
-    ----------
-    is_stopping, flush_s
-        Whether the writer is to end; the shortest time between two checkpoints, in seconds.
-    unsaved_rows
-        Largest number of events remembered that may be in the log only.
-    path, clock, statistics, series, report, on_role, housekeeper, on_change
-        See `Heatmap.storage.writer.EventWriter`.
-    """
+    path: Path
+    clock: Clock
+    statistics: WriterStatistics
+    is_stopping: Callable[[], bool]  # whether the writer is to end
+    flush_s: float  # shortest time between two checkpoints
+    unsaved_rows: int  # largest number of events remembered that may be in the log only
+    series: tuple[tuple[str, str], ...]
+    report: Callable[[], CollectorReport] | None
+    on_role: Callable[[bool, LockHolder | None], None] | None
+    housekeeper: Housekeeper | None
+    on_change: Callable[[], None]
 
-    def __init__(
-        self,
-        path: Path,
-        clock: Clock,
-        statistics: WriterStatistics,
-        *,
-        is_stopping: Callable[[], bool],
-        flush_s: float,
-        unsaved_rows: int,
-        series: Iterable[tuple[str, str]],
-        report: Callable[[], CollectorReport] | None,
-        on_role: Callable[[bool, LockHolder | None], None] | None,
-        housekeeper: Housekeeper | None,
-        on_change: Callable[[], None],
-    ) -> None:
-        self._path = path
-        self._clock = clock
-        self._statistics = statistics
-        self._is_stopping = is_stopping
-        self._flush_s = flush_s
-        self._series = tuple(series)
-        self._report = report
-        self._on_role = on_role
-        self._housekeeper = housekeeper
-        self._on_change = on_change
+    def __post_init__(self) -> None:
+        self.batch = Batch()  # what the next commit stores
         self._lock: RecorderLock | None = None
         self._role: tuple[bool, LockHolder | None] | None = None
         # The other recorder's run and the time of its report, and since when these are the same.
@@ -117,10 +92,8 @@ class WriterSession:
         # A connection whose log was deleted: it alone reads all that was committed, until that is carried over.
         self._orphan: RecordConnection | None = None
         # Committed, and perhaps in the log only.
-        self._unsaved: deque[LiquidationEvent] = deque(maxlen=unsaved_rows)
+        self._unsaved: deque[LiquidationEvent] = deque(maxlen=self.unsaved_rows)
         self._coverage = CoverageLog()
-        # What the next commit stores.
-        self.batch = Batch()
         self._look_due_s = self._file_check_due_s = self._checkpoint_due_s = self._heartbeat_due_s = 0.0
 
     @property
@@ -137,11 +110,11 @@ class WriterSession:
         due_s = [self._file_check_due_s]
         if self._unsaved:
             due_s.append(self._checkpoint_due_s)
-        if self._report is not None:
+        if self.report is not None:
             due_s.append(self._heartbeat_due_s if self._may_write_coverage() else self._look_due_s)
-        left_s = min(due_s) - self._clock.monotonic_s()
-        if self._housekeeper is not None and self._may_write_coverage():
-            left_s = min(left_s, self._housekeeper.left_s())
+        left_s = min(due_s) - self.clock.monotonic_s()
+        if self.housekeeper is not None and self._may_write_coverage():
+            left_s = min(left_s, self.housekeeper.left_s())
         return left_s
 
     def connect(self) -> None:
@@ -149,7 +122,10 @@ class WriterSession:
         self._recover()
         if self._connection is None:
             self._connection = self._open()
-        self._check_files(self._connection)
+        self._file_check_due_s = self.clock.monotonic_s() + _FILE_CHECK_S
+        self._connection.check_in_place()
+        if self._lock is not None:
+            self._lock.release_if_removed()
         self._seek_lock(self._connection)
 
     def take(self, item: Item) -> None:
@@ -159,7 +135,7 @@ class WriterSession:
         elif isinstance(item, LivenessSpans):
             # While another program records, what a closing socket still delivers covers nothing.
             if self._role is None or self._role[0]:
-                for (source, symbol), (first_ms, last_ms) in item.spans.items():
+                for (source, symbol), (first_ms, last_ms) in item.items():
                     self._coverage.extend(source, symbol, first_ms, last_ms)
         elif isinstance(item, FeedLost):
             self._coverage.close(item.symbols)
@@ -178,8 +154,8 @@ class WriterSession:
             self._heartbeat_due_s = 0.0
         self._commit(self._connection)
         self._checkpoint(self._connection)
-        if self._housekeeper is not None and self._may_write_coverage() and not self._is_stopping():
-            self._housekeeper.step(self._connection)
+        if self.housekeeper is not None and self._may_write_coverage() and not self.is_stopping():
+            self.housekeeper.step(self._connection)
 
     def fail(self, error: StorageError) -> None:
         """Disconnect after a failure; the batch is kept."""
@@ -191,7 +167,7 @@ class WriterSession:
         self._disconnect()
         if isinstance(error, DamagedDatabaseError):
             self._is_checked = False
-        if self._report is not None and self._role is None:
+        if self.report is not None and self._role is None:
             # Nobody can be asked who records: better twice in memory than not at all.
             self._set_role(may_record=True, holder=None)
 
@@ -207,45 +183,38 @@ class WriterSession:
 
     def _open(self) -> RecordConnection:
         connection, is_checked, notice = open_checked(
-            self._path, self._clock, wants_check=self._wants_check, goes_on=lambda: not self._is_stopping()
+            self.path,
+            self.clock,
+            # A file is checked once, by the program that records into it.
+            wants_check=lambda: not self._is_checked and self._acquire(),
+            goes_on=lambda: not self.is_stopping(),
         )
         self._is_checked |= is_checked
-        try:
-            identity = file_identity(self._path)
+        with closed_on_error(connection):
+            identity = file_identity(self.path)
             if self._identity not in (None, identity):
-                self._begin_anew()
+                # Another file has none of the events of the time covered so far.
+                self._coverage = CoverageLog()
+                self._heartbeat_due_s = 0.0
+                if self.housekeeper is not None:
+                    self.housekeeper.restart()
             # The newest event of earlier runs, so that a restart does not look like a first start.
-            newest = [connection.execute(sql.NEWEST_EVENT, key).fetchone()[0] for key in self._series]
-        except BaseException:
-            connection.close()
-            raise
+            newest = [connection.execute(sql.NEWEST_EVENT, key).fetchone()[0] for key in self.series]
         self._identity = identity
         if notice:
-            self._statistics.set_notice(notice)
-        if self._statistics.note_newest(newest) or notice:
-            self._on_change()
+            self.statistics.set_notice(notice)
+        if self.statistics.note_newest(newest) or notice:
+            self.on_change()
         return connection
 
-    def _begin_anew(self) -> None:
-        """Discard coverage and retention steps of a file that was replaced: the new one has none of its events."""
-        self._coverage = CoverageLog()
-        self._heartbeat_due_s = 0.0
-        if self._housekeeper is not None:
-            self._housekeeper.restart()
-
-    def _wants_check(self) -> bool:
-        """Return True for a file that was not checked yet, unless another program records into it."""
-        return not self._is_checked and self._acquire()
-
     def _may_write_coverage(self) -> bool:
-        return self._report is None or (self._lock is not None and self._lock.is_held)
+        return self.report is None or (self._lock is not None and self._lock.is_held)
 
     def _acquire(self) -> bool:
-        """Take the lock if one is needed; return False if another program has it."""
-        if self._report is None:
+        if self.report is None:
             return True
         if self._lock is None:
-            self._lock = RecorderLock(self._path, self._report().source)
+            self._lock = RecorderLock(self.path, self.report().source)
         if not self._lock.is_held:
             if not self._lock.acquire():
                 return False
@@ -255,17 +224,17 @@ class WriterSession:
         return True
 
     def _seek_lock(self, connection: RecordConnection) -> None:
-        if self._report is None or self._may_write_coverage():
+        if self.report is None or self._may_write_coverage():
             return
-        now_s = self._clock.monotonic_s()
-        if now_s < self._look_due_s and not self._is_stopping():
+        now_s = self.clock.monotonic_s()
+        if now_s < self._look_due_s and not self.is_stopping():
             return
         self._look_due_s = now_s + LOOK_S
         if not self._acquire():
             # The other program writes coverage; events are stored all the same.
             self._coverage = CoverageLog()
             self._is_checked = False
-            self._set_role(may_record=False, holder=self._holder(connection, self._report(), now_s))
+            self._set_role(may_record=False, holder=self._holder(connection, self.report(), now_s))
         elif not self._is_checked:
             # The last holder may have ended by a power failure.
             self._disconnect()
@@ -285,31 +254,24 @@ class WriterSession:
         if self._role == (may_record, holder):
             return
         self._role = (may_record, holder)
-        if self._on_role is not None:
-            self._on_role(may_record, holder)
+        if self.on_role is not None:
+            self.on_role(may_record, holder)
 
     def _store_last_report(self) -> None:
-        if self._report is None or self._connection is None or not self._may_write_coverage():
+        if self.report is None or self._connection is None or not self._may_write_coverage():
             return
-        report = self._report()
+        report = self.report()
         report = replace(report, status=replace(report.status, state=ConnectionState.STOPPED))
         try:
             with write_transaction(self._connection):
-                self._connection.execute(sql.PUT_COLLECTOR, sql.collector_row(report, self._clock.now_ms()))
+                self._connection.execute(sql.PUT_COLLECTOR, sql.collector_row(report, self.clock.now_ms()))
         except (sqlite3.Error, StorageError) as error:
             _LOG.warning("the last report is not stored: %s", error)
 
-    def _check_files(self, connection: RecordConnection) -> None:
-        """Refuse to continue with files that have lost their names: nobody would read what is written."""
-        self._file_check_due_s = self._clock.monotonic_s() + _FILE_CHECK_S
-        connection.check_in_place()
-        if self._lock is not None:
-            self._lock.release_if_removed()
-
     def _commit(self, connection: sqlite3.Connection) -> None:
-        now_s = self._clock.monotonic_s()
+        now_s = self.clock.monotonic_s()
         is_due = self._may_write_coverage() and (
-            now_s >= self._heartbeat_due_s or self._coverage.has_ended() or self._is_stopping()
+            now_s >= self._heartbeat_due_s or self._coverage.has_ended() or self.is_stopping()
         )
         intervals = self._coverage.due() if is_due else []
         row = self._collector_row() if is_due else None
@@ -319,56 +281,52 @@ class WriterSession:
                 interval.row_id, interval.stored_end_ms = row_id, interval.end_ms
             taken, self.batch = len(self.batch.events), Batch()
             self._unsaved.extend(committed.accepted)
-            self._statistics.note_newest(event.ts_ms for event in committed.accepted)
-            self._statistics.count(taken=taken, accepted=len(committed.accepted), inserted=committed.inserted)
-            self._on_change()
+            self.statistics.note_newest(event.ts_ms for event in committed.accepted)
+            self.statistics.count(taken=taken, accepted=len(committed.accepted), inserted=committed.inserted)
+            self.on_change()
         if is_due:
             self._coverage.forget_ended()
             self._heartbeat_due_s = now_s + HEARTBEAT_S
 
     def _collector_row(self) -> tuple[str | int | float | None, ...] | None:
-        report = None if self._report is None else self._report()
+        report = None if self.report is None else self.report()
         # That a recorder has stopped is stored by `close` only, once all is stored.
         if report is None or report.status.state is ConnectionState.STOPPED:
             return None
-        return sql.collector_row(report, self._clock.now_ms())
+        return sql.collector_row(report, self.clock.now_ms())
 
     def _checkpoint(self, connection: RecordConnection) -> None:
-        """Write the log into the file, as far as no reader is in the way; at most once a flush."""
-        began_s = self._clock.monotonic_s()
-        if not self._unsaved or (began_s < self._checkpoint_due_s and not self._is_stopping()):
+        began_s = self.clock.monotonic_s()
+        if not self._unsaved or (began_s < self._checkpoint_due_s and not self.is_stopping()):
             return
         connection.check_in_place()
         _, frames, done = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         connection.check_in_place()
         if frames == done:
             self._unsaved.clear()
-        ended_s = self._clock.monotonic_s()
-        self._checkpoint_due_s = ended_s + max(self._flush_s, _CHECKPOINT_PAUSES * (ended_s - began_s))
+        ended_s = self.clock.monotonic_s()
+        self._checkpoint_due_s = ended_s + max(self.flush_s, _CHECKPOINT_PAUSES * (ended_s - began_s))
 
     def _recover(self) -> None:
-        """Carry over what only a connection with a deleted log reads."""
         if self._orphan is None:
             return
         if self._may_write_coverage() or self._unsaved:
-            recovered = recover_deleted_log(self._orphan, self._path, self._clock, self._unsaved)
+            recovered = recover_deleted_log(self._orphan, self.path, self.clock, self._unsaved)
             if recovered is not None:
-                self._statistics.set_notice(recovered.sentence(self._path))
-                self._on_change()
+                self.statistics.set_notice(recovered.sentence(self.path))
+                self.on_change()
                 self._coverage.store_anew()
-                # The new file is this one's continuation.
-                self._identity = None
+                self._identity = None  # the new file is this one's continuation
         self._forget_orphan()
         self._unsaved.clear()
 
     def _recover_at_last(self) -> int:
-        """Try once more at the end; return how many events are lost, for they are in a deleted log only."""
         try:
             self._recover()
         except StorageError as error:
             _LOG.error("what was in the deleted log only is lost: %s", error)
-            if self._statistics.set_problem(error.short):
-                self._on_change()
+            if self.statistics.set_problem(error.short):
+                self.on_change()
             return len(self._unsaved)
         finally:
             self._forget_orphan()
@@ -382,8 +340,8 @@ class WriterSession:
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
-        if self._housekeeper is not None:
-            self._housekeeper.interrupt()
+        if self.housekeeper is not None:
+            self.housekeeper.interrupt()
         if connection is None:
             return
         with contextlib.suppress(StorageError):

@@ -15,7 +15,6 @@ from Heatmap.errors import StorageError
 from Heatmap.storage import migrations
 from Heatmap.storage.migrations import (
     LATEST,
-    SCHEMA_UPGRADE_1_TO_2,
     Migration,
     copy_path,
     open_database,
@@ -123,7 +122,7 @@ def test_a_disk_that_fails_in_the_middle_of_a_transaction_costs_nothing(path):
 
 
 def rewriting(monkeypatch, path, more=""):
-    upgrade = SCHEMA_UPGRADE_1_TO_2.read_text(encoding="utf-8")
+    upgrade = migrations.MIGRATIONS[1].script.read_text(encoding="utf-8")
     script = path.with_name("upgrade.sql")
     steps = (upgrade, "UPDATE liq_events SET ts_ms = 6;", more)
     script.write_text("\n".join(steps), encoding="utf-8")
