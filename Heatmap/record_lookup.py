@@ -19,23 +19,13 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 
+# Fewest seconds between two queries for the tick size of a symbol, and for the exchange's time.
 TICK_LOOKUP_S: Final = 10.0
-"""Fewest seconds between two queries for the tick size of a symbol."""
-
 TIME_LOOKUP_S: Final = 5.0
-"""Fewest seconds between two queries for the exchange's time."""
 
 
 class RecordLookup:
-    """Cached queries of one source; any thread.
-
-    Parameters
-    ----------
-    db_path, source, symbols
-        Which record.
-    clock
-        Monotonic time for the age of the cache.
-    """
+    """Cached queries of some symbols of one source; any thread."""
 
     def __init__(self, db_path: Path, source: str, symbols: Sequence[str], clock: Clock) -> None:
         self._db_path = db_path
@@ -44,7 +34,8 @@ class RecordLookup:
         self._clock = clock
         self._lock = threading.Lock()
         self._ticks: dict[str, tuple[float | None, float]] = {}  # value, and monotonic seconds of the query
-        self._time: tuple[tuple[ClockReading | None, int | None], float] = ((None, None), -math.inf)
+        self._time: tuple[ClockReading | None, int | None] = (None, None)  # newest reading and event
+        self._time_asked_s = -math.inf
 
     def tick_size(self, symbol: str) -> float | None:
         """Return the stored tick size of a symbol in quote currency, or None."""
@@ -74,15 +65,12 @@ class RecordLookup:
     def _exchange_time(self) -> tuple[ClockReading | None, int | None]:
         now_s = self._clock.monotonic_s()
         with self._lock:
-            known, asked_s = self._time
-            if now_s - asked_s < TIME_LOOKUP_S:
-                return known
-            self._time = known, now_s  # other threads use the old value meanwhile
+            if now_s - self._time_asked_s < TIME_LOOKUP_S:
+                return self._time
+            self._time_asked_s = now_s  # other threads use the old value meanwhile
         try:
             with SqliteStore(self._db_path) as store:
-                known = store.clock_reading(self._source), store.newest_ms(self._symbols, self._source)
+                self._time = store.clock_reading(self._source), store.newest_ms(self._symbols, self._source)
         except StorageError as error:
             _LOG.warning("no exchange time from the database: %s", error)
-        with self._lock:
-            self._time = known, now_s
-        return known
+        return self._time

@@ -33,8 +33,7 @@ from Heatmap.heatmap_service import HeatmapService
 from Heatmap.ingestion.daemon_thread import run_in_daemon_thread
 from Heatmap.output_file import written
 from Heatmap.plugin import SETTINGS_ORGANIZATION
-from Heatmap.storage.bulk_insert import bulk_insert
-from Heatmap.storage.delete_source import erase_source
+from Heatmap.storage.bulk_insert import bulk_insert, erase_source
 from Heatmap.storage.retention import DEFAULT_DAYS
 from Heatmap.ui.gl.graphics import configure_graphics, ensure_graphics
 from Heatmap.ui.settings_model import SettingsModel

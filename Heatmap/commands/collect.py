@@ -18,7 +18,7 @@ from Heatmap.errors import SettingsError, StorageError
 from Heatmap.events import shown_symbols
 from Heatmap.exit_code import ExitCode
 from Heatmap.heatmap_service import HeatmapService
-from Heatmap.storage.writability import check_db_path
+from Heatmap.storage.recovery import check_db_path
 
 if TYPE_CHECKING:
     import argparse

@@ -1,7 +1,6 @@
-"""Inserting many events without a thread: simulated history, imported files.
+"""Inserting many events without a thread (simulated history, imported files), and deleting simulated ones.
 
-Each chunk is one transaction of about 30 ms under the write lock; the next chunk is prepared outside of it, so that a
-collector hardly waits beside a long import.
+Each chunk inserted is one transaction of about 30 ms under the write lock, so that a collector hardly waits.
 """
 
 from __future__ import annotations
@@ -10,9 +9,10 @@ import contextlib
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from Heatmap.errors import LogRemovedError, MovedDatabaseError, StorageError
+from Heatmap.events import Source
 from Heatmap.storage import sql
 from Heatmap.storage.connection import Closing, RecordConnection, storage_errors, write_transaction
 from Heatmap.storage.migrations import open_database
@@ -32,8 +32,8 @@ _INSERT_UNKNOWN_COVERAGE: Final = """
     SELECT ?1, ?2, ?3, ?4 WHERE NOT EXISTS (
         SELECT 1 FROM coverage WHERE source = ?1 AND symbol = ?2 AND start_ms <= ?3 AND end_ms >= ?4)
 """
-# Some files lack the order's own price and quantity, which are part of the exchange's key. Two rows that differ only
-# because one lacks them are the same event: the first one stays. The lookup uses the key's index.
+# Some files lack the order's own price and quantity, which are part of the exchange's key: of two rows that differ only
+# by that, the first one stays. The lookup uses the key's index.
 _INSERT_IMPORTED: Final = """
     INSERT INTO liq_events
         (ts_ms, symbol, side, price, qty, notional, source, raw_json, order_price, order_qty, event_ms, received_ms,
@@ -49,8 +49,7 @@ _INSERT_IMPORT: Final = "INSERT INTO imports (file, format, imported_ms, rows) V
 _COUNT_IMPORTED: Final = "UPDATE imports SET rows = ? WHERE id = ?"
 
 
-@dataclass(frozen=True, slots=True)
-class BulkResult:
+class BulkResult(NamedTuple):
     """Number of events that were new, and that were stored already."""
 
     inserted: int
@@ -62,8 +61,7 @@ def bulk_insert(
 ) -> BulkResult:
     """Insert events, in any number and order, and the intervals that they cover; doing it twice changes nothing.
 
-    The database and its folder are created when missing. On a StorageError, for the database cannot be written or an
-    event violates the schema, the chunks before it are stored.
+    The database is created when missing. On a StorageError the chunks before it are stored.
     """
     path = Path(db_path)
     inserted = taken = 0
@@ -79,24 +77,37 @@ def bulk_insert(
     return BulkResult(inserted, taken - inserted)
 
 
+def erase_source(db_path: str | Path, source: str) -> int:
+    """Delete all events and coverage of `Source.DEMO` or `Source.REPLAY`; return the number of events.
+
+    Raises StorageError for recorded sources, and if an existing database cannot be written.
+    """
+    if source not in (Source.DEMO, Source.REPLAY):
+        raise StorageError(f"expected a simulated or replayed source, was {source!r}: recorded events are never erased")
+    path = Path(db_path)
+    if not path.exists():
+        return 0
+    with storage_errors(path), contextlib.closing(open_database(path)) as connection, write_transaction(connection):
+        erased = connection.execute("DELETE FROM liq_events WHERE source = ?", (str(source),)).rowcount
+        connection.execute("DELETE FROM coverage WHERE source = ?", (str(source),))
+    return erased
+
+
 @dataclass(slots=True)
 class ImportedFile:
-    """A file being imported: its name without the folder, its format, the time in ms since the epoch.
+    """A file being imported."""
 
-    ``rows`` is the number of new events so far, ``row_id`` the row in the table ``imports``; None without new events.
-    """
-
-    name: str
+    name: str  # without the folder
     format: str
-    imported_ms: int
-    rows: int = 0
-    row_id: int | None = None
+    imported_ms: int  # since the epoch
+    rows: int = 0  # number of new events so far
+    row_id: int | None = None  # in the table ``imports``; None without new events
 
 
 class ImportWriter(Closing):
     """Inserts imported events; where all are stored already, nothing is written. Only for the thread that made it.
 
-    The database and its folder are created when missing. All methods raise `Heatmap.errors.StorageError`.
+    The database is created when missing. All methods raise `Heatmap.errors.StorageError`.
     """
 
     def __init__(self, db_path: str | Path) -> None:
@@ -104,10 +115,7 @@ class ImportWriter(Closing):
         self._connection = open_database(self._path)
 
     def insert(self, file: ImportedFile, events: Sequence[LiquidationEvent]) -> int:
-        """Insert at most `IMPORT_CHUNK_ROWS` events of a file, all or nothing; return how many were new.
-
-        The file's ``rows`` and ``row_id`` are updated.
-        """
+        """Insert up to `IMPORT_CHUNK_ROWS` events, all or nothing, and update ``file``; return how many were new."""
         connection = self._connection
         row_id = file.row_id
         with _transaction(connection, self._path):
@@ -142,7 +150,6 @@ def _transaction(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _errors(path: Path) -> Iterator[None]:
-    """Raise errors of a block as this package's; where files were moved or deleted, they say what to do."""
     try:
         with storage_errors(path):
             yield
@@ -152,7 +159,7 @@ def _errors(path: Path) -> Iterator[None]:
 
 
 def _settle(connection: RecordConnection, path: Path) -> None:
-    """Write the log into the file, waiting a while for readers, so that what is reported needs no log."""
+    """Write the log into the file, waiting a while for readers."""
     with _errors(path):
         connection.check_in_place()
         connection.execute("PRAGMA wal_checkpoint(FULL)").fetchall()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from Heatmap.storage import sql
 from Heatmap.storage.connection import write_transaction
@@ -19,17 +19,12 @@ _LOG = logging.getLogger(__name__)
 
 # Errors of one unacceptable row; all others concern the whole database.
 _ROW_ERRORS: Final = (
-    sqlite3.IntegrityError,
-    sqlite3.InterfaceError,
-    sqlite3.ProgrammingError,
-    OverflowError,
-    UnicodeError,
-)
+    sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError, OverflowError, UnicodeError,
+)  # fmt: skip
 _EXTEND_COVERAGE: Final = "UPDATE coverage SET end_ms = ? WHERE id = ?"
 
 
-@dataclass(frozen=True, slots=True)
-class TickSize:
+class TickSize(NamedTuple):
     """The tick size of a symbol, in quote currency, as known at ``updated_ms``."""
 
     source: str
@@ -51,13 +46,10 @@ class Batch:
         return bool(self.events or self.ticks or self.rejected or self.readings)
 
 
-@dataclass(frozen=True, slots=True)
-class Committed:
-    """Number of new rows, the events that the schema accepts (stored or not before), the row of each interval."""
-
-    inserted: int
-    accepted: list[LiquidationEvent]
-    row_ids: list[int | None]
+class Committed(NamedTuple):
+    inserted: int  # number of new rows
+    accepted: list[LiquidationEvent]  # by the schema, whether new or stored before
+    row_ids: list[int | None]  # of the intervals
 
 
 def commit(
@@ -83,7 +75,6 @@ def commit(
 
 
 def _insert(connection: sqlite3.Connection, events: list[LiquidationEvent]) -> tuple[int, list[LiquidationEvent]]:
-    """Insert events; return the number of new rows, and the events that the schema accepts."""
     if not events:
         return 0, []
     connection.execute("SAVEPOINT events")
@@ -92,9 +83,7 @@ def _insert(connection: sqlite3.Connection, events: list[LiquidationEvent]) -> t
         return connection.executemany(sql.INSERT_EVENT, rows).rowcount, events
     except _ROW_ERRORS:
         connection.execute("ROLLBACK TO events")
-    # One row is unacceptable: the others are stored one by one, and each refusal is logged.
-    inserted = 0
-    accepted: list[LiquidationEvent] = []
+    inserted, accepted = 0, []
     for event in events:
         try:
             inserted += connection.execute(sql.INSERT_EVENT, sql.event_row(event)).rowcount
@@ -109,7 +98,7 @@ def _store_tick_size(connection: sqlite3.Connection, tick: TickSize) -> None:
     before = connection.execute(sql.TICK_SIZE, (tick.source, tick.symbol)).fetchone()
     if before is not None and before[0] != tick.tick_size:
         _LOG.warning("the tick size of %s changed from %s to %s", tick.symbol, before[0], tick.tick_size)
-    connection.execute(sql.PUT_TICK_SIZE, (tick.source, tick.symbol, tick.tick_size, tick.updated_ms))
+    connection.execute(sql.PUT_TICK_SIZE, tick)
 
 
 def _store_interval(connection: sqlite3.Connection, interval: CoverageInterval) -> int | None:

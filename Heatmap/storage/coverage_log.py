@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from Heatmap.events import Coverage
 
 MAX_GAP_MS: Final = 15_000
-"""Longest time between two signs of life of one interval, in ms: the mark price comes every second, and a feed without
-it for 10 s counts as dead. After a longer gap (a machine that slept) a new interval begins."""
+"""Longest time between two signs of life of one interval, in ms: a feed without the mark price for 10 s is dead."""
 
 
 @dataclass(slots=True)
 class CoverageInterval:
-    """An interval being recorded; ``row_id`` is its row (None: not stored yet), ``stored_end_ms`` its stored end."""
+    """An interval being recorded; its row and its end in the database, None if not stored yet."""
 
     source: str
     symbol: str
@@ -28,35 +27,35 @@ class CoverageInterval:
         return self.stored_end_ms != self.end_ms
 
 
-@dataclass(slots=True)
 class CoverageLog:
     """The open interval of each series, and ended intervals that are not stored to their end yet."""
 
-    _open: dict[tuple[str, str], CoverageInterval] = field(default_factory=dict)
-    _ended: list[CoverageInterval] = field(default_factory=list)
+    def __init__(self) -> None:
+        self._open: dict[tuple[str, str], CoverageInterval] = {}
+        self._ended: list[CoverageInterval] = []
 
     def extend(self, source: str, symbol: str, first_ms: int, last_ms: int) -> None:
         """Note uninterrupted delivery of a series from ``first_ms`` to ``last_ms``."""
         interval = self._open.get((source, symbol))
-        if interval is not None and interval.start_ms <= first_ms <= interval.end_ms + MAX_GAP_MS:
-            interval.end_ms = max(interval.end_ms, last_ms)
-            return
         if interval is not None:
+            if interval.start_ms <= first_ms <= interval.end_ms + MAX_GAP_MS:
+                interval.end_ms = max(interval.end_ms, last_ms)
+                return
             self._end(interval)
         self._open[source, symbol] = CoverageInterval(source, symbol, first_ms, last_ms)
 
     def close(self, symbols: frozenset[str] | None = None) -> None:
         """End the intervals of some symbols; None: of all."""
-        ended = [key for key in self._open if symbols is None or key[1] in symbols]
-        for key in ended:
-            self._end(self._open.pop(key))
+        for key in list(self._open):
+            if symbols is None or key[1] in symbols:
+                self._end(self._open.pop(key))
 
     def due(self) -> list[CoverageInterval]:
         """Return the intervals to store, ended ones first."""
         return [interval for interval in (*self._ended, *self._open.values()) if interval.is_due]
 
     def has_ended(self) -> bool:
-        """Return True if an interval has ended and should be stored without waiting for the heartbeat."""
+        """Return True if an interval should be stored without waiting for the heartbeat."""
         return bool(self._ended)
 
     def forget_ended(self) -> None:

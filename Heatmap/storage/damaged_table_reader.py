@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sqlite3
 from typing import TYPE_CHECKING, Any, Final
@@ -29,7 +30,7 @@ class DamagedTableReader:
         self._columns = tuple(columns)
         self._select = f"SELECT {', '.join(columns)} FROM {table} NOT INDEXED"  # noqa: S608 - names of our own
         self._failed = False
-        # Times of which liquidations may be missing, ms since the epoch; complete once all rows were yielded.
+        # Times of which liquidations may be missing; complete once all rows were yielded.
         self.holes: list[tuple[int, int]] = []
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
@@ -63,7 +64,9 @@ class DamagedTableReader:
                 row_id = entry[0]
                 if not low < row_id < high:
                     continue
-                row = self._one(row_id)
+                row = None
+                with contextlib.suppress(sqlite3.Error):
+                    row = self._source.execute(f"{self._select} WHERE id = ?", (row_id,)).fetchone()
                 if row is None:
                     row = self._rebuilt(entry)
                     rebuilt += 1
@@ -74,31 +77,21 @@ class DamagedTableReader:
         if rebuilt:
             _LOG.error("%d liquidations are rebuilt from an index, without order fields and receive times", rebuilt)
 
-    def _one(self, row_id: int) -> tuple[Any, ...] | None:
-        try:
-            row: tuple[Any, ...] | None = self._source.execute(f"{self._select} WHERE id = ?", (row_id,)).fetchone()
-        except sqlite3.Error:
-            return None
-        return row
-
     def _rebuilt(self, entry: tuple[Any, ...]) -> tuple[Any, ...] | None:
-        row_id, ts_ms, symbol, side, price, notional, source = entry
+        row_id, ts_ms, _, _, price, notional, _ = entry
         if not (isinstance(price, float) and isinstance(notional, float) and price > 0.0 and isinstance(ts_ms, int)):
             _LOG.error("row %d cannot be rebuilt from its index: %r", row_id, entry)
             return None
         # The exchange's quantities are short decimals; the division alone may differ in the last bit.
         qty = float(f"{notional / price:.{_SIGNIFICANT_DIGITS}g}")
-        known = {
-            "id": row_id, "ts_ms": ts_ms, "symbol": symbol, "side": side, "price": price, "qty": qty,
-            "notional": notional, "source": source,
-        }  # fmt: skip
+        columns = ("id", "ts_ms", "symbol", "side", "price", "notional", "source", "qty")
+        known = dict(zip(columns, (*entry, qty), strict=True))
         return tuple(known.get(column) for column in self._columns)
 
     def _live_ms(self, row: tuple[Any, ...], otherwise: int) -> int:
         """Return the time of a row that was recorded live; only those are in the order of time."""
-        if row[self._columns.index("received_ms")] is None:
-            return otherwise
-        return int(row[self._columns.index("ts_ms")])
+        is_live = row[self._columns.index("received_ms")] is not None
+        return int(row[self._columns.index("ts_ms")]) if is_live else otherwise
 
     def _rows(self, query: str, *values: int) -> Iterator[tuple[Any, ...]]:
         """Yield rows until the end or an error."""

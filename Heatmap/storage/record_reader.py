@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from Heatmap.errors import StorageError
-from Heatmap.storage.connection import Closing, open_reader, storage_errors
+from Heatmap.storage.connection import Closing, closed_on_error, open_reader, storage_errors
 from Heatmap.storage.file_guard import FileState
 from Heatmap.storage.migrations import version_of
 
@@ -48,13 +48,9 @@ class Selection:
     end_ms: int | None = None
 
     def where(self) -> tuple[str, list[str | int]]:
-        conditions = {
-            "symbol = ?": self.symbol,
-            "source = ?": self.source,
-            "ts_ms >= ?": self.start_ms,
-            "ts_ms < ?": self.end_ms,
-        }
-        given = {text: value for text, value in conditions.items() if value is not None}
+        columns = ("symbol = ?", "source = ?", "ts_ms >= ?", "ts_ms < ?")
+        values = (self.symbol, self.source, self.start_ms, self.end_ms)
+        given = {text: value for text, value in zip(columns, values, strict=True) if value is not None}
         return " AND ".join(given) or "TRUE", list(given.values())
 
     def index_in_order(self) -> str:
@@ -67,28 +63,29 @@ class Selection:
 class RecordReader(Closing):
     """Reads one state of a database, whatever is written meanwhile; only for the thread that made it.
 
-    SQLite cannot shorten its write-ahead log meanwhile. The constructor and all methods that read raise
-    `Heatmap.errors.StorageError` if there is no database, it cannot be read, or its log was deleted meanwhile.
+    SQLite cannot shorten its write-ahead log meanwhile. Raises `Heatmap.errors.StorageError` if there is no database,
+    it cannot be read, or its log was deleted meanwhile.
     """
 
     def __init__(self, db_path: str | Path) -> None:
         self._path = Path(db_path)
         if not self._path.exists():
             raise StorageError(f"no file {self._path}", short=f"There is no database {self._path}.")
-        self._connection = open_reader(self._path)
-        try:
-            self._begin()
-        except BaseException:
-            self._connection.close()
-            raise
+        self._connection = connection = open_reader(self._path)
+        with closed_on_error(connection):
+            self.schema_version = version_of(connection, self._path)
+            connection.guard()
+            if self.schema_version == 0:
+                raise StorageError(f"empty database {self._path}", short=f"Nothing is recorded yet in {self._path}.")
+            connection.execute("BEGIN")
+            # The state is that of the first read, not that of BEGIN.
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
 
     def series(self) -> list[tuple[str, str]]:
         """Return ``(source, symbol)`` of each series with events, in alphabetical order."""
         found: list[tuple[str, str]] = []
-        last: tuple[str, str] = ("", "")
-        while rows := list(self.query(_NEXT_SERIES, last)):
-            last = (rows[0][0], rows[0][1])
-            found.append(last)
+        while rows := list(self.query(_NEXT_SERIES, found[-1] if found else ("", ""))):
+            found += rows
         return found
 
     def count(self, selection: Selection) -> int:
@@ -112,19 +109,6 @@ class RecordReader(Closing):
 
     def close(self) -> None:
         self._connection.close()
-
-    @property
-    def schema_version(self) -> int:
-        return self._version
-
-    def _begin(self) -> None:
-        self._version = version_of(self._connection, self._path)
-        self._connection.guard()
-        if self._version == 0:
-            raise StorageError(f"empty database {self._path}", short=f"Nothing is recorded yet in {self._path}.")
-        self._connection.execute("BEGIN")
-        # The state is that of the first read, not that of BEGIN.
-        self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
 
     def query(self, sql: str, values: Sequence[str | int] = ()) -> Iterator[tuple[Any, ...]]:
         with storage_errors(self._path):

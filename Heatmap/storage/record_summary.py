@@ -23,7 +23,6 @@ HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 24 * HOUR_MS
 
 SHOWN_GAPS: Final = 5
-
 # Largest number of frames read to estimate their size; a table of so many rows or fewer is measured whole.
 _SAMPLE_ROWS: Final = 4096
 
@@ -121,15 +120,12 @@ class SeriesRecord:
 
 @dataclass(frozen=True, slots=True)
 class RawFrames:
-    """Number of events with their frame, bytes of these frames, and bytes if compressed by zlib in blocks.
-
-    With ``is_estimate`` all three are estimated from a sample.
-    """
+    """Number of events with their frame, bytes of these frames, and bytes if compressed by zlib in blocks."""
 
     rows: int
     size_bytes: int
     compressed_bytes: int
-    is_estimate: bool
+    is_estimate: bool  # of all three, from a sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +180,6 @@ def record_summary(db_path: Path, now_ms: int) -> RecordSummary:
 
 
 def _sizes(db_path: Path) -> tuple[int, int]:
-    """Return the size of the file and of its log, in bytes."""
     log = beside(db_path, LOG_SUFFIX)
     return db_path.stat().st_size, log.stat().st_size if log.exists() else 0
 
@@ -220,12 +215,12 @@ def _series_record(reader: RecordReader, source: str, symbol: str, now_ms: int) 
 
 
 def _raw_frames(reader: RecordReader) -> RawFrames:
-    """Measure the frames; those of a long table by a sample of rows at equal distances."""
     ((first, last, rows),) = reader.query(_IDS)
     if not rows:
         return RawFrames(0, 0, 0, is_estimate=False)
     is_estimate = rows > _SAMPLE_ROWS
     if is_estimate:
+        # Rows at equal distances.
         ids = (first + (last - first) * index // (_SAMPLE_ROWS - 1) for index in range(_SAMPLE_ROWS))
         sample = [frame for row_id in ids for (frame,) in reader.query(_FRAME_AT, (row_id,))]
     else:

@@ -1,26 +1,28 @@
-"""Damaged databases: detection, and replacement by a new file with all that can be read.
+"""Checking a database's path and content, and replacing a damaged one by a new file with all that can be read.
 
 The new file is built as ``NAME.rescued``, in one transaction, and takes the name when it is complete. The old file is
-kept as ``NAME.damaged-YYYYMMDD-HHMMSS``; nothing is deleted. A crash on the way loses nothing: the next start begins
-again, or renames the complete file (`Heatmap.storage.migrations.finish_interrupted`). Two programs cannot both replace
-a file: the one being built is locked by SQLite, and the system releases that lock when its process ends. Where rows
-could not be read, coverage is cut as well: that time is unknown now, not empty.
+kept as ``NAME.damaged-YYYYMMDD-HHMMSS``. A crash on the way loses nothing: the next start begins again, or renames the
+complete file (`Heatmap.storage.migrations.finish_interrupted`). Two programs cannot both replace a file: the one being
+built is locked by SQLite. Where rows could not be read, coverage is cut as well: that time is unknown, not empty.
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import sqlite3
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import chain, count
 from typing import TYPE_CHECKING, Any, Final
 
-from Heatmap.errors import DamagedDatabaseError, NotADatabaseError, StorageError
+from Heatmap.errors import DamagedDatabaseError, NotADatabaseError, StorageError, UnusableDatabaseError
 from Heatmap.events import Coverage
 from Heatmap.storage import sql
 from Heatmap.storage.connection import (
     RecordConnection,
+    closed_on_error,
     open_reader,
     open_writer,
     storage_error,
@@ -37,6 +39,7 @@ from Heatmap.storage.migrations import (
     open_database,
     rescued_path,
     take_step,
+    version_of,
 )
 
 if TYPE_CHECKING:
@@ -51,6 +54,7 @@ _LOG = logging.getLogger(__name__)
 _CHECK_STEPS: Final = 100_000
 _APPLICATION_ID_AT: Final = 68
 _HEADER_BYTES: Final = 100
+_OUR_TABLES: Final = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
 # Those that the file's version lacks are skipped.
 TABLES: Final = ("imports", "liq_events", "coverage", "quarantine", "clock_offsets", "tick_sizes", "collector")
 
@@ -60,8 +64,7 @@ class RecoveredRows:
     kept_as: Path  # where the old file is now
     cause: str  # why it was replaced, as part of a sentence
     rows: int = 0  # number of liquidations
-    # Times ``(from_ms, to_ms)`` of which liquidations could not be read, ms since the epoch.
-    holes: list[tuple[int, int]] = field(default_factory=list)
+    holes: list[tuple[int, int]] = field(default_factory=list)  # unreadable times ``(from_ms, to_ms)``
 
     def sentence(self, path: Path) -> str:
         missing = "; the time of those that could not be read counts as not recorded" if self.holes else ""
@@ -76,8 +79,8 @@ def open_checked(
 ) -> tuple[RecordConnection, bool, str]:
     """Open a database for writing, creating it if it is missing and replacing it if it is damaged.
 
-    ``wants_check`` is called once the file is open; ``goes_on`` about every millisecond of the check, False ends it.
-    Returns the connection, whether the file was checked, and a sentence about a damaged file that was replaced, or "".
+    ``wants_check`` is called once the file is open; for ``goes_on`` see `check`. Returns the connection, whether the
+    file was checked, and a sentence about a damaged file that was replaced, or "".
     """
     try:
         connection = open_database(path)
@@ -85,22 +88,54 @@ def open_checked(
         if not is_damaged_record(path):
             raise
     except DamagedDatabaseError:
-        # The schema itself cannot be read.
-        pass
+        pass  # the schema itself cannot be read
     else:
-        try:
+        with contextlib.suppress(DamagedDatabaseError), closed_on_error(connection):
             is_checked = wants_check()
             if is_checked:
                 check(connection, path, goes_on=goes_on)
-        except DamagedDatabaseError:
-            connection.close()
-        except BaseException:
-            connection.close()
-            raise
-        else:
             return connection, is_checked, ""
     recovered = recover_damaged(path, clock)
     return open_database(path), True, "" if recovered is None else recovered.sentence(path)
+
+
+def check_db_path(path: Path) -> None:
+    """Raise UnusableDatabaseError unless the path names a database of ours, or one can be created there.
+
+    Changes nothing. What may pass (a lock, a full disk) and what can be repaired (damage) is accepted.
+    """
+    if not path.exists():
+        _check_folder(path)
+        return
+    if path.is_dir():
+        raise UnusableDatabaseError(
+            f"expected a file, was a folder: {path}", short=f"{path} is a folder, not a database."
+        )
+    if not os.access(path, os.W_OK):
+        raise UnusableDatabaseError(
+            f"no right to write {path}", short=f"The database {path} may not be written by this user."
+        )
+    # Damage in the first page is found here too; the recorder repairs it.
+    with contextlib.suppress(DamagedDatabaseError):
+        try:
+            with contextlib.closing(open_reader(path)) as connection:
+                version_of(connection, path)
+        except NotADatabaseError:
+            if not is_damaged_record(path):
+                raise
+
+
+def _check_folder(path: Path) -> None:
+    # Broken links and names that are too long count as missing here; creating them fails later.
+    nearest = next((folder for folder in path.absolute().parents if folder.exists()), None)
+    if nearest is None or not nearest.is_dir():
+        raise UnusableDatabaseError(
+            f"expected a folder, was a file: {nearest}", short=f"{nearest} is a file; there is no folder for {path}."
+        )
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise UnusableDatabaseError(
+            f"no right to write into {nearest}", short=f"This user may not make {path}: the folder is protected."
+        )
 
 
 def check(connection: sqlite3.Connection, path: Path, *, goes_on: Callable[[], bool] = lambda: True) -> None:
@@ -136,8 +171,7 @@ def recover_damaged(path: Path, clock: Clock) -> RecoveredRows | None:
 
     Close all connections to it first. On a StorageError the damaged file is where it was.
     """
-    # A symbolic link stays; its target is replaced.
-    path = path.resolve()
+    path = path.resolve()  # a symbolic link stays
     identity = file_identity(path)
     recovered = RecoveredRows(unused_name(path, "damaged", clock), cause="was damaged")
 
@@ -180,12 +214,14 @@ def build_and_swap(
         with write_transaction(target, alone=True):
             if file_identity(path) != identity:
                 return None
-            _create_empty(target, rescued)
+            # Without what an interrupted recovery has left.
+            for (table,) in target.execute(_OUR_TABLES).fetchall():
+                target.execute(f"DROP TABLE {table}")
+            take_step(target, rescued, 0)
             fill(target)
             _cut_coverage(target, recovered.holes)
             recovered.rows = target.execute("SELECT count(*) FROM liq_events").fetchone()[0]
-        # Programs that open the new file under its new name wait until the old log is renamed. Of two that come this
-        # far the first one swaps, and the second one detects it.
+        # Programs that open the new file under its new name wait until the old log is renamed.
         with write_transaction(target, alone=True):
             if file_identity(path) != identity:
                 if discard:
@@ -200,12 +236,9 @@ def build_and_swap(
 def unused_name(path: Path, word: str, clock: Clock) -> Path:
     """Return ``NAME.WORD-YYYYMMDD-HHMMSS`` in UTC, with a number appended if there is such a file."""
     stamp = datetime.fromtimestamp(clock.now_ms() / 1000, UTC).strftime("%Y%m%d-%H%M%S")
-    first = unused = path.with_name(f"{path.name}.{word}-{stamp}")
-    number = 1
-    while unused.exists():
-        number += 1
-        unused = first.with_name(f"{first.name}-{number}")
-    return unused
+    first = path.with_name(f"{path.name}.{word}-{stamp}")
+    names = chain([first], (first.with_name(f"{first.name}-{number}") for number in count(2)))
+    return next(name for name in names if not name.exists())
 
 
 def copy_readable(target: sqlite3.Connection, source: sqlite3.Connection, recovered: RecoveredRows) -> None:
@@ -248,14 +281,6 @@ def insert_valid(target: sqlite3.Connection, insert: str, row: Sequence[Any]) ->
         return 0
 
 
-def _create_empty(target: sqlite3.Connection, rescued: Path) -> None:
-    """Create the schema, without what an interrupted recovery has left."""
-    ours = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
-    for (table,) in target.execute(ours).fetchall():
-        target.execute(f"DROP TABLE {table}")
-    take_step(target, rescued, 0)
-
-
 def _text_or_bytes(value: bytes) -> str | bytes:
     try:
         return value.decode()
@@ -264,9 +289,8 @@ def _text_or_bytes(value: bytes) -> str | bytes:
 
 
 def _cut_coverage(target: sqlite3.Connection, holes: list[tuple[int, int]]) -> None:
-    if not holes:
-        return
-    rows = target.execute("SELECT source, symbol, start_ms, end_ms FROM coverage ORDER BY start_ms").fetchall()
-    target.execute("DELETE FROM coverage")
-    left = without([Coverage(*row) for row in rows], holes)
-    target.executemany(sql.INSERT_COVERAGE, map(sql.coverage_row, left))
+    if holes:
+        rows = target.execute("SELECT source, symbol, start_ms, end_ms FROM coverage ORDER BY start_ms").fetchall()
+        target.execute("DELETE FROM coverage")
+        left = without([Coverage(*row) for row in rows], holes)
+        target.executemany(sql.INSERT_COVERAGE, map(sql.coverage_row, left))

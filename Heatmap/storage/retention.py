@@ -2,15 +2,13 @@
 
 Deleted are liquidations *recorded live* (with a ``received_ms`` and without an ``import_id``) of the collector's own
 source that are older than the retention; the coverage of that time (first, for covered time without its rows would mean
-that nothing happened); clock readings and rejected frames of that age. Imported history and other sources stay.
+that nothing happened); clock readings and rejected frames of that age. Imported history and other sources stay. Age is
+measured from the newest stored event of the source, or from this machine's clock if that is earlier: a clock that is a
+year ahead deletes nothing.
 
-Age is measured from the newest stored event of the source, or from this machine's clock if that is earlier: a clock
-that is a year ahead deletes nothing.
-
-It works in steps. Each reads some rows without a lock, then deletes row by row for at most 30 ms under the write lock,
-so that the lock is released in time on the slowest disk. Between two steps the writer stores events, and other programs
-get the lock. Freed pages are returned to the file system a few at a time (files made before version 2 have no
-``auto_vacuum``: their pages are used again, and only ``heatmap vacuum`` shrinks them).
+It works in steps, between which the writer and other programs get the lock: each reads some rows without a lock, then
+deletes row by row for at most 30 ms under the write lock. Freed pages are returned to the file system a few at a time;
+files made before version 2 have no ``auto_vacuum``, and only ``heatmap vacuum`` shrinks them.
 """
 
 from __future__ import annotations
@@ -39,7 +37,7 @@ LOOK_ROWS: Final = 500  # read in one step
 VACUUM_PAGES: Final = 64  # returned in one step: 256 KiB at SQLite's page size
 SPARE_PAGES: Final = 1024  # free pages that stay in the file for new rows: 4 MiB
 
-# Skips from one symbol to the next within an index: as many steps as there are symbols, not rows.
+# Skips from one symbol to the next within an index: as many steps as there are symbols.
 _SYMBOLS: Final = """
     WITH RECURSIVE known (symbol) AS (
         SELECT min(symbol) FROM liq_events WHERE source = ?1
@@ -99,25 +97,11 @@ class Housekeeper:
         if self._keep_ms:
             deleted = yield from self._forget(connection)
             if deleted:
-                _LOG.info(
-                    "%d liquidations were older than %g days and are deleted", deleted, self._keep_ms / MS_PER_DAY
-                )
-        yield from self._shrink(connection)
+                days = self._keep_ms / MS_PER_DAY
+                _LOG.info("%d liquidations were older than %g days and are deleted", deleted, days)
+        if connection.execute("PRAGMA auto_vacuum").fetchone()[0]:
+            yield from _shrink(connection)
         _shorten_log(connection)
-
-    @staticmethod
-    def _shrink(connection: sqlite3.Connection) -> Generator[None]:
-        """Return free pages to the file system, apart from some spare ones, where the file can."""
-        if not connection.execute("PRAGMA auto_vacuum").fetchone()[0]:
-            return
-        free = _free_pages(connection)
-        while free > SPARE_PAGES:
-            # `execute` would stop after the first page; a script runs to its end.
-            connection.executescript(f"PRAGMA incremental_vacuum({min(VACUUM_PAGES, free - SPARE_PAGES)})")
-            before, free = free, _free_pages(connection)
-            if free >= before:
-                return
-            yield
 
     def _forget(self, connection: sqlite3.Connection) -> Generator[None, None, int]:
         symbols = [symbol for (symbol,) in connection.execute(_SYMBOLS, (self._source,))]
@@ -144,8 +128,7 @@ class Housekeeper:
                 gone = self._delete(connection, old) if old else 0
                 deleted += gone
                 if gone == len(old):
-                    last_id, last_ms, _ = rows[-1]
-                    self._done[symbol] = (last_ms, last_id)
+                    self._done[symbol] = (rows[-1][1], rows[-1][0])
                 yield
         return deleted
 
@@ -160,8 +143,17 @@ class Housekeeper:
         return len(row_ids)
 
 
-def _free_pages(connection: sqlite3.Connection) -> int:
-    return int(connection.execute("PRAGMA freelist_count").fetchone()[0])
+def _shrink(connection: sqlite3.Connection) -> Generator[None]:
+    """Return free pages to the file system, apart from some spare ones."""
+    (before,) = connection.execute("PRAGMA freelist_count").fetchone()
+    while before > SPARE_PAGES:
+        # `execute` would stop after the first page; a script runs to its end.
+        connection.executescript(f"PRAGMA incremental_vacuum({min(VACUUM_PAGES, before - SPARE_PAGES)})")
+        (free,) = connection.execute("PRAGMA freelist_count").fetchone()
+        if free >= before:
+            return
+        before = free
+        yield
 
 
 def _shorten_log(connection: sqlite3.Connection) -> None:

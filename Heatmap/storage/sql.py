@@ -14,8 +14,7 @@ QUARANTINE_ROWS: Final = 1000  # largest number of rejected frames kept
 QUARANTINE_FRAME_BYTES: Final = 4096  # longest part kept of one of them
 
 _LONGS: Final = ", ".join(f"'{side.value}'" for side in Side if side.liquidates_long)
-SIGNED_NOTIONAL: Final = f"iif(side IN ({_LONGS}), notional, -notional)"
-"""Expression of one event: its notional, positive if a long was liquidated, negative if a short."""
+SIGNED_NOTIONAL: Final = f"iif(side IN ({_LONGS}), notional, -notional)"  # positive if a long was liquidated
 
 # ON CONFLICT applies to the unique key only; OR IGNORE would also drop rows that violate a CHECK, without an error.
 INSERT_EVENT: Final = """
@@ -48,9 +47,7 @@ STATUS_COLUMNS: Final = (
 )  # fmt: skip
 """Columns of the table ``collector`` that are fields of `Heatmap.reports.ServiceStatus`."""
 
-_COLLECTOR_COLUMNS: Final = ", ".join(
-    ("source", "symbols", "run_id", "host", "pid", "started_ms", "heartbeat_ms", *STATUS_COLUMNS)
-)
+_COLLECTOR_COLUMNS: Final = f"source, symbols, run_id, host, pid, started_ms, heartbeat_ms, {', '.join(STATUS_COLUMNS)}"
 PUT_COLLECTOR: Final = f"INSERT OR REPLACE INTO collector ({_COLLECTOR_COLUMNS}) VALUES ({', '.join('?' * 19)})"  # noqa: S608 - names of this module
 COLLECTORS: Final = f"SELECT {_COLLECTOR_COLUMNS} FROM collector ORDER BY source"  # noqa: S608 - names of this module
 

@@ -11,11 +11,10 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from Heatmap.errors import StorageError
 from Heatmap.events import Coverage
 from Heatmap.reports import ClockReading
 from Heatmap.storage import sql
-from Heatmap.storage.connection import Closing, RecordConnection, open_reader, storage_error
+from Heatmap.storage.connection import Closing, RecordConnection, closed_on_error, open_reader, storage_error
 from Heatmap.storage.coverage_log import merged
 from Heatmap.storage.file_guard import FileState, file_identity
 from Heatmap.storage.migrations import version_of
@@ -28,9 +27,8 @@ if TYPE_CHECKING:
 REPORTS_VERSION: Final = 2
 """First schema version with the tables of collectors, clock offsets, imports and rejected frames."""
 
-# The side is the sign of the notional: three Python objects a row, and not four. All are floats, which Python makes
-# faster than large integers: 1e5 rows take 54 ms instead of 110 ms by fetchall. A float64 represents all three exactly
-# (milliseconds are below 2**53).
+# The side is the sign of the notional: three Python objects a row. All are floats, which Python makes faster than large
+# integers (1e5 rows in 54 ms instead of 110 ms), and which represent milliseconds exactly.
 _WINDOW: Final = f"""
     SELECT ts_ms * 1.0, price, {sql.SIGNED_NOTIONAL} FROM liq_events INDEXED BY idx_liq_events_window
     WHERE source = ? AND symbol = ? AND ts_ms >= ? AND ts_ms < ? ORDER BY ts_ms, id
@@ -49,23 +47,21 @@ _COVERAGE: Final = """
 class SqliteStore(Closing):
     """Reader of a database; only for the thread that made it.
 
-    While the file does not exist, or its writer has not created the schema yet, everything reads as empty; the file is
-    opened as soon as it exists, and anew when another file takes its name. All methods that read raise
-    `Heatmap.errors.StorageError` if the file exists but cannot be read.
+    While there is no file or no schema, everything reads as empty; the file is opened when it exists, and anew when
+    another takes its name. All methods that read raise `Heatmap.errors.StorageError` if an existing one is unreadable.
     """
 
     def __init__(self, db_path: str | Path) -> None:
         self._path = Path(db_path)
         self._connection: RecordConnection | None = None
-        self._generation = 0
-        self._version = 0
+        self.generation = 0  # number of files opened so far; after a change row ids begin anew
+        self.schema_version = 0  # of the file last read
 
     def window(self, symbol: str, source: str, start_ms: int, end_ms: int) -> EventColumns:
         """Return the events of one series with ``start_ms <= ts_ms < end_ms``.
 
-        Its ``last_row_id`` is the newest row id of the whole database: with it `tail` returns what came later, even if
-        this window is empty. If `tail` is to follow, ``end_ms`` must be beyond now, for the exchange's clock may be
-        ahead of this machine's.
+        Its ``last_row_id`` is the newest row id of the whole database: with it `tail` returns what came later. Then
+        ``end_ms`` must be beyond now, for the exchange's clock may be ahead of this machine's.
         """
         with self.reading() as connection:
             if connection is None:
@@ -89,16 +85,6 @@ class SqliteStore(Closing):
             rows = () if connection is None else connection.execute(_TAIL, values)
             return _columns_of(rows, width=4, last_row_id=after_row_id)
 
-    @property
-    def generation(self) -> int:
-        """Number of files opened so far; after a change row ids begin anew."""
-        return self._generation
-
-    @property
-    def schema_version(self) -> int:
-        """Schema version of the file last read; see `Heatmap.storage.migrations`."""
-        return self._version
-
     def data_version(self) -> int:
         """Return a number that changes when another connection has committed; cheap enough to poll."""
         with self.reading() as connection:
@@ -106,14 +92,13 @@ class SqliteStore(Closing):
                 return 0
             version = int(connection.execute("PRAGMA data_version").fetchone()[0])
             # SQLite's number is only comparable within one connection.
-            return self._generation << 32 | version
+            return self.generation << 32 | version
 
     def coverage(self, symbol: str, source: str, start_ms: int, end_ms: int) -> list[Coverage]:
         """Return the coverage of one series that overlaps ``[start_ms, end_ms)``: ascending, joined, not cut."""
         with self.reading() as connection:
-            if connection is None:
-                return []
-            rows = connection.execute(_COVERAGE, (source, symbol, start_ms, end_ms)).fetchall()
+            values = (source, symbol, start_ms, end_ms)
+            rows = [] if connection is None else connection.execute(_COVERAGE, values).fetchall()
         return merged([Coverage(*row) for row in rows])
 
     def tick_size(self, symbol: str, source: str) -> float | None:
@@ -133,7 +118,7 @@ class SqliteStore(Closing):
     def clock_reading(self, source: str) -> ClockReading | None:
         """Return the last recorded difference between the exchange's clock and this machine's, or None."""
         with self.reading() as connection:
-            if connection is None or self._version < REPORTS_VERSION:
+            if connection is None or self.schema_version < REPORTS_VERSION:
                 return None
             row = connection.execute(sql.NEWEST_CLOCK_OFFSET, (source,)).fetchone()
         return None if row is None else ClockReading(*row)
@@ -160,21 +145,18 @@ class SqliteStore(Closing):
             if file_identity(self._path) is None:
                 return None
             connection = open_reader(self._path)
-            try:
-                self._version = version_of(connection, self._path)
-                if self._version == 0:
+            with closed_on_error(connection):
+                self.schema_version = version_of(connection, self._path)
+                if self.schema_version == 0:
                     # Its writer is about to create the schema.
                     connection.close()
                     return None
                 connection.guard()
-            except StorageError:
-                connection.close()
-                raise
             self._connection = connection
-            self._generation += 1
-        elif self._version < REPORTS_VERSION:
+            self.generation += 1
+        elif self.schema_version < REPORTS_VERSION:
             # A collector may have upgraded the file.
-            self._version = version_of(connection, self._path)
+            self.schema_version = version_of(connection, self._path)
         return connection
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from Heatmap.errors import StorageError
 from Heatmap.storage.connection import storage_errors
@@ -14,8 +14,7 @@ from Heatmap.storage.migrations import open_database
 _BYTES_PER_MB = 1e6
 
 
-@dataclass(frozen=True, slots=True)
-class Compaction:
+class Compaction(NamedTuple):
     """Size of the file before and after, in bytes."""
 
     before_bytes: int
@@ -23,17 +22,15 @@ class Compaction:
 
 
 def compact(db_path: str | Path) -> Compaction:
-    """Rewrite a database in order and without free pages; a crash leaves the old one.
+    """Rewrite a database without free pages, so that it returns them by itself from now on; a crash leaves the old one.
 
-    Afterwards it returns freed pages by itself, which files made before version 2 do not. A collector that records
-    meanwhile keeps new events in memory, and stores them afterwards.
-    Raises StorageError if there is no database, or the disk has no room for a second one.
+    A collector keeps new events in memory meanwhile. Raises StorageError without a database, or room for a second one.
     """
     path = Path(db_path)
     if not path.exists():
         raise StorageError(f"{path} does not exist", short=f"There is no database {path}.")
     with contextlib.closing(open_database(path)) as connection, storage_errors(path):
-        # The log's content counts too, and is written into the file first.
+        # The log's content counts, too.
         connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
         before_bytes = path.stat().st_size
         # The new copy is written to a temporary file, and again into the log.

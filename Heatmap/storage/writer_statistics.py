@@ -35,8 +35,7 @@ class WriterStatistics:
         self._changed = changed
         self._stats = WriterStats()
         self._recent: deque[tuple[float, int]] = deque()
-        # Read and changed with ``changed`` held.
-        self.queued = 0
+        self.queued = 0  # only with ``changed`` held
 
     def snapshot(self) -> WriterStats:
         with self._changed:
@@ -47,13 +46,9 @@ class WriterStatistics:
     def count(self, *, taken: int, accepted: int, inserted: int) -> None:
         """Count a commit: events taken off the queue, those that the schema accepted, and new rows."""
         with self._changed:
-            stats = self._stats
-            self._stats = replace(
-                stats,
-                inserted=stats.inserted + inserted,
-                duplicates=stats.duplicates + accepted - inserted,
-                refused=stats.refused + taken - accepted,
-            )
+            old = self._stats
+            duplicates, refused = old.duplicates + accepted - inserted, old.refused + taken - accepted
+            self._stats = replace(old, inserted=old.inserted + inserted, duplicates=duplicates, refused=refused)
             self._forget_old_rows()
             if inserted:
                 self._recent.append((self._clock.monotonic_s(), inserted))
@@ -62,21 +57,18 @@ class WriterStatistics:
 
     def note_newest(self, times_ms: Iterable[int | None]) -> bool:
         """Note some trade times, None for unknown ones; return True if one is newer than all before."""
-        known = [ts_ms for ts_ms in times_ms if ts_ms is not None]
         with self._changed:
             before_ms = self._stats.last_event_ms
-            if not known or (before_ms is not None and max(known) <= before_ms):
-                return False
-            self._stats = replace(self._stats, last_event_ms=max(known))
-        return True
+            newest_ms = max((ts_ms for ts_ms in (before_ms, *times_ms) if ts_ms is not None), default=None)
+            self._stats = replace(self._stats, last_event_ms=newest_ms)
+        return newest_ms != before_ms
 
     def set_problem(self, problem: str) -> bool:
         """Set the sentence of the present problem; return True if it changed."""
         with self._changed:
-            if problem == self._stats.problem:
-                return False
+            is_new = problem != self._stats.problem
             self._stats = replace(self._stats, problem=problem)
-        return True
+        return is_new
 
     def set_notice(self, notice: str) -> None:
         with self._changed:

@@ -15,9 +15,8 @@ from Heatmap.storage.bulk_insert import bulk_insert
 from Heatmap.storage.connection import open_reader, open_writer
 from Heatmap.storage.coverage_log import without
 from Heatmap.storage.migrations import LATEST, open_database
-from Heatmap.storage.recovery import check, recover_damaged, rescued_path
+from Heatmap.storage.recovery import check, check_db_path, recover_damaged, rescued_path
 from Heatmap.storage.sqlite_store import SqliteStore
-from Heatmap.storage.writability import check_db_path
 from Heatmap.storage.writer import EventWriter
 
 T = 1_790_000_000_000

@@ -14,10 +14,9 @@ from support.record import T, rows
 
 from Heatmap.errors import StorageError
 from Heatmap.events import Coverage, LiquidationEvent, Side
-from Heatmap.storage.bulk_insert import BulkResult, bulk_insert
+from Heatmap.storage.bulk_insert import BulkResult, bulk_insert, erase_source
 from Heatmap.storage.commit import Batch, commit
 from Heatmap.storage.connection import open_reader, open_writer
-from Heatmap.storage.delete_source import erase_source
 from Heatmap.storage.migrations import open_database
 from Heatmap.storage.record_summary import SeriesSummary, store_summary
 from Heatmap.storage.sqlite_store import SqliteStore
