@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from Heatmap.storage import sql
 from Heatmap.storage.connection import open_writer, storage_errors
-from Heatmap.storage.damaged_table_reader import DamagedTableReader
 from Heatmap.storage.file_guard import LOG_SUFFIX, SHARED_MEMORY_SUFFIX, beside, file_identity, frozen, os_errors
 from Heatmap.storage.migrations import rescued_path
 from Heatmap.storage.recovery import (
     TABLES,
+    DamagedTableReader,
     RecoveredRows,
     build_and_swap,
     copy_readable,

@@ -1,4 +1,4 @@
-"""Retention: deletes old rows while recording, shrinks the file and its log.
+"""Retention: deletes old rows while recording, and shrinks the file and its log. `compact` rewrites a file.
 
 Deleted are liquidations *recorded live* (with a ``received_ms`` and without an ``import_id``) of the collector's own
 source that are older than the retention; the coverage of that time (first, for covered time without its rows would mean
@@ -13,11 +13,16 @@ files made before version 2 have no ``auto_vacuum``, and only ``heatmap vacuum``
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from typing import TYPE_CHECKING, Final
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from Heatmap.errors import StorageError
 from Heatmap.storage import sql
-from Heatmap.storage.connection import write_transaction
+from Heatmap.storage.connection import storage_errors, write_transaction
+from Heatmap.storage.migrations import open_database
 
 if TYPE_CHECKING:
     import sqlite3
@@ -168,3 +173,39 @@ def _shorten_log(connection: sqlite3.Connection) -> None:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     finally:
         connection.execute(f"PRAGMA busy_timeout = {timeout_ms}")
+
+
+class Compaction(NamedTuple):
+    """Size of the file before and after, in bytes."""
+
+    before_bytes: int
+    after_bytes: int
+
+
+def compact(db_path: str | Path) -> Compaction:
+    """Rewrite a database without free pages, so that it returns them by itself from now on; a crash leaves the old one.
+
+    A collector keeps new events in memory meanwhile. Raises StorageError without a database, or room for a second one.
+    """
+    path = Path(db_path)
+    if not path.exists():
+        raise StorageError(f"{path} does not exist", short=f"There is no database {path}.")
+    with contextlib.closing(open_database(path)) as connection, storage_errors(path):
+        # The log's content counts, too.
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        before_bytes = path.stat().st_size
+        # The new copy is written to a temporary file, and again into the log.
+        free_bytes = shutil.disk_usage(path.absolute().parent).free
+        if free_bytes < before_bytes:
+            raise StorageError(
+                f"{path}: expected {before_bytes} bytes free beside it, were {free_bytes}",
+                short=f"To rewrite {path} the disk needs {before_bytes / 1e6:.0f} MB more than it has"
+                f" free ({free_bytes / 1e6:.0f} MB).",
+            )
+        # Elsewhere temporary tables are small; this one is the whole database.
+        connection.execute("PRAGMA temp_store = FILE")
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        connection.execute("VACUUM")
+        connection.check_in_place()
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    return Compaction(before_bytes, path.stat().st_size)

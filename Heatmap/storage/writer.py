@@ -130,9 +130,7 @@ class EventWriter:
     def put(self, event: LiquidationEvent, timeout_s: float = 0.0) -> bool:
         """Take an event; False if the queue stayed full for ``timeout_s``, or the writer is stopped. Any thread."""
         with self._changed:
-            if not self._has_room():
-                self._changed.wait_for(self._has_room, timeout_s)
-            if not self._has_room() or self._stopping:
+            if not self._changed.wait_for(self._has_room, timeout_s) or self._stopping:
                 return False
             self._statistics.queued += 1
             self._append(event)
@@ -162,18 +160,15 @@ class EventWriter:
 
     def set_tick_size(self, source: str, symbol: str, tick_size: float) -> None:
         """Store the tick size of a symbol, in quote currency. Any thread."""
-        with self._changed:
-            self._append(TickSize(source, symbol, tick_size, self._clock.now_ms()))
+        self._append(TickSize(source, symbol, tick_size, self._clock.now_ms()))
 
     def quarantine(self, rejected: RejectedFrame) -> None:
         """Store a frame that did not decode; the caller bounds how many. Any thread."""
-        with self._changed:
-            self._append(rejected)
+        self._append(rejected)
 
     def note_clock(self, reading: ClockReading) -> None:
         """Store a measured difference of the clocks. Any thread."""
-        with self._changed:
-            self._append(reading)
+        self._append(reading)
 
     def report_changed(self) -> None:
         """Store the collector's report without waiting for the heartbeat. Any thread."""
@@ -189,12 +184,13 @@ class EventWriter:
         return self._statistics.queued < self._queue_rows or self._stopping
 
     def _append(self, item: Item) -> None:
-        if not self._queue:
-            self._oldest_s = self._clock.monotonic_s()
-        self._queue.append(item)
-        # The thread waits for a first item, then for the timer or a full batch.
-        if len(self._queue) == 1 or self._statistics.queued == self._batch_rows:
-            self._changed.notify_all()
+        with self._changed:
+            if not self._queue:
+                self._oldest_s = self._clock.monotonic_s()
+            self._queue.append(item)
+            # The thread waits for a first item, then for the timer or a full batch.
+            if len(self._queue) == 1 or self._statistics.queued == self._batch_rows:
+                self._changed.notify_all()
 
     def _run(self) -> None:
         while not self._finished():

@@ -18,8 +18,7 @@ from Heatmap.storage import retention
 from Heatmap.storage.bulk_insert import ImportedFile, ImportWriter, bulk_insert
 from Heatmap.storage.connection import open_reader, open_writer
 from Heatmap.storage.migrations import APPLICATION_ID, open_database
-from Heatmap.storage.retention import LOOK_ROWS, PASS_S, PAUSE_S, Housekeeper
-from Heatmap.storage.vacuum import compact
+from Heatmap.storage.retention import LOOK_ROWS, PASS_S, PAUSE_S, Housekeeper, compact
 from Heatmap.storage.writer import EventWriter
 
 DAY_MS = 86_400_000
@@ -246,7 +245,7 @@ def test_vacuum_refuses_in_a_sentence_and_makes_nothing(path, tmp_path, capsys, 
         compact(letter)
     bulk_insert(path, [event(0)])
     usage = type("Usage", (), {"free": 1000})
-    monkeypatch.setattr("Heatmap.storage.vacuum.shutil.disk_usage", lambda _: usage)
+    monkeypatch.setattr("Heatmap.storage.retention.shutil.disk_usage", lambda _: usage)
     assert vacuum.run(argparse.Namespace(db=path)) == 1
     assert "MB more than it has free" in capsys.readouterr().err
 
