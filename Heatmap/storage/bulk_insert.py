@@ -116,8 +116,7 @@ class ImportWriter(Closing):
 
     def insert(self, file: ImportedFile, events: Sequence[LiquidationEvent]) -> int:
         """Insert up to `IMPORT_CHUNK_ROWS` events, all or nothing, and update ``file``; return how many were new."""
-        connection = self._connection
-        row_id = file.row_id
+        connection, row_id = self._connection, file.row_id
         with _transaction(connection, self._path):
             if row_id is None:
                 row_id = connection.execute(_INSERT_IMPORT, (file.name, file.format, file.imported_ms)).lastrowid

@@ -36,7 +36,6 @@ BUSY_TIMEOUT_MS: Final = 2000
 _MMAP_BYTES: Final = 256 * 1024 * 1024
 # The log is cut to this size after a checkpoint; it exceeds 4 MiB only while a reader uses an old state.
 _WAL_LIMIT_BYTES: Final = 8 * 1024 * 1024
-
 _SENTENCES = {
     sqlite3.SQLITE_BUSY: "Another program is holding the database {path}.",
     sqlite3.SQLITE_LOCKED: "Another program is holding the database {path}.",
@@ -225,7 +224,6 @@ def _connect(uri: str, path: Path) -> RecordConnection:
     connection = sqlite3.connect(  # noqa: TID251 - its only caller
         uri, uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000, factory=RecordConnection
     )
-    # The program may change its working directory later.
-    connection.path, connection.identity = path.absolute(), identity
+    connection.path, connection.identity = path.absolute(), identity  # the working directory may change later
     connection.execute("PRAGMA temp_store = MEMORY")
     return connection

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
-from Heatmap.events import Coverage
+if TYPE_CHECKING:
+    from Heatmap.events import Coverage
 
 MAX_GAP_MS: Final = 15_000
 """Longest time between two signs of life of one interval, in ms: a feed without the mark price for 10 s is dead."""
@@ -78,7 +79,7 @@ def merged(intervals: list[Coverage]) -> list[Coverage]:
     for interval in intervals:
         last = joined[-1] if joined else None
         if last is not None and interval.start_ms <= last.end_ms:
-            joined[-1] = Coverage(last.source, last.symbol, last.start_ms, max(last.end_ms, interval.end_ms))
+            joined[-1] = replace(last, end_ms=max(last.end_ms, interval.end_ms))
         else:
             joined.append(interval)
     return joined
@@ -90,12 +91,9 @@ def without(intervals: list[Coverage], holes: list[tuple[int, int]]) -> list[Cov
     for from_ms, to_ms in holes:
         parts: list[Coverage] = []
         for interval in left:
-            if interval.end_ms < from_ms or interval.start_ms > to_ms:
-                parts.append(interval)
-                continue
             if interval.start_ms < from_ms:
-                parts.append(Coverage(interval.source, interval.symbol, interval.start_ms, from_ms - 1))
+                parts.append(replace(interval, end_ms=min(interval.end_ms, from_ms - 1)))
             if interval.end_ms > to_ms:
-                parts.append(Coverage(interval.source, interval.symbol, to_ms + 1, interval.end_ms))
+                parts.append(replace(interval, start_ms=max(interval.start_ms, to_ms + 1)))
         left = parts
     return left

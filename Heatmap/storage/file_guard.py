@@ -1,9 +1,9 @@
 """Locks and identities of the database files that this process has open.
 
-SQLite marks an open database by POSIX locks on the file and on its shared memory ``NAME-shm``. POSIX locks belong to
-the *process*: when any code of it closes any descriptor of the same file (a second copy of SQLite inside Qt,
-``shutil.copy``), all are released. The next program that closes the database then finds no other user and deletes
-the log ``NAME-wal`` of a connection that is still in use (sqlite.org/howtocorrupt.html, section 2.2).
+SQLite marks an open database by POSIX locks on the file and on its shared memory ``NAME-shm``. They belong to the
+*process*: when any code of it closes any descriptor of the same file (a second copy of SQLite inside Qt), all are
+released, and the next program that closes the database deletes the log ``NAME-wal`` of a connection that is still in
+use (sqlite.org/howtocorrupt.html, section 2.2).
 
 - **Prevention** (Linux): the byte ranges that mean "in use" are locked a second time, by open file description locks.
   These belong to a descriptor that stays open here, and no other ``close`` releases them.
@@ -35,16 +35,13 @@ if TYPE_CHECKING:
 
 # Device and inode of a file; None: there is none.
 Identity = tuple[int, int] | None
-
 LOG_SUFFIX: Final = "-wal"
 SHARED_MEMORY_SUFFIX: Final = "-shm"
-
 # From SQLite's file format (os_unix.c, wal.c). A shared lock on the first range means "the database is open", one on
 # the second "the shared memory is in use"; the third range is locked to write, to checkpoint and to recover.
 _OPEN_RANGE: Final = (0x40000002, 510)
 _IN_USE_RANGE: Final = (128, 1)
 _WRITERS_RANGE: Final = (120, 3)
-
 _FREEZE_ATTEMPTS: Final = 200
 _FREEZE_PAUSE_S: Final = 0.01
 
@@ -58,7 +55,7 @@ class FileState(Enum):
 class FileGuard:
     """The files of a database that this process has open; made by `guarded`, released by `closing_guarded`."""
 
-    def __init__(self, path: Path, identity: Identity) -> None:
+    def __init__(self, path: Path, identity: tuple[int, int]) -> None:
         self.path = path.absolute()  # the program may change its working directory later
         self.identity = identity
         self.users = 0
@@ -93,11 +90,10 @@ class FileGuard:
                 os.close(descriptor)
 
     def _take_sides(self) -> None:
-        if self._sides[1] is not None:
-            return
-        self._sides = self._sides_now()
-        if self._sides[1] is not None:
-            self._descriptors = [_locked(self.path, _OPEN_RANGE), _locked(self._side_names[1], _IN_USE_RANGE)]
+        if self._sides[1] is None:
+            self._sides = self._sides_now()
+            if self._sides[1] is not None:
+                self._descriptors = [_locked(self.path, _OPEN_RANGE), _locked(self._side_names[1], _IN_USE_RANGE)]
 
     def _sides_now(self) -> list[Identity]:
         return [file_identity(name) for name in self._side_names]
@@ -142,9 +138,7 @@ def guarded(path: Path) -> FileGuard | None:
     if identity is None:
         return None
     with _registry_lock:
-        guard = _guards.get(identity)
-        if guard is None:
-            guard = _guards[identity] = FileGuard(path, identity)
+        guard = _guards[identity] = _guards.get(identity) or FileGuard(path, identity)
         guard.users += 1
         return guard
 
@@ -166,8 +160,7 @@ def closing_guarded(guard: FileGuard) -> Iterator[None]:
             yield
         finally:
             if is_last:
-                if guard.identity is not None:
-                    del _guards[guard.identity]
+                del _guards[guard.identity]
                 guard.close()
 
 
@@ -214,12 +207,10 @@ def frozen(path: Path) -> Iterator[None]:
         descriptor = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, path.stat().st_mode & 0o666)
     try:
         for _ in range(_FREEZE_ATTEMPTS):
-            try:
+            with contextlib.suppress(OSError):
                 fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, size, start)
-            except OSError:
-                time.sleep(_FREEZE_PAUSE_S)
-            else:
                 break
+            time.sleep(_FREEZE_PAUSE_S)
         else:
             raise StorageError(f"{path} is being written", short=f"Another program is holding the database {path}.")
         yield

@@ -146,8 +146,7 @@ def _merge_events(
 ) -> None:
     insert = insert_into("liq_events", columns)
     for row in DamagedTableReader(source, "liq_events", columns):
-        values = dict(zip(columns, row, strict=True))
-        values["id"] = None
+        values = dict(zip(columns, row, strict=True)) | {"id": None}
         if "import_id" in values:
             values["import_id"] = import_ids.get(values["import_id"])
         insert_valid(target, insert, list(values.values()))

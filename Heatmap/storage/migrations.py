@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 
 SCHEMA: Final = Path(__file__).with_name("schema.sql")
-
 # "LIQH" marks our files; in those of other programs user_version means something else.
 APPLICATION_ID: Final = 0x4C495148
-
 LATEST: Final = 2
+WAL_ATTEMPTS: Final = 500
+WAL_PAUSE_S: Final = 0.01
 
 
 class Migration(NamedTuple):
@@ -47,9 +47,6 @@ class Migration(NamedTuple):
 
 # The step from each version; a new file gets the whole schema at once. Released upgrades are never changed.
 MIGRATIONS: Final = {0: Migration(SCHEMA, LATEST), 1: Migration(SCHEMA.with_name("upgrade_1_to_2.sql"), 2)}
-
-WAL_ATTEMPTS: Final = 500
-WAL_PAUSE_S: Final = 0.01
 
 
 def version_of(connection: sqlite3.Connection, path: Path) -> int:
@@ -166,8 +163,7 @@ def _copy(path: Path, target: Path) -> None:
         # By another connection: one in a write transaction cannot be copied from. Nobody else writes meanwhile.
         with contextlib.closing(open_reader(path)) as source, contextlib.closing(open_writer(unfinished)) as copy:
             source.backup(copy)
-            # A copy is one file, without a log.
-            copy.execute("PRAGMA journal_mode = DELETE")
+            copy.execute("PRAGMA journal_mode = DELETE")  # one file, without a log
         unfinished.replace(target)
 
 

@@ -19,14 +19,10 @@ COLUMNS: Final = (
     "received_ms", "raw_json",
 )  # fmt: skip
 """Columns of ``liq_events`` in an export, in this order; ``id`` and ``import_id`` mean nothing in another file."""
-
-OPTIONAL_COLUMNS: Final = ("order_price", "order_qty", "event_ms", "received_ms", "raw_json")
-"""Columns that may be NULL."""
-
+OPTIONAL_COLUMNS: Final = ("order_price", "order_qty", "event_ms", "received_ms", "raw_json")  # may be NULL
 TEXT_COLUMNS: Final = ("symbol", "side", "source")
 TIME_COLUMNS: Final = ("ts_ms", "event_ms", "received_ms")
 NUMBER_COLUMNS: Final = ("price", "qty", "notional", "order_price", "order_qty")
-
 NPZ_COLUMNS: Final = COLUMNS[:-1]
 """An NPZ file has no ``raw_json``; an unknown time is `NPZ_UNKNOWN_MS` there, an unknown number NaN."""
 NPZ_UNKNOWN_MS: Final = -1

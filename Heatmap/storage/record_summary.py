@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 24 * HOUR_MS
-
 SHOWN_GAPS: Final = 5
 # Largest number of frames read to estimate their size; a table of so many rows or fewer is measured whole.
 _SAMPLE_ROWS: Final = 4096
@@ -161,8 +160,7 @@ def store_summary(db_path: Path) -> StoreSummary:
         if store.schema_version >= REPORTS_VERSION:
             collectors = tuple(_collector_entry(db_path, row) for row in connection.execute(sql.COLLECTORS))
             quarantined = dict(connection.execute(_QUARANTINED))
-        size_bytes = sum(_sizes(db_path))
-        return StoreSummary(db_path, True, size_bytes, store.schema_version, series, collectors, quarantined)
+        return StoreSummary(db_path, True, sum(_sizes(db_path)), store.schema_version, series, collectors, quarantined)
 
 
 def record_summary(db_path: Path, now_ms: int) -> RecordSummary:

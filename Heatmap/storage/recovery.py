@@ -49,10 +49,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 
-# About 1 ms of checking between two calls of `goes_on`.
-_CHECK_STEPS: Final = 100_000
-_APPLICATION_ID_AT: Final = 68
-_HEADER_BYTES: Final = 100
+_CHECK_STEPS: Final = 100_000  # about 1 ms of checking between two calls of `goes_on`
 _OUR_TABLES: Final = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
 # Those that the file's version lacks are skipped.
 TABLES: Final = ("imports", "liq_events", "coverage", "quarantine", "clock_offsets", "tick_sizes", "collector")
@@ -62,7 +59,6 @@ _FROM_INDEX: Final = """
     SELECT id, ts_ms, symbol, side, price, notional, source FROM liq_events INDEXED BY idx_liq_events_window
     WHERE source IS NOT NULL ORDER BY source {0}, symbol {0}, ts_ms {0}, id {0}
 """
-_SIGNIFICANT_DIGITS: Final = 12
 
 
 @dataclass(slots=True)
@@ -165,10 +161,9 @@ def check(connection: sqlite3.Connection, path: Path, *, goes_on: Callable[[], b
 def is_damaged_record(path: Path) -> bool:
     """Return True if a file that SQLite does not accept as a database has our application id."""
     try:
-        header = header_of(path, _HEADER_BYTES)
+        return header_of(path, 72)[68:] == APPLICATION_ID.to_bytes(4, "big")  # its place in SQLite's header
     except OSError:
         return False
-    return header[_APPLICATION_ID_AT : _APPLICATION_ID_AT + 4] == APPLICATION_ID.to_bytes(4, "big")
 
 
 def recover_damaged(path: Path, clock: Clock) -> RecoveredRows | None:
@@ -248,8 +243,7 @@ def unused_name(path: Path, word: str, clock: Clock) -> Path:
 
 def copy_readable(target: sqlite3.Connection, source: sqlite3.Connection, recovered: RecoveredRows) -> None:
     """Copy all that can be read of a database into an empty one, row ids included."""
-    # Text with invalid bytes arrives as bytes, which the new file's tables refuse.
-    source.text_factory = _text_or_bytes
+    source.text_factory = _text_or_bytes  # invalid text arrives as bytes, which the new file's tables refuse
     for table in TABLES:
         columns = shared_columns(source, target, table)
         if columns:
@@ -271,7 +265,6 @@ def shared_columns(source: sqlite3.Connection, target: sqlite3.Connection, table
 
 
 def insert_into(table: str, columns: Sequence[str]) -> str:
-    """Return the statement that inserts a row unless its key is stored already."""
     return f"INSERT OR IGNORE INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608 - our names
 
 
@@ -360,8 +353,7 @@ class DamagedTableReader:
         if not (isinstance(price, float) and isinstance(notional, float) and price > 0.0 and isinstance(ts_ms, int)):
             _LOG.error("row %d cannot be rebuilt from its index: %r", row_id, entry)
             return None
-        # The exchange's quantities are short decimals; the division alone may differ in the last bit.
-        qty = float(f"{notional / price:.{_SIGNIFICANT_DIGITS}g}")
+        qty = float(f"{notional / price:.12g}")  # a short decimal; the division alone may differ in the last bit
         columns = ("id", "ts_ms", "symbol", "side", "price", "notional", "source", "qty")
         known = dict(zip(columns, (*entry, qty), strict=True))
         return tuple(known.get(column) for column in self._columns)

@@ -34,14 +34,12 @@ _LOG = logging.getLogger(__name__)
 
 DEFAULT_DAYS: Final = 14.0
 MS_PER_DAY: Final = 86_400_000
-
 PASS_S: Final = 600.0  # between two rounds
 PAUSE_S: Final = 0.05  # between two steps
 LOCK_S: Final = 0.03  # after it a step releases the write lock: a third of the 100 ms that it may take
 LOOK_ROWS: Final = 500  # read in one step
 VACUUM_PAGES: Final = 64  # returned in one step: 256 KiB at SQLite's page size
 SPARE_PAGES: Final = 1024  # free pages that stay in the file for new rows: 4 MiB
-
 # Skips from one symbol to the next within an index: as many steps as there are symbols.
 _SYMBOLS: Final = """
     WITH RECURSIVE known (symbol) AS (
@@ -91,8 +89,7 @@ class Housekeeper:
         """Do one step if it is due; after a sqlite3.Error a new round begins when it is due."""
         if self.left_s() > 0:
             return
-        steps = self._steps if self._steps is not None else self._round(connection)
-        self._steps = None
+        steps, self._steps = self._steps or self._round(connection), None
         # After a failure, too, the next round is due a whole pause later.
         self._due_s = self._clock.monotonic_s() + PASS_S
         if next(steps, steps) is not steps:
@@ -197,10 +194,10 @@ def compact(db_path: str | Path) -> Compaction:
         # The new copy is written to a temporary file, and again into the log.
         free_bytes = shutil.disk_usage(path.absolute().parent).free
         if free_bytes < before_bytes:
+            needed, free = (f"{size / 1e6:.0f} MB" for size in (before_bytes, free_bytes))
             raise StorageError(
                 f"{path}: expected {before_bytes} bytes free beside it, were {free_bytes}",
-                short=f"To rewrite {path} the disk needs {before_bytes / 1e6:.0f} MB more than it has"
-                f" free ({free_bytes / 1e6:.0f} MB).",
+                short=f"To rewrite {path} the disk needs {needed} more than it has free ({free}).",
             )
         # Elsewhere temporary tables are small; this one is the whole database.
         connection.execute("PRAGMA temp_store = FILE")

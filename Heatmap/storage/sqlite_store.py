@@ -1,7 +1,4 @@
-"""Reader of a database for the map: events of a window as columns, and new events by row id.
-
-Importing this module does not import NumPy: the collector's commands need no columns.
-"""
+"""Reader of a database for the map: events as columns. Its import needs no NumPy, for the collector's commands."""
 
 from __future__ import annotations
 
@@ -76,10 +73,7 @@ class SqliteStore(Closing):
                 connection.execute("COMMIT")
 
     def tail(self, symbol: str, source: str, after_row_id: int) -> EventColumns:
-        """Return the events of one series that were stored after a row id, sorted by time.
-
-        Its ``last_row_id`` is that of the newest event, or ``after_row_id`` if there is none.
-        """
+        """Return a series' events stored after a row id, by time; ``last_row_id``: the newest's, or ``after_row_id``."""
         with self.reading() as connection:
             values = (after_row_id, source, symbol)
             rows = () if connection is None else connection.execute(_TAIL, values)
@@ -148,15 +142,13 @@ class SqliteStore(Closing):
             with closed_on_error(connection):
                 self.schema_version = version_of(connection, self._path)
                 if self.schema_version == 0:
-                    # Its writer is about to create the schema.
-                    connection.close()
+                    connection.close()  # its writer is about to create the schema
                     return None
                 connection.guard()
             self._connection = connection
             self.generation += 1
         elif self.schema_version < REPORTS_VERSION:
-            # A collector may have upgraded the file.
-            self.schema_version = version_of(connection, self._path)
+            self.schema_version = version_of(connection, self._path)  # a collector may have upgraded the file
         return connection
 
 
@@ -171,10 +163,5 @@ def _columns_of(rows: Iterable[Sequence[float]], *, width: int, last_row_id: int
         last_row_id = int(table[-1, 3])
     if np.any(table[1:, 0] < table[:-1, 0]):
         table = table[np.argsort(table[:, 0], kind="stable")]
-    return EventColumns(
-        table[:, 0].astype(np.int64),
-        np.ascontiguousarray(table[:, 1]),
-        np.abs(table[:, 2]),
-        table[:, 2] > 0.0,
-        last_row_id,
-    )
+    ts_ms, price, signed = table[:, 0].astype(np.int64), np.ascontiguousarray(table[:, 1]), table[:, 2]
+    return EventColumns(ts_ms, price, np.abs(signed), signed > 0.0, last_row_id)

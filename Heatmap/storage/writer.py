@@ -34,7 +34,6 @@ _LOG = logging.getLogger(__name__)
 _FIRST_RETRY_S: Final = 0.25
 _LAST_RETRY_S: Final = 5.0
 _STOP_RETRY_S: Final = 0.05
-
 # Most events kept in memory while the database cannot be written: hours of a calm market, minutes of the worst.
 QUEUE_ROWS: Final = 20_000
 
@@ -53,13 +52,11 @@ class EventWriter:
     report
         Returns the collector's report, stored every 5 s and after `report_changed`. None: no recorder, without a lock.
     on_role
-        Called with ``(may record, who records instead)`` when that changes, with a ``report`` only; before that,
-        nobody may record.
+        Called with ``(may record, who records instead)`` when that changes, with a ``report``; before it nobody may.
     housekeeper
         Does its steps between two transactions, while this program holds the lock or needs none.
     on_change
-        Called after every commit and every change of the problem. All three callbacks run on the writer's thread, and
-        must return at once.
+        Called after every commit and change of the problem. All callbacks run on the writer's thread; return at once.
     """
 
     def __init__(
@@ -87,10 +84,8 @@ class EventWriter:
         self._changed = threading.Condition()
         self._statistics = WriterStatistics(clock, self._changed)
         self._queue: deque[Item] = deque()
-        self._oldest_s = 0.0
-        self._stopping = False
-        self._deadline_s = 0.0
-        self._report_is_new = False
+        self._oldest_s = self._deadline_s = 0.0
+        self._stopping = self._report_is_new = False
         # Everything below belongs to the writer's thread.
         self._retry_s = _FIRST_RETRY_S
         self._session = WriterSession(
@@ -120,9 +115,7 @@ class EventWriter:
         if self._thread.ident is not None:
             self._thread.join(timeout_s + _FIRST_RETRY_S)
         stats = self.stats()
-        lost = stats.queued
-        if self._thread.is_alive():
-            lost += self._session.events_in_deleted_log
+        lost = stats.queued + (self._session.events_in_deleted_log if self._thread.is_alive() else 0)
         if lost:
             _LOG.error("%d events could not be stored: %s", lost, stats.problem)
         return lost
@@ -139,16 +132,14 @@ class EventWriter:
     def extend_coverage(self, source: str, symbol: str, at_ms: int) -> None:
         """Note that the series is being delivered at ``at_ms``; stored after the events put before. Any thread."""
         with self._changed:
-            last = self._queue[-1] if self._queue else None
+            item = self._queue[-1] if self._queue else None
             # Signs of life in a row share one item, which bounds their number by that of the events; unless there was
             # a gap (a machine that slept), for an item stands for uninterrupted delivery.
-            span = last.get((source, symbol)) if isinstance(last, LivenessSpans) else None
-            if isinstance(last, LivenessSpans) and (span is None or at_ms <= span[1] + MAX_GAP_MS):
-                item = last
-            else:
+            new = [at_ms, at_ms]
+            if not isinstance(item, LivenessSpans) or at_ms > item.get((source, symbol), new)[1] + MAX_GAP_MS:
                 item = LivenessSpans()
                 self._append(item)
-            span = item.setdefault((source, symbol), [at_ms, at_ms])
+            span = item.setdefault((source, symbol), new)
             span[1] = max(span[1], at_ms)
 
     def close_coverage(self, symbols: frozenset[str] | None = None) -> None:

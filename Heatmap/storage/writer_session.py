@@ -16,7 +16,7 @@ import logging
 import sqlite3
 from collections import deque
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from Heatmap.errors import DamagedDatabaseError, MovedDatabaseError, StorageError
 from Heatmap.events import LiquidationEvent
@@ -52,8 +52,7 @@ class LivenessSpans(dict[tuple[str, str], list[int]]):
     """Times of uninterrupted delivery between two events: ``(source, symbol) -> [first_ms, last_ms]``."""
 
 
-@dataclass(frozen=True)
-class FeedLost:
+class FeedLost(NamedTuple):
     """Delivery of some symbols has ended; None: of all."""
 
     symbols: frozenset[str] | None
@@ -91,8 +90,7 @@ class WriterSession:
         self._is_checked = False
         # A connection whose log was deleted: it alone reads all that was committed, until that is carried over.
         self._orphan: RecordConnection | None = None
-        # Committed, and perhaps in the log only.
-        self._unsaved: deque[LiquidationEvent] = deque(maxlen=self.unsaved_rows)
+        self._unsaved: deque[LiquidationEvent] = deque(maxlen=self.unsaved_rows)  # committed, perhaps in the log only
         self._coverage = CoverageLog()
         self._look_due_s = self._file_check_due_s = self._checkpoint_due_s = self._heartbeat_due_s = 0.0
 
@@ -102,7 +100,7 @@ class WriterSession:
 
     @property
     def events_in_deleted_log(self) -> int:
-        """Events that end with the process, for they are in a deleted log only; any thread."""
+        """Number of events that are in a deleted log only; any thread."""
         return len(self._unsaved) if self._orphan is not None else 0
 
     def left_s(self) -> float:
@@ -176,10 +174,17 @@ class WriterSession:
         try:
             self._store_last_report()
             self._disconnect()
-            return self._recover_at_last()
+            self._recover()
+        except StorageError as error:
+            _LOG.error("what was in the deleted log only is lost: %s", error)
+            if self.statistics.set_problem(error.short):
+                self.on_change()
+            return len(self._unsaved)
         finally:
+            self._forget_orphan()
             if self._lock is not None:
                 self._lock.release()
+        return 0
 
     def _open(self) -> RecordConnection:
         connection, is_checked, notice = open_checked(
@@ -251,11 +256,10 @@ class WriterSession:
         return replace(holder, is_silent=now_s - self._heard_s >= HEARTBEAT_MISSED_MS / 1000)
 
     def _set_role(self, *, may_record: bool, holder: LockHolder | None) -> None:
-        if self._role == (may_record, holder):
-            return
-        self._role = (may_record, holder)
-        if self.on_role is not None:
-            self.on_role(may_record, holder)
+        if self._role != (may_record, holder):
+            self._role = (may_record, holder)
+            if self.on_role is not None:
+                self.on_role(may_record, holder)
 
     def _store_last_report(self) -> None:
         if self.report is None or self._connection is None or not self._may_write_coverage():
@@ -274,7 +278,12 @@ class WriterSession:
             now_s >= self._heartbeat_due_s or self._coverage.has_ended() or self.is_stopping()
         )
         intervals = self._coverage.due() if is_due else []
-        row = self._collector_row() if is_due else None
+        row = None
+        if is_due and self.report is not None:
+            report = self.report()
+            # That a recorder has stopped is stored by `close` only, once all is stored.
+            if report.status.state is not ConnectionState.STOPPED:
+                row = sql.collector_row(report, self.clock.now_ms())
         if self.batch or intervals or row is not None:
             committed = commit(connection, self.batch, intervals, row)
             for interval, row_id in zip(intervals, committed.row_ids, strict=True):
@@ -287,13 +296,6 @@ class WriterSession:
         if is_due:
             self._coverage.forget_ended()
             self._heartbeat_due_s = now_s + HEARTBEAT_S
-
-    def _collector_row(self) -> tuple[str | int | float | None, ...] | None:
-        report = None if self.report is None else self.report()
-        # That a recorder has stopped is stored by `close` only, once all is stored.
-        if report is None or report.status.state is ConnectionState.STOPPED:
-            return None
-        return sql.collector_row(report, self.clock.now_ms())
 
     def _checkpoint(self, connection: RecordConnection) -> None:
         began_s = self.clock.monotonic_s()
@@ -319,18 +321,6 @@ class WriterSession:
                 self._identity = None  # the new file is this one's continuation
         self._forget_orphan()
         self._unsaved.clear()
-
-    def _recover_at_last(self) -> int:
-        try:
-            self._recover()
-        except StorageError as error:
-            _LOG.error("what was in the deleted log only is lost: %s", error)
-            if self.statistics.set_problem(error.short):
-                self.on_change()
-            return len(self._unsaved)
-        finally:
-            self._forget_orphan()
-        return 0
 
     def _forget_orphan(self) -> None:
         orphan, self._orphan = self._orphan, None
