@@ -33,6 +33,7 @@ SCHEMA: Final = Path(__file__).with_name("schema.sql")
 # "LIQH" marks our files; in those of other programs user_version means something else.
 APPLICATION_ID: Final = 0x4C495148
 LATEST: Final = 2
+# Attempts to switch a busy file to WAL: 500 with these pauses, 5 s in all.
 WAL_ATTEMPTS: Final = 500
 WAL_PAUSE_S: Final = 0.01
 

@@ -169,9 +169,8 @@ def record_summary(db_path: Path, now_ms: int) -> RecordSummary:
         names = set(reader.series()) | {(source, symbol) for source, symbol in reader.query(_COVERED_SERIES)}
         series = tuple(_series_record(reader, source, symbol, now_ms) for source, symbol in sorted(names))
         raw = _raw_frames(reader)
-        imports: tuple[ImportSummary, ...] = ()
-        if reader.schema_version >= REPORTS_VERSION:
-            imports = tuple(ImportSummary(*row) for row in reader.query(_IMPORTS))
+        rows = reader.query(_IMPORTS) if reader.schema_version >= REPORTS_VERSION else ()
+        imports = tuple(ImportSummary(*row) for row in rows)
         ((free_pages,),) = reader.query("PRAGMA freelist_count")
         ((page_bytes,),) = reader.query("PRAGMA page_size")
     return RecordSummary(series, raw, imports, *_sizes(db_path), free_pages * page_bytes)

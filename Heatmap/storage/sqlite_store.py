@@ -73,7 +73,7 @@ class SqliteStore(Closing):
                 connection.execute("COMMIT")
 
     def tail(self, symbol: str, source: str, after_row_id: int) -> EventColumns:
-        """Return a series' events stored after a row id, by time; ``last_row_id``: the newest's, or ``after_row_id``."""
+        """Return a series' events stored after a row id, by time; ``last_row_id`` is the newest or ``after_row_id``."""
         with self.reading() as connection:
             values = (after_row_id, source, symbol)
             rows = () if connection is None else connection.execute(_TAIL, values)

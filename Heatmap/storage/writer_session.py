@@ -198,7 +198,7 @@ class WriterSession:
         with closed_on_error(connection):
             identity = file_identity(self.path)
             if self._identity not in (None, identity):
-                # Another file has none of the events of the time covered so far.
+                # The file was replaced: the new one has none of the events of the time covered so far.
                 self._coverage = CoverageLog()
                 self._heartbeat_due_s = 0.0
                 if self.housekeeper is not None:
