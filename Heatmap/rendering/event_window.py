@@ -49,12 +49,7 @@ class EventWindow:
         self._version: int | None = None
         self._coverage: list[Coverage] = []
         self._coverage_key: tuple[object, ...] = ()
-        self._columns = EventColumns.empty()
-
-    @property
-    def columns(self) -> EventColumns:
-        """The events, oldest first. Some may be older than the window."""
-        return self._columns
+        self.columns = EventColumns.empty()  # oldest first; some may be older than the window
 
     def shows(self, symbol: str, source: str) -> bool:
         """Return True if the events in memory are those of this symbol and source."""
@@ -69,20 +64,20 @@ class EventWindow:
         version = self._store.data_version()
         key = (symbol, source, self._store.generation)
         if self._key != key or start_ms < self._start_ms:
-            self._columns = self._store.window(symbol, source, start_ms, FAR_MS)
+            self.columns = self._store.window(symbol, source, start_ms, FAR_MS)
             self._key, self._start_ms, self._version = key, start_ms, version
             return True
         changed = False
         if version != self._version:
             self._version = version
-            newer = self._store.tail(symbol, source, self._columns.last_row_id)
+            newer = self._store.tail(symbol, source, self.columns.last_row_id)
             if len(newer):
-                self._columns = self._columns.merged(newer.between(start_ms, FAR_MS))
+                self.columns = self.columns.merged(newer.between(start_ms, FAR_MS))
                 changed = True
         # Old events go when they are a tenth of all, so that a tail stays cheap.
-        kept = self._columns.between(start_ms, FAR_MS)
-        if len(self._columns) - len(kept) > len(self._columns) // 10:
-            self._columns, self._start_ms = kept, start_ms
+        kept = self.columns.between(start_ms, FAR_MS)
+        if len(self.columns) - len(kept) > len(self.columns) // 10:
+            self.columns, self._start_ms = kept, start_ms
         return changed
 
     def coverage(self, symbol: str, source: str, start_ms: int) -> list[Coverage]:
@@ -95,7 +90,7 @@ class EventWindow:
 
     def statistics(self, image: HeatmapImage | None) -> MapStatistics:
         """Return the figures of the events in memory and of the image made from them."""
-        longs, notional = self._columns.is_long, self._columns.notional
+        longs, notional = self.columns.is_long, self.columns.notional
         spec = image.spec if image is not None else None
         return MapStatistics(
             events=len(notional),

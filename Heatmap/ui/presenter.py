@@ -62,11 +62,11 @@ class HeatmapPresenter(QObject):
         self._worker = worker
         self._settings = settings
         self._symbol = symbol
-        self._viewport: Viewport | None = None
-        self._axis: TimeAxis | None = None
-        self._image: HeatmapImage | None = None
+        self.viewport: Viewport | None = None  # as the chart last reported it
+        self.time_axis: TimeAxis | None = None
+        self.image: HeatmapImage | None = None  # the one on the screen
+        self.served: BuildRequest | None = None  # answered by that image; the settings may have changed since
         self._requested: BuildRequest | None = None
-        self._served: BuildRequest | None = None
         self._gaps: Gaps | None = None
         self._window_start_ms: int | None = None
         self._dark = True
@@ -87,30 +87,10 @@ class HeatmapPresenter(QObject):
         self._paint_settings(settings.value)
 
     @property
-    def image(self) -> HeatmapImage | None:
-        """The image on the screen, None if there is none."""
-        return self._image
-
-    @property
-    def viewport(self) -> Viewport | None:
-        """The chart's last reported range."""
-        return self._viewport
-
-    @property
-    def time_axis(self) -> TimeAxis | None:
-        """The series' bars as last reported."""
-        return self._axis
-
-    @property
     def is_current(self) -> bool:
         """True if the image on the screen answers the latest view and settings."""
         is_waiting = self._has_moved or self._rest_timer.isActive() or self._resize_timer.isActive()
-        return not is_waiting and self._requested is not None and self._served is self._requested
-
-    @property
-    def served(self) -> BuildRequest | None:
-        """The request that the image on the screen answers; the settings may have changed since."""
-        return self._served
+        return not is_waiting and self._requested is not None and self.served is self._requested
 
     def set_symbol(self, symbol: str) -> None:
         """Show another symbol."""
@@ -120,7 +100,7 @@ class HeatmapPresenter(QObject):
 
     def set_viewport(self, viewport: Viewport | None) -> None:
         """Request an image that fits the chart's range; None: there is none."""
-        self._viewport = viewport
+        self.viewport = viewport
         if viewport is None:
             self.viewportChanged.emit(None)
             self._request()
@@ -137,7 +117,7 @@ class HeatmapPresenter(QObject):
 
     def set_time_axis(self, axis: TimeAxis | None) -> None:
         """Set the series' bars."""
-        self._axis = axis
+        self.time_axis = axis
         self._move(at_once=False)
 
     def set_background(self, color: QColor, surfaces: tuple[Surface, ...] = ()) -> None:
@@ -164,7 +144,7 @@ class HeatmapPresenter(QObject):
         self._stopped = True
         for timer in (self._move_timer, self._rest_timer, self._resize_timer, self._visibility_timer):
             timer.stop()
-        self._requested = self._image = None
+        self._requested = self.image = None
 
     def _check_visibility(self) -> None:
         if not sip.isdeleted(self._underlay):
@@ -208,11 +188,11 @@ class HeatmapPresenter(QObject):
         self._has_moved = False
         self._move_timer.start(MOVE_INTERVAL_MS)
         settings = self._settings.value
-        if not settings.enabled or self._viewport is None or self._axis is None:
+        if not settings.enabled or self.viewport is None or self.time_axis is None:
             self._requested = None
             self._show(None)
         else:
-            view = visible_range(self._viewport, self._axis)
+            view = visible_range(self.viewport, self.time_axis)
             self._requested = BuildRequest(self._symbol, view, settings, dark=self._dark, moving=moving)
         self._worker.request(self._requested if self._seen else None)
 
@@ -230,8 +210,8 @@ class HeatmapPresenter(QObject):
             # The view has moved on: the old image stays until the next comes.
             and (result.image is not None or request is wanted)
         ):
-            self._served = request
-            if result.image is not self._image:
+            self.served = request
+            if result.image is not self.image:
                 self._show(result.image, result.changed)
         if result.window_start_ms != self._window_start_ms:
             self._window_start_ms = result.window_start_ms
@@ -243,8 +223,8 @@ class HeatmapPresenter(QObject):
             self.gapsChanged.emit(result.gaps)
 
     def _show(self, image: HeatmapImage | None, changed: ChangedColumns | None = None) -> None:
-        if image is None and self._image is None:
+        if image is None and self.image is None:
             return
-        self._image = image
+        self.image = image
         self._underlay.set_image(image, changed)
         self.imageChanged.emit(image)

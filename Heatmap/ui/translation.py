@@ -35,23 +35,13 @@ class Translator(QObject):
     def __init__(self, language: str = "auto", parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._missing: set[str] = set()
-        self._language, self._locale = _resolved(language)
-
-    @property
-    def language(self) -> str:
-        """The language, one of `LANGUAGES`."""
-        return self._language
-
-    @property
-    def locale(self) -> QLocale:
-        """The locale of numbers and dates."""
-        return self._locale
+        self.language, self.locale = _resolved(language)
 
     def set_language(self, language: str) -> None:
         """Change the language; see the class for the values."""
-        before = self._language
-        self._language, self._locale = _resolved(language)
-        if self._language != before:
+        before = self.language
+        self.language, self.locale = _resolved(language)
+        if self.language != before:
             self.languageChanged.emit()
 
     def follow(self, model: SettingsModel) -> None:
@@ -61,14 +51,14 @@ class Translator(QObject):
 
     def has(self, key: str) -> bool:
         """Return True if there is a text for this key."""
-        return key in catalogue(self._language)
+        return key in catalogue(self.language)
 
     def text(self, key: str, **values: object) -> str:
         """Return the text for a key with its placeholders filled in.
 
         A missing key is returned itself, and a text with a missing value is returned unfilled; each is logged once.
         """
-        template = catalogue(self._language).get(key)
+        template = catalogue(self.language).get(key)
         if template is None:
             self._log_once(key, "There is no text %r in the %s catalogue.")
             return key
@@ -80,7 +70,7 @@ class Translator(QObject):
 
     def format_number(self, value: float, decimals: int = 0) -> str:
         """Return a number with the language's decimal point and group separators."""
-        return self._locale.toString(float(value), "f", decimals)
+        return self.locale.toString(float(value), "f", decimals)
 
     def format_usd(self, value_usd: float) -> str:
         """Return an amount of US dollars in three significant digits, e.g. ``$12.3M`` or ``12,3 Mio. $``."""
@@ -121,7 +111,7 @@ class Translator(QObject):
     def _log_once(self, key: str, message: str) -> None:
         if key not in self._missing:
             self._missing.add(key)
-            _LOG.error(message, key, self._language)
+            _LOG.error(message, key, self.language)
 
 
 def _resolved(language: str) -> tuple[str, QLocale]:

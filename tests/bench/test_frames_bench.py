@@ -176,7 +176,8 @@ class Scene(PluginParts):
             self.view, "chart", "series", service=self.service, settings=settings, clock=StoppedClock()
         )
         self.qtbot.waitUntil(
-            lambda: self.plugin.image is not None and self.frame_sync.mode is SyncMode.STAMP, timeout=PATIENCE_MS
+            lambda: self.plugin.image is not None and self.frame_sync.follower.mode is SyncMode.STAMP,
+            timeout=PATIENCE_MS,
         )
         return self.plugin
 

@@ -71,23 +71,13 @@ class FrameFollower:
 
     def __init__(self) -> None:
         self._frames: OrderedDict[int, Frame] = OrderedDict()
-        self._shown: Frame | None = None
-        self._mode = SyncMode.WAITING
+        self.shown: Frame | None = None  # the frame to show
+        self.mode = SyncMode.WAITING
         self._due: int | None = None
         self._lag = 0
         self._failures = 0
         self._reports_since_picture = 0
         self.counts = SyncCounts()
-
-    @property
-    def mode(self) -> SyncMode:
-        """How the heat follows the chart at present."""
-        return self._mode
-
-    @property
-    def shown(self) -> Frame | None:
-        """The frame to show."""
-        return self._shown
 
     def places(self) -> list[StampPlace]:
         """Return where the stamp of the coming picture may be, the most likely place first."""
@@ -100,13 +90,13 @@ class FrameFollower:
 
     def expected(self) -> Frame | None:
         """Return the frame of the coming picture if it is as late as the last; None while no stamps are read."""
-        return self._before_newest(self._lag) if self._mode is SyncMode.STAMP and self._frames else None
+        return self._before_newest(self._lag) if self.mode is SyncMode.STAMP and self._frames else None
 
     def forget(self) -> None:
         """Show nothing until the next report: the chart is gone or out of sight."""
         self._frames.clear()
-        self._shown = self._due = None
-        self._mode = SyncMode.WAITING
+        self.shown = self._due = None
+        self.mode = SyncMode.WAITING
         self._failures = self._reports_since_picture = 0
 
     def report(self, frame: Frame) -> Frame | None:
@@ -117,13 +107,13 @@ class FrameFollower:
         if len(self._frames) > KEPT_FRAMES:
             self._frames.popitem(last=False)
         self._reports_since_picture += 1
-        if self._mode is SyncMode.STAMP and self._reports_since_picture > PATIENCE_FRAMES:
-            self._mode = SyncMode.MESSAGE  # the page is no longer painted through this window
+        if self.mode is SyncMode.STAMP and self._reports_since_picture > PATIENCE_FRAMES:
+            self.mode = SyncMode.MESSAGE  # the page is no longer painted through this window
         if number == self._due:
             self._due = None
             self.counts.late += 1
             return self._show(frame)
-        return None if self._mode is SyncMode.STAMP else self._show(frame)
+        return None if self.mode is SyncMode.STAMP else self._show(frame)
 
     def picture(self, number: int | None, size_px: tuple[int, int]) -> Frame | None:
         """Take the number (None: unreadable) and the size of the picture that is about to be composed."""
@@ -134,16 +124,16 @@ class FrameFollower:
             self._failures = 0
             self._lag = next(count for count, known in enumerate(reversed(self._frames)) if known == number)
             self._due = None
-            self._mode = SyncMode.STAMP
+            self.mode = SyncMode.STAMP
             self.counts.exact += 1
             return self._show(self._frames[number])
         self._failures += 1
         if self._failures >= PATIENCE_FRAMES:
-            self._mode = SyncMode.MESSAGE
+            self.mode = SyncMode.MESSAGE
         if number is None:
             self.counts.unread += 1
         self._due = number
-        if self._mode is not SyncMode.STAMP:
+        if self.mode is not SyncMode.STAMP:
             return self._show(self._before_newest(0))
         # A report that is still on its way: the newest is the nearest. An unreadable stamp: as late as the last one.
         guess = self._before_newest(0 if number is not None else self._lag)
@@ -159,7 +149,7 @@ class FrameFollower:
         return list(islice(reversed(self._frames.values()), count + 1))[-1]
 
     def _show(self, frame: Frame) -> Frame | None:
-        if frame is self._shown:
+        if frame is self.shown:
             return None
-        self._shown = frame
+        self.shown = frame
         return frame

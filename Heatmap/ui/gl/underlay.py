@@ -101,7 +101,7 @@ class Underlay(QOpenGLWidget):
         self._view = view
         self._clock = clock
         self._shaders_only = shaders_only
-        self._frame: Frame | None = None
+        self.frame: Frame | None = None
         self._image: HeatmapImage | None = None
         self._dirty: tuple[int, int] | None = None  # columns to upload with the next frame
         self._easing = Easing()
@@ -134,11 +134,6 @@ class Underlay(QOpenGLWidget):
         """The painter in use, None before the first frame and after the context has ended."""
         return self._resources.painter if self._resources is not None and not self._resources.released else None
 
-    @property
-    def frame(self) -> Frame | None:
-        """The frame of the chart that is painted."""
-        return self._frame
-
     def set_resting(self, *, resting: bool) -> None:
         """Stop repainting while the widget cannot be seen; what is set meanwhile is painted afterwards."""
         if resting != self._resting:
@@ -147,7 +142,7 @@ class Underlay(QOpenGLWidget):
 
     def set_frame(self, frame: Frame | None) -> None:
         """Move the heat to where the chart is in this frame; None: paint no heat."""
-        self._frame = frame
+        self.frame = frame
         self._repaint()
 
     def prepare(self, frame: Frame) -> None:
@@ -200,7 +195,7 @@ class Underlay(QOpenGLWidget):
         """Set the window's beginning, ms since the epoch, UTC; a line marks it while there is heat."""
         if start_ms == self._window_start_ms:
             return
-        frame, before_ms, self._window_start_ms = self._frame, self._window_start_ms, start_ms
+        frame, before_ms, self._window_start_ms = self.frame, self._window_start_ms, start_ms
         if frame is None or self._image is None:
             return
         if any(begins_in_sight(frame.viewport, frame.axis, time_ms) for time_ms in (before_ms, start_ms)):
@@ -254,7 +249,7 @@ class Underlay(QOpenGLWidget):
             return
         target = self._frame_buffer(self._gl)
         target.use()
-        frame, now_s = self._frame, self._clock.monotonic_s()
+        frame, now_s = self.frame, self._clock.monotonic_s()
         if self._wants_kernel and kernels_are_loaded() and not self._easing.is_running(now_s):
             self._change_painter(self._gl, self._resources)
         painter = self._resources.painter

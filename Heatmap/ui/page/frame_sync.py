@@ -43,7 +43,7 @@ class FrameSync(QObject):
         self._underlay = underlay
         self._axis: TimeAxis | None = None
         self._surfaces: tuple[Surface, ...] | None = None
-        self._follower = FrameFollower()
+        self.follower = FrameFollower()
         self._widget: QQuickWidget | None = None
         self._window: QQuickWindow | None = None
         self._reader: StampReader | None = None
@@ -51,16 +51,6 @@ class FrameSync(QObject):
         self._obstacle = ""
         view.installEventFilter(self)
         self._find_window()
-
-    @property
-    def follower(self) -> FrameFollower:
-        """The matching of reports and stamps."""
-        return self._follower
-
-    @property
-    def mode(self) -> SyncMode:
-        """How the heat follows the chart at present."""
-        return self._follower.mode
 
     def set_time_axis(self, axis: TimeAxis | None) -> None:
         """Set the series' bars for the reports that follow."""
@@ -72,12 +62,12 @@ class FrameSync(QObject):
 
     def set_viewport(self, viewport: Viewport | None) -> None:
         """Take the page's report about a frame; None: the chart shows nothing."""
-        before = self.mode
+        before = self.follower.mode
         if viewport is None:
-            self._follower.forget()
+            self.follower.forget()
             self._underlay.set_frame(None)
         else:
-            self._show(self._follower.report(Frame(viewport, self._axis, self._surfaces)))
+            self._show(self.follower.report(Frame(viewport, self._axis, self._surfaces)))
         self._report_mode(before)
 
     def stop(self) -> None:
@@ -116,14 +106,14 @@ class FrameSync(QObject):
     # -- the picture -------------------------------------------------------------------------------------------------
 
     def _picture_painted(self) -> None:
-        before = self.mode
+        before = self.follower.mode
         window, widget = self._window, self._widget
         if window is None or widget is None:
             return
         picture_px = size_px(widget)
-        places = self._follower.places()
+        places = self.follower.places()
         number = self._read(window, places, picture_px) if places else None
-        self._show(self._follower.picture(number, picture_px))
+        self._show(self.follower.picture(number, picture_px))
         self._report_mode(before)
 
     def _read(self, window: QQuickWindow, places: list[StampPlace], picture_px: tuple[int, int]) -> int | None:
@@ -138,7 +128,7 @@ class FrameSync(QObject):
             if reader is None:
                 return None
             reader.begin()
-            expected = self._follower.expected()
+            expected = self.follower.expected()
             if expected is not None:
                 self._underlay.prepare(expected)
             return reader.read(places, picture_px)
@@ -167,12 +157,12 @@ class FrameSync(QObject):
             self._underlay.set_frame(frame)
 
     def _report_mode(self, before: SyncMode) -> None:
-        mode = self.mode
+        mode = self.follower.mode
         if mode is before:
             return
         if mode is SyncMode.MESSAGE:
             reason = self._obstacle or (
-                "the stamp is hidden or unreadable" if self._follower.places() else "the chart has no room for a stamp"
+                "the stamp is hidden or unreadable" if self.follower.places() else "the chart has no room for a stamp"
             )
             log.warning("the heat follows the chart by messages and may lag while it moves: %s", reason)
         elif mode is SyncMode.STAMP:

@@ -39,16 +39,11 @@ class PageTransparency(QObject):
         super().__init__(parent)
         self._view = view
         self._page = page
-        self._base_color = page.backgroundColor()
+        self.base_color = page.backgroundColor()  # the host's
         self._window: QQuickWindow | None = None
         self._held = False
         self._repairs = 0
         self._timer = new_timer(self, PATIENCE_MS, self._check)
-
-    @property
-    def base_color(self) -> QColor:
-        """The colour that the host gave the page."""
-        return self._base_color
 
     def hold(self) -> None:
         """Make the page transparent and keep it so."""
@@ -73,7 +68,7 @@ class PageTransparency(QObject):
             self._window.colorChanged.disconnect(self._timer.start)
         self._window = None
         if not sip.isdeleted(self._page):
-            self._page.setBackgroundColor(self._base_color)
+            self._page.setBackgroundColor(self.base_color)
 
     def _shown_window(self) -> QQuickWindow | None:
         """Return the offscreen window that the web engine paints the page into, None if there is none."""
@@ -96,7 +91,7 @@ class PageTransparency(QObject):
 
     def _set_color(self, color: QColor) -> None:
         present = self._page.backgroundColor()
-        if present not in (TRANSPARENT, ALSO_TRANSPARENT, self._base_color):
-            self._base_color = present
+        if present not in (TRANSPARENT, ALSO_TRANSPARENT, self.base_color):
+            self.base_color = present
             self.baseColorChanged.emit()
         self._page.setBackgroundColor(color)

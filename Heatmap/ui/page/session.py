@@ -47,14 +47,7 @@ class PageSession(QObject):
     obstacleChanged = pyqtSignal()  # `has_graphics` or `missing`
 
     def __init__(
-        self,
-        view: QWebEngineView,
-        bridge: Bridge,
-        *,
-        chart: str,
-        series: str,
-        clock: Clock,
-        parent: QObject,
+        self, view: QWebEngineView, bridge: Bridge, *, chart: str, series: str, clock: Clock, parent: QObject
     ) -> None:
         super().__init__(parent)
         page = view.page()
@@ -64,18 +57,20 @@ class PageSession(QObject):
         self._page = page
         self._bridge = bridge
         self._clock = clock
-        self._has_graphics = has_opengl()
+        self.has_graphics = has_opengl()  # False: nothing can be painted beneath the page, so it is left alone
         # A name of its own: a host may share one channel between several views.
         self._object_name = f"{OBJECT_NAME}{next(_numbers)}"
         self._expressions = f"chart={chart!r}, series={series!r}"
         self._script = page_script(chart, series, self._object_name)
         self._channel: QWebChannel | None = None
         self._own_channel: QWebChannel | None = None
-        self._attached = self._closed = False
+        self.is_attached = False  # the page is transparent and reports its range
+        self._closed = False
         self._surfaces: tuple[Surface, ...] = ()
-        self._missing = ("", "")
+        # Why there is no chart: the key of a text, and details in English; both "" if there is one.
+        self.missing = ("", "")
         self._crashes = RecentCount()
-        self._crash_count = 0
+        self.crash_count = 0  # of the web process, within the minute before the last one, that one included
         self._transparency = PageTransparency(view, page, self)
         self._channel_timer = new_timer(self, CHANNEL_CHECK_MS, self._check_channel, once=False)
         self._chart_timer = new_timer(self, CHART_PATIENCE_MS, self._ask_for_chart)
@@ -87,26 +82,6 @@ class PageSession(QObject):
         page.loadFinished.connect(self._page_loaded)
         page.loadStarted.connect(self._page_starts)
         page.renderProcessTerminated.connect(self._page_crashed)
-
-    @property
-    def is_attached(self) -> bool:
-        """True while the page is transparent and reports its range."""
-        return self._attached
-
-    @property
-    def has_graphics(self) -> bool:
-        """False: nothing can be painted beneath the page, so it is left alone."""
-        return self._has_graphics
-
-    @property
-    def missing(self) -> tuple[str, str]:
-        """Why there is no chart: the key of a text, and details in English; both "" if there is one."""
-        return self._missing
-
-    @property
-    def crash_count(self) -> int:
-        """Crashes of the web process within the minute before the last one, that one included."""
-        return self._crash_count
 
     def start(self) -> None:
         """Attach to the present document, if it is loaded, and to all that follow."""
@@ -141,7 +116,7 @@ class PageSession(QObject):
     def drop_graphics(self, reason: str) -> None:
         """Give the page its own background back: nothing can be painted beneath it."""
         log.error("OpenGL 3.3 is not available: %s", reason)
-        self._has_graphics = False
+        self.has_graphics = False
         if not self._closed and not sip.isdeleted(self._page):
             self._page.runJavaScript(detach_script())
             self._transparency.give_back()
@@ -190,7 +165,7 @@ class PageSession(QObject):
         self._page_leaves()
 
     def _page_loaded(self, ok: bool) -> None:  # Qt's signature
-        if ok and self._has_graphics:
+        if ok and self.has_graphics:
             self._join_channel()
             self._page.runJavaScript(self._script)
             self._chart_timer.start()
@@ -198,7 +173,7 @@ class PageSession(QObject):
     def _page_answered(self, attached: bool) -> None:  # Qt's signature
         if not attached:
             self._page_leaves()
-        elif self._has_graphics:
+        elif self.has_graphics:
             self._transparency.hold()
             self._chart_timer.stop()
             self._set_missing()
@@ -219,18 +194,18 @@ class PageSession(QObject):
         if status is not QWebEnginePage.RenderProcessTerminationStatus.NormalTerminationStatus:
             self._chart_timer.stop()
             self._page_leaves()
-            self._crash_count = self._crashes.add(self._clock.monotonic_s())
+            self.crash_count = self._crashes.add(self._clock.monotonic_s())
             self._set_missing("notice.page_crashed")
             self._reload_timer.start()
 
     def _give_up_reload(self) -> None:
         log.warning(
             "the chart's web process ended, %d times within %.0f s, and the page was not loaded again within %.0f s",
-            self._crash_count,
+            self.crash_count,
             WITHIN_S,
             RELOAD_PATIENCE_MS / 1000,
         )
-        self._set_missing("notice.page_given_up" if self._crash_count > 1 else "notice.page_not_reloaded")
+        self._set_missing("notice.page_given_up" if self.crash_count > 1 else "notice.page_not_reloaded")
 
     def _ask_for_chart(self) -> None:
         if not sip.isdeleted(self._page):
@@ -238,7 +213,7 @@ class PageSession(QObject):
 
     def _report_missing(self, reason: object) -> None:
         """Warn the host's developer of wrong expressions."""
-        if reason and not self._attached and not self._closed:
+        if reason and not self.is_attached and not self._closed:
             reason = f"{reason} (attach: {self._expressions})"
             log.warning("no chart was found %.0f s after its page had loaded: %s", CHART_PATIENCE_MS / 1000, reason)
             self._set_missing("notice.no_chart", reason)
@@ -246,13 +221,13 @@ class PageSession(QObject):
     # -- reports -----------------------------------------------------------------------------------------------------
 
     def _set_missing(self, key: str = "", detail: str = "") -> None:
-        if (key, detail) != self._missing:
-            self._missing = (key, detail)
+        if (key, detail) != self.missing:
+            self.missing = (key, detail)
             self.obstacleChanged.emit()
 
     def _set_attached(self, *, attached: bool) -> None:
-        if attached != self._attached:
-            self._attached = attached
+        if attached != self.is_attached:
+            self.is_attached = attached
             self.attachedChanged.emit(attached)
 
     def _set_surfaces(self, surfaces: tuple[Surface, ...]) -> None:

@@ -101,7 +101,7 @@ class Performance(QObject):
         for panel in panels:
             panel.set_service_status(status, now_ms)
             panel.set_fps(fps)
-            panel.set_lagging(lags=self._frame_sync.mode is SyncMode.MESSAGE)
+            panel.set_lagging(lags=self._frame_sync.follower.mode is SyncMode.MESSAGE)
             if image is not None:
                 panel.set_build(image.build_ms, image.engine, image.events)
         now_s = self._clock.monotonic_s()

@@ -173,10 +173,7 @@ class TooltipController(QObject):
             return None
         scale = viewport.ratio / self._view.devicePixelRatioF()  # page zoom
         # The middle of the pixel under the mouse.
-        at_px = (
-            (self._mouse.x() + 0.5) / scale - viewport.left_px,
-            (self._mouse.y() + 0.5) / scale - viewport.top_px,
-        )
+        at_px = ((self._mouse.x() + 0.5) / scale - viewport.left_px, (self._mouse.y() + 0.5) / scale - viewport.top_px)
         return hit_area_at(viewport, axis, at_px, reach_px(served.settings.spot_size))
 
     def _arrange(self) -> None:

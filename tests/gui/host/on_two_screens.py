@@ -57,5 +57,5 @@ def test_a_window_goes_to_another_screen_and_back(open_host, moving):
             host.run(SWAY)
             host.wait(lambda exact=exact: host.frame_sync.follower.counts.exact > exact + 20)
             host.run("window.sway = false")
-            assert host.frame_sync.mode is SyncMode.STAMP
+            assert host.frame_sync.follower.mode is SyncMode.STAMP
             wait_until_in_place(host)

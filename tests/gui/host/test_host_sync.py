@@ -37,7 +37,7 @@ window.sway = true;
 
 def wait_for_mode(host, mode: SyncMode) -> None:
     host.run(SWAY)
-    host.wait(lambda: host.frame_sync.mode is mode)
+    host.wait(lambda: host.frame_sync.follower.mode is mode)
     host.run("window.sway = false")
 
 

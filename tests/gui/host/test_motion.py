@@ -258,6 +258,6 @@ def test_the_heat_stays_on_its_candle_in_every_frame(
         counts = host.frame_sync.follower.counts
         with capsys.disabled():
             print(f"\nLightweight Charts {version}", *lines, describe("all", misses), counts, sep="\n")  # noqa: T201  # CI shows them
-        assert host.frame_sync.mode is SyncMode.STAMP
+        assert host.frame_sync.follower.mode is SyncMode.STAMP
         assert len(misses) >= 300
         assert all(share >= BOUNDS[name] for name, share in shares.items())

@@ -49,7 +49,7 @@ def test_a_side_bar_that_is_dragged_keeps_its_colour_to_the_last_pixel(open_host
             wrong.append(not is_right)
 
         host.run(SWAY)
-        host.wait(lambda: host.frame_sync.mode is SyncMode.STAMP)
+        host.wait(lambda: host.frame_sync.follower.mode is SyncMode.STAMP)
         host.underlay.frameSwapped.connect(look)
         host.wait(lambda: len(edges) >= FRAMES)
         host.underlay.frameSwapped.disconnect(look)
