@@ -21,11 +21,6 @@ def catalogue(language: str) -> Mapping[str, str]:
     """Return all texts of one of `LANGUAGES` by dotted key.
 
     A language is offered under its own name. A palette that has no text is offered under its name in the source.
-
-    Raises
-    ------
-    FileNotFoundError
-        The installation is incomplete.
     """
     palettes = {f"settings.palette.choice.{name}": name.replace("_", " ").capitalize() for name in PALETTE_NAMES}
     languages = {f"settings.language.choice.{name}": written_texts(name)["language.name"] for name in LANGUAGES}

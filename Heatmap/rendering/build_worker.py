@@ -88,16 +88,8 @@ _INSPECT: Final = replace(_STOP, dark=True)
 class BuildWorker:
     """Builds images on its own thread. All methods but `stop` return at once and may be called on any thread.
 
-    Parameters
-    ----------
-    db_path
-        The database to read; it may not exist yet.
-    listener
-        Receives the results, on the build thread.
-    tick_size
-        Returns a symbol's tick size, None while it is not known. Called on the build thread: it may read a file.
-    clock
-        The exchange's clock for the window's right edge, monotonic clock for the pace.
+    The database may not exist yet. ``tick_size`` returns a symbol's tick size, None while it is not known; it is called
+    on the build thread, because it may read a file. ``clock`` is the exchange's, for the window's right edge.
     """
 
     def __init__(
@@ -120,7 +112,6 @@ class BuildWorker:
         self._thread = threading.Thread(target=self._run, name="heatmap-build", daemon=True)
 
     def start(self) -> None:
-        """Start the thread."""
         self._thread.start()
 
     def request(self, request: BuildRequest | None) -> None:
@@ -137,7 +128,6 @@ class BuildWorker:
             self._wake.notify()
 
     def data_changed(self) -> None:
-        """Take note that rows were stored."""
         with self._wake:
             self._data_is_new = True
             self._wake.notify()
@@ -155,8 +145,6 @@ class BuildWorker:
             self._wake.notify()
         if self._thread.is_alive():
             self._thread.join(timeout_s)
-
-    # -- the thread --------------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
         window = EventWindow(self._db_path)

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from Heatmap.aggregation import HeatmapImage
     from Heatmap.events import Coverage
 
+# Times without a record: ``(start, end)`` each in ms since the epoch, half-open, ascending.
 Gaps = tuple[tuple[int, int], ...]
-"""Times without a record: ``(start, end)`` each in ms since the epoch, half-open, ascending."""
 
 FAR_MS: Final = 2**62
+# A running collector notes its coverage every 5 s, so the last seconds before now are no gap yet.
 LIVE_EDGE_MS: Final = 20_000
-"""A running collector notes its coverage every 5 s, so the last seconds before now are no gap yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +106,6 @@ class EventWindow:
         )
 
     def close(self) -> None:
-        """Close the database."""
         self._store.close()
 
 

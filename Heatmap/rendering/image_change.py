@@ -10,11 +10,8 @@ import numpy as np
 if TYPE_CHECKING:
     from Heatmap.aggregation import HeatmapImage
 
-SAME_REFERENCE: Final = 0.005
-"""A relative change of the reference that is too small to see."""
-
-UNSEEN_LEVELS: Final = 2
-"""A change of so many of the 255 levels is less than one step of CIE lightness, too small to see."""
+SAME_REFERENCE: Final = 0.005  # a relative change of the reference that is too small to see
+UNSEEN_LEVELS: Final = 2  # of the 255; a change by so many is less than one step of CIE lightness, too small to see
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,8 @@ from Heatmap.aggregation import GridSpec
 from Heatmap.aggregation.resolution import auto_spec, manual_spec, pixel_spec
 from Heatmap.heatmap_settings import HeatmapSettings, window_ms
 
+# Most rows or columns of any grid: what every graphics card with OpenGL 3.3 takes as one texture.
 MAX_SIDE: Final = 8192
-"""Most rows or columns of any grid: what every graphics card with OpenGL 3.3 takes as one texture."""
-
 # Share of the view that is built beyond each of its edges, so that a short pan needs no new image.
 MARGIN = 0.15
 # A grid also covers the gaps between bars: with at most so many times the visible columns, and coarser ones if that
@@ -62,12 +61,7 @@ def tick_or_guess(tick_size: float | None, price: float) -> float:
 def grid_for_view(view: View, settings: HeatmapSettings, *, now_ms: int, tick_size: float | None) -> GridSpec | None:
     """Return the grid for a view and the settings' window and resolution, or None if view and window do not meet.
 
-    Parameters
-    ----------
-    now_ms
-        The window's right edge, ms since the epoch, UTC.
-    tick_size
-        In quote currency, None if not known yet.
+    ``now_ms`` is the window's right edge, ``tick_size`` in quote currency, None if not known yet.
     """
     first_ms = max(view.start_ms, now_ms - window_ms(settings))
     last_ms = min(view.end_ms, now_ms)

@@ -19,13 +19,10 @@ class BuildSignals(QObject):
     problem = pyqtSignal(str, str)  # key of a text, details; both "" when it works again
 
     def on_built(self, result: BuildResult) -> None:
-        """Emit `built`."""
         self.built.emit(result)
 
     def on_inspected(self, figures: CellFigures | None, inspection: Inspection) -> None:
-        """Emit `inspected`."""
         self.inspected.emit(figures, inspection)
 
     def on_problem(self, key: str, detail: str) -> None:
-        """Emit `problem`."""
         self.problem.emit(key, detail)

@@ -93,7 +93,6 @@ class HeatmapPresenter(QObject):
         return not is_waiting and self._requested is not None and self.served is self._requested
 
     def set_symbol(self, symbol: str) -> None:
-        """Show another symbol."""
         self._symbol = symbol
         self._show(None)
         self._request()
@@ -116,7 +115,6 @@ class HeatmapPresenter(QObject):
             self._move(at_once=True)
 
     def set_time_axis(self, axis: TimeAxis | None) -> None:
-        """Set the series' bars."""
         self.time_axis = axis
         self._move(at_once=False)
 
@@ -160,16 +158,11 @@ class HeatmapPresenter(QObject):
     def _paint_settings(self, settings: HeatmapSettings) -> None:
         self._underlay.set_look(opacity=settings.opacity / 100.0, smooth=settings.smooth)
 
-    # -- requests ----------------------------------------------------------------------------------------------------
-
     def _move(self, *, at_once: bool) -> None:
         """Request an image for a view that moves, at most every `MOVE_INTERVAL_MS`; and one when it rests.
 
-        Parameters
-        ----------
-        at_once
-            False: after the reports that came together with this one. A timer would be too late for a viewport: Qt
-            paints the old image in its new place first.
+        Not ``at_once``: after the reports that came together with this one. A timer would be too late for a viewport:
+        Qt paints the old image in its new place first.
         """
         is_pausing = self._move_timer.isActive() and self._move_timer.interval() > 0
         self._rest_timer.start(max(REST_MS, round(REST_FRAMES * self._frame_ms)))
@@ -195,8 +188,6 @@ class HeatmapPresenter(QObject):
             view = visible_range(self.viewport, self.time_axis)
             self._requested = BuildRequest(self._symbol, view, settings, dark=self._dark, moving=moving)
         self._worker.request(self._requested if self._seen else None)
-
-    # -- results -----------------------------------------------------------------------------------------------------
 
     def _take(self, result: BuildResult) -> None:
         """Show a result, unless it answers a request of another symbol or source."""

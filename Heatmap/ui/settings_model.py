@@ -27,23 +27,12 @@ _STATUS_TEXTS: Final = {
 class SettingsModel(QObject):
     """The current `HeatmapSettings`, stored when the user changes them.
 
-    Parameters
-    ----------
-    store
-        Keeps the values under ``heatmap/<key>``; None keeps nothing. A damaged or unwritable store is logged, and the
-        defaults are used.
-    overrides
-        Values for this run only, e.g. the window of a replay. They are not stored, and each is dropped when the user
-        changes its field.
-
-    Raises
-    ------
-    SettingsError
-        An override has no such field or a value outside its range.
+    The store keeps the values under ``heatmap/<key>``; None keeps nothing. A damaged or unwritable store is logged, and
+    the defaults are used. Overrides are values for this run only, e.g. the window of a replay: they are not stored, and
+    each is dropped when the user changes its field. A wrong override raises `SettingsError`.
     """
 
-    changed = pyqtSignal(object, object)
-    """``(new, previous)``, both `HeatmapSettings`; emitted only when they differ."""
+    changed = pyqtSignal(object, object)  # new, previous `HeatmapSettings`; emitted only when they differ
 
     def __init__(
         self,
@@ -68,13 +57,7 @@ class SettingsModel(QObject):
         return self._value
 
     def update(self, **changes: object) -> None:
-        """Change and store some fields.
-
-        Raises
-        ------
-        SettingsError
-            A name is unknown or a value is outside its range; nothing is changed then.
-        """
+        """Change and store some fields; an unknown name or a wrong value raises `SettingsError`, changing none."""
         value = self._value.replaced(**changes)
         previous = self._value.as_mapping()
         for key, new in value.as_mapping().items():

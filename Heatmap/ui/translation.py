@@ -30,7 +30,6 @@ class Translator(QObject):
     """
 
     languageChanged = pyqtSignal()
-    """Emitted after a change of the language."""
 
     def __init__(self, language: str = "auto", parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -38,7 +37,6 @@ class Translator(QObject):
         self.language, self.locale = _resolved(language)
 
     def set_language(self, language: str) -> None:
-        """Change the language; see the class for the values."""
         before = self.language
         self.language, self.locale = _resolved(language)
         if self.language != before:
@@ -50,7 +48,6 @@ class Translator(QObject):
         model.changed.connect(self._on_settings_changed)
 
     def has(self, key: str) -> bool:
-        """Return True if there is a text for this key."""
         return key in catalogue(self.language)
 
     def text(self, key: str, **values: object) -> str:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-Rgb = tuple[float, float, float]
-"""Red, green and blue, 0 to 1."""
+Rgb = tuple[float, float, float]  # red, green and blue, 0 to 1
 
 
 class BackgroundRect(NamedTuple):
@@ -32,18 +31,13 @@ class Surface:
     @property
     def box_px(self) -> tuple[int, int, int, int]:
         """Left, top, right and bottom, on whole device pixels."""
-        return (
-            round(self.left_px),
-            round(self.top_px),
-            round(self.left_px + self.width_px),
-            round(self.top_px + self.height_px),
-        )
+        right_px, bottom_px = self.left_px + self.width_px, self.top_px + self.height_px
+        return round(self.left_px), round(self.top_px), round(right_px), round(bottom_px)
 
     def grown(self, wider_px: float, higher_px: float) -> Surface:
         """Return the surface with its right and lower edge moved."""
-        return replace(
-            self, width_px=max(self.width_px + wider_px, 0.0), height_px=max(self.height_px + higher_px, 0.0)
-        )
+        width_px, height_px = max(self.width_px + wider_px, 0.0), max(self.height_px + higher_px, 0.0)
+        return replace(self, width_px=width_px, height_px=height_px)
 
 
 def opaque_colors(base: Rgb, surfaces: tuple[Surface, ...]) -> tuple[Rgb, ...]:

@@ -19,17 +19,10 @@ if TYPE_CHECKING:
     from Heatmap.ui.geometry.frame_stamp import StampPlace
     from Heatmap.ui.geometry.viewport import TimeAxis, Viewport
 
-KEPT_FRAMES: Final = 240
-"""Reports kept: four seconds at 60 frames/s."""
-
-PATIENCE_FRAMES: Final = 20
-"""After so many frames in a row without a stamp the newest report is used."""
-
-MAX_PLACES: Final = 6
-"""A resize moves the stamps in every frame, and the picture is a few frames late."""
-
-RECENT_FRAMES: Final = 8
-"""A picture is at most so many reports late."""
+KEPT_FRAMES: Final = 240  # reports: four seconds at 60 frames/s
+PATIENCE_FRAMES: Final = 20  # after so many frames in a row without a stamp the newest report is used
+MAX_PLACES: Final = 6  # a resize moves the stamps in every frame, and the picture is a few frames late
+RECENT_FRAMES: Final = 8  # a picture is at most so many reports late
 
 
 class SyncMode(StrEnum):

@@ -11,9 +11,8 @@ from typing import Final
 
 NUMBER_BITS: Final = 16
 CELLS: Final = NUMBER_BITS + 8
+# Numbers repeat after so many frames, a quarter of an hour at 60 frames/s.
 NUMBERS: Final = 1 << NUMBER_BITS
-"""Numbers repeat after so many frames, a quarter of an hour at 60 frames/s."""
-
 ALPHA: Final = 3
 # Rounding by blending and texture formats.
 _ALPHA_SLACK: Final = 1
@@ -32,7 +31,6 @@ class StampPlace:
 
     @property
     def width_px(self) -> int:
-        """Width of all stamps in device pixels."""
         return self.cell_px * CELLS * self.copies
 
     @property

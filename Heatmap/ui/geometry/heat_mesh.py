@@ -75,14 +75,7 @@ def heat_mesh(
 ) -> HeatMesh:
     """Return the triangles of a grid's image on the pane of one frame, cut where the bars have gaps.
 
-    Parameters
-    ----------
-    viewport, axis
-        What the chart shows; the grid need not match it.
-    spec
-        The image's grid.
-    blocks
-        The parts to paint, from left to right; None: the whole pane, also where the grid does not reach.
+    ``blocks`` are the parts to paint, from left to right; None: the whole pane, also where the grid does not reach.
     """
     ratio = viewport.ratio
     top, height = viewport.top_px * ratio, viewport.height_px * ratio

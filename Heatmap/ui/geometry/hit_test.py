@@ -27,16 +27,9 @@ def reach_px(spot_size: str) -> tuple[float, float]:
 def hit_area_at(
     viewport: Viewport, axis: TimeAxis, at_px: tuple[float, float], reach: tuple[float, float]
 ) -> HitArea | None:
-    """Return the area around a point of the pane, None outside the pane.
+    """Return the area around a point of the pane (x, y in CSS pixels), None outside the pane.
 
-    Parameters
-    ----------
-    viewport, axis
-        What the chart shows.
-    at_px
-        x and y inside the pane, CSS pixels.
-    reach
-        See `reach_px`. It ends where the chart leaves out time: what lies beyond is another day.
+    It reaches as far as `reach_px`, and ends where the chart leaves out time: what lies beyond is another day.
     """
     x_px, y_px = at_px
     if not (0.0 <= x_px < viewport.width_px and 0.0 <= y_px < viewport.height_px):
@@ -65,14 +58,7 @@ def tooltip_corner(
 ) -> tuple[int, int] | None:
     """Return the upper left corner of a tooltip: inside the pane, never over the mouse. None: the pane is too small.
 
-    To the lower right of the mouse; to the other side where there is no room.
-
-    Parameters
-    ----------
-    mouse, size
-        Position of the mouse and size of the tooltip, pixels.
-    pane
-        Left, top, width and height.
+    To the lower right of the mouse; to the other side where there is no room. ``pane`` is left, top, width and height.
     """
     corner: list[int | None] = []
     limits = []

@@ -57,14 +57,10 @@ def pane_of(viewport: Viewport, size_px: tuple[int, int]) -> Pane | None:
 
 
 def times_across(viewport: Viewport, axis: TimeAxis, pane: Pane) -> tuple[AxisSegment, NDArray[np.float64]]:
-    """Return the times of the pane's columns of pixels.
+    """Return the times of the pane's columns of pixels, in ms since the epoch, and the time that each column covers.
 
-    Returns
-    -------
-    times
-        ms since the epoch. Ascending, but for bars that the page said overlap.
-    ms_per_px
-        float64 (P,), > 0: the time that each column covers. The times are too large to derive it precisely.
+    The times ascend, but for bars that the page said overlap. They are too large to derive the second value, float64
+    (P,), > 0, precisely.
     """
     pieces = np.array(axis.pieces(viewport.logical(0.0), viewport.logical(viewport.width_px)))
     piece_x = (
@@ -104,8 +100,6 @@ def rows_at(prices: AxisSegment, spec: GridSpec) -> AxisSegment:
 def shown_cells(at: AxisSegment, count: int, *, smooth: bool) -> NDArray[np.int32]:
     """Return which of ``count`` cells each pixel shows.
 
-    Returns
-    -------
     int32 (3, P): first cell, last cell (-1 and -2 outside the image) and a share. Smooth: the two cells whose middles
     are next to the pixel's, and the second one's share of `WHOLE`. Else the cell in which the pixel's middle lies; or,
     where cells are smaller than a pixel, all whose middles lie in the pixel: each cell belongs to one pixel, and none
@@ -133,14 +127,9 @@ def shown_cells(at: AxisSegment, count: int, *, smooth: bool) -> NDArray[np.int3
 def gaps_across(
     times: AxisSegment, ms_per_px: NDArray[np.float64], gaps: Gaps
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return the columns of pixels to hatch.
+    """Return the columns of pixels to hatch, and how far each column is to the right of its gap's beginning.
 
-    Returns
-    -------
-    spans
-        int64 (n, 2): columns ``[first, last)`` whose middles lie in a gap.
-    along_px
-        float64 (P,): distance of each column to the right of its gap's beginning, >= 0; 0 outside.
+    int64 (n, 2): columns ``[first, last)`` whose middles lie in a gap. float64 (P,): pixels, >= 0; 0 outside.
     """
     along = np.zeros(len(times.middle))
     spans = np.searchsorted(times.middle, np.array(gaps, np.float64).reshape(-1, 2)).astype(np.int64)

@@ -61,8 +61,7 @@ class Piece(NamedTuple):
 class TimeAxis:
     """Time ↔ logical index over runs of bars, extrapolated at both ends by the interval there."""
 
-    segments: tuple[BarSegment, ...]
-    """Ascending in index and in time, not overlapping, at least one."""
+    segments: tuple[BarSegment, ...]  # ascending in index and in time, not overlapping, at least one
 
     def logical(self, time_ms: float) -> float:
         """Return the logical position of a time; times inside a gap fall on the edge of the next bar."""
@@ -107,45 +106,23 @@ class TimeAxis:
 
 @dataclass(frozen=True, slots=True)
 class Viewport:
-    """Visible range of the chart in one frame, as the page reported it.
+    """Visible range of the chart in one frame, as the page reported it."""
 
-    Attributes
-    ----------
-    left_px, top_px, width_px, height_px
-        The pane's rectangle in CSS pixels of the page.
-    ratio
-        CSS pixel → device pixel (screen scale times page zoom).
-    logical_from, logical_to
-        Two logical positions …
-    x_from_px, x_to_px
-        … and their x inside the pane, CSS pixels.
-    price_top, price_bottom
-        Prices at the pane's upper and lower edge (top < bottom when the scale is inverted).
-    mode
-        See `PriceScaleMode`; all but `LOGARITHMIC` are linear in price.
-    frame
-        The page's running frame number.
-    stamps
-        Where the page painted that number into the frame; empty if it had no room for it.
-    page_px
-        Width and height of the page in device pixels.
-    """
-
-    left_px: float
+    left_px: float  # the pane's rectangle in CSS pixels of the page
     top_px: float
     width_px: float
     height_px: float
-    ratio: float
-    logical_from: float
+    ratio: float  # CSS pixel → device pixel: screen scale times page zoom
+    logical_from: float  # two logical positions …
     logical_to: float
-    x_from_px: float
+    x_from_px: float  # … and their x inside the pane, CSS pixels
     x_to_px: float
-    price_top: float
+    price_top: float  # at the pane's upper edge; less than at the lower one when the scale is inverted
     price_bottom: float
-    mode: PriceScaleMode = PriceScaleMode.NORMAL
-    frame: int = 0
-    stamps: tuple[StampPlace, ...] = ()
-    page_px: tuple[int, int] = (0, 0)
+    mode: PriceScaleMode = PriceScaleMode.NORMAL  # all but `LOGARITHMIC` are linear in price
+    frame: int = 0  # the page's running frame number
+    stamps: tuple[StampPlace, ...] = ()  # where that number is in the frame; empty if there was no room for it
+    page_px: tuple[int, int] = (0, 0)  # width and height of the page in device pixels
 
     @property
     def bar_spacing_px(self) -> float:
@@ -199,12 +176,10 @@ class Viewport:
 
     @property
     def price_low(self) -> float:
-        """Lower end of the visible prices."""
         return min(self.price_top, self.price_bottom)
 
     @property
     def price_high(self) -> float:
-        """Upper end of the visible prices."""
         return max(self.price_top, self.price_bottom)
 
 

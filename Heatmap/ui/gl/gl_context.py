@@ -34,10 +34,7 @@ def size_px(widget: QWidget) -> tuple[int, int]:
 def gl_function(context: QOpenGLContext, name: str, result: Any, arguments: Sequence[Any]) -> Callable[..., Any]:
     """Return a function of OpenGL as a ctypes function; its context must be current, here and at every call.
 
-    Raises
-    ------
-    GraphicsError
-        This OpenGL has no such function.
+    If this OpenGL has no such function, `GraphicsError` is raised.
     """
     address = QtLoader(context).load_opengl_function(name)
     if address == 0:

@@ -33,13 +33,7 @@ _CHANNELS: Final = 4
 
 
 class HeatPainter:
-    """See `Painter`.
-
-    Raises
-    ------
-    GraphicsError
-        The device's textures are smaller than an image may be.
-    """
+    """See `Painter`. Raises `GraphicsError` if the device's textures are smaller than an image may be."""
 
     def __init__(self, gl: moderngl.Context) -> None:
         if gl.info["GL_MAX_TEXTURE_SIZE"] < MAX_SIDE:
@@ -51,7 +45,6 @@ class HeatPainter:
         self._before: _HeatTexture | None = None
 
     def upload(self, image: HeatmapImage, columns: tuple[int, int], *, keep: bool) -> None:
-        """Upload another image; see `Painter.upload`."""
         if keep:
             self.forget_before()
             self._before, self._present = self._present, None
@@ -64,7 +57,6 @@ class HeatPainter:
             self._present.upload(image, *columns)
 
     def forget_before(self) -> None:
-        """Release the previous image."""
         if self._before is not None:
             self._before.release()
             self._before = None
@@ -73,7 +65,6 @@ class HeatPainter:
         """Do nothing: everything is done by OpenGL."""
 
     def paint(self, target: moderngl.Framebuffer, background: Sequence[BackgroundRect], scene: Scene | None) -> None:
-        """Paint the whole frame buffer; see `Painter.paint`."""
         _, height_px = target.size
         for left, top, right, bottom, color in background:
             target.clear(*color, 1.0, viewport=(left, height_px - bottom, right - left, bottom - top))
@@ -82,7 +73,6 @@ class HeatPainter:
             self._paint_heat(target, scene, self._present)
 
     def release(self) -> None:
-        """Release all OpenGL objects."""
         self.forget_before()
         if self._present is not None:
             self._present.release()

@@ -54,10 +54,7 @@ _GL_TEXTURE: Final = 0x1702
 class PixelPainter:
     """See `Painter`. Needs loaded kernels (`kernels_are_loaded`) and a bound frame buffer whose colours are a texture.
 
-    Raises
-    ------
-    GraphicsError
-        The frame buffer is no texture, because it has several samples per pixel.
+    A frame buffer with several samples per pixel is none: `GraphicsError` is raised.
     """
 
     def __init__(self, gl: moderngl.Context, context: QOpenGLContext) -> None:
@@ -79,22 +76,19 @@ class PixelPainter:
         self._filled: tuple[tuple[int, int], tuple[BackgroundRect, ...], Scene | None] | None = None
 
     def upload(self, image: HeatmapImage, columns: tuple[int, int], *, keep: bool) -> None:  # noqa: ARG002 - the protocol's
-        """Paint another image from now on; see `Painter.upload`. Images are never written to, so nothing is copied."""
+        """Keep a reference: images are never written to."""
         self._before = self._present if keep else None
         self._present = image
         self._filled = None
 
     def forget_before(self) -> None:
-        """Release the previous image."""
         if self._before is not None:
             self._before, self._filled = None, None
 
     def prepare(self, size_px: tuple[int, int], background: Sequence[BackgroundRect], scene: Scene) -> None:
-        """Compose the picture in advance; see `Painter.prepare`."""
         self._fill(size_px, tuple(background), scene)
 
     def paint(self, target: moderngl.Framebuffer, background: Sequence[BackgroundRect], scene: Scene | None) -> None:
-        """Paint the whole frame buffer; see `Painter.paint`."""
         self._fill(target.size, tuple(background), scene)
         self._texture_of(target.size).write(self._picture)
 

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from Heatmap.ui.geometry.frame_stamp import StampPlace
 
+# One frame at 30 frames/s; a graphics card needs a hundredth of it. With software OpenGL a picture may take 20 ms, for
+# which its composition would wait anyway. A stamp that takes longer is given up for this frame.
 MAX_WAIT_NS: Final = 33_000_000
-"""One frame at 30 frames/s; a graphics card needs a hundredth of it. With software OpenGL a picture may take 20 ms, for
-which its composition would wait anyway. A stamp that takes longer is given up for this frame."""
 
 _BYTES_PER_PIXEL: Final = 4
 _ALPHA: Final = 3
@@ -51,10 +51,7 @@ _FUNCTIONS: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
 class StampReader:
     """Reads stamps from the bound frame buffer of one OpenGL context, which must be current at every call.
 
-    Raises
-    ------
-    GraphicsError
-        The context is older than OpenGL 3.2 and has no fences.
+    A context older than OpenGL 3.2 has no fences: `GraphicsError` is raised.
     """
 
     def __init__(self, context: QOpenGLContext) -> None:

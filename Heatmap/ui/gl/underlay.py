@@ -53,16 +53,13 @@ class Easing:
         self._begun_s: float | None = None
 
     def start(self, now_s: float) -> None:
-        """Begin, unless one is running."""
         if not self.is_running(now_s):
             self._begun_s = now_s
 
     def stop(self) -> None:
-        """Finish immediately."""
         self._begun_s = None
 
     def is_running(self, now_s: float) -> bool:
-        """Return True until the end."""
         return self._begun_s is not None and now_s - self._begun_s < EASING_S
 
     def share(self, now_s: float) -> float:
@@ -74,16 +71,9 @@ class Easing:
 
 
 class Underlay(QOpenGLWidget):
-    """Paints the heat behind a transparent web view.
+    """Paints the heat behind a transparent web view, which becomes the parent.
 
-    Parameters
-    ----------
-    view
-        The web view to lie beneath; becomes the parent.
-    clock
-        Times the easing from one colour scale to another.
-    shaders_only
-        Use a shader also where OpenGL is software and a kernel would be faster.
+    ``shaders_only``: use a shader also where OpenGL is software and a kernel would be faster.
     """
 
     framePainted = pyqtSignal()
@@ -119,8 +109,6 @@ class Underlay(QOpenGLWidget):
         self._resting = False
         view.installEventFilter(self)
         self._cover_view()
-
-    # -- what to show ------------------------------------------------------------------------------------------------
 
     @property
     def gl_description(self) -> str:
@@ -158,12 +146,8 @@ class Underlay(QOpenGLWidget):
     def set_image(self, image: HeatmapImage | None, changed: ChangedColumns | None = None) -> None:
         """Show another image (None: only the background). It is uploaded once, with the next frame.
 
-        Parameters
-        ----------
-        image
-            The image. If its colours mean other sums than before, the previous image eases into it.
-        changed
-            Where it differs from an earlier image; only that is uploaded if the earlier one is the present one.
+        If its colours mean other sums than before, the previous image eases into it. ``changed`` is where it differs
+        from an earlier image; only that is uploaded if the earlier one is the present one.
         """
         before, now_s = self._image, self._clock.monotonic_s()
         if image is None and before is None:
@@ -202,10 +186,7 @@ class Underlay(QOpenGLWidget):
             self._repaint()
 
     def set_background(self, color: QColor, surfaces: tuple[Surface, ...] = ()) -> None:
-        """Set the page's own colours: beneath it all, and of its parts, outermost first.
-
-        The parts are painted for frames that bring no parts of their own.
-        """
+        """Set the page's own colours: beneath it all, and of its parts, for frames that bring no parts of their own."""
         self._base = (color.redF(), color.greenF(), color.blueF())
         self._surfaces = surfaces
         self._repaint()
@@ -218,8 +199,6 @@ class Underlay(QOpenGLWidget):
     def _repaint(self) -> None:
         if not self._resting:
             self.update()
-
-    # -- OpenGL ------------------------------------------------------------------------------------------------------
 
     def initializeGL(self) -> None:
         """Make the painter; called by Qt with a current context, again after the context was lost."""
@@ -314,15 +293,12 @@ class Underlay(QOpenGLWidget):
         QTimer.singleShot(CONTEXT_PATIENCE_MS, self._check_context)
 
     def hideEvent(self, event: QHideEvent | None) -> None:
-        """Report it."""
         super().hideEvent(event)
         self.seenChanged.emit(False)
 
     def _check_context(self) -> None:
         if self.isVisible() and not self.size().isEmpty() and not self.isValid():
             self.failed.emit("Qt could not create an OpenGL context")
-
-    # -- place -------------------------------------------------------------------------------------------------------
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         """Stay beneath the page and as large as the view, also when the view gets a new inner widget."""
@@ -338,7 +314,6 @@ class Underlay(QOpenGLWidget):
         self.lower()
 
     def remove(self) -> None:
-        """Leave the view for good."""
         if self._resources is not None:
             self._resources.release()
         self._view.removeEventFilter(self)

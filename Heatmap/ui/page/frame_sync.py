@@ -53,11 +53,9 @@ class FrameSync(QObject):
         self._find_window()
 
     def set_time_axis(self, axis: TimeAxis | None) -> None:
-        """Set the series' bars for the reports that follow."""
         self._axis = axis
 
     def set_surfaces(self, surfaces: tuple[Surface, ...]) -> None:
-        """Set the page's painted parts for the reports that follow."""
         self._surfaces = surfaces
 
     def set_viewport(self, viewport: Viewport | None) -> None:
@@ -71,12 +69,9 @@ class FrameSync(QObject):
         self._report_mode(before)
 
     def stop(self) -> None:
-        """Stop following the page."""
         if not sip.isdeleted(self._view):
             self._view.removeEventFilter(self)
         self._leave_window()
-
-    # -- the page's window -------------------------------------------------------------------------------------------
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         """Look for another inner widget of the view."""
@@ -102,8 +97,6 @@ class FrameSync(QObject):
             self._window.sceneGraphInvalidated.disconnect(self._forget_reader)
         self._widget = self._window = None
         self._forget_reader()
-
-    # -- the picture -------------------------------------------------------------------------------------------------
 
     def _picture_painted(self) -> None:
         before = self.follower.mode

@@ -46,7 +46,6 @@ class PageTransparency(QObject):
         self._timer = new_timer(self, PATIENCE_MS, self._check)
 
     def hold(self) -> None:
-        """Make the page transparent and keep it so."""
         self._held = True
         self._repairs = 0
         self._set_color(TRANSPARENT)

@@ -10,8 +10,8 @@ from PyQt6.QtQuickWidgets import QQuickWidget
 if TYPE_CHECKING:
     from PyQt6.QtWidgets import QWidget
 
+# Events of a web view after which its inner widget may be another one.
 CHILD_EVENTS: Final = (QEvent.Type.ChildAdded, QEvent.Type.ChildPolished)
-"""Events of a web view after which its inner widget may be another one."""
 
 
 def page_widget(view: QWidget) -> QQuickWidget | None:

@@ -20,7 +20,6 @@ class RecentCount:
         return self.count(now_s)
 
     def count(self, now_s: float) -> int:
-        """Return the number of recent events."""
         while self._at_s and now_s - self._at_s[0] >= WITHIN_S:
             self._at_s.popleft()
         return len(self._at_s)

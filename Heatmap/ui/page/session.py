@@ -124,8 +124,6 @@ class PageSession(QObject):
             self._set_attached(attached=False)
         self.obstacleChanged.emit()
 
-    # -- channel -----------------------------------------------------------------------------------------------------
-
     def _join_channel(self) -> bool:
         """Register the bridge on the page's present channel; return True if that has changed."""
         channel = self._page.webChannel()
@@ -154,8 +152,6 @@ class PageSession(QObject):
     def _check_channel(self) -> None:
         if not sip.isdeleted(self._page) and self._join_channel() and not self._page.isLoading():
             self._page_loaded(ok=True)
-
-    # -- documents ---------------------------------------------------------------------------------------------------
 
     def _page_starts(self) -> None:
         self._chart_timer.stop()
@@ -217,8 +213,6 @@ class PageSession(QObject):
             reason = f"{reason} (attach: {self._expressions})"
             log.warning("no chart was found %.0f s after its page had loaded: %s", CHART_PATIENCE_MS / 1000, reason)
             self._set_missing("notice.no_chart", reason)
-
-    # -- reports -----------------------------------------------------------------------------------------------------
 
     def _set_missing(self, key: str = "", detail: str = "") -> None:
         if (key, detail) != self.missing:

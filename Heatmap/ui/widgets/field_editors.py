@@ -64,7 +64,6 @@ class FieldEditor(QWidget):
         raise NotImplementedError
 
     def retranslate(self) -> None:
-        """Set all texts in the translator's language."""
         self.label.setText(self._translator.text(self.spec.label_key))
         help_text = wrapping_tooltip(self._translator.text(self.spec.help_key))
         self.label.setToolTip(help_text)
@@ -94,29 +93,17 @@ class FlagEditor(FieldEditor):
         self.box.toggled.connect(self._report)
 
     def show_value(self, value: Value) -> None:
-        """Check or uncheck the box."""
         with QSignalBlocker(self.box):
             self.box.setChecked(value is True)
 
     def retranslate(self) -> None:
-        """Set all texts in the translator's language."""
         super().retranslate()
         self.box.setText(self.label.text())
         self.label.clear()
 
 
 class ChoiceEditor(FieldEditor):
-    """A list of choices.
-
-    Parameters
-    ----------
-    spec, translator, parent
-        See `FieldEditor`.
-    icon
-        Returns the icon of a choice.
-    available
-        The choices that can be selected in this run; None for all.
-    """
+    """A list of choices, each with its icon; only those ``available`` (None: all) can be selected in this run."""
 
     def __init__(
         self,
@@ -145,12 +132,10 @@ class ChoiceEditor(FieldEditor):
         self.combo.currentIndexChanged.connect(self._on_index_changed)
 
     def show_value(self, value: Value) -> None:
-        """Select a choice."""
         with QSignalBlocker(self.combo):
             self.combo.setCurrentIndex(self.combo.findData(value))
 
     def retranslate(self) -> None:
-        """Set all texts in the translator's language."""
         super().retranslate()
         for choice, item in self._items.items():
             item.setText(self._translator.text(self.spec.choice_key(choice)))
@@ -180,14 +165,12 @@ class NumberEditor(FieldEditor):
         self.spin.valueChanged.connect(self._on_number_changed)
 
     def show_value(self, value: Value) -> None:
-        """Show a number."""
         number = self.spec.checked(value)
         with QSignalBlocker(self.spin):
             self.spin.setValue(int(number) if isinstance(self.spin, QSpinBox) else float(number))  # type: ignore[arg-type]
         self._follow(float(number))
 
     def retranslate(self) -> None:
-        """Set all texts and the number format in the translator's language."""
         super().retranslate()
         self.spin.setLocale(self._translator.locale)
         prefix, _, suffix = self._translator.text(f"unit.{self.spec.unit}", value="|").partition("|")

@@ -40,16 +40,7 @@ _MARGIN_PX: Final = 8
 class HeatmapTab(QWidget):
     """The settings as a page for a tab widget or a dock, at least 300 px wide. Every change acts at once.
 
-    Parameters
-    ----------
-    model
-        The settings to show and change.
-    translator
-        Texts and number formats.
-    parent
-        Qt parent.
-    sources
-        The sources that can be selected in this run; the others are disabled.
+    Only ``sources`` can be selected in this run; the others are disabled.
     """
 
     def __init__(
@@ -91,11 +82,9 @@ class HeatmapTab(QWidget):
         )
 
     def set_statistics(self, statistics: MapStatistics) -> None:
-        """Show the figures of the newest map."""
         self._statistics.set_statistics(statistics)
 
     def retranslate(self) -> None:
-        """Set all texts in the translator's language."""
         for editor in self._editors.values():
             editor.retranslate()
         for group, box in self._groups.items():

@@ -45,13 +45,10 @@ def level_position(value_usd: float, normalization: Normalization, reference_usd
 
 
 def round_values(normalization: Normalization, reference_usd: float) -> list[tuple[float, float]]:
-    """Return round amounts for labels, the best first.
+    """Return positions and round amounts for labels, the best first.
 
-    Returns
-    -------
-    list of (position, value_usd)
-        Powers of ten come first, then fives, then twos; larger before smaller. Empty without a reference and
-        for `Normalization.RANK`.
+    Powers of ten come first, then fives, then twos; larger before smaller. None without a reference and for
+    `Normalization.RANK`.
     """
     if reference_usd <= 0 or normalization is Normalization.RANK:
         return []
@@ -87,13 +84,7 @@ class Legend(OverlayWidget):
         self.retranslate()
 
     def set_scale(self, palette: str, normalization: str, reference_usd: float, *, dark: bool = True) -> None:
-        """Set palette, normalisation and the value of a cell at full colour (0: there is no cell yet).
-
-        Raises
-        ------
-        GridError, ValueError
-            There is no such palette or normalisation.
-        """
+        """Set palette, normalisation and the value of a cell at full colour (0: there is no cell yet)."""
         scale = (palette, Normalization(normalization), reference_usd, dark)
         if scale == (self._palette, self._normalization, self._reference_usd, self._dark):
             return
@@ -115,7 +106,6 @@ class Legend(OverlayWidget):
             self.retranslate()
 
     def retranslate(self) -> None:
-        """Set all texts in the translator's language."""
         self.setFixedSize(self.sizeHint())
         self.update()
 
@@ -153,7 +143,6 @@ class Legend(OverlayWidget):
         return lines
 
     def sizeHint(self) -> QSize:
-        """Return the size of bars, names, one line of amounts, and one line for each explained mark."""
         rows = 3 if len(self._bars) > 1 else 2
         height = 2 * _PADDING_PX + rows * _LINE_PX - (_LINE_PX - _BAR_PX) // 2
         if len(self._bars) <= 1:
@@ -162,7 +151,6 @@ class Legend(OverlayWidget):
         return QSize(round(2 * _PADDING_PX + self._names_px() + _BAR_LENGTH_PX), height)
 
     def draw(self, painter: QPainter) -> None:
-        """Draw bars, names, amounts and explanations."""
         border = ink(dark=self._dark)
         border.setAlpha(50)
         self.draw_panel(painter, border, dark=self._dark)

@@ -45,11 +45,9 @@ class SourceBadge(OverlayWidget):
         self._text = ""
 
     def text(self) -> str:
-        """Return the text."""
         return self._text
 
     def set_text(self, text: str) -> None:
-        """Set the text."""
         if text != self._text:
             self._text = text
             self.setAccessibleName(text)
@@ -57,12 +55,10 @@ class SourceBadge(OverlayWidget):
             self.update()
 
     def sizeHint(self) -> QSize:
-        """Return the size of the text with its padding."""
         metrics, (across_px, along_px) = QFontMetrics(self.font()), _PADDING_PX
         return QSize(metrics.horizontalAdvance(self._text) + 2 * across_px, metrics.height() + 2 * along_px)
 
     def draw(self, painter: QPainter) -> None:
-        """Draw the text on amber."""
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(_AMBER)
         painter.drawRoundedRect(QRectF(self.rect()), _CORNER_PX, _CORNER_PX)
@@ -151,7 +147,6 @@ class Overlay(QObject):
         return False
 
     def remove(self) -> None:
-        """Leave the view for good."""
         self._view.removeEventFilter(self)
         self._legend.deleteLater()
         self._badge.deleteLater()

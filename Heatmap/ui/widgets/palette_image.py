@@ -21,12 +21,7 @@ _SWATCH_SIZE: Final = QSize(80, 24)  # twice the icon's size, for dense screens
 def palette_bars(name: str, *, dark: bool) -> list[QImage]:
     """Return a palette's colours from empty to full as images of 256 x 1 pixels.
 
-    One image for a palette of the sum; two for a bivariate one, long and short.
-
-    Raises
-    ------
-    GridError
-        There is no such palette.
+    One image for a palette of the sum; two for a bivariate one, long and short. An unknown name raises `GridError`.
     """
     palette = find_palette(name)
     tables = palette.for_background(dark)
@@ -34,13 +29,7 @@ def palette_bars(name: str, *, dark: bool) -> list[QImage]:
 
 
 def palette_swatch(name: str) -> QIcon:
-    """Return a palette's colours on a dark chart as an icon, long above short where it has both.
-
-    Raises
-    ------
-    GridError
-        There is no such palette.
-    """
+    """Return a palette's colours on a dark chart as an icon, long above short where it has both."""
     pixmap = QPixmap(_SWATCH_SIZE)
     pixmap.fill(DARK_CHART)
     bars = palette_bars(name, dark=True)

@@ -40,7 +40,6 @@ class FrameRate:
         self._frames_s: deque[float] = deque()
 
     def count(self) -> None:
-        """Count a frame painted now."""
         now_s = self._clock.monotonic_s()
         self._frames_s.append(now_s)
         self._forget(now_s)
@@ -90,11 +89,9 @@ class Performance(QObject):
         self.refresh()
 
     def stop(self) -> None:
-        """Stop refreshing."""
         self._timer.stop()
 
     def refresh(self) -> None:
-        """Show the present figures."""
         status, now_ms, fps = self._service.status(), self._clock.now_ms(), self._frame_rate.value()
         image = self._presenter.image
         panels = [panel for panel in self._panels if not sip.isdeleted(panel)]

@@ -52,7 +52,6 @@ class SettingsTabs(QObject):
         translator.languageChanged.connect(self._show_notice)
 
     def new_tab(self, parent: QWidget | None) -> HeatmapTab:
-        """Return a new tab."""
         own = Source(self._service.source)
         # Imported COIN-M liquidations are in the same database, and are marked on the map.
         sources = (own, Source.COIN_M) if own is Source.BINANCE else (own,)

@@ -43,13 +43,11 @@ class StatisticsBox(QGroupBox):
         self.retranslate()
 
     def set_statistics(self, statistics: MapStatistics) -> None:
-        """Show these figures."""
         if statistics != self._statistics:
             self._statistics = statistics
             self._show()
 
     def retranslate(self) -> None:
-        """Set all texts in the translator's language."""
         self.setTitle(self._translator.text("group.statistics"))
         self._empty.setText(self._translator.text("statistics.none"))
         self._bound.setText(self._translator.text("badge.lower_bound"))

@@ -92,7 +92,6 @@ class StatusPanel(QWidget):
         self._show_frames()
 
     def retranslate(self) -> None:
-        """Set all texts in the translator's language."""
         for text in self._texts:
             text.forget_width()
         self.set_service_status(self._status, self._now_ms)

@@ -42,18 +42,8 @@ def notice_of(
 ) -> Notice:
     """Return the most serious notice.
 
-    Parameters
-    ----------
-    text
-        Returns the text of a key, with its values filled in.
-    problem
-        Why no map can be built: the key of a text, and details in English; both "" if it can.
-    missing
-        Why there is no chart, in the same form.
-    crashes
-        Crashes of the web process within the minute before the last one.
-    events
-        Events in the window, None if unknown.
+    ``problem`` is why no map can be built: the key of a text, and details in English; both "" if it can. ``missing`` is
+    why there is no chart, in the same form; for ``crashes`` see `PageSession`. ``events`` in the window, None: unknown.
     """
     if not has_graphics:
         return Notice(f"{text('error.no_gl')}\n{text('error.no_gl_cure')}", "problem")

@@ -76,7 +76,6 @@ class Tooltip(OverlayWidget):
             self.retranslate()
 
     def retranslate(self) -> None:
-        """Set all texts in the translator's language."""
         if self._figures is None:
             return
         self._title = time_text(self._figures.cell, self._translator, self._offset_ms)
@@ -86,7 +85,6 @@ class Tooltip(OverlayWidget):
         self.update()
 
     def text(self) -> str:
-        """Return all lines."""
         return "\n".join([self._title, *(f"{name}: {value}" for name, value in self._rows)])
 
     def _rows_of(self, figures: CellFigures) -> list[tuple[str, str]]:
@@ -106,7 +104,6 @@ class Tooltip(OverlayWidget):
         return rows
 
     def sizeHint(self) -> QSize:
-        """Return the size of the time, and of the names beside the figures."""
         metrics = QFontMetricsF(self.font())
         names = max((metrics.horizontalAdvance(name) for name, _ in self._rows), default=0.0)
         values = max((metrics.horizontalAdvance(value) for _, value in self._rows), default=0.0)
@@ -114,7 +111,6 @@ class Tooltip(OverlayWidget):
         return QSize(math.ceil(width) + 2 * _PADDING_PX, (len(self._rows) + 1) * _LINE_PX + 2 * _PADDING_PX)
 
     def draw(self, painter: QPainter) -> None:
-        """Draw time, names and figures."""
         dim = QColor(0x8B, 0x93, 0xA1) if self._dark else QColor(0x6A, 0x72, 0x80)
         self.draw_panel(painter, dim, dark=self._dark)
         middle, left, right = Qt.AlignmentFlag.AlignVCenter, Qt.AlignmentFlag.AlignLeft, Qt.AlignmentFlag.AlignRight

@@ -26,9 +26,8 @@ if TYPE_CHECKING:
     from Heatmap.ui.presenter import HeatmapPresenter
     from Heatmap.ui.translation import Translator
 
+# The mouse must rest so long before the tooltip appears; from then on it follows the mouse over the spot.
 REST_MS: Final = 150
-"""The mouse must rest so long before the tooltip appears; from then on it follows the mouse over the spot."""
-
 # Begin of a move of the view, or end of the mouse's stay.
 _ENDS: Final = (
     QEvent.Type.MouseButtonPress,
@@ -72,7 +71,6 @@ class TooltipController(QObject):
         signals.inspected.connect(self._take)
 
     def remove(self) -> None:
-        """Leave the view for good."""
         self._end()
         self._presenter.viewportChanged.disconnect(self._view_changed)
         self._presenter.imageChanged.disconnect(self._view_changed)
@@ -81,8 +79,6 @@ class TooltipController(QObject):
         self._leave_page()
         self._tooltip.deleteLater()
         self.deleteLater()
-
-    # -- mouse -------------------------------------------------------------------------------------------------------
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         """Observe the mouse, and look for another inner widget of the view; consume nothing."""
@@ -120,8 +116,6 @@ class TooltipController(QObject):
         """Hide the tooltip until the mouse moves again."""
         self._mouse = None
         self._hide()
-
-    # -- figures -----------------------------------------------------------------------------------------------------
 
     def _view_changed(self) -> None:
         if self._mouse is not None:
@@ -163,8 +157,6 @@ class TooltipController(QObject):
         self._rest_timer.stop()
         self._shown = self._asked = None
         self._tooltip.hide()
-
-    # -- area --------------------------------------------------------------------------------------------------------
 
     def _hit_area(self) -> HitArea | None:
         """Return the area under the mouse, None where there cannot be heat."""
