@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 
@@ -102,13 +103,7 @@ def _decode(text: str, kind: type[_Message]) -> _Message:
 
 
 def parse_viewport(text: str) -> Viewport:
-    """Return the viewport of a page message.
-
-    Raises
-    ------
-    BridgeError
-        The message is malformed or describes an impossible view.
-    """
+    """Return the viewport of a page message; a malformed one or an impossible view raises `BridgeError`."""
     message = _decode(text, _ViewportMessage)
     _, _, width, height = message.pane
     if not (width >= 1 and height >= 1 and message.to > message.from_):
@@ -140,17 +135,8 @@ def parse_viewport(text: str) -> Viewport:
 def parse_bars(text: str, *, time_offset_s: float = 0.0) -> TimeAxis | None:
     """Return the time axis of a page message, None if the series has no bar.
 
-    Parameters
-    ----------
-    text
-        ``{"segments": [[first index, first time in s, step in s, count], …]}``.
-    time_offset_s
-        What the host adds to UTC before it passes times to the chart; subtracted here.
-
-    Raises
-    ------
-    BridgeError
-        The message is malformed, or the runs overlap or are not ascending.
+    ``text`` is ``{"segments": [[first index, first time in s, step in s, count], …]}``; the host's offset from UTC is
+    subtracted. A malformed message, or runs that overlap or do not ascend, raise `BridgeError`.
     """
     segments: list[BarSegment] = []
     for index, time_s, step_s, count in _decode(text, _BarsMessage).segments:
@@ -171,13 +157,7 @@ def parse_bars(text: str, *, time_offset_s: float = 0.0) -> TimeAxis | None:
 
 
 def parse_surfaces(text: str) -> tuple[Surface, ...]:
-    """Return the painted parts of a page message, outermost first.
-
-    Raises
-    ------
-    BridgeError
-        The message is malformed.
-    """
+    """Return the painted parts of a page message, outermost first; a malformed one raises `BridgeError`."""
     message = _decode(text, _SurfacesMessage)
     surfaces = []
     for left, top, width, height, *color in message.surfaces:
@@ -225,16 +205,10 @@ class Bridge(QObject):
     def __init__(self, *, time_offset_s: float = 0.0, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._time_offset_s = time_offset_s
-        self._rejected: dict[str, int] = {}
-
-    @property
-    def rejected(self) -> dict[str, int]:
-        """Number of malformed messages by kind."""
-        return dict(self._rejected)
+        self.rejected: Counter[str] = Counter()  # malformed messages by kind
 
     @pyqtSlot(str)
     def viewport_moved(self, text: str) -> None:
-        """Take the chart's visible range of one frame."""
         self._pass_on("viewport", self.viewportChanged.emit, lambda: parse_viewport(text))
 
     @pyqtSlot(str)
@@ -249,25 +223,22 @@ class Bridge(QObject):
 
     @pyqtSlot()
     def viewport_lost(self) -> None:
-        """Take note that the chart shows nothing."""
         self.viewportChanged.emit(None)
 
     @pyqtSlot()
     def page_attached(self) -> None:
-        """Take note that the page is transparent."""
         self.attachedChanged.emit(True)
 
     @pyqtSlot()
     def page_left(self) -> None:
-        """Take note that the host has removed its chart."""
         self.attachedChanged.emit(False)
 
     def _pass_on(self, kind: str, emit: Callable[[object], None], parse: Callable[[], object]) -> None:
         try:
             content = parse()
         except BridgeError as error:
-            self._rejected[kind] = self._rejected.get(kind, 0) + 1
-            if self._rejected[kind] == 1:
+            self.rejected[kind] += 1
+            if self.rejected[kind] == 1:
                 log.warning("refused a %s message of the page: %s", kind, error)
         else:
             emit(content)
