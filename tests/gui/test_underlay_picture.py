@@ -31,10 +31,9 @@ from support.underlay import (
 from Heatmap.aggregation import GridSpec
 from Heatmap.aggregation.engine_choice import load_kernels
 from Heatmap.rendering.image_change import changed_columns
-from Heatmap.ui.geometry.background import BackgroundRect, Surface
+from Heatmap.ui.geometry.background import BackgroundRect, Surface, window_start_line
 from Heatmap.ui.geometry.frame_follower import Frame
 from Heatmap.ui.geometry.viewport import BarSegment, PriceScaleMode, TimeAxis, Viewport
-from Heatmap.ui.geometry.window_start_line import window_start_line
 from Heatmap.ui.gl.heat_painter import HeatPainter
 from Heatmap.ui.gl.pixel_painter import PixelPainter
 from Heatmap.ui.gl.underlay import EASING_S

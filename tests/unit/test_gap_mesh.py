@@ -14,7 +14,7 @@ from support.charts import shifted_viewport
 
 from Heatmap.events import Coverage
 from Heatmap.rendering.event_window import LIVE_EDGE_MS, gaps_between
-from Heatmap.ui.geometry.gap_mesh import gap_mesh, is_any_in_sight
+from Heatmap.ui.geometry.heat_mesh import gap_mesh, is_any_in_sight
 from Heatmap.ui.geometry.viewport import BarSegment, TimeAxis
 
 MINUTE = 60_000

@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.charts import shifted_viewport
 
-from Heatmap.ui.geometry.background import BackgroundRect
+from Heatmap.ui.geometry.background import EDGE_PX, BackgroundRect, begins_in_sight, window_start_line
 from Heatmap.ui.geometry.viewport import BarSegment, TimeAxis
-from Heatmap.ui.geometry.window_start_line import EDGE_PX, begins_in_sight, window_start_line
 
 MINUTE = 60_000
 AXIS = TimeAxis((BarSegment(0, 0, MINUTE, 30), BarSegment(30, 50 * MINUTE, MINUTE, 60)))

@@ -10,8 +10,7 @@ import numpy as np
 
 from Heatmap.errors import GraphicsError
 from Heatmap.rendering.view_grid import MAX_SIDE
-from Heatmap.ui.geometry.gap_mesh import gap_mesh
-from Heatmap.ui.geometry.heat_mesh import heat_blocks, heat_mesh
+from Heatmap.ui.geometry.heat_mesh import gap_mesh, heat_blocks, heat_mesh
 from Heatmap.ui.gl.painter import HATCH_LINE_PX, HATCH_SPACING_PX
 
 if TYPE_CHECKING:

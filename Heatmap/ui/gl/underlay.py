@@ -18,8 +18,14 @@ from Heatmap.aggregation.engine_choice import kernels_are_loaded
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.errors import GraphicsError
 from Heatmap.rendering.image_change import colors_differ
-from Heatmap.ui.geometry.background import BackgroundRect, Rgb, Surface, background_rects
-from Heatmap.ui.geometry.window_start_line import begins_in_sight, window_start_line
+from Heatmap.ui.geometry.background import (
+    BackgroundRect,
+    Rgb,
+    Surface,
+    background_rects,
+    begins_in_sight,
+    window_start_line,
+)
 from Heatmap.ui.gl.gl_context import GlResources, QtLoader, size_px
 from Heatmap.ui.gl.graphics import is_software
 from Heatmap.ui.gl.heat_painter import HeatPainter

@@ -8,8 +8,8 @@ from PyQt6.QtCore import QEvent, QObject, QRectF, QSize, Qt
 from PyQt6.QtGui import QColor, QFont, QFontMetrics, QPainter
 
 from Heatmap.events import Source
-from Heatmap.ui.geometry.gap_mesh import is_any_in_sight
-from Heatmap.ui.geometry.window_start_line import begins_in_sight
+from Heatmap.ui.geometry.background import begins_in_sight
+from Heatmap.ui.geometry.heat_mesh import is_any_in_sight
 from Heatmap.ui.widgets.legend import Legend
 from Heatmap.ui.widgets.overlay_widget import OverlayWidget
 
