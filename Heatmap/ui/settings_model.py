@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from PyQt6.QtCore import QCoreApplication, QObject, QSettings, pyqtSignal
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 _PREFIX: Final = "heatmap/"
 _SYNC_DELAY_MS: Final = 500
-_NOTHING: Final[Mapping[str, object]] = MappingProxyType({})
 _STATUS_TEXTS: Final = {
     QSettings.Status.AccessError: "cannot be read or written",
     QSettings.Status.FormatError: "is damaged; what cannot be read has its default",
@@ -38,12 +36,12 @@ class SettingsModel(QObject):
         self,
         store: QSettings | None = None,
         *,
-        overrides: Mapping[str, object] = _NOTHING,
+        overrides: Mapping[str, object] | None = None,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
         self._store = store
-        self._overrides = dict(overrides)
+        self._overrides = dict(overrides or {})
         self._reported_status = QSettings.Status.NoError
         self._value = self._read().replaced(**self._overrides)
         self._sync_timer = new_timer(self, _SYNC_DELAY_MS, self.flush)

@@ -25,7 +25,7 @@ from Heatmap.ui.geometry.viewport import BarSegment, TimeAxis, Viewport
 from Heatmap.ui.gl.gl_context import QtLoader
 from Heatmap.ui.gl.graphics import is_software
 from Heatmap.ui.gl.heat_painter import HeatPainter
-from Heatmap.ui.gl.painter import Look, Scene
+from Heatmap.ui.gl.painter import Scene
 from Heatmap.ui.gl.pixel_painter import PixelPainter
 
 pytestmark = [pytest.mark.gl, pytest.mark.timeout(300)]
@@ -47,7 +47,7 @@ VIEWPORT = Viewport(
     price_top=93_000.0,
     price_bottom=90_800.0,
 )
-SCENE = Scene(VIEWPORT, TimeAxis((BarSegment(0, 0, MINUTE, 300),)), (), Look(0.85, smooth=True, fresh=1.0))
+SCENE = Scene(VIEWPORT, TimeAxis((BarSegment(0, 0, MINUTE, 300),)), (), 0.85, smooth=True, fresh=1.0)
 
 
 def an_image() -> HeatmapImage:
@@ -85,10 +85,7 @@ def context(qapp):  # noqa: ARG001 - Qt's platform must be there
 def painted_by(painter, target, gl):
     """Return a function that paints one frame, each a little further, and waits for it."""
     painter.upload(an_image(), None, keep=False)
-    views = [
-        Scene(replace(VIEWPORT, logical_from=at, logical_to=at + 200.0), SCENE.axis, (), SCENE.look)
-        for at in (40.0, 40.3)
-    ]
+    views = [replace(SCENE, viewport=replace(VIEWPORT, logical_from=at, logical_to=at + 200.0)) for at in (40.0, 40.3)]
 
     def paint() -> None:
         views.reverse()

@@ -119,16 +119,11 @@ def heat_mesh(
         edge_bottom = (viewport.price_bottom - spec.price0) / price_span
     left_px, top_px = math.floor(viewport.left_px * ratio), math.floor(top)
     right_px, bottom_px = math.ceil((viewport.left_px + viewport.width_px) * ratio), math.ceil(top + height)
-    return HeatMesh(
-        vertices=np.array(triangles, np.float32).reshape(-1, 4),
-        edge_top=edge_top,
-        edge_bottom=edge_bottom,
-        log_scale=log_scale,
-        log_offset=log_offset,
-        logarithmic=viewport.is_logarithmic,
-        cells_per_px=(cols_per_px, abs(edge_top - edge_bottom) * steepest * spec.rows / height),
-        scissor_px=(left_px, top_px, right_px - left_px, bottom_px - top_px),
-    )
+    vertices = np.array(triangles, np.float32).reshape(-1, 4)
+    cells_per_px = (cols_per_px, abs(edge_top - edge_bottom) * steepest * spec.rows / height)
+    pane_px = (left_px, top_px, right_px - left_px, bottom_px - top_px)
+    logarithmic = viewport.is_logarithmic
+    return HeatMesh(vertices, edge_top, edge_bottom, log_scale, log_offset, logarithmic, cells_per_px, pane_px)
 
 
 def is_any_in_sight(viewport: Viewport, axis: TimeAxis, gaps: Gaps) -> bool:
@@ -141,12 +136,9 @@ def is_any_in_sight(viewport: Viewport, axis: TimeAxis, gaps: Gaps) -> bool:
 
 
 def gap_mesh(viewport: Viewport, axis: TimeAxis, gaps: Gaps) -> NDArray[np.float32]:
-    """Return the gaps of one frame's pane as triangles.
+    """Return the gaps of one frame's pane as a triangle list, float32 ``(n, 3)``, in device pixels of the underlay.
 
-    Returns
-    -------
-    float32 ``(n, 3)``, a triangle list: x and y (origin top left), and distance to the right of the gap's beginning;
-    in device pixels of the underlay.
+    Each vertex is x and y (origin top left), and the distance to the right of the gap's beginning.
     """
     ratio = viewport.ratio
     top, bottom = viewport.top_px * ratio, (viewport.top_px + viewport.height_px) * ratio

@@ -80,11 +80,11 @@ class HeatPainter:
         self._hatch.release()
 
     def _paint_heat(self, target: moderngl.Framebuffer, scene: Scene, present: _HeatTexture) -> None:
-        before, look = self._before, scene.look
+        before = self._before
         # The previous image may reach further than the present one.
         mesh = heat_mesh(scene.viewport, scene.axis, present.spec, None if before is not None else present.blocks)
         exact = _needs_exact(mesh, present, before)
-        smooth = look.smooth and max(mesh.cells_per_px) < 1.0
+        smooth = scene.smooth and max(mesh.cells_per_px) < 1.0
         # Without EXACT the sampler smooths: one program less.
         program = self._heat.use(
             EXACT=exact, SMOOTH=smooth and exact, EASING=before is not None, LOGARITHMIC=mesh.logarithmic
@@ -97,8 +97,8 @@ class HeatPainter:
             before.texture.use(1)
             program["old_heat"] = 1
             program["old_grid"] = _grid_change(present.spec, before.spec)
-            program["fresh"] = look.fresh
-        program["opacity"] = look.opacity
+            program["fresh"] = scene.fresh
+        program["opacity"] = scene.opacity
         program["edge_top"], program["edge_bottom"] = mesh.edge_top, mesh.edge_bottom
         if mesh.logarithmic:
             program["log_scale"], program["log_offset"] = mesh.log_scale, mesh.log_offset

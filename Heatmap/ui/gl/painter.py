@@ -24,22 +24,15 @@ HATCH_SPACING_PX: Final = 9.0
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """How the heat is painted."""
-
-    opacity: float  # 0 to 1
-    smooth: bool  # neighbouring cells blend into each other
-    fresh: float  # share of the present image, 0 to 1; the rest is of the previous one
-
-
-@dataclass(frozen=True, slots=True)
 class Scene:
     """What is painted over the page's colours in one frame: heat, and gaps hatched beneath it."""
 
     viewport: Viewport
     axis: TimeAxis
     gaps: Gaps
-    look: Look
+    opacity: float  # of the heat, 0 to 1
+    smooth: bool  # neighbouring cells blend into each other
+    fresh: float  # share of the present image, 0 to 1; the rest is of the previous one
 
 
 class Painter(Protocol):

@@ -140,9 +140,9 @@ class PixelPainter:
         self._picture[rectangle] = self._clean[rectangle]
 
     def _compose(self, scene: Scene, image: HeatmapImage, pane: Pane) -> None:
-        viewport, look = scene.viewport, scene.look
-        (times, ms_per_px), prices = times_across(viewport, scene.axis, pane), prices_down(viewport, pane)
-        smooth = look.smooth and max(columns_at(times, image.spec).widest, rows_at(prices, image.spec).widest) < 1.0
+        times, ms_per_px = times_across(scene.viewport, scene.axis, pane)
+        prices = prices_down(scene.viewport, pane)
+        smooth = scene.smooth and max(columns_at(times, image.spec).widest, rows_at(prices, image.spec).widest) < 1.0
         height = len(self._picture)
         self._resampler.compose(
             self._picture,
@@ -151,8 +151,8 @@ class PixelPainter:
             (pane.left, height - pane.bottom),
             _layer(image, times, prices, smooth=smooth),
             before=_layer(self._before, times, prices, smooth=smooth) if self._before is not None else None,
-            fresh=round(WHOLE * look.fresh),
-            opacity=round(WHOLE * look.opacity),
+            fresh=round(WHOLE * scene.fresh),
+            opacity=round(WHOLE * scene.opacity),
             is_smooth=smooth,
             hatching=_hatching(scene, times, ms_per_px, pane) if scene.gaps else None,
         )

@@ -29,7 +29,7 @@ from Heatmap.ui.geometry.background import (
 from Heatmap.ui.gl.gl_context import GlResources, QtLoader, size_px
 from Heatmap.ui.gl.graphics import is_software
 from Heatmap.ui.gl.heat_painter import HeatPainter
-from Heatmap.ui.gl.painter import Look, Painter, Scene
+from Heatmap.ui.gl.painter import Painter, Scene
 from Heatmap.ui.gl.pixel_painter import PixelPainter
 from Heatmap.ui.gl.visibility import is_seen
 
@@ -289,8 +289,9 @@ class Underlay(QOpenGLWidget):
     def _scene(self, frame: Frame | None, now_s: float) -> Scene | None:
         if self._image is None or frame is None or frame.axis is None:
             return None
-        look = Look(self._opacity, self._smooth, self._easing.share(now_s))
-        return Scene(frame.viewport, frame.axis, self._gaps, look)
+        return Scene(
+            frame.viewport, frame.axis, self._gaps, self._opacity, smooth=self._smooth, fresh=self._easing.share(now_s)
+        )
 
     def showEvent(self, event: QShowEvent | None) -> None:
         """Report it, and check soon whether Qt could make a context."""

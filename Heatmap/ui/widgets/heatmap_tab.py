@@ -57,7 +57,11 @@ class HeatmapTab(QWidget):
         self._sources = frozenset(sources)
         self._groups: dict[Group, QGroupBox] = {}
         self._editors = {key: self._make_editor(spec) for key, spec in FIELDS.items()}
-        self._notice = _notice_line(self)
+        self._notice = QLabel(self)
+        self._notice.setObjectName("heatmap_notice")
+        self._notice.setWordWrap(True)
+        self._notice.setTextFormat(Qt.TextFormat.PlainText)
+        self._notice.hide()
         self._statistics = StatisticsBox(translator, self)
         self._reset = QPushButton(self)
         self._reset.setObjectName("heatmap_reset")
@@ -150,15 +154,6 @@ class HeatmapTab(QWidget):
             effective = editor.spec.is_effective(settings)
             editor.setEnabled(effective)
             editor.label.setEnabled(effective)
-
-
-def _notice_line(parent: QWidget) -> QLabel:
-    line = QLabel(parent)
-    line.setObjectName("heatmap_notice")
-    line.setWordWrap(True)
-    line.setTextFormat(Qt.TextFormat.PlainText)
-    line.hide()
-    return line
 
 
 def _enlarge(box: QCheckBox | None) -> None:
