@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from Heatmap.aggregation import HeatmapImage
+    from Heatmap.aggregation import GridSpec, HeatmapImage
     from Heatmap.events import Coverage
 
 # Times without a record: ``(start, end)`` each in ms since the epoch, half-open, ascending.
@@ -31,10 +31,7 @@ class MapStatistics:
     long_usd: float | None = None  # notional of liquidated longs and shorts, lower bounds
     short_usd: float | None = None
     largest_usd: float | None = None  # the largest event
-    rows: int | None = None
-    cols: int | None = None
-    price_bin_usd: float | None = None  # size of a cell
-    time_bin_ms: int | None = None
+    spec: GridSpec | None = None  # the image's grid
     build_ms: float | None = None
     engine: str = ""
 
@@ -91,16 +88,12 @@ class EventWindow:
     def statistics(self, image: HeatmapImage | None) -> MapStatistics:
         """Return the figures of the events in memory and of the image made from them."""
         longs, notional = self.columns.is_long, self.columns.notional
-        spec = image.spec if image is not None else None
         return MapStatistics(
             events=len(notional),
             long_usd=float(notional[longs].sum()),
             short_usd=float(notional[~longs].sum()),
             largest_usd=float(notional.max()) if len(notional) else None,
-            rows=spec.rows if spec is not None else None,
-            cols=spec.cols if spec is not None else None,
-            price_bin_usd=spec.price_bin if spec is not None else None,
-            time_bin_ms=spec.time_bin_ms if spec is not None else None,
+            spec=image.spec if image is not None else None,
             build_ms=image.build_ms if image is not None else None,
             engine=image.engine if image is not None else "",
         )

@@ -17,6 +17,7 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
+from Heatmap.aggregation import GridSpec
 from Heatmap.events import Source
 from Heatmap.heatmap_settings import FIELDS, HeatmapSettings, Kind
 from Heatmap.rendering.event_window import MapStatistics
@@ -30,10 +31,7 @@ STATISTICS = MapStatistics(
     long_usd=12_345_678,
     short_usd=3.4e6,
     largest_usd=912_345,
-    rows=380,
-    cols=1700,
-    price_bin_usd=12.5,
-    time_bin_ms=30_000,
+    spec=GridSpec(t0_ms=0, time_bin_ms=30_000, cols=1700, price0=0.0, price_bin=12.5, rows=380),
     build_ms=3.27,
     engine="numba",
 )

@@ -73,13 +73,12 @@ def _figures(statistics: MapStatistics, translator: Translator) -> dict[str, str
         usd: float | None = getattr(statistics, key)
         if usd is not None:
             found[key] = translator.format_usd(usd)
-    if statistics.rows is not None and statistics.cols is not None:
-        rows, cols = translator.format_number(statistics.rows), translator.format_number(statistics.cols)
+    spec = statistics.spec
+    if spec is not None:
+        rows, cols = translator.format_number(spec.rows), translator.format_number(spec.cols)
         found["cells"] = translator.text("statistics.cells_value", rows=rows, cols=cols)
-    if statistics.price_bin_usd is not None and statistics.time_bin_ms is not None:
-        decimals = 0 if statistics.price_bin_usd == int(statistics.price_bin_usd) else _BIN_DECIMALS
-        price = translator.format_number(statistics.price_bin_usd, decimals)
-        time = translator.format_duration(statistics.time_bin_ms / 1000)
+        price = translator.format_number(spec.price_bin, 0 if spec.price_bin == int(spec.price_bin) else _BIN_DECIMALS)
+        time = translator.format_duration(spec.time_bin_ms / 1000)
         found["bins"] = translator.text("statistics.bins_value", price=price, time=time)
     if statistics.build_ms is not None:
         build = translator.format_milliseconds(statistics.build_ms)
