@@ -34,6 +34,10 @@ PAGE_SCRIPTS = (
     "page_background.js",
     "plugin_page.js",
 )
+# Its value says why no chart is attached; "" if one is.
+MISSING_SCRIPT: Final = "window.__heatmapMissing ? window.__heatmapMissing() : 'the page does not run scripts'"
+# Restores the page.
+DETACH_SCRIPT: Final = "if (window.__heatmapDetach) window.__heatmapDetach();"
 
 # Bounds that no real chart reaches; a page that sends more is broken or hostile.
 MAX_MESSAGE_CHARS = 1_000_000
@@ -182,16 +186,6 @@ def page_script(chart: str, series: str, object_name: str = OBJECT_NAME) -> str:
     body = "\n".join(parts)
     start = f"followChart(() => ({chart}), () => ({series}), '{object_name}');"
     return f"(() => {{\n{body}\n{start}\n}})();"
-
-
-def missing_script() -> str:
-    """Return the JavaScript whose value says why no chart is attached; "" if one is."""
-    return "window.__heatmapMissing ? window.__heatmapMissing() : 'the page does not run scripts'"
-
-
-def detach_script() -> str:
-    """Return the JavaScript that restores the page."""
-    return "if (window.__heatmapDetach) window.__heatmapDetach();"
 
 
 class Bridge(QObject):

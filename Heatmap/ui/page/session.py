@@ -14,7 +14,7 @@ from PyQt6.QtWebEngineCore import QWebEnginePage
 
 from Heatmap.errors import AttachError
 from Heatmap.ui.gl.graphics import has_opengl
-from Heatmap.ui.page.bridge import OBJECT_NAME, Bridge, detach_script, missing_script, page_script
+from Heatmap.ui.page.bridge import DETACH_SCRIPT, MISSING_SCRIPT, OBJECT_NAME, Bridge, page_script
 from Heatmap.ui.page.page_transparency import PageTransparency
 from Heatmap.ui.page.recent_count import WITHIN_S, RecentCount
 from Heatmap.ui.timer import new_timer
@@ -105,9 +105,9 @@ class PageSession(QObject):
             if self._own_channel is None:
                 # The object stays until the script has run, even if the host drops the plugin before: Qt warns of each
                 # message that has no receiver.
-                self._page.runJavaScript(detach_script(), partial(self._script_has_run, self.parent()))
+                self._page.runJavaScript(DETACH_SCRIPT, partial(self._script_has_run, self.parent()))
             else:
-                self._page.runJavaScript(detach_script())
+                self._page.runJavaScript(DETACH_SCRIPT)
                 self._leave_channel()
         if view_alive:
             self._transparency.give_back()
@@ -118,7 +118,7 @@ class PageSession(QObject):
         log.error("OpenGL 3.3 is not available: %s", reason)
         self.has_graphics = False
         if not self._closed and not sip.isdeleted(self._page):
-            self._page.runJavaScript(detach_script())
+            self._page.runJavaScript(DETACH_SCRIPT)
             self._transparency.give_back()
             self.viewportChanged.emit(None)
             self._set_attached(attached=False)
@@ -205,7 +205,7 @@ class PageSession(QObject):
 
     def _ask_for_chart(self) -> None:
         if not sip.isdeleted(self._page):
-            self._page.runJavaScript(missing_script(), self._report_missing)
+            self._page.runJavaScript(MISSING_SCRIPT, self._report_missing)
 
     def _report_missing(self, reason: object) -> None:
         """Warn the host's developer of wrong expressions."""

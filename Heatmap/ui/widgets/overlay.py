@@ -44,9 +44,6 @@ class SourceBadge(OverlayWidget):
         self.setFont(font)
         self._text = ""
 
-    def text(self) -> str:
-        return self._text
-
     def set_text(self, text: str) -> None:
         if text != self._text:
             self._text = text

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from PyQt6.QtCore import QRect, QSize
 from PyQt6.QtGui import QColor, QIcon, QImage, QPainter, QPixmap
 
 from Heatmap.aggregation.palettes import find_palette
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 DARK_CHART: Final = QColor(0x0E, 0x11, 0x16)
 LIGHT_CHART: Final = QColor(0xFF, 0xFF, 0xFF)
@@ -24,8 +20,11 @@ def palette_bars(name: str, *, dark: bool) -> list[QImage]:
     One image for a palette of the sum; two for a bivariate one, long and short. An unknown name raises `GridError`.
     """
     palette = find_palette(name)
-    tables = palette.for_background(dark)
-    return [_image(table) for table in ((tables[-1], tables[0]) if palette.is_bivariate else (tables[0],))]
+    tables = palette.for_background(dark)  # uint8 (256, 4), premultiplied RGBA
+    bars = (tables[-1], tables[0]) if palette.is_bivariate else (tables[0],)
+    image_format = QImage.Format.Format_RGBA8888_Premultiplied
+    # The copy owns its pixels.
+    return [QImage(bar.tobytes(), len(bar), 1, 4 * len(bar), image_format).copy() for bar in bars]
 
 
 def palette_swatch(name: str) -> QIcon:
@@ -39,10 +38,3 @@ def palette_swatch(name: str) -> QIcon:
         painter.drawImage(QRect(0, index * height, _SWATCH_SIZE.width(), height), bar)
     painter.end()
     return QIcon(pixmap)
-
-
-def _image(table: NDArray[np.uint8]) -> QImage:
-    """Return uint8 (256, 4), premultiplied RGBA, as an image of one row that owns its pixels."""
-    levels = len(table)
-    image_format = QImage.Format.Format_RGBA8888_Premultiplied
-    return QImage(table.tobytes(), levels, 1, 4 * levels, image_format).copy()

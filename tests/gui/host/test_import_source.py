@@ -30,5 +30,5 @@ def test_imported_coin_m_contracts_are_shown_when_chosen_and_named_on_the_map(op
         host.plugin.settings.update(source="binance-coinm")
         host.wait(lambda: (image := host.presenter.image) is not None and image.events == 1)
         assert badge.isVisible()
-        assert "COIN-M" in badge.text()
+        assert "COIN-M" in badge.accessibleName()
         tab.deleteLater()
