@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import time
+from itertools import pairwise
 
 import psutil
 import pytest
@@ -196,8 +197,11 @@ def test_attaching_a_hundred_times(open_host):
             gc.collect()
             process = psutil.Process()
             sizes.append((process.memory_info().rss / 1e6, process.num_threads(), process.num_fds()))
-        # An image that stays on the card of software OpenGL is a megabyte a time.
-        assert sizes[-1][0] - sizes[20][0] < 45, [round(size[0]) for size in sizes[::10]]
+        # An image that stays on the card of software OpenGL is a megabyte a time. Chromium, part of this process, may
+        # take a larger piece once.
+        megabytes = [size[0] for size in sizes[20:]]
+        largest_step = max(after - size for size, after in pairwise(megabytes))
+        assert megabytes[-1] - megabytes[0] - largest_step < 45, [round(size) for size in megabytes]
         assert sizes[-1][1] <= sizes[20][1] + 2
         assert sizes[-1][2] <= sizes[20][2] + 4
         assert len(host.view.findChildren(Underlay)) == 0
