@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from functools import lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -26,12 +27,12 @@ _ANCHOR_MEMORY = 0.85
 _ANCHOR_SD = 0.014
 
 
-class Market(PriceSeries):
+class Market(PriceSeries, ABC):
     """What a demo exchange trades: a price series and liquidations."""
 
+    @abstractmethod
     def liquidations(self, start_ms: int, end_ms: int) -> list[LiquidationEvent]:
         """Return the liquidations with ``start_ms <= ts_ms < end_ms`` in order of time."""
-        raise NotImplementedError
 
     def backlog(self) -> Sequence[str] | None:
         """Return the frames that a new forceOrder subscriber gets at once, or None if liquidations are pushed live."""

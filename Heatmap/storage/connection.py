@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Final, Self
 
 from Heatmap.errors import (
@@ -57,7 +58,7 @@ _KINDS: Final[dict[int, type[StorageError]]] = {
 }
 
 
-class Closing:
+class Closing(ABC):
     """Base of context managers that close themselves."""
 
     def __enter__(self) -> Self:
@@ -66,8 +67,8 @@ class Closing:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def close(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def close(self) -> None: ...
 
 
 class RecordConnection(sqlite3.Connection):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import platform
@@ -10,9 +9,9 @@ import threading
 
 import pytest
 from filelock import FileLock
+from support.exchange import LoopbackExchange
 from support.frames import encode
 from support.record import T, event, rows
-from websockets.asyncio.server import serve
 
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.errors import SettingsError
@@ -27,50 +26,13 @@ DAY_MS = 86_400_000
 PATIENCE_S = 20.0
 
 
-class Exchange:
+class Exchange(LoopbackExchange):
     """Sends every connection a mark price and one liquidation, and counts connections as they come and go."""
 
-    def __init__(self):
-        self.opened = self.closed = 0
-        self.changed = threading.Condition()
-        self.ready = threading.Event()
-        self.thread = threading.Thread(target=lambda: asyncio.run(self.serve()))
-
-    def __enter__(self):
-        self.thread.start()
-        assert self.ready.wait(PATIENCE_S)
-        return self
-
-    def __exit__(self, *_):
-        self.loop.call_soon_threadsafe(self.end.set)
-        self.thread.join()
-
-    async def serve(self):
-        self.loop, self.end = asyncio.get_running_loop(), asyncio.Event()
-        async with serve(
-            self.play, "127.0.0.1", 0, process_request=self.answer, compression=None, close_timeout=0.1
-        ) as server:
-            place = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
-            self.addresses = {"ws_url": f"ws://{place}", "rest_url": f"http://{place}"}
-            self.ready.set()
-            await self.end.wait()
-
-    def answer(self, connection, request):
-        return None if request.path.startswith("/market/") else connection.respond(500, "no")
-
     async def play(self, ws):
-        with self.changed:
-            self.opened += 1
         await ws.send(json.dumps({"e": "markPriceUpdate", "E": T, "s": "BTCUSDT", "p": "85000.1"}))
         await ws.send(encode(event(0)))
         await ws.wait_closed()
-        with self.changed:
-            self.closed += 1
-            self.changed.notify_all()
-
-    def until_closed(self, count):
-        with self.changed:
-            assert self.changed.wait_for(lambda: self.closed >= count, PATIENCE_S)
 
 
 class Frozen:
