@@ -108,6 +108,18 @@ def test_a_picture_of_another_size_before_its_report_is_foreseen(follower):
     assert follower.report(late) is late
 
 
+@pytest.mark.parametrize("page", [PAGE, (1800, 1000)], ids=["same size", "other size"])
+def test_a_picture_stamped_elsewhere_is_put_right_when_its_report_comes(follower, page):
+    """A window on a screen of another factor: its last picture came before the report that says where the stamp is."""
+    follower.picture(None, page)
+    assert follower.report(frame(9, StampPlace(0, 0, 4), page=(50, 50))) is None, "not a report of this picture"
+    late = frame(2, StampPlace(1600, 980, 4), page=page)
+    assert follower.report(late) is late
+    assert follower.report(frame(3, StampPlace(1600, 980, 4), page=page)) is None, "that one's picture is still to come"
+    assert follower.counts.late == 1
+    assert follower.mode is SyncMode.STAMP
+
+
 def test_an_unreadable_picture_of_a_known_size_is_that_one(follower):
     larger = frame(2, page=(1000, 520))
     follower.report(larger)

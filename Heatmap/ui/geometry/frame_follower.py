@@ -67,6 +67,8 @@ class FrameFollower:
         self.shown: Frame | None = None  # the frame to show
         self.mode = SyncMode.WAITING
         self._due: int | None = None
+        # Size of the last picture, and where its stamp was looked for and not found; no places: it was read.
+        self._unread: tuple[tuple[int, int], frozenset[StampPlace]] = (0, 0), frozenset()
         self._lag = 0
         self._failures = 0
         self._reports_since_picture = 0
@@ -89,6 +91,7 @@ class FrameFollower:
         """Show nothing until the next report: the chart is gone or out of sight."""
         self._frames.clear()
         self.shown = self._due = None
+        self._unread = (0, 0), frozenset()
         self.mode = SyncMode.WAITING
         self._failures = self._reports_since_picture = 0
 
@@ -102,8 +105,11 @@ class FrameFollower:
         self._reports_since_picture += 1
         if self.mode is SyncMode.STAMP and self._reports_since_picture > PATIENCE_FRAMES:
             self.mode = SyncMode.MESSAGE  # the page is no longer painted through this window
-        if number == self._due:
-            self._due = None
+        # A page that moved to a screen of another factor has its stamps elsewhere, and may not paint again for long.
+        size_px, looked_at = self._unread
+        elsewhere = bool(looked_at) and not looked_at.issuperset(frame.viewport.stamps)
+        if number == self._due or (elsewhere and frame.viewport.page_px == size_px):
+            self._due, self._unread = None, ((0, 0), frozenset())
             self.counts.late += 1
             return self._show(frame)
         return None if self.mode is SyncMode.STAMP else self._show(frame)
@@ -113,6 +119,7 @@ class FrameFollower:
         self._reports_since_picture = 0
         if not self._frames:  # nothing was reported, so nothing is stamped
             return None
+        self._unread = size_px, frozenset(self.places() if number is None else ())
         if number is not None and number in self._frames:
             self._failures = 0
             self._lag = next(count for count, known in enumerate(reversed(self._frames)) if known == number)
