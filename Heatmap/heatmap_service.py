@@ -12,10 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import platformdirs
-
 from Heatmap.clock import SYSTEM_CLOCK, Clock, ExchangeClock, utc_text
-from Heatmap.errors import SettingsError, StorageError
+from Heatmap.errors import SettingsError
 from Heatmap.events import ALL_SYMBOLS, DEFAULT_SYMBOL, Source, is_recorded, shown_symbols
 from Heatmap.ingestion.collector import FeedState
 from Heatmap.ingestion.feed_group import FeedGroup
@@ -26,6 +24,7 @@ from Heatmap.ingestion.venue import ROTATE_AFTER_S
 from Heatmap.ingestion.venues import venue_of
 from Heatmap.record_lookup import RecordLookup
 from Heatmap.reports import CollectorReport, ConnectionState, ServiceStatus
+from Heatmap.storage.location import default_db_path
 from Heatmap.storage.retention import DEFAULT_DAYS, Housekeeper
 from Heatmap.storage.writer import EventWriter
 from Heatmap.storage.writer_statistics import WriterStats
@@ -42,17 +41,6 @@ _MAX_DAYS: Final = 36_500
 MAX_SYMBOLS: Final = 2048
 
 
-def default_db_path() -> Path:
-    """Return the database in the user's data folder; raises `StorageError` for a user without one."""
-    try:
-        return Path(platformdirs.user_data_dir("Heatmap", appauthor=False)) / "liquidations.sqlite3"
-    except RuntimeError as error:
-        raise StorageError(
-            f"no data folder: {error}",
-            short="This user has no home folder: set HOME, or name the database with --db.",
-        ) from error
-
-
 class HeatmapService:
     """The recorder and its database, with or without a screen.
 
@@ -63,7 +51,7 @@ class HeatmapService:
     Parameters
     ----------
     db_path
-        The database; None for `default_db_path`.
+        The database; None for the one in the user's data folder (`Heatmap.storage.location`).
     symbols
         Symbols of the exchange, in upper or lower case. With ``"ALL"`` among them everything that the exchange lists
         is recorded; the others are then those that a chart offers.

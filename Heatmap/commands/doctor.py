@@ -20,7 +20,6 @@ from Heatmap.child_process import module_command, module_environment
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.errors import HeatmapError, RestError
 from Heatmap.exit_code import ExitCode
-from Heatmap.heatmap_service import default_db_path
 from Heatmap.ingestion.binance import exchange_info, forceorder
 from Heatmap.ingestion.binance.endpoints import (
     DEFAULT_REST_URL,
@@ -35,6 +34,7 @@ from Heatmap.ingestion.failure import of_socket_error
 from Heatmap.ingestion.proxy import proxy_for, shown
 from Heatmap.ingestion.rest import fetch_bytes
 from Heatmap.ingestion.venue import MarketHeartbeat
+from Heatmap.storage.location import default_db_path
 from Heatmap.storage.migrations import check_writable, open_database
 
 if TYPE_CHECKING:

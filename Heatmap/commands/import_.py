@@ -13,10 +13,10 @@ from tqdm import tqdm
 from Heatmap.errors import SettingsError
 from Heatmap.events import Source
 from Heatmap.exit_code import ExitCode
-from Heatmap.heatmap_service import default_db_path
 from Heatmap.importing.import_filter import ImportOptions
 from Heatmap.importing.importer import import_file
 from Heatmap.storage.bulk_insert import ImportWriter
+from Heatmap.storage.location import default_db_path
 
 if TYPE_CHECKING:
     import argparse

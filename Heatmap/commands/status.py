@@ -13,9 +13,9 @@ from Heatmap.connection_message import FLOWING, connection_text, duration
 from Heatmap.errors import StorageError
 from Heatmap.events import is_recorded, shown_symbols
 from Heatmap.exit_code import ExitCode
-from Heatmap.heatmap_service import default_db_path
 from Heatmap.message_catalogue import catalogue
 from Heatmap.reports import ConnectionState
+from Heatmap.storage.location import default_db_path
 from Heatmap.storage.record_summary import record_summary, store_summary
 from Heatmap.storage.recorder_lock import HEARTBEAT_MISSED_MS
 from Heatmap.vocabulary import LANGUAGES

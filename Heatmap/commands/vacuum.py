@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from Heatmap.errors import StorageError
 from Heatmap.exit_code import ExitCode
-from Heatmap.heatmap_service import default_db_path
+from Heatmap.storage.location import default_db_path
 from Heatmap.storage.retention import compact
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ from Heatmap.cli import COMMANDS, main
 from Heatmap.errors import StorageError
 from Heatmap.events import LiquidationEvent, Side
 from Heatmap.exit_code import ExitCode
-from Heatmap.heatmap_service import default_db_path
 from Heatmap.output_file import written
 from Heatmap.storage.bulk_insert import bulk_insert
+from Heatmap.storage.location import default_db_path
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pipes and devices of POSIX")
 

@@ -17,13 +17,14 @@ from support.service import PATIENCE_S, RunningService
 import Heatmap
 from Heatmap import heatmap_service
 from Heatmap.errors import SettingsError
-from Heatmap.heatmap_service import HeatmapService, default_db_path
+from Heatmap.heatmap_service import HeatmapService
 from Heatmap.ingestion.binance.venue import BINANCE
 from Heatmap.ingestion.collector import FeedCollector
 from Heatmap.ingestion.venues import VENUES
 from Heatmap.reports import ConnectionState as State
 from Heatmap.reports import ServiceStatus
 from Heatmap.storage.bulk_insert import bulk_insert
+from Heatmap.storage.location import default_db_path
 from Heatmap.storage.record_summary import store_summary
 from Heatmap.storage.sqlite_store import SqliteStore
 from Heatmap.storage.writer import EventWriter
