@@ -11,15 +11,26 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from Heatmap.heatmap_service import HeatmapService
     from Heatmap.plugin import HeatmapPlugin, configure_graphics, ensure_graphics
+    from Heatmap.record import Record, open_record
 
 __version__ = "0.1.0"
-__all__ = ["HeatmapPlugin", "HeatmapService", "__version__", "configure_graphics", "ensure_graphics"]
+__all__ = [
+    "HeatmapPlugin",
+    "HeatmapService",
+    "Record",
+    "__version__",
+    "configure_graphics",
+    "ensure_graphics",
+    "open_record",
+]
 
 _HOMES = {
     "HeatmapPlugin": "Heatmap.plugin",
     "HeatmapService": "Heatmap.heatmap_service",
+    "Record": "Heatmap.record",
     "configure_graphics": "Heatmap.plugin",
     "ensure_graphics": "Heatmap.plugin",
+    "open_record": "Heatmap.record",
 }
 
 

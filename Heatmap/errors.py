@@ -88,6 +88,10 @@ class LogRemovedError(StorageError):
     """The log of the open database was deleted; only the connections that use it see all that was committed."""
 
 
+class QueryError(HeatmapError):
+    """A record cannot answer: an unknown symbol or source, an empty span of time, a value that is no number."""
+
+
 class RecordFileError(HeatmapError):
     """A whole file cannot be imported, or an export cannot be made."""
 

@@ -1,13 +1,15 @@
-"""Events as a NumPy struct of arrays: what the reader hands to the kernel."""
+"""Events as NumPy arrays: `EventColumns` for the kernels, `RecordedEvents` for other programs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 
@@ -106,3 +108,42 @@ class EventColumns:
         return EventColumns(
             room.ts_ms[rows], room.price[rows], room.notional[rows], room.is_long[rows], last_row_id, room
         )
+
+
+class RecordedEvents(np.recarray[Any, Any]):
+    """N liquidations of one symbol and one source as a structured array, sorted by time, ties in order of arrival.
+
+    Each field is an attribute of shape ``(N,)`` and an item: ``events.price`` is ``events["price"]``. Slices and masks
+    work as on any array, ``events[events.is_long]``; ``pandas.DataFrame(events)`` has one column a field. The memory is
+    the caller's.
+
+    Attributes
+    ----------
+    ts_ms
+        int64, trade time of the order in ms since the Unix epoch, UTC, ascending.
+    received_ms
+        int64, when the recording machine read it, in ms since the epoch by that machine's clock; -1: unknown, as for
+        most imported events.
+    price
+        float64, average fill price in quote currency.
+    qty
+        float64, filled quantity in base currency.
+    notional
+        float64, price x quantity in quote currency (US dollars for USDT contracts).
+    is_long
+        bool, True where a long position was liquidated (order side SELL), False where a short was.
+    """
+
+    ts_ms: NDArray[np.int64]
+    received_ms: NDArray[np.int64]
+    price: NDArray[np.float64]
+    qty: NDArray[np.float64]
+    notional: NDArray[np.float64]
+    is_long: NDArray[np.bool_]
+
+
+def recorded_dtype(fields: Sequence[str]) -> np.dtype[np.void]:
+    """Return the type of one row of `RecordedEvents` with some of its fields."""
+    kinds = {"ts_ms": np.int64, "received_ms": np.int64, "is_long": np.bool_}
+    # Aligned: NumPy copies what is not.
+    return np.dtype([(name, kinds.get(name, np.float64)) for name in fields], align=True)

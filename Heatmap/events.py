@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 DEFAULT_SYMBOL: Final = "BTCUSDT"
+# From before the exchange opened its futures (2019-09) to 2100: seconds, microseconds and zero fall outside.
+FIRST_PLAUSIBLE_MS: Final = 1_546_300_800_000
+LAST_PLAUSIBLE_MS: Final = 4_102_444_800_000
 ALL_SYMBOLS: Final = "ALL"  # every symbol that the exchange lists, now and later
-_SHOWN_SYMBOLS: Final = 6
 
 
 def is_recorded(symbol: str, recorded: Collection[str]) -> bool:
@@ -21,9 +23,9 @@ def is_recorded(symbol: str, recorded: Collection[str]) -> bool:
     return symbol in recorded or ALL_SYMBOLS in recorded
 
 
-def shown_symbols(symbols: Collection[str]) -> str:
+def shown_symbols(symbols: Collection[str], *, most: int = 6) -> str:
     """Return symbols for people: the first few, and how many more there are."""
-    few = list(symbols)[:_SHOWN_SYMBOLS]
+    few = list(symbols)[:most]
     more = len(symbols) - len(few)
     return ", ".join(few) + (f" and {more} more" if more else "")
 

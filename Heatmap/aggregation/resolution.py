@@ -21,6 +21,7 @@ TIME_BINS_MS: Final = (5_000, 10_000, 15_000, 30_000, 60_000, 120_000, 180_000)
 MAX_MANUAL_CELLS: Final = 4_000
 _MANUAL_TIME_STEP_MS: Final = 1_000
 _RANGE_ROUNDING: Final = 1e-9
+_NICE: Final = (1, 2, 5, 10)
 
 
 def wanted_rows(height_px: float) -> int:
@@ -45,6 +46,13 @@ def auto_time_bin_ms(span_ms: int, cols: int) -> int:
             return time_bin_ms
     coarsest_ms = TIME_BINS_MS[-1]
     return coarsest_ms * math.ceil(span_ms / (MAX_COLS * coarsest_ms))
+
+
+def round_step(wanted: float) -> float:
+    """Return the least of 1, 2 and 5 times a power of ten that is not less than a positive number."""
+    power = Decimal(10) ** math.floor(math.log10(wanted))
+    # Of 0.1 + 0.2 the step is 0.3's, for the difference is an error of rounding.
+    return next(float(nice * power) for nice in _NICE if float(nice * power) >= wanted * (1 - _RANGE_ROUNDING))
 
 
 def auto_spec(

@@ -19,7 +19,7 @@ from Heatmap import __version__
 from Heatmap.aggregation.engine_choice import new_engine
 from Heatmap.aggregation.image_builder import ImageBuilder
 from Heatmap.aggregation.options import RenderOptions
-from Heatmap.aggregation.resolution import auto_spec
+from Heatmap.aggregation.resolution import auto_spec, round_step
 from Heatmap.clock import utc_text
 from Heatmap.events import Source
 
@@ -57,7 +57,6 @@ _TIME_STEPS_MS: Final = (
     _MINUTE_MS, 5 * _MINUTE_MS, 15 * _MINUTE_MS, 30 * _MINUTE_MS, _HOUR_MS, 2 * _HOUR_MS, 4 * _HOUR_MS, 8 * _HOUR_MS,
     DAY_MS, 7 * DAY_MS, 28 * DAY_MS, 91 * DAY_MS, 364 * DAY_MS,
 )  # fmt: skip
-_NICE: Final = (1.0, 2.0, 5.0, 10.0)
 _UNREAL: Final = {Source.DEMO: "SIMULATED", Source.REPLAY: "REPLAY, TIMES SHIFTED"}
 
 
@@ -98,9 +97,7 @@ def time_marks(start_ms: int, end_ms: int, most: int) -> list[Mark]:
 
 def price_marks(low: float, high: float, most: int) -> list[Mark]:
     """Return at most ``most`` marks at round prices within ``[low, high]``."""
-    raw_step = (high - low) / most
-    magnitude = 10.0 ** math.floor(math.log10(raw_step))
-    step = next(nice * magnitude for nice in _NICE if nice * magnitude >= raw_step * (1 - 1e-9))
+    step = round_step((high - low) / most)
     digits = max(0, -math.floor(math.log10(step) + 1e-9))
     first = math.ceil(low / step - 1e-9)
     last = math.floor(high / step + 1e-9)

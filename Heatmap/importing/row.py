@@ -14,9 +14,8 @@ from typing import Final
 import msgspec
 
 from Heatmap.errors import RowError, SettingsError
-from Heatmap.events import LiquidationEvent, Side, Source
+from Heatmap.events import FIRST_PLAUSIBLE_MS, LAST_PLAUSIBLE_MS, LiquidationEvent, Side, Source
 from Heatmap.ingestion.binance.endpoints import normalise_symbol
-from Heatmap.ingestion.binance.forceorder import FIRST_PLAUSIBLE_MS, LAST_PLAUSIBLE_MS
 
 # No sign, no blank, no underscore; an exponent, for that is how Python and pandas write 0.00001.
 _NUMBER: Final = re.compile(r"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?", re.ASCII)

@@ -123,10 +123,7 @@ def open_writer(path: Path) -> RecordConnection:
     """
     with os_errors(f"cannot make the folder {path.parent}", f"The folder {path.parent} cannot be made"):
         path.parent.mkdir(parents=True, exist_ok=True)
-    if path.is_dir():
-        raise UnusableDatabaseError(
-            f"expected a file, was a folder: {path}", short=f"{path} is a folder, not a database."
-        )
+    check_no_folder(path)
     check_reopenable(path)
     with storage_errors(path):
         connection = _connect(f"{path.absolute().as_uri()}?mode=rwc", path)
@@ -136,6 +133,7 @@ def open_writer(path: Path) -> RecordConnection:
 
 def open_reader(path: Path) -> RecordConnection:
     """Open an existing database read-only, without a guard; a file that is no database raises when it is first read."""
+    check_no_folder(path)
     check_reopenable(path)
     # SQLite would refuse it otherwise, for it cannot create the shared memory of the log.
     is_immutable = _is_whole(path) and not os.access(path.resolve().parent, os.W_OK)
@@ -144,6 +142,14 @@ def open_reader(path: Path) -> RecordConnection:
         connection.is_immutable = is_immutable
         connection.execute(f"PRAGMA mmap_size = {_MMAP_BYTES}")
     return connection
+
+
+def check_no_folder(path: Path) -> None:
+    """Raise UnusableDatabaseError if the path is a folder's."""
+    if path.is_dir():
+        raise UnusableDatabaseError(
+            f"expected a file, was a folder: {path}", short=f"{path} is a folder, not a database."
+        )
 
 
 def _moved(path: Path) -> MovedDatabaseError:

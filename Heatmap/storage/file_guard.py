@@ -170,9 +170,11 @@ def check_reopenable(path: Path) -> None:
     A new connection would combine its shared memory, which the connections of a process share, with the new log.
     """
     identity = file_identity(path)
+    # The state, too, under the lock: the last connection deletes the log while it is being closed.
     with _registry_lock:
         guard = None if identity is None else _guards.get(identity)
-    if guard is not None and guard.state() is FileState.LOG_REMOVED:
+        is_removed = guard is not None and guard.state() is FileState.LOG_REMOVED
+    if guard is not None and is_removed:
         raise StorageError(
             f"{path}: its log was removed, and {guard.users} connections of this process still use it",
             short=f"Another program deleted the log of the database {path}, which this program is still using: it is"

@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from Heatmap.errors import StorageError
+from Heatmap.storage import sql
 from Heatmap.storage.connection import Closing, closed_on_error, open_reader, storage_errors
 from Heatmap.storage.file_guard import FileState
 from Heatmap.storage.migrations import version_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from Heatmap.event_columns import RecordedEvents
 
 COLUMNS: Final = (
     "ts_ms", "symbol", "side", "price", "qty", "notional", "source", "order_price", "order_qty", "event_ms",
@@ -26,12 +29,14 @@ NUMBER_COLUMNS: Final = ("price", "qty", "notional", "order_price", "order_qty")
 NPZ_COLUMNS: Final = COLUMNS[:-1]
 """An NPZ file has no ``raw_json``; an unknown time is `NPZ_UNKNOWN_MS` there, an unknown number NaN."""
 NPZ_UNKNOWN_MS: Final = -1
+RECORD_FIELDS: Final = ("ts_ms", "received_ms", "price", "qty", "notional", "is_long")
+"""Fields of `Heatmap.event_columns.RecordedEvents`; an unknown time is `NPZ_UNKNOWN_MS` there."""
+_FIELD_SQL: Final = {"received_ms": f"ifnull(received_ms, {NPZ_UNKNOWN_MS})", "is_long": sql.IS_LONG}
 
-# Skips from one series to the next along an index: as many steps as there are series.
-_NEXT_SERIES: Final = """
-    SELECT source, symbol FROM liq_events INDEXED BY idx_liq_events_window
-    WHERE (source, symbol) > (?, ?) ORDER BY source, symbol LIMIT 1
-"""
+# Skip from one series to the next along an index: as many steps as there are series. A comparison of row values,
+# ``(source, symbol) > (?, ?)``, would read all rows of the source.
+_NEXT_SYMBOL: Final = "SELECT source, symbol FROM {} WHERE source = ? AND symbol > ? ORDER BY source, symbol LIMIT 1"
+_NEXT_SOURCE: Final = "SELECT source, symbol FROM {} WHERE source > ? ORDER BY source, symbol LIMIT 1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,25 +69,37 @@ class RecordReader(Closing):
     """
 
     def __init__(self, db_path: str | Path) -> None:
-        self._path = Path(db_path)
-        if not self._path.exists():
-            raise StorageError(f"no file {self._path}", short=f"There is no database {self._path}.")
-        self._connection = connection = open_reader(self._path)
+        self.path = Path(db_path)
+        if not self.path.exists():
+            raise StorageError(f"no file {self.path}", short=f"There is no database {self.path}.")
+        self._connection = connection = open_reader(self.path)
         with closed_on_error(connection):
-            self.schema_version = version_of(connection, self._path)
+            self.schema_version = version_of(connection, self.path)
             connection.guard()
             if self.schema_version == 0:
-                raise StorageError(f"empty database {self._path}", short=f"Nothing is recorded yet in {self._path}.")
+                raise StorageError(f"empty database {self.path}", short=f"Nothing is recorded yet in {self.path}.")
             connection.execute("BEGIN")
             # The state is that of the first read, not that of BEGIN.
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
 
     def series(self) -> list[tuple[str, str]]:
         """Return ``(source, symbol)`` of each series with events, in alphabetical order."""
+        return self._series_of("liq_events")
+
+    def known_series(self) -> list[tuple[str, str]]:
+        """Return ``(source, symbol)`` of each series with events or coverage, in alphabetical order."""
+        return sorted({*self._series_of("liq_events"), *self._series_of("coverage")})
+
+    def _series_of(self, table: str) -> list[tuple[str, str]]:
         found: list[tuple[str, str]] = []
-        while rows := list(self.query(_NEXT_SERIES, found[-1] if found else ("", ""))):
-            found += rows
-        return found
+        source = symbol = ""
+        while True:
+            rows = list(self.query(_NEXT_SYMBOL.format(table), (source, symbol)))
+            rows = rows or list(self.query(_NEXT_SOURCE.format(table), (source,)))
+            if not rows:
+                return found
+            source, symbol = rows[0]
+            found.append((source, symbol))
 
     def count(self, selection: Selection) -> int:
         where, values = selection.where()
@@ -103,11 +120,25 @@ class RecordReader(Closing):
         query = f"SELECT {names} FROM liq_events INDEXED BY {index} WHERE {where} ORDER BY ts_ms, id"  # noqa: S608 - ours
         yield from self.query(query, values)
 
+    def table(self, selection: Selection, fields: Sequence[str] = RECORD_FIELDS) -> RecordedEvents:
+        """Return fields of the selected events as a structured array, in order of time, ties in order of arrival.
+
+        ``ts_ms``, ``price``, ``notional`` and ``is_long`` alone are read from an index, in half of the time.
+        """
+        import numpy as np  # noqa: PLC0415 - exports need none
+
+        from Heatmap.event_columns import RecordedEvents, recorded_dtype  # noqa: PLC0415 - it imports NumPy
+
+        where, values = selection.where()
+        names, index = ", ".join(_FIELD_SQL.get(name, name) for name in fields), selection.index_in_order()
+        query = f"SELECT {names} FROM liq_events INDEXED BY {index} WHERE {where} ORDER BY ts_ms, id"  # noqa: S608 - ours
+        return np.fromiter(self.query(query, values), recorded_dtype(fields)).view(RecordedEvents)
+
     def close(self) -> None:
         self._connection.close()
 
-    def query(self, sql: str, values: Sequence[str | int] = ()) -> Iterator[tuple[Any, ...]]:
-        with storage_errors(self._path):
-            yield from self._connection.execute(sql, values)
+    def query(self, statement: str, values: Sequence[str | int] = ()) -> Iterator[tuple[Any, ...]]:
+        with storage_errors(self.path):
+            yield from self._connection.execute(statement, values)
         if self._connection.file_state() is FileState.LOG_REMOVED:
             self._connection.check_in_place()

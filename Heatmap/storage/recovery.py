@@ -22,6 +22,7 @@ from Heatmap.events import Coverage
 from Heatmap.storage import sql
 from Heatmap.storage.connection import (
     RecordConnection,
+    check_no_folder,
     closed_on_error,
     open_reader,
     open_writer,
@@ -109,10 +110,7 @@ def check_db_path(path: Path) -> None:
     if not path.exists():
         _check_folder(path)
         return
-    if path.is_dir():
-        raise UnusableDatabaseError(
-            f"expected a file, was a folder: {path}", short=f"{path} is a folder, not a database."
-        )
+    check_no_folder(path)
     if not os.access(path, os.W_OK):
         raise UnusableDatabaseError(
             f"no right to write {path}", short=f"The database {path} may not be written by this user."

@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from Heatmap.events import Side
+from Heatmap.events import LiquidationEvent, Side
 
 if TYPE_CHECKING:
-    from Heatmap.events import Coverage, LiquidationEvent
+    from Heatmap.events import Coverage
     from Heatmap.reports import CollectorReport, RejectedFrame
 
 QUARANTINE_ROWS: Final = 1000  # largest number of rejected frames kept
 QUARANTINE_FRAME_BYTES: Final = 4096  # longest part kept of one of them
 
 _LONGS: Final = ", ".join(f"'{side.value}'" for side in Side if side.liquidates_long)
-SIGNED_NOTIONAL: Final = f"iif(side IN ({_LONGS}), notional, -notional)"  # positive if a long was liquidated
+IS_LONG: Final = f"side IN ({_LONGS})"  # 1 if a long was liquidated
+SIGNED_NOTIONAL: Final = f"iif({IS_LONG}, notional, -notional)"  # positive if a long was liquidated
 
+# The parameters of `INSERT_EVENT`, and the fields of `row_event`.
+EVENT_COLUMNS: Final = (
+    "ts_ms, symbol, side, price, qty, notional, source, raw_json, order_price, order_qty, event_ms, received_ms"
+)
 # ON CONFLICT applies to the unique key only; OR IGNORE would also drop rows that violate a CHECK, without an error.
-INSERT_EVENT: Final = """
-    INSERT INTO liq_events
-        (ts_ms, symbol, side, price, qty, notional, source, raw_json, order_price, order_qty, event_ms, received_ms)
+INSERT_EVENT: Final = f"""
+    INSERT INTO liq_events ({EVENT_COLUMNS})
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT DO NOTHING
+"""  # noqa: S608 - names of this module
+# In the order of receipt; ?1 ms after the trade where that is not known, -1: these are left out.
+BY_ARRIVAL: Final = f"""
+    SELECT {EVENT_COLUMNS.replace("received_ms", "ifnull(received_ms, ts_ms + ?1) AS arrival_ms")} FROM liq_events
+    WHERE source = ?2 AND symbol = ?3 AND arrival_ms >= ?4 AND arrival_ms < ?5 AND (received_ms IS NOT NULL OR ?1 >= 0)
+    ORDER BY arrival_ms, id
+"""  # noqa: S608 - names of this module
+COUNT_WITHOUT_ARRIVAL: Final = """
+    SELECT count(*) FROM liq_events
+    WHERE source = ? AND symbol = ? AND ts_ms >= ? AND ts_ms < ? AND received_ms IS NULL
 """
 NEWEST_EVENT: Final = "SELECT max(ts_ms) FROM liq_events WHERE source = ? AND symbol = ?"
 INSERT_COVERAGE: Final = "INSERT INTO coverage (source, symbol, start_ms, end_ms) VALUES (?, ?, ?, ?)"
@@ -76,3 +90,11 @@ def event_row(event: LiquidationEvent) -> tuple[str | int | float | None, ...]:
         event.ts_ms, event.symbol, event.side.value, event.price, event.qty, event.notional, str(event.source),
         event.raw_json, event.order_price, event.order_qty, event.event_ms, event.received_ms,
     )  # fmt: skip
+
+
+def row_event(row: tuple[Any, ...]) -> LiquidationEvent:
+    """Return the event of a row of `EVENT_COLUMNS`."""
+    ts_ms, symbol, side, price, qty, notional, source, raw_json, order_price, order_qty, event_ms, received_ms = row
+    return LiquidationEvent(
+        ts_ms, symbol, Side(side), price, qty, notional, source, order_price, order_qty, event_ms, received_ms, raw_json
+    )

@@ -15,15 +15,11 @@ from typing import Annotated
 import msgspec
 
 from Heatmap.errors import FrameError
-from Heatmap.events import LiquidationEvent, Side, Source
+from Heatmap.events import FIRST_PLAUSIBLE_MS, LAST_PLAUSIBLE_MS, LiquidationEvent, Side, Source
 from Heatmap.ingestion.venue import MarketHeartbeat
 
 # Longest frame that is read; a forceOrder frame has about 250 bytes, the mark prices of 600 symbols 120,000.
 MAX_FRAME_BYTES = 512 * 1024
-
-# From before the exchange opened its futures (2019-09) to 2100: seconds, microseconds and zero fall outside.
-FIRST_PLAUSIBLE_MS = 1_546_300_800_000
-LAST_PLAUSIBLE_MS = 4_102_444_800_000
 
 _EXCERPT_CHARS = 200
 _COIN_MARGINED = 2
