@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from Heatmap.clock import SYSTEM_CLOCK, Clock, ExchangeClock, utc_text
 from Heatmap.errors import SettingsError
+from Heatmap.event_delivery import EventDelivery
 from Heatmap.events import ALL_SYMBOLS, DEFAULT_SYMBOL, Source, is_recorded, shown_symbols
 from Heatmap.ingestion.collector import FeedState
 from Heatmap.ingestion.feed_group import FeedGroup
@@ -24,14 +25,16 @@ from Heatmap.ingestion.venue import ROTATE_AFTER_S
 from Heatmap.ingestion.venues import venue_of
 from Heatmap.record_lookup import RecordLookup
 from Heatmap.reports import CollectorReport, ConnectionState, ServiceStatus
+from Heatmap.storage.event_tail import EventTail
 from Heatmap.storage.location import default_db_path
 from Heatmap.storage.retention import DEFAULT_DAYS, Housekeeper
 from Heatmap.storage.writer import EventWriter
 from Heatmap.storage.writer_statistics import WriterStats
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
+    from Heatmap.events import LiquidationEvent
     from Heatmap.storage.recorder_lock import LockHolder
 
 _LOG = logging.getLogger(__name__)
@@ -142,6 +145,7 @@ class HeatmapService:
         self._listeners: list[Callable[[], None]] = []
         self._has_measured_clock = False
         self.exchange_clock = ExchangeClock(clock, self.known_exchange_time)
+        self._delivery = EventDelivery(self.subscribe, clock)
 
     def start(self) -> None:
         """Start collecting and return at once; harmless if it runs."""
@@ -170,10 +174,18 @@ class HeatmapService:
             self._feed.start()
 
     def stop(self, timeout_s: float = 10.0) -> int:
-        """Close the socket, store the queue and end all threads; harmless if nothing runs.
+        """Close the socket, store the queue, deliver what is stored and end all threads; harmless if nothing runs.
 
-        Return how many events could not be stored within ``timeout_s``: 0 when all is well.
+        Subscriptions to events end, too. Return how many events could not be stored within ``timeout_s``: 0 when all is
+        well.
         """
+        began_s = self._clock.monotonic_s()
+        lost = self._stop_recording(timeout_s)
+        # Outside of the lock, for a receiver may call this.
+        self._delivery.end(timeout_s - (self._clock.monotonic_s() - began_s))
+        return lost
+
+    def _stop_recording(self, timeout_s: float) -> int:
         with self._lifecycle:
             if not self.is_running:
                 return 0
@@ -304,6 +316,52 @@ class HeatmapService:
                     self._listeners.remove(listener)
 
         return unsubscribe
+
+    def subscribe_events(self, callback: Callable[[LiquidationEvent], None]) -> Callable[[], None]:
+        """Call ``callback`` with each liquidation of `recorded_symbols` that is stored from now on, once.
+
+        They come in the order of ``received_ms`` (unless the machine's clock was set back), as
+        `Heatmap.record.Record.replay` yields them, whichever process records: half a second after the exchange's push,
+        a second if another process records. Imported files are not delivered; `Heatmap.open_record` has all.
+
+        Parameters
+        ----------
+        callback
+            Called with a `Heatmap.events.LiquidationEvent`, on a thread of its own, one call at a time. It may be slow:
+            recording goes on, nothing is dropped, the file keeps what comes meanwhile (for as long as the retention;
+            what is deleted before is logged as an error). An exception is logged, and the next event follows.
+
+        Returns
+        -------
+        A function that ends the subscription; harmless if called twice. A call under way goes on. `stop` ends it, too,
+        after what is stored by then was delivered.
+
+        Raises
+        ------
+        StorageError
+            The database exists and cannot be read. Later failures are logged, and reading is tried again.
+        """
+        return self._delivery.call(callback, self._event_tail())
+
+    def events(self) -> AsyncIterator[LiquidationEvent]:
+        """Return an asynchronous iterator over what `subscribe_events` delivers, for one event loop.
+
+        ::
+
+            async for event in service.events():
+                ...
+
+        The events are those stored after this call. It ends after `stop`, when what is stored by then was delivered.
+
+        Raises
+        ------
+        StorageError
+            As for `subscribe_events`.
+        """
+        return self._delivery.iterate(self._event_tail())
+
+    def _event_tail(self) -> EventTail:
+        return EventTail(self.db_path, self.source, None if self._records_all else self.symbols, self._clock)
 
     def _take_role(self, may_record: bool, holder: LockHolder | None) -> None:
         """Start or stop the feed when the right to record changed; on the writer's thread."""

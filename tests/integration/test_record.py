@@ -159,16 +159,14 @@ def test_a_span_that_can_only_be_a_mistake_is_an_error(record, read, start_ms, e
 
 def test_a_profile_has_the_sums_of_sql(record, path):
     profile = record.profile("BTCUSDT", price_step=50, **SPAN)
+    found = rows(
+        path,
+        "SELECT side, CAST(price / 50 AS INTEGER) * 50.0, sum(notional) FROM liq_events"
+        " WHERE symbol = 'BTCUSDT' AND source = 'binance' GROUP BY 1, 2",
+    )
     for side, sums in (("SELL", profile.long_usd), ("BUY", profile.short_usd)):
-        wanted = dict(
-            rows(
-                path,
-                "SELECT CAST(price / 50 AS INTEGER) * 50.0, sum(notional) FROM liq_events"
-                f" WHERE symbol = 'BTCUSDT' AND source = 'binance' AND side = '{side}' GROUP BY 1",
-            )
-        )
         got = {price: usd for price, usd in zip(profile.prices.tolist(), sums.tolist(), strict=True) if usd}
-        assert got == pytest.approx(wanted, rel=1e-12)
+        assert got == pytest.approx({price: usd for of, price, usd in found if of == side}, rel=1e-12)
         assert sums.dtype == np.float64
     assert np.diff(profile.prices).tolist() == [50.0] * (len(profile.prices) - 1)
     assert profile.price_step == 50.0
@@ -198,9 +196,10 @@ def test_a_grid_has_exactly_the_columns_and_the_sums_of_sql(record, path, column
     assert (grid.times_ms[0], grid.end_ms) == (start_ms, end_ms)
     found = rows(
         path,
-        f"SELECT CAST(price / 25 AS INTEGER) * 25.0, (ts_ms - {start_ms}) * {columns} / {end_ms - start_ms},"
-        " sum(notional) FROM liq_events WHERE symbol = 'BTCUSDT' AND source = 'binance'"
-        f" AND ts_ms >= {start_ms} AND ts_ms < {end_ms} GROUP BY 1, 2",
+        f"""SELECT CAST(price / 25 AS INTEGER) * 25.0, (ts_ms - {start_ms}) * {columns} / {end_ms - start_ms},
+            sum(notional) FROM liq_events
+        WHERE symbol = 'BTCUSDT' AND source = 'binance' AND ts_ms >= {start_ms} AND ts_ms < {end_ms}
+        GROUP BY 1, 2""",  # noqa: S608 - ours
     )
     wanted = np.zeros_like(grid.values)
     at = {price: row for row, price in enumerate(grid.prices.tolist())}
