@@ -1,13 +1,14 @@
 """Heatmap: a native heatmap of realised liquidations behind Lightweight Charts in PyQt6 programs.
 
 Importing this package loads neither Qt nor Numba; public names are loaded at first use.
+
+It imports only what Python has loaded by then, not even `__future__` or `typing`: ``python -m Heatmap`` runs this file
+while the working directory is still first on the path (see ``__main__.py``).
 """
 
-from __future__ import annotations
-
 from importlib import import_module
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # type checkers take this name for true
 if TYPE_CHECKING:
     from Heatmap.heatmap_service import HeatmapService
     from Heatmap.plugin import HeatmapPlugin, configure_graphics, ensure_graphics

@@ -254,18 +254,6 @@ def test_no_child_runs_what_lies_in_the_working_directory(tmp_path):
         assert not list(tmp_path.glob("*.ran")), module
 
 
-@pytest.mark.timeout(120)
-def test_the_program_itself_does_not_run_it_either(tmp_path):
-    for name in ("numpy", "platformdirs", "websockets"):
-        (tmp_path / f"{name}.py").write_text("import pathlib\npathlib.Path(__file__).with_suffix('.ran').touch()\n")
-    offline = ["--ws-url", "ws://127.0.0.1:9", "--rest-url", "http://127.0.0.1:9"]
-    for command in (["status"], ["collect", "--db", "x.db", "--duration", "0.1", *offline]):
-        line = [sys.executable, "-m", "Heatmap", *command]
-        subprocess.run(line, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False, timeout=100)
-    assert not list(tmp_path.glob("*.ran"))
-    assert (tmp_path / "x.db").exists(), "the program ran"
-
-
 def test_importing_the_package_loads_neither_numba_nor_qt():
     run_python(
         "import sys, Heatmap.aggregation as a\n"
