@@ -149,6 +149,8 @@ class HeatmapPlugin(QObject):
             Store of the user's choices; the user's own `QSettings` if not given.
         translator
             Texts in the host's choice of language; if not given, the heatmap follows its own language setting.
+        clock
+            Wall and monotonic time.
 
         Raises
         ------
