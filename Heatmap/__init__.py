@@ -1,11 +1,10 @@
 """Heatmap: a native heatmap of realised liquidations behind Lightweight Charts in PyQt6 programs.
 
 Importing this package loads neither Qt nor Numba; public names are loaded at first use.
-
-It imports only what Python has loaded by then, not even `__future__` or `typing`: ``python -m Heatmap`` runs this file
-while the working directory is still first on the path (see ``__main__.py``).
 """
 
+# Nothing is imported here that Python has not loaded by then, not even `__future__` or `typing`: `python -m Heatmap`
+# runs this file while the working directory is still first on the path (see __main__.py).
 from importlib import import_module
 
 TYPE_CHECKING = False  # type checkers take this name for true

@@ -72,6 +72,11 @@ class LiquidationEvent(msgspec.Struct, frozen=True, gc=False):
     received_ms: int | None = None  # when this machine read it
     raw_json: str | None = None  # the frame, if raw frames are kept
 
+    @property
+    def is_long(self) -> bool:
+        """True if a long position was liquidated, False if a short was."""
+        return self.side.liquidates_long
+
 
 @dataclass(frozen=True, slots=True)
 class Coverage:

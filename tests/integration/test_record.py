@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import numpy as np
+import pandas as pd
 import pytest
 from support.record import T, create_version_1, event, rows
 
@@ -83,8 +84,7 @@ def test_a_span_is_half_open(record):
 
 
 def test_pandas_makes_a_table_in_one_line(record):
-    pandas = pytest.importorskip("pandas")
-    table = pandas.DataFrame(record.events("BTCUSDT", **SPAN))
+    table = pd.DataFrame(record.events("BTCUSDT", **SPAN))
     assert dict(table.dtypes.astype(str)) == {
         "ts_ms": "int64", "received_ms": "int64", "price": "float64", "qty": "float64", "notional": "float64",
         "is_long": "bool",

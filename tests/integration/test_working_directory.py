@@ -14,6 +14,7 @@ from Heatmap.cli import COMMANDS
 from Heatmap.exit_code import ExitCode
 from Heatmap.storage.bulk_insert import bulk_insert
 
+TESTS = Path(__file__).resolve().parents[1]
 HEATMAP = Path(sys.executable).with_name("heatmap")
 PATIENCE_S = 110
 OFFLINE = ("--ws-url", "ws://127.0.0.1:9", "--rest-url", "http://127.0.0.1:9")
@@ -112,3 +113,12 @@ def test_python_m_runs_nothing_of_it_either(run, beside_the_interpreter, name):
 def test_python_p_m_is_safe_from_everything(run):
     code, said = run(sys.executable, "-P", "-m", "Heatmap", "status", "--db", "{db}")
     assert code == ExitCode.OK, said
+
+
+@pytest.mark.parametrize("name", ["headless_recorder", "strategy_listener"])
+def test_an_example_runs_nothing_of_it(run, tmp_path, monkeypatch, name):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    runner, script = TESTS / "support" / "run_script.py", TESTS / "examples" / f"{name}.py"
+    code, said = run(sys.executable, runner, OFFLINE[1], OFFLINE[3], script, "0.2")
+    assert "Traceback" not in said
+    assert code == (name == "headless_recorder"), said  # which has nothing to show
