@@ -16,7 +16,7 @@ import numpy as np
 
 from Heatmap.aggregation.grid import MAX_PRICE, MIN_PRICE_BIN
 from Heatmap.errors import QueryError, StorageError
-from Heatmap.events import FIRST_PLAUSIBLE_MS, LAST_PLAUSIBLE_MS, Source, shown_symbols
+from Heatmap.events import FIRST_PLAUSIBLE_MS, LAST_PLAUSIBLE_MS, Source
 from Heatmap.record_sums import column_edges_ms, default_step, grid_of, profile_of
 from Heatmap.storage import sql
 from Heatmap.storage.connection import Closing
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from Heatmap.record_sums import DollarGrid, PriceProfile
 
 _SUMMED: Final = ("ts_ms", "price", "notional", "is_long")
-_SHOWN_SYMBOLS: Final = 20  # in an error
 _END_OF_TIME_MS: Final = 1 << 62
 
 
@@ -309,21 +308,16 @@ def _chosen_series(reader: RecordReader, symbol: object, source: object) -> tupl
     """Return symbol and source in the record's spelling."""
     if not isinstance(symbol, str) or not isinstance(source, str | None):
         raise QueryError(f"expected symbol and source as text, was {symbol!r} and {source!r}")
-    series = reader.known_series()
-    wanted = symbol.strip().casefold()
-    found = [(name, origin) for origin, name in series if name.casefold() == wanted]
-    if not found:
-        names = shown_symbols(sorted({name for _, name in series}), most=_SHOWN_SYMBOLS) or "nothing"
-        raise QueryError(f"{symbol.strip() or 'no symbol'!r} is not recorded in {reader.path}; it has {names}")
-    origins = {origin.casefold(): (name, origin) for name, origin in found}
+    name = reader.known_symbol(symbol)
+    sources = [origin for origin, of in reader.known_series() if of == name]
     if source is not None:
-        chosen = origins.get(source.casefold())
+        chosen = next((origin for origin in sources if origin.casefold() == source.casefold()), None)
         if chosen is None:
-            raise QueryError(f"{found[0][0]} is not recorded from {str(source)!r}, but from {', '.join(origins)}")
-        return chosen
-    if len(origins) > 1 and Source.BINANCE not in origins:
-        raise QueryError(f"{found[0][0]} is recorded from {', '.join(origins)}: choose one with source=")
-    return origins.get(Source.BINANCE) or found[0]
+            raise QueryError(f"{name} is not recorded from {str(source)!r}, but from {', '.join(sources)}")
+        return name, chosen
+    if len(sources) > 1 and Source.BINANCE not in sources:
+        raise QueryError(f"{name} is recorded from {', '.join(sources)}: choose one with source=")
+    return name, str(Source.BINANCE) if len(sources) > 1 else sources[0]
 
 
 def _whole(name: str, value: object) -> int:

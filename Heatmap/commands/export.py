@@ -120,7 +120,7 @@ def _check(args: argparse.Namespace, db_path: Path) -> None:
 def _selection(reader: RecordReader, args: argparse.Namespace) -> Selection:
     """Return what is asked for; without ``--source`` or ``--symbol`` the only one in the database is meant."""
     series = reader.series()
-    symbol: str | None = args.symbol
+    symbol = None if args.symbol is None else reader.known_symbol(args.symbol)
     sources = sorted({source for source, of in series if symbol in (None, of)})
     source = args.source or (sources[0] if len(sources) == 1 else _DEFAULT_SOURCE)
     if source == _ALL and args.format != "png":

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from Heatmap.errors import StorageError
+from Heatmap.errors import QueryError, StorageError
+from Heatmap.events import shown_symbols
 from Heatmap.storage import sql
 from Heatmap.storage.connection import Closing, closed_on_error, open_reader, storage_errors
 from Heatmap.storage.file_guard import FileState
@@ -32,6 +33,8 @@ NPZ_UNKNOWN_MS: Final = -1
 RECORD_FIELDS: Final = ("ts_ms", "received_ms", "price", "qty", "notional", "is_long")
 """Fields of `Heatmap.event_columns.RecordedEvents`; an unknown time is `NPZ_UNKNOWN_MS` there."""
 _FIELD_SQL: Final = {"received_ms": f"ifnull(received_ms, {NPZ_UNKNOWN_MS})", "is_long": sql.IS_LONG}
+
+_SHOWN_SYMBOLS: Final = 20  # in an error
 
 # Skip from one series to the next along an index: as many steps as there are series. A comparison of row values,
 # ``(source, symbol) > (?, ?)``, would read all rows of the source.
@@ -89,6 +92,16 @@ class RecordReader(Closing):
     def known_series(self) -> list[tuple[str, str]]:
         """Return ``(source, symbol)`` of each series with events or coverage, in alphabetical order."""
         return sorted({*self._series_of("liq_events"), *self._series_of("coverage")})
+
+    def known_symbol(self, text: str) -> str:
+        """Return a symbol, given in any case, in the record's spelling; a `QueryError` that lists what is recorded."""
+        symbols = sorted({symbol for _, symbol in self.known_series()})
+        wanted = text.strip().casefold()
+        for symbol in symbols:
+            if symbol.casefold() == wanted:
+                return symbol
+        known = shown_symbols(symbols, most=_SHOWN_SYMBOLS) or "nothing"
+        raise QueryError(f"{text.strip() or 'no symbol'!r} is not recorded in {self.path}; it has {known}")
 
     def _series_of(self, table: str) -> list[tuple[str, str]]:
         found: list[tuple[str, str]] = []

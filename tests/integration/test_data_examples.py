@@ -72,3 +72,13 @@ def test_no_example_has_the_name_of_a_module():
 @pytest.mark.parametrize("name", ["headless_recorder.py", "strategy_listener.py"])
 def test_an_example_is_shorter_than_a_screen(name):
     assert len((TESTS / "examples" / name).read_text(encoding="utf-8").splitlines()) <= 45
+
+
+def test_the_first_lines_of_the_page_work(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    bulk_insert(tmp_path / "Heatmap" / "liquidations.sqlite3", [event(number) for number in range(5)])
+    page = (TESTS.parent / "Heatmap" / "docs" / "data.md").read_text(encoding="utf-8")
+    found = {}
+    exec(page.split("```python\n")[1].split("```")[0], found)  # noqa: S102 - our own
+    assert len(found["table"]) == 5
+    assert found["grid"].values.sum() == found["profile"].long_usd.sum() == found["table"].notional.sum()

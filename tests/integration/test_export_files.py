@@ -184,7 +184,8 @@ def test_a_picture_needs_neither_display_nor_qt_nor_numba(db, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--format", "png", "--symbol", "DOGEUSDT"], "There are no liquidations of DOGEUSDT"),
+        (["--format", "png", "--symbol", "DOGEUSDT"], "'DOGEUSDT' is not recorded in "),
+        (["--format", "csv", "--symbol", "DOGEUSDT"], "it has BTCUSDT, ETHUSDT"),
         (["--format", "png", "--from", "2030-01-01"], "nothing to draw"),
         (["--format", "csv", "--source", "replay"], "Nothing is recorded from replay, but from binance, "),
     ],
