@@ -10,9 +10,10 @@ import asyncio
 import logging
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from Heatmap.ingestion.daemon_thread import run_in_daemon_thread
+from Heatmap.storage.sqlite_store import POLL_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     Subscribe = Callable[[Callable[[], None]], Callable[[], None]]
 
 _LOG = logging.getLogger(__name__)
-
-# How often the file is read when no recorder of this process reports a change.
-POLL_S: Final = 0.5
 
 
 class EventDelivery:

@@ -44,28 +44,31 @@ class Record(Closing):
     Each call reads the file as it is at that moment and leaves nothing open, so calls of several threads do not wait
     for each other. A call costs two or three milliseconds and, for 100,000 events, about a tenth of a second.
 
-    All methods that read take
+    All methods that read take:
 
-    symbol
-        In upper or lower case.
-    start_ms, end_ms
-        The span, ms since the Unix epoch, UTC; None: from the first event on, to the last one.
-    source
-        `Heatmap.events.Source`; None: the only source that has the symbol, or "binance" if that is one of several.
+    - ``symbol``: in upper or lower case.
+    - ``start_ms``, ``end_ms``: the span, ms since the Unix epoch, UTC; None: from the first event on, to the last one.
+    - ``source``: a `Heatmap.events.Source`; None: the only source that has the symbol, or "binance" if that is one of
+      several.
 
-    and raise
-
-    QueryError
-        The symbol or the source is not recorded (the text lists what is), ``start_ms >= end_ms``, a time is no whole
-        number or is in seconds or microseconds, or a step is not positive and finite. A symbol without events in the
-        span is no error: the answer is empty.
-    StorageError
-        The database cannot be read, or was moved or deleted, or the record was closed.
+    Parameters
+    ----------
+    path
+        The database.
 
     Attributes
     ----------
     path
-        The database.
+        The database, absolute.
+
+    Raises
+    ------
+    QueryError
+        By methods: the symbol or the source is not recorded (the text lists what is), ``start_ms >= end_ms``, a time is
+        no whole number or is in seconds or microseconds, or a step is not positive and finite. A symbol without events
+        in the span is no error: the answer is empty.
+    StorageError
+        The database cannot be read, or was moved or deleted, or the record was closed.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -96,8 +99,8 @@ class Record(Closing):
 
         Returns
         -------
-        `Heatmap.event_columns.RecordedEvents` (N,) with the fields ``ts_ms``, ``received_ms`` (int64, -1: unknown),
-        ``price``, ``qty``, ``notional`` (float64) and ``is_long`` (bool).
+        `Heatmap.event_columns.RecordedEvents` of shape (N,) with the fields ``ts_ms`` and ``received_ms`` (int64; -1 is
+        unknown), ``price``, ``qty`` and ``notional`` (float64), ``is_long`` (bool).
         """
         span = _checked_span(start_ms, end_ms)
         with self._reading() as reader:

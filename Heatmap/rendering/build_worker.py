@@ -15,6 +15,7 @@ from Heatmap.rendering.event_window import FAR_MS, EventWindow, Gaps, MapStatist
 from Heatmap.rendering.image_change import ChangedColumns, changed_columns
 from Heatmap.rendering.render_options import render_options
 from Heatmap.rendering.view_grid import View, covers, grid_for_view, near_cells, same_cells
+from Heatmap.storage.sqlite_store import POLL_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,8 +28,6 @@ log = logging.getLogger(__name__)
 
 # New events repaint at most this often; a moving view is not held back by it.
 LIVE_INTERVAL_S = 0.25
-# How often the file is checked for changes when no collector of this process reports them.
-POLL_INTERVAL_S = 0.5
 # With decay on, the image is built again after this share of the half-life: every value changes by 0.7 %.
 FADE_STEP = 0.01
 # The end of an open gap moves in such steps, so that it does not repaint the map all the time.
@@ -204,7 +203,7 @@ class BuildWorker:
                     return _INSPECT
                 patience_s = None
                 if self._request is not None:
-                    limit_s = LIVE_INTERVAL_S if self._data_is_new else POLL_INTERVAL_S
+                    limit_s = LIVE_INTERVAL_S if self._data_is_new else POLL_S
                     patience_s = self._served_at_s + limit_s - self._clock.monotonic_s()
                     if patience_s <= 0.0:
                         break

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 REPORTS_VERSION: Final = 2
 """First schema version with the tables of collectors, clock offsets, imports and rejected frames."""
 
+POLL_S: Final = 0.5
+"""How often a program looks for changes that no recorder of its own process reports, in seconds."""
+
 # The side is the sign of the notional: three Python objects a row. All are floats, which Python makes faster than large
 # integers (1e5 rows in 54 ms instead of 110 ms), and which represent milliseconds exactly.
 _WINDOW: Final = f"""
