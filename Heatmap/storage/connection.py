@@ -22,6 +22,8 @@ from Heatmap.storage.file_guard import (
     Identity,
     check_reopenable,
     closing_guarded,
+    count_unguarded,
+    discount_unguarded,
     file_identity,
     guarded,
     os_errors,
@@ -78,6 +80,7 @@ class RecordConnection(sqlite3.Connection):
     identity: Identity = None  # of the file when it was opened; None if it was created then
     is_immutable = False  # nobody could write when it was opened: SQLite reads no log then
     _guard: FileGuard | None = None
+    _counted: Identity = None  # of the file, while this connection has no guard
 
     def guard(self) -> None:
         """Protect the files (see `Heatmap.storage.file_guard`), all of which the first read opens."""
@@ -86,6 +89,7 @@ class RecordConnection(sqlite3.Connection):
         guard = guarded(self.path)
         if guard is not None and self.identity in (None, guard.identity):
             self._guard = guard
+            self._discount()
             return
         if guard is not None:
             with closing_guarded(guard):
@@ -114,6 +118,11 @@ class RecordConnection(sqlite3.Connection):
         guard, self._guard = self._guard, None
         with contextlib.nullcontext() if guard is None else closing_guarded(guard):
             super().close()
+        self._discount()
+
+    def _discount(self) -> None:
+        counted, self._counted = self._counted, None
+        discount_unguarded(counted)
 
 
 def open_writer(path: Path) -> RecordConnection:
@@ -228,9 +237,15 @@ def write_transaction(connection: sqlite3.Connection, *, alone: bool = False) ->
 
 def _connect(uri: str, path: Path) -> RecordConnection:
     identity = file_identity(path)
-    connection = sqlite3.connect(  # noqa: TID251 - its only caller
-        uri, uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000, factory=RecordConnection
-    )
+    count_unguarded(identity)
+    try:
+        connection = sqlite3.connect(  # noqa: TID251 - its only caller
+            uri, uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000, factory=RecordConnection
+        )
+    except BaseException:
+        discount_unguarded(identity)
+        raise
+    connection._counted = identity  # noqa: SLF001 - made here
     connection.path, connection.identity = path.absolute(), identity  # the working directory may change later
     connection.execute("PRAGMA temp_store = MEMORY")
     return connection

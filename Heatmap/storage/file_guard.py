@@ -10,6 +10,7 @@ use (sqlite.org/howtocorrupt.html, section 2.2).
 - **Detection** (everywhere): `FileGuard.state` compares the files that have the three names now with those in use.
 
 Descriptors are closed after the last connection of the process to the file: closing one releases the others' locks.
+Those that have no guard yet are counted, for they have no other locks than these.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import struct
 import sys
 import threading
 import time
+from collections import Counter
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
@@ -100,6 +102,8 @@ class FileGuard:
 
 
 _guards: dict[tuple[int, int], FileGuard] = {}
+# Connections without a guard, by the identity of their file: their only locks are SQLite's.
+_unguarded: Counter[tuple[int, int]] = Counter()
 _registry_lock = threading.RLock()
 
 
@@ -143,6 +147,27 @@ def guarded(path: Path) -> FileGuard | None:
         return guard
 
 
+def count_unguarded(identity: Identity) -> None:
+    """Count a connection that is about to be opened: until `discount_unguarded` no guard of its file is closed."""
+    if identity is not None:
+        with _registry_lock:
+            _unguarded[identity] += 1
+
+
+def discount_unguarded(identity: Identity) -> None:
+    """End the count of a connection that has a guard now, or was closed."""
+    if identity is None:
+        return
+    with _registry_lock:
+        _unguarded[identity] -= 1
+        guard = _guards.get(identity)
+        if not _unguarded[identity]:
+            del _unguarded[identity]
+            if guard is not None and guard.users == 0:
+                del _guards[identity]
+                guard.close()
+
+
 @contextlib.contextmanager
 def closing_guarded(guard: FileGuard) -> Iterator[None]:
     """Close a connection inside the block, and release its guard.
@@ -151,7 +176,7 @@ def closing_guarded(guard: FileGuard) -> Iterator[None]:
     """
     with _registry_lock:
         guard.users -= 1
-        is_last = guard.users == 0
+        is_last = guard.users == 0 and not _unguarded[guard.identity]
         try:
             if is_last:
                 with contextlib.suppress(StorageError):

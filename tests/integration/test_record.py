@@ -7,6 +7,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,9 @@ import Heatmap
 from Heatmap.errors import QueryError, StorageError, UnusableDatabaseError
 from Heatmap.events import Coverage, Side
 from Heatmap.storage.bulk_insert import bulk_insert
-from Heatmap.storage.connection import open_writer
+from Heatmap.storage.connection import open_reader, open_writer
+from Heatmap.storage.file_guard import FileState
+from Heatmap.storage.sqlite_store import SqliteStore
 
 HOUR_MS = 3_600_000
 SPAN = {"start_ms": T, "end_ms": T + HOUR_MS}
@@ -370,6 +373,24 @@ def test_many_threads_read_while_a_recorder_writes(tmp_path):
             sizes = reading.result()
             assert sizes == sorted(sizes)
         assert len(record.events("BTCUSDT")) == 200
+
+
+def test_a_connection_that_is_being_opened_keeps_the_log(tmp_path):
+    """Another thread's connection, the last guarded one, is closed between the first read and the guard."""
+    path = tmp_path / "r.sqlite3"
+    bulk_insert(path, [event(0)])
+    with closing(open_reader(path)) as opening:
+        opening.execute("BEGIN")
+        assert opening.execute("SELECT count(*) FROM liq_events").fetchone() == (1,)
+        with SqliteStore(path) as other:
+            other.data_version()
+        code = "import sys; from support.record import *; from Heatmap.storage.bulk_insert import bulk_insert\n"
+        code += "bulk_insert(sys.argv[1], [event(1)])"
+        subprocess.run([sys.executable, "-c", code, path], check=True, cwd=Path(__file__).parents[1], timeout=60)
+        assert path.with_name(f"{path.name}-wal").exists()
+        opening.guard()
+        assert opening.file_state() is FileState.IN_PLACE
+        assert opening.execute("SELECT count(*) FROM liq_events").fetchone() == (1,)
 
 
 def test_reading_loads_neither_qt_nor_numba(path):
