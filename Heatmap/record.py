@@ -330,10 +330,21 @@ def _whole(name: str, value: object) -> int:
     return int(value)
 
 
+def _time_ms(name: str, value: object) -> int | None:
+    """Return a time or None; a `QueryError` for one in another unit, which would be a wrong answer without a sign."""
+    if value is None:
+        return None
+    time_ms = _whole(name, value)
+    if time_ms < 0:
+        raise QueryError(f"{name}: expected milliseconds since 1970, was {time_ms}")
+    for unit, per_s in (("seconds", 1), ("microseconds", 1_000_000)):
+        if FIRST_PLAUSIBLE_MS <= time_ms * 1000 // per_s < LAST_PLAUSIBLE_MS:
+            raise QueryError(f"{name}: expected milliseconds since 1970, was {time_ms}, which seems to be {unit}")
+    return time_ms
+
+
 def _checked_span(start_ms: object, end_ms: object) -> tuple[int | None, int | None]:
-    """Return the span, or raise `QueryError`; a time in another unit would be an empty answer for no visible reason."""
-    first_ms = None if start_ms is None else _whole("start_ms", start_ms)
-    last_ms = None if end_ms is None else _whole("end_ms", end_ms)
+    first_ms, last_ms = _time_ms("start_ms", start_ms), _time_ms("end_ms", end_ms)
     if first_ms is not None and first_ms >= LAST_PLAUSIBLE_MS:
         raise QueryError(f"start_ms: expected milliseconds since 1970, was {first_ms}, which is after the year 2099")
     if last_ms is not None and last_ms <= FIRST_PLAUSIBLE_MS:

@@ -41,7 +41,6 @@ _IMPORTS: Final = "SELECT format, count(*), sum(rows), max(imported_ms) FROM imp
 _COVERAGE: Final = """
     SELECT source, symbol, start_ms, end_ms FROM coverage WHERE source = ? AND symbol = ? ORDER BY start_ms, end_ms
 """
-_COVERED_SERIES: Final = "SELECT DISTINCT source, symbol FROM coverage"
 _COUNT: Final = """
     SELECT count(*) FROM liq_events INDEXED BY idx_liq_events_window
     WHERE source = ? AND symbol = ? AND ts_ms >= ? AND ts_ms <= ?
@@ -166,8 +165,7 @@ def store_summary(db_path: Path) -> StoreSummary:
 def record_summary(db_path: Path, now_ms: int) -> RecordSummary:
     """Return quality and size of an existing database as of ``now_ms``."""
     with RecordReader(db_path) as reader:
-        names = set(reader.series()) | {(source, symbol) for source, symbol in reader.query(_COVERED_SERIES)}
-        series = tuple(_series_record(reader, source, symbol, now_ms) for source, symbol in sorted(names))
+        series = tuple(_series_record(reader, source, symbol, now_ms) for source, symbol in reader.known_series())
         raw = _raw_frames(reader)
         rows = reader.query(_IMPORTS) if reader.schema_version >= REPORTS_VERSION else ()
         imports = tuple(ImportSummary(*row) for row in rows)

@@ -86,6 +86,12 @@ def test_a_span_is_half_open(record):
     assert len(record.events("BTCUSDT", start_ms=np.int64(start_ms), end_ms=start_ms + 1)) == 1
 
 
+@pytest.mark.parametrize("end_ms", [2**53, 2**62, 2**70, sys.maxsize])
+def test_the_beginning_and_the_end_of_time_are_a_span(record, end_ms):
+    assert len(record.events("BTCUSDT", start_ms=0, end_ms=end_ms)) == len(record.events("BTCUSDT"))
+    assert len(record.coverage("BTCUSDT", start_ms=1, end_ms=end_ms)) == 2
+
+
 def test_pandas_makes_a_table_in_one_line(record):
     table = pd.DataFrame(record.events("BTCUSDT", **SPAN))
     assert dict(table.dtypes.astype(str)) == {
@@ -151,8 +157,11 @@ def test_a_covered_symbol_without_events_is_known_and_empty(record):
         (float(T), T + 1, r"start_ms: expected a whole number.*int\(...\) rounds it down"),
         (True, T, "start_ms: expected a whole number, was True"),
         (str(T), T + 1, "start_ms: expected a whole number"),
-        (T // 1000, T // 1000 + 60, "end_ms: expected milliseconds since 1970, was .* before the year 2019"),
-        (T * 1000, T * 1000 + 60, "start_ms: expected milliseconds since 1970, was .* after the year 2099"),
+        (T // 1000, T, "start_ms: expected milliseconds since 1970, was .* seems to be seconds"),
+        (T, T * 1000, "end_ms: expected milliseconds since 1970, was .* seems to be microseconds"),
+        (-1, T, "start_ms: expected milliseconds since 1970, was -1"),
+        (0, 60_000, "end_ms: expected milliseconds since 1970, was .* before the year 2019"),
+        (T * 1_000_000, 2**63, "start_ms: expected milliseconds since 1970, was .* after the year 2099"),
     ],
 )
 def test_a_span_that_can_only_be_a_mistake_is_an_error(record, read, start_ms, end_ms, text):
