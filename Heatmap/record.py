@@ -199,7 +199,9 @@ class Record(Closing):
     def coverage(
         self, symbol: str, *, start_ms: int | None = None, end_ms: int | None = None, source: str | None = None
     ) -> NDArray[np.int64]:
-        """Return when a live connection delivered; elsewhere nothing is known, which is not "no liquidations".
+        """Return when a live connection delivered, or the owner of an imported file claims that it is complete.
+
+        Elsewhere nothing is known, which is not "no liquidations".
 
         Parameters and errors (`QueryError`, `StorageError`) are those of the class: ``symbol``, ``start_ms``,
         ``end_ms``, ``source``.

@@ -170,6 +170,8 @@ def _series_lines(series: SeriesRecord) -> list[str]:
     mean = "" if rate is None else f", {rate:,.1f} an hour while covered"
     lines = [f"{name}: {series.last_hour:,} in the last hour, {series.last_day:,} in the last 24 h{mean}"]
     share, since_ms = series.covered_share, series.covered_since_ms
+    if series.claimed_ms:
+        lines.append(f"  {duration(series.claimed_ms)} claimed as covered by the owners of imported files")
     if share is None or since_ms is None:
         return [*lines, "  no coverage: nobody recorded it live"]
     whole = duration(series.covered_ms + series.gap_ms)

@@ -130,6 +130,12 @@ class ImportWriter(Closing):
             file.rows, file.row_id = file.rows + inserted, row_id
         return inserted
 
+    def claim(self, coverage: Iterable[Coverage]) -> None:
+        """Store intervals as covered because the owner of a file says so; they stay apart from recorded coverage."""
+        rows = [(sql.claimed_source(each.source), *sql.coverage_row(each)[1:]) for each in coverage]
+        with _transaction(self._connection, self._path):
+            self._connection.executemany(_INSERT_UNKNOWN_COVERAGE, rows)
+
     def settle(self) -> None:
         """Write the log into the file, before what was inserted is reported."""
         _settle(self._connection, self._path)

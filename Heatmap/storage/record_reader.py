@@ -90,8 +90,9 @@ class RecordReader(Closing):
         return self._series_of("liq_events")
 
     def known_series(self) -> list[tuple[str, str]]:
-        """Return ``(source, symbol)`` of each series with events or coverage, in alphabetical order."""
-        return sorted({*self._series_of("liq_events"), *self._series_of("coverage")})
+        """Return ``(source, symbol)`` of each series with events or recorded coverage, in alphabetical order."""
+        covered = [series for series in self._series_of("coverage") if not series[0].endswith(sql.CLAIMED_SUFFIX)]
+        return sorted({*self._series_of("liq_events"), *covered})
 
     def known_symbol(self, text: str) -> str:
         """Return a symbol, given in any case, in the record's spelling; a `QueryError` that lists what is recorded."""

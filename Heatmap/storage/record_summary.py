@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from Heatmap.events import Coverage
 from Heatmap.reports import CollectorReport, ConnectionState, ServiceStatus
 from Heatmap.storage import sql
-from Heatmap.storage.coverage_log import merged
+from Heatmap.storage.coverage_log import merged, without
 from Heatmap.storage.file_guard import LOG_SUFFIX, beside
 from Heatmap.storage.record_reader import RecordReader
 from Heatmap.storage.recorder_lock import HEARTBEAT_MISSED_MS, is_locked
@@ -25,17 +25,17 @@ SHOWN_GAPS: Final = 5
 # Largest number of frames read to estimate their size; a table of so many rows or fewer is measured whole.
 _SAMPLE_ROWS: Final = 4096
 
-_SERIES: Final = """
+_SERIES: Final = f"""
     SELECT s.source, s.symbol, sum(s.rows), min(s.first_ms), max(s.last_ms), max(s.covered_ms), t.tick_size
     FROM (
         SELECT source, symbol, count(*) AS rows, min(ts_ms) AS first_ms, max(ts_ms) AS last_ms, NULL AS covered_ms
         FROM liq_events GROUP BY source, symbol
         UNION ALL
-        SELECT source, symbol, 0, NULL, NULL, max(end_ms) FROM coverage GROUP BY source, symbol
+        SELECT source, symbol, 0, NULL, NULL, max(end_ms) FROM coverage WHERE {sql.IS_RECORDED} GROUP BY source, symbol
     ) AS s
     LEFT JOIN tick_sizes AS t ON t.source = s.source AND t.symbol = s.symbol
     GROUP BY s.source, s.symbol ORDER BY s.source, s.symbol
-"""
+"""  # noqa: S608 - a constant
 _QUARANTINED: Final = "SELECT kind, count(*) FROM quarantine GROUP BY kind ORDER BY kind"
 _IMPORTS: Final = "SELECT format, count(*), sum(rows), max(imported_ms) FROM imports GROUP BY format ORDER BY format"
 _COVERAGE: Final = """
@@ -103,6 +103,7 @@ class SeriesRecord:
     gap_count: int  # gaps in coverage
     gap_ms: int  # their total length
     gaps: tuple[tuple[int, int], ...]  # the longest ``(start_ms, end_ms)``, in order of time; at most `SHOWN_GAPS`
+    claimed_ms: int  # time that nobody recorded, covered as the owners of imported files say
 
     @property
     def rows_per_covered_hour(self) -> float | None:
@@ -192,6 +193,8 @@ def _series_record(reader: RecordReader, source: str, symbol: str, now_ms: int) 
         return int(next(reader.query(_COUNT, (source, symbol, start_ms, end_ms)))[0])
 
     covered = merged([Coverage(*row) for row in reader.query(_COVERAGE, (source, symbol))])
+    claims = [Coverage(*row) for row in reader.query(_COVERAGE, (sql.claimed_source(source), symbol))]
+    claimed = without(merged(claims), [(interval.start_ms, interval.end_ms) for interval in covered])
     gaps = [(before.end_ms, after.start_ms) for before, after in pairwise(covered)]
     longest = sorted(gaps, key=lambda gap: gap[1] - gap[0], reverse=True)[:SHOWN_GAPS]
     return SeriesRecord(
@@ -206,6 +209,7 @@ def _series_record(reader: RecordReader, source: str, symbol: str, now_ms: int) 
         gap_count=len(gaps),
         gap_ms=sum(end_ms - start_ms for start_ms, end_ms in gaps),
         gaps=tuple(sorted(longest)),
+        claimed_ms=sum(interval.end_ms - interval.start_ms for interval in claimed),
     )
 
 

@@ -2,7 +2,8 @@
 
 Deleted are liquidations *recorded live* (with a ``received_ms`` and without an ``import_id``) of the collector's own
 source that are older than the retention; the coverage of that time (first, for covered time without its rows would mean
-that nothing happened); clock readings and rejected frames of that age. Imported history and other sources stay. Age is
+that nothing happened); clock readings and rejected frames of that age. Imported history and other sources stay, and so
+does what was recorded within time that the owner of an imported file claims as covered. Age is
 measured from the newest stored event of the source, or from this machine's clock if that is earlier: a clock that is a
 year ahead deletes nothing.
 
@@ -51,10 +52,13 @@ _SYMBOLS: Final = """
     SELECT symbol FROM known WHERE symbol IS NOT NULL
 """
 # A row with neither an import nor a receive time was rebuilt from an index of a damaged file: its origin is unknown.
-_OLD_ROWS: Final = """
-    SELECT id, ts_ms, import_id IS NULL AND received_ms IS NOT NULL FROM liq_events INDEXED BY idx_liq_events_window
-    WHERE source = ? AND symbol = ? AND (ts_ms, id) > (?, ?) AND ts_ms < ? ORDER BY ts_ms, id LIMIT ?
-"""
+_OLD_ROWS: Final = f"""
+    SELECT id, ts_ms, import_id IS NULL AND received_ms IS NOT NULL AND NOT EXISTS (
+        SELECT 1 FROM coverage AS c WHERE c.source = ?1 || '{sql.CLAIMED_SUFFIX}' AND c.symbol = ?2
+            AND c.end_ms >= liq_events.ts_ms AND c.start_ms <= liq_events.ts_ms)
+    FROM liq_events INDEXED BY idx_liq_events_window
+    WHERE source = ?1 AND symbol = ?2 AND (ts_ms, id) > (?3, ?4) AND ts_ms < ?5 ORDER BY ts_ms, id LIMIT ?6
+"""  # noqa: S608 - a constant
 _DELETE_EVENT: Final = "DELETE FROM liq_events WHERE id = ?"
 _FORGET_COVERAGE: Final = "DELETE FROM coverage WHERE source = ? AND end_ms < ?"
 _SHORTEN_COVERAGE: Final = "UPDATE coverage SET start_ms = ? WHERE source = ? AND start_ms < ?"

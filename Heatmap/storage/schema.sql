@@ -37,7 +37,8 @@ CREATE INDEX idx_liq_events_ts ON liq_events (ts_ms);
 -- Holds all that a window query returns, in its order: the table itself is not touched.
 CREATE INDEX idx_liq_events_window ON liq_events (source, symbol, ts_ms, id, price, notional, side);
 
--- When a live, delivering connection existed. Outside of it nothing is known, which is not "no liquidations".
+-- When a live, delivering connection existed. Outside of it nothing is known, which is not "no liquidations". A source
+-- with "-claimed" behind it marks what nobody recorded: the owner of an imported file says that it is complete.
 CREATE TABLE coverage (
     id       INTEGER PRIMARY KEY,
     source   TEXT    NOT NULL CHECK (source <> ''),

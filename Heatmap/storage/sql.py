@@ -39,6 +39,8 @@ COUNT_WITHOUT_ARRIVAL: Final = """
 """
 NEWEST_EVENT: Final = "SELECT max(ts_ms) FROM liq_events WHERE source = ? AND symbol = ?"
 INSERT_COVERAGE: Final = "INSERT INTO coverage (source, symbol, start_ms, end_ms) VALUES (?, ?, ?, ?)"
+CLAIMED_SUFFIX: Final = "-claimed"  # of the source of coverage that nobody recorded; see ``schema.sql``
+IS_RECORDED: Final = f"source NOT LIKE '%{CLAIMED_SUFFIX}'"  # a row of ``coverage``
 TICK_SIZE: Final = "SELECT tick_size FROM tick_sizes WHERE source = ? AND symbol = ?"
 PUT_TICK_SIZE: Final = """
     INSERT INTO tick_sizes (source, symbol, tick_size, updated_ms) VALUES (?, ?, ?, ?)
@@ -79,6 +81,11 @@ def collector_row(report: CollectorReport, now_ms: int) -> tuple[str | int | flo
         status["since_ms"] = report.started_ms
     who = (report.source, " ".join(report.symbols), report.run_id, report.host, report.pid, report.started_ms)
     return (*who, now_ms, *status.values())
+
+
+def claimed_source(source: str) -> str:
+    """Return the ``source`` of coverage that the owner of a file claims, and nobody recorded."""
+    return f"{source}{CLAIMED_SUFFIX}"
 
 
 def coverage_row(interval: Coverage) -> tuple[str, str, int, int]:

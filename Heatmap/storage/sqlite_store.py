@@ -38,10 +38,11 @@ _TAIL: Final = f"""
     SELECT ts_ms, price, {sql.SIGNED_NOTIONAL}, id FROM liq_events NOT INDEXED
     WHERE id > ? AND source = ? AND symbol = ? ORDER BY id
 """  # noqa: S608 - a constant
-_COVERAGE: Final = """
-    SELECT source, symbol, start_ms, end_ms FROM coverage
-    WHERE source = ? AND symbol = ? AND end_ms >= ? AND start_ms < ? ORDER BY start_ms, end_ms
-"""
+_COVERAGE: Final = f"""
+    SELECT ?1, symbol, start_ms, end_ms FROM coverage
+    WHERE source IN (?1, ?1 || '{sql.CLAIMED_SUFFIX}') AND symbol = ?2 AND end_ms >= ?3 AND start_ms < ?4
+    ORDER BY start_ms, end_ms
+"""  # noqa: S608 - a constant
 
 
 class SqliteStore(Closing):
@@ -92,7 +93,10 @@ class SqliteStore(Closing):
             return self.generation << 32 | version
 
     def coverage(self, symbol: str, source: str, start_ms: int, end_ms: int) -> list[Coverage]:
-        """Return the coverage of one series that overlaps ``[start_ms, end_ms)``: ascending, joined, not cut."""
+        """Return the coverage of one series that overlaps ``[start_ms, end_ms)``: ascending, joined, not cut.
+
+        Recorded and claimed: see ``coverage`` in ``schema.sql``.
+        """
         with self.reading() as connection:
             values = (source, symbol, start_ms, end_ms)
             rows = [] if connection is None else connection.execute(_COVERAGE, values).fetchall()

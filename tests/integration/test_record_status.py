@@ -21,6 +21,7 @@ from Heatmap.storage.bulk_insert import ImportWriter, bulk_insert
 from Heatmap.storage.connection import open_reader
 from Heatmap.storage.record_reader import RecordReader, Selection
 from Heatmap.storage.record_summary import record_summary
+from Heatmap.storage.sqlite_store import SqliteStore
 
 T = 1_790_000_000_000
 HOUR_MS = 3_600_000
@@ -77,6 +78,23 @@ def test_status_tells_it_in_words_and_in_json(db, capsys):
     record = json.loads(capsys.readouterr().out)["record"]
     assert record["series"][0]["gaps"][1] == {"start_ms": T + 20 * HOUR_MS, "end_ms": T + 21 * HOUR_MS}
     assert record["file_bytes"] == db.stat().st_size
+
+
+def test_claimed_time_is_covered_for_the_map_and_told_apart_in_the_status(db, capsys):
+    with ImportWriter(db) as writer:
+        for _ in range(2):
+            writer.claim([covered(4, 7), covered(-3, -1, "SOLUSDT")])
+    with SqliteStore(db) as store:
+        intervals = store.coverage("BTCUSDT", "binance", T, T + 7 * HOUR_MS)
+        assert [(each.source, each.start_ms, each.end_ms) for each in intervals] == [("binance", T, T + 7 * HOUR_MS)]
+        assert len(store.coverage("SOLUSDT", "binance", T - 4 * HOUR_MS, T)) == 1
+    bitcoin = next(series for series in record_summary(db, Now().now_ms()).series if series.symbol == "BTCUSDT")
+    assert (bitcoin.covered_ms, bitcoin.gap_count) == (27 * HOUR_MS, 2)
+    assert bitcoin.claimed_ms == pytest.approx(HOUR_MS, abs=2)
+    assert status.run(argparse.Namespace(db=db, json=False, lang="en"), clock=Now()) == 0
+    text = capsys.readouterr().out
+    assert "claimed as covered by the owners of imported files" in text
+    assert "-claimed" not in text
 
 
 def test_kept_frames_are_measured_compressed(tmp_path):

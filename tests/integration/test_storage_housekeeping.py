@@ -93,6 +93,20 @@ def test_what_came_from_a_file_stays_even_if_a_collector_had_received_it_once(pa
     assert times(path) == [event(30).ts_ms, event(0).ts_ms]
 
 
+def test_rows_in_claimed_time_stay_as_the_claim_does(path):
+    """A claim over rows that are gone would say that nothing happened."""
+    bulk_insert(path, [event(0), event(20), event(25), event(30), event(20, symbol="ETHUSDT")])
+    with ImportWriter(path) as writer:
+        writer.claim([Coverage("binance", "BTCUSDT", event(25).ts_ms, event(20).ts_ms)])
+    whole_round(path, Clock())
+    assert rows(path, "SELECT ts_ms, symbol FROM liq_events ORDER BY ts_ms") == [
+        (event(days).ts_ms, "BTCUSDT") for days in (25, 20, 0)
+    ]
+    assert rows(path, "SELECT source, start_ms, end_ms FROM coverage") == [
+        ("binance-claimed", event(25).ts_ms, event(20).ts_ms)
+    ]
+
+
 def test_nothing_is_deleted_where_all_is_to_be_kept(path):
     bulk_insert(path, [event(0), event(4000)])
     assert whole_round(path, Clock(), keep_days=0) == 1
