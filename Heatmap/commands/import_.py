@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from dataclasses import asdict
@@ -10,17 +11,19 @@ from typing import TYPE_CHECKING, Final
 
 from tqdm import tqdm
 
+from Heatmap.clock import utc_text
 from Heatmap.errors import SettingsError
 from Heatmap.events import Source
 from Heatmap.exit_code import ExitCode
+from Heatmap.importing.cell import TimeUnit
+from Heatmap.importing.column_names import ColumnMap
 from Heatmap.importing.import_filter import ImportOptions
 from Heatmap.importing.importer import import_file
 from Heatmap.storage.bulk_insert import ImportWriter
 from Heatmap.storage.location import default_db_path
 
 if TYPE_CHECKING:
-    import argparse
-
+    from Heatmap.importing.import_hint import ImportHint
     from Heatmap.importing.importer import FileReport, Reason
 
 _SKIPPED_WORDS: Final = {
@@ -29,11 +32,21 @@ _SKIPPED_WORDS: Final = {
     "nothing-filled": "orders that filled nothing",
 }
 _EPILOG: Final = """\
-A file's kind is recognised by its content: Binance's liquidationSnapshot (CSV, zip), tardis.dev's liquidations (CSV,
-.csv.gz), exports of this program (CSV, Parquet, NPZ), or forceOrder frames, one JSON object a line. Importing twice
-changes nothing. Files do not say when their recorder was connected: no coverage is claimed for them, and the exchange
-reports at most one liquidation a second and symbol: sums stay lower bounds. Retention never deletes imported rows.
-COIN-M contracts are converted to coins and dollars and marked with the source binance-coinm.
+A file's kind is recognised by its content: forceOrder frames as JSON, raw or in any envelope, one a line, in an array
+or pretty-printed; tables as CSV (any delimiter, UTF-8 or UTF-16) with the columns of Binance's liquidationSnapshot, of
+tardis.dev, cryptofeed, ccxt or forceOrder recorders, or with other usual names; exports of this program (CSV, Parquet,
+NPZ); all of them also in .zip or .gz. What is not certain is refused with its line, and --map names the columns:
+
+  heatmap import liq.csv --map time=11,side=2,price=7,qty=10,symbol=1
+
+FIELD=COLUMN, counted from 1 or by the name in the header. Fields: time, side (of the order: SELL closed a long) or
+position (that was liquidated: LONG, SHORT), price (of the fill), qty (filled, in coins) or notional (in dollars),
+symbol, order_price, order_qty.
+
+Importing twice changes nothing. Files do not say when their recorder was connected: no coverage is claimed for them
+without --covered, and the exchange reports at most one liquidation a second and symbol: sums stay lower bounds.
+Retention never deletes imported rows. COIN-M contracts are converted to coins and dollars and marked with the source
+binance-coinm.
 Exit code: 0 all taken, 1 something was refused or is of no known kind, 2 wrong arguments or a missing file, 3 a file
 was read and none of its messages was a liquidation.
 """
@@ -42,10 +55,21 @@ was read and none of its messages was a liquidation.
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.epilog = _EPILOG
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="what to import")
     parser.add_argument("--db", type=Path, metavar="PATH", help="database file (default: in your data folder)")
     parser.add_argument(
         "--symbol", metavar="SYMBOL", help="take only this symbol; also names the symbol of a file that does not"
+    )
+    parser.add_argument("--map", metavar="FIELD=COLUMN,…", help="name the columns of a table; see below")
+    parser.add_argument(
+        "--time-unit", choices=list(TimeUnit), help="unit of the times in a table (default: by their magnitude)"
+    )
+    parser.add_argument("--symbol-suffix", default="", metavar="USDT", help="complete the coins in a table to symbols")
+    parser.add_argument(
+        "--covered",
+        action="store_true",
+        help="claim that the files have all liquidations that the exchange sent from their first to their last",
     )
     parser.add_argument(
         "--coin-m-as",
@@ -63,7 +87,15 @@ def run(args: argparse.Namespace) -> int:
     130 after Ctrl+C.
     """
     try:
-        options = ImportOptions(args.symbol, args.coin_m_as, keep_raw=args.keep_raw)
+        options = ImportOptions(
+            args.symbol,
+            args.coin_m_as,
+            keep_raw=args.keep_raw,
+            columns=ColumnMap.parse(args.map) if args.map is not None else None,
+            time_unit=TimeUnit(args.time_unit) if args.time_unit else None,
+            symbol_suffix=args.symbol_suffix,
+            claims_coverage=args.covered,
+        )
     except SettingsError as error:
         sys.stderr.write(f"{error.short}\n")
         return ExitCode.USAGE
@@ -111,7 +143,7 @@ class _ProgressBar(tqdm):  # type: ignore[misc]  # tqdm ships no types
 
 def _as_text(report: FileReport) -> str:
     if not report.format:
-        return f"{report.name} {report.problem}.\n"
+        return "".join(f"{line}\n" for line in (f"{report.name} {report.problem}.", *_hint_lines(report.hint)))
     refused = sum(reason.rows for reason in report.refused)
     counts = ((report.known, "known already"), (report.repeated, "written twice in the file"), (refused, "refused"))
     more = "".join(f", {count:,} {what}" for count, what in counts if count)
@@ -120,17 +152,28 @@ def _as_text(report: FileReport) -> str:
         lines.append(f"  converted: {report.converted:,} COIN-M rows to coins and dollars, source {Source.COIN_M}")
     lines += [f"  set aside: {reason.rows:,} {_SKIPPED_WORDS[reason.kind]}" for reason in report.skipped]
     lines += [f"  refused: {_refusal(reason)}" for reason in report.refused]
+    lines += [f"  note: {note}" for note in report.notes]
+    lines += [
+        f"  claimed as covered: {span.symbol} from {utc_text(span.start_ms)} to {utc_text(span.end_ms)}"
+        for span in report.claimed
+    ]
     if report.problem:
         lines.append(f"  The file {report.problem}.")
     elif not report.is_understood:
         lines.append("  Nothing in the file was understood as a liquidation; `heatmap import --help` says what is.")
+    lines += _hint_lines(report.hint)
     return "".join(f"{line}\n" for line in lines)
+
+
+def _hint_lines(hint: ImportHint) -> list[str]:
+    lines = ["  It begins:", *(f"    {row}" for row in hint.rows)] if hint.rows else []
+    return [*lines, f"  If these are liquidations, name the columns: {hint.option}"] if hint.option else lines
 
 
 def _refusal(reason: Reason) -> str:
     if reason.rows == 1:
         return f"row {reason.first_row:,}: {reason.message} ({reason.kind})"
-    return f"{reason.rows:,} rows ({reason.kind}), the first is {reason.first_row:,}: {reason.message}"
+    return f"{reason.rows:,} rows ({reason.kind}), the first is row {reason.first_row:,}: {reason.message}"
 
 
 def _as_json(report: FileReport) -> str:

@@ -1,4 +1,4 @@
-"""A file of recorded forceOrder frames, one JSON object a line, moved to the present."""
+"""A file of recorded forceOrder frames, in any of the envelopes that can be imported, moved to the present."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ import msgspec
 import numpy as np
 
 from Heatmap.demo.wire import PUSH_DELAY_MS, encode, force_order
-from Heatmap.errors import FrameError, ReplayError
+from Heatmap.errors import FrameError, ReplayError, RowError
 from Heatmap.events import LiquidationEvent, Source
-from Heatmap.importing.byte_lines import MAX_LINE_BYTES, byte_lines
+from Heatmap.importing.json_record import json_texts, messages, value_of
+from Heatmap.importing.text_reader import TextReader
 from Heatmap.ingestion.binance import forceorder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 # The last shifted event ends up this long before now, so that its push lies in the past too.
@@ -32,10 +33,13 @@ MAX_REPORTED = 50
 
 # Ticks are at least 1e-8 wide and counted in 64 bits; no contract is anywhere near.
 _HIGHEST_PRICE = 1e9
+_NO_FRAME = "not a forceOrder frame"
 _COIN_MARGINED = "a COIN-M contract, whose quantities are no coins"
 _IGNORED = {"coin-margined": _COIN_MARGINED, "nothing-filled": "it has no filled quantity (`z`)"}
 _REFUSED = {
     "bad-json": "not valid JSON",
+    "too-long": "not a frame",
+    "not-text": "not a frame",
     "bad-shape": "not a forceOrder frame",
     "bad-symbol": "the symbol `s`",
     "bad-side": "the side `S`",
@@ -95,20 +99,22 @@ class Recording:
         by_symbol: dict[str, list[RecordedFrame]] = {}
         skipped: list[str] = []
         lines = playable = unplayable = 0
+        unread = False
         try:
-            with path.open("rb") as file:
-                for number, line in byte_lines(file):
+            with path.open("rb") as file, TextReader(file) as reader:
+                for number, text in json_texts(reader):
                     lines += 1
-                    if playable == MAX_FRAMES:
+                    if playable >= MAX_FRAMES:
+                        unread = True
                         break
-                    frame = _frame(line)
-                    if isinstance(frame, str):
-                        unplayable += 1
-                        if unplayable <= MAX_REPORTED:
-                            skipped.append(f"Line {number}: {frame}.")
-                    else:
-                        playable += 1
-                        by_symbol.setdefault(frame.event.symbol, []).append(frame)
+                    for frame in _frames(text):
+                        if isinstance(frame, str):
+                            unplayable += 1
+                            if unplayable <= MAX_REPORTED:
+                                skipped.append(f"Line {number}: {frame}.")
+                        else:
+                            playable += 1
+                            by_symbol.setdefault(frame.event.symbol, []).append(frame)
         except OSError as error:
             raise ReplayError(
                 f"cannot read {path}: {error!r}",
@@ -130,7 +136,7 @@ class Recording:
             skipped=tuple(skipped),
             skipped_count=unplayable,
             other_symbols={key: count for key, count in counts.most_common() if key != chosen},
-            unread=playable + unplayable < lines,
+            unread=unread,
         )
 
     def shifted(self, now_ms: int, max_span_ms: int = DEFAULT_SPAN_MS) -> Recording:
@@ -175,21 +181,35 @@ def _gap_limit_ms(gaps_ms: np.ndarray[Any, np.dtype[np.int64]], max_span_ms: int
     return low
 
 
-def _frame(line: bytes | None) -> RecordedFrame | str:
-    """Return the frame of a line, or why it cannot be played."""
-    if line is None:
-        return f"longer than {MAX_LINE_BYTES:,} bytes"
+def _frames(text: str | RowError) -> Iterator[RecordedFrame | str]:
+    """Yield the frames in a JSON text, or why it, or one of them, cannot be played."""
     try:
-        message = forceorder.decode(line, source=Source.REPLAY)
-        frame = msgspec.json.decode(line)
-    except FrameError as error:
+        if isinstance(text, RowError):
+            raise text
+        value = value_of(text.strip())
+    except RowError as error:
+        yield f"{_REFUSED.get(error.kind, error.kind)}: {error}"
+        return
+    found = False
+    for message in messages(value):
+        found = True
+        yield _frame(message)
+    if not found:
+        yield _NO_FRAME
+
+
+def _frame(message: Mapping[str, Any] | RowError) -> RecordedFrame | str:
+    """Return the frame of a message, or why it cannot be played."""
+    try:
+        if isinstance(message, RowError):
+            raise message
+        decoded = forceorder.decode(encode(message), source=Source.REPLAY)
+    except (FrameError, RowError) as error:
         return f"{_REFUSED.get(error.kind, error.kind)}: {error}"
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        return f"not valid JSON: {error}"
-    if not isinstance(message, LiquidationEvent):
-        ignored = message.reason if isinstance(message, forceorder.Ignored) else ""
-        return _IGNORED.get(ignored, "not a forceOrder frame")
-    is_coin_margined = forceorder.is_coin_margined(message.symbol)
-    if is_coin_margined or message.price > _HIGHEST_PRICE:
-        return _COIN_MARGINED if is_coin_margined else f"the price {message.price:g} is beyond any contract"
-    return RecordedFrame(message, encode(frame.get("data", frame)["o"])).moved_to(message.ts_ms)
+    if not isinstance(decoded, LiquidationEvent):
+        ignored = decoded.reason if isinstance(decoded, forceorder.Ignored) else ""
+        return _IGNORED.get(ignored, _NO_FRAME)
+    is_coin_margined = forceorder.is_coin_margined(decoded.symbol)
+    if is_coin_margined or decoded.price > _HIGHEST_PRICE:
+        return _COIN_MARGINED if is_coin_margined else f"the price {decoded.price:g} is beyond any contract"
+    return RecordedFrame(decoded, encode(message["o"])).moved_to(decoded.ts_ms)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from typing import TYPE_CHECKING, Any, Final
 
 from Heatmap.errors import RecordFileError, RowError
 from Heatmap.events import LiquidationEvent, Side, Source
-from Heatmap.importing.row import Parsed, plausible_ms, positive, quoted, side_of, symbol_of, text_of, whole
+from Heatmap.importing.cell import NumberReader, TimeReader, TimeUnit
+from Heatmap.importing.row import Parsed, plausible_ms, quoted, side_of, symbol_of
 from Heatmap.storage.record_reader import (
     COLUMNS,
     NPZ_COLUMNS,
@@ -53,40 +52,30 @@ def parse_row(row: dict[str, Any]) -> Parsed:
 
 
 class CsvParser:
-    """Parser of the lines of an exported CSV; ``columns`` is its header, in any order, further names are ignored."""
+    """Parser of the rows of an exported CSV; ``columns`` is its header, in any order, further names are ignored."""
 
-    def __init__(self, columns: Sequence[str]) -> None:
-        self._columns = tuple(columns)
+    def __init__(self, columns: Sequence[str], decimal: str = ".") -> None:
+        self._count = len(columns)
         self._taken = [(index, column) for index, column in enumerate(columns) if column in COLUMNS]
+        self._number = NumberReader(decimal)
+        self._time = TimeReader(TimeUnit.MILLISECONDS)
 
-    def __call__(self, line: bytes | None) -> Parsed:
-        """Return the event of a line, or raise `RowError`."""
-        fields = split(text_of(line))
-        if len(fields) != len(self._columns):
-            raise RowError("bad-columns", f"{len(fields)} columns instead of {len(self._columns)}")
+    def __call__(self, cells: Sequence[str]) -> Parsed:
+        """Return the event of a row, or raise `RowError`."""
+        if len(cells) != self._count:
+            raise RowError("bad-columns", f"{len(cells)} columns instead of {self._count}")
         row: dict[str, Any] = {}
         for index, column in self._taken:
-            text = fields[index]
+            text = cells[index]
             if column in OPTIONAL_COLUMNS and not text:
                 continue
             if column in NUMBER_COLUMNS:
-                row[column] = positive(text, column, _kind(column))
+                row[column] = self._number.positive(text, column, _kind(column))
             elif column in TIME_COLUMNS:
-                row[column] = whole(text, column)
+                row[column] = self._time(text, column)
             else:
                 row[column] = text
         return parse_row(row)
-
-
-def split(line: str) -> list[str]:
-    """Return the columns of one line of CSV; a line with quotes takes the slower `csv` module."""
-    if '"' not in line:
-        return line.split(",")
-    try:
-        (fields,) = csv.reader(io.StringIO(line, newline=""), strict=True)
-    except (csv.Error, ValueError) as error:
-        raise RowError("bad-columns", f"the quotes do not match: {error}") from None
-    return fields
 
 
 def npz_rows(archive: zipfile.ZipFile) -> tuple[int, Iterator[tuple[int, dict[str, Any]]]]:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from Heatmap.errors import RowError, SettingsError
 from Heatmap.events import LiquidationEvent, Source
 from Heatmap.importing.row import COIN_M_REFUSAL, Parsed, SkippedRow, coin_of, converted
 from Heatmap.ingestion.binance.endpoints import normalise_symbol
+
+if TYPE_CHECKING:
+    from Heatmap.importing.cell import TimeUnit
+    from Heatmap.importing.column_names import ColumnMap
 
 _USD_COINS: Final = frozenset({"USDT", "USDC", "BUSD", "FDUSD"})
 
@@ -20,12 +24,18 @@ class ImportOptions:
     symbol: str | None = None  # take only this symbol; also the symbol of a file that names none
     coin_m_as: str | None = None  # store COIN-M contracts of the same coin under this USD-M symbol
     keep_raw: bool = False  # store forceOrder frames beside their events
+    columns: ColumnMap | None = None  # the columns of a table, as the user names them
+    time_unit: TimeUnit | None = None  # of the times in a table; None: by their magnitude
+    symbol_suffix: str = ""  # what completes the names in a table to symbols
+    claims_coverage: bool = False  # the user says that the files have all liquidations of their span
 
     def __post_init__(self) -> None:
         for name in ("symbol", "coin_m_as"):
             value = getattr(self, name)
             if value is not None:
                 object.__setattr__(self, name, normalise_symbol(value))
+        if self.symbol_suffix:
+            object.__setattr__(self, "symbol_suffix", normalise_symbol(self.symbol_suffix))
         if self.coin_m_as is not None and coin_of(self.coin_m_as) is not None:
             raise SettingsError(f"expected a USD-M symbol such as BTCUSDT for COIN-M contracts, was {self.coin_m_as}")
 

@@ -8,37 +8,28 @@ import os
 import zipfile
 import zlib
 from dataclasses import dataclass
-from functools import partial
-from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from Heatmap.errors import FrameError, RecordFileError, RowError
-from Heatmap.events import LiquidationEvent
-from Heatmap.importing import heatmap_table, tardis
-from Heatmap.importing.binance_archive import ArchiveLayout, ArchiveParser, symbol_in_name
-from Heatmap.importing.byte_lines import byte_lines
-from Heatmap.importing.row import COIN_M_REFUSAL, Parsed, SkippedRow, text_of
-from Heatmap.ingestion.binance import forceorder
+from Heatmap.errors import RecordFileError, RowError
+from Heatmap.importing import heatmap_table
+from Heatmap.importing.import_hint import NO_HINT, ImportHint
+from Heatmap.importing.text_reader import TextReader
+from Heatmap.importing.text_source import HEATMAP, text_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
-    from io import BufferedIOBase
     from pathlib import Path
 
     from Heatmap.importing.import_filter import ImportOptions
+    from Heatmap.importing.row import Parsed
 
     Rows = Iterator[tuple[int, Any]]
 
-_HEATMAP: Final = "heatmap"
 _ZIP_MAGIC: Final = (b"PK\x03\x04", b"PK\x05\x06")
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _PARQUET_MAGIC: Final = b"PAR1"
 _MAGIC_BYTES: Final = 4
 _BUFFER_BYTES: Final = 8192
-_UNKNOWN_KIND: Final = (
-    "is no file that can be imported: expected Binance's liquidationSnapshot, tardis.dev's liquidations, "
-    "an export of this program, or forceOrder frames, one JSON object a line"
-)
 # What damaged and cut archives raise while they are read; encrypted and exotic ones a RuntimeError.
 _DAMAGE: Final = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError)
 
@@ -47,16 +38,17 @@ _DAMAGE: Final = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeErro
 class ImportSource:
     """One table of rows: a file, or a member of a zip.
 
-    ``rows`` gives number (a line's counts from 1) and content of each row and raises `RecordFileError` where the file
-    is damaged; ``parse`` makes an event of such a content. ``counts_contracts``: COIN-M quantities are contracts.
+    ``rows`` gives number (a line's counts from 1) and result of each row, a `RowError` for one that is refused, and
+    raises `RecordFileError` where the file is damaged. ``counts_contracts``: COIN-M quantities are contracts.
     """
 
     name: str  # the file's without its folder; inside a zip with the member's
     format: str  # a stable word
-    rows: Rows
-    parse: Callable[[Any], Parsed]
+    rows: Iterator[tuple[int, Parsed | RowError]]
     counts_contracts: bool
     fraction: Callable[[], float]  # share of the file that has been read, 0 to 1
+    notes: Callable[[], tuple[str, ...]] = tuple  # after reading: what was assumed, each a clause
+    hint: ImportHint = NO_HINT
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +57,7 @@ class UnreadableSource:
 
     name: str
     problem: str
+    hint: ImportHint = NO_HINT
 
 
 def import_sources(path: Path, options: ImportOptions) -> Generator[ImportSource | UnreadableSource]:
@@ -85,7 +78,7 @@ def import_sources(path: Path, options: ImportOptions) -> Generator[ImportSource
                 yield _counted_source(path.name, lambda: heatmap_table.parquet_rows(raw))
             else:
                 stream = gzip.GzipFile(fileobj=raw) if magic.startswith(_GZIP_MAGIC) else raw
-                yield _text_source(stream, path.name, (path.name,), options, fraction)
+                yield from _text_source(stream, path.name, (path.name,), options, fraction)
     except _DAMAGE as error:
         yield UnreadableSource(path.name, f"cannot be read: {_message(error)}")
 
@@ -105,7 +98,7 @@ def _zip_sources(
                 # Members read line by line are slow without a buffer. It stays small: where an archive is damaged, what
                 # is in the buffer is lost.
                 with io.BufferedReader(cast("io.RawIOBase", archive.open(info)), _BUFFER_BYTES) as stream:
-                    yield _text_source(stream, member_name, (info.filename, name), options, fraction)
+                    yield from _text_source(stream, member_name, (info.filename, name), options, fraction)
             except _DAMAGE as error:
                 yield UnreadableSource(member_name, f"cannot be read: {_message(error)}")
 
@@ -118,60 +111,35 @@ def _counted_source(name: str, open_rows: Callable[[], tuple[int, Rows]]) -> Imp
         return UnreadableSource(name, f"cannot be read: {error.short}")
     reached = 0
 
-    def counted() -> Rows:
+    def counted() -> Iterator[tuple[int, Parsed | RowError]]:
         nonlocal reached
         for number, row in _undamaged(rows, "row"):
             reached = number
-            yield number, row
+            try:
+                yield number, heatmap_table.parse_row(row)
+            except RowError as error:
+                yield number, error
 
-    return ImportSource(name, _HEATMAP, counted(), heatmap_table.parse_row, False, lambda: reached / max(length, 1))
+    return ImportSource(name, HEATMAP, counted(), False, lambda: reached / max(length, 1))
 
 
 def _text_source(
-    stream: BufferedIOBase, name: str, names: tuple[str, ...], options: ImportOptions, fraction: Callable[[], float]
-) -> ImportSource | UnreadableSource:
-    """Return a table of lines, whose kind is recognised by the first of them."""
-    lines = byte_lines(stream)
-    first = next(lines, None)
-    if first is None:
-        return UnreadableSource(name, "is empty")
-    number, line = first
-    text = "" if line is None else line.decode("utf-8", "replace").strip()
-    rows = _undamaged(lines, "line")
-    all_rows = chain([(number, line)], rows)
-    fields = text.split(",")
-    header = tuple(field.strip().strip('"').lower() for field in fields)
-    if text.startswith("{"):
-        parse = partial(parse_frame, keep_raw=options.keep_raw)
-        return ImportSource(name, "force-order", all_rows, parse, False, fraction)
-    if header == tardis.COLUMNS:
-        return ImportSource(name, "tardis", rows, tardis.parse, True, fraction)
-    if set(header) >= heatmap_table.REQUIRED_COLUMNS:
-        return ImportSource(name, _HEATMAP, rows, heatmap_table.CsvParser(header), False, fraction)
-    layout = ArchiveLayout.of(fields)
-    symbol = symbol_in_name(*names) or options.symbol or ""
-    if layout is None or not (symbol or layout.has_symbol):
-        what = "does not say which symbol it holds: name it with --symbol" if layout else _UNKNOWN_KIND
-        return UnreadableSource(name, what)
-    parser = ArchiveParser(layout, symbol)
-    return ImportSource(name, "binance-archive", rows if layout.has_header else all_rows, parser, True, fraction)
-
-
-def parse_frame(line: bytes | None, *, keep_raw: bool) -> Parsed:
-    """Return the event of a recorder's line, a forceOrder frame with or without envelope; skip other messages.
-
-    `RowError` if the line is too long (None), does not decode, or is of a COIN-M contract.
-    """
-    try:
-        message = forceorder.decode(text_of(line).strip(), keep_raw=keep_raw)
-    except FrameError as error:
-        raise RowError(error.kind, str(error)) from error
-    if isinstance(message, LiquidationEvent):
-        return message
-    reason = message.reason if isinstance(message, forceorder.Ignored) else ""
-    if reason == "coin-margined":
-        raise RowError(reason, COIN_M_REFUSAL)
-    return SkippedRow(reason if reason == "nothing-filled" else "other-message")
+    stream: io.BufferedReader[Any] | gzip.GzipFile,
+    name: str,
+    names: tuple[str, ...],
+    options: ImportOptions,
+    fraction: Callable[[], float],
+) -> Iterator[ImportSource | UnreadableSource]:
+    """Yield the table of a text, whose kind is recognised by its first lines."""
+    with TextReader(stream) as reader:
+        hint = ImportHint.of(reader, options)
+        try:
+            table = text_table(reader, names, options)
+        except RecordFileError as error:
+            yield UnreadableSource(name, error.short, hint)
+        else:
+            rows = _undamaged(table.rows(), "line")
+            yield ImportSource(name, table.format, rows, table.counts_contracts, fraction, table.notes, hint)
 
 
 def _undamaged(rows: Rows, unit: str) -> Rows:

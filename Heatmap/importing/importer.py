@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from Heatmap.clock import SYSTEM_CLOCK, Clock
 from Heatmap.errors import RecordFileError, RowError
-from Heatmap.events import Source
+from Heatmap.events import Coverage, Source
 from Heatmap.importing.import_filter import ImportOptions, apply_filter
+from Heatmap.importing.import_hint import NO_HINT, ImportHint
 from Heatmap.importing.import_source import UnreadableSource, import_sources
 from Heatmap.importing.row import SkippedRow
 from Heatmap.storage.bulk_insert import IMPORT_CHUNK_ROWS, ImportedFile, ImportWriter
@@ -20,8 +21,11 @@ if TYPE_CHECKING:
 
     from Heatmap.events import LiquidationEvent
     from Heatmap.importing.import_source import ImportSource
+    from Heatmap.importing.row import Parsed
 
     Progress = Callable[[str, float, int], None]
+
+_RECORDED: Final = (Source.BINANCE, Source.COIN_M)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,9 @@ class FileReport:
     refused: tuple[Reason, ...] = ()  # no valid liquidations
     skipped: tuple[Reason, ...] = ()  # valid and not wanted
     problem: str = ""  # why the file could not be read, or not to its end
+    notes: tuple[str, ...] = ()  # what was assumed about the rows that were taken, each a clause
+    claimed: tuple[Coverage, ...] = ()  # time claimed as covered
+    hint: ImportHint = NO_HINT  # for a file of which nothing was understood
 
     @property
     def is_understood(self) -> bool:
@@ -78,7 +85,7 @@ def import_file(
     with closing(import_sources(path, options)) as sources:
         for source in sources:
             if isinstance(source, UnreadableSource):
-                yield FileReport(source.name, problem=source.problem)
+                yield FileReport(source.name, problem=source.problem, hint=source.hint)
             else:
                 yield _TableImport(source, writer, options, clock.now_ms()).run(on_progress)
 
@@ -97,15 +104,18 @@ class _TableImport:
         # A repetition follows its original within a few rows: the keys of two chunks are enough.
         self._keys: set[tuple[object, ...]] = set()
         self._keys_before: set[tuple[object, ...]] = set()
+        # Of the events taken: the series, and the first and last trade time.
+        self._series: set[tuple[str, str]] = set()
+        self._first_ms = self._last_ms = 0
 
     def run(self, on_progress: Progress | None) -> FileReport:
         """Read the table to its end, or as far as it can be read."""
         problem = ""
         chunk: list[LiquidationEvent] = []
         try:
-            for number, content in self._source.rows:
+            for number, outcome in self._source.rows:
                 self._rows += 1
-                event = self._event(number, content)
+                event = self._event(number, outcome)
                 if event is not None:
                     chunk.append(event)
                 if len(chunk) == IMPORT_CHUNK_ROWS:
@@ -117,8 +127,10 @@ class _TableImport:
         except RecordFileError as error:
             problem = error.short
         self._store(chunk)
-        if self._file.rows:
+        claimed = self._claim() if self._options.claims_coverage and not self._refused and not problem else ()
+        if self._file.rows or claimed:
             self._writer.settle()
+        is_taken = self._file.rows or self._known or self._repeated
         return FileReport(
             self._source.name,
             self._source.format,
@@ -130,13 +142,34 @@ class _TableImport:
             refused=tuple(self._refused.values()),
             skipped=tuple(self._skipped.values()),
             problem=problem,
+            notes=(*self._source.notes(), *self._claim_notes(claimed, problem)),
+            claimed=claimed,
+            hint=self._source.hint if self._refused and not is_taken else NO_HINT,
         )
 
-    def _event(self, number: int, content: object) -> LiquidationEvent | None:
+    def _claim_notes(self, claimed: tuple[Coverage, ...], problem: str) -> tuple[str, ...]:
+        """Return why a claim that the user asked for was not made; empty if it was made."""
+        if claimed or not self._options.claims_coverage:
+            return ()
+        if problem or self._refused:
+            return ("nothing is claimed as covered, for rows were refused or could not be read",)
+        return ("nothing is claimed as covered, for the file has no two liquidations at different times",)
+
+    def _claim(self) -> tuple[Coverage, ...]:
+        """Store the span of the file as claimed coverage of each series in it, and return it."""
+        if self._first_ms == self._last_ms:
+            return ()
+        claimed = tuple(Coverage(*series, self._first_ms, self._last_ms) for series in sorted(self._series))
+        self._writer.claim(claimed)
+        return claimed
+
+    def _event(self, number: int, outcome: Parsed | RowError) -> LiquidationEvent | None:
         """Return the event of a row, None if it is not taken."""
         source = self._source
         try:
-            parsed = apply_filter(source.parse(content), self._options, counts_contracts=source.counts_contracts)
+            if isinstance(outcome, RowError):
+                raise outcome
+            parsed = apply_filter(outcome, self._options, counts_contracts=source.counts_contracts)
         except RowError as error:
             _count(self._refused, error.kind, number, str(error))
             return None
@@ -145,6 +178,10 @@ class _TableImport:
             return None
         if source.counts_contracts and parsed.source == Source.COIN_M:
             self._converted += 1
+        if self._options.claims_coverage and parsed.source in _RECORDED:
+            self._series.add((str(parsed.source), parsed.symbol))
+            self._first_ms = min(self._first_ms or parsed.ts_ms, parsed.ts_ms)
+            self._last_ms = max(self._last_ms, parsed.ts_ms)
         key = (
             parsed.ts_ms, parsed.symbol, parsed.side, parsed.price, parsed.qty, parsed.order_price, parsed.order_qty,
             parsed.source,

@@ -1,11 +1,10 @@
-"""Reading one row of a file: strict numbers, times and words; every reader raises `RowError` for what it refuses.
+"""Result of reading one row of a file, and the checks that all formats share; they raise `RowError`.
 
 COIN-M contracts: a BTCUSD contract is worth 100 US dollars, every other 10 (Binance, "Contract Specifications").
 """
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,9 +16,6 @@ from Heatmap.errors import RowError, SettingsError
 from Heatmap.events import FIRST_PLAUSIBLE_MS, LAST_PLAUSIBLE_MS, LiquidationEvent, Side, Source
 from Heatmap.ingestion.binance.endpoints import normalise_symbol
 
-# No sign, no blank, no underscore; an exponent, for that is how Python and pandas write 0.00001.
-_NUMBER: Final = re.compile(r"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?", re.ASCII)
-_WHOLE: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
 _QUOTED_CHARS: Final = 40
 
 # BTCUSD_PERP, ETHUSD_240927; but BTCUSDT_240927 is a USD-M contract with a delivery date.
@@ -65,29 +61,6 @@ def converted(event: LiquidationEvent, symbol: str) -> LiquidationEvent:
     )
 
 
-def positive(text: str, column: str, kind: str) -> float:
-    """Return a number above 0; ``kind`` is the word to count a refusal by."""
-    number = float(text) if _NUMBER.fullmatch(text) else math.nan
-    if not 0.0 < number < math.inf:
-        raise RowError(kind, f"{column} is {quoted(text)}, not a number above 0")
-    return number
-
-
-def zero_or_more(text: str, column: str, kind: str) -> float:
-    """Return a number that may be 0; ``kind`` is the word to count a refusal by."""
-    number = float(text) if _NUMBER.fullmatch(text) else math.nan
-    if not 0.0 <= number < math.inf:
-        raise RowError(kind, f"{column} is {quoted(text)}, not a number")
-    return number
-
-
-def whole(text: str, column: str) -> int:
-    """Return a whole number of milliseconds or microseconds."""
-    if not _WHOLE.fullmatch(text):
-        raise RowError("bad-time", f"{column} is {quoted(text)}, not a whole number")
-    return int(text)
-
-
 def plausible_ms(time_ms: int, column: str) -> int:
     """Return a time in ms since the epoch from 2019 to 2100; seconds, microseconds and zero lie outside."""
     if not FIRST_PLAUSIBLE_MS <= time_ms < LAST_PLAUSIBLE_MS:
@@ -113,24 +86,6 @@ def symbol_of(text: str) -> str:
     if symbol != text or not text:
         raise RowError("bad-symbol", f"symbol is {quoted(text)}, not one like BTCUSDT")
     return symbol
-
-
-def fields_of(line: bytes | None, count: int) -> list[str]:
-    """Return the ``count`` columns of a line without quotes."""
-    fields = text_of(line).split(",")
-    if len(fields) != count:
-        raise RowError("bad-columns", f"{len(fields)} columns instead of {count}")
-    return fields
-
-
-def text_of(line: bytes | None) -> str:
-    """Return a line as text, without its end; None stands for a line that is too long."""
-    if line is None:
-        raise RowError("too-long", "the line is longer than any liquidation")
-    try:
-        return line.decode().rstrip("\r\n")
-    except UnicodeDecodeError:
-        raise RowError("not-text", "the line is not UTF-8 text") from None
 
 
 def quoted(value: object) -> str:

@@ -357,5 +357,6 @@ def test_json_has_one_object_a_file(db, tmp_path, capsys):
     assert (aside["kind"], aside["rows"]) == ("other-symbol", 1)
     assert answer == {
         "file": "tardis.csv", "format": "tardis", "rows": 2, "inserted": 1, "repeated": 0, "known": 0, "converted": 0,
-        "refused": [], "problem": "",
+        "refused": [], "problem": "", "notes": [], "claimed": [],
+        "hint": {"rows": [], "option": ""},
     }  # fmt: skip

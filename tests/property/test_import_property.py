@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from contextlib import closing
-from functools import partial
 from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 from Heatmap.cli import main
 from Heatmap.errors import RowError
 from Heatmap.events import LiquidationEvent, Side
-from Heatmap.importing import tardis
-from Heatmap.importing.binance_archive import COLUMNS, COLUMNS_WITH_SYMBOL, ArchiveLayout, ArchiveParser
+from Heatmap.importing.column_names import ARCHIVE_COLUMNS, ARCHIVE_COLUMNS_WITH_SYMBOL, TARDIS_COLUMNS, columns_by_name
 from Heatmap.importing.heatmap_table import CsvParser
 from Heatmap.importing.import_filter import ImportOptions
-from Heatmap.importing.import_source import parse_frame
 from Heatmap.importing.importer import import_file
+from Heatmap.importing.json_record import JsonParser
 from Heatmap.importing.row import SkippedRow
+from Heatmap.importing.table_row import RowParser
+from Heatmap.importing.text_source import split_row
 from Heatmap.storage.bulk_insert import ImportWriter, bulk_insert
 from Heatmap.storage.connection import open_reader
 from Heatmap.storage.record_reader import COLUMNS as RECORD_COLUMNS
@@ -28,9 +29,11 @@ T = 1_700_000_000_000
 ON_DISK = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 HEADERS = {
-    "archive": ",".join(COLUMNS),
-    "archive with symbol": ",".join(COLUMNS_WITH_SYMBOL),
-    "tardis": ",".join(tardis.COLUMNS),
+    "archive": ",".join(ARCHIVE_COLUMNS),
+    "archive with symbol": ",".join(ARCHIVE_COLUMNS_WITH_SYMBOL),
+    "tardis": ",".join(TARDIS_COLUMNS),
+    "semicolons": "time;symbol;side;price;qty",
+    "array": "[",
     "record": ",".join(RECORD_COLUMNS),
     "nothing": "",
 }
@@ -60,24 +63,44 @@ def test_every_row_of_any_file_is_accounted_for(header, lines, tail):
 
 
 PARSERS = (
-    ArchiveParser(ArchiveLayout(COLUMNS, has_header=False), "BTCUSDT"),
-    ArchiveParser(ArchiveLayout(COLUMNS_WITH_SYMBOL, has_header=False), ""),
-    tardis.parse,
+    RowParser(columns_by_name(ARCHIVE_COLUMNS), ImportOptions(), "BTCUSDT"),
+    RowParser(columns_by_name(ARCHIVE_COLUMNS_WITH_SYMBOL), ImportOptions(), ""),
+    RowParser(columns_by_name(TARDIS_COLUMNS), ImportOptions(), "", ","),
     CsvParser(RECORD_COLUMNS),
-    partial(parse_frame, keep_raw=True),
 )
+TEXTS = st.one_of(st.text(max_size=200), LINES.map(",".join))
 
 
-@given(
-    parse=st.sampled_from(PARSERS),
-    line=st.one_of(st.binary(max_size=200), LINES.map(lambda lines: ",".join(lines).encode("utf-8", "replace"))),
-)
+@given(parse=st.sampled_from(PARSERS), line=TEXTS)
 def test_a_line_is_an_event_or_set_aside_or_refused_and_nothing_else(parse, line):
     try:
-        parsed = parse(line)
+        parsed = parse(split_row(line, ","))
     except RowError:
         return
     assert isinstance(parsed, LiquidationEvent | SkippedRow)
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.floats()
+    | st.integers()
+    | st.text(max_size=8)
+    | st.sampled_from(["forceOrder", "{", "SELL"]),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(["e", "E", "o", "s", "S", "q", "p", "ap", "T", "raw", "time", "price"]), inner, max_size=8
+        )
+    ),
+    max_leaves=20,
+)
+
+
+@given(value=JSON)
+def test_any_json_is_understood_or_set_aside_or_refused_and_nothing_else(value):
+    for outcome in JsonParser(ImportOptions(keep_raw=True), "")(json.dumps(value)):
+        assert isinstance(outcome, LiquidationEvent | SkippedRow | RowError)
 
 
 def event(number, side, price, *, detailed):

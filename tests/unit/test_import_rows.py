@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import io
-from functools import partial
 
 import pytest
 
 from Heatmap.errors import RowError, SettingsError
 from Heatmap.events import LiquidationEvent, Side
-from Heatmap.importing import tardis
-from Heatmap.importing.binance_archive import (
-    COLUMNS,
-    COLUMNS_WITH_SYMBOL,
-    ArchiveLayout,
-    ArchiveParser,
-    symbol_in_name,
+from Heatmap.importing.cell import NumberReader, TimeReader, TimeUnit, contract_symbol, decimal_mark
+from Heatmap.importing.column_names import (
+    ARCHIVE_COLUMNS,
+    ARCHIVE_COLUMNS_WITH_SYMBOL,
+    TARDIS_COLUMNS,
+    columns_by_form,
+    columns_by_name,
 )
-from Heatmap.importing.byte_lines import MAX_LINE_BYTES, byte_lines
 from Heatmap.importing.heatmap_table import CsvParser, parse_row
 from Heatmap.importing.import_filter import ImportOptions, apply_filter
-from Heatmap.importing.import_source import parse_frame
+from Heatmap.importing.json_record import JsonParser
 from Heatmap.importing.row import SkippedRow, coin_of, converted
+from Heatmap.importing.table_row import RowParser
+from Heatmap.importing.text_reader import MAX_LINE_CHARS, TextReader
+from Heatmap.importing.text_source import split_row, symbol_in_name
 from Heatmap.storage.record_reader import COLUMNS as RECORD_COLUMNS
 
 T = 1_700_000_000_000
@@ -32,19 +33,26 @@ RECORD = f"{T},BTCUSDT,SELL,30000.5,0.4,12000.2,binance,29900.0,0.5,{T + 1000},,
 
 
 def ten(line, symbol="BTCUSDT"):
-    return ArchiveParser(ArchiveLayout(COLUMNS, has_header=False), symbol)(line.encode())
+    return RowParser(columns_by_name(ARCHIVE_COLUMNS), ImportOptions(), symbol)(split_row(line, ","))
 
 
 def eleven(line):
-    return ArchiveParser(ArchiveLayout(COLUMNS_WITH_SYMBOL, has_header=False), "")(line.encode())
+    return RowParser(columns_by_name(ARCHIVE_COLUMNS_WITH_SYMBOL), ImportOptions(), "")(split_row(line, ","))
 
 
 def record(line):
-    return CsvParser(RECORD_COLUMNS)(line.encode())
+    return CsvParser(RECORD_COLUMNS)(split_row(line, ","))
 
 
 def of_tardis(line):
-    return tardis.parse(line.encode())
+    return RowParser(columns_by_name(TARDIS_COLUMNS), ImportOptions(), "")(split_row(line, ","))
+
+
+def of_frame(line, *, keep_raw=False):
+    (outcome,) = JsonParser(ImportOptions(keep_raw=keep_raw), "")(line)
+    if isinstance(outcome, RowError):
+        raise outcome
+    return outcome
 
 
 def liquidation(**changes):
@@ -56,7 +64,7 @@ def liquidation(**changes):
 
 
 def test_an_archive_row_has_its_fill_price_and_filled_quantity():
-    assert ten(TEN + "\r\n") == liquidation()
+    assert ten(TEN) == liquidation()
     assert eleven(ELEVEN) == liquidation(side=Side.BUY)
 
 
@@ -81,11 +89,11 @@ def test_a_row_of_our_own_says_exactly_what_it_says():
 @pytest.mark.parametrize(
     ("parse", "line", "kind"),
     [
-        (ten, TEN.replace("SELL", "sell"), "bad-side"),
+        (ten, TEN.replace("SELL", "LONG"), "bad-side"),
         (ten, TEN.replace("SELL", ""), "bad-side"),
-        (ten, TEN.replace(str(T), str(T // 1000)), "bad-time"),
-        (ten, TEN.replace(str(T), f"{T}000"), "bad-time"),
-        (ten, TEN.replace(str(T), f"{T}.0"), "bad-time"),
+        (ten, TEN.replace(str(T), str(T // 10)), "bad-time"),
+        (ten, TEN.replace(str(T), "0"), "bad-time"),
+        (ten, TEN.replace(str(T), "1.7E+12"), "bad-time"),
         (ten, TEN.replace(str(T), f"-{T}"), "bad-time"),
         (ten, TEN.replace(str(T), f"{T}".replace("1", "\N{ARABIC-INDIC DIGIT ONE}", 1)), "bad-time"),
         (ten, TEN.replace("29900.0", "nan"), "bad-price"),
@@ -95,19 +103,19 @@ def test_a_row_of_our_own_says_exactly_what_it_says():
         (ten, TEN.replace("30000.5", "1e999"), "bad-price"),
         (ten, TEN.replace("30000.5", ""), "bad-price"),
         (ten, TEN.replace("29900.0", "0"), "bad-price"),
-        (ten, TEN.replace(",0.4", ", 0.4"), "bad-qty"),
+        (ten, TEN.replace(",0.4", ",0 .4"), "bad-qty"),
         (ten, TEN.replace("0.5,29900.0", "x,29900.0"), "bad-qty"),
         (ten, TEN + ",1", "bad-columns"),
         (ten, "no", "bad-columns"),
-        (eleven, ELEVEN.replace("BTCUSDT", "btcusdt"), "bad-symbol"),
+        (eleven, ELEVEN.replace("BTCUSDT", "BTC"), "bad-symbol"),
         (eleven, ELEVEN.replace("BTCUSDT", ""), "bad-symbol"),
         (of_tardis, TARDIS.replace("binance-futures", "bybit"), "other-exchange"),
         (of_tardis, TARDIS.replace(",,", ",77,"), "trade"),
         (of_tardis, TARDIS.replace("sell", "unknown"), "bad-side"),
         (of_tardis, TARDIS.replace("BTCUSDT", "BTCUSD_PERP"), "bad-symbol"),
         (of_tardis, TARDIS.replace("binance-futures", "binance-delivery"), "bad-symbol"),
-        (of_tardis, TARDIS.replace(f"{T}123", str(T)), "bad-time"),
-        (of_tardis, TARDIS.replace("0.4", "0"), "bad-qty"),
+        (of_tardis, TARDIS.replace(f"{T}123", "soon"), "bad-time"),
+        (of_tardis, TARDIS.replace("0.4", "-0.4"), "bad-qty"),
         (record, RECORD.replace("binance", "elsewhere"), "bad-source"),
         (record, RECORD.replace("12000.2", ""), "bad-qty"),
         (record, RECORD[:-1], "bad-columns"),
@@ -120,14 +128,6 @@ def test_what_is_no_liquidation_is_refused_by_its_kind(parse, line, kind):
         parse(line)
     assert refused.value.kind == kind
     assert str(refused.value)
-
-
-@pytest.mark.parametrize("parse", [tardis.parse, CsvParser(RECORD_COLUMNS), partial(parse_frame, keep_raw=False)])
-def test_a_line_too_long_or_no_text_is_refused(parse):
-    for line, kind in ((None, "too-long"), (b"\xff" * 7, "not-text")):
-        with pytest.raises(RowError) as refused:
-            parse(line)
-        assert refused.value.kind == kind
 
 
 @pytest.mark.parametrize(
@@ -148,22 +148,109 @@ def test_typed_values_are_checked_as_text_is(changes, kind):
     assert refused.value.kind == kind
 
 
-def test_layouts_are_told_by_the_first_line():
-    assert ArchiveLayout.of(COLUMNS) == ArchiveLayout(COLUMNS, has_header=True)
-    assert ArchiveLayout.of([f'"{name.upper()}"' for name in COLUMNS_WITH_SYMBOL]).has_symbol
-    assert ArchiveLayout.of(TEN.split(",")) == ArchiveLayout(COLUMNS, has_header=False)
-    assert ArchiveLayout.of(ELEVEN.split(",")) == ArchiveLayout(COLUMNS_WITH_SYMBOL, has_header=False)
-    assert ArchiveLayout.of(TARDIS.split(",")) is None
+def test_layouts_are_known_by_the_first_line():
+    assert columns_by_name(ARCHIVE_COLUMNS).format == "binance-archive"
+    assert "symbol" in columns_by_name([f'"{name.upper()}"' for name in ARCHIVE_COLUMNS_WITH_SYMBOL]).at
+    assert columns_by_form(TEN.split(",")) == columns_by_name(ARCHIVE_COLUMNS)
+    assert columns_by_form(ELEVEN.split(",")) == columns_by_name(ARCHIVE_COLUMNS_WITH_SYMBOL)
+    assert columns_by_form(TARDIS.split(",")) is None
     # Candles, the archive's commonest files, have numbers only.
-    assert ArchiveLayout.of(["1748736000000", "1", "2", "3", "4", "5", "6", "7", "8", "9"]) is None
-    assert ArchiveLayout.of([""]) is None
+    assert columns_by_form(["1748736000000", "1", "2", "3", "4", "5", "6", "7", "8", "9"]) is None
+    assert columns_by_form([""]) is None
+    assert columns_by_name([""]) is None
 
 
 def test_columns_are_found_by_their_names():
-    shuffled = ArchiveLayout.of(("side", "time", *COLUMNS[2:], "more"))
-    parse = ArchiveParser(shuffled, "BTCUSDT")
+    shuffled = columns_by_name(("side", "time", *ARCHIVE_COLUMNS[2:], "more"))
     first, second, *rest = TEN.split(",")
-    assert parse(",".join([second, first, *rest, "?"]).encode()) == liquidation()
+    assert RowParser(shuffled, ImportOptions(), "BTCUSDT")([second, first, *rest, "?"]) == liquidation()
+
+
+@pytest.mark.parametrize(
+    ("text", "time_ms"),
+    [
+        ("1700000000123", 1_700_000_000_123), (" 1700000000123 ", 1_700_000_000_123),
+        ("1700000000", 1_700_000_000_000), ("1700000000.1239", 1_700_000_000_123), ("1700000000,5", 1_700_000_000_500),
+        ("1700000000123999", 1_700_000_000_123), ("1700000000123999999", 1_700_000_000_123),
+        ("1700000000123.9", 1_700_000_000_123), ("1.700000000123e12", 1_700_000_000_123),
+        ("1.700000000123456e+15", 1_700_000_000_123),
+        ("2023-11-14T22:13:20.123Z", 1_700_000_000_123), ("2023-11-14 22:13:20", 1_700_000_000_000),
+        ("2023-11-14 22:13:20,5 UTC", 1_700_000_000_500), ("2023-11-15T00:13:20.123456789+0200", 1_700_000_000_123),
+        ("2023-11-14 14:13:20-08:00", 1_700_000_000_000), ("2023/11/14 22:13:20", 1_700_000_000_000),
+        ("14.11.2023 22:13:20", 1_700_000_000_000),
+    ],
+)  # fmt: skip
+def test_times_are_read_to_the_millisecond(text, time_ms):
+    assert TimeReader()(text) == time_ms
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "soon", "0", "-1700000000123", "1500000000", "17000000001234", "1.7E+12", "1,7E+12", "1.7e-3", "nan", "inf",
+        "1_700_000_000_123", "2023-11-14", "2023-11-14 22:13", "2023-13-14 22:13:20", "2023-11-14 25:13:20",
+        "11/14/2023 22:13:20", "2018-11-14 22:13:20", "45244.9", "22:13:20", "2023-11-14 22:13:20 CET",
+        "2023-11-14 22:13:20+99:00", "2023-11-14 22:13:20+23:99",
+    ],
+)  # fmt: skip
+def test_times_that_are_not_certain_are_refused(text):
+    with pytest.raises(RowError) as refused:
+        TimeReader()(text)
+    assert refused.value.kind == "bad-time"
+
+
+def test_a_fixed_unit_takes_no_other():
+    assert TimeReader(TimeUnit.SECONDS)("1700000000") == T
+    with pytest.raises(RowError, match="in ms since 1970"):
+        TimeReader(TimeUnit.MILLISECONDS)("1700000000")
+
+
+def test_a_reader_of_times_remembers_what_was_assumed():
+    read = TimeReader()
+    read("2023-11-14T22:13:20Z")
+    assert (read.is_zoneless, read.is_whole_seconds) == (False, True)
+    read("2023-11-14T22:13:20.5")
+    assert (read.is_zoneless, read.is_whole_seconds) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("delimiter", "cells", "mark"),
+    [
+        (",", ["1,5", "2.5"], "."), (";", ["98000,50", "0,01"], ","), (";", ["98,000"], ","), (";", ["98000.5"], "."),
+        (";", ["98000", ""], "."), ("\t", ["98,000"], "."), ("\t", ["98,000", "0,01"], ","),
+    ],
+)  # fmt: skip
+def test_the_mark_of_decimals_is_that_of_the_file(delimiter, cells, mark):
+    assert decimal_mark(delimiter, cells) == mark
+
+
+def test_numbers_with_decimal_commas():
+    read = NumberReader(",")
+    assert (read("98000,5", "", ""), read(" 7 ", "", ""), read("1,5e-05", "", "")) == (98000.5, 7.0, 1.5e-05)
+    for wrong in ("98.000,5", "98.000", "1,2,3", "-1", "", "1,7E+05"):
+        with pytest.raises(RowError):
+            read(wrong, "the price", "bad-price")
+
+
+@pytest.mark.parametrize(
+    ("text", "suffix", "symbol"),
+    [
+        ("BTCUSDT", "", "BTCUSDT"), (" btcusdt ", "", "BTCUSDT"), ("BTC-USDT-PERP", "", "BTCUSDT"),
+        ("BTC/USDT:USDT", "", "BTCUSDT"), ("BTC/USDT", "", "BTCUSDT"), ("BTC-USDT", "", "BTCUSDT"),
+        ("BTC/USD:BTC", "", "BTCUSD_PERP"), ("BTC-USD-PERP", "", "BTCUSD_PERP"),
+        ("BTCUSDT_260925", "", "BTCUSDT_260925"),
+        ("1000SHIBUSDT", "", "1000SHIBUSDT"), ("牛来USDT", "", "牛来USDT"), ("ETHBTC", "", "ETHBTC"),
+        ("btc", "USDT", "BTCUSDT"), ("BTC", "", None), ("USDT", "", None), ("BTCUSD", "", None), ("BTC_USDT", "", None),
+        ("BTC-USDT-SWAP", "", None), ("BTC/USDT:BTC", "", None), ("BTC/USD", "", None), ("", "", None),
+    ],
+)  # fmt: skip
+def test_symbols_in_the_spellings_of_the_field(text, suffix, symbol):
+    if symbol is not None:
+        assert contract_symbol(text, suffix) == symbol
+    else:
+        with pytest.raises(RowError) as refused:
+            contract_symbol(text, suffix)
+        assert refused.value.kind == "bad-symbol"
 
 
 @pytest.mark.parametrize(
@@ -254,25 +341,44 @@ FRAME = (
 
 
 def test_frames_are_read_by_the_feeds_own_codec():
-    assert parse_frame(FRAME.encode(), keep_raw=False) == liquidation(event_ms=T + 1000)
-    assert parse_frame(f"{FRAME}\r\n".encode(), keep_raw=True).raw_json == FRAME
-    assert parse_frame(b'{"result":null,"id":1}', keep_raw=False) == SkippedRow("other-message")
-    assert parse_frame(b'{"e":"kline","k":{}}', keep_raw=False) == SkippedRow("other-message")
-    assert parse_frame(FRAME.replace('"z":"0.4"', '"z":"0"').encode(), keep_raw=False) == SkippedRow("nothing-filled")
+    assert of_frame(FRAME) == liquidation(event_ms=T + 1000)
+    assert of_frame(f"{FRAME}\n", keep_raw=True).raw_json == FRAME
+    assert of_frame(f'{{"raw": {FRAME}}}', keep_raw=True).raw_json == FRAME
+    assert of_frame('{"result":null,"id":1}') == SkippedRow("other-message")
+    assert of_frame('{"e":"kline","k":{}}') == SkippedRow("other-message")
+    assert of_frame(FRAME.replace('"z":"0.4"', '"z":"0"')) == SkippedRow("nothing-filled")
     for line, kind in (
         ("{", "bad-json"),
         (FRAME.replace("30000.5", "x"), "bad-shape"),
         (FRAME.replace('"X"', '"st":2,"X"'), "coin-margined"),
+        ('{"e":"connected"}', "not-understood"),
+        ('{"result":1}', "not-understood"),
+        ("[1]", "not-understood"),
+        ('{"raw":"{"}', "not-understood"),
     ):
         with pytest.raises(RowError) as refused:
-            parse_frame(line.encode(), keep_raw=False)
+            of_frame(line)
         assert refused.value.kind == kind
 
 
 def test_lines_are_numbered_bounded_and_without_a_byte_order_mark():
-    long = b"x" * (MAX_LINE_BYTES + 5)
-    file = io.BytesIO(b"\xef\xbb\xbfa\n\n \r\n" + long + b"\nb\r\n" + long)
-    assert list(byte_lines(file)) == [(1, b"a\n"), (4, None), (5, b"b\r\n"), (6, None)]
-    fits = b"y" * MAX_LINE_BYTES
-    assert list(byte_lines(io.BytesIO(fits + b"\n" + fits))) == [(1, fits + b"\n"), (2, fits)]
-    assert list(byte_lines(io.BytesIO(b""))) == []
+    long = b"x" * (MAX_LINE_CHARS + 5)
+    data = b"\xef\xbb\xbfa\n\n \r\n" + long + b"\nb\r\n\xff\n" + long
+    assert lines_of(data) == [(1, "a"), (4, "too-long"), (5, "b"), (6, "not-text"), (7, "too-long")]
+    fits = "y" * MAX_LINE_CHARS
+    assert lines_of(f"{fits}\n{fits}".encode()) == [(1, fits), (2, fits)]
+    assert lines_of(b"") == []
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_the_encoding_is_found(encoding):
+    assert lines_of("time,symbol\r\n1,牛来USDT\r\n".encode(encoding)) == [(1, "time,symbol"), (2, "1,牛来USDT")]
+
+
+def lines_of(data):
+    with TextReader(io.BufferedReader(io.BytesIO(data))) as reader:
+        head = reader.head()
+        found = [(number, line.kind if isinstance(line, RowError) else line) for number, line in reader.lines()]
+    # What was read ahead is read again.
+    assert [number for number, _ in head][: len(found)] == [number for number, _ in found][: len(head)]
+    return found
