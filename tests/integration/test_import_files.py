@@ -317,6 +317,26 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
     assert peak_bytes(40_000, name.format(15)) < peak_bytes(8_000, name.format(14)) * 1.3
 
 
+@pytest.mark.parametrize("indent", [None, 1])
+def test_an_array_of_any_length_takes_constant_memory(tmp_path, indent):
+    def peak_bytes(count):
+        path = tmp_path / f"{count}.json"
+        order = {"s": "BTCUSDT", "S": "SELL", "q": "1", "p": "2", "ap": "3", "z": "1"}
+        path.write_text(
+            json.dumps([{"e": "forceOrder", "o": order | {"T": T + n}} for n in range(count)], indent=indent)
+        )
+        tracemalloc.start()
+        try:
+            (report,) = imported(tmp_path / f"{count}.sqlite3", path)
+            assert report.inserted == count
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    peak_bytes(4_000)
+    assert peak_bytes(16_000) < peak_bytes(5_000) * 1.3
+
+
 def test_progress_is_told_while_it_lasts(db, tmp_path):
     count = IMPORT_CHUNK_ROWS * 3
     path = archive(tmp_path, [archive_line(index) for index in range(count)])

@@ -15,12 +15,18 @@ from support.recordings import (
     CCXT_HEADER,
     CRYPTOFEED_HEADER,
     LIQUIDATIONS,
+    PLAIN_HEADER,
     RECORDER_HEADER,
     TARDIS_HEADER,
     T,
+    ccxt,
+    cryptofeed,
     frames,
     lines,
+    plain,
+    semicolons,
     table,
+    tardis,
 )
 
 from Heatmap.cli import main
@@ -29,7 +35,7 @@ from Heatmap.storage.sqlite_store import SqliteStore
 
 ARCHIVE = table(ARCHIVE_HEADER, lambda one: one.archive())
 RECORDER = table(RECORDER_HEADER, lambda one: one.recorder())
-PLAIN = "time,symbol,side,price,qty"
+PLAIN = PLAIN_HEADER
 FULL = [one.event() for one in LIQUIDATIONS]
 PUSHED = [one.event(event_ms=one.time_ms + 1003) for one in LIQUIDATIONS]
 FILLED = [one.event(order_price=None, order_qty=None) for one in LIQUIDATIONS]
@@ -48,60 +54,6 @@ def archive(**columns):
         return cells
 
     return table(ARCHIVE_HEADER, row)
-
-
-def plain(one):
-    return [one.time_ms, one.symbol, one.side, one.price, one.qty]
-
-
-def cryptofeed(one):
-    seconds = f"{one.time_ms // 1000}.{one.time_ms % 1000:03d}"
-    return [
-        "BINANCE_FUTURES",
-        "BTC-USDT-PERP",
-        one.side.lower(),
-        one.order_qty,
-        one.order_price,
-        "",
-        "filled",
-        seconds,
-        seconds,
-    ]
-
-
-def ccxt(one):
-    return [
-        "BTC/USDT:USDT",
-        one.qty,
-        1,
-        one.price,
-        "",
-        "",
-        one.time_ms,
-        one.iso("%Y-%m-%dT%H:%M:%S.{ms:03d}Z"),
-        one.side.lower(),
-    ]
-
-
-def tardis(one):
-    return [
-        "binance-futures",
-        one.symbol,
-        f"{one.time_ms}456",
-        f"{one.time_ms}999",
-        "",
-        one.side.lower(),
-        one.price,
-        one.qty,
-    ]
-
-
-def comma(text):
-    return text.replace(".", ",")
-
-
-def semicolons(one):
-    return [one.time_ms, one.symbol, one.side, comma(one.price), comma(one.qty)]
 
 
 def in_csv(frame):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import tempfile
 from contextlib import closing
@@ -9,6 +10,23 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.recordings import (
+    ARCHIVE_HEADER,
+    CCXT_HEADER,
+    CRYPTOFEED_HEADER,
+    PLAIN_HEADER,
+    RECORDER_HEADER,
+    TARDIS_HEADER,
+    Liquidation,
+    ccxt,
+    cryptofeed,
+    frames,
+    lines,
+    plain,
+    semicolons,
+    table,
+    tardis,
+)
 
 from Heatmap.cli import main
 from Heatmap.errors import RowError
@@ -20,7 +38,8 @@ from Heatmap.importing.importer import import_file
 from Heatmap.importing.json_record import JsonParser
 from Heatmap.importing.row import SkippedRow
 from Heatmap.importing.table_row import RowParser
-from Heatmap.importing.text_source import split_row
+from Heatmap.importing.text_reader import TextReader
+from Heatmap.importing.text_source import split_row, text_table
 from Heatmap.storage.bulk_insert import ImportWriter, bulk_insert
 from Heatmap.storage.connection import open_reader
 from Heatmap.storage.record_reader import COLUMNS as RECORD_COLUMNS
@@ -149,6 +168,79 @@ def test_any_order_of_live_events_and_imports_leaves_what_a_plain_model_leaves(s
         with closing(open_reader(db)) as connection:
             rows = connection.execute("SELECT ts_ms, side, price, order_price IS NOT NULL FROM liq_events").fetchall()
         assert sorted(rows) == expected
+
+
+def decimals(low, high):
+    """Return decimal strings; three decimals may be taken for a mark of thousands."""
+    return st.builds(lambda number, places: f"{number:.{places}f}", st.floats(low, high), st.sampled_from([1, 2, 5]))
+
+
+@st.composite
+def some_liquidations(draw):
+    times = draw(st.lists(st.integers(1_600_000_000_000, 1_899_999_999_999), min_size=1, max_size=12, unique=True))
+    sizes = st.builds(lambda text: text if float(text) else "0.00001", decimals(0.00001, 1e6))
+    prices = decimals(0.1, 2e5)
+    sides = st.sampled_from(["SELL", "BUY"])
+    figures = st.tuples(sides, prices, prices, sizes, sizes)
+    return [Liquidation(time_ms, *draw(figures), last_qty="1") for time_ms in sorted(times)]
+
+
+def full(one):
+    return one.event()
+
+
+def pushed(one):
+    return one.event(event_ms=one.time_ms + 1003)
+
+
+def filled(one):
+    return one.event(order_price=None, order_qty=None)
+
+
+def ordered(one):
+    return one.event(price=float(one.order_price), qty=float(one.order_qty))
+
+
+def quoted(text):
+    return "".join(", ".join(f'"{cell}"' for cell in row.split(",")) + "\n" for row in text.splitlines())
+
+
+# What writes a layout, and the event that it keeps of a liquidation.
+WRITERS = {
+    "frames": (lambda ones: lines(frames(ones)), pushed),
+    "envelopes": (lambda ones: lines({"at": 1, "raw": json.dumps(each)} for each in frames(ones)), pushed),
+    "orders": (lambda ones: lines(one.order() for one in ones), full),
+    "array": (lambda ones: json.dumps(frames(ones)), pushed),
+    "pretty array": (lambda ones: json.dumps(frames(ones), indent=2), pushed),
+    "Python": (lambda ones: "".join(f"{each}\n" for each in frames(ones)), pushed),
+    "log": (lambda ones: "".join(f"12:00:00 got {json.dumps(each)}\n" for each in frames(ones)), pushed),
+    "UTF-16": (lambda ones: lines(frames(ones)).encode("utf-16"), pushed),
+    "archive": (lambda ones: table(ARCHIVE_HEADER, Liquidation.archive, ones), full),
+    "quoted": (lambda ones: quoted(table(ARCHIVE_HEADER, Liquidation.archive, ones)), full),
+    "tabs": (lambda ones: table(ARCHIVE_HEADER, Liquidation.archive, ones, delimiter="\t"), full),
+    "calendar times": (lambda ones: table(PLAIN_HEADER, lambda one: [one.iso(), *plain(one)[1:]], ones), filled),
+    "nanoseconds": (
+        lambda ones: table(PLAIN_HEADER, lambda one: [f"{one.time_ms}654321", *plain(one)[1:]], ones),
+        filled,
+    ),
+    "recorder": (lambda ones: table(RECORDER_HEADER, Liquidation.recorder, ones), full),
+    "recorder without names": (lambda ones: table(None, lambda one: [*one.recorder(), "1.5"], ones), full),
+    "tardis": (lambda ones: table(TARDIS_HEADER, tardis, ones), filled),
+    "cryptofeed": (lambda ones: table(CRYPTOFEED_HEADER, cryptofeed, ones), ordered),
+    "ccxt": (lambda ones: table(CCXT_HEADER, ccxt, ones), filled),
+    "decimal commas": (lambda ones: table(PLAIN_HEADER, semicolons, ones, delimiter=";"), filled),
+}
+
+
+@given(name=st.sampled_from(sorted(WRITERS)), ones=some_liquidations())
+@settings(max_examples=300, deadline=None)
+def test_any_liquidations_come_back_equal_from_each_layout(name, ones):
+    write, kept = WRITERS[name]
+    data = write(ones)
+    stream = io.BufferedReader(io.BytesIO(data if isinstance(data, bytes) else data.encode()))
+    with TextReader(stream) as reader:
+        found = [outcome for _, outcome in text_table(reader, (), ImportOptions()).rows()]
+    assert found == [kept(one) for one in ones]
 
 
 FLOATS = st.floats(1e-12, 1e12, allow_nan=False)

@@ -23,6 +23,7 @@ RECORDER_HEADER = (
 )
 CRYPTOFEED_HEADER = "exchange,symbol,side,quantity,price,id,status,timestamp,receipt_timestamp"
 CCXT_HEADER = "symbol,contracts,contractSize,price,baseValue,quoteValue,timestamp,datetime,side"
+PLAIN_HEADER = "time,symbol,side,price,qty"
 TARDIS_HEADER = "exchange,symbol,timestamp,local_timestamp,id,side,price,amount"
 
 
@@ -97,3 +98,57 @@ def table(
     rows = [] if header is None else [header.replace(",", delimiter)]
     rows += [delimiter.join(map(str, row(one))) for one in ones]
     return "".join(f"{line}\n" for line in rows)
+
+
+def plain(one: Liquidation) -> list[object]:
+    return [one.time_ms, one.symbol, one.side, one.price, one.qty]
+
+
+def cryptofeed(one: Liquidation) -> list[object]:
+    seconds = f"{one.time_ms // 1000}.{one.time_ms % 1000:03d}"
+    return [
+        "BINANCE_FUTURES",
+        "BTC-USDT-PERP",
+        one.side.lower(),
+        one.order_qty,
+        one.order_price,
+        "",
+        "filled",
+        seconds,
+        seconds,
+    ]
+
+
+def ccxt(one: Liquidation) -> list[object]:
+    return [
+        "BTC/USDT:USDT",
+        one.qty,
+        1,
+        one.price,
+        "",
+        "",
+        one.time_ms,
+        one.iso("%Y-%m-%dT%H:%M:%S.{ms:03d}Z"),
+        one.side.lower(),
+    ]
+
+
+def tardis(one: Liquidation) -> list[object]:
+    return [
+        "binance-futures",
+        one.symbol,
+        f"{one.time_ms}456",
+        f"{one.time_ms}999",
+        "",
+        one.side.lower(),
+        one.price,
+        one.qty,
+    ]
+
+
+def comma(text: str) -> str:
+    return text.replace(".", ",")
+
+
+def semicolons(one: Liquidation) -> list[object]:
+    return [one.time_ms, one.symbol, one.side, comma(one.price), comma(one.qty)]
