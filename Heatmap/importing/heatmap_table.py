@@ -96,7 +96,8 @@ def npz_rows(archive: zipfile.ZipFile) -> tuple[int, Iterator[tuple[int, dict[st
 def parquet_rows(file: IO[bytes]) -> tuple[int, Iterator[tuple[int, dict[str, Any]]]]:
     """Return the number of rows of a Parquet file, and ``(row number, values by column)`` of each.
 
-    `RecordFileError` if pyarrow is not installed, the file is damaged, or a column is missing.
+    Of an export of this program only `COLUMNS` are read. `RecordFileError` if pyarrow is not installed or the file is
+    damaged.
     """
     try:
         import pyarrow as pa  # noqa: PLC0415 - optional, and slow to load
@@ -107,7 +108,8 @@ def parquet_rows(file: IO[bytes]) -> tuple[int, Iterator[tuple[int, dict[str, An
         table = pq.ParquetFile(file)
     except (pa.ArrowException, OSError) as error:
         raise RecordFileError(f"it is no Parquet file that can be read: {error}") from error
-    columns = _present(column for column in COLUMNS if column in table.schema_arrow.names)
+    names = table.schema_arrow.names
+    columns = [column for column in COLUMNS if column in names] if set(names) >= REQUIRED_COLUMNS else names
 
     def rows() -> Iterator[tuple[int, dict[str, Any]]]:
         number = 0
@@ -116,7 +118,7 @@ def parquet_rows(file: IO[bytes]) -> tuple[int, Iterator[tuple[int, dict[str, An
                 for row in batch.to_pylist():
                     number += 1
                     yield number, row
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, ValueError) as error:
             raise RecordFileError(f"it is damaged after row {number}: {error}") from error
 
     return int(table.metadata.num_rows), rows()

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _SHOWN_ROWS: Final = 3
 _SHOWN_CHARS: Final = 160
+_PRINTABLE: Final = 0.9  # share of characters; tabs are not
 _SIDE_WORDS: Final = {"SELL": SIDE, "BUY": SIDE, "LONG": POSITION, "SHORT": POSITION}
 _LONG_NUMBER: Final = re.compile(r"[0-9]{9}|[eE]\+|[-:/]")  # times since 1970, and calendar times
 
@@ -32,6 +33,9 @@ class ImportHint:
     def of(cls, reader: TextReader, options: ImportOptions) -> Self:
         """Return the hint for a text from which nothing was read yet."""
         lines = [line for _, line in reader.head()]
+        beginning = "".join(lines[:_SHOWN_ROWS])[:_SHOWN_CHARS]
+        if sum(map(str.isprintable, beginning)) < len(beginning) * _PRINTABLE:
+            return cls()  # no text
         return cls(tuple(map(_shown, lines[:_SHOWN_ROWS])), _proposal(lines, options))
 
 

@@ -8,11 +8,13 @@ import os
 import zipfile
 import zlib
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from Heatmap.errors import RecordFileError, RowError
 from Heatmap.importing import heatmap_table
 from Heatmap.importing.import_hint import NO_HINT, ImportHint
+from Heatmap.importing.json_record import JsonParser
 from Heatmap.importing.text_reader import TextReader
 from Heatmap.importing.text_source import HEATMAP, text_table
 
@@ -30,6 +32,8 @@ _GZIP_MAGIC: Final = b"\x1f\x8b"
 _PARQUET_MAGIC: Final = b"PAR1"
 _MAGIC_BYTES: Final = 4
 _BUFFER_BYTES: Final = 8192
+_WORKBOOK: Final = "[Content_Types].xml"
+_NAMED_COLUMNS: Final = "--map time=?,side=?,price=?,qty=?,symbol=?, each ? the name of a column"
 # What damaged and cut archives raise while they are read; encrypted and exotic ones a RuntimeError.
 _DAMAGE: Final = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError)
 
@@ -75,7 +79,7 @@ def import_sources(path: Path, options: ImportOptions) -> Generator[ImportSource
                 with zipfile.ZipFile(raw) as archive:
                     yield from _zip_sources(archive, path.name, options, fraction)
             elif magic == _PARQUET_MAGIC:
-                yield _counted_source(path.name, lambda: heatmap_table.parquet_rows(raw))
+                yield _counted_source(path.name, lambda: heatmap_table.parquet_rows(raw), options)
             else:
                 stream = gzip.GzipFile(fileobj=raw) if magic.startswith(_GZIP_MAGIC) else raw
                 yield from _text_source(stream, path.name, (path.name,), options, fraction)
@@ -90,7 +94,9 @@ def _zip_sources(
     if not members:
         yield UnreadableSource(name, "is an empty archive")
     elif all(info.filename.endswith(".npy") for info in members):
-        yield _counted_source(name, lambda: heatmap_table.npz_rows(archive))
+        yield _counted_source(name, lambda: heatmap_table.npz_rows(archive), options)
+    elif any(info.filename == _WORKBOOK for info in members):
+        yield UnreadableSource(name, "is a workbook: save its sheet as CSV")
     else:
         for info in members:
             member_name = f"{name}/{info.filename}"
@@ -103,24 +109,33 @@ def _zip_sources(
                 yield UnreadableSource(member_name, f"cannot be read: {_message(error)}")
 
 
-def _counted_source(name: str, open_rows: Callable[[], tuple[int, Rows]]) -> ImportSource | UnreadableSource:
-    """Return a table whose number of rows is known."""
+def _counted_source(
+    name: str, open_rows: Callable[[], tuple[int, Rows]], options: ImportOptions
+) -> ImportSource | UnreadableSource:
+    """Return a table of typed values whose number of rows is known."""
     try:
         length, rows = open_rows()
-    except RecordFileError as error:
-        return UnreadableSource(name, f"cannot be read: {error.short}")
+        first: tuple[int, Any] = next(rows, (0, {}))
+    except (RecordFileError, *_DAMAGE) as error:
+        return UnreadableSource(name, f"cannot be read: {_message(error)}")
     reached = 0
+    others = JsonParser(options, options.symbol or "")
+    is_ours = options.columns is None and (not length or first[1].keys() >= heatmap_table.REQUIRED_COLUMNS)
 
     def counted() -> Iterator[tuple[int, Parsed | RowError]]:
         nonlocal reached
-        for number, row in _undamaged(rows, "row"):
+        for number, row in _undamaged(chain([first] if length else [], rows), "row"):
             reached = number
             try:
-                yield number, heatmap_table.parse_row(row)
+                outcomes = [heatmap_table.parse_row(row)] if is_ours else others.of_value(row)
             except RowError as error:
                 yield number, error
+            else:
+                yield from ((number, outcome) for outcome in outcomes)
 
-    return ImportSource(name, HEATMAP, counted(), False, lambda: reached / max(length, 1))
+    hint = NO_HINT if is_ours else ImportHint((), _NAMED_COLUMNS)
+    kind = HEATMAP if is_ours else "parquet"
+    return ImportSource(name, kind, counted(), False, lambda: reached / max(length, 1), others.notes, hint)
 
 
 def _text_source(
@@ -154,4 +169,4 @@ def _undamaged(rows: Rows, unit: str) -> Rows:
 
 def _message(error: BaseException) -> str:
     """Return the error's message without number and file name."""
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return getattr(error, "strerror", None) or getattr(error, "short", None) or str(error) or type(error).__name__

@@ -131,6 +131,10 @@ class JsonParser:
             value = value_of(text)
         except RowError as error:
             return [error]
+        return self.of_value(value)
+
+    def of_value(self, value: object) -> list[Parsed | RowError]:
+        """Return what a value says, as for a text."""
         if self._options.columns is None:
             found = [self._of_message(message) for message in messages(value)]
             if found:

@@ -44,6 +44,7 @@ DELIMITERS: Final = ",;\t|"
 """Marks between columns; blanks where none of them occurs."""
 
 _SEPARATOR_LINE: Final = re.compile(r'"?sep=(.)"?', re.IGNORECASE)  # Excel's own hint
+_COMMA_BESIDE_TEXT: Final = re.compile(r",(?![0-9])|(?<![0-9]),")  # no decimal comma
 _COMMENT: Final = "#"
 _JSON_START: Final = re.compile(r"""\{\s*["']""")
 _NAME: Final = re.compile(r"liquidationsnapshot", re.IGNORECASE)
@@ -165,8 +166,7 @@ def _delimited_table(
             continue
         is_comment = line.startswith(_COMMENT)
         text = line.lstrip("# ") if is_comment else line
-        found = sorted((delimiter for delimiter in DELIMITERS if delimiter in text), key=text.count, reverse=True)
-        for delimiter in found or " ":
+        for delimiter in _delimiters_in(text):
             first = _First(number, text, delimiter, [line for _, line in head[index:]])
             try:
                 table = _table_of(reader, first, options, symbol)
@@ -180,6 +180,13 @@ def _delimited_table(
     if problem is not None:
         raise problem
     return None
+
+
+def _delimiters_in(text: str) -> Sequence[str]:
+    """Return the marks that may separate the columns of a line, the likeliest first."""
+    found = [delimiter for delimiter in DELIMITERS if delimiter in text]
+    is_decimal = len(found) > 1 and _COMMA_BESIDE_TEXT.search(text) is None
+    return sorted(found, key=lambda each: 0 if each == "," and is_decimal else text.count(each), reverse=True) or " "
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +224,8 @@ def _columns_of(cells: Sequence[str], options: ImportOptions) -> tuple[Columns, 
     """Return the columns of a table, and whether its first row is a header; None if the row says nothing."""
     if options.columns is not None:
         columns = options.columns.resolve(cells)
-        return columns, options.columns.has_names or not is_number_or_time(cells[columns.at[TIME]])
+        figures = (cells[columns.at[field]] for field in (TIME, PRICE))
+        return columns, options.columns.has_names or not any(map(is_number_or_time, figures))
     if (named := columns_by_name(cells)) is not None:
         return named, True
     formed = columns_by_form(cells)

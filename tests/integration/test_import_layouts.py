@@ -9,6 +9,8 @@ import zipfile
 from contextlib import closing
 from dataclasses import dataclass, replace
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from support.recordings import (
     ARCHIVE_HEADER,
@@ -20,6 +22,7 @@ from support.recordings import (
     TARDIS_HEADER,
     T,
     ccxt,
+    comma,
     cryptofeed,
     frames,
     lines,
@@ -259,6 +262,39 @@ def test_a_layout_is_understood_in_archives_too(run, tmp_path, name):
     assert "3 rows, 3 known already" in again.text.replace("0 new, ", "")
 
 
+@pytest.mark.parametrize("form", ["names", "frames", "calendar times"])
+def test_a_parquet_file_of_a_recorder_is_understood(run, tmp_path, form):
+    if form == "frames":
+        columns = {"at": [1, 2, 3], "raw": [json.dumps(each) for each in frames()]}
+    else:
+        times = [one.time_ms for one in LIQUIDATIONS]
+        columns = {
+            "timestamp": pa.array(times, pa.timestamp("ms", "UTC")) if form == "calendar times" else times,
+            "symbol": ["BTCUSDT"] * 3, "side": [one.side for one in LIQUIDATIONS],
+            "price": [float(one.price) for one in LIQUIDATIONS], "qty": [float(one.qty) for one in LIQUIDATIONS],
+        }  # fmt: skip
+    pq.write_table(pa.table(columns), tmp_path / "made")
+    answer = run((tmp_path / "made").read_bytes())
+    assert answer.rows == [as_row(event) for event in (PUSHED if form == "frames" else FILLED)], answer.text
+    assert answer.code == 0
+
+
+def test_a_parquet_file_that_is_not_understood_is_refused(run, tmp_path):
+    pq.write_table(pa.table({"a": [1, 2], "b": ["x", "y"]}), tmp_path / "made")
+    answer = run((tmp_path / "made").read_bytes())
+    assert answer.code == 1
+    assert "2 rows (not-understood)" in answer.text
+    assert "--map time=?" in answer.text
+
+
+def test_a_workbook_is_named(run, tmp_path):
+    with zipfile.ZipFile(tmp_path / "made", "w") as file:
+        file.writestr("[Content_Types].xml", "")
+        file.writestr("xl/workbook.xml", "")
+    answer = run((tmp_path / "made").read_bytes())
+    assert (answer.code, "save its sheet as CSV" in answer.text) == (1, True)
+
+
 # Text, words of the answer, exit code.
 REFUSED = {
     "lost digits": (archive(time=lambda _: "1.78E+12"), ["row 2", "'1.78E+12', which has lost its digits"], 1),
@@ -408,6 +444,18 @@ def test_the_columns_of_any_table_can_be_named(run, header, row, options, delimi
     answer = run(table(header, row, delimiter=delimiter), *options)
     assert answer.rows == [as_row(event) for event in FILLED], answer.text
     assert answer.code == 0
+
+
+def test_decimal_commas_do_not_hide_the_separator(run):
+    data = table(None, lambda one: [f"{one.time_ms},0", comma(one.price), comma(one.qty), one.side], delimiter=";")
+    answer = run(data.replace("97999;", "97999,0;"), "--map", "time=1,price=2,qty=3,side=4", "--symbol", "BTCUSDT")
+    assert answer.rows == [as_row(event) for event in FILLED], answer.text
+
+
+def test_a_damaged_first_row_is_no_header(run):
+    answer = run("?,BTCUSDT,SELL,1.5,2\n" + table(None, plain), "--map", "time=1,symbol=2,side=3,price=4,qty=5")
+    assert (answer.code, len(answer.rows)) == (1, 3)
+    assert "row 1: time is '?'" in answer.text
 
 
 def test_the_mapping_of_the_issue(run):
