@@ -43,7 +43,7 @@ EXAMPLES = """\
 examples:
   heatmap                                live BTCUSDT of Binance USD-M
   heatmap --demo                         a simulated market, no network needed
-  heatmap --replay FILE                  recorded forceOrder frames, one JSON object a line
+  heatmap --replay FILE                  recorded forceOrder frames as JSON
   heatmap --demo --screenshot map.png    save a picture and quit; without a display it uses Xvfb
   heatmap collect --db liquidations.db   record only
 

@@ -61,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--symbol", metavar="SYMBOL", help="take only this symbol; also names the symbol of a file that does not"
     )
-    parser.add_argument("--map", metavar="FIELD=COLUMN,…", help="name the columns of a table; see below")
+    parser.add_argument("--map", metavar="FIELD=COLUMN,...", help="name the columns of a table; see below")
     parser.add_argument(
         "--time-unit", choices=list(TimeUnit), help="unit of the times in a table (default: by their magnitude)"
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Self
 from Heatmap.errors import RowError
 from Heatmap.importing.cell import contract_symbol, is_number_or_time
 from Heatmap.importing.column_names import POSITION, PRICE, QTY, SIDE, SYMBOL, TIME
+from Heatmap.importing.json_record import is_json
 from Heatmap.importing.text_source import DELIMITERS, cells_or_none
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def _shown(line: str) -> str:
 def _proposal(lines: list[str], options: ImportOptions) -> str:
     if not lines:
         return ""
-    if lines[0].startswith(("{", "[")):
+    if is_json(lines[0]):
         return "--map time=?,side=?,price=?,qty=?,symbol=?, each ? the name of a value (o.p: p in o)"
     delimiter = max(DELIMITERS, key=lines[0].count)
     # The first line may name the columns.

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from Heatmap.importing.text_reader import TextReader
 
 _DECODER: Final = json.JSONDecoder()
+_JSON_BEGINNING: Final = re.compile(r"\{|\[\s*(?:$|[\[{\"]|[0-9.]+\s*,)")
 _BETWEEN_VALUES: Final = re.compile(r"[\s,\[\]]*")
 # Where the next value may begin after one that is damaged.
 _NEXT_VALUE: Final = re.compile(r'(?:\n|\}\s*,)\s*(?=\{\s*["}\n])')
@@ -46,6 +47,11 @@ _OWN_ORDER_KEYS: Final = frozenset({"c", "i", "x"})
 _SHOWN_KEYS: Final = 12
 
 
+def is_json(line: str) -> bool:
+    """Return True if a text's first line begins an object or an array, and not a date in brackets."""
+    return _JSON_BEGINNING.match(line) is not None
+
+
 def json_texts(reader: TextReader) -> Iterator[tuple[int, str | RowError]]:
     """Return line number and text of each object: one a line, in an array, or over several lines.
 
@@ -64,48 +70,74 @@ def _values(reader: TextReader) -> Iterator[tuple[int, str | RowError]]:
 
     A `RowError` (``"bad-json"``) stands for what is damaged; reading goes on where the next object may begin.
     """
-    buffer, at, line, is_ended = "", 0, 1, False
-    while True:
-        if len(buffer) - at < _BLOCK_CHARS and not is_ended:
-            line += buffer.count("\n", 0, at)
-            buffer, at = buffer[at:], 0
-            buffer, is_ended = _extended(reader, buffer, _BLOCK_CHARS)
-        at = _BETWEEN_VALUES.match(buffer, at).end()  # type: ignore[union-attr]  # matches nothing, too
-        if at == len(buffer):
-            if is_ended:
-                return
-            continue
-        number = line + buffer.count("\n", 0, at)
-        try:
-            value, end = _DECODER.raw_decode(buffer, at)
-        except (ValueError, RecursionError) as error:
-            if len(buffer) - at < MAX_LINE_CHARS and not is_ended:
-                buffer, is_ended = _extended(reader, buffer, len(buffer) + _BLOCK_CHARS)
-                continue
-            yield number, RowError("bad-json", f"expected JSON: {error}")
-            following = _NEXT_VALUE.search(buffer, at)
-            end = len(buffer) if following is None else following.end()
-        else:
-            if end == len(buffer) and not is_ended:
+    buffer = _ValueBuffer(reader)
+    while buffer.skip_to_value():
+        number = buffer.line
+        value = buffer.take()
+        if value is not None:
+            yield number, value
+
+
+class _ValueBuffer:
+    """The part of a text that is decoded next; constant in size."""
+
+    def __init__(self, reader: TextReader) -> None:
+        self._reader = reader
+        self._text = ""
+        self._at = 0
+        self._is_ended = False
+        self.line = 1  # number of the line that is decoded next
+
+    def skip_to_value(self) -> bool:
+        """Go to the next value; return False at the end of the text."""
+        while True:
+            self._go_to(_BETWEEN_VALUES.match(self._text, self._at).end())  # type: ignore[union-attr]  # matches nothing, too
+            if self._at < len(self._text):
+                return True
+            if self._is_ended:
+                return False
+            self._extend()
+
+    def take(self) -> str | RowError | None:
+        """Return the text of the next value, without line breaks, or why it is none; None for one that says nothing."""
+        while True:
+            problem, end = "", len(self._text)
+            value: object = None
+            try:
+                value, end = _DECODER.raw_decode(self._text, self._at)
+            except (ValueError, RecursionError) as error:
+                problem = f"expected JSON: {error}"
+                is_whole = self._is_ended or len(self._text) - self._at >= MAX_LINE_CHARS
+            else:
                 # A number may go on.
-                buffer, is_ended = _extended(reader, buffer, len(buffer) + 1)
-                continue
-            # Numbers beside objects in an array are a recorder's notes.
-            if isinstance(value, dict | str):
-                yield number, _LINE_BREAKS.sub(" ", buffer[at:end])
-        at = end
+                is_whole = self._is_ended or end < len(self._text)
+            if is_whole:
+                break
+            self._extend()
+        if problem:
+            following = _NEXT_VALUE.search(self._text, self._at)
+            self._go_to(len(self._text) if following is None else following.end())
+            return RowError("bad-json", problem)
+        text = self._text[self._at : end]
+        self._go_to(end)
+        # Numbers beside objects in an array are a recorder's notes.
+        return _LINE_BREAKS.sub(" ", text) if isinstance(value, dict | str) else None
 
+    def _go_to(self, index: int) -> None:
+        self.line += self._text.count("\n", self._at, index)
+        self._at = index
+        if index > MAX_LINE_CHARS:
+            self._text, self._at = self._text[index:], 0
 
-def _extended(reader: TextReader, buffer: str, length: int) -> tuple[str, bool]:
-    """Return a text lengthened to at least ``length`` characters, and whether the file has ended."""
-    pieces, size = [buffer], len(buffer)
-    while size < length:
-        piece = reader.read_line()
-        if not piece:
-            return "".join(pieces), True
-        pieces.append(piece)
-        size += len(piece)
-    return "".join(pieces), False
+    def _extend(self) -> None:
+        pieces = [self._text[self._at :]]
+        size = 0
+        while size < _BLOCK_CHARS and not self._is_ended:
+            piece = self._reader.read_line()
+            self._is_ended = not piece
+            pieces.append(piece)
+            size += len(piece)
+        self._text, self._at = "".join(pieces), 0
 
 
 class JsonParser:

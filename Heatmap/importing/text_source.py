@@ -24,7 +24,7 @@ from Heatmap.importing.column_names import (
     columns_by_form,
     columns_by_name,
 )
-from Heatmap.importing.json_record import JsonParser, json_texts
+from Heatmap.importing.json_record import JsonParser, is_json, json_texts
 from Heatmap.importing.row import symbol_of
 from Heatmap.importing.table_row import RowParser
 
@@ -76,7 +76,7 @@ def text_table(reader: TextReader, names: Sequence[str], options: ImportOptions)
         raise RecordFileError("is empty")
     symbol = symbol_in_name(*names) or options.symbol or ""
     json_parser = JsonParser(options, symbol)
-    if head[0][1].startswith(("{", "[")):
+    if is_json(head[0][1]):
         return _json_table(json_texts(reader), json_parser)
     problem = _UNKNOWN
     try:
@@ -92,12 +92,15 @@ def text_table(reader: TextReader, names: Sequence[str], options: ImportOptions)
 
 def _json_table(texts: Iterator[tuple[int, str | RowError]], parser: JsonParser) -> TextTable:
     def rows() -> Outcomes:
+        number = 0
         for number, text in texts:
             if isinstance(text, RowError):
                 yield number, text
             else:
                 for outcome in parser(text):
                     yield number, outcome
+        if not number:
+            raise RecordFileError("has no JSON object")
 
     return TextTable(_FORCE_ORDER, rows, notes=parser.notes)
 

@@ -5,7 +5,7 @@
 CREATE TABLE imports (
     id          INTEGER PRIMARY KEY,
     file        TEXT    NOT NULL CHECK (file <> ''),  -- its name, without the folder; inside a zip "archive.zip/member"
-    format      TEXT    NOT NULL CHECK (format <> ''),  -- binance-archive, tardis, force-order, heatmap
+    format      TEXT    NOT NULL CHECK (format <> ''),  -- a word such as binance-archive, force-order, csv
     imported_ms INTEGER NOT NULL,
     rows        INTEGER NOT NULL CHECK (rows > 0)  -- how many rows of liq_events it brought
 ) STRICT;

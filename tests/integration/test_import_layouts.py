@@ -96,6 +96,11 @@ LAYOUTS = {
         "".join(f"2026-05-28 20:26:40,123 INFO {json.dumps(each)}\n" for each in frames()),
         PUSHED,
     ),
+    "behind a time in brackets": ("".join(f"[1780000000] {json.dumps(each)}\n" for each in frames()), PUSHED),
+    "behind a date in brackets": (
+        "[20:26:40] connected\n" + "".join(f"[20:26:41] {json.dumps(each)}\n" for each in frames()),
+        PUSHED,
+    ),
     "in a column of a CSV": (
         "received,raw\n" + "".join(f'{T},"{in_csv(each)}"\n' for each in frames()),
         PUSHED,
@@ -384,6 +389,9 @@ REFUSED = {
     "Python's words": ("{'e': open('x')}\n", ["bad-json"], 1),
     "damaged": ('{"e": "forceOrder", "o": {"s": "BTC\n', ["bad-json"], 1),
     "nothing": ("\n \n", ["is empty"], 1),
+    "an empty array": ("[\n]\n", ["has no JSON object"], 1),
+    "numbers": ("[1, 2, 3]\n", ["has no JSON object"], 1),
+    "a number": ("7\n", ["is no file that can be imported"], 1),
 }  # fmt: skip
 
 
