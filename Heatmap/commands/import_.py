@@ -167,7 +167,7 @@ def _as_text(report: FileReport) -> str:
 
 def _hint_lines(hint: ImportHint) -> list[str]:
     lines = ["  It begins:", *(f"    {row}" for row in hint.rows)] if hint.rows else []
-    return [*lines, f"  If these are liquidations, name the columns: {hint.option}"] if hint.option else lines
+    return [*lines, f"  {hint.advice}"] if hint.advice else lines
 
 
 def _refusal(reason: Reason) -> str:

@@ -240,7 +240,8 @@ def position_side(text: str, *, is_certain: bool) -> Side:
     word = text.strip().upper()
     side = _POSITIONS.get(word)
     if side is None or (word in _ORDER_SIDES and not is_certain):
-        raise RowError("bad-side", f"position is {quoted(text)}, not LONG or SHORT")
+        how = ": --map side=… says that it is the order's side" if word in _ORDER_SIDES else ""
+        raise RowError("bad-side", f"the position is {quoted(text)}, not LONG or SHORT{how}")
     return side
 
 

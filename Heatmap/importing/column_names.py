@@ -48,7 +48,10 @@ _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
         "createdat", "insertedat", "loggedat", "collectedat",
     ),
     SIDE: ("S", "side", "orderside"),
-    POSITION: ("positionside", "posside", "position", "liquidatedside", "liquidatedposition", "islong"),
+    POSITION: (
+        "positionside", "posside", "position", "liquidatedside", "liquidatedposition", "liquidationside", "liqside",
+        "islong",
+    ),
     PRICE: (
         "ap", "averageprice", "avgprice", "avgpx", "average", "averagefillprice", "avgfillprice", "fillprice",
         "filledprice", "executedprice", "executionprice",

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Final, Self
 
 from Heatmap.errors import RowError
 from Heatmap.importing.cell import contract_symbol, is_number_or_time
-from Heatmap.importing.column_names import POSITION, PRICE, QTY, SIDE, SYMBOL, TIME
+from Heatmap.importing.column_names import MAP_FIELDS, POSITION, PRICE, QTY, SIDE, SYMBOL, TIME
 from Heatmap.importing.json_record import is_json
 from Heatmap.importing.text_source import DELIMITERS, cells_or_none
 
 if TYPE_CHECKING:
+    from Heatmap.importing.column_names import Columns
     from Heatmap.importing.import_filter import ImportOptions
     from Heatmap.importing.text_reader import TextReader
 
@@ -25,21 +26,25 @@ _LONG_NUMBER: Final = re.compile(r"[0-9]{9}|[eE]\+|[-:/]")  # times since 1970, 
 
 @dataclass(frozen=True, slots=True)
 class ImportHint:
-    """The first rows of a file, shortened, and the option that would name its columns; both may be empty."""
+    """The first rows of a file, shortened, and a sentence with the ``--map`` for it; both may be empty."""
 
     rows: tuple[str, ...] = ()
-    option: str = ""
+    advice: str = ""
 
     @classmethod
-    def of(cls, reader: TextReader, options: ImportOptions) -> Self:
-        """Return the hint for a text from which nothing was read yet."""
+    def of(cls, reader: TextReader, options: ImportOptions, columns: Columns | None = None) -> Self:
+        """Return the hint for a text from which nothing was read yet; ``columns`` are those that were recognised."""
         lines = [line for _, line in reader.head()]
         beginning = "".join(lines[:_SHOWN_ROWS])[:_SHOWN_CHARS]
         if sum(map(str.isprintable, beginning)) < len(beginning) * _PRINTABLE:
             return cls()  # no text
-        return cls(tuple(map(_shown, lines[:_SHOWN_ROWS])), _proposal(lines, options))
+        advice = _proposal(lines, options) if columns is None else f"It was read as --map {_as_map(columns)}"
+        return cls(tuple(map(_shown, lines[:_SHOWN_ROWS])), advice)
 
 
+NAMED_VALUES: Final = (
+    "These may be named: --map time=?,side=?,price=?,qty=?,symbol=?, each ? the name of a value (o.p: p in o)"
+)
 NO_HINT: Final = ImportHint()
 
 
@@ -52,7 +57,7 @@ def _proposal(lines: list[str], options: ImportOptions) -> str:
     if not lines:
         return ""
     if is_json(lines[0]):
-        return "--map time=?,side=?,price=?,qty=?,symbol=?, each ? the name of a value (o.p: p in o)"
+        return NAMED_VALUES
     delimiter = max(DELIMITERS, key=lines[0].count)
     # The first line may name the columns.
     cells = cells_or_none(lines[min(1, len(lines) - 1)], delimiter)
@@ -64,7 +69,11 @@ def _proposal(lines: list[str], options: ImportOptions) -> str:
             found.setdefault(field, number)
     side = POSITION if POSITION in found and SIDE not in found else SIDE
     columns = ",".join(f"{field}={found.get(field, '?')}" for field in (TIME, side, PRICE, QTY, SYMBOL))
-    return f"--map {columns}, each ? the number of a column"
+    return f"If these are liquidations, name the columns: --map {columns}, each ? the number of a column"
+
+
+def _as_map(columns: Columns) -> str:
+    return ",".join(f"{field}={columns.at[field] + 1}" for field in MAP_FIELDS if field in columns.at)
 
 
 def _field_of(cell: str, options: ImportOptions) -> str | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from Heatmap.errors import RecordFileError, RowError
 from Heatmap.importing import heatmap_table
-from Heatmap.importing.import_hint import NO_HINT, ImportHint
+from Heatmap.importing.import_hint import NAMED_VALUES, NO_HINT, ImportHint
 from Heatmap.importing.json_record import JsonParser
 from Heatmap.importing.text_reader import TextReader
 from Heatmap.importing.text_source import HEATMAP, text_table
@@ -33,7 +33,6 @@ _PARQUET_MAGIC: Final = b"PAR1"
 _MAGIC_BYTES: Final = 4
 _BUFFER_BYTES: Final = 8192
 _WORKBOOK: Final = "[Content_Types].xml"
-_NAMED_COLUMNS: Final = "--map time=?,side=?,price=?,qty=?,symbol=?, each ? the name of a column"
 # What damaged and cut archives raise while they are read; encrypted and exotic ones a RuntimeError.
 _DAMAGE: Final = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError)
 
@@ -133,7 +132,7 @@ def _counted_source(
             else:
                 yield from ((number, outcome) for outcome in outcomes)
 
-    hint = NO_HINT if is_ours else ImportHint((), _NAMED_COLUMNS)
+    hint = NO_HINT if is_ours else ImportHint((), NAMED_VALUES)
     kind = HEATMAP if is_ours else "parquet"
     return ImportSource(name, kind, counted(), False, lambda: reached / max(length, 1), others.notes, hint)
 
@@ -147,12 +146,12 @@ def _text_source(
 ) -> Iterator[ImportSource | UnreadableSource]:
     """Yield the table of a text, whose kind is recognised by its first lines."""
     with TextReader(stream) as reader:
-        hint = ImportHint.of(reader, options)
         try:
             table = text_table(reader, names, options)
         except RecordFileError as error:
-            yield UnreadableSource(name, error.short, hint)
+            yield UnreadableSource(name, error.short, ImportHint.of(reader, options))
         else:
+            hint = ImportHint.of(reader, options, table.columns)
             rows = _undamaged(table.rows(), "line")
             yield ImportSource(name, table.format, rows, table.counts_contracts, fraction, table.notes, hint)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Final
@@ -48,6 +48,7 @@ _COMMA_BESIDE_TEXT: Final = re.compile(r",(?![0-9])|(?<![0-9]),")  # no decimal 
 _COMMENT: Final = "#"
 _JSON_START: Final = re.compile(r"""\{\s*["']""")
 _NAME: Final = re.compile(r"liquidationsnapshot", re.IGNORECASE)
+_LIQUIDATIONS: Final = re.compile(r"liq|force.?order", re.IGNORECASE)
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}(-[0-9]{2})?")
 _FIGURES: Final = (PRICE, QTY, NOTIONAL, ORDER_PRICE, ORDER_QTY)
 _UNKNOWN: Final = (
@@ -64,6 +65,7 @@ class TextTable:
     rows: Callable[[], Outcomes]
     counts_contracts: bool = False  # COIN-M quantities are contracts
     notes: Callable[[], tuple[str, ...]] = tuple
+    columns: Columns | None = None  # of a table with names or a known form
 
 
 def text_table(reader: TextReader, names: Sequence[str], options: ImportOptions) -> TextTable:
@@ -74,13 +76,12 @@ def text_table(reader: TextReader, names: Sequence[str], options: ImportOptions)
     head = reader.head()
     if not head:
         raise RecordFileError("is empty")
-    symbol = symbol_in_name(*names) or options.symbol or ""
-    json_parser = JsonParser(options, symbol)
+    json_parser = JsonParser(options, options.symbol or "")
     if is_json(head[0][1]):
         return _json_table(json_texts(reader), json_parser)
     problem = _UNKNOWN
     try:
-        table = _delimited_table(reader, head, options, symbol)
+        table = _delimited_table(reader, head, options, names)
     except RecordFileError as error:
         table, problem = None, error.short
     if table is None:
@@ -160,7 +161,7 @@ def split_row(line: str, delimiter: str) -> list[str]:
 
 
 def _delimited_table(
-    reader: TextReader, head: Sequence[tuple[int, str]], options: ImportOptions, symbol: str
+    reader: TextReader, head: Sequence[tuple[int, str]], options: ImportOptions, names: Sequence[str]
 ) -> TextTable | None:
     """Return the table of a delimited text, None if its first line says nothing; `RecordFileError` if not enough."""
     problem: RecordFileError | None = None
@@ -170,9 +171,9 @@ def _delimited_table(
         is_comment = line.startswith(_COMMENT)
         text = line.lstrip("# ") if is_comment else line
         for delimiter in _delimiters_in(text):
-            first = _First(number, text, delimiter, [line for _, line in head[index:]])
+            first = _First(number, text, delimiter, [line for _, line in head[index:]], names)
             try:
-                table = _table_of(reader, first, options, symbol)
+                table = _table_of(reader, first, options)
             except RecordFileError as error:
                 problem = problem or error
             else:
@@ -200,9 +201,10 @@ class _First:
     text: str
     delimiter: str
     lines: list[str]  # this one and those after it
+    names: Sequence[str]  # of the file, and of the archive around it
 
 
-def _table_of(reader: TextReader, first: _First, options: ImportOptions, symbol: str) -> TextTable | None:
+def _table_of(reader: TextReader, first: _First, options: ImportOptions) -> TextTable | None:
     cells = cells_or_none(first.text, first.delimiter)
     if len(cells) <= 1:
         return None
@@ -215,12 +217,15 @@ def _table_of(reader: TextReader, first: _First, options: ImportOptions, symbol:
     if found is None:
         return None
     columns, has_header = found
+    if any(map(_LIQUIDATIONS.search, first.names)):
+        columns = replace(columns, is_id_trade=False)
+    symbol = symbol_in_name(*first.names) or options.symbol or ""
     if SYMBOL not in columns.at and not symbol:
         raise RecordFileError("does not say which symbol it holds: name it with --symbol")
     decimal = _decimal(first, [columns.at[figure] for figure in _FIGURES if figure in columns.at])
     parser = RowParser(columns, options, symbol, decimal)
     rows = partial(_rows, reader, first, parser, has_header=has_header)
-    return TextTable(columns.format, rows, columns.counts_contracts, parser.notes)
+    return TextTable(columns.format, rows, columns.counts_contracts, parser.notes, columns)
 
 
 def _columns_of(cells: Sequence[str], options: ImportOptions) -> tuple[Columns, bool] | None:

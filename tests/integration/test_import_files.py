@@ -378,5 +378,5 @@ def test_json_has_one_object_a_file(db, tmp_path, capsys):
     assert answer == {
         "file": "tardis.csv", "format": "tardis", "rows": 2, "inserted": 1, "repeated": 0, "known": 0, "converted": 0,
         "refused": [], "problem": "", "notes": [], "claimed": [],
-        "hint": {"rows": [], "option": ""},
+        "hint": {"rows": [], "advice": ""},
     }  # fmt: skip

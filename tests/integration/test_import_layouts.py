@@ -140,6 +140,10 @@ LAYOUTS = {
         FULL,
     ),
     "archive, Excel's semicolons": (codecs.BOM_UTF8 + ARCHIVE.replace(",", ";").replace("\n", "\r\n").encode(), FULL),
+    "archive, Excel's decimal commas": (
+        ARCHIVE.replace(",", ";").replace(".", ","),
+        FULL,
+    ),
     "archive, tabs": (ARCHIVE.replace(",", "\t"), FULL),
     "archive, UTF-16 and tabs": (ARCHIVE.replace(",", "\t").encode("utf-16"), FULL),
     "archive, times as floats": (archive(time=lambda one: f"{one.time_ms}.0"), FULL),
@@ -161,6 +165,10 @@ LAYOUTS = {
         FULL,
     ),
     "keys of the frame as names": (table("s,S,o,f,q,p,ap,X,l,z,T", lambda one: one.recorder()), FULL),
+    "words and keys as names": (
+        table("symbol,side,type,TIF,q,p,ap,status,l,z,T,notional", lambda one: [*one.recorder(), "980.01"]),
+        FULL,
+    ),
     "order price and quantity only": (
         table("s,S,p,q,T", lambda one: [one.symbol, one.side, one.order_price, one.order_qty, one.time_ms]),
         ORDERED,
@@ -242,6 +250,12 @@ def run(tmp_path, capsys):
     return import_text
 
 
+def test_ids_are_those_of_trades_unless_the_files_name_says_otherwise(run):
+    data = table(f"id,{PLAIN}", lambda one: [7, *plain(one)])
+    assert run(data).rows == []
+    assert len(run(data, name="liquidations_2026.csv").rows) == 3
+
+
 def test_there_are_as_many_layouts_as_were_reported():
     assert len(LAYOUTS) >= 39
 
@@ -320,7 +334,7 @@ REFUSED = {
     ),
     "Bybit's words": (
         table(PLAIN, lambda one: [*plain(one)[:2], one.side.title(), *plain(one)[3:]]),
-        ["Bybit's word for the position", "--map side=…"],
+        ["Bybit's word for the position", "--map side=…", "It was read as --map time=1,side=3,price=4,qty=5,symbol=2"],
         1,
     ),
     "points or thousands": (

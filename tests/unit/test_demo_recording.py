@@ -123,6 +123,20 @@ def test_a_byte_order_mark_and_windows_line_ends_are_harmless(tmp_path):
     assert len(recording.frames) == 2
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_the_envelopes_of_recorders_are_played_too(tmp_path, encoding):
+    path = tmp_path / "recording"
+    for text in (
+        "".join(json.dumps({"at": 1, "raw": raw(T0 + n)}) + "\n" for n in range(2)),
+        "".join(json.dumps({"order": order(T0 + n)}) + "\n" for n in range(2)),
+        json.dumps([json.loads(raw(T0 + n)) for n in range(2)], indent=2),
+    ):
+        path.write_bytes(text.encode(encoding))
+        recording = Recording.load(path)
+        assert (len(recording.frames), recording.skipped_count) == (2, 0)
+        assert json.loads(recording.frames[0].wire())["o"]["ap"] == "90000.50"
+
+
 def test_a_huge_last_line_without_end_is_one_line(tmp_path):
     recording = Recording.load(write(tmp_path, raw(), "y" * (5 * MAX_LINE_CHARS)))
     assert (recording.lines, recording.skipped_count) == (2, 1)
