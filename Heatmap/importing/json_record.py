@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from Heatmap.importing.text_reader import TextReader
 
 _DECODER: Final = json.JSONDecoder()
-_JSON_BEGINNING: Final = re.compile(r"\{|\[\s*(?:$|[\[{\"]|[0-9.]+\s*,)")
+_JSON_BEGINNING: Final = re.compile(r"\s*(?:\{|\[\s*(?:$|[\[{\"]|[0-9.]+\s*,))")
 _BETWEEN_VALUES: Final = re.compile(r"[\s,\[\]]*")
 # Where the next value may begin after one that is damaged.
 _NEXT_VALUE: Final = re.compile(r'(?:\n|\}\s*,)\s*(?=\{\s*["}\n])')
@@ -34,11 +34,13 @@ _MAX_DEPTH: Final = 5  # of envelopes
 
 _MOST_PARSERS: Final = 100  # a file whose objects all differ must not fill the memory
 
-# Names of events on Binance's market streams and user streams; others are known by their time ``E``.
+# Events of Binance's market streams and user streams.
 _EVENTS: Final = frozenset({
-    "aggTrade", "trade", "kline", "continuous_kline", "markPriceUpdate", "indexPriceUpdate", "24hrTicker",
-    "24hrMiniTicker", "bookTicker", "depthUpdate", "compositeIndex", "contractInfo", "assetIndexUpdate",
-    "ORDER_TRADE_UPDATE", "ACCOUNT_UPDATE", "listenKeyExpired", "serverShutdown",
+    "aggTrade", "trade", "kline", "continuous_kline", "markPrice_kline", "indexPrice_kline", "markPriceUpdate",
+    "indexPriceUpdate", "index_price", "24hrTicker", "24hrMiniTicker", "1hTicker", "4hTicker", "1dTicker", "avgPrice",
+    "bookTicker", "depthUpdate", "compositeIndex", "contractInfo", "assetIndexUpdate", "tradingSession",
+    "ORDER_TRADE_UPDATE", "ACCOUNT_UPDATE", "ACCOUNT_CONFIG_UPDATE", "MARGIN_CALL", "TRADE_LITE", "ALGO_UPDATE",
+    "executionReport", "outboundAccountPosition", "balanceUpdate", "listenKeyExpired", "serverShutdown",
 })  # fmt: skip
 _FORCE_ORDER: Final = "forceOrder"
 _ORDER_KEYS: Final = frozenset({"s", "S", "q", "T"})
@@ -57,7 +59,7 @@ def json_texts(reader: TextReader) -> Iterator[tuple[int, str | RowError]]:
 
     A `RowError` stands for what cannot be read.
     """
-    first = next((line for _, line in reader.head()), "")
+    first = next((line.strip() for _, line in reader.head()), "")
     try:
         is_line = isinstance(value_of(first), dict) or first.startswith("[{'")
     except RowError:
@@ -276,7 +278,7 @@ def _as_message(value: Mapping[str, Any]) -> Mapping[str, Any] | None:
     is_order = value.keys() >= _ORDER_KEYS and ("p" in value or "ap" in value)
     if word == _FORCE_ORDER and is_order and not isinstance(value.get("o"), dict):
         return {"e": word, "E": value.get("E"), "o": value}
-    if isinstance(word, str) and (word in _EVENTS or word == _FORCE_ORDER or isinstance(value.get("E"), int)):
+    if isinstance(word, str) and (word in _EVENTS or word == _FORCE_ORDER):
         return value
     return {"e": _FORCE_ORDER, "o": value} if is_order and not value.keys() & _OWN_ORDER_KEYS else None
 

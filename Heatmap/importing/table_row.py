@@ -50,8 +50,9 @@ class RowParser:
         self._symbol = symbol
         self._time_at = columns.at[TIME]
         self._price_at = columns.at[PRICE]
-        self._symbol_at, self._side_at, self._position_at = at(SYMBOL), at(SIDE), at(POSITION)
-        self._qty_at, self._notional_at = at(QTY), at(NOTIONAL)
+        self._symbol_at = at(SYMBOL)
+        self._side_at, self._position_at = at(SIDE), at(POSITION, 0)
+        self._qty_at, self._notional_at = at(QTY), at(NOTIONAL, 0)  # the second counts without the first
         self._order_price_at, self._order_qty_at = at(ORDER_PRICE), at(ORDER_QTY)
         self._exchange_at = at("exchange")
         self._id_at = at("id") if columns.is_id_trade else None
@@ -64,6 +65,7 @@ class RowParser:
         columns = self._columns
         if len(cells) != columns.count:
             self._check_count(cells)
+        is_coin_m = None if self._exchange_at is None else _is_coin_m(cells[self._exchange_at])
         if self._id_at is not None and cells[self._id_at].strip() not in _NO_ID:
             raise RowError("trade", "a row with an id may be a trade; --map says that it is a liquidation")
         qty = None if self._qty_at is None else self._number(cells[self._qty_at], "the quantity", "bad-qty")
@@ -72,7 +74,7 @@ class RowParser:
         order_price = self._optional(cells, self._order_price_at, "the order's price", "bad-price")
         price = self._price(cells, order_price)
         if qty is None:
-            notional_text = cells[self._notional_at or 0]
+            notional_text = cells[self._notional_at]
             qty = self._number.positive(notional_text, "the notional", "bad-qty") / price
         notional = price * qty
         if not 0.0 < notional < math.inf:
@@ -82,15 +84,15 @@ class RowParser:
             symbol=self._symbol if self._symbol_at is None else contract_symbol(cells[self._symbol_at], self._suffix),
             side=order_side(cells[self._side_at], is_certain=columns.is_side_certain)
             if self._side_at is not None
-            else position_side(cells[self._position_at or 0], is_certain=columns.format == "mapped"),
+            else position_side(cells[self._position_at], is_certain=columns.format == "mapped"),
             price=price,
             qty=qty,
             notional=notional,
             order_price=order_price,
             order_qty=self._optional(cells, self._order_qty_at, "the order's quantity", "bad-qty"),
         )
-        if self._exchange_at is not None:
-            _check_exchange(cells[self._exchange_at], event.symbol)
+        if is_coin_m is not None and is_coin_m != (coin_of(event.symbol) is not None):
+            raise RowError("bad-symbol", f"symbol is {quoted(event.symbol)}, which that exchange does not have")
         self._rows += 1
         return event
 
@@ -126,9 +128,9 @@ class RowParser:
         return self._number.positive(cells[index], column, kind)
 
 
-def _check_exchange(exchange: str, symbol: str) -> None:
+def _is_coin_m(exchange: str) -> bool | None:
+    """Return whether an exchange has COIN-M or USD-M contracts, None if its name does not say it."""
     name = _NOT_ALPHANUMERIC.sub("", exchange.lower())
     if name not in _USD_M and name not in _COIN_M:
         raise RowError("other-exchange", f"exchange is {quoted(exchange)}, not Binance's futures")
-    if (coin_of(symbol) is not None) != (name in _COIN_M) and name != "binance":
-        raise RowError("bad-symbol", f"symbol is {quoted(symbol)}, which {exchange} does not have")
+    return None if name == "binance" else name in _COIN_M

@@ -59,7 +59,7 @@ class TextReader:
             if not line:
                 break
             self._ahead.append(line)
-        return [(number, line.strip()) for number, line in enumerate(self._ahead, start=1) if line.strip()]
+        return [(number, line.strip("\n")) for number, line in enumerate(self._ahead, start=1) if not line.isspace()]
 
     def read_line(self) -> str:
         """Return the next line with its end, at most its first `MAX_LINE_CHARS` + 1 characters; "" at the file's end.

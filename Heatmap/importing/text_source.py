@@ -119,7 +119,7 @@ def _embedded_table(reader: TextReader, head: Sequence[tuple[int, str]], parser:
             elif (frame := _embedded_json(line)) is not None:
                 for outcome in parser(frame):
                     yield number, outcome
-            elif number > 1:  # the first line may name columns
+            elif number > 1 or any(map(str.isdecimal, line)):  # the first line may name columns
                 yield number, RowError("not-understood", "the line has no JSON object, as others have")
 
     return TextTable(_FORCE_ORDER, rows)
@@ -166,10 +166,10 @@ def _delimited_table(
     """Return the table of a delimited text, None if its first line says nothing; `RecordFileError` if not enough."""
     problem: RecordFileError | None = None
     for index, (number, line) in enumerate(head):
-        if _SEPARATOR_LINE.fullmatch(line):
+        if _SEPARATOR_LINE.fullmatch(line.strip()):
             continue
-        is_comment = line.startswith(_COMMENT)
-        text = line.lstrip("# ") if is_comment else line
+        is_comment = line.lstrip().startswith(_COMMENT)
+        text = line.lstrip().lstrip("# ") if is_comment else line
         for delimiter in _delimiters_in(text):
             first = _First(number, text, delimiter, [line for _, line in head[index:]], names)
             try:
@@ -261,7 +261,7 @@ def _rows(reader: TextReader, first: _First, parse: Callable[[Sequence[str]], Pa
             yield number, parse(split_row(line, delimiter))
         except RowError as error:
             # A recorder that starts again writes its header again.
-            if not has_header or line.strip() != first.text:
+            if not has_header or line != first.text:
                 yield number, error
 
 

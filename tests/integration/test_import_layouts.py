@@ -98,7 +98,7 @@ LAYOUTS = {
     ),
     "behind a time in brackets": ("".join(f"[1780000000] {json.dumps(each)}\n" for each in frames()), PUSHED),
     "behind a date in brackets": (
-        "[20:26:40] connected\n" + "".join(f"[20:26:41] {json.dumps(each)}\n" for each in frames()),
+        "".join(f"[20:26:41] {json.dumps(each)}\n" for each in frames()),
         PUSHED,
     ),
     "in a column of a CSV": (
@@ -176,6 +176,7 @@ LAYOUTS = {
     "tardis": (table(TARDIS_HEADER, tardis), FILLED),
     "cryptofeed": (table(CRYPTOFEED_HEADER, cryptofeed), ORDERED),
     "ccxt": (table(CCXT_HEADER, ccxt), FILLED),
+    "pandas with its index and tabs": (table(f",{PLAIN}", lambda one: [0, *plain(one)], delimiter="\t"), FILLED),
     "pandas with its index": (table(f",{PLAIN}", lambda one: [0, *plain(one)]), FILLED),
     "other names": (
         table("Timestamp (ms);Pair;Side;Avg Price;Filled Qty".replace(";", ","), plain),
@@ -356,6 +357,7 @@ REFUSED = {
         ["exchange is 'BYBIT'"],
         1,
     ),
+    "an event that nobody knows": (lines([{"e": "liq", "E": T}, {"e": "kline", "E": T}]), ["(not-understood)"], 1),
     "no symbol": (table("time,side,price,qty", lambda one: [one.time_ms, *plain(one)[2:]]), ["with --symbol"], 1),
     "time of arrival only": (
         table("received_at,symbol,side,price,qty", plain),
@@ -431,6 +433,12 @@ def test_damage_in_the_middle_costs_what_is_damaged_only(run):
         assert answer.code == 1
         assert "refused:" in answer.text
         assert {row[0] for row in answer.rows} >= {T, T + 3_600_900}
+
+
+def test_lines_of_a_log_without_a_frame_are_counted(run):
+    answer = run("12:00:00 connected\n" + "".join(f"12:00:01 got {json.dumps(each)}\n" for each in frames()) + "bye\n")
+    assert (answer.code, len(answer.rows)) == (1, 3)
+    assert "2 rows (not-understood), the first is row 1" in answer.text
 
 
 def test_what_was_assumed_is_said(run):
