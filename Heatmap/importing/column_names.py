@@ -113,7 +113,10 @@ _SIDE_WORDS: Final = frozenset({"SELL", "BUY"})
 ORDER_PRICE_NOTE: Final = (
     "prices are those of the orders (for BTC 0.25 to 0.45 % from the market), for the file has no average price"
 )
-LAST_QTY_NOTE: Final = "quantities are those of the last fill, which may be a part, for ccxt has no others"
+CRYPTOFEED_NOTE: Final = (
+    "times are those of the push, up to about a second after the trade, and quantities those ordered"
+)
+CCXT_NOTE: Final = "quantities are those of the last fill, which may be a part"
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,8 +213,10 @@ def _choose_figures(at: dict[str, int], keys: Sequence[str], layout: str) -> tup
         at[QTY] = at[ORDER_QTY]
         if layout != "cryptofeed" and keys[at[QTY]] in _PLAIN_NAMES:
             del at[ORDER_QTY]
-        if layout == "ccxt":
-            notes.append(LAST_QTY_NOTE)
+        if layout == "cryptofeed":
+            notes.append(CRYPTOFEED_NOTE)
+        elif layout == "ccxt":
+            notes.append(CCXT_NOTE)
     if QTY in at:
         at.pop(NOTIONAL, None)
     return tuple(notes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from Heatmap.errors import RecordFileError, RowError
@@ -27,7 +28,13 @@ REQUIRED_COLUMNS: Final = frozenset(COLUMNS) - frozenset(OPTIONAL_COLUMNS)
 
 _SIDES: Final = {side.value: side for side in Side}
 _SOURCES: Final = frozenset(Source)
+_WORD: Final = re.compile(r"\w+")
 _CHUNK_ROWS: Final = 8192
+
+
+def is_header(line: str) -> bool:
+    """Return True for a first line with the columns of an export, whatever separates them."""
+    return set(_WORD.findall(line.lower())) >= REQUIRED_COLUMNS
 
 
 def parse_row(row: dict[str, Any]) -> Parsed:

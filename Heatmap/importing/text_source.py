@@ -79,15 +79,14 @@ def text_table(reader: TextReader, names: Sequence[str], options: ImportOptions)
     json_parser = JsonParser(options, options.symbol or "")
     if is_json(head[0][1]):
         return _json_table(json_texts(reader), json_parser)
-    problem = _UNKNOWN
-    try:
-        table = _delimited_table(reader, head, options, names)
-    except RecordFileError as error:
-        table, problem = None, error.short
-    if table is None:
+    # A frame says more than the columns beside it; an export of this program has both.
+    if options.columns is None and not heatmap_table.is_header(head[0][1]):
         table = _embedded_table(reader, head, json_parser)
+        if table is not None:
+            return table
+    table = _delimited_table(reader, head, options, names)
     if table is None:
-        raise RecordFileError(problem)
+        raise RecordFileError(_UNKNOWN)
     return table
 
 

@@ -333,8 +333,9 @@ def test_an_array_of_any_length_takes_constant_memory(tmp_path, indent):
         finally:
             tracemalloc.stop()
 
-    peak_bytes(4_500)
-    assert peak_bytes(12_000) < peak_bytes(5_000) * 1.3
+    peak_bytes(2_000)
+    # Keys of two chunks are kept, so both files have more.
+    assert peak_bytes(13_000) < peak_bytes(6_500) * 1.3
 
 
 def test_progress_is_told_while_it_lasts(db, tmp_path):

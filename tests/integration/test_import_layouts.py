@@ -176,6 +176,10 @@ LAYOUTS = {
     "tardis": (table(TARDIS_HEADER, tardis), FILLED),
     "cryptofeed": (table(CRYPTOFEED_HEADER, cryptofeed), ORDERED),
     "ccxt": (table(CCXT_HEADER, ccxt), FILLED),
+    "ccxt with the order in a column": (
+        table(f"{CCXT_HEADER},info", lambda one: [*ccxt(replace(one, qty="0.001")), f'"{one.order()}"']),
+        FULL,
+    ),
     "pandas with its index and tabs": (table(f",{PLAIN}", lambda one: [0, *plain(one)], delimiter="\t"), FILLED),
     "pandas with its index": (table(f",{PLAIN}", lambda one: [0, *plain(one)]), FILLED),
     "other names": (
@@ -447,6 +451,7 @@ def test_what_was_assumed_is_said(run):
     assert "names no exchange" not in answer.text
     assert "no exchange and was taken as liquidations of Binance USD-M" in run(table(PLAIN, plain)).text
     assert "prices are those of the orders" in run(LAYOUTS["cryptofeed"][0]).text
+    assert "times are those of the push" in run(LAYOUTS["cryptofeed"][0]).text
     assert "last fill" in run(LAYOUTS["ccxt"][0]).text
     assert "whole seconds" in run(LAYOUTS["seconds"][0]).text
     assert "note" not in run(LAYOUTS["recorder, 12 columns"][0]).text
