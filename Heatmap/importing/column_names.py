@@ -79,8 +79,8 @@ _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     _ID: ("id", "tradeid"),
     _TRADE_MARK: (
         "fee", "fees", "feecoin", "commission", "commissionasset", "realizedprofit", "realizedpnl", "pnl",
-        "isbuyermaker", "ismaker", "maker", "takerormaker", "aggtradeid", "orderid", "clientorderid", "tickdirection",
-        "trdmatchid", "role",
+        "isbuyermaker", "ismaker", "maker", "takerormaker", "aggtradeid", "orderid", "orderno", "clientorderid",
+        "tickdirection", "trdmatchid", "role",
     ),
 }  # fmt: skip
 _FIELD_OF: Final = {name: field for field, names in _NAMES.items() for name in names}
@@ -179,7 +179,7 @@ def _key(name: str) -> str:
 
 
 def _is_header(fields: Mapping[str, object]) -> bool:
-    """Return True for names of at least three different things, of which one is a price, a side or a quantity."""
+    """Return True for names of at least three different things, two of them prices, sides or quantities."""
     figures = {PRICE, ORDER_PRICE, QTY, ORDER_QTY, SIDE, POSITION, NOTIONAL} & set(fields)
     return len(fields) >= 3 and len(figures) >= 2  # noqa: PLR2004 - three names, two of them figures
 
@@ -204,8 +204,7 @@ def _choose_figures(at: dict[str, int], keys: Sequence[str], layout: str) -> tup
     notes: list[str] = []
     if PRICE not in at and ORDER_PRICE in at:
         at[PRICE] = at[ORDER_PRICE]
-        is_orders = layout == "cryptofeed" or keys[at[PRICE]] not in _PLAIN_NAMES
-        if is_orders:
+        if layout == "cryptofeed" or keys[at[PRICE]] not in _PLAIN_NAMES:
             notes.append(ORDER_PRICE_NOTE)
         else:
             del at[ORDER_PRICE]

@@ -121,7 +121,7 @@ def _embedded_table(reader: TextReader, head: Sequence[tuple[int, str]], parser:
             elif number > 1 or any(map(str.isdecimal, line)):  # the first line may name columns
                 yield number, RowError("not-understood", "the line has no JSON object, as others have")
 
-    return TextTable(_FORCE_ORDER, rows)
+    return TextTable(_FORCE_ORDER, rows, notes=parser.notes)
 
 
 def _embedded_json(line: str) -> str | None:
