@@ -13,10 +13,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from Heatmap.errors import RowError, SettingsError
-from Heatmap.events import Side
+from Heatmap.events import FIRST_PLAUSIBLE_MS, LAST_PLAUSIBLE_MS, Side
 from Heatmap.importing.row import quoted
 from Heatmap.ingestion.binance.endpoints import normalise_symbol
-from Heatmap.ingestion.binance.forceorder import FIRST_PLAUSIBLE_MS, LAST_PLAUSIBLE_MS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
