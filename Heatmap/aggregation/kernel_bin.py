@@ -104,23 +104,17 @@ def _store(
 
     Every cell is written, and the next one over it if it is empty: no branch, so there is nothing to predict.
     """
-    at = np.uint64(count)
-    if values.shape[1] == 1:
-        for r in range(low, high):
-            value = sums[np.uint64(r)]
-            sums[np.uint64(r)] = 0.0
-            row[at] = r
-            values[at, 0] = np.float32(value)
-            at += np.uint64(value != 0.0)
-    else:
-        for r in range(low, high):
-            first, second = sums[np.uint64(2 * r)], sums[np.uint64(2 * r + 1)]
-            sums[np.uint64(2 * r)] = 0.0
-            sums[np.uint64(2 * r + 1)] = 0.0
-            row[at] = r
-            values[at, 0] = np.float32(first)
-            values[at, 1] = np.float32(second)
-            at += np.uint64((first != 0.0) | (second != 0.0))
+    at, channels = np.uint64(count), np.uint64(values.shape[1])
+    last = channels - np.uint64(1)
+    for r in range(low, high):
+        i = np.uint64(r) * channels
+        first, second = sums[i], sums[i + last]
+        sums[i] = 0.0
+        sums[i + last] = 0.0
+        row[at] = r
+        values[at, 0] = np.float32(first)
+        values[at, last] = np.float32(second)
+        at += np.uint64((first != 0.0) | (second != 0.0))
     return int(at)
 
 

@@ -1,4 +1,4 @@
-"""Painting: the occupied cells to pixels, by the formula of `PaintPlan`, in blocks of 16 columns.
+"""Painting: the occupied cells to pixels, by the formula of `PaintPlan`, in blocks of some columns.
 
 Rows of a block that show occupied cells are computed by `kernel_block`. All others only fade: such a row follows a line
 of colours, made beforehand, from the column on where nothing reaches it any more, and is written at once up to where
@@ -13,25 +13,33 @@ import numpy as np
 from numba import types
 
 from Heatmap.aggregation.kernel_block import (
-    BLOCK_COLS,
     BUCKET_BITS,
     BUCKET_MASK,
+    colour_of,
+    fade,
+    find,
     find_near_rows,
+    lift,
+    lifted,
     look_up,
     place_cells,
-    raise_to_spots,
+    raise_to_cells,
     show_trails,
-    spread_rows,
-    warm_rows,
-    write_row,
+    spread,
+    warm_columns,
 )
-from Heatmap.aggregation.kernel_jit import COLOURS_IN, FLOAT32_IN, INT64_IN, UINT8_IN, entry, fast_kernel, group, kernel
-from Heatmap.aggregation.normalization import FAINTEST_HEAT, LARGEST
+from Heatmap.aggregation.kernel_jit import COLOURS_IN, FLOAT32_IN, INT64_IN, UINT8_IN, entry, group, kernel
+from Heatmap.aggregation.normalization import LARGEST
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from Heatmap.aggregation.engine import CellArrays, FadingArrays, LookArrays, SpotArrays, TrailArrays
+
+    Floats = NDArray[np.float32]
+    Ints = NDArray[np.int32]
+    Longs = NDArray[np.int64]
+    Colours = NDArray[np.uint32]
 
 _FLOATS_IN = types.Array(types.float32, 2, "C", readonly=True)
 CELLS = group(INT64_IN, types.Array(types.int32, 1, "C", readonly=True), _FLOATS_IN)
@@ -41,18 +49,12 @@ LINES = types.Array(types.uint32, 3, "C", readonly=True)
 FADING = group(types.Array(types.int32, 1, "C", readonly=True), types.int64, LINES, types.int64)
 LOOK = group(UINT8_IN, types.int64, COLOURS_IN)
 
-
-@fast_kernel
-def _fade(heat: NDArray[np.float32], factor: np.float32, out: NDArray[np.float32]) -> None:
-    """Write faded heat to ``out``, 0 before its numbers become slow."""
-    for ch in range(heat.shape[0]):
-        for k in range(heat.shape[1]):
-            left = heat[ch, np.uint64(k)] * factor
-            out[ch, np.uint64(k)] = left if left > FAINTEST_HEAT else np.float32(0)
+# Up to so many pixels for a cell it costs less to raise all of them at once.
+_SPARSE = 12
 
 
 @kernel
-def _heat_at(cells: CellArrays, trail: TrailArrays, col: int) -> NDArray[np.float32]:
+def _heat_at(cells: CellArrays, trail: TrailArrays, col: int) -> Floats:
     """Return the heat of a padded column, float32 (channels, padded rows): of each cell before it in closed form."""
     start, row, values = cells
     heat_start, powers, _, _ = trail
@@ -63,19 +65,12 @@ def _heat_at(cells: CellArrays, trail: TrailArrays, col: int) -> NDArray[np.floa
         for k in range(start[before], start[before + 1]):
             for ch in range(values.shape[1]):
                 heat[ch, row[k]] += min(values[k, ch], LARGEST) * weight
-    _fade(heat, np.float32(1), heat)
+    fade(heat, np.float32(1))
     return heat
 
 
 @kernel
-def _begin_lines(
-    rows: NDArray[np.int32],
-    index: NDArray[np.int32],
-    found: NDArray[np.int32],
-    fading: FadingArrays,
-    col: int,
-    lines_of: NDArray[np.int64],
-) -> None:
+def _begin_lines(rows: Ints, index: Ints, found: Ints, fading: FadingArrays, col: int, lines_of: Longs) -> None:
     """Let those of these rows that nothing reaches any more follow a line from this column on.
 
     ``found``, from `look_up`, says where the trail of each padded row begins. ``lines_of`` (2, rows): the column from
@@ -91,7 +86,7 @@ def _begin_lines(
 
 
 @kernel
-def _end_line(row: int, fading: FadingArrays, col: int, lines_of: NDArray[np.int64], out: NDArray[np.uint32]) -> None:
+def _end_line(row: int, fading: FadingArrays, col: int, lines_of: Longs, out: Colours) -> None:
     """Write the pixels of a row from where it began to follow a line up to this column."""
     _, _, lines, repeat = fading
     first, at = lines_of[0, row], lines_of[1, row]
@@ -112,6 +107,55 @@ def _end_line(row: int, fading: FadingArrays, col: int, lines_of: NDArray[np.int
     lines_of[0, row] = -1
 
 
+@kernel
+def _write_rows(
+    near: Ints,
+    index: Ints,
+    found: Ints,
+    cols: tuple[int, int, int],
+    fading: FadingArrays,
+    look: LookArrays,
+    lines_of: Longs,
+    out: Colours,
+) -> None:
+    """Write what `look_up` found, and what lies before where a line ends; ``cols``: block, its columns, stride."""
+    block, count, stride = cols
+    (rows, width), pixels = out.shape, out.reshape(-1)
+    for i in range(near.size):
+        row = int(near[i])
+        if row < rows and index[row] >= 0:
+            if lines_of[0, row] >= 0:
+                _end_line(row, fading, block, lines_of, out)
+            to = np.uint64((rows - 1 - row) * width + block)
+            for k in range(count):
+                pixels[to + np.uint64(k)] = colour_of(found[np.uint64(k * stride + i)], look)
+
+
+@entry(CELLS, FLOAT32_IN, LOOK, types.int64, types.int64, types.uint32[:, ::1])
+def paint_cells(
+    cells: CellArrays, floors: Floats, look: LookArrays, first_col: int, last_col: int, out: Colours
+) -> None:
+    """Paint the columns ``[first_col, last_col)`` of an image without spots and trails: each cell is one pixel.
+
+    All else is as for `paint_columns`.
+    """
+    start, row, values = cells
+    levels, first_bucket, colours = look
+    (rows, width), pixels, last = out.shape, out.reshape(-1), values.shape[1] - 1
+    scale = np.int32(first_bucket), np.int32(levels.size - 1), np.float32(colours.shape[0] - 1)
+    for r in range(rows):
+        out[r, first_col:last_col] = 0
+    for col in range(first_col, last_col):
+        floor = floors[col]
+        for k in range(start[col], start[col + 1]):
+            cell = np.uint64(k)
+            short, long = min(values[cell, 0], LARGEST), min(values[cell, last], LARGEST)
+            size = min(short + long, LARGEST) if last else short
+            if size > np.float32(0):
+                found = find(lifted(short, floor), lifted(long, floor), lifted(size, floor), scale)
+                pixels[np.uint64((rows - 1 - row[cell]) * width + col)] = colour_of(found, look)
+
+
 @entry(CELLS, SPOTS, TRAIL, FADING, LOOK, types.int64, types.int64, types.uint32[:, ::1])
 def paint_columns(  # noqa: PLR0915 - the order of the work in one place
     cells: CellArrays,
@@ -121,7 +165,7 @@ def paint_columns(  # noqa: PLR0915 - the order of the work in one place
     look: LookArrays,
     first_col: int,
     last_col: int,
-    out: NDArray[np.uint32],
+    out: Colours,
 ) -> None:
     """Paint the columns ``[first_col, last_col)`` of the image.
 
@@ -130,11 +174,11 @@ def paint_columns(  # noqa: PLR0915 - the order of the work in one place
     cells
         ``start``, ``row`` and ``values`` of `Cells`.
     spots
-        Weights by column; weights of the distances 0, 1, 2 ... by row, their number a multiple of three; least value of
-        an occupied cell by padded column; padding on each side, columns and rows. See `PaintPlan`.
+        Weights of the distances 0, 1, 2 ... by column and by row, their number a multiple of three; least value of an
+        occupied cell by padded column; padding on each side, columns and rows. See `PaintPlan`.
     trail
-        Heat of padded column 0, float32 (channels, padded rows); what is left of it 0 to 16 columns on, 0 from 1 on for
-        no trail; strength and ceiling.
+        Heat of padded column 0, float32 (channels, padded rows); what is left of it 0, 1, 2 ... columns on, up to
+        as many as a block has, 0 from 1 on for no trail; strength and ceiling.
     fading
         Trails that nothing reaches, strongest first; see `fading_tables`.
     look
@@ -142,19 +186,18 @@ def paint_columns(  # noqa: PLR0915 - the order of the work in one place
     out
         The image, row 0 the highest price.
     """
-    _, row_weights, _, pad_cols, pad_rows = spots
+    col_weights, row_weights, floors, pad_cols, pad_rows = spots
     heat_start, powers, strength, ceiling = trail
     positions, first_position, lines, _ = fading
     levels, first_bucket, colours = look
-    (rows, width), (channels, padded) = out.shape, heat_start.shape
-    layers, reach, pixels = 2 * channels - 1, 2 * pad_rows, out.reshape(-1)
-    # As many rows before the first one as `spread_rows` may look at.
-    margin = row_weights.size - 1
-    first = margin * BLOCK_COLS
-    sums = np.zeros((layers, (padded + 2 * margin + reach) * BLOCK_COLS), np.float32)
-    warm = np.empty((channels, padded * BLOCK_COLS), np.float32)
-    value, found = np.empty((layers, padded * BLOCK_COLS), np.float32), np.zeros(padded * BLOCK_COLS, np.int32)
-    seen, trails = np.zeros((layers, padded + 2 * margin + reach), np.float32), np.empty((layers, padded), np.float32)
+    (rows, width), (channels, padded), block_cols = out.shape, heat_start.shape, powers.size - 1
+    layers, reach = 2 * channels - 1, 2 * pad_rows
+    # A column has as many values as there are near rows, and up to 7 more.
+    most, padding = (padded + 7) * block_cols, 2 * pad_cols * (padded + 7)
+    placed, sources = np.empty((channels, most + padding), np.float32), np.empty((layers, most + padding), np.float32)
+    sums, value = np.zeros((layers, most + reach), np.float32), np.empty((layers, most), np.float32)
+    found, warm = np.empty(most, np.int32), np.empty((channels, most + padded + 7), np.float32)
+    seen, trails = np.zeros((layers, padded), np.float32), np.empty((layers, rows), np.float32)
     found_trails = np.zeros(padded, np.int32)
     near, before, index = np.empty(padded + 1, np.int32), np.empty(padded + 1, np.int32), np.full(padded, np.int32(-1))
     lines_of = np.full((2, rows), -1)
@@ -163,39 +206,37 @@ def paint_columns(  # noqa: PLR0915 - the order of the work in one place
     size_before = rows
     has_trail = powers[1] > np.float32(0)
     heat = _heat_at(cells, trail, first_col + pad_cols) if has_trail else np.zeros((channels, padded), np.float32)
-    heat_behind = np.zeros((channels, padded), np.float32)
-    bounds = np.int32(first_bucket), np.int32(levels.size - 1)
-    line_bounds = np.int32(first_position), np.int32(positions.size - 1)
-    for block in range(first_col, last_col, BLOCK_COLS):
+    scale = np.int32(first_bucket), np.int32(levels.size - 1), np.float32(colours.shape[0] - 1)
+    line_scale = np.int32(first_position), np.int32(positions.size - 1), np.float32(lines.shape[0] - 1)
+    for block in range(first_col, last_col, block_cols):
         if has_trail:
-            show_trails(heat, strength, ceiling, padded, seen, margin)
-            spread_rows(seen, margin + pad_rows, 1, row_weights, rows, trails)
-            look_up(trails, rows, line_bounds, np.float32(lines.shape[0] - 1), found_trails)
-        reaching = block, min(block + BLOCK_COLS + 2 * pad_cols, width + 2 * pad_cols)
-        size = find_near_rows(
-            cells, reaching, (seen[layers - 1, margin : margin + padded], ceiling), reach, near, index
-        )
+            show_trails(heat, strength, ceiling, padded, seen)
+            trails[:] = np.float32(0)
+            spread(seen, pad_rows, 1, row_weights, rows, trails)
+            look_up(trails, rows, line_scale, found_trails)
+        own = min(block_cols, width - block)
+        reaching = block, block + own + 2 * pad_cols
+        size = find_near_rows(cells, reaching, (seen[layers - 1], ceiling), reach, near, index)
         _begin_lines(before[:size_before], index, found_trails, fading, block, lines_of)
-        count, own = size * BLOCK_COLS, (block + pad_cols, min(block + BLOCK_COLS, width) + pad_cols)
+        stride = (size + 7) // 8 * 8
+        count = own * stride
+        place_cells(cells, reaching, index, stride, placed)
         if has_trail:
-            warm[:, :count] = np.float32(0)
-            place_cells(cells, own, index, warm)
-            _fade(heat, powers[BLOCK_COLS], heat_behind)
-            warm_rows(near[:size], powers, heat, heat_behind, warm)
-            heat, heat_behind = heat_behind, heat
-            show_trails(warm, strength, ceiling, count, sums, first)
+            warm_columns(placed, pad_cols * stride, powers, near[:size], stride, own, heat, warm)
+            show_trails(warm, strength, ceiling, count, sums)
         else:
-            sums[:, first : first + count] = np.float32(0)
-        raise_to_spots(cells, spots, block, index, sums, first)
-        spread_rows(sums, first + pad_rows * BLOCK_COLS, BLOCK_COLS, row_weights, count, value)
-        look_up(value, count, bounds, np.float32(colours.shape[0] - 1), found)
-        for i in range(size):
-            row = int(near[i])
-            if row < rows and index[row] >= 0:
-                if lines_of[0, row] >= 0:
-                    _end_line(row, fading, block, lines_of, out)
-                to = (rows - 1 - row) * width + block
-                write_row(found, i * BLOCK_COLS, look, pixels, to, min(BLOCK_COLS, last_col - block))
+            sums[:, :count] = np.float32(0)
+        if (cells[0][reaching[1]] - cells[0][block]) * _SPARSE < count:
+            raise_to_cells(cells, reaching, spots, index, stride, own, sums)
+        else:
+            for col in range(own + 2 * pad_cols):
+                lift(placed, col * stride, stride, floors[block + col], sources)
+            spread(sources, pad_cols * stride, stride, col_weights, count, sums)
+        value[:, :count] = np.float32(0)
+        spread(sums, pad_rows, 1, row_weights, count, value)
+        look_up(value, count, scale, found)
+        cols = block, min(own, last_col - block), stride
+        _write_rows(near[:size], index, found, cols, fading, look, lines_of, out)
         index[near[:size]] = np.int32(-1)
         near, before, size_before = before, near, size
     for row in range(rows):

@@ -150,14 +150,6 @@ def _stretched(
 
 
 @kernel
-def _is_single(across: Places) -> bool:
-    is_single = True
-    for x in range(across.shape[1]):
-        is_single &= across[0, x] >= across[1, x]
-    return is_single
-
-
-@kernel
 def _is_repeated(down: Places, y: int) -> bool:
     return bool(down[0, y] == down[0, y - 1] and down[1, y] == down[1, y - 1] and down[2, y] == down[2, y - 1])
 
@@ -217,7 +209,7 @@ def compose(
     layers, stretched = (layer, old_layer), (scratch[8], scratch[9])
     is_single, kept_rows = np.zeros(2, np.bool_), np.full((2, 2), -1)
     for number in range(1 + is_easing):
-        is_single[number] = _is_single(layers[number][1])
+        is_single[number] = (layers[number][1][0] >= layers[number][1][1]).all()
     ground_row = ground[top][left : left + width]
     for y in range(height):
         is_same = y > 0 and _is_repeated(down, y) and (not is_easing or _is_repeated(old_down, y))

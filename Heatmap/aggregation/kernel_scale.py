@@ -39,12 +39,11 @@ def neighbours_of_rank(values: NDArray[np.float32], rank: int) -> tuple[float, f
             remaining += ((np.float32(value).view(np.int32) >> shift) & mask) == digit
         size = remaining
     value = candidates[0]
-    not_above = 0
     above = np.float32(np.inf)
     for i in range(values.size):
-        not_above += values[i] <= value
         above = min(above, values[i] if values[i] > value else np.float32(np.inf))
-    following = value if not_above > rank + 1 or not_above == values.size else above
+    # What is left are ``size`` equal ones.
+    following = value if left + 1 < size or above == np.inf else above
     return float(value), float(following)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
@@ -18,9 +18,8 @@ import numpy as np
 from Heatmap.aggregation.engine import Cells, EngineName, PaintPlan
 from Heatmap.aggregation.grid import price_bins
 from Heatmap.aggregation.kernel_bin import BLOCK_EVENTS, bin_columns, sum_cells
-from Heatmap.aggregation.kernel_block import BLOCK_COLS
 from Heatmap.aggregation.kernel_jit import IS_COMPILED
-from Heatmap.aggregation.kernel_paint import paint_columns
+from Heatmap.aggregation.kernel_paint import paint_cells, paint_columns
 from Heatmap.aggregation.kernel_scale import neighbours_of_rank, occupied_cells
 from Heatmap.aggregation.normalization import LARGEST, LevelTable, between, rank_of
 from Heatmap.aggregation.numpy_engine import NumpyEngine
@@ -37,6 +36,9 @@ _MOST_THREADS: Final = 4
 # A thread that helps costs some 50 us; below, one thread is done sooner.
 _MIN_COLS_PER_THREAD: Final = 256
 _MIN_EVENTS_PER_THREAD: Final = 50_000
+_MIN_CELLS_PER_THREAD: Final = 20_000
+
+_BLOCK_COLS: Final = 32
 
 # Rows of a whole window up to which a column of it is kept: 32 MB.
 _MAX_WINDOW_ROWS: Final = 2_000_000
@@ -145,24 +147,22 @@ class NumbaEngine:
 
     def paint(self, cells: Cells, plan: PaintPlan, pixels: NDArray[np.uint32]) -> None:
         """Fill the image; see `Engine.paint`."""
+        pads, cols = (plan.col_weights.size // 2, plan.row_weights.size // 2), pixels.shape[1]
         ceiling = np.float32(min(plan.trail_strength * plan.edges[-1], LARGEST) if plan.trail_factor else LARGEST)
         table, fading = fading_tables(
             _Look(plan.edges.tobytes(), float(ceiling), float(plan.trail_factor), plan.colours)
         )
-        arrays = (cells.start, cells.row, cells.values)
-        pads = plan.col_weights.size // 2, plan.row_weights.size // 2
-        spots = (plan.col_weights, _by_distance(plan.row_weights), plan.floors, *pads)
-        powers = np.power(plan.trail_factor, np.arange(BLOCK_COLS + 1), dtype=np.float32)
-        trail = (plan.trail_start, powers, plan.trail_strength, ceiling)
-        look = (table.levels, table.first_bucket, plan.colours)
-        cols = pixels.shape[1]
-        borders = _borders(cols, min(self._threads, cols // _MIN_COLS_PER_THREAD), 1)
-
-        def paint(number: int) -> None:
-            first_col, last_col = borders[number], borders[number + 1]
-            paint_columns(arrays, spots, trail, fading, look, first_col, last_col, pixels)
-
-        _share_out(paint, len(borders) - 1)
+        arrays, look = (cells.start, cells.row, cells.values), (table.levels, table.first_bucket, plan.colours)
+        if pads == (0, 0) and plan.trail_factor == 0:
+            borders = _borders(cols, min(self._threads, len(cells.row) // _MIN_CELLS_PER_THREAD))
+            kernel = partial(paint_cells, arrays, plan.floors, look)
+        else:
+            borders = _borders(cols, min(self._threads, cols // _MIN_COLS_PER_THREAD))
+            spots = (_by_distance(plan.col_weights), _by_distance(plan.row_weights), plan.floors, *pads)
+            powers = np.power(plan.trail_factor, np.arange(_BLOCK_COLS + 1), dtype=np.float32)
+            trail = (plan.trail_start, powers, plan.trail_strength, ceiling)
+            kernel = partial(paint_columns, arrays, spots, trail, fading, look)
+        _share_out(lambda number: kernel(borders[number], borders[number + 1], pixels), len(borders) - 1)
 
     def _bin(
         self, part: EventBatch, bins: tuple[int, int, float, float], shape: tuple[int, int], padding: tuple[int, int]
@@ -179,7 +179,7 @@ class NumbaEngine:
             Rows and columns, with padding, and how many of them on each side are padding.
         """
         (rows, cols), (pad_rows, pad_cols), channels = shape, padding, part.channels
-        borders = _borders(cols, min(self._threads, len(part) // _MIN_EVENTS_PER_THREAD), 1)
+        borders = _borders(cols, min(self._threads, len(part) // _MIN_EVENTS_PER_THREAD))
         ts_ms, price, weight, is_long = _contiguous(part)
         firsts = part.ts_ms.searchsorted([bins[0] + col * bins[1] for col in borders]).tolist()
         # A range has no more cells than events; `_store` writes one more, which the next one replaces.
@@ -279,7 +279,7 @@ def _share_out(job: Callable[[int], _T], count: int) -> list[_T]:
     return [first, *(other.result() for other in others)]
 
 
-def _borders(cols: int, ranges: int, step: int) -> list[int]:
-    """Return columns that share them out evenly, at multiples of a step."""
-    inner = [cols * k // ranges // step * step for k in range(1, ranges)]
+def _borders(cols: int, ranges: int) -> list[int]:
+    """Return columns that share them out evenly."""
+    inner = [cols * k // ranges for k in range(1, ranges)]
     return [0, *inner, cols]

@@ -53,15 +53,14 @@ def paint_plan(
     pad_cols, pad_rows = reach(options.sigma_cols), reach(options.sigma_rows)
     padded = spec.padded(pad_cols, pad_rows)
     factor, heat = _trail(batch, padded, options)
-    least = float(edges[FAINTEST_EVENT_LEVEL - 1])
+    least = min(float(edges[FAINTEST_EVENT_LEVEL - 1]), float(LARGEST))
     if options.half_life_ms is None:
         floors = np.full(padded.cols, least, np.float32)
     else:
         # The decay of an event in the middle of each column.
         middles_ms = padded.t0_ms + (np.arange(padded.cols) + 0.5) * padded.time_bin_ms
         ages_ms = np.maximum(decay.as_of_ms - middles_ms, 0)
-        with np.errstate(invalid="ignore"):  # the least of an empty window is infinite
-            floors = (least * np.exp2(ages_ms / -options.half_life_ms)).astype(np.float32)
+        floors = (least * np.exp2(ages_ms / -options.half_life_ms)).astype(np.float32)
         # Weights are as of `as_of_ms`, without the decay since; the edges are divided by that instead.
         edges = (edges.astype(np.float64) / decay.fade).astype(np.float32)
     return PaintPlan(
