@@ -58,13 +58,16 @@ def _heat_at(cells: CellArrays, trail: TrailArrays, col: int) -> Floats:
     """Return the heat of a padded column, float32 (channels, padded rows): of each cell before it in closed form."""
     start, row, values = cells
     heat_start, powers, _, _ = trail
-    factor = float(powers[1])
-    heat = heat_start * np.float32(factor**col)
-    for before in range(col):
-        weight = np.float32(factor ** (col - before))
+    factor, left = float(powers[1]), 1.0
+    heat = np.zeros(heat_start.shape, np.float32)
+    for before in range(col - 1, -1, -1):
+        left *= factor
         for k in range(start[before], start[before + 1]):
             for ch in range(values.shape[1]):
-                heat[ch, row[k]] += min(values[k, ch], LARGEST) * weight
+                heat[ch, row[k]] += min(values[k, ch], LARGEST) * np.float32(left)
+    for ch in range(heat.shape[0]):
+        for r in range(heat.shape[1]):
+            heat[ch, r] += heat_start[ch, r] * np.float32(left)
     fade(heat, np.float32(1))
     return heat
 
@@ -90,20 +93,21 @@ def _end_line(row: int, fading: FadingArrays, col: int, lines_of: Longs, out: Co
     """Write the pixels of a row from where it began to follow a line up to this column."""
     _, _, lines, repeat = fading
     first, at = lines_of[0, row], lines_of[1, row]
-    pixels, to = out.reshape(-1), np.uint64((out.shape[0] - 1 - row) * out.shape[1] + first)
-    source, end = lines.reshape(-1), (at // lines.shape[2] + 1) * lines.shape[2]
+    line, begin = at // lines.shape[2], at % lines.shape[2]
+    share, phase = np.uint64(line // lines.shape[1]), np.uint64(line % lines.shape[1])
+    to, pixel = np.uint64(out.shape[0] - 1 - row), np.uint64(first)
     # Behind its end a line is transparent.
-    count, done = col - first, min(col - first, (end - at) * repeat)
+    count, done = col - first, min(col - first, (lines.shape[2] - begin) * repeat)
     if repeat == 1:
         for k in range(done):
-            pixels[to + np.uint64(k)] = source[np.uint64(at) + np.uint64(k)]
+            out[to, pixel + np.uint64(k)] = lines[share, phase, np.uint64(begin) + np.uint64(k)]
     else:
         for start in range(0, done, repeat):
             for k in range(start, min(start + repeat, done)):
-                pixels[to + np.uint64(k)] = source[np.uint64(at)]
-            at += 1
+                out[to, pixel + np.uint64(k)] = lines[share, phase, np.uint64(begin)]
+            begin += 1
     for k in range(done, count):
-        pixels[to + np.uint64(k)] = np.uint32(0)
+        out[to, pixel + np.uint64(k)] = np.uint32(0)
     lines_of[0, row] = -1
 
 
@@ -120,15 +124,14 @@ def _write_rows(
 ) -> None:
     """Write what `look_up` found, and what lies before where a line ends; ``cols``: block, its columns, stride."""
     block, count, stride = cols
-    (rows, width), pixels = out.shape, out.reshape(-1)
     for i in range(near.size):
         row = int(near[i])
-        if row < rows and index[row] >= 0:
+        if row < out.shape[0] and index[row] >= 0:
             if lines_of[0, row] >= 0:
                 _end_line(row, fading, block, lines_of, out)
-            to = np.uint64((rows - 1 - row) * width + block)
+            to = np.uint64(out.shape[0] - 1 - row)
             for k in range(count):
-                pixels[to + np.uint64(k)] = colour_of(found[np.uint64(k * stride + i)], look)
+                out[to, np.uint64(block) + np.uint64(k)] = colour_of(found[np.uint64(k * stride + i)], look)
 
 
 @entry(CELLS, FLOAT32_IN, LOOK, types.int64, types.int64, types.uint32[:, ::1])
@@ -141,7 +144,7 @@ def paint_cells(
     """
     start, row, values = cells
     levels, first_bucket, colours = look
-    (rows, width), pixels, last = out.shape, out.reshape(-1), values.shape[1] - 1
+    rows, last = out.shape[0], values.shape[1] - 1
     scale = np.int32(first_bucket), np.int32(levels.size - 1), np.float32(colours.shape[0] - 1)
     for r in range(rows):
         out[r, first_col:last_col] = 0
@@ -153,7 +156,7 @@ def paint_cells(
             size = min(short + long, LARGEST) if last else short
             if size > np.float32(0):
                 found = find(lifted(short, floor), lifted(long, floor), lifted(size, floor), scale)
-                pixels[np.uint64((rows - 1 - row[cell]) * width + col)] = colour_of(found, look)
+                out[np.uint64(rows - 1 - row[cell]), np.uint64(col)] = colour_of(found, look)
 
 
 @entry(CELLS, SPOTS, TRAIL, FADING, LOOK, types.int64, types.int64, types.uint32[:, ::1])
