@@ -24,8 +24,8 @@ oracle of the tests. Imports, also those within functions, go from a higher floo
 6. `engine_choice`
 5. `numba_engine`
 4. `kernel_paint`
-3. `paint_plan`, `numpy_engine`, `kernel_block`, `resampler`
-2. `engine`, `palettes`, `cell_detail`, `kernel_bin`, `kernel_scale`, `kernel_resample`
+3. `paint_plan`, `numpy_engine`, `kernel_bin`, `kernel_block`, `resampler`
+2. `engine`, `palettes`, `cell_detail`, `kernel_scale`, `kernel_resample`
 1. `normalization`, `event_batch`, `resolution`, `kernel_jit`
 0. `options`, `grid`, `colour_space`, `colour_maps`, `kernel_cache`
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from Heatmap.aggregation.engine_choice import script_engine
-from Heatmap.aggregation.normalization import LevelTable, level_edges
+from Heatmap.aggregation.normalization import level_edges
+from Heatmap.aggregation.paint_plan import sharp_plan
 from Heatmap.aggregation.palettes import find_palette
 from Heatmap.errors import GridError
 from Heatmap.vocabulary import Normalization
@@ -78,13 +80,15 @@ def colorize(
         raise GridError(f"long_share: the palette {palette} needs one of the grid's shape {grid.shape}")
     if not chosen.is_bivariate and long_share is not None:
         raise GridError(f"long_share: the palette {palette} shows sums and does not tell the sides apart")
-    image = np.zeros((*grid.shape, 4), np.uint8)
-    places, values = engine.occupied(np.ascontiguousarray(grid))
+    image = np.empty((*grid.shape, 4), np.uint8)
+    cells = engine.occupied(np.ascontiguousarray(grid))
+    values = cells.values[:, 0]
     edges = level_edges(normalization, engine.percentile(values, clip), values)
-    levels = np.maximum(LevelTable.from_edges(edges).lookup(values), 1)
-    colours = np.ascontiguousarray(tables).view(np.uint32)[:, :, 0]
-    shares = np.zeros(1, np.intp)
     if long_share is not None:
-        shares = np.rint(np.clip(long_share[::-1].take(places), 0.0, 1.0) * (chosen.shares - 1)).astype(np.intp)
-    image.view(np.uint32).reshape(-1)[places] = colours[shares, levels]
+        rows = np.repeat(np.arange(len(grid)), np.diff(cells.start))
+        longs = values * np.clip(long_share[rows, cells.row], 0.0, 1.0)
+        cells = replace(cells, values=np.stack([values - longs, longs], axis=1))
+    plan = sharp_plan(edges, len(grid), np.ascontiguousarray(tables).view(np.uint32)[:, :, 0])
+    # The rows of the grid are the columns of these cells.
+    engine.paint(cells, plan, image.view(np.uint32)[::-1, :, 0].T[::-1])
     return image

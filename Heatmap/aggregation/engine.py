@@ -8,9 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
-import numpy as np
-
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from Heatmap.aggregation.event_batch import EventBatch
@@ -62,12 +61,6 @@ class Cells:
         )
         positive: NDArray[np.float32] = total if (total > 0).all() else total[total > 0]
         return positive
-
-    def grid(self, channel: int) -> NDArray[np.float32]:
-        """Return one channel as a new array, float32 (rows, cols), C order, row 0 the lowest price."""
-        grid = np.zeros((self.rows, self.start.size - 1), np.float32)
-        grid[self.row, np.repeat(np.arange(self.start.size - 1), np.diff(self.start))] = self.values[:, channel]
-        return grid
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +126,12 @@ class Engine(Protocol):
         """Return the sum over the channels of every occupied cell, wherever it lies; float32 (K,), unordered."""
         ...
 
-    def occupied(self, grid: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Return the flat index, with the last row first, and the value of each cell above 0 of a grid in C order."""
+    def grid(self, cells: Cells, channel: int) -> NDArray[np.float32]:
+        """Return one channel of cells as a new array, float32 (rows, cols), C order, row 0 the lowest price."""
+        ...
+
+    def occupied(self, grid: NDArray[np.float32]) -> Cells:
+        """Return the cells above 0 of a grid in C order, whose rows are their columns, of one channel."""
         ...
 
     def percentile(self, values: NDArray[np.float32], percentile: float) -> float:
@@ -142,5 +139,8 @@ class Engine(Protocol):
         ...
 
     def paint(self, cells: Cells, plan: PaintPlan, pixels: NDArray[np.uint32]) -> None:
-        """Write every pixel, (rows, cols), row 0 the highest price; the four bytes of each are those of the colours."""
+        """Write every pixel, (rows, cols), row 0 the highest price; the four bytes of each are those of the colours.
+
+        Without spots and trails ``pixels`` may have any order in memory, else C order.
+        """
         ...

@@ -121,7 +121,7 @@ def load_kernels(*, may_compile: bool = True) -> int:
         reference = engine.percentile(cells.totals(), options.clip_percentile)
         edges = np.linspace(reference / 255, reference, 255, dtype=np.float32)
         engine.sums(batch, spec.time_bin_ms, spec.price_bin)
-        engine.occupied(cells.grid(0))
+        engine.occupied(engine.grid(cells, 0))
         engine.paint(cells, paint_plan(batch, spec, options, edges, Decay(0, 1.0)), np.empty((4, 4), np.uint32))
     KernelState.are_loaded = True
     return compiled_here()

@@ -78,4 +78,4 @@ def build_grid(
         ts_ms, price, weight = ts_ms[order], price[order], weight[order]
     batch = EventBatch.of_weights(ts_ms, price, weight)
     engine = engine if engine is not None else script_engine()
-    return engine.bin(batch, spec).grid(0)
+    return engine.grid(engine.bin(batch, spec), 0)

@@ -18,11 +18,16 @@ from Heatmap.aggregation.kernel_jit import FLOAT64_IN, INT64_IN, UINT8_IN, entry
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from Heatmap.aggregation.engine import CellArrays
+
 EVENTS = group(INT64_IN, FLOAT64_IN, FLOAT64_IN, UINT8_IN)
 FILTER = group(types.float64, types.int64, types.int64)
 BINS = group(types.int64, types.int64, types.float64, types.float64)
 SHAPE = group(*(types.int64,) * 7)
 SCRATCH = group(types.float64[::1], types.uint32[::1])
+CELLS = group(
+    INT64_IN, types.Array(types.int32, 1, "C", readonly=True), types.Array(types.float32, 2, "C", readonly=True)
+)
 FOUND_CELLS = group(types.int64[::1], types.int32[::1], types.float32[:, ::1])
 
 BLOCK_EVENTS = 512
@@ -239,3 +244,12 @@ def sum_cells(
                 out[count] = total
                 count += 1
     return count
+
+
+@entry(CELLS, types.int64, types.float32[:, ::1])
+def fill_grid(cells: CellArrays, channel: int, grid: NDArray[np.float32]) -> None:
+    """Write one channel of the cells to a grid of zeros, float32 (rows, cols)."""
+    start, row, values = cells
+    for col in range(start.size - 1):
+        for k in range(start[col], start[col + 1]):
+            grid[np.uint64(row[np.uint64(k)]), np.uint64(col)] = values[np.uint64(k), np.uint64(channel)]

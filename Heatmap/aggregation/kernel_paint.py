@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numba import types
 
+from Heatmap.aggregation.kernel_bin import CELLS
 from Heatmap.aggregation.kernel_block import (
     BUCKET_BITS,
     BUCKET_MASK,
@@ -28,7 +29,7 @@ from Heatmap.aggregation.kernel_block import (
     spread,
     warm_columns,
 )
-from Heatmap.aggregation.kernel_jit import COLOURS_IN, FLOAT32_IN, INT64_IN, UINT8_IN, entry, group, kernel
+from Heatmap.aggregation.kernel_jit import COLOURS_IN, FLOAT32_IN, UINT8_IN, entry, group, kernel
 from Heatmap.aggregation.normalization import LARGEST
 
 if TYPE_CHECKING:
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     Colours = NDArray[np.uint32]
 
 _FLOATS_IN = types.Array(types.float32, 2, "C", readonly=True)
-CELLS = group(INT64_IN, types.Array(types.int32, 1, "C", readonly=True), _FLOATS_IN)
 SPOTS = group(FLOAT32_IN, FLOAT32_IN, FLOAT32_IN, types.int64, types.int64)
 TRAIL = group(_FLOATS_IN, FLOAT32_IN, types.float32, types.float32)
 LINES = types.Array(types.uint32, 3, "C", readonly=True)
@@ -59,7 +59,7 @@ def _heat_at(cells: CellArrays, trail: TrailArrays, col: int) -> Floats:
     start, row, values = cells
     heat_start, powers, _, _ = trail
     factor, left = float(powers[1]), 1.0
-    heat = np.zeros(heat_start.shape, np.float32)
+    heat = np.zeros((heat_start.shape[0], heat_start.shape[1]), np.float32)
     for before in range(col - 1, -1, -1):
         left *= factor
         for k in range(start[before], start[before + 1]):
@@ -134,20 +134,18 @@ def _write_rows(
                 out[to, np.uint64(block) + np.uint64(k)] = colour_of(found[np.uint64(k * stride + i)], look)
 
 
-@entry(CELLS, FLOAT32_IN, LOOK, types.int64, types.int64, types.uint32[:, ::1])
+@entry(CELLS, FLOAT32_IN, LOOK, types.int64, types.int64, types.Array(types.uint32, 2, "A"))
 def paint_cells(
     cells: CellArrays, floors: Floats, look: LookArrays, first_col: int, last_col: int, out: Colours
 ) -> None:
     """Paint the columns ``[first_col, last_col)`` of an image without spots and trails: each cell is one pixel.
 
-    All else is as for `paint_columns`.
+    ``out`` is transparent before, its row 0 the lowest price. All else is as for `paint_columns`.
     """
     start, row, values = cells
     levels, first_bucket, colours = look
-    rows, last = out.shape[0], values.shape[1] - 1
+    last = values.shape[1] - 1
     scale = np.int32(first_bucket), np.int32(levels.size - 1), np.float32(colours.shape[0] - 1)
-    for r in range(rows):
-        out[r, first_col:last_col] = 0
     for col in range(first_col, last_col):
         floor = floors[col]
         for k in range(start[col], start[col + 1]):
@@ -156,7 +154,7 @@ def paint_cells(
             size = min(short + long, LARGEST) if last else short
             if size > np.float32(0):
                 found = find(lifted(short, floor), lifted(long, floor), lifted(size, floor), scale)
-                out[np.uint64(rows - 1 - row[cell]), np.uint64(col)] = colour_of(found, look)
+                out[np.uint64(row[cell]), np.uint64(col)] = colour_of(found, look)
 
 
 @entry(CELLS, SPOTS, TRAIL, FADING, LOOK, types.int64, types.int64, types.uint32[:, ::1])

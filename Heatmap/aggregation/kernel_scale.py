@@ -55,9 +55,11 @@ def _largest(grid: NDArray[np.float32], row: int, first: int, last: int) -> np.f
     return largest
 
 
-@entry(types.Array(types.float32, 2, "C", readonly=True), types.int64[::1], types.float32[::1], returns=types.int64)
-def occupied_cells(grid: NDArray[np.float32], places: NDArray[np.int64], values: NDArray[np.float32]) -> int:
-    """Write the flat index and the value of each cell above 0, with the last row first; return how many there are.
+@entry(types.Array(types.float32, 2, "C", readonly=True), types.int64[::1], types.int32[::1], types.float32[::1])
+def occupied_cells(
+    grid: NDArray[np.float32], end: NDArray[np.int64], col: NDArray[np.int32], values: NDArray[np.float32]
+) -> None:
+    """Write the column and the value of each cell above 0, row by row, and to ``end`` how many there are up to a row.
 
     Empty cells are passed over 16 at a time. Of others each is written, and the next one over it if it is empty: no
     branch, so there is nothing to predict. Both arrays have room for all cells and one more.
@@ -65,12 +67,11 @@ def occupied_cells(grid: NDArray[np.float32], places: NDArray[np.int64], values:
     rows, cols = grid.shape
     count = np.uint64(0)
     for r in range(rows):
-        row = rows - 1 - r
         for first in range(0, cols, 16):
             last = min(first + 16, cols)
-            if _largest(grid, row, first, last) > np.float32(0):
-                for col in range(first, last):
-                    value = grid[row, np.uint64(col)]
-                    places[count], values[count] = r * cols + col, value
+            if _largest(grid, r, first, last) > np.float32(0):
+                for c in range(first, last):
+                    value = grid[r, np.uint64(c)]
+                    col[count], values[count] = c, value
                     count += np.uint64(value > np.float32(0))
-    return int(count)
+        end[r] = count

@@ -17,7 +17,7 @@ import numpy as np
 
 from Heatmap.aggregation.engine import Cells, EngineName, PaintPlan
 from Heatmap.aggregation.grid import price_bins
-from Heatmap.aggregation.kernel_bin import BLOCK_EVENTS, bin_columns, sum_cells
+from Heatmap.aggregation.kernel_bin import BLOCK_EVENTS, bin_columns, fill_grid, sum_cells
 from Heatmap.aggregation.kernel_jit import IS_COMPILED
 from Heatmap.aggregation.kernel_paint import paint_cells, paint_columns
 from Heatmap.aggregation.kernel_scale import neighbours_of_rank, occupied_cells
@@ -130,13 +130,20 @@ class NumbaEngine:
         )
         return out[:count]
 
-    def occupied(self, grid: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    def grid(self, cells: Cells, channel: int) -> NDArray[np.float32]:
+        """Return one channel as a grid; see `Engine.grid`."""
+        grid = np.zeros((cells.rows, cells.start.size - 1), np.float32)
+        fill_grid((cells.start, cells.row, cells.values), channel, grid)
+        return grid
+
+    def occupied(self, grid: NDArray[np.float32]) -> Cells:
         """Return the cells above 0; see `Engine.occupied`."""
         # Whole numbers are counted faster. Larger arrays would be given back to the system, and cost page faults anew.
         most = np.count_nonzero(grid.view(np.int32)) + 1
-        places, values = np.empty(most, np.int64), np.empty(most, np.float32)
-        count = occupied_cells(grid, places, values)
-        return places[:count], values[:count]
+        start, cols, values = np.zeros(len(grid) + 1, np.int64), np.empty(most, np.int32), np.empty(most, np.float32)
+        occupied_cells(grid, start[1:], cols, values)
+        count = int(start[-1])
+        return Cells(start, cols[:count], values[:count, np.newaxis], grid.shape[1], count, count, count)
 
     def percentile(self, values: NDArray[np.float32], percentile: float) -> float:
         """Return the exact percentile; see `Engine.percentile`."""
@@ -155,7 +162,8 @@ class NumbaEngine:
         arrays, look = (cells.start, cells.row, cells.values), (table.levels, table.first_bucket, plan.colours)
         if pads == (0, 0) and plan.trail_factor == 0:
             borders = _borders(cols, min(self._threads, len(cells.row) // _MIN_CELLS_PER_THREAD))
-            kernel = partial(paint_cells, arrays, plan.floors, look)
+            kernel, pixels = partial(paint_cells, arrays, plan.floors, look), pixels[::-1]
+            pixels.fill(0)
         else:
             borders = _borders(cols, min(self._threads, cols // _MIN_COLS_PER_THREAD))
             spots = (_by_distance(plan.col_weights), _by_distance(plan.row_weights), plan.floors, *pads)

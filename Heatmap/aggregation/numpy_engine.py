@@ -67,11 +67,17 @@ class NumpyEngine:
         total: NDArray[np.float32] = sum(sums[1:], sums[0])
         return total[total > 0]
 
-    def occupied(self, grid: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    def grid(self, cells: Cells, channel: int) -> NDArray[np.float32]:
+        """Return one channel as a grid; see `Engine.grid`."""
+        grid = np.zeros((cells.rows, cells.start.size - 1), np.float32)
+        grid[cells.row, np.repeat(np.arange(cells.start.size - 1), np.diff(cells.start))] = cells.values[:, channel]
+        return grid
+
+    def occupied(self, grid: NDArray[np.float32]) -> Cells:
         """Return the cells above 0; see `Engine.occupied`."""
-        flat = grid[::-1].reshape(-1)
-        places = np.flatnonzero(flat > 0)
-        return places, flat[places]
+        rows, cols = np.nonzero(grid > 0)
+        start, count = np.searchsorted(rows, np.arange(len(grid) + 1)), len(rows)
+        return Cells(start, cols.astype(np.int32), grid[rows, cols, np.newaxis], grid.shape[1], count, count, count)
 
     def percentile(self, values: NDArray[np.float32], percentile: float) -> float:
         """Return the exact percentile; see `Engine.percentile`."""
@@ -80,7 +86,7 @@ class NumpyEngine:
     def paint(self, cells: Cells, plan: PaintPlan, pixels: NDArray[np.uint32]) -> None:
         """Fill the image; see `Engine.paint`."""
         rows, width = pixels.shape
-        channels = np.minimum([cells.grid(channel).T for channel in range(cells.values.shape[1])], LARGEST)
+        channels = np.minimum([self.grid(cells, channel).T for channel in range(cells.values.shape[1])], LARGEST)
         layers = _with_sum(channels)
         lifted = np.where(layers > 0, np.maximum(layers, plan.floors[:, np.newaxis]), np.float32(0))
         lifted = np.minimum(lifted, LARGEST)

@@ -10,7 +10,7 @@ import numpy as np
 
 from Heatmap.aggregation.engine import PaintPlan
 from Heatmap.aggregation.grid import GridSpec, price_bins
-from Heatmap.aggregation.normalization import LARGEST
+from Heatmap.aggregation.normalization import BUCKET_SHIFT, LARGEST, LevelTable
 from Heatmap.aggregation.palettes import Palette, find_palette
 
 if TYPE_CHECKING:
@@ -40,6 +40,15 @@ class Decay(NamedTuple):
 def reach(sigma_cells: float) -> int:
     """Return the radius of a spot in whole cells."""
     return math.floor(sigma_cells * _SPOT_REACH_SIGMAS)
+
+
+def sharp_plan(edges: NDArray[np.float32], cols: int, colours: NDArray[np.uint32]) -> PaintPlan:
+    """Return the plan for an image without spots and trails, of ``cols`` columns; an occupied cell has some colour."""
+    table, one, nothing = LevelTable.from_edges(edges), np.ones(1, np.float32), np.float32(0)
+    first = np.int32(table.first_bucket + np.count_nonzero(table.levels == 0))
+    least = min((first << BUCKET_SHIFT).view(np.float32), LARGEST)
+    floors, no_heat = np.full(cols, least, np.float32), np.zeros((1, 1), np.float32)
+    return PaintPlan(one, one, floors, nothing, nothing, no_heat, edges, colours)
 
 
 def paint_plan(
