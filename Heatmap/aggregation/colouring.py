@@ -9,7 +9,7 @@ import numpy as np
 
 from Heatmap.aggregation.engine_choice import script_engine
 from Heatmap.aggregation.normalization import level_edges
-from Heatmap.aggregation.paint_plan import sharp_plan
+from Heatmap.aggregation.paint_plan import colours_of, sharp_plan
 from Heatmap.aggregation.palettes import find_palette
 from Heatmap.errors import GridError
 from Heatmap.vocabulary import Normalization
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from Heatmap.aggregation.engine import Engine
 
 _DIMENSIONS: Final = 2
+_INFINITY_BITS: Final = 0x7F800000
 
 
 def colorize(
@@ -65,8 +66,9 @@ def colorize(
     if grid.ndim != _DIMENSIONS:
         raise GridError(f"grid: expected two dimensions, was {grid.ndim}")
     engine = engine if engine is not None else script_engine()
-    # False for NaN, too.
-    if grid.size and not (grid.min() >= 0 and grid.max() < np.inf):
+    grid = np.ascontiguousarray(grid)
+    # Other floats, and -0.0, are larger as whole numbers; the second test is false for NaN, too.
+    if grid.size and grid.view(np.uint32).max() >= _INFINITY_BITS and not (grid.min() >= 0 and grid.max() < np.inf):
         raise GridError("grid: expected finite sums of zero or more")
     if not 0 < clip <= 100:  # noqa: PLR2004 - percent
         raise GridError(f"clip: expected above 0 up to 100, was {clip}")
@@ -75,20 +77,19 @@ def colorize(
     except ValueError:
         raise GridError(f"normalization: unknown {normalization!r}") from None
     chosen = find_palette(palette)
-    tables = chosen.for_background(dark_background)
     if chosen.is_bivariate and (long_share is None or long_share.shape != grid.shape):
         raise GridError(f"long_share: the palette {palette} needs one of the grid's shape {grid.shape}")
     if not chosen.is_bivariate and long_share is not None:
         raise GridError(f"long_share: the palette {palette} shows sums and does not tell the sides apart")
     image = np.empty((*grid.shape, 4), np.uint8)
-    cells = engine.occupied(np.ascontiguousarray(grid))
+    cells = engine.occupied(grid)
     values = cells.values[:, 0]
     edges = level_edges(normalization, engine.percentile(values, clip), values)
     if long_share is not None:
         rows = np.repeat(np.arange(len(grid)), np.diff(cells.start))
         longs = values * np.clip(long_share[rows, cells.row], 0.0, 1.0)
         cells = replace(cells, values=np.stack([values - longs, longs], axis=1))
-    plan = sharp_plan(edges, len(grid), np.ascontiguousarray(tables).view(np.uint32)[:, :, 0])
+    plan = sharp_plan(edges, len(grid), colours_of(chosen, dark_background, "both"))
     # The rows of the grid are the columns of these cells.
     engine.paint(cells, plan, image.view(np.uint32)[::-1, :, 0].T[::-1])
     return image

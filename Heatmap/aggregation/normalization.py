@@ -146,7 +146,8 @@ class LevelTable:
         if size == 1:
             return cls(first, np.zeros(1, np.uint8))
         buckets = np.maximum((np.ascontiguousarray(edges).view(np.int32) >> BUCKET_SHIFT) - first, 0)
-        levels = np.cumsum(np.bincount(buckets, minlength=size))
+        borders = np.concatenate([[0], buckets, [size]])
+        levels = np.arange(edges.size + 1).repeat(borders[1:] - borders[:-1])
         levels[0] = 0
         return cls(first, levels.astype(np.uint8 if edges.size < LEVELS else np.int32))
 

@@ -36,7 +36,7 @@ _MOST_THREADS: Final = 4
 # A thread that helps costs some 50 us; below, one thread is done sooner.
 _MIN_COLS_PER_THREAD: Final = 256
 _MIN_EVENTS_PER_THREAD: Final = 50_000
-_MIN_CELLS_PER_THREAD: Final = 20_000
+_MIN_CELLS_PER_THREAD: Final = 50_000
 
 _BLOCK_COLS: Final = 32
 
@@ -138,9 +138,9 @@ class NumbaEngine:
 
     def occupied(self, grid: NDArray[np.float32]) -> Cells:
         """Return the cells above 0; see `Engine.occupied`."""
-        # Whole numbers are counted faster. Larger arrays would be given back to the system, and cost page faults anew.
-        most = np.count_nonzero(grid.view(np.int32)) + 1
-        start, cols, values = np.zeros(len(grid) + 1, np.int64), np.empty(most, np.int32), np.empty(most, np.float32)
+        # Memory that is not written to costs nothing.
+        cols, values = np.empty(grid.size + 1, np.int32), np.empty(grid.size + 1, np.float32)
+        start = np.zeros(len(grid) + 1, np.int64)
         occupied_cells(grid, start[1:], cols, values)
         count = int(start[-1])
         return Cells(start, cols[:count], values[:count, np.newaxis], grid.shape[1], count, count, count)

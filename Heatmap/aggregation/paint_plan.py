@@ -80,7 +80,7 @@ def paint_plan(
         trail_strength=np.float32(options.trail_strength),
         trail_start=heat,
         edges=edges,
-        colours=_colours(find_palette(options.palette), options.dark_background, options.sides),
+        colours=colours_of(find_palette(options.palette), options.dark_background, options.sides),
     )
 
 
@@ -123,7 +123,8 @@ def heat_from_the_left(batch: EventBatch, spec: GridSpec, half_life_ms: float) -
 
 
 @lru_cache(maxsize=32)
-def _colours(palette: Palette, dark_background: bool, sides: Sides) -> NDArray[np.uint32]:
+def colours_of(palette: Palette, dark_background: bool, sides: Sides) -> NDArray[np.uint32]:
+    """Return the colours of a `PaintPlan`."""
     tables = palette.for_background(dark_background)
     if palette.is_bivariate and sides != "both":
         share = -1 if sides == "long" else 0
