@@ -83,7 +83,7 @@ def colorize(
         raise GridError(f"long_share: the palette {palette} shows sums and does not tell the sides apart")
     image = np.empty((*grid.shape, 4), np.uint8)
     cells = engine.occupied(grid)
-    values = cells.values[:, 0]
+    values = cells.totals()
     edges = level_edges(normalization, engine.percentile(values, clip), values)
     if long_share is not None:
         rows = np.repeat(np.arange(len(grid)), np.diff(cells.start))

@@ -8,8 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
+import numpy as np
+
+from Heatmap.aggregation.normalization import LARGEST
+
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from Heatmap.aggregation.event_batch import EventBatch
@@ -55,10 +58,10 @@ class Cells:
     inside: int
 
     def totals(self) -> NDArray[np.float32]:
-        """Return the sums over the channels of all cells above 0, float32 (K,)."""
-        total: NDArray[np.float32] = (
-            self.values[:, 0] if self.values.shape[1] == 1 else self.values[:, 0] + self.values[:, 1]
-        )
+        """Return the sums over the channels of all cells above 0, at most `LARGEST`, float32 (K,)."""
+        with np.errstate(over="ignore"):
+            total = self.values[:, 0] if self.values.shape[1] == 1 else self.values[:, 0] + self.values[:, 1]
+        total = np.minimum(total, LARGEST)
         positive: NDArray[np.float32] = total if (total > 0).all() else total[total > 0]
         return positive
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from Heatmap.aggregation.engine_choice import fast_engine, script_engine
 from Heatmap.aggregation.event_batch import EventBatch
-from Heatmap.aggregation.normalization import Scale, level_edges
+from Heatmap.aggregation.normalization import LARGEST, Scale, level_edges
 from Heatmap.aggregation.paint_plan import Decay, paint_plan, reach
 from Heatmap.aggregation.palettes import find_palette
 from Heatmap.clock import SYSTEM_CLOCK, Clock
@@ -202,7 +202,7 @@ class ImageBuilder:
             if cells is not None:
                 values = cells.totals()
             else:
-                values = self._engine.sums(selection, spec.time_bin_ms, spec.price_bin)
+                values = np.minimum(self._engine.sums(selection, spec.time_bin_ms, spec.price_bin), LARGEST)
             reference = self._engine.percentile(values, options.clip_percentile)
             if known is None or options.normalization is Normalization.RANK or not _is_near(known[1], reference):
                 known = ref(selection), Scale(reference, level_edges(options.normalization, reference, values))

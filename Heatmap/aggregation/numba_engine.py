@@ -39,6 +39,7 @@ _MIN_EVENTS_PER_THREAD: Final = 50_000
 _MIN_CELLS_PER_THREAD: Final = 50_000
 
 _BLOCK_COLS: Final = 32
+_MAX_BLOCK_CELLS: Final = 1 << 20
 
 # Rows of a whole window up to which a column of it is kept: 32 MB.
 _MAX_WINDOW_ROWS: Final = 2_000_000
@@ -167,7 +168,8 @@ class NumbaEngine:
         else:
             borders = _borders(cols, min(self._threads, cols // _MIN_COLS_PER_THREAD))
             spots = (_by_distance(plan.col_weights), _by_distance(plan.row_weights), plan.floors, *pads)
-            powers = np.power(plan.trail_factor, np.arange(_BLOCK_COLS + 1), dtype=np.float32)
+            block_cols = max(1, min(cols, _BLOCK_COLS, _MAX_BLOCK_CELLS // cells.rows))
+            powers = np.power(plan.trail_factor, np.arange(block_cols + 1), dtype=np.float32)
             trail = (plan.trail_start, powers, plan.trail_strength, ceiling)
             kernel = partial(paint_columns, arrays, spots, trail, fading, look)
         _share_out(lambda number: kernel(borders[number], borders[number + 1], pixels), len(borders) - 1)

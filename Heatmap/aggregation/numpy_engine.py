@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from Heatmap.aggregation.event_batch import EventBatch
 
 
+# Sums beyond a float32 are infinite.
+_quietly = np.errstate(over="ignore")
+
+
 class NumpyEngine:
     """See `Engine`."""
 
@@ -24,6 +28,7 @@ class NumpyEngine:
         """See `Engine`."""
         return "numpy"
 
+    @_quietly
     def bin(self, batch: EventBatch, spec: GridSpec, *, pad_cols: int = 0, pad_rows: int = 0) -> Cells:
         """Sum the weights per cell; see `Engine.bin`."""
         spec = spec.padded(pad_cols, pad_rows)
@@ -48,6 +53,7 @@ class NumpyEngine:
             inside=int(np.count_nonzero(visible)),
         )
 
+    @_quietly
     def sums(self, batch: EventBatch, time_bin_ms: int, price_bin: float) -> NDArray[np.float32]:
         """Return the sum of every occupied cell; see `Engine.sums`."""
         batch = batch.kept()

@@ -10,7 +10,15 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from Heatmap.aggregation import PALETTES, GridSpec, ImageBuilder, RenderOptions, numba_engine
+from Heatmap.aggregation import (
+    PALETTES,
+    GridSpec,
+    ImageBuilder,
+    Normalization,
+    RenderOptions,
+    colorize,
+    numba_engine,
+)
 from Heatmap.aggregation.engine_choice import load_kernels
 from Heatmap.aggregation.event_batch import EventBatch
 from Heatmap.aggregation.image_builder import ImageBuffers
@@ -409,6 +417,29 @@ def test_sums_too_large_for_a_float32_harm_nothing():
         again = builder.build(columns_of(*events), SPEC, options, **WINDOW)
         np.testing.assert_array_equal(first.rgba, again.rgba)
         builder.build(columns_of(*events), SPEC.padded(0, 1), options, **WINDOW)
+
+
+@pytest.mark.parametrize("normalization", list(Normalization))
+@pytest.mark.parametrize("palette", ["fire", "long_short"])
+def test_sums_beyond_a_float32_have_the_full_colour(builder, normalization, palette):
+    events = [(100_500 + 1000 * n, 100.5 + n % 9, 10.0 ** (30 + n), n % 2 == 0) for n in range(18)]
+    columns = columns_of((100_100, 109.5, 5.0, True), *events)
+    for clip in (50, 99.5):
+        options = RenderOptions(
+            palette=palette, normalization=normalization, clip_percentile=clip, sigma_cols=0, sigma_rows=0
+        )
+        image = builder.build(columns, SPEC, options, **WINDOW)
+        assert np.isfinite(image.reference)
+        assert (alpha(image)[[9 - n % 9 for n in range(18)], range(18)] == alpha(image).max()).all()
+
+
+@pytest.mark.parametrize("engine", [NumpyEngine, NumbaEngine])
+@pytest.mark.parametrize("normalization", list(Normalization))
+def test_a_grid_of_numbers_of_any_size_has_colours(engine, normalization):
+    grid = np.array([[0, 1e-30, 1.0], [1e31, 3e38, np.finfo(np.float32).max]], np.float32)
+    image = colorize(grid, normalization=normalization, clip=100, engine=engine())
+    assert (image[::-1, :, 3] > 0).tolist() == (grid > 0).tolist()
+    assert image[0, 2].tolist() == PALETTES["fire"].tables[0, 255].tolist()
 
 
 def test_both_engines_find_the_same_reference_to_the_last_bit():
