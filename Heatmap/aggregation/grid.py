@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -153,13 +154,16 @@ class GridSpec:
 
     def padded(self, cols: int, rows: int) -> GridSpec:
         """Return this grid with ``cols`` more columns left and right and ``rows`` more rows above and below."""
-        if cols == rows == 0:
-            return self
-        return GridSpec(
-            t0_ms=self.t0_ms - cols * self.time_bin_ms,
-            time_bin_ms=self.time_bin_ms,
-            cols=self.cols + 2 * cols,
-            price0=(self.first_price_bin - rows) * self.price_bin,
-            price_bin=self.price_bin,
-            rows=self.rows + 2 * rows,
-        )
+        return self if cols == rows == 0 else _padded(self, cols, rows)
+
+
+@lru_cache(maxsize=64)
+def _padded(spec: GridSpec, cols: int, rows: int) -> GridSpec:
+    return GridSpec(
+        t0_ms=spec.t0_ms - cols * spec.time_bin_ms,
+        time_bin_ms=spec.time_bin_ms,
+        cols=spec.cols + 2 * cols,
+        price0=(spec.first_price_bin - rows) * spec.price_bin,
+        price_bin=spec.price_bin,
+        rows=spec.rows + 2 * rows,
+    )
