@@ -155,7 +155,7 @@ class ImageBuilder:
         pad_cols, pad_rows = reach(options.sigma_cols), reach(options.sigma_rows)
         cells = self._bin(batch, spec, pad_cols, pad_rows)
         elsewhere = _outside(batch, spec.t0_ms - pad_cols * spec.time_bin_ms, spec.end_ms + pad_cols * spec.time_bin_ms)
-        is_whole = not any(map(len, elsewhere)) and cells.found == cells.kept and batch is selection
+        is_whole = not elsewhere and cells.found == cells.kept and batch is selection
         scale = self._scale(selection, spec, options, cells if is_whole else None)
         rgba = self._buffers.take(spec.rows, spec.cols)
         plan = paint_plan(batch, spec, options, scale.edges, decay)
@@ -229,7 +229,7 @@ def _is_near(scale: Scale, reference: float) -> bool:
     return abs(reference - scale.reference) <= REFERENCE_TOLERANCE * scale.reference
 
 
-def _outside(batch: EventBatch, start_ms: int, end_ms: int) -> tuple[EventBatch, EventBatch]:
-    """Return the events before ``start_ms``, and those from ``end_ms`` on."""
+def _outside(batch: EventBatch, start_ms: int, end_ms: int) -> list[EventBatch]:
+    """Return the events before ``start_ms``, and those from ``end_ms`` on, if there are any."""
     first, last = int(batch.ts_ms.searchsorted(start_ms)), int(batch.ts_ms.searchsorted(end_ms))
-    return batch.part(0, first), batch.part(last, len(batch))
+    return [batch.part(begin, end) for begin, end in ((0, first), (last, len(batch))) if begin < end]

@@ -163,8 +163,8 @@ class NumbaEngine:
         arrays, look = (cells.start, cells.row, cells.values), (table.levels, table.first_bucket, plan.colours)
         if pads == (0, 0) and plan.trail_factor == 0:
             borders = _borders(cols, min(self._threads, len(cells.row) // _MIN_CELLS_PER_THREAD))
-            kernel, pixels = partial(paint_cells, arrays, plan.floors, look), pixels[::-1]
             pixels.fill(0)
+            kernel, pixels = partial(paint_cells, arrays, plan.floors, look), pixels[::-1]
         else:
             borders = _borders(cols, min(self._threads, cols // _MIN_COLS_PER_THREAD))
             spots = (_by_distance(plan.col_weights), _by_distance(plan.row_weights), plan.floors, *pads)
