@@ -16,7 +16,7 @@ import pytest
 from Heatmap.aggregation import KernelWarmup, engine_choice, kernel_cache, warmup
 
 ROOT = Path(__file__).resolve().parents[2]
-KERNELS = 6
+KERNELS = 8
 
 
 def start_python(script, **variables):
