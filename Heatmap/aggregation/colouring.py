@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from Heatmap.aggregation.engine_choice import script_engine
-from Heatmap.aggregation.normalization import level_edges
+from Heatmap.aggregation.normalization import LevelTable, level_edges
 from Heatmap.aggregation.paint_plan import colours_of, sharp_plan
 from Heatmap.aggregation.palettes import find_palette
 from Heatmap.errors import GridError
@@ -85,10 +85,12 @@ def colorize(
     cells = engine.occupied(grid)
     values = cells.totals()
     edges = level_edges(normalization, engine.percentile(values, clip), values)
+    shown = np.maximum(values, LevelTable.from_edges(edges).least())
     if long_share is not None:
         rows = np.repeat(np.arange(len(grid)), np.diff(cells.start))
-        longs = values * np.clip(long_share[rows, cells.row], 0.0, 1.0)
-        cells = replace(cells, values=np.stack([values - longs, longs], axis=1))
+        longs = shown * np.clip(long_share[rows, cells.row], 0.0, 1.0)
+        shown = np.stack([shown - longs, longs])
+    cells = replace(cells, values=np.ascontiguousarray(np.atleast_2d(shown).T, np.float32))
     plan = sharp_plan(edges, len(grid), colours_of(chosen, dark_background, "both"))
     # The rows of the grid are the columns of these cells.
     engine.paint(cells, plan, image.view(np.uint32)[::-1, :, 0].T[::-1])

@@ -151,6 +151,11 @@ class LevelTable:
         levels[0] = 0
         return cls(first, levels.astype(np.uint8 if edges.size < LEVELS else np.int32))
 
+    def least(self) -> np.float32:
+        """Return a value of the lowest level but 0: a little more than its least, for sums that are rounded."""
+        bucket = np.int32(self.first_bucket + np.count_nonzero(self.levels == 0))
+        return min(np.float32((bucket << BUCKET_SHIFT).view(np.float32) * np.float32(1 + 1e-6)), LARGEST)
+
     def lookup(self, values: NDArray[np.float32]) -> NDArray[np.uint8]:
         """Return the level of each value; they are finite and not negative."""
         buckets = (np.ascontiguousarray(values).view(np.int32) >> BUCKET_SHIFT) - np.int32(self.first_bucket)

@@ -38,6 +38,7 @@ _MIN_COLS_PER_THREAD: Final = 256
 _MIN_EVENTS_PER_THREAD: Final = 50_000
 _MIN_CELLS_PER_THREAD: Final = 50_000
 
+# What belongs to wider blocks leaves the cache; of narrower ones, more is computed twice.
 _BLOCK_COLS: Final = 32
 _MAX_BLOCK_CELLS: Final = 1 << 20
 

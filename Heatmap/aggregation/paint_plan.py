@@ -10,7 +10,7 @@ import numpy as np
 
 from Heatmap.aggregation.engine import PaintPlan
 from Heatmap.aggregation.grid import GridSpec, price_bins
-from Heatmap.aggregation.normalization import BUCKET_SHIFT, LARGEST, LevelTable
+from Heatmap.aggregation.normalization import LARGEST
 from Heatmap.aggregation.palettes import Palette, find_palette
 
 if TYPE_CHECKING:
@@ -43,12 +43,9 @@ def reach(sigma_cells: float) -> int:
 
 
 def sharp_plan(edges: NDArray[np.float32], cols: int, colours: NDArray[np.uint32]) -> PaintPlan:
-    """Return the plan for an image without spots and trails, of ``cols`` columns; an occupied cell has some colour."""
-    table, one, nothing = LevelTable.from_edges(edges), np.ones(1, np.float32), np.float32(0)
-    first = np.int32(table.first_bucket + np.count_nonzero(table.levels == 0))
-    least = min((first << BUCKET_SHIFT).view(np.float32), LARGEST)
-    floors, no_heat = np.full(cols, least, np.float32), np.zeros((1, 1), np.float32)
-    return PaintPlan(one, one, floors, nothing, nothing, no_heat, edges, colours)
+    """Return the plan for an image of ``cols`` columns without spots, trails and a least value."""
+    one, nothing, no_heat = np.ones(1, np.float32), np.float32(0), np.zeros((1, 1), np.float32)
+    return PaintPlan(one, one, np.zeros(cols, np.float32), nothing, nothing, no_heat, edges, colours)
 
 
 def paint_plan(

@@ -242,3 +242,13 @@ def test_however_small_an_occupied_cell_is_it_has_some_colour(engine):
         grid = np.array(cells, np.float32)
         alpha = colorize(grid, normalization=normalization, engine=engine())[..., 3]
         assert (alpha > 0).all(), (cells, normalization)
+
+
+@pytest.mark.parametrize("engine", [NumpyEngine, NumbaEngine])
+def test_the_share_of_a_faint_cell_is_its_own(engine):
+    grid = np.array([[1e-3, 1e-3, 1e-3, 1e9]], np.float32)
+    shares = np.array([[0.0, 0.25, 1.0, 0.5]], np.float32)
+    image = colorize(grid, palette="long_short", long_share=shares, clip=100, engine=engine())
+    tables = PALETTES["long_short"].tables
+    steps = (len(tables) - 1) * shares[0]
+    np.testing.assert_array_equal(image[0, :3], tables[steps.astype(int)[:3], 1])
