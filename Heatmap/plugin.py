@@ -6,35 +6,29 @@ import logging
 from typing import TYPE_CHECKING
 
 from PyQt6.QtCore import QObject, QSettings, pyqtSignal
-from PyQt6.QtWidgets import QWidget
 
-from Heatmap.aggregation.engine_choice import kernels_are_loaded
-from Heatmap.aggregation.warmup import KernelWarmup
 from Heatmap.clock import SYSTEM_CLOCK, ExchangeClock
 from Heatmap.errors import AttachError
 from Heatmap.events import Source
-from Heatmap.rendering.build_worker import BuildWorker
 from Heatmap.ui.build_signals import BuildSignals
 from Heatmap.ui.gl.graphics import configure_graphics, ensure_graphics, has_opengl
-from Heatmap.ui.gl.underlay import Underlay
 from Heatmap.ui.page.bridge import Bridge
-from Heatmap.ui.page.frame_sync import FrameSync
 from Heatmap.ui.page.session import PageSession
-from Heatmap.ui.presenter import HeatmapPresenter
 from Heatmap.ui.settings_model import SettingsModel
 from Heatmap.ui.translation import Translator
-from Heatmap.ui.widgets.overlay import Overlay
 from Heatmap.ui.widgets.performance import Performance
 from Heatmap.ui.widgets.settings_tabs import SettingsTabs
 from Heatmap.ui.widgets.status import StatusPanel
-from Heatmap.ui.widgets.tooltip_controller import TooltipController
 
 if TYPE_CHECKING:
     from PyQt6.QtWebEngineWidgets import QWebEngineView
+    from PyQt6.QtWidgets import QWidget
 
     from Heatmap.aggregation import HeatmapImage
     from Heatmap.clock import Clock
     from Heatmap.heatmap_service import HeatmapService
+    from Heatmap.heatmap_settings import HeatmapSettings
+    from Heatmap.ui.heat_display import HeatDisplay
     from Heatmap.ui.widgets.heatmap_tab import HeatmapTab
 
 __all__ = ["HeatmapPlugin", "configure_graphics", "ensure_graphics", "has_opengl"]
@@ -76,45 +70,22 @@ class HeatmapPlugin(QObject):
         self._service = service
         self._settings = settings
         self._translator = translator
+        self._clock = clock
+        self._symbol = symbol
+        self._time_offset_s = time_offset_s
         self._detached = False
-        # A window with an OpenGL widget in it stays black where there is no OpenGL: then they get another parent.
-        self._stage = view if has_opengl() else QWidget()
+        self._display: HeatDisplay | None = None  # None while the heat is disabled
         bridge = Bridge(time_offset_s=time_offset_s, parent=self)
         self._session = PageSession(view, bridge, chart=chart, series=series, clock=clock, parent=self)
-        self._underlay = Underlay(self._stage)
-        self._frame_sync = FrameSync(view, self._underlay, self)
         self._signals = BuildSignals(self)
-        self._worker = BuildWorker(service.db_path, self._signals, tick_size=service.tick_size, clock=clock)
-        self._presenter = HeatmapPresenter(
-            self._underlay, self._worker, self._signals, settings=settings, symbol=symbol, parent=self
-        )
-        self._overlay = Overlay(self._stage, self._presenter, settings, translator)
-        self._tooltip = TooltipController(
-            self._stage, self._presenter, self._worker, self._signals, translator=translator, offset_s=time_offset_s
-        )
-        self._performance = Performance(service, self._underlay, self._presenter, self._frame_sync, clock, parent=self)
+        self._performance = Performance(service, clock, parent=self)
         self._tabs = SettingsTabs(service, self._session, self._signals, settings, translator, parent=self)
-        self._warmup = KernelWarmup(self._worker.use_numba, log.debug)  # it logs its report itself
-
-        # Page → frame synchronisation and presenter → underlay; the order matters within one signal.
-        self._session.viewportChanged.connect(self._frame_sync.set_viewport)
-        self._session.viewportChanged.connect(self._presenter.set_viewport)
-        bridge.timeAxisChanged.connect(self._frame_sync.set_time_axis)
-        bridge.timeAxisChanged.connect(self._presenter.set_time_axis)
-        self._session.surfacesChanged.connect(self._frame_sync.set_surfaces)
-        self._session.backgroundChanged.connect(self._presenter.set_background)
-        self._session.attachedChanged.connect(self._page_attached)
-        # Database → build thread → presenter and tabs (connected there) → host.
-        self._unsubscribe = service.subscribe(self._worker.data_changed)
-        self._presenter.imageChanged.connect(self.imageChanged)
-        self._underlay.failed.connect(self._session.drop_graphics)
-        self._underlay.failed.connect(self._underlay.hide)
+        self._session.attachedChanged.connect(self.attachedChanged)
+        self._session.restored.connect(self._page_restored)
+        settings.changed.connect(self._settings_changed)
         view.destroyed.connect(self._view_destroyed)
-
-        self._session.start()
-        self._worker.start()
-        if not kernels_are_loaded():
-            self._warmup.start()
+        if settings.value.enabled:
+            self._show_heat()
 
     @classmethod
     def attach(
@@ -197,10 +168,13 @@ class HeatmapPlugin(QObject):
     @property
     def image(self) -> HeatmapImage | None:
         """The image on the screen, None if there is none."""
-        return self._presenter.image
+        return self._display.image if self._display is not None else None
 
     def set_enabled(self, enabled: bool) -> None:  # a fixed public name
-        """Show or hide the heat. Recording is not affected."""
+        """Show or hide the heat. Recording is not affected.
+
+        While it is hidden, the page is as without the plugin: it has its own background, and nothing is painted.
+        """
         self._settings.update(enabled=enabled)
 
     def is_enabled(self) -> bool:
@@ -209,7 +183,9 @@ class HeatmapPlugin(QObject):
 
     def set_symbol(self, symbol: str) -> None:
         """Show the liquidations of another symbol of the service."""
-        self._presenter.set_symbol(symbol)
+        self._symbol = symbol
+        if self._display is not None:
+            self._display.set_symbol(symbol)
 
     def settings_tab(self, parent: QWidget | None = None) -> HeatmapTab:
         """Return a new page for the host's settings."""
@@ -227,26 +203,57 @@ class HeatmapPlugin(QObject):
             return
         self._detached = True
         _attached.discard(self)
-        self._unsubscribe()
+        self._settings.changed.disconnect(self._settings_changed)
         self._performance.stop()
-        self._frame_sync.stop()
-        self._presenter.stop()
-        self._warmup.stop()
-        self._worker.stop()
         if self._view_alive:
             self._view.destroyed.disconnect(self._view_destroyed)
-            self._overlay.remove()
-            self._tooltip.remove()
-            self._underlay.remove()
+        self._close_display()
         self._session.close(view_alive=self._view_alive)
-        if self._stage is not self._view:
-            self._stage.deleteLater()
 
     def _view_destroyed(self) -> None:
         self._view_alive = False
         self.detach()
 
-    def _page_attached(self, attached: bool) -> None:  # Qt's signature
-        if attached:
-            self._underlay.show()
-        self.attachedChanged.emit(attached)
+    def _settings_changed(self, settings: HeatmapSettings, previous: HeatmapSettings) -> None:
+        if settings.enabled == previous.enabled:
+            return
+        if settings.enabled:
+            self._show_heat()
+        else:
+            self._session.stop()
+
+    def _show_heat(self) -> None:
+        """Make the display, unless the last one still waits for the page to be restored, and attach to the page."""
+        if not has_opengl():
+            self._session.drop_graphics("Qt could not create an OpenGL context")
+            return
+        if self._display is None:
+            # Imported at the first use: a host that never enables the heat loads neither OpenGL's library nor NumPy.
+            from Heatmap.ui.heat_display import HeatDisplay  # noqa: PLC0415
+
+            self._display = HeatDisplay(
+                self._view,
+                self._session,
+                self._signals,
+                service=self._service,
+                settings=self._settings,
+                translator=self._translator,
+                symbol=self._symbol,
+                time_offset_s=self._time_offset_s,
+                clock=self._clock,
+                parent=self,
+            )
+            self._display.imageChanged.connect(self.imageChanged)
+            self._performance.follow(self._display.underlay, self._display.presenter, self._display.frame_sync)
+        self._session.start()
+
+    def _page_restored(self) -> None:
+        """Remove the layer beneath the page, which hides it now."""
+        if not self._settings.value.enabled:
+            self._close_display()
+
+    def _close_display(self) -> None:
+        if self._display is not None:
+            self._performance.forget()
+            self._display.close()
+            self._display = None

@@ -12,6 +12,7 @@ from PyQt6.QtGui import QAction, QCloseEvent
 from PyQt6.QtWidgets import (
     QComboBox,
     QDockWidget,
+    QGridLayout,
     QLabel,
     QMainWindow,
     QSizePolicy,
@@ -52,6 +53,8 @@ INTERVAL_KEY = "program/interval"
 MESSAGE_MS = 8000
 RELOAD_KEY = "F5"
 STORAGE_WATCH_MS = 1000
+BADGE_KEYS = {Source.DEMO: "badge.simulated", Source.REPLAY: "badge.replay"}
+BADGE_STYLE = "color: #1b1300;background: #ffc107; font-weight: 600; border-radius: 4px; padding: 3px 12px; margin: 8px"
 TROUBLE_STYLE = "QLabel { color: #ffd9d6; background: #5c1a18; border-bottom: 1px solid #d9534f; padding: 6px 12px; }"
 
 
@@ -97,7 +100,13 @@ class MainWindow(QMainWindow):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addWidget(self._trouble)
-        column.addWidget(self._view, 1)
+        chart = QGridLayout()
+        chart.addWidget(self._view, 0, 0)
+        # While the heat is shown, the plugin marks the candles: the transparent page would cover this label.
+        self._badge = _source_badge(central)
+        chart.addWidget(self._badge, 0, 0, Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
+        column.addLayout(chart, 1)
+        self._badge.raise_()
         self.setCentralWidget(central)
         self._feed = CandleFeed(
             service.ws_url,
@@ -232,8 +241,10 @@ class MainWindow(QMainWindow):
     def _set_texts(self) -> None:
         text = self._translator.text
         title = text("app.title", symbol=self._symbol.currentText())
-        badge = {Source.DEMO: "badge.simulated", Source.REPLAY: "badge.replay"}.get(Source(self._market.source))
+        badge = BADGE_KEYS.get(Source(self._market.source))
         self.setWindowTitle(f"{title} – {text(badge)}" if badge else f"{title} – Binance USD-M")
+        self._badge.setText(text(badge) if badge else "")
+        self._show_badge()
         self._symbol.setToolTip(text("toolbar.symbol_help"))
         self._interval.setToolTip(text("toolbar.interval_help"))
         for action, key in (
@@ -264,6 +275,10 @@ class MainWindow(QMainWindow):
 
     def _settings_changed(self, settings: HeatmapSettings, _previous: HeatmapSettings) -> None:
         self._heatmap.setChecked(settings.enabled)
+        self._show_badge()
+
+    def _show_badge(self) -> None:
+        self._badge.setVisible(bool(self._badge.text()) and not self._settings.value.enabled)
 
     def fit(self) -> None:
         """Show the heatmap's window in the chart."""
@@ -328,6 +343,16 @@ class MainWindow(QMainWindow):
         """Emit `closing`: the program then ends everything in order."""
         self.closing.emit()
         super().closeEvent(event)
+
+
+def _source_badge(parent: QWidget) -> QLabel:
+    """Return the mark of candles that are not real, above the chart while the heat is off."""
+    badge = QLabel(parent)
+    badge.setObjectName("source_badge")
+    badge.setStyleSheet(BADGE_STYLE)
+    badge.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+    badge.hide()
+    return badge
 
 
 def _trouble_bar(parent: QWidget) -> QLabel:

@@ -86,7 +86,7 @@ class Stage(PluginParts):
             market=Market(source=Source.DEMO),
             clock=SYSTEM_CLOCK,
         )
-        self.uploads = UploadCounter(self.presenter, self.underlay)
+        self.uploads = UploadCounter(self.presenter, self.underlay) if self.plugin.is_enabled() else None
         self.window.show()
         self.window.start()
 
@@ -122,7 +122,7 @@ class Stage(PluginParts):
 
     def wait_for_candles(self) -> None:
         """Wait until the chart shows candles on the screen: their two colours are nowhere else on the page."""
-        self.wait(lambda: self.presenter.viewport is not None and self.candle_pixels() > 500)
+        self.wait(lambda: self.candle_pixels() > 500)
 
     def candle_pixels(self, widget=None) -> int:
         """Return how many pixels of the chart, or of another widget, have the colours of candles."""

@@ -8,7 +8,7 @@ import sqlite3
 import numpy as np
 import pytest
 from PyQt6.QtGui import QAction
-from PyQt6.QtWidgets import QCheckBox
+from PyQt6.QtWidgets import QCheckBox, QLabel
 
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.ui.widgets.legend import Legend
@@ -126,8 +126,12 @@ def test_a_market_that_is_not_real_is_marked_with_and_without_heat(open_stage):
         assert badge.isVisible()
         assert "SIMULATED" in badge.accessibleName()
         stage.plugin.set_enabled(False)
-        assert badge.isVisible()
         assert "SIMULATED" in stage.window.windowTitle()
+        stage.wait(lambda: stage.window.findChild(SourceBadge) is None)
+        label = stage.window.findChild(QLabel, "source_badge")
+        assert "SIMULATED" in label.text()
+        # Nothing of the chart is painted over it.
+        stage.wait(lambda: tuple(stage.pane(label)[label.height() // 2, 12]) == (255, 193, 7))
 
 
 def test_no_candle_is_drawn_over_legend_and_badge(open_stage):

@@ -58,7 +58,7 @@ def test_before_anything_is_known(make_panel):
 def test_all_figures(make_panel):
     panel = make_panel()
     panel.set_service_status(LIVE, NOW_MS)
-    panel.set_build(3.27, "numba", 98_765)
+    panel.set_build((3.27, "numba", 98_765))
     panel.set_fps(59.7)
     assert texts(panel) == ["Live", "Last event 12 s ago", "0.4 rows/s", "Build 3.3 ms (numba)", "60 fps"]
     assert "98,765" in part(panel, "build").toolTip()
@@ -81,7 +81,7 @@ def test_what_is_not_real_is_not_called_live(make_panel, state):
 def test_in_german(make_panel):
     panel = make_panel("de")
     panel.set_service_status(LIVE, NOW_MS)
-    panel.set_build(3.27, "numpy", 1)
+    panel.set_build((3.27, "numpy", 1))
     panel.set_fps(60)
     assert texts(panel) == [
         "Live", "Letztes Ereignis vor 12 s", "0,4 Zeilen/s", "Aufbau 3,3 ms (numpy)", "60 Bilder/s",
@@ -155,7 +155,7 @@ def test_nothing_is_cut_off_in_the_start_window(qtbot, make_panel, language, sta
     )
     status = ServiceStatus(state=state, reason=reason, last_event_ms=NOW_MS - 86_000_000, insert_rate_per_s=12_345)
     panel.set_service_status(status, NOW_MS)
-    panel.set_build(1234.5, "numpy", 1_000_000)
+    panel.set_build((1234.5, "numpy", 1_000_000))
     panel.set_fps(144)
     window.show()
     qtbot.waitExposed(window)
@@ -167,7 +167,7 @@ def test_nothing_is_cut_off_in_the_start_window(qtbot, make_panel, language, sta
 def test_a_narrow_window_elides_and_does_not_force_its_width(qtbot, make_panel):
     panel = make_panel("de")
     panel.set_service_status(LIVE, NOW_MS)
-    panel.set_build(3.27, "numba", 1)
+    panel.set_build((3.27, "numba", 1))
     panel.set_fps(60)
     assert panel.minimumSizeHint().width() < 400
     panel.resize(400, 24)
@@ -217,7 +217,7 @@ def test_the_language_changes_what_is_shown(make_panel):
     translator = Translator("en")
     panel = make_panel(translator=translator)
     panel.set_service_status(LIVE, NOW_MS)
-    panel.set_build(3.27, "numba", 1)
+    panel.set_build((3.27, "numba", 1))
     translator.set_language("de")
     assert texts(panel)[1:4] == ["Letztes Ereignis vor 12 s", "0,4 Zeilen/s", "Aufbau 3,3 ms (numba)"]
 
@@ -228,7 +228,7 @@ def test_the_log_line_is_the_same_in_every_language(make_panel):
     assert "build_ms=- engine=- events=- fps=-" in english.figures_line()
     for panel in (english, german):
         panel.set_service_status(LIVE, NOW_MS)
-        panel.set_build(3.27, "numba", 98_765)
+        panel.set_build((3.27, "numba", 98_765))
         panel.set_fps(59.7)
     assert english.figures_line() == german.figures_line()
     assert english.figures_line() == (

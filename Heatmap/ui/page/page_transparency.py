@@ -28,12 +28,14 @@ TRANSPARENT = QColor(0, 0, 0, 0)
 # Another colour for the renderer, the same one for the eye. Chromium aborts on alphas between 0 and 255.
 ALSO_TRANSPARENT = QColor(1, 1, 1, 0)
 PATIENCE_MS = 100
+MAX_REPAIRS = 20
 
 
 class PageTransparency(QObject):
     """Makes the page of a view transparent, keeps it so, and restores its colour."""
 
     baseColorChanged = pyqtSignal()  # the host gave the page another colour
+    restored = pyqtSignal()  # after `give_back`: the widget has the host's colour, as far as it is on the screen
 
     def __init__(self, view: QWebEngineView, page: QWebEnginePage, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -41,51 +43,82 @@ class PageTransparency(QObject):
         self._page = page
         self.base_color = page.backgroundColor()  # the host's
         self._window: QQuickWindow | None = None
-        self._held = False
+        self._held = self._returns = False
+        self._nudge = TRANSPARENT
         self._repairs = 0
         self._timer = new_timer(self, PATIENCE_MS, self._check)
 
     def hold(self) -> None:
-        self._held = True
+        self._held, self._returns = True, False
         self._repairs = 0
         self._set_color(TRANSPARENT)
         window = self._shown_window()
         if window is not None and window is not self._window:
-            window.colorChanged.connect(self._timer.start)
+            window.colorChanged.connect(self._color_changed)
             self._window = window
         self._timer.start()
 
     def pause(self) -> None:
         """Stop setting the page's colour until `hold`: another document is being loaded."""
-        self._held = False
+        self._held = self._returns = False
         self._timer.stop()
 
     def give_back(self) -> None:
         """Restore the page's own colour. Harmless when the page is deleted."""
         self.pause()
-        if self._window is not None and not sip.isdeleted(self._window):
-            self._window.colorChanged.disconnect(self._timer.start)
-        self._window = None
-        if not sip.isdeleted(self._page):
+        if sip.isdeleted(self._page):
+            return
+        if self._page.backgroundColor() in (TRANSPARENT, ALSO_TRANSPARENT):
             self._page.setBackgroundColor(self.base_color)
+        self._returns = True
+        self._repairs = 0
+        self._color_changed()
 
     def _shown_window(self) -> QQuickWindow | None:
         """Return the offscreen window that the web engine paints the page into, None if there is none."""
         widget = page_widget(self._view) if not sip.isdeleted(self._view) else None
         return widget.quickWindow() if widget is not None else None
 
+    def _color_changed(self) -> None:
+        if self._returns and self._is_back():
+            self.pause()
+            if self._window is not None and not sip.isdeleted(self._window):
+                self._window.colorChanged.disconnect(self._color_changed)
+            self._window = None
+            self.restored.emit()
+        else:
+            self._timer.start()
+
+    def _is_back(self) -> bool:
+        window, wanted = self._shown_window(), self._page.backgroundColor()
+        # A hidden page paints no frames; it will take its colour with the first one.
+        if window is None or not self._view.isVisible():
+            return True
+        return window.color().rgba() == wanted.rgba() or window.color().alpha() == wanted.alpha() == 0
+
     def _check(self) -> None:
         window = self._shown_window()
-        if not self._held or window is None or sip.isdeleted(self._page):
+        if window is None or sip.isdeleted(self._page):
             return
         wanted = self._page.backgroundColor()
-        if wanted == TRANSPARENT and window.color().alpha() == 0:
+        if self._held:
+            if wanted == TRANSPARENT and window.color().alpha() == 0:
+                return
+            # The renderer answers only a colour that differs from the last one.
+            self._set_color(ALSO_TRANSPARENT if wanted == TRANSPARENT else TRANSPARENT)
+        elif self._returns and self._repairs < MAX_REPAIRS:
+            # A colour that is the same for the eye, and the host's again.
+            if wanted != self._nudge:
+                self.base_color = wanted
+                self._nudge = QColor(wanted.red() ^ 1, wanted.green(), wanted.blue(), wanted.alpha())
+                self._page.setBackgroundColor(self._nudge)
+            else:
+                self._page.setBackgroundColor(self.base_color)
+        else:
             return
-        # The renderer answers only a colour that differs from the last one.
-        self._set_color(ALSO_TRANSPARENT if wanted == TRANSPARENT else TRANSPARENT)
         self._repairs += 1
         if self._repairs == 1:
-            log.info("the web engine kept the page opaque; asking again")
+            log.info("the web engine kept the page's colour; asking again")
         self._timer.start()
 
     def _set_color(self, color: QColor) -> None:

@@ -13,7 +13,6 @@ from PyQt6.QtWebChannel import QWebChannel
 from PyQt6.QtWebEngineCore import QWebEnginePage
 
 from Heatmap.errors import AttachError
-from Heatmap.ui.gl.graphics import has_opengl
 from Heatmap.ui.page.bridge import DETACH_SCRIPT, MISSING_SCRIPT, OBJECT_NAME, Bridge, page_script
 from Heatmap.ui.page.page_transparency import PageTransparency
 from Heatmap.ui.page.recent_count import WITHIN_S, RecentCount
@@ -31,6 +30,8 @@ log = logging.getLogger(__name__)
 CHANNEL_CHECK_MS: Final = 250
 # A loaded page shows its chart within a second or two; after this long the host's developer gets a warning.
 CHART_PATIENCE_MS: Final = 5000
+# A page that is not on the screen paints no frames, and one that hangs runs no script.
+RESTORE_PATIENCE_MS: Final = 1000
 # A host that reloads its page after a crash does so at once; after this long only the user can.
 RELOAD_PATIENCE_MS: Final = 5000
 
@@ -38,12 +39,17 @@ _numbers = itertools.count(1)
 
 
 class PageSession(QObject):
-    """Attaches a bridge to the chart in each document of a page; see `HeatmapPlugin.attach` for the expressions."""
+    """Attaches a bridge to the chart in each document of a page; see `HeatmapPlugin.attach` for the expressions.
+
+    It does so from `start` to `stop`, any number of times. Otherwise the page is as without a heatmap.
+    """
 
     viewportChanged = pyqtSignal(object)  # Viewport | None: the chart shows nothing
+    timeAxisChanged = pyqtSignal(object)  # TimeAxis | None
     surfacesChanged = pyqtSignal(object)  # tuple[Surface, ...]
     backgroundChanged = pyqtSignal(object, object)  # QColor beneath the page, tuple[Surface, ...]
     attachedChanged = pyqtSignal(bool)  # the page is transparent and reports its range
+    restored = pyqtSignal()  # after `stop`: the page shows its own background
     obstacleChanged = pyqtSignal()  # `has_graphics` or `missing`
 
     def __init__(
@@ -57,7 +63,7 @@ class PageSession(QObject):
         self._page = page
         self._bridge = bridge
         self._clock = clock
-        self.has_graphics = has_opengl()  # False: nothing can be painted beneath the page, so it is left alone
+        self.has_graphics = True  # False: nothing can be painted beneath the page, so it is left alone
         # A name of its own: a host may share one channel between several views.
         self._object_name = f"{OBJECT_NAME}{next(_numbers)}"
         self._expressions = f"chart={chart!r}, series={series!r}"
@@ -65,7 +71,7 @@ class PageSession(QObject):
         self._channel: QWebChannel | None = None
         self._own_channel: QWebChannel | None = None
         self.is_attached = False  # the page is transparent and reports its range
-        self._closed = False
+        self._started = False
         self._surfaces: tuple[Surface, ...] = ()
         # Why there is no chart: the key of a text, and details in English; both "" if there is one.
         self.missing = ("", "")
@@ -75,27 +81,45 @@ class PageSession(QObject):
         self._channel_timer = new_timer(self, CHANNEL_CHECK_MS, self._check_channel, once=False)
         self._chart_timer = new_timer(self, CHART_PATIENCE_MS, self._ask_for_chart)
         self._reload_timer = new_timer(self, RELOAD_PATIENCE_MS, self._give_up_reload)
+        self._restore_timer = new_timer(self, RESTORE_PATIENCE_MS, self._restore_unasked)
         bridge.viewportChanged.connect(self.viewportChanged)
+        bridge.timeAxisChanged.connect(self.timeAxisChanged)
         bridge.surfacesChanged.connect(self._set_surfaces)
         bridge.attachedChanged.connect(self._page_answered)
         self._transparency.baseColorChanged.connect(self._report_background)
+        self._transparency.restored.connect(self._report_restored)
         page.loadFinished.connect(self._page_loaded)
         page.loadStarted.connect(self._page_starts)
         page.renderProcessTerminated.connect(self._page_crashed)
 
     def start(self) -> None:
         """Attach to the present document, if it is loaded, and to all that follow."""
+        if self._started:
+            return
+        self._started = self.has_graphics = True
+        self._restore_timer.stop()
+        self._bridge.blockSignals(False)
         self._join_channel()
         self._channel_timer.start()
+        self._report_background()
         if not self._page.isLoading() and not self._page.url().isEmpty():
             self._page_loaded(ok=True)
 
+    def stop(self) -> None:
+        """Restore the page until the next `start`; `restored` follows when it shows its own background."""
+        if not self._started:
+            return
+        self._rest()
+        self.viewportChanged.emit(None)
+        self._set_attached(attached=False)
+        if not sip.isdeleted(self._page):
+            self._page.runJavaScript(DETACH_SCRIPT, self._script_has_restored)
+        self._restore_timer.start()
+
     def close(self, *, view_alive: bool) -> None:
-        """Restore the page as it was."""
-        self._closed = True
-        for timer in (self._channel_timer, self._chart_timer, self._reload_timer):
-            timer.stop()
-        self._bridge.blockSignals(True)  # the page's last messages are not wanted
+        """Restore the page as it was, for good."""
+        self._rest()
+        self._restore_timer.stop()
         if not view_alive or sip.isdeleted(self._page):
             self._leave_channel()
         else:
@@ -113,15 +137,33 @@ class PageSession(QObject):
             self._transparency.give_back()
         self._set_attached(attached=False)
 
+    def _rest(self) -> None:
+        self._started = False
+        for timer in (self._channel_timer, self._chart_timer, self._reload_timer):
+            timer.stop()
+        self._bridge.blockSignals(True)  # the page's last messages are not wanted
+        self._set_missing()
+
+    def _script_has_restored(self, _result: object) -> None:
+        """Give the page its colour back: only now, because its own parts were transparent before."""
+        if self._restore_timer.isActive():
+            self._transparency.give_back()
+
+    def _restore_unasked(self) -> None:
+        self._transparency.give_back()
+        self._report_restored()
+
+    def _report_restored(self) -> None:
+        self._restore_timer.stop()
+        if not self._started:
+            self._surfaces = ()
+            self.restored.emit()
+
     def drop_graphics(self, reason: str) -> None:
         """Give the page its own background back: nothing can be painted beneath it."""
         log.error("OpenGL 3.3 is not available: %s", reason)
         self.has_graphics = False
-        if not self._closed and not sip.isdeleted(self._page):
-            self._page.runJavaScript(DETACH_SCRIPT)
-            self._transparency.give_back()
-            self.viewportChanged.emit(None)
-            self._set_attached(attached=False)
+        self.stop()
         self.obstacleChanged.emit()
 
     def _join_channel(self) -> bool:
@@ -154,6 +196,8 @@ class PageSession(QObject):
             self._page_loaded(ok=True)
 
     def _page_starts(self) -> None:
+        if not self._started:
+            return
         self._chart_timer.stop()
         self._reload_timer.stop()
         self._set_missing()
@@ -161,7 +205,7 @@ class PageSession(QObject):
         self._page_leaves()
 
     def _page_loaded(self, ok: bool) -> None:  # Qt's signature
-        if ok and self.has_graphics:
+        if ok and self._started:
             self._join_channel()
             self._page.runJavaScript(self._script)
             self._chart_timer.start()
@@ -169,7 +213,7 @@ class PageSession(QObject):
     def _page_answered(self, attached: bool) -> None:  # Qt's signature
         if not attached:
             self._page_leaves()
-        elif self.has_graphics:
+        elif self._started:
             self._transparency.hold()
             self._chart_timer.stop()
             self._set_missing()
@@ -187,7 +231,7 @@ class PageSession(QObject):
         self._set_attached(attached=False)
 
     def _page_crashed(self, status: QWebEnginePage.RenderProcessTerminationStatus) -> None:
-        if status is not QWebEnginePage.RenderProcessTerminationStatus.NormalTerminationStatus:
+        if self._started and status is not QWebEnginePage.RenderProcessTerminationStatus.NormalTerminationStatus:
             self._chart_timer.stop()
             self._page_leaves()
             self.crash_count = self._crashes.add(self._clock.monotonic_s())
@@ -209,7 +253,7 @@ class PageSession(QObject):
 
     def _report_missing(self, reason: object) -> None:
         """Warn the host's developer of wrong expressions."""
-        if reason and not self.is_attached and not self._closed:
+        if reason and self._started and not self.is_attached:
             reason = f"{reason} (attach: {self._expressions})"
             log.warning("no chart was found %.0f s after its page had loaded: %s", CHART_PATIENCE_MS / 1000, reason)
             self._set_missing("notice.no_chart", reason)

@@ -61,48 +61,55 @@ class FrameRate:
 class Performance(QObject):
     """Updates status panels; ``clock`` is the exchange's, for the age of the last event."""
 
-    def __init__(
-        self,
-        service: HeatmapService,
-        underlay: Underlay,
-        presenter: HeatmapPresenter,
-        frame_sync: FrameSync,
-        clock: Clock,
-        *,
-        parent: QObject,
-    ) -> None:
+    def __init__(self, service: HeatmapService, clock: Clock, *, parent: QObject) -> None:
         super().__init__(parent)
         self._service = service
         self._clock = clock
-        self._presenter = presenter
-        self._frame_sync = frame_sync
+        self._display: tuple[HeatmapPresenter, FrameSync] | None = None
         self._frame_rate = FrameRate(clock=clock)
         self._panels: WeakSet[StatusPanel] = WeakSet()
         self._logged_s = clock.monotonic_s()
-        underlay.framePainted.connect(self._frame_rate.count)
         self._timer = new_timer(self, REFRESH_MS, self.refresh, once=False)
-        self._timer.start()
+
+    def follow(self, underlay: Underlay, presenter: HeatmapPresenter, frame_sync: FrameSync) -> None:
+        """Show the frames and builds of this display from now on."""
+        self._display = (presenter, frame_sync)
+        underlay.framePainted.connect(self._frame_rate.count)
+
+    def forget(self) -> None:
+        """Show no frames and builds: there is no display."""
+        self._display = None
+        self._frame_rate = FrameRate(clock=self._clock)
+        self.refresh()
 
     def add_panel(self, panel: StatusPanel) -> None:
         """Keep one more panel up to date until it is destroyed."""
         self._panels.add(panel)
+        self._timer.start()
         self.refresh()
 
     def stop(self) -> None:
         self._timer.stop()
 
     def refresh(self) -> None:
-        status, now_ms, fps = self._service.status(), self._clock.now_ms(), self._frame_rate.value()
-        image = self._presenter.image
         panels = [panel for panel in self._panels if not sip.isdeleted(panel)]
+        if not panels:
+            self._timer.stop()
+            return
+        status, now_ms, fps = self._service.status(), self._clock.now_ms(), self._frame_rate.value()
         for panel in panels:
             panel.set_service_status(status, now_ms)
             panel.set_fps(fps)
-            panel.set_lagging(lags=self._frame_sync.follower.mode is SyncMode.MESSAGE)
-            if image is not None:
-                panel.set_build(image.build_ms, image.engine, image.events)
+            if self._display is None:
+                panel.set_build(None)
+                panel.set_lagging(lags=False)
+                continue
+            presenter, frame_sync = self._display
+            panel.set_lagging(lags=frame_sync.follower.mode is SyncMode.MESSAGE)
+            if presenter.image is not None:
+                image = presenter.image
+                panel.set_build((image.build_ms, image.engine, image.events))
         now_s = self._clock.monotonic_s()
         if now_s - self._logged_s >= LOG_EVERY_S:
             self._logged_s = now_s
-            for panel in panels[:1]:
-                log.info("%s", panel.figures_line())
+            log.info("%s", panels[0].figures_line())

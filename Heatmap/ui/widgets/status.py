@@ -76,9 +76,9 @@ class StatusPanel(QWidget):
         self._show_last_event()
         self._show_insert_rate()
 
-    def set_build(self, build_ms: float, engine: str, events: int) -> None:
-        """Show how long the newest image took to build, by which engine and from how many events."""
-        self._build = (build_ms, engine, events)
+    def set_build(self, build: tuple[float, str, int] | None) -> None:
+        """Show how long the newest image took to build in ms, by which engine and from how many events."""
+        self._build = build
         self._show_build()
 
     def set_fps(self, fps: float | None) -> None:

@@ -1,0 +1,112 @@
+"""The heat on the screen and all that it needs: build thread, kernels, OpenGL layer, legend, tooltip."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from PyQt6 import sip
+from PyQt6.QtCore import QObject, pyqtSignal
+
+from Heatmap.aggregation.engine_choice import kernels_are_loaded
+from Heatmap.aggregation.warmup import KernelWarmup
+from Heatmap.rendering.build_worker import BuildWorker
+from Heatmap.ui.gl.underlay import Underlay
+from Heatmap.ui.page.frame_sync import FrameSync
+from Heatmap.ui.presenter import HeatmapPresenter
+from Heatmap.ui.widgets.overlay import Overlay
+from Heatmap.ui.widgets.tooltip_controller import TooltipController
+
+if TYPE_CHECKING:
+    from PyQt6.QtWebEngineWidgets import QWebEngineView
+
+    from Heatmap.aggregation import HeatmapImage
+    from Heatmap.clock import Clock
+    from Heatmap.heatmap_service import HeatmapService
+    from Heatmap.ui.build_signals import BuildSignals
+    from Heatmap.ui.page.session import PageSession
+    from Heatmap.ui.settings_model import SettingsModel
+    from Heatmap.ui.translation import Translator
+
+log = logging.getLogger(__name__)
+
+
+class HeatDisplay(QObject):
+    """Everything of a plugin that exists only while the heat is enabled. Needs OpenGL; `close` ends it.
+
+    It lies beneath and above the page of ``view``, at the places that ``session`` reports. ``signals`` receives the
+    reports of the build thread.
+    """
+
+    imageChanged = pyqtSignal(object)  # HeatmapImage | None: the image on the screen
+
+    def __init__(
+        self,
+        view: QWebEngineView,
+        session: PageSession,
+        signals: BuildSignals,
+        *,
+        service: HeatmapService,
+        settings: SettingsModel,
+        translator: Translator,
+        symbol: str,
+        time_offset_s: float,
+        clock: Clock,
+        parent: QObject,
+    ) -> None:
+        super().__init__(parent)
+        self._view = view
+        self.underlay = Underlay(view)
+        self.frame_sync = FrameSync(view, self.underlay, self)
+        self._worker = BuildWorker(service.db_path, signals, tick_size=service.tick_size, clock=clock)
+        self.presenter = HeatmapPresenter(
+            self.underlay, self._worker, signals, settings=settings, symbol=symbol, parent=self
+        )
+        self._overlay = Overlay(view, self.presenter, settings, translator)
+        self._tooltip = TooltipController(
+            view, self.presenter, self._worker, signals, translator=translator, offset_s=time_offset_s
+        )
+        self._warmup = KernelWarmup(self._worker.use_numba, log.debug)  # it logs its report itself
+
+        # Page → frame synchronisation and presenter → underlay; the order matters within one signal.
+        session.viewportChanged.connect(self.frame_sync.set_viewport)
+        session.viewportChanged.connect(self.presenter.set_viewport)
+        session.timeAxisChanged.connect(self.frame_sync.set_time_axis)
+        session.timeAxisChanged.connect(self.presenter.set_time_axis)
+        session.surfacesChanged.connect(self.frame_sync.set_surfaces)
+        session.backgroundChanged.connect(self.presenter.set_background)
+        session.attachedChanged.connect(self._page_attached)
+        # Database → build thread → presenter (connected there) → host.
+        self._unsubscribe = service.subscribe(self._worker.data_changed)
+        self.presenter.imageChanged.connect(self.imageChanged)
+        self.underlay.failed.connect(session.drop_graphics)
+        self.underlay.failed.connect(self.underlay.hide)
+
+        self._worker.start()
+        if not kernels_are_loaded():
+            self._warmup.start()
+
+    @property
+    def image(self) -> HeatmapImage | None:
+        """The image on the screen, None if there is none."""
+        return self.presenter.image
+
+    def set_symbol(self, symbol: str) -> None:
+        self.presenter.set_symbol(symbol)
+
+    def close(self) -> None:
+        """Remove everything and end all threads. The view may be deleted already."""
+        self._unsubscribe()
+        self.frame_sync.stop()
+        self.presenter.stop()
+        self._warmup.stop()
+        self._worker.stop()
+        if not sip.isdeleted(self._view):
+            self._overlay.remove()
+            self._tooltip.remove()
+            self.underlay.remove()
+        self.deleteLater()
+
+    def _page_attached(self, attached: bool) -> None:  # Qt's signature
+        if attached:
+            self.underlay.show()
