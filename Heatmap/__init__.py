@@ -10,8 +10,9 @@ from importlib import import_module
 TYPE_CHECKING = False  # type checkers take this name for true
 if TYPE_CHECKING:
     from Heatmap.heatmap_service import HeatmapService
-    from Heatmap.plugin import HeatmapPlugin, configure_graphics, ensure_graphics
+    from Heatmap.plugin import HeatmapPlugin
     from Heatmap.record import Record, open_record
+    from Heatmap.ui.gl.graphics import configure_graphics, ensure_graphics
 
 __version__ = "0.1.0"
 __all__ = [
@@ -28,8 +29,8 @@ _HOMES = {
     "HeatmapPlugin": "Heatmap.plugin",
     "HeatmapService": "Heatmap.heatmap_service",
     "Record": "Heatmap.record",
-    "configure_graphics": "Heatmap.plugin",
-    "ensure_graphics": "Heatmap.plugin",
+    "configure_graphics": "Heatmap.ui.gl.graphics",
+    "ensure_graphics": "Heatmap.ui.gl.graphics",
     "open_record": "Heatmap.record",
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from PyQt6 import sip
 from PyQt6.QtCore import QObject, pyqtSignal
@@ -14,6 +14,7 @@ from Heatmap.rendering.build_worker import BuildWorker
 from Heatmap.ui.gl.underlay import Underlay
 from Heatmap.ui.page.frame_sync import FrameSync
 from Heatmap.ui.presenter import HeatmapPresenter
+from Heatmap.ui.timer import new_timer
 from Heatmap.ui.widgets.overlay import Overlay
 from Heatmap.ui.widgets.tooltip_controller import TooltipController
 
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from Heatmap.ui.translation import Translator
 
 log = logging.getLogger(__name__)
+
+# A view that is not on the screen paints no frame.
+COVER_PATIENCE_MS: Final = 300
 
 
 class HeatDisplay(QObject):
@@ -75,7 +79,11 @@ class HeatDisplay(QObject):
         session.timeAxisChanged.connect(self.presenter.set_time_axis)
         session.surfacesChanged.connect(self.frame_sync.set_surfaces)
         session.backgroundChanged.connect(self.presenter.set_background)
-        session.attachedChanged.connect(self._page_attached)
+        session.chartReady.connect(self._lay_beneath)
+        self._cover_timer = new_timer(self, COVER_PATIENCE_MS, session.make_transparent)
+        self.underlay.framePainted.connect(self._frame_painted)
+        self._bare_timer = new_timer(self, 0, session.take_bare_picture)
+        self.frame_sync.stamp_gone.connect(self._bare_timer.start)  # not inside the painting of the page
         # Database → build thread → presenter (connected there) → host.
         self._unsubscribe = service.subscribe(self._worker.data_changed)
         self.presenter.imageChanged.connect(self.imageChanged)
@@ -107,6 +115,12 @@ class HeatDisplay(QObject):
             self.underlay.remove()
         self.deleteLater()
 
-    def _page_attached(self, attached: bool) -> None:  # Qt's signature
-        if attached:
-            self.underlay.show()
+    def _lay_beneath(self) -> None:
+        """Paint the page's colours beneath it before it becomes transparent."""
+        self._cover_timer.start()
+        self.underlay.show()
+        self.underlay.update()
+
+    def _frame_painted(self) -> None:
+        if self._cover_timer.isActive():
+            self._cover_timer.start(0)

@@ -194,6 +194,8 @@ class Bridge(QObject):
     viewportChanged = pyqtSignal(object)  # Viewport | None: the chart shows nothing that can be placed
     timeAxisChanged = pyqtSignal(object)  # TimeAxis | None
     surfacesChanged = pyqtSignal(object)  # tuple[Surface, ...]: the page's own colours, outermost first
+    chartReady = pyqtSignal()  # the page waits for `prepared` before it makes its own parts transparent
+    prepared = pyqtSignal()  # to the page: Qt composes it with what lies beneath
     attachedChanged = pyqtSignal(bool)  # the page is transparent; or its chart is gone and the page is restored
 
     def __init__(self, *, time_offset_s: float = 0.0, parent: QObject | None = None) -> None:
@@ -218,6 +220,10 @@ class Bridge(QObject):
     @pyqtSlot()
     def viewport_lost(self) -> None:
         self.viewportChanged.emit(None)
+
+    @pyqtSlot()
+    def chart_found(self) -> None:
+        self.chartReady.emit()
 
     @pyqtSlot()
     def page_attached(self) -> None:

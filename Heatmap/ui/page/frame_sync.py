@@ -10,7 +10,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from PyQt6 import sip
-from PyQt6.QtCore import QObject
+from PyQt6.QtCore import QObject, pyqtSignal
 from PyQt6.QtGui import QOpenGLContext
 from PyQt6.QtQuick import QSGRendererInterface
 
@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 class FrameSync(QObject):
     """Sets the underlay's frame to the one of the page's picture."""
 
+    stamp_gone = pyqtSignal()  # the chart shows nothing any more, and neither does the page's picture
+
     def __init__(self, view: QWebEngineView, underlay: Underlay, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._view = view
@@ -49,6 +51,7 @@ class FrameSync(QObject):
         self._reader: StampReader | None = None
         self._reader_context: QOpenGLContext | None = None
         self._obstacle = ""
+        self._left_places: list[StampPlace] = []  # of the last frames before the chart showed nothing
         view.installEventFilter(self)
         self._find_window()
 
@@ -62,9 +65,11 @@ class FrameSync(QObject):
         """Take the page's report about a frame; None: the chart shows nothing."""
         before = self.follower.mode
         if viewport is None:
+            self._left_places = self.follower.places()
             self.follower.forget()
             self._underlay.set_frame(None)
         else:
+            self._left_places = []
             self._show(self.follower.report(Frame(viewport, self._axis, self._surfaces)))
         self._report_mode(before)
 
@@ -104,9 +109,12 @@ class FrameSync(QObject):
         if window is None or widget is None:
             return
         picture_px = size_px(widget)
-        places = self.follower.places()
+        places = self.follower.places() or self._left_places
         number = self._read(window, places, picture_px) if places else None
         self._show(self.follower.picture(number, picture_px))
+        if self._left_places and number is None:
+            self._left_places = []
+            self.stamp_gone.emit()
         self._report_mode(before)
 
     def _read(self, window: QQuickWindow, places: list[StampPlace], picture_px: tuple[int, int]) -> int | None:

@@ -35,6 +35,7 @@ class PageTransparency(QObject):
     """Makes the page of a view transparent, keeps it so, and restores its colour."""
 
     baseColorChanged = pyqtSignal()  # the host gave the page another colour
+    prepared = pyqtSignal()  # after `hold`: the widget is transparent, as far as it is on the screen
     restored = pyqtSignal()  # after `give_back`: the widget has the host's colour, as far as it is on the screen
 
     def __init__(self, view: QWebEngineView, page: QWebEnginePage, parent: QObject | None = None) -> None:
@@ -43,24 +44,25 @@ class PageTransparency(QObject):
         self._page = page
         self.base_color = page.backgroundColor()  # the host's
         self._window: QQuickWindow | None = None
-        self._held = self._returns = False
+        self._held = self._prepares = self._returns = False
         self._nudge = TRANSPARENT
         self._repairs = 0
         self._timer = new_timer(self, PATIENCE_MS, self._check)
 
     def hold(self) -> None:
-        self._held, self._returns = True, False
+        self._held = self._prepares = True
+        self._returns = False
         self._repairs = 0
         self._set_color(TRANSPARENT)
         window = self._shown_window()
         if window is not None and window is not self._window:
             window.colorChanged.connect(self._color_changed)
             self._window = window
-        self._timer.start()
+        self._color_changed()
 
     def pause(self) -> None:
         """Stop setting the page's colour until `hold`: another document is being loaded."""
-        self._held = self._returns = False
+        self._held = self._prepares = self._returns = False
         self._timer.stop()
 
     def give_back(self) -> None:
@@ -80,7 +82,10 @@ class PageTransparency(QObject):
         return widget.quickWindow() if widget is not None else None
 
     def _color_changed(self) -> None:
-        if self._returns and self._is_back():
+        if self._prepares and self._has_page_color():
+            self._prepares = False
+            self.prepared.emit()
+        if self._returns and self._has_page_color():
             self.pause()
             if self._window is not None and not sip.isdeleted(self._window):
                 self._window.colorChanged.disconnect(self._color_changed)
@@ -89,9 +94,9 @@ class PageTransparency(QObject):
         else:
             self._timer.start()
 
-    def _is_back(self) -> bool:
+    def _has_page_color(self) -> bool:
         window, wanted = self._shown_window(), self._page.backgroundColor()
-        # A hidden page paints no frames; it will take its colour with the first one.
+        # A hidden page paints no frames; it takes its colour with the first one.
         if window is None or not self._view.isVisible():
             return True
         return window.color().rgba() == wanted.rgba() or window.color().alpha() == wanted.alpha() == 0

@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 CHANNEL_CHECK_MS: Final = 250
 # A loaded page shows its chart within a second or two; after this long the host's developer gets a warning.
 CHART_PATIENCE_MS: Final = 5000
+# A page whose stamps cannot be read paints the next frame or two within this time.
+FRAME_PATIENCE_MS: Final = 150
 # A page that is not on the screen paints no frames, and one that hangs runs no script.
 RESTORE_PATIENCE_MS: Final = 1000
 # A host that reloads its page after a crash does so at once; after this long only the user can.
@@ -48,6 +50,7 @@ class PageSession(QObject):
     timeAxisChanged = pyqtSignal(object)  # TimeAxis | None
     surfacesChanged = pyqtSignal(object)  # tuple[Surface, ...]
     backgroundChanged = pyqtSignal(object, object)  # QColor beneath the page, tuple[Surface, ...]
+    chartReady = pyqtSignal()  # the page's colours must now be painted beneath it: then call `make_transparent`
     attachedChanged = pyqtSignal(bool)  # the page is transparent and reports its range
     restored = pyqtSignal()  # after `stop`: the page shows its own background
     obstacleChanged = pyqtSignal()  # `has_graphics` or `missing`
@@ -82,11 +85,14 @@ class PageSession(QObject):
         self._chart_timer = new_timer(self, CHART_PATIENCE_MS, self._ask_for_chart)
         self._reload_timer = new_timer(self, RELOAD_PATIENCE_MS, self._give_up_reload)
         self._restore_timer = new_timer(self, RESTORE_PATIENCE_MS, self._restore_unasked)
+        self._frame_timer = new_timer(self, FRAME_PATIENCE_MS, self.take_bare_picture)
+        bridge.chartReady.connect(self.chartReady)
         bridge.viewportChanged.connect(self.viewportChanged)
         bridge.timeAxisChanged.connect(self.timeAxisChanged)
         bridge.surfacesChanged.connect(self._set_surfaces)
         bridge.attachedChanged.connect(self._page_answered)
         self._transparency.baseColorChanged.connect(self._report_background)
+        self._transparency.prepared.connect(bridge.prepared)
         self._transparency.restored.connect(self._report_restored)
         page.loadFinished.connect(self._page_loaded)
         page.loadStarted.connect(self._page_starts)
@@ -98,6 +104,7 @@ class PageSession(QObject):
             return
         self._started = self.has_graphics = True
         self._restore_timer.stop()
+        self._frame_timer.stop()
         self._bridge.blockSignals(False)
         self._join_channel()
         self._channel_timer.start()
@@ -112,14 +119,29 @@ class PageSession(QObject):
         self._rest()
         self.viewportChanged.emit(None)
         self._set_attached(attached=False)
+        self._restore_timer.start()
         if not sip.isdeleted(self._page):
             self._page.runJavaScript(DETACH_SCRIPT, self._script_has_restored)
-        self._restore_timer.start()
+
+    def make_transparent(self) -> None:
+        """Let the page show what is painted beneath; then its script makes its own parts transparent."""
+        if self._started:
+            self._transparency.hold()
+
+    def take_bare_picture(self) -> None:
+        """Give the page its colour back after `stop`: its own parts are no longer transparent.
+
+        Before, the colour of the page itself would flash up in their place.
+        """
+        if not self._started and self._restore_timer.isActive():
+            self._frame_timer.stop()
+            self._transparency.give_back()
 
     def close(self, *, view_alive: bool) -> None:
         """Restore the page as it was, for good."""
         self._rest()
         self._restore_timer.stop()
+        self._frame_timer.stop()
         if not view_alive or sip.isdeleted(self._page):
             self._leave_channel()
         else:
@@ -145,9 +167,8 @@ class PageSession(QObject):
         self._set_missing()
 
     def _script_has_restored(self, _result: object) -> None:
-        """Give the page its colour back: only now, because its own parts were transparent before."""
-        if self._restore_timer.isActive():
-            self._transparency.give_back()
+        if not self._started and self._restore_timer.isActive():
+            self._frame_timer.start()
 
     def _restore_unasked(self) -> None:
         self._transparency.give_back()
@@ -155,6 +176,7 @@ class PageSession(QObject):
 
     def _report_restored(self) -> None:
         self._restore_timer.stop()
+        self._frame_timer.stop()
         if not self._started:
             self._surfaces = ()
             self.restored.emit()

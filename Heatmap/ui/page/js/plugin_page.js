@@ -113,6 +113,8 @@ function followChart(getChart, getSeries, objectName) {
   const RETRY_MS = 50, WATCH_MS = 200;
   if (window.__heatmapDetach) window.__heatmapDetach();
   let port = null, bridge = null, attachment = null, timer = 0, left = false, missing = '';
+  // The page's parts become transparent only when Qt paints their colours beneath: else a wrong colour would flash up.
+  let asked = false, prepared = false;
 
   const evaluate = (name, getValue) => {
     let value, reason;
@@ -149,6 +151,7 @@ function followChart(getChart, getSeries, objectName) {
       new QWebChannel(port, (channel) => {
         if (left) return;
         bridge = channel.objects[objectName];
+        bridge.prepared.connect(() => { prepared = true; if (!left) look(); });
         look();
       });
     }
@@ -156,7 +159,8 @@ function followChart(getChart, getSeries, objectName) {
     const [chart, series] = find();
     if (attachment && (attachment.chart !== chart || attachment.series !== series || !attachment.isAlive)) leave();
     if (attachment) attachment.watch();
-    else if (chart) attachment = new Attachment(chart, series, bridge);
+    else if (chart && prepared) attachment = new Attachment(chart, series, bridge);
+    else if (chart && !asked) { asked = true; bridge.chart_found(); }
   };
 
   window.__heatmapMissing = () => attachment ? '' : missing;
