@@ -75,6 +75,7 @@ class HeatmapPlugin(QObject):
         self._time_offset_s = time_offset_s
         self._detached = False
         self._display: HeatDisplay | None = None  # None while the heat is disabled
+        self._closed_display: HeatDisplay | None = None  # its threads may still run
         bridge = Bridge(time_offset_s=time_offset_s, parent=self)
         self._session = PageSession(view, bridge, chart=chart, series=series, clock=clock, parent=self)
         self._signals = BuildSignals(self)
@@ -208,6 +209,7 @@ class HeatmapPlugin(QObject):
         if self._view_alive:
             self._view.destroyed.disconnect(self._view_destroyed)
         self._close_display()
+        self._wait_for_threads()
         self._session.close(view_alive=self._view_alive)
 
     def _view_destroyed(self) -> None:
@@ -228,6 +230,7 @@ class HeatmapPlugin(QObject):
             self._session.drop_graphics("Qt could not create an OpenGL context")
             return
         if self._display is None:
+            self._wait_for_threads()
             # Imported at the first use: a host that never enables the heat loads neither OpenGL's library nor NumPy.
             from Heatmap.ui.heat_display import HeatDisplay  # noqa: PLC0415
 
@@ -256,4 +259,9 @@ class HeatmapPlugin(QObject):
         if self._display is not None:
             self._performance.forget()
             self._display.close()
-            self._display = None
+            self._closed_display, self._display = self._display, None
+
+    def _wait_for_threads(self) -> None:
+        if self._closed_display is not None:
+            self._closed_display.wait()
+            self._closed_display = None

@@ -56,14 +56,14 @@ class KernelWarmup:
         """Start the thread. May be called once."""
         self._thread.start()
 
-    def stop(self) -> None:
+    def stop(self, timeout_s: float = _JOIN_TIMEOUT_S) -> None:
         """End the child process and wait for the thread. May be called at any time and repeatedly."""
         with self._lock:
             self._stopped.set()
             if self._child is not None:
                 self._child.kill()
         if self._thread.is_alive() and threading.current_thread() is not self._thread:
-            self._thread.join(_JOIN_TIMEOUT_S)
+            self._thread.join(timeout_s)
 
     def _guarded_run(self) -> None:
         try:

@@ -103,17 +103,24 @@ class HeatDisplay(QObject):
         self.presenter.set_symbol(symbol)
 
     def close(self) -> None:
-        """Remove everything and end all threads. The view may be deleted already."""
+        """Remove everything and ask the threads to end; `wait` for them. The view may be deleted already."""
         self._unsubscribe()
+        self._cover_timer.stop()
+        self._bare_timer.stop()
         self.frame_sync.stop()
         self.presenter.stop()
-        self._warmup.stop()
-        self._worker.stop()
+        self._warmup.stop(timeout_s=0.0)
+        self._worker.stop(timeout_s=0.0)
         if not sip.isdeleted(self._view):
             self._overlay.remove()
             self._tooltip.remove()
             self.underlay.remove()
         self.deleteLater()
+
+    def wait(self) -> None:
+        """Wait for the threads, which may be within a long build."""
+        self._warmup.stop()
+        self._worker.stop()
 
     def _lay_beneath(self) -> None:
         """Paint the page's colours beneath it before it becomes transparent."""
