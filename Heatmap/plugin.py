@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 from typing import TYPE_CHECKING
 
-from PyQt6.QtCore import QObject, QSettings, pyqtSignal
+from PyQt6.QtCore import QCoreApplication, QEvent, QObject, QSettings, pyqtSignal
 
 from Heatmap.clock import SYSTEM_CLOCK, ExchangeClock
 from Heatmap.errors import AttachError
@@ -39,6 +40,15 @@ SETTINGS_ORGANIZATION = SETTINGS_APPLICATION = "Heatmap"
 
 # Keeps each plugin alive until it is detached or its view is gone, so that a host need not.
 _attached: set[HeatmapPlugin] = set()
+
+
+@atexit.register
+def _detach_all() -> None:
+    """Detach what the host has forgotten. PyQt, imported before, ends Qt after this: no OpenGL of ours is left then."""
+    for plugin in tuple(_attached):
+        plugin.detach()
+    if QCoreApplication.instance() is not None:
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
 
 
 class HeatmapPlugin(QObject):
@@ -204,7 +214,6 @@ class HeatmapPlugin(QObject):
             return
         self._detached = True
         _attached.discard(self)
-        self._settings.changed.disconnect(self._settings_changed)
         self._performance.stop()
         if self._view_alive:
             self._view.destroyed.disconnect(self._view_destroyed)
@@ -217,7 +226,7 @@ class HeatmapPlugin(QObject):
         self.detach()
 
     def _settings_changed(self, settings: HeatmapSettings, previous: HeatmapSettings) -> None:
-        if settings.enabled == previous.enabled:
+        if settings.enabled == previous.enabled or self._detached:
             return
         if settings.enabled:
             self._show_heat()

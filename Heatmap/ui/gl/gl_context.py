@@ -82,7 +82,9 @@ class GlResources:
 
     def release(self) -> None:
         """Release all. Harmless when called twice."""
-        if self.released or sip.isdeleted(self._context) or not self._context.makeCurrent(self._surface):
+        if self.released or sip.isdeleted(self._context) or sip.isdeleted(self._surface):
+            return
+        if not self._context.makeCurrent(self._surface):
             return
         self.released = True
         self.painter.release()
