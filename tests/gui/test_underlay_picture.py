@@ -35,6 +35,7 @@ from Heatmap.ui.geometry.background import BackgroundRect, Surface, window_start
 from Heatmap.ui.geometry.frame_follower import Frame
 from Heatmap.ui.geometry.viewport import BarSegment, PriceScaleMode, TimeAxis, Viewport
 from Heatmap.ui.gl.heat_painter import HeatPainter
+from Heatmap.ui.gl.painter import hatch_lines_px
 from Heatmap.ui.gl.pixel_painter import PixelPainter
 from Heatmap.ui.gl.underlay import EASING_S
 
@@ -375,6 +376,25 @@ def test_unrecorded_time_is_hatched_and_recorded_time_is_not(open_underlay):
         assert (ys.min(), ys.max() + 1) == (10, 280), "from the pane's top to its bottom, whatever the grid's prices"
         share = marked[10:280, xs.min() : xs.max() + 1].mean()
         assert 0.05 < share < 0.25, "lines, not a wall"
+
+
+@pytest.mark.parametrize("ratio", [1.0, 1.25, 1.5, 2.0])
+@pytest.mark.parametrize("begin_ms", [15 * MINUTE, 15 * MINUTE + 1234, -300_000_000 * MINUTE])
+def test_the_hatching_is_of_whole_lines_wherever_it_begins(open_underlay, ratio, begin_ms):
+    view = viewport(ratio)
+    with open_underlay() as underlay:
+        underlay.set_frame(Frame(view, PLAIN))
+        underlay.set_image(image_of(np.zeros((SPEC.rows, SPEC.cols, 4), np.uint8)))
+        underlay.set_gaps(((begin_ms, 25 * MINUTE),))
+        marked = pixels(underlay).any(axis=2)
+    columns = np.flatnonzero(marked.any(axis=0))
+    inside = marked[20:270, columns.min() : columns.max() + 1]
+    # Each row is the one above, moved by a pixel, and each line is as wide as the others.
+    assert (inside[1:, :-1] == inside[:-1, 1:]).all()
+    edges = np.flatnonzero(np.diff(inside[0].astype(int)) > 0)
+    line_px, spacing_px = hatch_lines_px(ratio)
+    assert set(np.diff(edges)) == {spacing_px}
+    assert abs(inside.mean() - line_px / spacing_px) < 0.03
 
 
 @pytest.mark.parametrize("ratio", [1.0, 1.5, 2.0])

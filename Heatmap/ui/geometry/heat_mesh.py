@@ -135,10 +135,11 @@ def is_any_in_sight(viewport: Viewport, axis: TimeAxis, gaps: Gaps) -> bool:
     )
 
 
-def gap_mesh(viewport: Viewport, axis: TimeAxis, gaps: Gaps) -> NDArray[np.float32]:
+def gap_mesh(viewport: Viewport, axis: TimeAxis, gaps: Gaps, spacing_px: int) -> NDArray[np.float32]:
     """Return the gaps of one frame's pane as a triangle list, float32 ``(n, 3)``, in device pixels of the underlay.
 
-    Each vertex is x and y (origin top left), and the distance to the right of the gap's beginning.
+    Each vertex is x and y (origin top left), and what a column's number must be increased by to be its distance from
+    the gap's beginning: a whole number below ``spacing_px``, the period of the hatching.
     """
     ratio = viewport.ratio
     top, bottom = viewport.top_px * ratio, (viewport.top_px + viewport.height_px) * ratio
@@ -153,9 +154,10 @@ def gap_mesh(viewport: Viewport, axis: TimeAxis, gaps: Gaps) -> NDArray[np.float
             if begin >= end:
                 continue
             a, b = left_px + (begin - time_a) * px_per_ms, left_px + (end - time_a) * px_per_ms
-            along_a, along_b = (begin - start_ms) * px_per_ms, (end - start_ms) * px_per_ms
-            upper_right, lower_left = (b, top, along_b), (a, bottom, along_a)
-            triangles += [(a, top, along_a), lower_left, upper_right, upper_right, lower_left, (b, bottom, along_b)]
+            column = math.ceil(a - 0.5)  # the first whose middle is in the gap
+            shift = float((round((begin - start_ms) * px_per_ms + column + 0.5 - a) - column) % spacing_px)
+            upper_right, lower_left = (b, top, shift), (a, bottom, shift)
+            triangles += [(a, top, shift), lower_left, upper_right, upper_right, lower_left, (b, bottom, shift)]
     return np.array(triangles, np.float32).reshape(-1, 3)
 
 

@@ -126,16 +126,20 @@ def shown_cells(at: AxisSegment, count: int, *, smooth: bool) -> NDArray[np.int3
 
 def gaps_across(
     times: AxisSegment, ms_per_px: NDArray[np.float64], gaps: Gaps
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the columns of pixels to hatch, and how far each column is to the right of its gap's beginning.
 
-    int64 (n, 2): columns ``[first, last)`` whose middles lie in a gap. float64 (P,): pixels, >= 0; 0 outside.
+    int64 (n, 2): columns ``[first, last)`` whose middles lie in a gap. int64 (P,): whole pixels, >= 0; 0 outside.
     """
-    along = np.zeros(len(times.middle))
+    along = np.zeros(len(times.middle), np.int64)
     spans = np.searchsorted(times.middle, np.array(gaps, np.float64).reshape(-1, 2)).astype(np.int64)
     in_sight = np.flatnonzero(spans[:, 0] < spans[:, 1])
     for number in in_sight:
         first, last = spans[number]
-        along[first:last] = (times.middle[first:last] - gaps[number][0]) / ms_per_px[first:last]
+        exact = (times.middle[first:last] - gaps[number][0]) / ms_per_px[first:last]
+        # From one column to the next, because a column alone may be rounded to either side.
+        steps = np.rint(np.diff(exact, prepend=exact[0]))
+        steps[0] = np.rint(exact[0])
+        along[first:last] = np.cumsum(steps)
     # Where bars overlap, a pixel may lie before the gap's beginning.
-    return spans[in_sight], np.maximum(along, 0.0)
+    return spans[in_sight], np.maximum(along, 0)

@@ -11,7 +11,7 @@ import numpy as np
 from Heatmap.errors import GraphicsError
 from Heatmap.rendering.view_grid import MAX_SIDE
 from Heatmap.ui.geometry.heat_mesh import gap_mesh, heat_blocks, heat_mesh
-from Heatmap.ui.gl.painter import HATCH_LINE_PX, HATCH_SPACING_PX
+from Heatmap.ui.gl.painter import hatch_lines_px
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +39,7 @@ class HeatPainter:
             raise GraphicsError(f"expected textures of {MAX_SIDE} pixels, was {gl.info['GL_MAX_TEXTURE_SIZE']}")
         self._gl = gl
         self._heat = _ShaderMesh(gl, "heatmap", "2f 1f 1f", ("place", "time_share", "height_share"))
-        self._hatch = _ShaderMesh(gl, "hatch", "2f 1f", ("place", "from_start"))
+        self._hatch = _ShaderMesh(gl, "hatch", "2f 1f", ("place", "gap_shift"))
         self._present: _HeatTexture | None = None
         self._before: _HeatTexture | None = None
 
@@ -107,9 +107,9 @@ class HeatPainter:
     def _paint_gaps(self, target: moderngl.Framebuffer, scene: Scene, present: _HeatTexture) -> None:
         mesh = heat_mesh(scene.viewport, scene.axis, present.spec, ())
         program = self._hatch.use()
-        program["line_px"] = HATCH_LINE_PX * scene.viewport.ratio
-        program["spacing_px"] = HATCH_SPACING_PX * scene.viewport.ratio
-        self._hatch.paint(target, gap_mesh(scene.viewport, scene.axis, scene.gaps), mesh)
+        line_px, spacing_px = hatch_lines_px(scene.viewport.ratio)
+        program["line_px"], program["spacing_px"] = line_px, spacing_px
+        self._hatch.paint(target, gap_mesh(scene.viewport, scene.axis, scene.gaps, spacing_px), mesh)
 
 
 class _HeatTexture:

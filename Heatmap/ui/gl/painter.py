@@ -23,6 +23,11 @@ HATCH_LINE_PX: Final = 1.0
 HATCH_SPACING_PX: Final = 9.0
 
 
+def hatch_lines_px(ratio: float) -> tuple[int, int]:
+    """Return width and spacing of the hatching's lines in device pixels: whole ones, or lines fall apart to dashes."""
+    return max(round(HATCH_LINE_PX * ratio), 1), max(round(HATCH_SPACING_PX * ratio), 2)
+
+
 @dataclass(frozen=True, slots=True)
 class Scene:
     """What is painted over the page's colours in one frame: heat, and gaps hatched beneath it."""

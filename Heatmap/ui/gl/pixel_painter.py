@@ -26,7 +26,7 @@ from Heatmap.ui.geometry.pixel_mapping import (
     times_across,
 )
 from Heatmap.ui.gl.gl_context import gl_function
-from Heatmap.ui.gl.painter import HATCH_LINE_PX, HATCH_SPACING_PX
+from Heatmap.ui.gl.painter import hatch_lines_px
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -186,16 +186,15 @@ def _layer(image: HeatmapImage, times: AxisSegment, prices: AxisSegment, *, smoo
 
 
 def _hatching(scene: Scene, times: AxisSegment, ms_per_px: NDArray[np.float64], pane: Pane) -> Hatching:
-    ratio = scene.viewport.ratio
-    spacing_px = HATCH_SPACING_PX * ratio
+    line_px, spacing_px = hatch_lines_px(scene.viewport.ratio)
     spans, along_px = gaps_across(times, ms_per_px, scene.gaps)
-    down_px = np.arange(pane.bottom, pane.top, -1) - 0.5
+    # The kernel's lines are symmetrical: an even width lies between two pixels.
+    middle = 0.5 * (line_px - 1)
     return Hatching(
         spans=spans,
-        # The position between two lines only: a gap may begin further away than a float32 counts pixels.
-        along_x=(along_px / spacing_px % 1.0).astype(np.float32),
-        along_y=(down_px / spacing_px % 1.0).astype(np.float32),
-        half_line=0.5 * HATCH_LINE_PX / HATCH_SPACING_PX,
+        along_x=((along_px + spacing_px - middle) % spacing_px / spacing_px).astype(np.float32),
+        along_y=(np.arange(pane.bottom - 1, pane.top - 1, -1) % spacing_px / spacing_px).astype(np.float32),
+        half_line=0.5 * line_px / spacing_px,
         color=_HATCHING_COLOR,
     )
 
