@@ -164,6 +164,7 @@ class HeatmapSettings:
     trail: Trail = _choice(Group.DISPLAY, get_args(Trail), default="20m")  # half-life of the heat to the right
     spot_size: SpotSize = _choice(Group.DISPLAY, get_args(SpotSize), default="medium")
     smooth: bool = _flag(Group.DISPLAY, default=True)
+    gaps: bool = _flag(Group.DISPLAY, default=True)  # times without a record are hatched
     language: str = _choice(Group.DISPLAY, ("auto", *LANGUAGES), default="auto")
 
     palette: str = _choice(Group.COLOUR, PALETTE_NAMES, default="long_short")

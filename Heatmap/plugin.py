@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import atexit
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from PyQt6.QtCore import QCoreApplication, QEvent, QObject, QSettings, pyqtSignal
 
 from Heatmap.clock import SYSTEM_CLOCK, ExchangeClock
-from Heatmap.errors import AttachError
+from Heatmap.errors import AttachError, SettingsError
 from Heatmap.events import Source
 from Heatmap.ui.build_signals import BuildSignals
 from Heatmap.ui.gl.graphics import configure_graphics, ensure_graphics, has_opengl
@@ -20,6 +20,7 @@ from Heatmap.ui.translation import Translator
 from Heatmap.ui.widgets.performance import Performance
 from Heatmap.ui.widgets.settings_tabs import SettingsTabs
 from Heatmap.ui.widgets.status import StatusPanel
+from Heatmap.vocabulary import LegendPlace
 
 if TYPE_CHECKING:
     from PyQt6.QtWebEngineWidgets import QWebEngineView
@@ -40,6 +41,11 @@ SETTINGS_ORGANIZATION = SETTINGS_APPLICATION = "Heatmap"
 
 # Keeps each plugin alive until it is detached or its view is gone, so that a host need not.
 _attached: set[HeatmapPlugin] = set()
+
+
+def _check_legend(place: object) -> None:
+    if place not in get_args(LegendPlace):
+        raise SettingsError(f"Legend: expected one of {', '.join(get_args(LegendPlace))}, was {place!r}.")
 
 
 @atexit.register
@@ -70,6 +76,7 @@ class HeatmapPlugin(QObject):
         service: HeatmapService,
         symbol: str,
         time_offset_s: float,
+        legend: LegendPlace,
         settings: SettingsModel,
         translator: Translator,
         clock: Clock,
@@ -83,6 +90,7 @@ class HeatmapPlugin(QObject):
         self._clock = clock
         self._symbol = symbol
         self._time_offset_s = time_offset_s
+        self._legend = legend
         self._detached = False
         self._display: HeatDisplay | None = None  # None while the heat is disabled
         self._closed_display: HeatDisplay | None = None  # its threads may still run
@@ -108,6 +116,7 @@ class HeatmapPlugin(QObject):
         service: HeatmapService,
         symbol: str | None = None,
         time_offset_s: float = 0.0,
+        legend: LegendPlace = "auto",
         settings: SettingsModel | QSettings | None = None,
         translator: Translator | None = None,
         clock: Clock = SYSTEM_CLOCK,
@@ -127,6 +136,9 @@ class HeatmapPlugin(QObject):
             The symbol to show, the service's first one if not given.
         time_offset_s
             What your program adds to UTC before it passes times to the chart, in seconds.
+        legend
+            Where the legend lies on the pane: "auto", "off", "top-left", "top-right", "bottom-left" or "bottom-right".
+            It is hidden where it would cover more than a quarter of the pane.
         settings
             Store of the user's choices; the user's own `QSettings` if not given.
         translator
@@ -138,7 +150,10 @@ class HeatmapPlugin(QObject):
         ------
         AttachError
             The view has a heatmap already, or no page.
+        SettingsError
+            There is no such place for the legend.
         """
+        _check_legend(legend)
         if any(plugin._view is view for plugin in _attached):  # noqa: SLF001  # the class's own objects
             raise AttachError(
                 "expected a view without a heatmap, was one that another HeatmapPlugin is attached to",
@@ -158,6 +173,7 @@ class HeatmapPlugin(QObject):
             service=service,
             symbol=symbol or service.symbols[0],
             time_offset_s=time_offset_s,
+            legend=legend,
             settings=settings,
             translator=translator,
             # The map ends at the exchange's "now", by whose clock events are dated.
@@ -197,6 +213,13 @@ class HeatmapPlugin(QObject):
         self._symbol = symbol
         if self._display is not None:
             self._display.set_symbol(symbol)
+
+    def set_legend(self, place: LegendPlace) -> None:
+        """Move or hide the legend; see `attach`. `SettingsError` if there is no such place."""
+        _check_legend(place)
+        self._legend = place
+        if self._display is not None:
+            self._display.set_legend(place)
 
     def settings_tab(self, parent: QWidget | None = None) -> HeatmapTab:
         """Return a new page for the host's settings."""
@@ -252,6 +275,7 @@ class HeatmapPlugin(QObject):
                 translator=self._translator,
                 symbol=self._symbol,
                 time_offset_s=self._time_offset_s,
+                legend=self._legend,
                 clock=self._clock,
                 parent=self,
             )

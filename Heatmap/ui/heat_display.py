@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from Heatmap.ui.page.session import PageSession
     from Heatmap.ui.settings_model import SettingsModel
     from Heatmap.ui.translation import Translator
+    from Heatmap.vocabulary import LegendPlace
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +56,7 @@ class HeatDisplay(QObject):
         translator: Translator,
         symbol: str,
         time_offset_s: float,
+        legend: LegendPlace,
         clock: Clock,
         parent: QObject,
     ) -> None:
@@ -66,7 +68,7 @@ class HeatDisplay(QObject):
         self.presenter = HeatmapPresenter(
             self.underlay, self._worker, signals, settings=settings, symbol=symbol, parent=self
         )
-        self._overlay = Overlay(view, self.presenter, settings, translator)
+        self._overlay = Overlay(view, self.presenter, settings, translator, legend=legend)
         self._tooltip = TooltipController(
             view, self.presenter, self._worker, signals, translator=translator, offset_s=time_offset_s
         )
@@ -101,6 +103,9 @@ class HeatDisplay(QObject):
 
     def set_symbol(self, symbol: str) -> None:
         self.presenter.set_symbol(symbol)
+
+    def set_legend(self, place: LegendPlace) -> None:
+        self._overlay.set_legend(place)
 
     def close(self) -> None:
         """Remove everything and ask the threads to end; `wait` for them. The view may be deleted already."""

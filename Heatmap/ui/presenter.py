@@ -152,7 +152,9 @@ class HeatmapPresenter(QObject):
         if self._stopped:
             return
         self._paint_settings(settings)
-        if settings.replaced(opacity=previous.opacity, smooth=previous.smooth) != previous:
+        if settings.gaps != previous.gaps:
+            self._show_gaps()
+        if settings.replaced(opacity=previous.opacity, smooth=previous.smooth, gaps=previous.gaps) != previous:
             self._request()
 
     def _paint_settings(self, settings: HeatmapSettings) -> None:
@@ -210,8 +212,12 @@ class HeatmapPresenter(QObject):
             self.windowChanged.emit(result.window_start_ms)
         if result.gaps != self._gaps:
             self._gaps = result.gaps
-            self._underlay.set_gaps(result.gaps)
-            self.gapsChanged.emit(result.gaps)
+            self._show_gaps()
+
+    def _show_gaps(self) -> None:
+        gaps = self._gaps if self._gaps is not None and self._settings.value.gaps else ()
+        self._underlay.set_gaps(gaps)
+        self.gapsChanged.emit(gaps)
 
     def _show(self, image: HeatmapImage | None, changed: ChangedColumns | None = None) -> None:
         if image is None and self.image is None:

@@ -141,7 +141,7 @@ def test_the_hatching_is_explained_where_there_is_any(qtbot, language):
     qtbot.addWidget(legend)
     legend.set_scale("fire", "log", 353_000)
     without = legend.size()
-    legend.set_gaps(shown=True)
+    legend.explain(gaps=True, window="")
     assert legend.width() == without.width()
     assert legend.height() > without.height()
     words = Translator(language).text("legend.not_recorded")
@@ -157,7 +157,7 @@ def test_the_hatching_is_explained_where_there_is_any(qtbot, language):
     assert len(grey) > 10
     rising, falling = (sum((x + 3, y + down) in grey for x, y in grey) for down in (-3, 3))
     assert rising > 3 * falling
-    legend.set_gaps(shown=False)
+    legend.explain(gaps=False, window="")
     assert legend.size() == without
 
 
@@ -168,7 +168,7 @@ def test_the_windows_beginning_is_explained_while_it_is_in_sight(qtbot, language
     qtbot.addWidget(legend)
     legend.set_scale("fire", "log", 353_000)
     without = legend.size()
-    legend.set_window(window)
+    legend.explain(gaps=False, window=window)
     assert legend.width() == without.width()
     assert legend.height() > without.height()
     ((swatch, words),) = legend.explanations()
@@ -179,10 +179,9 @@ def test_the_windows_beginning_is_explained_while_it_is_in_sight(qtbot, language
     picture = legend.picture()
     middle = legend.height() - 6 - 5
     assert sum(45 < QColor(picture.pixel(x, middle)).red() < 160 for x in range(7, 33)) == 1
-    legend.set_gaps(shown=True)
+    legend.explain(gaps=True, window=window)
     assert [swatch for swatch, _ in legend.explanations()] == ["line", "hatching"]
-    legend.set_gaps(shown=False)
-    legend.set_window("")
+    legend.explain(gaps=False, window="")
     assert legend.size() == without
 
 

@@ -23,7 +23,7 @@ IMAGE_CHANGES = {
     "min_notional_usd": 50_000,
     "clip_percentile": 90.0,
 }
-SCREEN_CHANGES = {"enabled": False, "opacity": 10, "smooth": False}
+SCREEN_CHANGES = {"enabled": False, "opacity": 10, "smooth": False, "gaps": False}
 NEEDS_MANUAL = {"manual_rows": 60, "manual_cols": 150}
 NEEDS_PIXELS = {"px_per_row": 12.0, "px_per_col": 9.0}
 OTHERS = {"source", "language"}

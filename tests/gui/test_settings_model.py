@@ -20,6 +20,7 @@ NOT_DEFAULT = {
     "trail": "off",
     "spot_size": "large",
     "smooth": False,
+    "gaps": False,
     "language": "de",
     "palette": "cividis",
     "normalization": "rank",

@@ -93,16 +93,10 @@ class Legend(OverlayWidget):
         self._palette, self._normalization, self._reference_usd, self._dark = scale
         self.retranslate()
 
-    def set_gaps(self, *, shown: bool) -> None:
-        """Explain the hatching or not."""
-        if shown != self._has_gaps:
-            self._has_gaps = shown
-            self.retranslate()
-
-    def set_window(self, window: str) -> None:
-        """Explain the line at the beginning of a window, a choice of the setting ``window``; "": do not."""
-        if window != self._window:
-            self._window = window
+    def explain(self, *, gaps: bool, window: str) -> None:
+        """Explain the hatching or not, and the line at the beginning of a window, a choice of that setting, or ""."""
+        if (gaps, window) != (self._has_gaps, self._window):
+            self._has_gaps, self._window = gaps, window
             self.retranslate()
 
     def retranslate(self) -> None:
@@ -142,13 +136,16 @@ class Legend(OverlayWidget):
             lines.append(("hatching", self._translator.text("legend.not_recorded")))
         return lines
 
-    def sizeHint(self) -> QSize:
+    def size_with(self, lines: int) -> QSize:
+        """Return the size with so many lines of explanations."""
         rows = 3 if len(self._bars) > 1 else 2
         height = 2 * _PADDING_PX + rows * _LINE_PX - (_LINE_PX - _BAR_PX) // 2
         if len(self._bars) <= 1:
             height += _BAR_PX
-        height += _LINE_PX * len(self.explanations())
-        return QSize(round(2 * _PADDING_PX + self._names_px() + _BAR_LENGTH_PX), height)
+        return QSize(round(2 * _PADDING_PX + self._names_px() + _BAR_LENGTH_PX), height + _LINE_PX * lines)
+
+    def sizeHint(self) -> QSize:
+        return self.size_with(len(self.explanations()))
 
     def draw(self, painter: QPainter) -> None:
         border = ink(dark=self._dark)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from PyQt6.QtCore import QEvent, QObject, QRectF, QSize, Qt
+from PyQt6.QtCore import QEvent, QObject, QPoint, QRect, QRectF, QSize, Qt
 from PyQt6.QtGui import QColor, QFont, QFontMetrics, QPainter
 
 from Heatmap.events import Source
@@ -22,8 +22,11 @@ if TYPE_CHECKING:
     from Heatmap.ui.presenter import HeatmapPresenter
     from Heatmap.ui.settings_model import SettingsModel
     from Heatmap.ui.translation import Translator
+    from Heatmap.vocabulary import LegendPlace
 
 MARGIN_PX: Final = 8
+# The legend covers at most one part in so many of the pane.
+MAX_SHARE: Final = 4
 # Width of the chart library's logo in the pane's corner, which its licence requires.
 LOGO_PX: Final = 40
 BADGE_KEYS: Final = {Source.DEMO: "badge.simulated", Source.REPLAY: "badge.replay", Source.COIN_M: "badge.coin_m"}
@@ -67,9 +70,16 @@ class Overlay(QObject):
     """Keeps legend and badge at their corners of the pane. They become children of the web view, above the page."""
 
     def __init__(
-        self, view: QWidget, presenter: HeatmapPresenter, settings: SettingsModel, translator: Translator
+        self,
+        view: QWidget,
+        presenter: HeatmapPresenter,
+        settings: SettingsModel,
+        translator: Translator,
+        *,
+        legend: LegendPlace = "auto",
     ) -> None:
         super().__init__(view)
+        self._place = legend
         self._view = view
         self._presenter = presenter
         self._settings = settings
@@ -88,9 +98,12 @@ class Overlay(QObject):
         settings.changed.connect(self._show_badge)
         translator.languageChanged.connect(self._show_badge)
 
+    def set_legend(self, place: LegendPlace) -> None:
+        self._place = place
+        self._arrange(self._presenter.viewport)
+
     def _show_image(self, image: HeatmapImage | None) -> None:
         served = self._presenter.served
-        self._legend.setVisible(image is not None)
         if image is not None and served is not None:
             self._legend.set_scale(
                 palette=served.settings.palette,
@@ -98,9 +111,7 @@ class Overlay(QObject):
                 reference_usd=image.reference,
                 dark=served.dark,
             )
-        viewport = self._presenter.viewport
-        if viewport is not None:
-            self._arrange(viewport)
+        self._arrange(self._presenter.viewport)
 
     def _show_gaps(self, gaps: Gaps) -> None:
         self._gaps = gaps
@@ -118,23 +129,50 @@ class Overlay(QObject):
         self._badge.setVisible(key is not None and self._presenter.viewport is not None)
 
     def _arrange(self, viewport: Viewport | None) -> None:
-        """Put the legend at the pane's lower left, the badge at its upper left, in logical pixels of the view."""
+        """Put legend and badge at their corners of the pane, in logical pixels of the view."""
         if viewport is None:
             self._badge.hide()
+            self._legend.hide()
             return
-        served, axis = self._presenter.served, self._presenter.time_axis
-        # Only what is in sight needs an explanation.
-        self._legend.set_gaps(shown=axis is not None and is_any_in_sight(viewport, axis, self._gaps))
-        begins = served is not None and begins_in_sight(viewport, axis, self._window_start_ms)
-        self._legend.set_window(served.settings.window if served is not None and begins else "")
         scale = viewport.ratio / self._view.devicePixelRatioF()  # page zoom
-        left = round(viewport.left_px * scale) + MARGIN_PX
-        top = round(viewport.top_px * scale) + MARGIN_PX
-        bottom = round((viewport.top_px + viewport.height_px) * scale) - MARGIN_PX
-        self._legend.move(left + LOGO_PX, bottom - self._legend.height())
-        self._badge.move(left, top)
+        box = (viewport.left_px, viewport.top_px, viewport.width_px, viewport.height_px)
+        pane = QRect(*(round(edge * scale) for edge in box)).adjusted(MARGIN_PX, MARGIN_PX, -MARGIN_PX, -MARGIN_PX)
+        self._badge.move(pane.topLeft())
         if self._badge.isHidden():
             self._show_badge()
+        self._arrange_legend(viewport, pane)
+
+    def _arrange_legend(self, viewport: Viewport, pane: QRect) -> None:
+        served, axis = self._presenter.served, self._presenter.time_axis
+        if self._place == "off" or served is None or self._presenter.image is None:
+            self._legend.hide()
+            return
+        # Only what is in sight needs an explanation.
+        gaps = axis is not None and is_any_in_sight(viewport, axis, self._gaps)
+        window = served.settings.window if begins_in_sight(viewport, axis, self._window_start_ms) else ""
+        if not self._has_room(pane, self._legend.size_with(gaps + bool(window))):
+            gaps, window = False, ""
+        if not self._has_room(pane, self._legend.size_with(0)):
+            self._legend.hide()
+            return
+        self._legend.explain(gaps=gaps, window=window)
+        self._legend.move(self._legend_corner(pane))
+        if self._legend.isHidden():
+            self._legend.show()
+
+    def _has_room(self, pane: QRect, size: QSize) -> bool:
+        """Return True if a legend of this size would fit and cover at most a quarter of the pane."""
+        is_small = MAX_SHARE * size.width() * size.height() <= pane.width() * pane.height()
+        return is_small and size.width() + LOGO_PX <= pane.width() and size.height() <= pane.height()
+
+    def _legend_corner(self, pane: QRect) -> QPoint:
+        size = self._legend.size()
+        left, right = pane.left(), pane.right() + 1 - size.width()
+        top, bottom = pane.top(), pane.bottom() + 1 - size.height()
+        if not self._badge.isHidden():
+            top = min(top + self._badge.height() + MARGIN_PX, bottom)
+        corners = {"top-left": (left, top), "top-right": (right, top), "bottom-right": (right, bottom)}
+        return QPoint(*corners.get(self._place, (left + LOGO_PX, bottom)))
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         """Stay above the page when the view gets a new inner widget; raising in every frame would repaint both."""
