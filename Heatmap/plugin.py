@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import logging
 from typing import TYPE_CHECKING, get_args
 
+from PyQt6 import sip
 from PyQt6.QtCore import QCoreApplication, QEvent, QObject, QSettings, pyqtSignal
 
 from Heatmap.clock import SYSTEM_CLOCK, ExchangeClock
@@ -23,6 +25,7 @@ from Heatmap.ui.widgets.status import StatusPanel
 from Heatmap.vocabulary import LegendPlace
 
 if TYPE_CHECKING:
+    from PyQt6.QtGui import QImage
     from PyQt6.QtWebEngineWidgets import QWebEngineView
     from PyQt6.QtWidgets import QWidget
 
@@ -49,12 +52,22 @@ def _check_legend(place: object) -> None:
 
 
 @atexit.register
-def _detach_all() -> None:
-    """Detach what the host has forgotten. PyQt, imported before, ends Qt after this: no OpenGL of ours is left then."""
+def _end_before_qt() -> None:
+    """Detach what the host has forgotten, and prepare for PyQt's own clean-up, which was registered earlier.
+
+    It deletes objects while it goes through its table of wrappers. An event filter of the application that is written
+    in Python would make new wrappers meanwhile, and PyQt would crash when the table grows. No event matters any more.
+    """
     for plugin in tuple(_attached):
         plugin.detach()
-    if QCoreApplication.instance() is not None:
-        QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+    application = QCoreApplication.instance()
+    if application is None:
+        return
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+    for thing in gc.get_objects():
+        kind = type(thing)
+        if issubclass(kind, QObject) and kind.eventFilter is not QObject.eventFilter and not sip.isdeleted(thing):
+            application.removeEventFilter(thing)
 
 
 class HeatmapPlugin(QObject):
@@ -91,6 +104,7 @@ class HeatmapPlugin(QObject):
         self._symbol = symbol
         self._time_offset_s = time_offset_s
         self._legend = legend
+        self._kept_above: list[QWidget] = []
         self._detached = False
         self._display: HeatDisplay | None = None  # None while the heat is disabled
         self._closed_display: HeatDisplay | None = None  # its threads may still run
@@ -221,6 +235,27 @@ class HeatmapPlugin(QObject):
         if self._display is not None:
             self._display.set_legend(place)
 
+    def keep_above(self, widget: QWidget) -> None:
+        """Show a widget of the host above the candles, which are composed over ordinary widgets while heat is shown.
+
+        It stays so until it is destroyed or the plugin is detached. A window of its own needs no such call.
+        """
+        if widget not in self._kept_above:
+            self._kept_above.append(widget)
+            widget.destroyed.connect(self._forget_destroyed)
+            if self._display is not None:
+                self._display.keep_above(widget)
+
+    def picture(self) -> QImage:
+        """Return the view as the user sees it, with heat, page and legend: opaque, device pixels.
+
+        The window may be covered, or have ``WA_DontShowOnScreen``; a hidden view gives a null image. The page's own
+        ``takeScreenshot`` has no heat, and is transparent while heat is shown.
+        """
+        from Heatmap.ui.widgets.view_picture import view_picture  # noqa: PLC0415 - loads OpenGL's library
+
+        return view_picture(self._view)
+
     def settings_tab(self, parent: QWidget | None = None) -> HeatmapTab:
         """Return a new page for the host's settings."""
         return self._tabs.new_tab(parent)
@@ -247,6 +282,9 @@ class HeatmapPlugin(QObject):
     def _view_destroyed(self) -> None:
         self._view_alive = False
         self.detach()
+
+    def _forget_destroyed(self) -> None:
+        self._kept_above = [widget for widget in self._kept_above if not sip.isdeleted(widget)]
 
     def _settings_changed(self, settings: HeatmapSettings, previous: HeatmapSettings) -> None:
         if settings.enabled == previous.enabled or self._detached:
@@ -279,6 +317,8 @@ class HeatmapPlugin(QObject):
                 clock=self._clock,
                 parent=self,
             )
+            for widget in self._kept_above:
+                self._display.keep_above(widget)
             self._display.imageChanged.connect(self.imageChanged)
             self._performance.follow(self._display.underlay, self._display.presenter, self._display.frame_sync)
         self._session.start()

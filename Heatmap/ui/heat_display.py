@@ -16,10 +16,12 @@ from Heatmap.ui.page.frame_sync import FrameSync
 from Heatmap.ui.presenter import HeatmapPresenter
 from Heatmap.ui.timer import new_timer
 from Heatmap.ui.widgets.overlay import Overlay
+from Heatmap.ui.widgets.raised_widget import RaisedWidget
 from Heatmap.ui.widgets.tooltip_controller import TooltipController
 
 if TYPE_CHECKING:
     from PyQt6.QtWebEngineWidgets import QWebEngineView
+    from PyQt6.QtWidgets import QWidget
 
     from Heatmap.aggregation import HeatmapImage
     from Heatmap.clock import Clock
@@ -72,6 +74,7 @@ class HeatDisplay(QObject):
         self._tooltip = TooltipController(
             view, self.presenter, self._worker, signals, translator=translator, offset_s=time_offset_s
         )
+        self._raised: list[RaisedWidget] = []
         self._warmup = KernelWarmup(self._worker.use_numba, log.debug)  # it logs its report itself
 
         # Page → frame synchronisation and presenter → underlay; the order matters within one signal.
@@ -107,6 +110,12 @@ class HeatDisplay(QObject):
     def set_legend(self, place: LegendPlace) -> None:
         self._overlay.set_legend(place)
 
+    def keep_above(self, widget: QWidget) -> None:
+        """Show a widget of the host above the page; nothing if it is a window of its own."""
+        raised = RaisedWidget(widget)
+        widget.destroyed.connect(raised.deleteLater)
+        self._raised.append(raised)
+
     def close(self) -> None:
         """Remove everything and ask the threads to end; `wait` for them. The view may be deleted already."""
         self._unsubscribe()
@@ -120,6 +129,9 @@ class HeatDisplay(QObject):
             self._overlay.remove()
             self._tooltip.remove()
             self.underlay.remove()
+        for raised in self._raised:
+            if not sip.isdeleted(raised):
+                raised.remove()
         self.deleteLater()
 
     def wait(self) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PyQt6.QtCore import QPoint, QRect
+from PyQt6.QtCore import QPoint, QRect, Qt
 
 if TYPE_CHECKING:
     from PyQt6.QtWidgets import QWidget
@@ -23,6 +23,8 @@ def is_seen(widget: QWidget) -> bool:
     window, screen = widget.window(), widget.screen()
     if not widget.isVisible() or window is None or window.isMinimized():
         return False
+    if window.testAttribute(Qt.WidgetAttribute.WA_DontShowOnScreen):  # for a picture, see `HeatmapPlugin.picture`
+        return True
     handle = window.windowHandle()
     if handle is not None and not handle.isExposed():
         return False
