@@ -272,6 +272,10 @@ class HeatmapPlugin(QObject):
             return
         self._detached = True
         _attached.discard(self)
+        if sip.isdeleted(self):  # the host has deleted its application, and PyQt all else: only threads are left
+            self._closed_display = self._display or self._closed_display
+            self._wait_for_threads()
+            return
         self._performance.stop()
         if self._view_alive:
             self._view.destroyed.disconnect(self._view_destroyed)
