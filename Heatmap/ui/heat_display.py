@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from PyQt6 import sip
-from PyQt6.QtCore import QObject, pyqtSignal
+from PyQt6.QtCore import QObject, pyqtSignal, pyqtSlot
 
 from Heatmap.aggregation.engine_choice import kernels_are_loaded
 from Heatmap.aggregation.warmup import KernelWarmup
@@ -139,6 +139,7 @@ class HeatDisplay(QObject):
         self._warmup.stop()
         self._worker.stop()
 
+    @pyqtSlot()
     def _lay_beneath(self) -> None:
         """Paint the page's colours beneath it before it becomes transparent."""
         self._cover_timer.start()

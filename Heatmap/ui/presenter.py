@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PyQt6 import sip
-from PyQt6.QtCore import QElapsedTimer, QObject, pyqtSignal
+from PyQt6.QtCore import QElapsedTimer, QObject, pyqtSignal, pyqtSlot
 from PyQt6.QtGui import QColor
 
 from Heatmap.rendering.build_worker import BuildRequest
@@ -97,6 +97,7 @@ class HeatmapPresenter(QObject):
         self._show(None)
         self._request()
 
+    @pyqtSlot(object)
     def set_viewport(self, viewport: Viewport | None) -> None:
         """Request an image that fits the chart's range; None: there is none."""
         self.viewport = viewport
@@ -114,10 +115,12 @@ class HeatmapPresenter(QObject):
         elif not self._resize_timer.isActive():
             self._move(at_once=True)
 
+    @pyqtSlot(object)
     def set_time_axis(self, axis: TimeAxis | None) -> None:
         self.time_axis = axis
         self._move(at_once=False)
 
+    @pyqtSlot(object, object)
     def set_background(self, color: QColor, surfaces: tuple[Surface, ...] = ()) -> None:
         """Set the page's own colours, see `opaque_colors`; the chart's own, the last, decides on the palette's ramp."""
         self._underlay.set_background(color, surfaces)
@@ -148,6 +151,7 @@ class HeatmapPresenter(QObject):
         if not sip.isdeleted(self._underlay):
             self.set_seen(is_seen(self._underlay))
 
+    @pyqtSlot(object, object)
     def _apply(self, settings: HeatmapSettings, previous: HeatmapSettings) -> None:
         if self._stopped:
             return
@@ -191,6 +195,7 @@ class HeatmapPresenter(QObject):
             self._requested = BuildRequest(self._symbol, view, settings, dark=self._dark, moving=moving)
         self._worker.request(self._requested if self._seen else None)
 
+    @pyqtSlot(object)
     def _take(self, result: BuildResult) -> None:
         """Show a result, unless it answers a request of another symbol or source."""
         if self._stopped:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
-from PyQt6.QtCore import QCoreApplication, QObject, QSettings, pyqtSignal
+from PyQt6.QtCore import QCoreApplication, QObject, QSettings, pyqtSignal, pyqtSlot
 
 from Heatmap.heatmap_settings import FIELDS, HeatmapSettings
 from Heatmap.ui.timer import new_timer
@@ -75,6 +75,7 @@ class SettingsModel(QObject):
             self._sync_timer.start()
         self._set(HeatmapSettings().replaced(**self._overrides))
 
+    @pyqtSlot()
     def flush(self) -> None:
         """Write to disk now; else it happens half a second after the last change and at the program's end."""
         self._sync_timer.stop()

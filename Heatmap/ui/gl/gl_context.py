@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import math
-from typing import TYPE_CHECKING, Any, Self, SupportsInt
+from typing import TYPE_CHECKING, Any, Self, SupportsInt, cast
 
+import moderngl
 from PyQt6 import sip
 from PyQt6.QtGui import QOffscreenSurface, QOpenGLContext
 
@@ -47,10 +48,16 @@ class QtLoader:
     """moderngl's loader protocol on Qt's context; works with GLX, EGL, WGL and Cocoa alike."""
 
     def __init__(self, context: QOpenGLContext) -> None:
-        self._context = context
+        self._context: QOpenGLContext | None = context
+
+    def forget(self) -> None:
+        """Release Qt's context: moderngl keeps this object for ever."""
+        self._context = None
 
     def load_opengl_function(self, name: str) -> int:
         """Return the address of an OpenGL function, 0 if there is none."""
+        if self._context is None:
+            return 0
         address: SupportsInt | None = self._context.getProcAddress(name.encode())
         return int(address) if address is not None else 0
 
@@ -64,6 +71,23 @@ class QtLoader:
 
     def release(self) -> None:
         """Do nothing: the context belongs to Qt."""
+
+
+_contexts: dict[tuple[int, ...], moderngl.Context] = {}
+
+
+def moderngl_context(context: QOpenGLContext) -> moderngl.Context:
+    """Return moderngl's context for Qt's, which must be current.
+
+    One serves all of Qt's contexts with the same driver: moderngl never frees one, and keeps only functions in it.
+    `moderngl.Error` or `ValueError` if OpenGL is too old.
+    """
+    loader = QtLoader(context)
+    driver = tuple(loader.load_opengl_function(name) for name in ("glGetString", "glDrawArrays", "glCreateShader"))
+    if driver not in _contexts:
+        _contexts[driver] = moderngl.create_context(require=330, context=cast("dict[str, Any]", loader))
+        loader.forget()
+    return _contexts[driver]
 
 
 class GlResources:

@@ -7,7 +7,7 @@ stays as it is.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 import moderngl
 from PyQt6.QtCore import QEvent, QObject, Qt, QTimer, pyqtSignal
@@ -26,7 +26,7 @@ from Heatmap.ui.geometry.background import (
     begins_in_sight,
     window_start_line,
 )
-from Heatmap.ui.gl.gl_context import GlResources, QtLoader, size_px
+from Heatmap.ui.gl.gl_context import GlResources, moderngl_context, size_px
 from Heatmap.ui.gl.graphics import is_software
 from Heatmap.ui.gl.heat_painter import HeatPainter
 from Heatmap.ui.gl.painter import Painter, Scene
@@ -215,7 +215,7 @@ class Underlay(QOpenGLWidget):
         self._target = None
         self._wants_kernel = not self._shaders_only
         try:
-            self._gl = moderngl.create_context(require=330, context=cast("dict[str, Any]", QtLoader(context)))
+            self._gl = moderngl_context(context)
             self._resources = GlResources(context, HeatPainter(self._gl))
         except (moderngl.Error, GraphicsError, ValueError, OSError) as error:
             self._gl = None

@@ -10,7 +10,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from PyQt6 import sip
-from PyQt6.QtCore import QObject, pyqtSignal
+from PyQt6.QtCore import QObject, pyqtSignal, pyqtSlot
 from PyQt6.QtGui import QOpenGLContext
 from PyQt6.QtQuick import QSGRendererInterface
 
@@ -55,12 +55,15 @@ class FrameSync(QObject):
         view.installEventFilter(self)
         self._find_window()
 
+    @pyqtSlot(object)
     def set_time_axis(self, axis: TimeAxis | None) -> None:
         self._axis = axis
 
+    @pyqtSlot(object)
     def set_surfaces(self, surfaces: tuple[Surface, ...]) -> None:
         self._surfaces = surfaces
 
+    @pyqtSlot(object)
     def set_viewport(self, viewport: Viewport | None) -> None:
         """Take the page's report about a frame; None: the chart shows nothing."""
         before = self.follower.mode

@@ -11,7 +11,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from PyQt6 import sip
-from PyQt6.QtCore import QObject, pyqtSignal
+from PyQt6.QtCore import QObject, pyqtSignal, pyqtSlot
 from PyQt6.QtGui import QColor
 
 from Heatmap.ui.page.page_widget import page_widget
@@ -81,6 +81,7 @@ class PageTransparency(QObject):
         widget = page_widget(self._view) if not sip.isdeleted(self._view) else None
         return widget.quickWindow() if widget is not None else None
 
+    @pyqtSlot()
     def _color_changed(self) -> None:
         if self._prepares and self._has_page_color():
             self._prepares = False

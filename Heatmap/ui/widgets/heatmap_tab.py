@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from PyQt6.QtCore import Qt
+from PyQt6.QtCore import Qt, pyqtSlot
 from PyQt6.QtWidgets import (
     QCheckBox,
     QFormLayout,
@@ -88,6 +88,7 @@ class HeatmapTab(QWidget):
     def set_statistics(self, statistics: MapStatistics) -> None:
         self._statistics.set_statistics(statistics)
 
+    @pyqtSlot()
     def retranslate(self) -> None:
         for editor in self._editors.values():
             editor.retranslate()
@@ -148,6 +149,7 @@ class HeatmapTab(QWidget):
     def _update(self, key: str, value: object) -> None:
         self._model.update(**{key: value})
 
+    @pyqtSlot(object, object)
     def _show(self, settings: HeatmapSettings, _previous: HeatmapSettings | None = None) -> None:
         for key, editor in self._editors.items():
             editor.show_value(getattr(settings, key))

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
-from PyQt6.QtCore import QPointF, QRectF, QSize, Qt
+from PyQt6.QtCore import QPointF, QRectF, QSize, Qt, pyqtSlot
 from PyQt6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen
 
 from Heatmap.aggregation.normalization import level_edges
@@ -99,6 +99,7 @@ class Legend(OverlayWidget):
             self._has_gaps, self._window = gaps, window
             self.retranslate()
 
+    @pyqtSlot()
     def retranslate(self) -> None:
         self.setFixedSize(self.sizeHint())
         self.update()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from PyQt6.QtCore import QEvent, QObject, QPoint, QRect, QRectF, QSize, Qt
+from PyQt6.QtCore import QEvent, QObject, QPoint, QRect, QRectF, QSize, Qt, pyqtSlot
 from PyQt6.QtGui import QColor, QFont, QFontMetrics, QPainter
 
 from Heatmap.events import Source
@@ -121,6 +121,7 @@ class Overlay(QObject):
         self._window_start_ms = start_ms
         self._arrange(self._presenter.viewport)
 
+    @pyqtSlot()
     def _show_badge(self) -> None:
         """Show the badge also without heat: the candles are not real either."""
         key = BADGE_KEYS.get(Source(self._settings.value.source))

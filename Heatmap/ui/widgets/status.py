@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from PyQt6.QtCore import QEvent, QSize, Qt
+from PyQt6.QtCore import QEvent, QSize, Qt, pyqtSlot
 from PyQt6.QtGui import QColor, QFontMetrics, QPainter, QPaintEvent
 from PyQt6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
 
@@ -91,6 +91,7 @@ class StatusPanel(QWidget):
         self._lags = lags
         self._show_frames()
 
+    @pyqtSlot()
     def retranslate(self) -> None:
         for text in self._texts:
             text.forget_width()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
-from PyQt6.QtCore import QDateTime, QRectF, QSize, Qt, QTimeZone
+from PyQt6.QtCore import QDateTime, QRectF, QSize, Qt, QTimeZone, pyqtSlot
 from PyQt6.QtGui import QColor, QFont, QFontMetricsF, QPainter
 
 from Heatmap.ui.widgets.overlay_widget import FONT_PX, OverlayWidget, ink
@@ -75,6 +75,7 @@ class Tooltip(OverlayWidget):
             self._figures, self._dark = figures, dark
             self.retranslate()
 
+    @pyqtSlot()
     def retranslate(self) -> None:
         if self._figures is None:
             return

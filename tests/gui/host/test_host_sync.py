@@ -181,6 +181,11 @@ def quick_collection():
     gc.unfreeze()
 
 
+def own_objects() -> int:
+    """Return the number of the heatmap's and Qt's objects."""
+    return sum(type(thing).__module__.startswith(("Heatmap", "PyQt6")) for thing in gc.get_objects())
+
+
 @pytest.mark.usefixtures("quick_collection")
 def test_attaching_a_hundred_times(open_host):
     with open_host() as host:
@@ -197,7 +202,7 @@ def test_attaching_a_hundred_times(open_host):
             QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
             gc.collect()
             process = psutil.Process()
-            sizes.append((process.memory_info().rss / 1e6, process.num_threads(), process.num_fds()))
+            sizes.append((process.memory_info().rss / 1e6, process.num_threads(), process.num_fds(), own_objects()))
         # An image that stays on the card of software OpenGL is a megabyte a time. Chromium, part of this process, may
         # take a larger piece once.
         megabytes = [size[0] for size in sizes[20:]]
@@ -205,6 +210,7 @@ def test_attaching_a_hundred_times(open_host):
         assert megabytes[-1] - megabytes[0] - largest_step < 45, [round(size) for size in megabytes]
         assert sizes[-1][1] <= sizes[20][1] + 2
         assert sizes[-1][2] <= sizes[20][2] + 4
+        assert sizes[-1][3] <= sizes[20][3] + 10
         assert len(host.view.findChildren(Underlay)) == 0
         assert host.view.findChildren(QWidget, "heatmap_badge") == []
         assert host.evaluate("typeof window.__heatmapDetach") == "undefined"
