@@ -186,8 +186,9 @@ class Host(PluginParts):
         assert loaded.args == [True]
 
     def attach(self, view=None, **options) -> HeatmapPlugin:
-        """Attach a plugin with a spot that is symmetrical: no trail, smooth."""
-        settings = SettingsModel(None, overrides={"trail": "off", "smooth": True, "palette": "fire", "language": "en"})
+        """Attach a plugin with a spot that is symmetrical, without trail and smooth, and without hatching."""
+        look = {"trail": "off", "smooth": True, "gaps": False, "palette": "fire", "language": "en"}
+        settings = SettingsModel(None, overrides=look)
         options = {"settings": settings, "clock": StoppedClock()} | options
         self.plugin = HeatmapPlugin.attach(view or self.view, service=self.service, **options)
         self.plugins.append(self.plugin)

@@ -92,7 +92,6 @@ def test_a_translucent_widget_is_blended_with_the_chart(open_host):
         host.wait(lambda: host.picture(shade)[50, 10, 0] > 100)
         wanted = host.still_picture(host.view)[350, 60].astype(int)
         host.attach()
-        host.plugin.settings.update(gaps=False)
         host.wait_for_heat()
         host.plugin.keep_above(shade)
         host.wait(lambda: np.abs(host.picture(shade)[50, 10].astype(int) - wanted).max() <= 3)

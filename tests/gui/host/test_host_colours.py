@@ -79,6 +79,7 @@ def test_a_live_liquidation_that_moves_the_scale_eases_in(open_host, many, host_
 def test_the_legend_explains_the_hatching_while_there_is_any(open_host, many):
     with open_host(events=many) as host:
         host.show()
+        host.plugin.settings.update(gaps=True)
         legend = host.view.findChild(Legend)
         host.wait(lambda: any(mark == "hatching" for mark, _ in legend.explanations()))
         bottom = legend.geometry().bottom()

@@ -75,6 +75,7 @@ def test_the_hatching_of_unrecorded_times_can_be_switched_off(open_host):
     """No coverage is on record here, as of imported history: all of the window is hatched."""
     with open_host() as host:
         host.show()
+        host.plugin.settings.update(gaps=True)
         host.wait(lambda: hatched_share(host) > 0.08)
         host.plugin.settings.update(gaps=False)
         host.wait(lambda: hatched_share(host) < 0.02)
