@@ -524,7 +524,7 @@ def test_a_context_that_qt_cannot_make_is_noticed(open_host, monkeypatch):
         notice = tab.findChild(QLabel, "heatmap_notice")
         host.wait(lambda: "OpenGL" in notice.text())
         assert "graphics driver" in notice.text()
-        assert host.view.page().backgroundColor() == QColor("white")
+        host.wait(lambda: host.view.page().backgroundColor() == QColor("white"))
         assert not host.plugin.is_attached
         tab.deleteLater()
 
