@@ -87,7 +87,7 @@ def test_the_tabs_checkbox_turns_heat_on_and_off_and_recording_goes_on(open_stag
 
         # On again: the heat is back, with what was written meanwhile.
         checkbox.click()
-        stage.wait(lambda: heat_pixels(stage.pane(), bare) > 20_000)
+        stage.wait(lambda: new_colors(stage.pane(), bare) > 20_000)
         shown = stage.plugin.image
         assert shown.events + shown.outside >= before + 5
 
