@@ -14,6 +14,7 @@ from Heatmap.clock import SYSTEM_CLOCK, ExchangeClock
 from Heatmap.errors import AttachError, SettingsError
 from Heatmap.events import Source
 from Heatmap.ui.build_signals import BuildSignals
+from Heatmap.ui.geometry.chart_time import chart_time
 from Heatmap.ui.gl.graphics import configure_graphics, ensure_graphics, has_opengl
 from Heatmap.ui.page.bridge import Bridge
 from Heatmap.ui.page.session import PageSession
@@ -25,6 +26,8 @@ from Heatmap.ui.widgets.status import StatusPanel
 from Heatmap.vocabulary import LegendPlace
 
 if TYPE_CHECKING:
+    from datetime import tzinfo
+
     from PyQt6.QtGui import QImage
     from PyQt6.QtWebEngineWidgets import QWebEngineView
     from PyQt6.QtWidgets import QWidget
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from Heatmap.clock import Clock
     from Heatmap.heatmap_service import HeatmapService
     from Heatmap.heatmap_settings import HeatmapSettings
+    from Heatmap.ui.geometry.chart_time import ChartTime
     from Heatmap.ui.heat_display import HeatDisplay
     from Heatmap.ui.widgets.heatmap_tab import HeatmapTab
 
@@ -88,8 +92,8 @@ class HeatmapPlugin(QObject):
         series: str,
         service: HeatmapService,
         symbol: str,
-        time_offset_s: float,
         legend: LegendPlace,
+        chart_time: ChartTime,
         settings: SettingsModel,
         translator: Translator,
         clock: Clock,
@@ -102,13 +106,13 @@ class HeatmapPlugin(QObject):
         self._translator = translator
         self._clock = clock
         self._symbol = symbol
-        self._time_offset_s = time_offset_s
         self._legend = legend
         self._kept_above: list[QWidget] = []
+        self._chart_time = chart_time
         self._detached = False
         self._display: HeatDisplay | None = None  # None while the heat is disabled
         self._closed_display: HeatDisplay | None = None  # its threads may still run
-        bridge = Bridge(time_offset_s=time_offset_s, parent=self)
+        bridge = Bridge(chart_time, parent=self)
         self._session = PageSession(view, bridge, chart=chart, series=series, clock=clock, parent=self)
         self._signals = BuildSignals(self)
         self._performance = Performance(service, clock, parent=self)
@@ -131,6 +135,7 @@ class HeatmapPlugin(QObject):
         symbol: str | None = None,
         time_offset_s: float = 0.0,
         legend: LegendPlace = "auto",
+        time_zone: str | tzinfo | None = None,
         settings: SettingsModel | QSettings | None = None,
         translator: Translator | None = None,
         clock: Clock = SYSTEM_CLOCK,
@@ -153,6 +158,10 @@ class HeatmapPlugin(QObject):
         legend
             Where the legend lies on the pane: "auto", "off", "top-left", "top-right", "bottom-left" or "bottom-right".
             It is hidden where it would cover more than a quarter of the pane.
+        time_zone
+            Instead of a constant offset: the zone whose time your program passes to the chart as if it were UTC, by its
+            IANA name (``"Europe/Berlin"``) or as a tzinfo. Of the hour that is repeated in autumn the chart shows the
+            later one.
         settings
             Store of the user's choices; the user's own `QSettings` if not given.
         translator
@@ -186,8 +195,8 @@ class HeatmapPlugin(QObject):
             series=series,
             service=service,
             symbol=symbol or service.symbols[0],
-            time_offset_s=time_offset_s,
             legend=legend,
+            chart_time=chart_time(time_zone, time_offset_s),
             settings=settings,
             translator=translator,
             # The map ends at the exchange's "now", by whose clock events are dated.
@@ -316,8 +325,8 @@ class HeatmapPlugin(QObject):
                 settings=self._settings,
                 translator=self._translator,
                 symbol=self._symbol,
-                time_offset_s=self._time_offset_s,
                 legend=self._legend,
+                chart_time=self._chart_time,
                 clock=self._clock,
                 parent=self,
             )

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from Heatmap.clock import Clock
     from Heatmap.heatmap_service import HeatmapService
     from Heatmap.ui.build_signals import BuildSignals
+    from Heatmap.ui.geometry.chart_time import ChartTime
     from Heatmap.ui.page.session import PageSession
     from Heatmap.ui.settings_model import SettingsModel
     from Heatmap.ui.translation import Translator
@@ -57,8 +58,8 @@ class HeatDisplay(QObject):
         settings: SettingsModel,
         translator: Translator,
         symbol: str,
-        time_offset_s: float,
         legend: LegendPlace,
+        chart_time: ChartTime,
         clock: Clock,
         parent: QObject,
     ) -> None:
@@ -72,7 +73,7 @@ class HeatDisplay(QObject):
         )
         self._overlay = Overlay(view, self.presenter, settings, translator, legend=legend)
         self._tooltip = TooltipController(
-            view, self.presenter, self._worker, signals, translator=translator, offset_s=time_offset_s
+            view, self.presenter, self._worker, signals, translator=translator, chart_time=chart_time
         )
         self._raised: list[RaisedWidget] = []
         self._warmup = KernelWarmup(self._worker.use_numba, log.debug)  # it logs its report itself

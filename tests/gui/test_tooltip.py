@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from PyQt6.QtCore import Qt
 
 from Heatmap.aggregation import GridSpec
 from Heatmap.aggregation.cell_detail import CellFigures
+from Heatmap.ui.geometry.chart_time import chart_time
 from Heatmap.ui.translation import Translator
 from Heatmap.ui.widgets.tooltip import Tooltip, price_decimals, time_text
 
@@ -52,7 +55,7 @@ def test_what_it_says_in_english(make_tooltip):
 
 def test_what_it_says_in_german_and_when_the_language_changes(make_tooltip):
     translator = Translator("de")
-    tooltip = make_tooltip(translator=translator, time_offset_s=3600)
+    tooltip = make_tooltip(translator=translator, chart_time=chart_time(None, 3600))
     tooltip.set_figures(BOTH)
     assert tooltip.text().split("\n") == [
         "23. Nov. 17:08:00 – 17:08:15 UTC+1",
@@ -67,6 +70,15 @@ def test_what_it_says_in_german_and_when_the_language_changes(make_tooltip):
     translator.set_language("en")
     assert "Largest one: $1M" in tooltip.text()
     assert tooltip.width() != german
+
+
+def test_the_offset_is_that_of_the_cell(make_tooltip):
+    tooltip = make_tooltip(chart_time=chart_time("Europe/Berlin"))
+    tooltip.set_figures(BOTH)
+    assert "17:08:00 – 17:08:15 UTC+1" in tooltip.text()
+    # 30 September 2026, 16:08 UTC: summer time.
+    tooltip.set_figures(replace(BOTH, cell=cell(t0_ms=T0_MS - 54 * 24 * HOUR_MS)))
+    assert "Sep 30, 18:08:00 – 18:08:15 UTC+2" in tooltip.text()
 
 
 def test_of_a_single_liquidation_nothing_is_said_twice(make_tooltip):

@@ -14,6 +14,7 @@ from Heatmap.errors import BridgeError, GridError
 from Heatmap.heatmap_settings import HeatmapSettings
 from Heatmap.rendering.view_grid import grid_for_view
 from Heatmap.ui.geometry.background import Surface, background_rects, opaque_colors
+from Heatmap.ui.geometry.chart_time import chart_time
 from Heatmap.ui.geometry.heat_mesh import heat_mesh
 from Heatmap.ui.geometry.viewport import BarSegment, PriceScaleMode, visible_range
 from Heatmap.ui.page.bridge import Bridge, page_script, parse_bars, parse_surfaces, parse_viewport
@@ -124,7 +125,7 @@ def test_what_is_taken_can_be_shown(first, second, pane, segments):
 
 def test_bars_become_an_axis_in_utc():
     text = json.dumps({"segments": [[0, 3600, 60, 10], [10, 9000, 60, 5]]})
-    axis = parse_bars(text, time_offset_s=3600)
+    axis = parse_bars(text, chart_time(None, 3600))
     assert axis is not None
     assert axis.segments == (BarSegment(0, 0, 60_000, 10), BarSegment(10, 5_400_000, 60_000, 5))
 

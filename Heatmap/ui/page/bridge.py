@@ -16,6 +16,7 @@ from PyQt6.QtWebChannel import QWebChannel  # noqa: F401
 
 from Heatmap.errors import BridgeError
 from Heatmap.ui.geometry.background import Surface
+from Heatmap.ui.geometry.chart_time import UTC_TIME, ChartTime
 from Heatmap.ui.geometry.frame_stamp import StampPlace
 from Heatmap.ui.geometry.viewport import BarSegment, PriceScaleMode, TimeAxis, Viewport
 
@@ -136,11 +137,11 @@ def parse_viewport(text: str) -> Viewport:
     )
 
 
-def parse_bars(text: str, *, time_offset_s: float = 0.0) -> TimeAxis | None:
+def parse_bars(text: str, chart_time: ChartTime = UTC_TIME) -> TimeAxis | None:
     """Return the time axis of a page message, None if the series has no bar.
 
-    ``text`` is ``{"segments": [[first index, first time in s, step in s, count], …]}``; the host's offset from UTC is
-    subtracted. A malformed message, or runs that overlap or do not ascend, raise `BridgeError`.
+    ``text`` is ``{"segments": [[first index, first time in s, step in s, count], …]}``, with times of the chart. A
+    malformed message, or runs that overlap or do not ascend, raise `BridgeError`.
     """
     segments: list[BarSegment] = []
     for index, time_s, step_s, count in _decode(text, _BarsMessage).segments:
@@ -151,13 +152,13 @@ def parse_bars(text: str, *, time_offset_s: float = 0.0) -> TimeAxis | None:
             and abs(index) <= MAX_BARS
         ):
             raise BridgeError(f"expected a run of bars, was {(index, time_s, step_s, count)}")
-        segment = BarSegment(index, round((time_s - time_offset_s) * 1000), max(round(step_s * 1000), 1), count)
+        segment = BarSegment(index, round(time_s * 1000), max(round(step_s * 1000), 1), count)
         if segments and (
             segment.index < segments[-1].index + segments[-1].count or segment.start_ms < segments[-1].start_ms
         ):
             raise BridgeError(f"expected ascending runs of bars, was {segment} after {segments[-1]}")
         segments.append(segment)
-    return TimeAxis(tuple(segments)) if segments else None
+    return TimeAxis(chart_time.segments(segments)) if segments else None
 
 
 def parse_surfaces(text: str) -> tuple[Surface, ...]:
@@ -198,9 +199,9 @@ class Bridge(QObject):
     prepared = pyqtSignal()  # to the page: Qt composes it with what lies beneath
     attachedChanged = pyqtSignal(bool)  # the page is transparent; or its chart is gone and the page is restored
 
-    def __init__(self, *, time_offset_s: float = 0.0, parent: QObject | None = None) -> None:
+    def __init__(self, chart_time: ChartTime = UTC_TIME, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._time_offset_s = time_offset_s
+        self._chart_time = chart_time
         self.rejected: Counter[str] = Counter()  # malformed messages by kind
 
     @pyqtSlot(str)
@@ -210,7 +211,7 @@ class Bridge(QObject):
     @pyqtSlot(str)
     def bars_changed(self, text: str) -> None:
         """Take the times of the series' bars, as JSON; see `parse_bars`."""
-        self._pass_on("bars", self.timeAxisChanged.emit, lambda: parse_bars(text, time_offset_s=self._time_offset_s))
+        self._pass_on("bars", self.timeAxisChanged.emit, lambda: parse_bars(text, self._chart_time))
 
     @pyqtSlot(str)
     def surfaces_changed(self, text: str) -> None:

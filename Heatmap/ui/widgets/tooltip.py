@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from PyQt6.QtCore import QDateTime, QRectF, QSize, Qt, QTimeZone, pyqtSlot
 from PyQt6.QtGui import QColor, QFont, QFontMetricsF, QPainter
 
+from Heatmap.ui.geometry.chart_time import UTC_TIME, ChartTime
 from Heatmap.ui.widgets.overlay_widget import FONT_PX, OverlayWidget, ink
 
 if TYPE_CHECKING:
@@ -53,16 +54,18 @@ def _zone(offset_ms: int) -> str:
 
 
 class Tooltip(OverlayWidget):
-    """A panel with the figures of one cell; for ``time_offset_s`` see `HeatmapPlugin.attach`."""
+    """A panel with the figures of one cell, whose times are those of the chart."""
 
-    def __init__(self, translator: Translator, *, time_offset_s: float = 0.0, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, translator: Translator, *, chart_time: ChartTime = UTC_TIME, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
         self.setObjectName("heatmap_tooltip")
         font = QFont(self.font())
         font.setPixelSize(FONT_PX)
         self.setFont(font)
         self._translator = translator
-        self._offset_ms = round(time_offset_s * 1000)
+        self._chart_time = chart_time
         self._figures: CellFigures | None = None
         self._dark = True
         self._title = ""
@@ -79,7 +82,8 @@ class Tooltip(OverlayWidget):
     def retranslate(self) -> None:
         if self._figures is None:
             return
-        self._title = time_text(self._figures.cell, self._translator, self._offset_ms)
+        cell = self._figures.cell
+        self._title = time_text(cell, self._translator, self._chart_time.offset_ms(cell.t0_ms))
         self._rows = self._rows_of(self._figures)
         self.setAccessibleName(self.text())
         self.setFixedSize(self.sizeHint())

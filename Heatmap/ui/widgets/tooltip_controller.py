@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from Heatmap.aggregation.cell_detail import CellFigures, HitArea
     from Heatmap.rendering.build_worker import BuildWorker
     from Heatmap.ui.build_signals import BuildSignals
+    from Heatmap.ui.geometry.chart_time import ChartTime
     from Heatmap.ui.presenter import HeatmapPresenter
     from Heatmap.ui.translation import Translator
 
@@ -49,14 +50,14 @@ class TooltipController(QObject):
         signals: BuildSignals,
         *,
         translator: Translator,
-        offset_s: float = 0.0,
+        chart_time: ChartTime,
     ) -> None:
         super().__init__(view)
         self._view = view
         self._presenter = presenter
         self._worker = worker
         self._signals = signals
-        self._tooltip = Tooltip(translator, time_offset_s=offset_s, parent=view)
+        self._tooltip = Tooltip(translator, chart_time=chart_time, parent=view)
         self._tooltip.hide()
         self._mouse: QPointF | None = None
         self._last_area: HitArea | None = None
