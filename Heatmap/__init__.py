@@ -9,6 +9,7 @@ from importlib import import_module
 
 TYPE_CHECKING = False  # type checkers take this name for true
 if TYPE_CHECKING:
+    from Heatmap.embedding import add, add_to_qtchart
     from Heatmap.heatmap_service import HeatmapService
     from Heatmap.plugin import HeatmapPlugin
     from Heatmap.record import Record, open_record
@@ -20,6 +21,8 @@ __all__ = [
     "HeatmapService",
     "Record",
     "__version__",
+    "add",
+    "add_to_qtchart",
     "configure_graphics",
     "ensure_graphics",
     "open_record",
@@ -29,6 +32,8 @@ _HOMES = {
     "HeatmapPlugin": "Heatmap.plugin",
     "HeatmapService": "Heatmap.heatmap_service",
     "Record": "Heatmap.record",
+    "add": "Heatmap.embedding",
+    "add_to_qtchart": "Heatmap.embedding",
     "configure_graphics": "Heatmap.ui.gl.graphics",
     "ensure_graphics": "Heatmap.ui.gl.graphics",
     "open_record": "Heatmap.record",
@@ -38,4 +43,11 @@ _HOMES = {
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    try:
+        return getattr(import_module(_HOMES[name]), name)
+    except ImportError as error:
+        from Heatmap.qt_binding import explained  # noqa: PLC0415 - see above
+
+        if (clearer := explained(error)) is not None:
+            raise clearer from error
+        raise

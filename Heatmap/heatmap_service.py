@@ -115,9 +115,7 @@ class HeatmapService:
         named.pop(ALL_SYMBOLS, None)
         self.symbols = tuple(named) or ((DEFAULT_SYMBOL,) if self._records_all else ())
         self.recorded_symbols = (ALL_SYMBOLS,) if self._records_all else self.symbols
-        if not 0 < len(self.symbols) <= MAX_SYMBOLS:
-            message = f"expected 1 to {MAX_SYMBOLS} symbols, was {len(self.symbols)}"
-            raise SettingsError(message, short=f"Choose 1 to {MAX_SYMBOLS} symbols.")
+        _check_number(self.symbols)
         if not 0 <= retention_days <= _MAX_DAYS:
             message = f"expected a retention of 0 to {_MAX_DAYS} days, was {retention_days}"
             raise SettingsError(message, short=f"Keep liquidations 0 (for ever) to {_MAX_DAYS} days.")
@@ -127,7 +125,7 @@ class HeatmapService:
         self._keep_raw = keep_raw
         self._retention_days = retention_days
         self._clock = clock
-        self._lifecycle = threading.Lock()
+        self._lifecycle = threading.RLock()
         self.is_running = False
         self._writer: EventWriter | None = None
         self._collector: FeedGroup | None = None
@@ -201,6 +199,30 @@ class HeatmapService:
                 self._writer.close_coverage()
                 lost = self._writer.stop(timeout_s * _WRITER_SHARE)
             return lost
+
+    def add_symbols(self, symbols: Sequence[str]) -> tuple[str, ...]:
+        """Record more symbols; return all the given ones in the exchange's spelling, also those known before.
+
+        Returns at once. A running feed is started again on another thread: a gap of about a second in the coverage.
+        `SettingsError` as for the class.
+        """
+        named = tuple(self._venue.normalise_symbol(symbol) for symbol in symbols)
+        with self._lifecycle:
+            together = tuple(dict.fromkeys((*self.symbols, *named)))
+            _check_number(together)
+            if together != self.symbols:
+                self.symbols = together
+                self._lookup = RecordLookup(self.db_path, self.source, together, self._clock)
+                if not self._records_all:
+                    self.recorded_symbols = together
+                    threading.Thread(target=self._restart, name="heatmap-restart", daemon=True).start()
+        return named
+
+    def _restart(self) -> None:
+        with self._lifecycle:
+            if self.is_running:
+                self.stop()
+                self.start()
 
     async def _record(self, writer: EventWriter) -> None:
         """Collect until cancelled; on the feed's loop, while this program may record."""
@@ -435,3 +457,9 @@ class HeatmapService:
                 listener()
             except Exception:  # noqa: BLE001 - a listener's fault must end neither the feed nor the writer
                 _LOG.exception("a listener of the service failed")
+
+
+def _check_number(symbols: Sequence[str]) -> None:
+    if not 0 < len(symbols) <= MAX_SYMBOLS:
+        message = f"expected 1 to {MAX_SYMBOLS} symbols, was {len(symbols)}"
+        raise SettingsError(message, short=f"Choose 1 to {MAX_SYMBOLS} symbols.")

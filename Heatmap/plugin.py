@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, get_args
 from PyQt6 import sip
 from PyQt6.QtCore import QCoreApplication, QEvent, QObject, QSettings, pyqtSignal
 
+from Heatmap.attach_arguments import check_arguments
 from Heatmap.clock import SYSTEM_CLOCK, ExchangeClock
 from Heatmap.errors import AttachError, SettingsError
 from Heatmap.events import Source
@@ -83,6 +84,7 @@ class HeatmapPlugin(QObject):
 
     imageChanged = pyqtSignal(object)  # HeatmapImage | None: the image on the screen
     attachedChanged = pyqtSignal(bool)  # the page reports its range: the heat can be placed
+    detached = pyqtSignal()  # by `detach`, or because the view is gone
 
     def __init__(
         self,
@@ -172,10 +174,12 @@ class HeatmapPlugin(QObject):
         Raises
         ------
         AttachError
-            The view has a heatmap already, or no page.
+            The view has a heatmap already, or no page; an argument is not what is expected; there is no `QApplication`,
+            or this is not its thread.
         SettingsError
             There is no such place for the legend.
         """
+        check_arguments(view, chart, series, service=service, settings=settings)
         _check_legend(legend)
         if any(plugin._view is view for plugin in _attached):  # noqa: SLF001  # the class's own objects
             raise AttachError(
@@ -183,7 +187,7 @@ class HeatmapPlugin(QObject):
                 short="This chart already has a heatmap. Detach the first one before attaching another.",
             )
         if not isinstance(settings, SettingsModel):
-            store = settings or QSettings(SETTINGS_ORGANIZATION, SETTINGS_APPLICATION)
+            store = settings if settings is not None else QSettings(SETTINGS_ORGANIZATION, SETTINGS_APPLICATION)
             overrides = {} if service.source == Source.BINANCE else {"source": service.source}
             settings = SettingsModel(store, overrides=overrides)
         if translator is None:
@@ -291,6 +295,7 @@ class HeatmapPlugin(QObject):
         self._close_display()
         self._wait_for_threads()
         self._session.close(view_alive=self._view_alive)
+        self.detached.emit()
 
     def _view_destroyed(self) -> None:
         self._view_alive = False

@@ -12,9 +12,6 @@ from PyQt6.QtCore import QCoreApplication, Qt
 from PyQt6.QtGui import QOpenGLContext, QSurfaceFormat
 from PyQt6.QtQuick import QQuickWindow, QSGRendererInterface
 
-# Sharing contexts needs QtWebEngine's own start-up, which importing this module runs.
-from PyQt6.QtWebEngineWidgets import QWebEngineView  # noqa: F401
-
 from Heatmap.errors import GraphicsError
 
 log = logging.getLogger(__name__)
@@ -29,30 +26,56 @@ _SHARED_MEMORY: Final = "/dev/shm"  # noqa: S108 - Chromium's own place
 _ENOUGH_BYTES: Final = 128 * 1024 * 1024
 
 
-def configure_graphics() -> None:
+_SURFACE_VERSION: Final = (3, 3)
+
+
+def configure_graphics(*, strict: bool = True) -> bool:
     """Prepare Qt so that a native OpenGL layer can show through a web view. Call it before `QApplication` is made.
 
     Qt's scene graph is set to OpenGL (on Windows and macOS its default is Direct3D or Metal, which cannot be composed
     with it), and all contexts share their resources, for which they all ask for OpenGL 3.3 core. With little shared
     memory (Linux) the web engine uses temporary files.
 
+    Return True if Qt is prepared. False, with ``strict=False`` only: the `QApplication` was made without it. Then the
+    heatmap may work all the same where Qt uses OpenGL by itself, as on most Linux desktops.
+
     Raises
     ------
     GraphicsError
-        There is a `QApplication` already.
+        The `QApplication` was made without this call before it, and ``strict``.
     """
     if QCoreApplication.instance() is not None:
-        raise GraphicsError(
-            "configure_graphics() was called after QApplication was made",
+        if _is_configured():
+            return True
+        error = GraphicsError(
+            "configure_graphics() was called after QApplication was made: call it before",
             short="Call Heatmap.configure_graphics() before QApplication is created.",
         )
+        if strict:
+            raise error
+        log.warning("%s", error)
+        return False
+    # Sharing contexts needs QtWebEngine's own start-up, which importing it runs; after QApplication it raises.
+    import PyQt6.QtWebEngineWidgets  # noqa: F401, PLC0415
+
     QQuickWindow.setGraphicsApi(QSGRendererInterface.GraphicsApi.OpenGL)
     QCoreApplication.setAttribute(Qt.ApplicationAttribute.AA_ShareOpenGLContexts)
     surface = QSurfaceFormat.defaultFormat()
-    surface.setVersion(3, 3)
+    surface.setVersion(*_SURFACE_VERSION)
     surface.setProfile(QSurfaceFormat.OpenGLContextProfile.CoreProfile)
     QSurfaceFormat.setDefaultFormat(surface)
     spare_shared_memory()
+    return True
+
+
+def _is_configured() -> bool:
+    surface = QSurfaceFormat.defaultFormat()
+    return (
+        QQuickWindow.graphicsApi() is QSGRendererInterface.GraphicsApi.OpenGL
+        and QCoreApplication.testAttribute(Qt.ApplicationAttribute.AA_ShareOpenGLContexts)
+        and surface.version() >= _SURFACE_VERSION
+        and surface.profile() is QSurfaceFormat.OpenGLContextProfile.CoreProfile
+    )
 
 
 def spare_shared_memory() -> None:
