@@ -24,12 +24,14 @@ from Heatmap.ui.translation import Translator
 from Heatmap.ui.widgets.performance import Performance
 from Heatmap.ui.widgets.settings_tabs import SettingsTabs
 from Heatmap.ui.widgets.status import StatusPanel
+from Heatmap.ui.widgets.status_text import StatusLine
+from Heatmap.ui.widgets.toggle_action import ToggleAction
 from Heatmap.vocabulary import LegendPlace
 
 if TYPE_CHECKING:
     from datetime import tzinfo
 
-    from PyQt6.QtGui import QImage
+    from PyQt6.QtGui import QAction, QImage
     from PyQt6.QtWebEngineWidgets import QWebEngineView
     from PyQt6.QtWidgets import QWidget
 
@@ -84,6 +86,9 @@ class HeatmapPlugin(QObject):
 
     imageChanged = pyqtSignal(object)  # HeatmapImage | None: the image on the screen
     attachedChanged = pyqtSignal(bool)  # the page reports its range: the heat can be placed
+    enabledChanged = pyqtSignal(bool)  # the heat is shown, or hidden: by the host, the user or another program's window
+    statusChanged = pyqtSignal(str)  # the new `status`
+    levelClicked = pyqtSignal(float)  # the price in the middle of a cell with heat that was clicked
     detached = pyqtSignal()  # by `detach`, or because the view is gone
 
     def __init__(
@@ -118,8 +123,11 @@ class HeatmapPlugin(QObject):
         self._session = PageSession(view, bridge, chart=chart, series=series, clock=clock, parent=self)
         self._signals = BuildSignals(self)
         self._performance = Performance(service, clock, parent=self)
+        self._status_line = StatusLine(service, translator, parent=self)
+        self._toggle_action = ToggleAction(settings, translator, parent=self)
         self._tabs = SettingsTabs(service, self._session, self._signals, settings, translator, parent=self)
         self._session.attachedChanged.connect(self.attachedChanged)
+        self._status_line.changed.connect(self.statusChanged)
         self._session.restored.connect(self._page_restored)
         settings.changed.connect(self._settings_changed)
         view.destroyed.connect(self._view_destroyed)
@@ -273,7 +281,20 @@ class HeatmapPlugin(QObject):
         """Return a new page for the host's settings."""
         return self._tabs.new_tab(parent)
 
-    def status_panel(self, parent: QWidget | None = None) -> StatusPanel:
+    def toggle_action(self) -> QAction:
+        """Return the action that shows and hides the heat: checkable, with icon, text and shortcut (Ctrl+H).
+
+        It is the same one at each call and is removed with the plugin. Its shortcut works in windows that have the
+        action in a menu or tool bar, or added by ``addAction``; ``setShortcut`` gives it another one, or none.
+        """
+        return self._toggle_action
+
+    @property
+    def status(self) -> str:
+        """The state of recording in one line, in the user's language, e.g. ``"Live"``."""
+        return self._status_line.text
+
+    def status_widget(self, parent: QWidget | None = None) -> StatusPanel:
         """Return a new row of figures for a status bar: connection, last event, rates, build time, frames."""
         panel = StatusPanel(self._translator, parent, source=self._service.source)
         self._performance.add_panel(panel)
@@ -290,6 +311,8 @@ class HeatmapPlugin(QObject):
             self._wait_for_threads()
             return
         self._performance.stop()
+        self._status_line.stop()
+        self._toggle_action.setEnabled(False)
         if self._view_alive:
             self._view.destroyed.disconnect(self._view_destroyed)
         self._close_display()
@@ -311,6 +334,7 @@ class HeatmapPlugin(QObject):
             self._show_heat()
         else:
             self._session.stop()
+        self.enabledChanged.emit(settings.enabled)
 
     def _show_heat(self) -> None:
         """Make the display, unless the last one still waits for the page to be restored, and attach to the page."""
@@ -338,6 +362,7 @@ class HeatmapPlugin(QObject):
             for widget in self._kept_above:
                 self._display.keep_above(widget)
             self._display.imageChanged.connect(self.imageChanged)
+            self._display.levelClicked.connect(self.levelClicked)
             self._performance.follow(self._display.underlay, self._display.presenter, self._display.frame_sync)
         self._session.start()
 

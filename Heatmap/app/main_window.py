@@ -26,7 +26,7 @@ from Heatmap.app.candle_feed import CandleFeed
 from Heatmap.app.chart_bridge import ChartBridge
 from Heatmap.app.chart_view import ChartView
 from Heatmap.events import Source
-from Heatmap.heatmap_settings import HeatmapSettings, window_ms
+from Heatmap.heatmap_settings import window_ms
 from Heatmap.message_catalogue import catalogue
 from Heatmap.plugin import HeatmapPlugin, has_opengl
 from Heatmap.vocabulary import INTERVALS_MS
@@ -131,7 +131,7 @@ class MainWindow(QMainWindow):
         bar = self.statusBar()
         if bar is not None:
             bar.setSizeGripEnabled(False)
-            bar.addWidget(self.plugin.status_panel(self), 1)
+            bar.addWidget(self.plugin.status_widget(self), 1)
         self.resize(*START_SIZE_PX)
 
         self._feed.historyReady.connect(self._show_history)
@@ -139,7 +139,7 @@ class MainWindow(QMainWindow):
         self._feed.tickSizeReady.connect(self._bridge.set_tick_size)
         self._feed.problemChanged.connect(self._candle_problem)
         self._view.problemChanged.connect(self._page_problem)
-        settings.changed.connect(self._settings_changed)
+        settings.changed.connect(self._show_badge)
         translator.follow(settings)
         translator.languageChanged.connect(self._set_texts)
         self._set_texts()
@@ -188,12 +188,6 @@ class MainWindow(QMainWindow):
         default = INTERVAL_FOR_WINDOW[self._settings.value.window]
         self._interval.setCurrentText(stored if stored in INTERVALS else default)
         self._interval.currentTextChanged.connect(self._interval_chosen)
-        self._heatmap = QAction(self)
-        self._heatmap.setObjectName("heatmap_toggle")
-        self._heatmap.setCheckable(True)
-        self._heatmap.setChecked(self._settings.value.enabled)
-        self._heatmap.setShortcut("Ctrl+H")
-        self._heatmap.toggled.connect(self.plugin.set_enabled)
         self._fit = QAction(self)
         self._fit.triggered.connect(self.fit)
         # Not on the toolbar: the text above the chart names the key when it is needed.
@@ -208,7 +202,7 @@ class MainWindow(QMainWindow):
         bar.addWidget(self._symbol)
         bar.addWidget(self._interval)
         bar.addSeparator()
-        bar.addAction(self._heatmap)
+        bar.addAction(self.plugin.toggle_action())
         bar.addAction(self._fit)
         room = QWidget(bar)
         room.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
@@ -247,11 +241,7 @@ class MainWindow(QMainWindow):
         self._show_badge()
         self._symbol.setToolTip(text("toolbar.symbol_help"))
         self._interval.setToolTip(text("toolbar.interval_help"))
-        for action, key in (
-            (self._heatmap, "toolbar.heatmap"),
-            (self._fit, "toolbar.fit"),
-            (self._show_settings, "toolbar.settings"),
-        ):
+        for action, key in ((self._fit, "toolbar.fit"), (self._show_settings, "toolbar.settings")):
             action.setText(text(key))
             action.setToolTip(text(f"{key}_help"))
         self._honesty.setText(f"{text('badge.realised')} · {text('badge.lower_bound_short')} · UTC")
@@ -272,10 +262,6 @@ class MainWindow(QMainWindow):
         self._fitted = False
         self._store.setValue(INTERVAL_KEY, interval)
         self._feed.show(self._symbol.currentText(), interval)
-
-    def _settings_changed(self, settings: HeatmapSettings, _previous: HeatmapSettings) -> None:
-        self._heatmap.setChecked(settings.enabled)
-        self._show_badge()
 
     def _show_badge(self) -> None:
         self._badge.setVisible(bool(self._badge.text()) and not self._settings.value.enabled)

@@ -47,6 +47,7 @@ class HeatDisplay(QObject):
     """
 
     imageChanged = pyqtSignal(object)  # HeatmapImage | None: the image on the screen
+    levelClicked = pyqtSignal(float)  # see `TooltipController`
 
     def __init__(
         self,
@@ -93,6 +94,7 @@ class HeatDisplay(QObject):
         # Database → build thread → presenter (connected there) → host.
         self._unsubscribe = service.subscribe(self._worker.data_changed)
         self.presenter.imageChanged.connect(self.imageChanged)
+        self._tooltip.levelClicked.connect(self.levelClicked)
         self.underlay.failed.connect(session.drop_graphics)
         self.underlay.failed.connect(self.underlay.hide)
 

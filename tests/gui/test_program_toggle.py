@@ -7,7 +7,6 @@ import sqlite3
 
 import numpy as np
 import pytest
-from PyQt6.QtGui import QAction
 from PyQt6.QtWidgets import QCheckBox, QLabel
 
 from Heatmap.clock import SYSTEM_CLOCK
@@ -95,10 +94,10 @@ def test_the_tabs_checkbox_turns_heat_on_and_off_and_recording_goes_on(open_stag
 def test_toolbar_and_tab_agree(open_stage):
     with open_stage() as stage:
         checkbox = stage.window.findChild(QCheckBox, "heatmap_enabled")
-        stage.window.findChild(QAction, "heatmap_toggle").trigger()
+        stage.plugin.toggle_action().trigger()
         assert not checkbox.isChecked()
         checkbox.click()
-        assert stage.window.findChild(QAction, "heatmap_toggle").isChecked()
+        assert stage.plugin.toggle_action().isChecked()
 
 
 def test_new_events_appear_without_a_rebuild_being_asked_for(open_stage):

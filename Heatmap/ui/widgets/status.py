@@ -8,11 +8,10 @@ from PyQt6.QtCore import QEvent, QSize, Qt, pyqtSlot
 from PyQt6.QtGui import QColor, QFontMetrics, QPainter, QPaintEvent
 from PyQt6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
 
-from Heatmap.connection_message import clock_fault, connection_text
 from Heatmap.events import Source
-from Heatmap.message_catalogue import catalogue
 from Heatmap.reports import ConnectionState, ServiceStatus
 from Heatmap.ui.widgets.field_editors import wrapping_tooltip
+from Heatmap.ui.widgets.status_text import status_text
 from Heatmap.ui.widgets.tab_notice import AWAITING
 
 if TYPE_CHECKING:
@@ -117,19 +116,9 @@ class StatusPanel(QWidget):
         )
 
     def _show_connection(self) -> None:
-        status, text = self._status, self._translator.text
-        if status.storage_problem:
-            self._dot.set_colour(_PROBLEM_COLOUR)
-            help_text = text("status.database_problem_help", problem=status.storage_problem)
-            self._connection.set_text(text("status.database_problem"), help_text)
-            return
-        self._dot.set_colour(_STATE_COLOURS[status.state])
-        said = connection_text(catalogue(self._translator.language), status, self._source)
-        headline = said.headline
-        if fault := clock_fault(status):
-            key, difference = fault
-            headline += f" · {text(f'{key}_brief', difference=difference)}"
-        self._connection.set_text(headline, "\n".join(said.sentences))
+        status = self._status
+        self._dot.set_colour(_PROBLEM_COLOUR if status.storage_problem else _STATE_COLOURS[status.state])
+        self._connection.set_text(*status_text(status, self._translator, self._source))
 
     def _show_last_event(self) -> None:
         status, text = self._status, self._translator.text

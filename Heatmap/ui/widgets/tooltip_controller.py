@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from PyQt6 import sip
-from PyQt6.QtCore import QEvent, QObject, QPointF, QRect, Qt
+from PyQt6.QtCore import QEvent, QObject, QPointF, QRect, Qt, pyqtSignal
 from PyQt6.QtGui import QMouseEvent
+from PyQt6.QtWidgets import QApplication
 
 from Heatmap.rendering.build_worker import Inspection
 from Heatmap.ui.geometry.hit_test import hit_area_at, reach_px, tooltip_corner
@@ -42,6 +43,8 @@ _ENDS: Final = (
 class TooltipController(QObject):
     """Shows what the cell under the mouse contains. The tooltip becomes a child of the view, above the page."""
 
+    levelClicked = pyqtSignal(float)  # the price in the middle of a cell with heat that was clicked
+
     def __init__(
         self,
         view: QWidget,
@@ -63,6 +66,8 @@ class TooltipController(QObject):
         self._last_area: HitArea | None = None
         self._shown: CellFigures | None = None
         self._asked: Inspection | None = None
+        self._clicked: Inspection | None = None
+        self._pressed: QPointF | None = None  # where the left button was pressed
         self._rest_timer = new_timer(self, REST_MS, self._ask)
         self._page: QWidget | None = None
         view.installEventFilter(self)
@@ -89,6 +94,8 @@ class TooltipController(QObject):
             if event.type() in CHILD_EVENTS:
                 self._find_page()
         elif watched is self._page:
+            if isinstance(event, QMouseEvent) and event.button() == Qt.MouseButton.LeftButton:
+                self._take_button(event)
             if event.type() in _ENDS:
                 self._end()
             elif event.type() == QEvent.Type.MouseMove and isinstance(event, QMouseEvent):
@@ -124,7 +131,7 @@ class TooltipController(QObject):
 
     def _look(self) -> None:
         """Move the tooltip while the mouse is on its spot; else hide it, and wait until the mouse rests."""
-        area = self._hit_area()
+        area = self._hit_area(self._mouse)
         # Reports and images also come while the chart stands still; they must not restart the wait.
         moved, self._last_area = area != self._last_area, area
         if self._shown is not None and area is not None and area.reaches(self._shown.cell):
@@ -136,14 +143,35 @@ class TooltipController(QObject):
         if area is not None and not self._rest_timer.isActive():
             self._rest_timer.start()
 
+    def _take_button(self, event: QMouseEvent) -> None:
+        """Ask what was clicked; a press that becomes a drag is none."""
+        if event.type() == QEvent.Type.MouseButtonPress:
+            self._pressed = event.position()
+        elif event.type() == QEvent.Type.MouseButtonRelease and self._pressed is not None:
+            moved, self._pressed = event.position() - self._pressed, None
+            if moved.manhattanLength() < QApplication.startDragDistance():
+                self._clicked = self._inspect(self._hit_area(event.position()))
+
     def _ask(self) -> None:
-        area, image, served = self._hit_area(), self._presenter.image, self._presenter.served
-        if area is not None and image is not None and served is not None:
-            self._asked = Inspection(request=served, spec=image.spec, area=area)
-            self._worker.inspect(self._asked)
+        if self._clicked is None:  # a new question would drop the one about the click
+            self._asked = self._inspect(self._hit_area(self._mouse)) or self._asked
+
+    def _inspect(self, area: HitArea | None) -> Inspection | None:
+        """Ask for the figures of the nearest cell in an area; they come to `_take`."""
+        image, served = self._presenter.image, self._presenter.served
+        if area is None or image is None or served is None:
+            return None
+        inspection = Inspection(request=served, spec=image.spec, area=area)
+        self._worker.inspect(inspection)
+        return inspection
 
     def _take(self, figures: CellFigures | None, inspection: Inspection) -> None:
-        """Show the answer, unless mouse or view have moved since the question."""
+        """Show the answer, unless mouse or view have moved since the question; or report the click."""
+        if inspection is self._clicked:
+            self._clicked = None
+            if figures is not None:
+                self.levelClicked.emit(figures.cell.price0 + figures.cell.price_bin / 2)
+            return
         if inspection is not self._asked:
             return
         self._asked = None
@@ -159,14 +187,14 @@ class TooltipController(QObject):
         self._shown = self._asked = None
         self._tooltip.hide()
 
-    def _hit_area(self) -> HitArea | None:
+    def _hit_area(self, mouse: QPointF | None) -> HitArea | None:
         """Return the area under the mouse, None where there cannot be heat."""
         viewport, axis, served = self._presenter.viewport, self._presenter.time_axis, self._presenter.served
-        if self._mouse is None or viewport is None or axis is None or served is None or self._presenter.image is None:
+        if mouse is None or viewport is None or axis is None or served is None or self._presenter.image is None:
             return None
         scale = viewport.ratio / self._view.devicePixelRatioF()  # page zoom
         # The middle of the pixel under the mouse.
-        at_px = ((self._mouse.x() + 0.5) / scale - viewport.left_px, (self._mouse.y() + 0.5) / scale - viewport.top_px)
+        at_px = ((mouse.x() + 0.5) / scale - viewport.left_px, (mouse.y() + 0.5) / scale - viewport.top_px)
         return hit_area_at(viewport, axis, at_px, reach_px(served.settings.spot_size))
 
     def _arrange(self) -> None:

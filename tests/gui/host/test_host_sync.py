@@ -123,7 +123,7 @@ def test_covered_stamps_are_told_and_the_heat_follows_all_the_same(open_host, ca
     with open_host() as host, caplog.at_level(logging.INFO):
         panel = None
         host.show()
-        panel = host.plugin.status_panel()
+        panel = host.plugin.status_widget()
         wait_for_mode(host, SyncMode.STAMP)
         host.run(f"chart.chartElement().insertAdjacentHTML('beforeend', \"{cover}\")")
         wait_for_mode(host, SyncMode.MESSAGE)
