@@ -210,6 +210,26 @@ def test_every_field_explains_itself(make_tab):
         assert len(field(tab, key).parentWidget().toolTip()) > 20, key
 
 
+def test_a_notice_stays_readable_when_the_host_turns_dark(make_tab, qtbot):
+    tab = make_tab()
+    tab.set_notice("Nobody records at the moment", "warning")
+    notice = tab.findChild(QLabel, "heatmap_notice")
+    before = QApplication.palette()
+    dark = QPalette(before)
+    dark.setColor(QPalette.ColorRole.Window, QColor("#1e1f22"))
+    dark.setColor(QPalette.ColorRole.WindowText, QColor("#dfe1e5"))
+    try:
+        QApplication.setPalette(dark)
+        qtbot.waitUntil(lambda: _lightest(notice) > 200)
+    finally:
+        QApplication.setPalette(before)
+
+
+def _lightest(widget) -> int:
+    picture = widget.grab().toImage()
+    return max(picture.pixelColor(x, y).lightness() for x in range(picture.width()) for y in range(picture.height()))
+
+
 def test_a_notice_is_shown_and_taken_away(make_tab):
     tab = make_tab()
     line = field(tab, "notice")

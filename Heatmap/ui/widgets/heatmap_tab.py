@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from PyQt6.QtCore import Qt, pyqtSlot
+from PyQt6.QtCore import QEvent, Qt, pyqtSlot
 from PyQt6.QtWidgets import (
     QCheckBox,
     QFormLayout,
@@ -58,6 +58,7 @@ class HeatmapTab(QWidget):
         self._groups: dict[Group, QGroupBox] = {}
         self._editors = {key: self._make_editor(spec) for key, spec in FIELDS.items()}
         self._notice = QLabel(self)
+        self._notice_kind: NoticeKind = "info"
         self._notice.setObjectName("heatmap_notice")
         self._notice.setWordWrap(True)
         self._notice.setTextFormat(Qt.TextFormat.PlainText)
@@ -78,7 +79,17 @@ class HeatmapTab(QWidget):
         """Show a sentence above the form; "" hides it."""
         self._notice.setText(text)
         self._notice.setVisible(bool(text))
-        colour = _NOTICE_COLOURS[kind]
+        self._notice_kind = kind
+        self._style_notice()
+
+    def changeEvent(self, event: QEvent | None) -> None:
+        """Follow the host's colours: Qt keeps those of a styled label."""
+        super().changeEvent(event)
+        if event is not None and event.type() == QEvent.Type.PaletteChange:
+            self._style_notice()
+
+    def _style_notice(self) -> None:
+        colour = _NOTICE_COLOURS[self._notice_kind]
         # Translucent, for dark and light themes.
         self._notice.setStyleSheet(
             f"QLabel {{ background: rgba({colour}, 50); border: 1px solid rgba({colour}, 160);"
