@@ -9,9 +9,10 @@ from importlib import import_module
 
 TYPE_CHECKING = False  # type checkers take this name for true
 if TYPE_CHECKING:
-    from Heatmap.embedding import add, add_to_qtchart
+    from Heatmap.embedding import add
     from Heatmap.heatmap_service import HeatmapService
     from Heatmap.plugin import HeatmapPlugin
+    from Heatmap.qtchart import add_to_qtchart
     from Heatmap.record import Record, open_record
     from Heatmap.ui.gl.graphics import configure_graphics, ensure_graphics
 
@@ -33,7 +34,7 @@ _HOMES = {
     "HeatmapService": "Heatmap.heatmap_service",
     "Record": "Heatmap.record",
     "add": "Heatmap.embedding",
-    "add_to_qtchart": "Heatmap.embedding",
+    "add_to_qtchart": "Heatmap.qtchart",
     "configure_graphics": "Heatmap.ui.gl.graphics",
     "ensure_graphics": "Heatmap.ui.gl.graphics",
     "open_record": "Heatmap.record",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -77,9 +76,3 @@ def _is_asyncio_running() -> bool:
     except RuntimeError:
         return False
     return True
-
-
-@atexit.register
-def _stop_all() -> None:
-    for shared in tuple(_in_use.values()):
-        shared.service.stop()

@@ -25,7 +25,6 @@ _SHARED_MEMORY: Final = "/dev/shm"  # noqa: S108 - Chromium's own place
 # Containers often have 64 MB or less; a chart on a large screen needs about 40, and Chromium crashes without a message.
 _ENOUGH_BYTES: Final = 128 * 1024 * 1024
 
-
 _SURFACE_VERSION: Final = (3, 3)
 
 
