@@ -148,7 +148,9 @@ class PageSession(QObject):
             self._page.loadFinished.disconnect(self._page_loaded)
             self._page.loadStarted.disconnect(self._page_starts)
             self._page.renderProcessTerminated.disconnect(self._page_crashed)
-            if self._own_channel is None:
+            if self._page.lifecycleState() is QWebEnginePage.LifecycleState.Discarded:  # at the end of the program
+                self._leave_channel()
+            elif self._own_channel is None:
                 # The object stays until the script has run, even if the host drops the plugin before: Qt warns of each
                 # message that has no receiver.
                 self._page.runJavaScript(DETACH_SCRIPT, partial(self._script_has_run, self.parent()))
@@ -202,7 +204,7 @@ class PageSession(QObject):
         return True
 
     def _leave_channel(self) -> None:
-        if self._channel is not None and not sip.isdeleted(self._channel):
+        if self._channel is not None and not sip.isdeleted(self._channel) and not sip.isdeleted(self._bridge):
             self._channel.deregisterObject(self._bridge)
         if self._own_channel is not None:
             if not sip.isdeleted(self._page) and self._page.webChannel() is self._own_channel:
