@@ -17,7 +17,7 @@ from Heatmap.ui.geometry.background import Surface, background_rects, opaque_col
 from Heatmap.ui.geometry.chart_time import chart_time
 from Heatmap.ui.geometry.heat_mesh import heat_mesh
 from Heatmap.ui.geometry.viewport import BarSegment, PriceScaleMode, visible_range
-from Heatmap.ui.page.bridge import Bridge, page_script, parse_bars, parse_surfaces, parse_viewport
+from Heatmap.ui.page.bridge import Bridge, page_scripts, parse_bars, parse_surfaces, parse_viewport
 
 SPEC = GridSpec(t0_ms=0, time_bin_ms=60_000, cols=60, price0=90.0, price_bin=0.5, rows=40)
 GOOD = {
@@ -166,9 +166,10 @@ def test_a_good_message_is_passed_on(qtbot):
 
 
 def test_the_script_holds_the_hosts_expressions():
-    script = page_script("app.chart", "app.series[0]")
-    assert "() => (app.chart)" in script
-    assert "() => (app.series[0])" in script
+    chart, series, script = page_scripts("app.chart", "app.series[0] // the candles")
+    assert chart == "window.__heatmap_chart = () => (app.chart\n);"
+    assert series == "window.__heatmap_series = () => (app.series[0] // the candles\n);"
+    assert 'givenExpression("chart", "app.chart")' in script
 
 
 def test_surfaces_are_read_in_device_pixels():

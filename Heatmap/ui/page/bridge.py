@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections import Counter
 from pathlib import Path
@@ -36,7 +37,9 @@ PAGE_SCRIPTS = (
     "plugin_page.js",
 )
 # Its value says why no chart is attached; "" if one is.
-MISSING_SCRIPT: Final = "window.__heatmapMissing ? window.__heatmapMissing() : 'the page does not run scripts'"
+MISSING_SCRIPT: Final = (
+    "window.__heatmapMissing ? window.__heatmapMissing() : 'the script of the heatmap did not run in the page'"
+)
 # Restores the page.
 DETACH_SCRIPT: Final = "if (window.__heatmapDetach) window.__heatmapDetach();"
 
@@ -172,11 +175,11 @@ def parse_surfaces(text: str) -> tuple[Surface, ...]:
     return tuple(surfaces)
 
 
-def page_script(chart: str, series: str, object_name: str = OBJECT_NAME) -> str:
-    """Return the JavaScript that attaches the heatmap to a host's page.
+def page_scripts(chart: str, series: str, object_name: str = OBJECT_NAME) -> tuple[str, ...]:
+    """Return the JavaScript that attaches the heatmap to a host's page, to be run in this order.
 
     The two expressions are code by the *developer of the host program* (``"chart"``, ``"app.series"``), so they become
-    part of the script. Data goes over the channel.
+    scripts: each its own, for one that is not JavaScript does not run at all. Data goes over the channel.
     """
     # Qt's own ``qwebchannel.js`` is a resource of PyQt6.
     library = QFile(":/qtwebchannel/qwebchannel.js")
@@ -185,8 +188,11 @@ def page_script(chart: str, series: str, object_name: str = OBJECT_NAME) -> str:
     parts = [library.readAll().data().decode("utf-8")]
     parts += [(JAVASCRIPT / name).read_text(encoding="utf-8") for name in PAGE_SCRIPTS]
     body = "\n".join(parts)
-    start = f"followChart(() => ({chart}), () => ({series}), '{object_name}');"
-    return f"(() => {{\n{body}\n{start}\n}})();"
+    expressions = {"chart": chart, "series": series}
+    given = ", ".join(f"givenExpression({json.dumps(name)}, {json.dumps(text)})" for name, text in expressions.items())
+    # The line's end closes a comment at the end of an expression.
+    getters = (f"window.__heatmap_{name} = () => ({text}\n);" for name, text in expressions.items())
+    return (*getters, f"(() => {{\n{body}\nfollowChart({given}, '{object_name}');\n}})();")
 
 
 class Bridge(QObject):

@@ -13,7 +13,7 @@ from PyQt6.QtWebChannel import QWebChannel
 from PyQt6.QtWebEngineCore import QWebEnginePage
 
 from Heatmap.errors import AttachError
-from Heatmap.ui.page.bridge import DETACH_SCRIPT, MISSING_SCRIPT, OBJECT_NAME, Bridge, page_script
+from Heatmap.ui.page.bridge import DETACH_SCRIPT, MISSING_SCRIPT, OBJECT_NAME, Bridge, page_scripts
 from Heatmap.ui.page.page_transparency import PageTransparency
 from Heatmap.ui.page.recent_count import WITHIN_S, RecentCount
 from Heatmap.ui.timer import new_timer
@@ -70,7 +70,7 @@ class PageSession(QObject):
         # A name of its own: a host may share one channel between several views.
         self._object_name = f"{OBJECT_NAME}{next(_numbers)}"
         self._expressions = f"chart={chart!r}, series={series!r}"
-        self._script = page_script(chart, series, self._object_name)
+        self._scripts = page_scripts(chart, series, self._object_name)
         self._channel: QWebChannel | None = None
         self._own_channel: QWebChannel | None = None
         self.is_attached = False  # the page is transparent and reports its range
@@ -231,7 +231,8 @@ class PageSession(QObject):
     def _page_loaded(self, ok: bool) -> None:  # Qt's signature
         if ok and self._started:
             self._join_channel()
-            self._page.runJavaScript(self._script)
+            for script in self._scripts:
+                self._page.runJavaScript(script)
             self._chart_timer.start()
 
     def _page_answered(self, attached: bool) -> None:  # Qt's signature
@@ -277,6 +278,8 @@ class PageSession(QObject):
 
     def _report_missing(self, reason: object) -> None:
         """Warn the host's developer of wrong expressions."""
+        if reason is None:  # not even this script has run
+            reason = "the page runs no scripts: the attribute JavascriptEnabled of its settings is off"
         if reason and self._started and not self.is_attached:
             reason = f"{reason} (attach: {self._expressions})"
             log.warning("no chart was found %.0f s after its page had loaded: %s", CHART_PATIENCE_MS / 1000, reason)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 
 import pytest
+from PyQt6.QtWebChannel import QWebChannel
+from PyQt6.QtWebEngineCore import QWebEngineScript, QWebEngineSettings
 from PyQt6.QtWidgets import QLabel
 
 from Heatmap.errors import AttachError
@@ -20,6 +22,12 @@ MISTAKES = {
     "a chart that is not global": ("window.app.chart", "series", "makeChart();", "chart: TypeError"),
     "a chart that is never made": ("chart", "series", "", "chart: it is undefined"),
     "a misspelt series": ("chart", "candles", "makeChart();", "series: ReferenceError: candles is not defined"),
+    "an expression that throws": (
+        "(() => { throw new Error('not yet') })()",
+        "series",
+        "makeChart();",
+        "chart: Error: not yet",
+    ),
     "something else": ("document", "series", "makeChart();", "chart: it is no chart of Lightweight Charts"),
     "not a series": ("chart", "DATA", "makeChart();", "series: it is no series of Lightweight Charts"),
 }
@@ -46,6 +54,63 @@ def test_a_wrong_expression_is_told_soon_after_the_page_has_loaded(open_host, ca
         # The page is as it was, and says nothing about this to the host's users.
         assert host.evaluate("document.body.getAttribute('style')") is None
         assert host.view.page().console == []
+        tab.deleteLater()
+
+
+# Forbids the page to make functions of texts.
+POLICY = "<meta http-equiv='Content-Security-Policy' content=\"script-src 'self' file: qrc:\">"
+NO_JAVASCRIPT = {
+    "a parenthesis too many": ("chart)", "series", "chart: SyntaxError: it is no JavaScript expression: Unexpected"),
+    "a statement": ("return chart", "series", "chart: SyntaxError: it is no JavaScript expression"),
+    "a series with a semicolon": ("chart", "series;", "series: SyntaxError: it is no JavaScript expression"),
+}
+
+
+@pytest.mark.parametrize("policy", ["", POLICY], ids=["free", "with a policy"])
+@pytest.mark.parametrize("mistake", NO_JAVASCRIPT)
+@pytest.mark.usefixtures("impatient")
+def test_an_expression_that_is_no_javascript(open_host, mistake, policy):
+    chart, series, reason = NO_JAVASCRIPT[mistake]
+    with open_host() as host:
+        host.load(head=policy)
+        host.attach(chart=chart, series=series)
+        tab = host.plugin.settings_tab()
+        notice = tab.findChild(QLabel, "heatmap_notice")
+        host.wait(lambda: reason.partition(": Unexp")[0] in notice.text())
+        assert policy or reason in notice.text()
+        tab.deleteLater()
+
+
+def test_an_expression_with_a_comment_is_one(open_host):
+    with open_host() as host:
+        host.show(plugin={"chart": "chart // the main one", "series": "[series][0] /* candles */"})
+        host.wait_for_place()
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_channel_in_another_javascript_world(open_host):
+    with open_host() as host:
+        host.load()
+        host.view.page().setWebChannel(QWebChannel(host.view), QWebEngineScript.ScriptWorldId.ApplicationWorld.value)
+        host.attach()
+        tab = host.plugin.settings_tab()
+        notice = tab.findChild(QLabel, "heatmap_notice")
+        host.wait(lambda: "it is in another JavaScript world" in notice.text())
+        host.view.page().setWebChannel(QWebChannel(host.view))
+        host.wait_for_place()
+        assert notice.text() == ""
+        tab.deleteLater()
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_page_without_scripts(open_host):
+    with open_host() as host:
+        host.view.settings().setAttribute(QWebEngineSettings.WebAttribute.JavascriptEnabled, False)
+        host.load()
+        host.attach()
+        tab = host.plugin.settings_tab()
+        notice = tab.findChild(QLabel, "heatmap_notice")
+        host.wait(lambda: "JavascriptEnabled of its settings is off" in notice.text())
         tab.deleteLater()
 
 

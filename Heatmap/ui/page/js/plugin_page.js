@@ -108,6 +108,17 @@ class Attachment {
   }
 }
 
+// The function that a script of its own has left for an expression; that script does not run when it is no JavaScript.
+function givenExpression(name, text) {
+  const getter = window[`__heatmap_${name}`];
+  delete window[`__heatmap_${name}`];
+  if (getter) return getter;
+  let reason = 'it is no JavaScript expression';
+  // For the words of the error only: a page's policy may forbid it.
+  try { new Function(`return (${text}\n)`); } catch (error) { if (error instanceof SyntaxError) reason += `: ${error.message}`; }
+  return () => { throw new SyntaxError(reason); };
+}
+
 // The host may create its chart later than its page, and may replace it: keep looking at both expressions.
 function followChart(getChart, getSeries, objectName) {
   const RETRY_MS = 50, WATCH_MS = 200;
@@ -144,7 +155,8 @@ function followChart(getChart, getSeries, objectName) {
     clearTimeout(timer);
     timer = setTimeout(look, attachment ? WATCH_MS : RETRY_MS);
     if (!port) {
-      missing = 'the page has no web channel';
+      missing = "the page's scripts do not see its web channel: it is in another JavaScript world. Call setWebChannel "
+        + 'without a worldId';
       if (typeof qt === 'undefined' || !qt.webChannelTransport) return;
       missing = 'the web channel does not answer';
       port = openChannelPort(qt.webChannelTransport, objectName.replace(/[0-9]+$/, ''));
