@@ -31,10 +31,12 @@ class HostBridge(QObject):
     def __init__(self) -> None:
         super().__init__()
         self.heard: list[str] = []
+        self.added: list[int] = []
         self._level = 1
 
     @pyqtSlot(int, int, result=int)
     def add(self, first: int, second: int) -> int:
+        self.added.append(first)
         return first + second
 
     @pyqtSlot(str)
@@ -111,6 +113,38 @@ def test_a_host_with_its_own_channel(open_host):
         host.wait_for_place()
         check_channel(host, bridge, "again")
         assert host.view.page().console == []
+
+
+# 100 calls in each of 100 frames, between which the chart moves and so the heatmap's own messages are sent.
+MANY_CALLS = """
+window.answered = window.wrong = 0;
+let asked = 0;
+const frame = () => {
+  for (let more = 0; more < 100; more++) {
+    const number = asked++;
+    hostBridge.add(number, 1).then((sum) => { if (sum !== number + 1) window.wrong++; window.answered++; });
+  }
+  chart.timeScale().scrollToPosition(-(asked / 100) % 60, false);
+  if (asked < 10000) requestAnimationFrame(frame);
+};
+frame();
+"""
+
+
+def test_ten_thousand_calls_of_the_host_between_ours(open_host):
+    with open_host() as host:
+        bridge = give_channel(host)
+        host.show(start=CLIENT)
+        host.wait(lambda: host.evaluate("hostBridge !== null"))
+        reports = []
+        host.bridge.viewportChanged.connect(reports.append)
+        host.run(MANY_CALLS)
+        host.wait(lambda: host.evaluate("window.answered") == 10_000)
+        assert host.evaluate("window.wrong") == 0
+        assert bridge.added == list(range(10_000))
+        assert len(reports) > 50
+        host.wait_for_place()
+        assert (host.bridge.rejected, host.view.page().console) == ({}, [])
 
 
 def test_a_host_that_drops_the_plugin_while_its_page_is_being_restored(open_host):
