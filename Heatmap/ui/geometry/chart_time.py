@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -55,18 +55,23 @@ class ChartTime:
 
     def segments(self, runs: Sequence[BarSegment]) -> tuple[BarSegment, ...]:
         """Return runs of bars with their times in UTC; both are ascending. A run is cut where the offset changes."""
+        return tuple(chain.from_iterable(self.cut(runs)))
+
+    def cut(self, runs: Sequence[BarSegment]) -> list[list[BarSegment]]:
+        """Return what becomes of each run in `segments`; of the last one it depends on the runs that follow."""
         if not runs:
-            return ()
+            return []
         first, last = (bisect_right(self._starts_ms, time_ms) for time_ms in (runs[0].start_ms, runs[-1].end_ms))
         if first == last:
             offset_ms = self._offsets_ms[first]
-            return tuple(replace(run, start_ms=run.start_ms - offset_ms) for run in runs)
+            return [[replace(run, start_ms=run.start_ms - offset_ms)] for run in runs]
         usual_ms = _usual_step_ms(runs)
-        parts = [part for run in runs for part in self._cut(run, usual_ms)]
-        segments: list[BarSegment] = []
-        for (part, number), (following, next_number) in pairwise(parts):
-            segments += _until(part, following, usual_ms) if number != next_number else [part]
-        return (*segments, parts[-1][0])
+        parts = [(at, *part) for at, run in enumerate(runs) for part in self._cut(run, usual_ms)]
+        cut: list[list[BarSegment]] = [[] for _ in runs]
+        for (at, part, number), (_, following, next_number) in pairwise(parts):
+            cut[at] += _until(part, following, usual_ms) if number != next_number else [part]
+        cut[-1].append(parts[-1][1])
+        return cut
 
     def _utc_ms(self, chart_ms: int, number: int) -> int:
         utc_ms = chart_ms - self._offsets_ms[number]
