@@ -14,6 +14,7 @@ from Heatmap.attach_arguments import check_arguments
 from Heatmap.clock import SYSTEM_CLOCK, ExchangeClock
 from Heatmap.errors import AttachError, SettingsError
 from Heatmap.events import Source
+from Heatmap.host_controls import HostControls
 from Heatmap.ui.build_signals import BuildSignals
 from Heatmap.ui.geometry.chart_time import chart_time
 from Heatmap.ui.gl.graphics import configure_graphics, ensure_graphics, has_opengl
@@ -21,17 +22,13 @@ from Heatmap.ui.page.bridge import Bridge
 from Heatmap.ui.page.session import PageSession
 from Heatmap.ui.settings_model import SettingsModel
 from Heatmap.ui.translation import Translator
-from Heatmap.ui.widgets.performance import Performance
 from Heatmap.ui.widgets.settings_tabs import SettingsTabs
-from Heatmap.ui.widgets.status import StatusPanel
-from Heatmap.ui.widgets.status_text import StatusLine
-from Heatmap.ui.widgets.toggle_action import ToggleAction
 from Heatmap.vocabulary import LegendPlace
 
 if TYPE_CHECKING:
     from datetime import tzinfo
 
-    from PyQt6.QtGui import QAction, QImage
+    from PyQt6.QtGui import QImage
     from PyQt6.QtWebEngineWidgets import QWebEngineView
     from PyQt6.QtWidgets import QWidget
 
@@ -77,7 +74,7 @@ def _end_before_qt() -> None:
             application.removeEventFilter(thing)
 
 
-class HeatmapPlugin(QObject):
+class HeatmapPlugin(HostControls):
     """A heatmap of recorded liquidations behind one chart. Make it with `attach`.
 
     The host's layout is not touched: the heat lies in a child of the web view, beneath the page, and the page's
@@ -86,8 +83,6 @@ class HeatmapPlugin(QObject):
 
     imageChanged = pyqtSignal(object)  # HeatmapImage | None: the image on the screen
     attachedChanged = pyqtSignal(bool)  # the page reports its range: the heat can be placed
-    enabledChanged = pyqtSignal(bool)  # the heat is shown, or hidden: by the host, the user or another program's window
-    statusChanged = pyqtSignal(str)  # the new `status`
     levelClicked = pyqtSignal(float)  # the price in the middle of a cell with heat that was clicked
     detached = pyqtSignal()  # by `detach`, or because the view is gone
 
@@ -105,29 +100,21 @@ class HeatmapPlugin(QObject):
         translator: Translator,
         clock: Clock,
     ) -> None:
-        super().__init__()
+        super().__init__(service, settings, translator, clock)
         self._view = view
         self._view_alive = True
-        self._service = service
-        self._settings = settings
-        self._translator = translator
         self._clock = clock
         self._symbol = symbol
         self._legend = legend
         self._kept_above: list[QWidget] = []
         self._chart_time = chart_time
-        self._detached = False
         self._display: HeatDisplay | None = None  # None while the heat is disabled
         self._closed_display: HeatDisplay | None = None  # its threads may still run
         bridge = Bridge(chart_time, parent=self)
         self._session = PageSession(view, bridge, chart=chart, series=series, clock=clock, parent=self)
         self._signals = BuildSignals(self)
-        self._performance = Performance(service, clock, parent=self)
-        self._status_line = StatusLine(service, translator, parent=self)
-        self._toggle_action = ToggleAction(settings, translator, parent=self)
         self._tabs = SettingsTabs(service, self._session, self._signals, settings, translator, parent=self)
         self._session.attachedChanged.connect(self.attachedChanged)
-        self._status_line.changed.connect(self.statusChanged)
         self._session.restored.connect(self._page_restored)
         settings.changed.connect(self._settings_changed)
         view.destroyed.connect(self._view_destroyed)
@@ -218,11 +205,6 @@ class HeatmapPlugin(QObject):
         return plugin
 
     @property
-    def settings(self) -> SettingsModel:
-        """The user's settings; ``settings.update(palette="ice")`` acts at once."""
-        return self._settings
-
-    @property
     def is_attached(self) -> bool:
         """True while the page reports its range: the heat can be placed."""
         return self._session.is_attached
@@ -231,17 +213,6 @@ class HeatmapPlugin(QObject):
     def image(self) -> HeatmapImage | None:
         """The image on the screen, None if there is none."""
         return self._display.image if self._display is not None else None
-
-    def set_enabled(self, enabled: bool) -> None:  # a fixed public name
-        """Show or hide the heat. Recording is not affected.
-
-        While it is hidden, the page is as without the plugin: it has its own background, and nothing is painted.
-        """
-        self._settings.update(enabled=enabled)
-
-    def is_enabled(self) -> bool:
-        """Return True if the heat is shown."""
-        return self._settings.value.enabled
 
     def set_symbol(self, symbol: str) -> None:
         """Show the liquidations of another symbol of the service."""
@@ -281,38 +252,16 @@ class HeatmapPlugin(QObject):
         """Return a new page for the host's settings."""
         return self._tabs.new_tab(parent)
 
-    def toggle_action(self) -> QAction:
-        """Return the action that shows and hides the heat: checkable, with icon, text and shortcut (Ctrl+H).
-
-        It is the same one at each call and is removed with the plugin. Its shortcut works in windows that have the
-        action in a menu or tool bar, or added by ``addAction``; ``setShortcut`` gives it another one, or none.
-        """
-        return self._toggle_action
-
-    @property
-    def status(self) -> str:
-        """The state of recording in one line, in the user's language, e.g. ``"Live"``."""
-        return self._status_line.text
-
-    def status_widget(self, parent: QWidget | None = None) -> StatusPanel:
-        """Return a new row of figures for a status bar: connection, last event, rates, build time, frames."""
-        panel = StatusPanel(self._translator, parent, source=self._service.source)
-        self._performance.add_panel(panel)
-        return panel
-
     def detach(self) -> None:
         """Restore the page and the view and end all threads. Harmless when called twice."""
         if self._detached:
             return
-        self._detached = True
         _attached.discard(self)
+        self._end_controls()
         if sip.isdeleted(self):  # the host has deleted its application, and PyQt all else: only threads are left
             self._closed_display = self._display or self._closed_display
             self._wait_for_threads()
             return
-        self._performance.stop()
-        self._status_line.stop()
-        self._toggle_action.setEnabled(False)
         if self._view_alive:
             self._view.destroyed.disconnect(self._view_destroyed)
         self._close_display()
@@ -334,7 +283,6 @@ class HeatmapPlugin(QObject):
             self._show_heat()
         else:
             self._session.stop()
-        self.enabledChanged.emit(settings.enabled)
 
     def _show_heat(self) -> None:
         """Make the display, unless the last one still waits for the page to be restored, and attach to the page."""

@@ -1,0 +1,89 @@
+"""What a host puts into its own window: action, status, settings; the part of the plugin that needs no chart."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PyQt6 import sip
+from PyQt6.QtCore import QObject, pyqtSignal
+
+from Heatmap.ui.widgets.performance import Performance
+from Heatmap.ui.widgets.status import StatusPanel
+from Heatmap.ui.widgets.status_text import StatusLine
+from Heatmap.ui.widgets.toggle_action import ToggleAction
+
+if TYPE_CHECKING:
+    from PyQt6.QtGui import QAction
+    from PyQt6.QtWidgets import QWidget
+
+    from Heatmap.clock import Clock
+    from Heatmap.heatmap_service import HeatmapService
+    from Heatmap.heatmap_settings import HeatmapSettings
+    from Heatmap.ui.settings_model import SettingsModel
+    from Heatmap.ui.translation import Translator
+
+
+class HostControls(QObject):
+    """The controls of a `HeatmapPlugin`; they follow the user's settings and the service until `detach`."""
+
+    enabledChanged = pyqtSignal(bool)  # the heat is shown or hidden, whoever asked for it
+    statusChanged = pyqtSignal(str)  # the new `status`
+
+    def __init__(self, service: HeatmapService, settings: SettingsModel, translator: Translator, clock: Clock) -> None:
+        super().__init__()
+        self._service = service
+        self._settings = settings
+        self._translator = translator
+        self._detached = False
+        self._performance = Performance(service, clock, parent=self)
+        self._status_line = StatusLine(service, translator, parent=self)
+        self._toggle_action = ToggleAction(settings, translator, parent=self)
+        self._status_line.changed.connect(self.statusChanged)
+        settings.changed.connect(self._report_enabled)
+
+    @property
+    def settings(self) -> SettingsModel:
+        """The user's settings; ``settings.update(palette="ice")`` acts at once."""
+        return self._settings
+
+    def set_enabled(self, enabled: bool) -> None:  # a fixed public name
+        """Show or hide the heat. Recording is not affected.
+
+        While it is hidden, the page is as without the plugin: it has its own background, and nothing is painted.
+        """
+        self._settings.update(enabled=enabled)
+
+    def is_enabled(self) -> bool:
+        """Return True if the heat is shown."""
+        return self._settings.value.enabled
+
+    def toggle_action(self) -> QAction:
+        """Return the action that shows and hides the heat: checkable, with icon, text and shortcut (Ctrl+H).
+
+        It is the same one at each call and is removed with the plugin. Its shortcut works in windows that have the
+        action in a menu or tool bar, or added by ``addAction``; ``setShortcut`` gives it another one, or none.
+        """
+        return self._toggle_action
+
+    @property
+    def status(self) -> str:
+        """The state of recording in one line, in the user's language, e.g. ``"Live"``."""
+        return self._status_line.text
+
+    def status_widget(self, parent: QWidget | None = None) -> StatusPanel:
+        """Return a new row of figures for a status bar: connection, last event, rates, build time, frames."""
+        panel = StatusPanel(self._translator, parent, source=self._service.source)
+        self._performance.add_panel(panel)
+        return panel
+
+    def _end_controls(self) -> None:
+        """Stop following settings and service."""
+        self._detached = True
+        self._status_line.stop()
+        if not sip.isdeleted(self):
+            self._performance.stop()
+            self._toggle_action.setEnabled(False)
+
+    def _report_enabled(self, settings: HeatmapSettings, previous: HeatmapSettings) -> None:
+        if settings.enabled != previous.enabled and not self._detached:
+            self.enabledChanged.emit(settings.enabled)
