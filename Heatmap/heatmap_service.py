@@ -207,6 +207,8 @@ class HeatmapService:
         `SettingsError` as for the class.
         """
         named = tuple(self._venue.normalise_symbol(symbol) for symbol in symbols)
+        if ALL_SYMBOLS in named:
+            raise SettingsError(f"expected symbols, was {ALL_SYMBOLS}: name it when the service is made")
         with self._lifecycle:
             together = tuple(dict.fromkeys((*self.symbols, *named)))
             _check_number(together)
@@ -215,7 +217,8 @@ class HeatmapService:
                 self._lookup = RecordLookup(self.db_path, self.source, together, self._clock)
                 if not self._records_all:
                     self.recorded_symbols = together
-                    threading.Thread(target=self._restart, name="heatmap-restart", daemon=True).start()
+                    if self._collect:
+                        threading.Thread(target=self._restart, name="heatmap-restart", daemon=True).start()
         return named
 
     def _restart(self) -> None:

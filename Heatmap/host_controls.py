@@ -42,6 +42,11 @@ class HostControls(QObject):
         settings.changed.connect(self._report_enabled)
 
     @property
+    def service(self) -> HeatmapService:
+        """The recorder and its database; ``service.add_symbols(["ETHUSDT"])`` records more."""
+        return self._service
+
+    @property
     def settings(self) -> SettingsModel:
         """The user's settings; ``settings.update(palette="ice")`` acts at once."""
         return self._settings

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from PyQt6.QtCore import QCoreApplication, QTimer
+from PyQt6.QtCore import QCoreApplication, QMetaObject, QObject, QTimer
 
 from Heatmap.heatmap_service import HeatmapService, default_db_path
 
@@ -24,6 +24,7 @@ class SharedService:
         self._key = key
         self.service = service
         self._plugins: set[HeatmapPlugin] = set()
+        self._quit: QMetaObject.Connection | None = None
 
     def keep_for(self, plugin: HeatmapPlugin) -> None:
         """Run the service until this plugin, and all others that use it, are detached, or the program ends."""
@@ -32,7 +33,7 @@ class SharedService:
             # With the event loop: charts that a program adds one after the other need no restart for their symbols.
             QTimer.singleShot(0, self._start)
             if (application := QCoreApplication.instance()) is not None:
-                application.aboutToQuit.connect(self._application_quits)
+                self._quit = application.aboutToQuit.connect(self._application_quits)
         self._plugins.add(plugin)
         plugin.detached.connect(partial(self._release, plugin))
 
@@ -44,8 +45,8 @@ class SharedService:
         self._plugins.discard(plugin)
         if not self._plugins and _in_use.pop(self._key, None) is self:
             self.service.stop()
-            if (application := QCoreApplication.instance()) is not None:
-                application.aboutToQuit.disconnect(self._application_quits)
+            if self._quit is not None:
+                QObject.disconnect(self._quit)
 
     def _application_quits(self) -> None:
         # qasync leaves Qt's loop after each run of its own, of which the program may make more: then the end of the

@@ -72,15 +72,15 @@ def recorded(exchange) -> list[set[str]]:
 def test_charts_of_one_database_share_a_service_until_the_last_is_gone(qtbot, make_view, record, exchange):
     first, second, third = make_view(), make_view(), make_view()
     plugins = [Heatmap.add(first, "btcusdt", db=record), Heatmap.add(second, "ETHUSDT", db=str(record))]
-    service = plugins[0]._service
-    assert plugins[1]._service is service
+    service = plugins[0].service
+    assert plugins[1].service is service
     assert service.symbols == ("BTCUSDT", "ETHUSDT")
     # It starts with the event loop: one connection serves both.
     assert not service.is_running
     qtbot.waitUntil(lambda: recorded(exchange) == [{"btcusdt", "ethusdt"}], timeout=PATIENCE_MS)
 
     plugins.append(Heatmap.add(third, "solusdt", db=record))
-    assert plugins[2]._service is service
+    assert plugins[2].service is service
     qtbot.waitUntil(lambda: recorded(exchange) == [{"btcusdt", "ethusdt", "solusdt"}], timeout=PATIENCE_MS)
 
     sip.delete(first)
@@ -91,27 +91,32 @@ def test_charts_of_one_database_share_a_service_until_the_last_is_gone(qtbot, ma
     qtbot.waitUntil(lambda: heatmap_threads() == set(), timeout=PATIENCE_MS)
     # The next one begins anew.
     again = Heatmap.add(second, db=record, collect=False)
-    assert again._service is not service
+    assert again.service is not service
     again.detach()
 
 
 def test_another_database_and_reading_only_have_a_service_of_their_own(make_view, record, exchange):  # noqa: ARG001
     options = ({"db": record}, {"db": record, "collect": False}, {"db": record.with_name("other.sqlite3")})
     plugins = [Heatmap.add(make_view(), **each) for each in options]
-    assert len({plugin._service for plugin in plugins}) == 3
+    assert len({plugin.service for plugin in plugins}) == 3
     for plugin in plugins:
         plugin.detach()
 
 
 @pytest.mark.parametrize(
     ("options", "error"),
-    [({"chart": ""}, AttachError), ({"symbol": "BTC/USDT"}, SettingsError), ({"time_zone": "Berlin"}, AttachError)],
+    [
+        ({"chart": ""}, AttachError),
+        ({"symbol": "BTC/USDT"}, SettingsError),
+        ({"symbol": "ALL"}, SettingsError),
+        ({"time_zone": "Berlin"}, AttachError),
+    ],
 )
 def test_a_refused_call_leaves_nothing_behind(make_view, record, options, error):
     with pytest.raises(error):
         Heatmap.add(make_view(), db=record, collect=False, **options)
     plugin = Heatmap.add(make_view(), db=record, collect=False)
-    assert plugin._service.symbols == ("BTCUSDT",)
+    assert plugin.service.symbols == ("BTCUSDT",)
     plugin.detach()
 
 
@@ -207,7 +212,7 @@ plugin = Heatmap.add(view, db=sys.argv[1], collect=False)
 
 async def state():
     await asyncio.sleep(0)
-    while not plugin._service.is_running: await asyncio.sleep(0.01)
+    while not plugin.service.is_running: await asyncio.sleep(0.01)
     return plugin.status
 
 with loop:

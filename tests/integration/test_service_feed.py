@@ -273,3 +273,27 @@ def test_a_small_queue_holds_the_socket_back_and_loses_nothing(path, monkeypatch
         HeatmapService(path, **exchange.addresses)
     ) as running:  # fmt: skip
         assert running.until(lambda s: s.stored == 1000).reconnects == 0
+
+
+def test_symbols_can_be_added_before_and_after_the_start(path):
+    service = HeatmapService(path, ["btcusdt"], collect=False)
+    assert service.add_symbols(["ethusdt", "BTCUSDT"]) == ("ETHUSDT", "BTCUSDT")
+    with RunningService(service) as running:
+        assert service.add_symbols(["solusdt"]) == ("SOLUSDT",)
+        assert service.symbols == service.recorded_symbols == ("BTCUSDT", "ETHUSDT", "SOLUSDT")
+        assert running.until(lambda status: status.state is State.READING)
+    for wrong in ("ALL", "BTC/USDT", ""):
+        with pytest.raises(SettingsError):
+            service.add_symbols([wrong])
+    with pytest.raises(SettingsError, match="1 to 2048 symbols, was 2049"):
+        service.add_symbols([f"S{number}USDT" for number in range(2046)])
+    assert len(service.symbols) == 3
+
+
+def test_symbols_that_are_added_while_it_records_are_recorded(path):
+    with ScriptedExchange([mark_price(T), liquidation(1), mark_price(T + 3000)]) as exchange:
+        service = HeatmapService(path, ["ethusdt"], ws_url=exchange.ws_url, rest_url=exchange.rest_url)
+        with RunningService(service) as running:
+            running.until(lambda status: status.is_recorder)
+            service.add_symbols(["btcusdt"])
+            running.until(lambda status: status.stored == 1)
