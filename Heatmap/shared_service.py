@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from PyQt6.QtCore import QCoreApplication, QMetaObject, QObject, QTimer
 
-from Heatmap.heatmap_service import HeatmapService, default_db_path
+from Heatmap.heatmap_service import HeatmapService
+from Heatmap.storage.location import default_db_path
 
 if TYPE_CHECKING:
     from Heatmap.plugin import HeatmapPlugin
@@ -69,6 +71,13 @@ def shared_service(db: str | Path | None, symbol: str, *, collect: bool) -> tupl
     shared = _in_use.get(key) or SharedService(key, HeatmapService(path, (symbol,), collect=collect))
     (name,) = shared.service.add_symbols((symbol,))
     return shared, name
+
+
+@atexit.register
+def _stop_all() -> None:
+    """Stop what still runs: the host has deleted its application before it detached its plugins."""
+    for shared in tuple(_in_use.values()):
+        shared.service.stop()
 
 
 def _is_asyncio_running() -> bool:

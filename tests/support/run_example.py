@@ -24,10 +24,10 @@ from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.demo.exchange import DemoExchange
 from Heatmap.demo.market import SimulatedMarket
 from Heatmap.events import Coverage, Source
-from Heatmap.heatmap_service import default_db_path
 from Heatmap.ingestion.binance import endpoints
 from Heatmap.ingestion.venues import VENUES
 from Heatmap.storage.bulk_insert import bulk_insert
+from Heatmap.storage.location import default_db_path
 
 PATIENCE_S = 40 * float(os.environ.get("HEATMAP_PATIENCE", "1"))
 BINANCE = "https://fapi.binance.com"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from PyQt6 import sip
 from PyQt6.QtCore import QObject, pyqtSignal
 
 from Heatmap.connection_message import clock_fault, connection_text
@@ -42,10 +43,14 @@ class StatusLine(QObject):
         self.text = self._now()
         self._service_changed.connect(self._refresh)
         translator.languageChanged.connect(self._refresh)
-        self._unsubscribe = service.subscribe(self._service_changed.emit)
+        self._unsubscribe = service.subscribe(self._notify)
 
     def stop(self) -> None:
         self._unsubscribe()
+
+    def _notify(self) -> None:
+        if not sip.isdeleted(self):
+            self._service_changed.emit()
 
     def _now(self) -> str:
         return status_text(self._service.status(), self._translator, Source(self._service.source))[0]
