@@ -16,8 +16,17 @@ from Heatmap.rendering.view_grid import grid_for_view
 from Heatmap.ui.geometry.background import Surface, background_rects, opaque_colors
 from Heatmap.ui.geometry.chart_time import chart_time
 from Heatmap.ui.geometry.heat_mesh import heat_mesh
-from Heatmap.ui.geometry.viewport import BarSegment, PriceScaleMode, visible_range
-from Heatmap.ui.page.bridge import Bridge, page_scripts, parse_bars, parse_surfaces, parse_viewport
+from Heatmap.ui.geometry.viewport import BarSegment, PriceScaleMode, TimeAxis, visible_range
+from Heatmap.ui.page.bars import BarRuns
+from Heatmap.ui.page.bridge import Bridge, page_scripts, parse_surfaces, parse_viewport
+
+
+def parse_bars(text: str, *options) -> TimeAxis | None:
+    """Return the time axis of a single message."""
+    taken = BarRuns(*options).take(text)
+    assert taken is not None
+    return taken[0]
+
 
 SPEC = GridSpec(t0_ms=0, time_bin_ms=60_000, cols=60, price0=90.0, price_bin=0.5, rows=40)
 GOOD = {
@@ -147,6 +156,42 @@ def test_a_series_without_bars_has_no_axis():
 def test_impossible_bars_are_refused(segments):
     with pytest.raises(BridgeError):
         parse_bars(json.dumps({"segments": segments}))
+
+
+def message(first: int, count: int, **more) -> str:
+    """Return runs of one bar each, an hour apart."""
+    return json.dumps({"segments": [[k, 3600 * k, 60, 1] for k in range(first, first + count)], **more})
+
+
+def test_only_the_runs_that_change_are_sent():
+    bars = BarRuns()
+    assert bars.take(message(0, 5)) == (parse_bars(message(0, 5)),)
+    assert bars.take(message(4, 2, keep=4)) == (parse_bars(message(0, 6)),)
+    assert bars.take(message(0, 0, keep=2)) == (parse_bars(message(0, 2)),)
+    assert bars.take(message(0, 0)) == (None,)
+
+
+def test_many_runs_come_in_several_messages():
+    bars = BarRuns()
+    bars.take(message(0, 2))
+    assert bars.take(message(1, 4, keep=1, more=True)) is None
+    assert bars.take(message(5, 4, keep=5, more=True)) is None
+    assert bars.take(message(9, 1, keep=9)) == (parse_bars(message(0, 10)),)
+
+
+def test_what_builds_upon_refused_runs_is_refused_until_all_come_again():
+    bars = BarRuns()
+    bars.take(message(0, 3))
+    for text in ("{}", message(3, 1, keep=3), message(9, 1, keep=9)):
+        with pytest.raises(BridgeError):
+            bars.take(text)
+    assert bars.take(message(0, 4)) == (parse_bars(message(0, 4)),)
+    # A message that is not the continuation of the one before.
+    assert bars.take(message(4, 1, keep=4, more=True)) is None
+    with pytest.raises(BridgeError):
+        bars.take(message(5, 1, keep=4))
+    with pytest.raises(BridgeError, match="keep"):
+        bars.take(message(5, 1, keep=4))
 
 
 def test_a_bad_message_is_counted_and_changes_nothing(qtbot, caplog):

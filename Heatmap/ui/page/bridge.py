@@ -19,12 +19,18 @@ from Heatmap.errors import BridgeError
 from Heatmap.ui.geometry.background import Surface
 from Heatmap.ui.geometry.chart_time import UTC_TIME, ChartTime
 from Heatmap.ui.geometry.frame_stamp import StampPlace
-from Heatmap.ui.geometry.viewport import BarSegment, PriceScaleMode, TimeAxis, Viewport
+from Heatmap.ui.geometry.viewport import PriceScaleMode, Viewport
+from Heatmap.ui.page.bars import BarRuns
+from Heatmap.ui.page.message import decode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from Heatmap.ui.geometry.viewport import TimeAxis
+
 log = logging.getLogger(__name__)
+
+_Content = TypeVar("_Content")
 
 JAVASCRIPT: Final = Path(__file__).parent / "js"
 OBJECT_NAME = "liquidationHeatmap"
@@ -44,14 +50,9 @@ MISSING_SCRIPT: Final = (
 DETACH_SCRIPT: Final = "if (window.__heatmapDetach) window.__heatmapDetach();"
 
 # Bounds that no real chart reaches; a page that sends more is broken or hostile.
-MAX_MESSAGE_CHARS = 1_000_000
-MAX_SEGMENTS = 50_000
 MAX_PIXELS = 100_000.0
-MAX_TIME_S = 1e11
 MAX_SURFACES = 200
 MAX_STAMPS = 4
-MAX_BARS = 1_000_000_000
-MIN_STEP_S = 1e-3
 # Far more bars than pixels, and half the width of a huge screen.
 MIN_BAR_SPACING_PX, MAX_BAR_SPACING_PX = 1e-5, 1e6
 # Below it the logarithm of a price ratio is too large for the shader's float32.
@@ -85,10 +86,6 @@ class _ViewportMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stamps: Annotated[list[tuple[_DevicePixels, _DevicePixels, _Cell, _Copies]], Meta(max_length=MAX_STAMPS)]
 
 
-class _BarsMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    segments: Annotated[list[tuple[int, float, float, int]], Meta(max_length=MAX_SEGMENTS)]
-
-
 class _SurfacesMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ratio: _Ratio
     # left, top, width, height, red, green, blue, alpha
@@ -97,22 +94,9 @@ class _SurfacesMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ]
 
 
-_Message = TypeVar("_Message", bound=msgspec.Struct)
-
-
-def _decode(text: str, kind: type[_Message]) -> _Message:
-    if len(text) > MAX_MESSAGE_CHARS:
-        raise BridgeError(f"expected at most {MAX_MESSAGE_CHARS} characters from the page, was {len(text)}")
-    try:
-        return msgspec.json.decode(text, type=kind)
-    # JavaScript's strings may contain half of a surrogate pair, which UTF-8 cannot encode.
-    except (msgspec.DecodeError, UnicodeEncodeError) as error:
-        raise BridgeError(f"the page sent a bad {kind.__name__}: {error}; began {text[:120]!r}") from error
-
-
 def parse_viewport(text: str) -> Viewport:
     """Return the viewport of a page message; a malformed one or an impossible view raises `BridgeError`."""
-    message = _decode(text, _ViewportMessage)
+    message = decode(text, _ViewportMessage)
     _, _, width, height = message.pane
     if not (width >= 1 and height >= 1 and message.to > message.from_):
         raise BridgeError(f"expected a view with positive extent, was {text[:200]!r}")
@@ -140,33 +124,9 @@ def parse_viewport(text: str) -> Viewport:
     )
 
 
-def parse_bars(text: str, chart_time: ChartTime = UTC_TIME) -> TimeAxis | None:
-    """Return the time axis of a page message, None if the series has no bar.
-
-    ``text`` is ``{"segments": [[first index, first time in s, step in s, count], …]}``, with times of the chart. A
-    malformed message, or runs that overlap or do not ascend, raise `BridgeError`.
-    """
-    segments: list[BarSegment] = []
-    for index, time_s, step_s, count in _decode(text, _BarsMessage).segments:
-        if not (
-            abs(time_s) <= MAX_TIME_S
-            and MIN_STEP_S <= step_s <= MAX_TIME_S
-            and 0 < count <= MAX_BARS
-            and abs(index) <= MAX_BARS
-        ):
-            raise BridgeError(f"expected a run of bars, was {(index, time_s, step_s, count)}")
-        segment = BarSegment(index, round(time_s * 1000), max(round(step_s * 1000), 1), count)
-        if segments and (
-            segment.index < segments[-1].index + segments[-1].count or segment.start_ms < segments[-1].start_ms
-        ):
-            raise BridgeError(f"expected ascending runs of bars, was {segment} after {segments[-1]}")
-        segments.append(segment)
-    return TimeAxis(chart_time.segments(segments)) if segments else None
-
-
 def parse_surfaces(text: str) -> tuple[Surface, ...]:
     """Return the painted parts of a page message, outermost first; a malformed one raises `BridgeError`."""
-    message = _decode(text, _SurfacesMessage)
+    message = decode(text, _SurfacesMessage)
     surfaces = []
     for left, top, width, height, *color in message.surfaces:
         ratio, (red, green, blue, alpha) = message.ratio, (value / 255 for value in color)
@@ -207,17 +167,17 @@ class Bridge(QObject):
 
     def __init__(self, chart_time: ChartTime = UTC_TIME, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._chart_time = chart_time
+        self._bars = BarRuns(chart_time)
         self.rejected: Counter[str] = Counter()  # malformed messages by kind
 
     @pyqtSlot(str)
     def viewport_moved(self, text: str) -> None:
         self._pass_on("viewport", self.viewportChanged.emit, lambda: parse_viewport(text))
 
-    @pyqtSlot(str)
-    def bars_changed(self, text: str) -> None:
-        """Take the times of the series' bars, as JSON; see `parse_bars`."""
-        self._pass_on("bars", self.timeAxisChanged.emit, lambda: parse_bars(text, self._chart_time))
+    @pyqtSlot(str, result=bool)
+    def bars_changed(self, text: str) -> bool:
+        """Take the times of the series' bars, as JSON, see `BarRuns`; return False if they are refused."""
+        return self._pass_on("bars", self._report_axis, lambda: self._bars.take(text))
 
     @pyqtSlot(str)
     def surfaces_changed(self, text: str) -> None:
@@ -240,12 +200,17 @@ class Bridge(QObject):
     def page_left(self) -> None:
         self.attachedChanged.emit(False)
 
-    def _pass_on(self, kind: str, emit: Callable[[object], None], parse: Callable[[], object]) -> None:
+    def _report_axis(self, axis: tuple[TimeAxis | None] | None) -> None:
+        if axis is not None:
+            self.timeAxisChanged.emit(axis[0])
+
+    def _pass_on(self, kind: str, emit: Callable[[_Content], None], parse: Callable[[], _Content]) -> bool:
         try:
             content = parse()
         except BridgeError as error:
             self.rejected[kind] += 1
             if self.rejected[kind] == 1:
                 log.warning("refused a %s message of the page: %s", kind, error)
-        else:
-            emit(content)
+            return False
+        emit(content)
+        return True

@@ -12,8 +12,8 @@ class Attachment {
     this._reporter = new ViewportReporter(chart, series, bridge, this._stamp, () => this._frameDrawn());
     this._detached = false;
     this._sent = 0;
-    this._ends = [];
-    this._lastBars = this._lastSurfaces = this._lastPlace = '';
+    this._bars = new BarRuns(series);
+    this._lastSurfaces = this._lastPlace = '';
     this._dataChanged = this._dataChanged.bind(this);
     this._refresh = () => { if (this.isAlive) this._reporter.refresh(); };
     this._observer = new ResizeObserver(this._refresh);
@@ -64,39 +64,34 @@ class Attachment {
 
   _frameDrawn() {
     this._sendSurfaces();
-    if (!this._barsAreInPlace()) this._sendBars();
+    if (!this._bars.isInPlace()) this._readBars();
     // Not inside the chart's own drawing.
     queueMicrotask(() => { if (this.isAlive && !this._detached) this._page.keepChartTransparent(); });
     return this._sent;
   }
 
-  // Points of another series shift the index of the bars behind them, without an event.
-  _barsAreInPlace() {
-    return this._ends.every(([index, time]) => {
-      const bar = this.series.dataByIndex(index);
-      return bar && timeInSeconds(bar.time) === time;
-    });
-  }
-
-  // The last bar of a live chart changes several times a second; the bars' times are the same as before.
   _dataChanged(scope) {
-    if (scope !== 'update' || !this._endsWithTheSameBar()) this._sendBars();
+    if (scope === 'update' && this._bars.extend()) this._sendBars();
+    else this._readBars();
   }
 
-  _endsWithTheSameBar() {
-    const NEAREST_LEFT = -1, last = this._ends[1];
-    const bar = this.series.dataByIndex(Number.MAX_SAFE_INTEGER, NEAREST_LEFT);
-    return last !== undefined && bar && timeInSeconds(bar.time) === last[1] && this._barsAreInPlace();
+  _readBars() {
+    this._bars.read();
+    this._sendBars();
   }
 
+  // Only what has changed, in messages that the program takes; after a refused one, all.
   _sendBars() {
-    const points = pointsOf(this.series);
-    this._ends = points.length ? [points[0], points[points.length - 1]] : [];
-    const text = JSON.stringify({segments: runsOf(points)});
-    if (text === this._lastBars) return;
-    this._lastBars = text;
-    this._sent++;
-    this._bridge.bars_changed(text);
+    const RUNS_PER_MESSAGE = 5000;
+    const changes = this._bars.changes();
+    if (!changes) return;
+    const {keep, runs} = changes;
+    for (let begin = 0, more = true; more; begin += RUNS_PER_MESSAGE) {
+      more = begin + RUNS_PER_MESSAGE < runs.length;
+      const text = JSON.stringify({segments: runs.slice(begin, begin + RUNS_PER_MESSAGE), keep: keep + begin, more});
+      this._sent++;
+      this._bridge.bars_changed(text, (taken) => { if (!taken) this._bars.forget(); });
+    }
   }
 
   _sendSurfaces() {
