@@ -36,6 +36,7 @@ JAVASCRIPT: Final = Path(__file__).parent / "js"
 OBJECT_NAME = "liquidationHeatmap"
 PAGE_SCRIPTS = (
     "channel_port.js",
+    "page_geometry.js",
     "time_segments.js",
     "frame_stamp.js",
     "viewport_reporter.js",
@@ -163,6 +164,7 @@ class Bridge(QObject):
     surfacesChanged = pyqtSignal(object)  # tuple[Surface, ...]: the page's own colours, outermost first
     chartReady = pyqtSignal()  # the page waits for `prepared` before it makes its own parts transparent
     prepared = pyqtSignal()  # to the page: Qt composes it with what lies beneath
+    turnedChanged = pyqtSignal(bool)  # the page turns, skews or mirrors its chart: nothing can be placed
     attachedChanged = pyqtSignal(bool)  # the page is transparent; or its chart is gone and the page is restored
 
     def __init__(self, chart_time: ChartTime = UTC_TIME, parent: QObject | None = None) -> None:
@@ -174,7 +176,7 @@ class Bridge(QObject):
     def viewport_moved(self, text: str) -> None:
         self._pass_on("viewport", self.viewportChanged.emit, lambda: parse_viewport(text))
 
-    @pyqtSlot(str, result=bool)
+    @pyqtSlot(str, result="bool")
     def bars_changed(self, text: str) -> bool:
         """Take the times of the series' bars, as JSON, see `BarRuns`; return False if they are refused."""
         return self._pass_on("bars", self._report_axis, lambda: self._bars.take(text))
@@ -183,6 +185,10 @@ class Bridge(QObject):
     def surfaces_changed(self, text: str) -> None:
         """Take the page's own background colours."""
         self._pass_on("surfaces", self.surfacesChanged.emit, lambda: parse_surfaces(text))
+
+    @pyqtSlot(bool)
+    def chart_turned(self, turned: bool) -> None:  # Qt's signature
+        self.turnedChanged.emit(turned)
 
     @pyqtSlot()
     def viewport_lost(self) -> None:

@@ -79,13 +79,14 @@ function addLine(options = {}, pane = 0) {
   const look = {color: '#3060ff', ...options};
   return chart.addSeries ? chart.addSeries(LightweightCharts.LineSeries, look, pane) : chart.addLineSeries(look);
 }
-// Where the chart itself puts a bar and a price, in CSS pixels of the page.
+// Where the chart itself puts a bar and a price, in CSS pixels of the page; the element may be zoomed or scaled.
 function place(logical, price, pane = 0) {
-  const box = chart.chartElement().getBoundingClientRect();
+  const element = chart.chartElement(), box = element.getBoundingClientRect();
   const top = chart.panes && chart.panes()[pane].getHTMLElement()
     ? chart.panes()[pane].getHTMLElement().getBoundingClientRect().top : box.top;
-  return [box.left + chart.priceScale('left').width() + chart.timeScale().logicalToCoordinate(logical),
-          top + series.priceToCoordinate(price)];
+  const x = chart.priceScale('left').width() + chart.timeScale().logicalToCoordinate(logical);
+  return [box.left + x * box.width / element.offsetWidth,
+          top + series.priceToCoordinate(price) * box.height / element.offsetHeight];
 }
 %(start)s
 """

@@ -272,3 +272,28 @@ def test_a_series_that_is_emptied_and_filled_again(open_host):
         host.wait_for_no_heat()
         host.run("series.setData(DATA)")
         host.wait_for_place()
+
+
+# What a host may do to its page; the chart's own pixels are no longer those of the window.
+SCALED = {
+    "zoom on the chart": "#chart { zoom: 1.25; }",
+    "zoom on the body": "body { zoom: 0.8; }",
+    "zoom on the root": "html { zoom: 1.5; }",
+    "zoom twice": "body { zoom: 1.25; } #chart { zoom: 1.25; }",
+    "scale on the chart": "#chart { transform: scale(0.8); }",
+    "scale on the body": "body { transform: scale(1.25); transform-origin: 0 0; }",
+    "another scale down than across": "#chart { transform: scale(0.9, 0.7); transform-origin: 20px 30px; }",
+    "the property scale": "#chart { scale: 0.8; }",
+    "zoom and scale": "body { zoom: 1.1; } #chart { transform: translate(11px, 7px) scale(0.75); }",
+}
+
+
+def test_zoomed_and_scaled_pages(open_host, chart_library):
+    for version in ("4.1", "4.2", "5.0", "5.2"):
+        with open_host(library=chart_library(version)) as host:
+            host.show(start="makeChart(); chart.timeScale().setVisibleLogicalRange({from: 90, to: 150});")
+            host.run("document.head.append(window.scaled = document.createElement('style'))")
+            for name, css in SCALED.items():
+                host.run(f"scaled.textContent = {css!r}")
+                host.wait(lambda: host.presenter.is_current)
+                host.wait_for_place()

@@ -47,8 +47,8 @@ class FrameStamp {
 
   _follow() {
     const CELL_PX = 2, EDGE_COPIES = 4, MARGIN_PX = 4;
-    const ratio = window.devicePixelRatio, box = this._element.getBoundingClientRect();
-    const axis = this._chart.priceScale('left').width();
+    const ratio = window.devicePixelRatio, box = pageBox(this._element);
+    const axis = this._chart.priceScale('left').width() * box.width / (this._element.offsetWidth || 1);
     const placed = [box.left, box.top, box.width, box.height, axis, ratio].join();
     if (placed === this._placed) return;
     this._placed = placed;
@@ -65,7 +65,7 @@ class FrameStamp {
 class StampStrip {
   constructor(element) {
     this._element = element;
-    this._canvas = document.createElement('canvas');
+    this._canvas = element.ownerDocument.createElement('canvas');
     this._canvas.setAttribute('aria-hidden', 'true');
     // A host's style sheet may apply to every canvas.
     this._style({all: 'initial', position: 'absolute', 'pointer-events': 'none', 'z-index': '2147483647'});
@@ -82,9 +82,12 @@ class StampStrip {
     this._context.fillStyle = 'rgba(0, 0, 0, 0.012)'; // 3/255
     this._style({width: `${canvas.width / ratio}px`, height: `${cell / ratio}px`, left: '0px', top: '0px'});
     if (canvas.parentElement !== this._element) this._element.appendChild(canvas);
-    // The origin of "absolute" depends on the host's styles; so measure it.
-    const origin = canvas.getBoundingClientRect();
-    this._style({left: `${left / ratio - origin.left}px`, top: `${top / ratio - origin.top}px`});
+    // The origin of "absolute" depends on the host's styles, and a pixel's size on zoom and scale; so measure them.
+    const origin = pageBox(canvas), scaleX = origin.width * ratio / canvas.width, scaleY = origin.height * ratio / cell;
+    this._style({
+      width: `${canvas.width / ratio / scaleX}px`, height: `${cell / ratio / scaleY}px`,
+      left: `${(left / ratio - origin.x) / scaleX}px`, top: `${(top / ratio - origin.y) / scaleY}px`,
+    });
   }
 
   paint(bits) {

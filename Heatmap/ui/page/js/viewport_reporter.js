@@ -13,6 +13,7 @@ class ViewportReporter {
     this._frame = Math.floor(Math.random() * 1e6);
     this._last = '';
     this._requestUpdate = null;
+    this.isTurned = false; // then x and y of the window are not those of the chart
     const renderer = {draw: (target) => target.useBitmapCoordinateSpace((scope) => this._report(scope))};
     const view = {zOrder: () => 'bottom', renderer: () => renderer};
     this._views = [view];
@@ -44,18 +45,20 @@ class ViewportReporter {
     const sent = this._onFrame();
     const timeScale = this._chart.timeScale();
     const range = timeScale.getVisibleLogicalRange();
-    // The chart names the pixel a line is drawn on; its middle is half a device pixel further.
-    const height = scope.mediaSize.height, half = 0.5 / window.devicePixelRatio;
-    const priceTop = this._series.coordinateToPrice(-half);
-    const priceBottom = this._series.coordinateToPrice(height - half);
-    if (!range || priceTop === null || priceBottom === null || height <= 0) { this.lose(); return; }
+    // The chart names the pixel a line is drawn on; its middle is half a pixel of the canvas further.
+    const {width, height} = scope.mediaSize;
+    const halfX = 0.5 / scope.horizontalPixelRatio, halfY = 0.5 / scope.verticalPixelRatio;
+    const priceTop = this._series.coordinateToPrice(-halfY);
+    const priceBottom = this._series.coordinateToPrice(height - halfY);
+    if (this.isTurned || !range || priceTop === null || priceBottom === null || height <= 0) { this.lose(); return; }
     const from = Math.floor(range.from), to = Math.ceil(range.to);
     const xFrom = timeScale.logicalToCoordinate(from), xTo = timeScale.logicalToCoordinate(to);
     if (xFrom === null || xTo === null || to <= from) { this.lose(); return; }
-    const pane = scope.context.canvas.getBoundingClientRect();
+    // The chart's own pixels, in which it names x, may be zoomed or scaled.
+    const pane = pageBox(scope.context.canvas), scale = pane.width / width;
     const message = {
       pane: [pane.left, pane.top, pane.width, pane.height],
-      from, to, x_from: xFrom + half, x_to: xTo + half,
+      from, to, x_from: (xFrom + halfX) * scale, x_to: (xTo + halfX) * scale,
       price_top: priceTop, price_bottom: priceBottom,
       mode: this._series.priceScale().options().mode,
       ratio: window.devicePixelRatio,
