@@ -87,3 +87,86 @@ def test_the_legend_explains_the_hatching_while_there_is_any(open_host, many):
         bulk_insert(host.db_path, [], coverage=[Coverage("binance", "BTCUSDT", now_ms - 72 * HOUR_MS, now_ms)])
         host.wait(lambda: not legend.explanations())
         assert legend.geometry().bottom() == bottom
+
+
+# How a host changes its page's colour at run time, from #101418 to this one.
+OTHER = (0x20, 0x48, 0x90)
+THEMES = {
+    "an inline style": "document.body.style.backgroundColor = '#204890'",
+    "an important inline style": "document.body.style.setProperty('background-color', '#204890', 'important')",
+    "an important inline shorthand": "document.body.style.setProperty('background', '#204890', 'important')",
+    "a variable": "document.documentElement.style.setProperty('--page', '#204890')",
+    "a new style sheet": "document.head.append(Object.assign(document.createElement('style'),"
+    " {textContent: 'body { background: #204890; }'}))",
+    "an important style sheet": "document.head.append(Object.assign(document.createElement('style'),"
+    " {textContent: 'html > body { background: #204890 !important; }'}))",
+    "an important layer": "document.head.append(Object.assign(document.createElement('style'),"
+    " {textContent: '@layer a { html > body { background: #204890 !important; } }'}))",
+    "an adopted style sheet": "const sheet = new CSSStyleSheet(); sheet.replaceSync('body { background: #204890; }');"
+    " document.adoptedStyleSheets = [sheet]",
+    "a rule": "document.styleSheets[0].insertRule('html > body { background: #204890; }', 0)",
+    "a class of the root": "document.documentElement.className = 'blue'",
+    "an attribute of the body": "document.body.setAttribute('theme', 'blue')",
+    "with a transition": "document.body.className = 'slow'; getComputedStyle(document.body).color;"
+    " document.body.style.backgroundColor = '#204890'",
+}
+THEMED = (
+    ":root { --page: #101418; } body { background: var(--page); } .blue { --page: #204890; }"
+    " body[theme=blue] { background: #204890; } .slow { transition: background-color 0.2s; }"
+)
+TRANSPARENT = "makeChart({layout: {background: {type: 'solid', color: 'transparent'}}});"
+
+
+def test_every_way_to_change_the_pages_colour(open_host):
+    with open_host() as host:
+        for name, change in THEMES.items():
+            host.load(start=TRANSPARENT, css=THEMED)
+            if host.plugin is None:
+                host.attach()
+            host.wait_for_place()
+            assert tuple(host.picture()[40, 300]) == (0x10, 0x14, 0x18), name
+            before = host.evaluate("document.body.getAttribute('style')")
+            host.run(f"{{ {change} }}")
+            try:
+                host.wait(lambda: tuple(host.picture()[40, 300]) == OTHER)
+            except host.qtbot.TimeoutError:
+                pytest.fail(f"{name}: the page is {host.picture()[40, 300]}")
+            host.wait_for_place()
+            assert host.evaluate("document.body.className") == ("slow" if "slow" in change else "")
+            assert before is None
+        assert host.view.page().console == []
+
+
+def test_the_colour_scheme_of_the_desktop(open_host):
+    """An X server without a desktop has no scheme, so the page's media query is replaced by one that can change."""
+    start = "window.scheme = new EventTarget(); window.matchMedia = () => scheme;" + TRANSPARENT
+    with open_host() as host:
+        host.show(start=start, css="body { background: #101418; }")
+        host.wait_for_place()
+        assert tuple(host.picture()[40, 300]) == (0x10, 0x14, 0x18)
+        host.run(
+            "Array.from(document.styleSheets[0].cssRules).find((rule) => rule.style.backgroundColor)"
+            ".style.backgroundColor = '#204890'; scheme.dispatchEvent(new Event('change'))"
+        )
+        host.wait(lambda: tuple(host.picture()[40, 300]) == OTHER)
+        host.wait_for_place()
+
+
+def test_what_the_host_has_set_meanwhile_is_there_after_detaching(open_host):
+    with open_host() as host:
+        host.load(start=TRANSPARENT, css=THEMED)
+        host.run("document.body.style.setProperty('background', 'var(--page)', 'important')")
+        before = host.evaluate("document.body.getAttribute('style')")
+        host.attach()
+        host.wait_for_place()
+        assert host.evaluate("getComputedStyle(document.body).backgroundColor") == "rgba(0, 0, 0, 0)"
+        host.plugin.detach()
+        host.wait(lambda: host.evaluate("document.body.getAttribute('style')") == before)
+        host.attach()
+        host.wait_for_place()
+        host.run("document.body.style.setProperty('background', '#204890', 'important')")
+        host.wait(lambda: tuple(host.picture()[40, 300]) == OTHER)
+        host.plugin.detach()
+        host.wait(lambda: host.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(32, 72, 144)")
+        assert host.evaluate("document.adoptedStyleSheets.length") == 0
+        assert host.evaluate("document.querySelectorAll('[data-liquidation-heatmap]').length") == 0

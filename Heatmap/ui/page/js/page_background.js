@@ -1,29 +1,47 @@
 // Makes the page transparent around its chart, reports its colours so that they can be painted natively, and restores
 // them. Only plain colours are painted; a gradient of the chart counts as its upper colour.
+//
+// A style sheet does it, so the host's own styles stay as they are, and it may change them at any time. Its rules lie in a
+// layer, because a layer's important declarations win over important ones outside; those that win over them are replaced.
+const CLEARED = 'data-liquidation-heatmap';
+const CLEAR = [['background-color', 'transparent'], ['background-image', 'none']];
+
 class PageBackground {
   constructor(chart, element) {
     this._chart = chart;
     this._element = element;
     this._chartBackground = null;
-    this.elements = [];
-    for (let at = element; at; at = at.parentElement) this.elements.unshift(at); // outermost first
-    this._makePageTransparent();
+    this.elements = pathTo(element); // outermost first
+    this._sheets = new Map(); // by the document or shadow tree they are in
+    this._inline = new Map(); // of elements that the sheet cannot clear: their style before and after
+    this._signature = '';
+    this.reread();
     this.keepChartTransparent();
   }
 
-  // The host's style sheets may have other colours now, e.g. of a dark theme.
+  // The host may have other colours now.
   reread() {
-    this.restorePage();
-    this._makePageTransparent();
+    const HOLD = 'transition-duration: 0s !important; transition-delay: 0s !important;';
+    const clear = CLEAR.map(([name, value]) => `${name}: ${value} !important;`).join('');
+    this._adoptSheets();
+    // No transition of ours may start here, nor one of the host's be lost: it starts when styles are computed.
+    const compute = () => this.elements.map((at) => colourOf(getComputedStyle(at).backgroundColor));
+    compute();
+    this._restoreInline();
+    this._setRule(HOLD);
+    const colours = compute();
+    this._setRule(clear + HOLD);
+    compute();
+    for (const at of this.elements) if (isPainted(at)) this._clearInline(at);
+    compute();
+    this._setRule(clear);
+    this._layers = this.elements.map((at, k) => [at, colours[k]]);
+    this._signature = this._signatureOf();
   }
 
-  _makePageTransparent() {
-    this._layers = this.elements.map((at) => [at, colourOf(getComputedStyle(at).backgroundColor)]);
-    // Each longhand separately: the shorthand reads as '' when the host set only the colour.
-    this._styles = this.elements.map((at) => [at, Array.from(at.style).filter((name) => name.startsWith('background'))
-      .map((name) => [name, at.style.getPropertyValue(name), at.style.getPropertyPriority(name)])]);
-    for (const at of this.elements) at.style.setProperty('background', 'transparent', 'important');
-  }
+  // True if style sheets came, went or changed, or the page has other colours of text, since `reread`: there is no event
+  // for that.
+  hasChanged() { return this._signatureOf() !== this._signature; }
 
   // The host may set another colour at any time.
   keepChartTransparent() {
@@ -36,31 +54,100 @@ class PageBackground {
 
   // [left, top, width, height, red, green, blue, alpha] of each painted layer, outermost first: CSS pixels, 0 to 255.
   surfaces() {
-    const rootIsPainted = this._layers[0][1][3] > 0;
     const surfaces = [];
     const add = (box, colour) => { if (colour[3]) surfaces.push([box.x, box.y, box.width, box.height, ...colour]); };
+    let rootIsPainted = false;
     for (const [at, colour] of this._layers) {
-      // CSS paints the root's background, or the body's where the root has none, over the whole window.
-      const isCanvas = at === document.documentElement || (at === document.body && !rootIsPainted);
-      const box = isCanvas ? {x: 0, y: 0, width: innerWidth, height: innerHeight} : at.getBoundingClientRect();
-      add(box, colour);
+      const {documentElement, body} = at.ownerDocument;
+      if (at === documentElement) rootIsPainted = colour[3] > 0;
+      // CSS paints the root's background, or the body's where the root has none, over the whole window or frame.
+      const isCanvas = at === documentElement || (at === body && !rootIsPainted), view = at.ownerDocument.defaultView;
+      const whole = {x: 0, y: 0, width: view.innerWidth, height: view.innerHeight};
+      add(pageBox(at, isCanvas ? whole : at.getBoundingClientRect()), colour);
     }
     const chart = this._chartBackground;
-    if (chart) add(this._element.getBoundingClientRect(), colourOf(chart.type === 'solid' ? chart.color : chart.topColor));
+    if (chart) add(pageBox(this._element), colourOf(chart.type === 'solid' ? chart.color : chart.topColor));
     return surfaces;
   }
 
   restorePage() {
-    for (const [at, declarations] of this._styles) {
-      at.style.removeProperty('background');
-      for (const [name, value, priority] of declarations) at.style.setProperty(name, value, priority);
-      if (!at.getAttribute('style')) at.removeAttribute('style');
+    this._restoreInline();
+    for (const [root, sheet] of this._sheets) {
+      root.adoptedStyleSheets = Array.from(root.adoptedStyleSheets).filter((other) => other !== sheet);
     }
+    this._sheets.clear();
+    for (const at of this.elements) at.removeAttribute(CLEARED);
   }
 
   restoreChart() {
     if (this._chartBackground) this._chart.applyOptions({layout: {background: this._chartBackground}});
   }
+
+  _adoptSheets() {
+    for (const at of this.elements) {
+      if (!at.hasAttribute(CLEARED)) at.setAttribute(CLEARED, '');
+      const root = at.getRootNode();
+      if (!this._sheets.has(root)) this._sheets.set(root, new at.ownerDocument.defaultView.CSSStyleSheet());
+      // The host may have replaced the list.
+      const sheet = this._sheets.get(root);
+      if (!root.adoptedStyleSheets.includes(sheet)) root.adoptedStyleSheets = [...root.adoptedStyleSheets, sheet];
+    }
+  }
+
+  _setRule(declarations) {
+    for (const sheet of this._sheets.values()) {
+      sheet.replaceSync(`@layer liquidation-heatmap { [${CLEARED}] { ${declarations} } }`);
+    }
+  }
+
+  _clearInline(at) {
+    const before = at.getAttribute('style');
+    const saved = CLEAR.map(([name]) => [name, at.style.getPropertyValue(name), at.style.getPropertyPriority(name)]);
+    for (const [name, value] of CLEAR) at.style.setProperty(name, value, 'important');
+    this._inline.set(at, [before, at.getAttribute('style'), saved]);
+  }
+
+  // What the host has set since then stays.
+  _restoreInline() {
+    for (const [at, [before, after, saved]] of this._inline) {
+      if (at.getAttribute('style') === after && before !== null) at.setAttribute('style', before);
+      else saved.forEach(([name, value, priority], k) => {
+        const isOurs = at.style.getPropertyValue(name) === CLEAR[k][1] && at.style.getPropertyPriority(name) !== '';
+        if (isOurs) at.style.setProperty(name, value, priority); // an empty value removes it
+      });
+      if (!at.getAttribute('style')) at.removeAttribute('style');
+    }
+    this._inline.clear();
+  }
+
+  _signatureOf() {
+    const sheets = [];
+    for (const [root, own] of this._sheets) {
+      const hosts = [...root.styleSheets, ...root.adoptedStyleSheets].filter((sheet) => sheet !== own);
+      sheets.push(root.adoptedStyleSheets.includes(own), ...new Set(hosts.map(stateOf)));
+    }
+    const colours = this.elements.map((at) => getComputedStyle(at)).map((style) => style.color + style.colorScheme);
+    return [...sheets, ...colours, this._element.style.background].join();
+  }
+}
+
+function isPainted(element) {
+  const style = getComputedStyle(element);
+  return colourOf(style.backgroundColor)[3] > 0 || style.backgroundImage !== 'none';
+}
+
+// What tells one state of a style sheet from another, as far as that is cheap.
+const sheetNumbers = new WeakMap();
+function numberOf(item) {
+  if (!item) return 0;
+  if (!sheetNumbers.has(item)) sheetNumbers.set(item, numberOf.last = (numberOf.last || 0) + 1);
+  return sheetNumbers.get(item);
+}
+function stateOf(sheet) {
+  let rules = [];
+  try { rules = sheet.cssRules; } catch { /* of another origin */ }
+  return [numberOf(sheet), sheet.disabled, sheet.media.mediaText, rules.length, numberOf(rules[0]),
+    numberOf(rules[rules.length - 1])].join();
 }
 
 // Any CSS colour as [red, green, blue, alpha], 0 to 255: a canvas parses them all.

@@ -1,5 +1,11 @@
 // The page's side of the plugin: finds the chart, attaches the reporter, and restores the page.
 
+// A short name of an element for a person who looks for it.
+function selectorOf(element) {
+  const id = element.id ? `#${element.id}` : '', classes = Array.from(element.classList, (name) => `.${name}`).join('');
+  return `<${element.localName}${id}${classes}>`.slice(0, 100);
+}
+
 // The connection to one chart and one series.
 class Attachment {
   constructor(chart, series, bridge) {
@@ -12,43 +18,65 @@ class Attachment {
     this._reporter = new ViewportReporter(chart, series, bridge, this._stamp, () => this._frameDrawn());
     this._detached = false;
     this._sent = 0;
+    this._themeTimer = 0;
     this._bars = new BarRuns(series);
     this._lastSurfaces = this._lastPlace = '';
     this._dataChanged = this._dataChanged.bind(this);
     this._refresh = () => { if (this.isAlive) this._reporter.refresh(); };
     this._observer = new ResizeObserver(this._refresh);
-    this._themeObserver = new MutationObserver(() => { this._page.reread(); this._sendSurfaces(); this._refresh(); });
-    for (const at of this._page.elements) {
-      this._themeObserver.observe(at, {attributes: true, attributeFilter: ['class', 'data-theme', 'data-bs-theme']});
-    }
+    this._themeObserver = new MutationObserver((records) => {
+      // The chart sets its own element's size.
+      if (records.some(({target, attributeName}) => target !== this._element || attributeName !== 'style')) this._themeChanged();
+    });
+    for (const at of this._page.elements) this._themeObserver.observe(at, {attributes: true});
+    this._undo = [];
+    this._listenForChanges();
     series.subscribeDataChanged(this._dataChanged);
     this._sendBars();
     this._sendSurfaces();
     series.attachPrimitive(this._reporter);
-    window.addEventListener('resize', this._refresh);
-    window.addEventListener('scroll', this._refresh, true);
     this._observer.observe(this._element);
     bridge.page_attached();
+    this.watch();
   }
 
-  get isAlive() { return this._element.isConnected; }
+  get isAlive() { return isInPage(this._element); }
 
-  // The chart draws no frame when it is only pushed aside, or hidden.
+  // The chart draws no frame when it is only pushed aside, turned, or hidden.
   watch() {
-    const box = this._element.getBoundingClientRect();
-    const place = [box.x, box.y, box.width, box.height].join();
+    if (this._page.hasChanged()) this._themeChanged();
+    const box = pageBox(this._element), isTurned = !isUpright(this._page.elements);
+    const place = [box.x, box.y, box.width, box.height, isTurned].join();
     if (place === this._lastPlace) return;
     this._lastPlace = place;
-    if (box.width > 0 && box.height > 0) this._reporter.refresh();
+    if (isTurned !== this._reporter.isTurned) this._bridge.chart_turned(isTurned);
+    this._reporter.isTurned = isTurned;
+    if (box.width > 0 && box.height > 0 && !isTurned) this._reporter.refresh();
     else this._reporter.lose();
+  }
+
+  // What covers the chart's middle, as a selector; '' if the page's own hit test finds nothing but the chart.
+  coveredBy() {
+    const box = pageBox(this._element);
+    let root = document, x = box.x + box.width / 2, y = box.y + box.height / 2;
+    for (;;) {
+      const at = root.elementFromPoint(x, y);
+      if (!at || this._element.contains(at)) return '';
+      if (!this._page.elements.includes(at)) return selectorOf(at);
+      if (at.contentDocument) {
+        const frame = at.getBoundingClientRect();
+        [root, x, y] = [at.contentDocument, x - frame.x - at.clientLeft, y - frame.y - at.clientTop];
+      } else if (at.shadowRoot && at.shadowRoot !== root) root = at.shadowRoot;
+      else return '';
+    }
   }
 
   detach() {
     this._detached = true;
     this._observer.disconnect();
     this._themeObserver.disconnect();
-    window.removeEventListener('resize', this._refresh);
-    window.removeEventListener('scroll', this._refresh, true);
+    clearTimeout(this._themeTimer);
+    for (const step of this._undo) step();
     this._stamp.remove();
     this._page.restorePage();
     if (!this.isAlive) return; // a removed chart throws in its next frame when it is touched
@@ -60,6 +88,39 @@ class Attachment {
       // The host may have removed the series; the rest must still be restored.
       try { step(); } catch (error) { console.info(`Heatmap: ${error}`); }
     }
+  }
+
+  // Style sheets that come, go or change are found by `watch`.
+  _listenForChanges() {
+    const listen = (target, name, handler, capture = false) => {
+      target.addEventListener(name, handler, capture);
+      this._undo.push(() => target.removeEventListener(name, handler, capture));
+    };
+    const themeChanged = () => this._themeChanged();
+    const ended = (event) => { if (this._page.elements.includes(event.target)) this._themeChanged(); };
+    for (const root of new Set(this._page.elements.map((at) => at.getRootNode()))) {
+      for (const name of ['transitionend', 'animationend']) listen(root, name, ended);
+    }
+    for (const view of new Set(this._page.elements.map((at) => at.ownerDocument.defaultView))) {
+      listen(view, 'resize', this._refresh);
+      listen(view, 'resize', themeChanged); // a style sheet may depend on the width
+      listen(view, 'scroll', this._refresh, true);
+      listen(view.matchMedia('(prefers-color-scheme: dark)'), 'change', themeChanged);
+    }
+  }
+
+  // Several changes come together; the page stays transparent meanwhile.
+  _themeChanged() {
+    const QUIET_MS = 30;
+    if (this._themeTimer) return;
+    this._themeTimer = setTimeout(() => {
+      this._themeTimer = 0;
+      if (!this.isAlive || this._detached) return;
+      this._page.reread();
+      this._themeObserver.takeRecords(); // our own changes
+      this._sendSurfaces();
+      this._refresh();
+    }, QUIET_MS);
   }
 
   _frameDrawn() {
@@ -124,7 +185,10 @@ function followChart(getChart, getSeries, objectName) {
 
   const evaluate = (name, getValue) => {
     let value, reason;
-    try { value = getValue(); reason = `it is ${value}`; } catch (error) { reason = String(error); }
+    try { value = getValue(); reason = `it is ${value}`; } catch (error) {
+      reason = String(error);
+      if (error.name === 'SecurityError') reason = 'it is in a frame of another origin, which the page cannot reach';
+    }
     if (!value) missing = `${name}: ${reason}`;
     return value;
   };
@@ -136,7 +200,7 @@ function followChart(getChart, getSeries, objectName) {
     if (!chart || !series) return [null, null];
     if (typeof chart.chartElement !== 'function') missing = 'chart: it is no chart of Lightweight Charts 4.1 or newer';
     else if (typeof series.attachPrimitive !== 'function') missing = 'series: it is no series of Lightweight Charts 4.1 or newer';
-    else if (!chart.chartElement().isConnected) missing = 'chart: it is not in the document';
+    else if (!isInPage(chart.chartElement())) missing = 'chart: it is not in the document';
     return missing ? [null, null] : [chart, series];
   };
 
@@ -171,7 +235,9 @@ function followChart(getChart, getSeries, objectName) {
   };
 
   window.__heatmapMissing = () => attachment ? '' : missing;
+  window.__heatmapCover = () => attachment ? attachment.coveredBy() : '';
   window.__heatmapDetach = () => {
+    delete window.__heatmapCover;
     delete window.__heatmapDetach;
     delete window.__heatmapMissing;
     left = true;
