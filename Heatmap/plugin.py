@@ -22,6 +22,7 @@ from Heatmap.ui.page.bridge import Bridge
 from Heatmap.ui.page.session import PageSession
 from Heatmap.ui.settings_model import SettingsModel
 from Heatmap.ui.translation import Translator
+from Heatmap.ui.widgets.notices import Notices
 from Heatmap.ui.widgets.settings_tabs import SettingsTabs
 from Heatmap.vocabulary import LegendPlace
 
@@ -85,6 +86,7 @@ class HeatmapPlugin(HostControls):
     attachedChanged = pyqtSignal(bool)  # the page reports its range: the heat can be placed
     levelClicked = pyqtSignal(float)  # the price in the middle of a cell with heat that was clicked
     detached = pyqtSignal()  # by `detach`, or because the view is gone
+    problemChanged = pyqtSignal(str)  # `problem`
 
     def __init__(
         self,
@@ -113,7 +115,13 @@ class HeatmapPlugin(HostControls):
         bridge = Bridge(chart_time, parent=self)
         self._session = PageSession(view, bridge, chart=chart, series=series, clock=clock, parent=self)
         self._signals = BuildSignals(self)
-        self._tabs = SettingsTabs(service, self._session, self._signals, settings, translator, parent=self)
+        self._notices = Notices(
+            service, self._session, bridge, self._signals,
+            settings=settings, translator=translator, clock=clock, chart_time=chart_time, parent=self,
+        )  # fmt: skip
+        self._problem = ""
+        self._notices.changed.connect(self._report_problem)
+        self._tabs = SettingsTabs(service, self._notices, self._signals, settings, translator, parent=self)
         self._session.attachedChanged.connect(self.attachedChanged)
         self._session.restored.connect(self._page_restored)
         settings.changed.connect(self._settings_changed)
@@ -149,7 +157,7 @@ class HeatmapPlugin(HostControls):
         service
             Source of the events; started or not.
         symbol
-            The symbol to show, the service's first one if not given.
+            The symbol to show, in upper or lower case; the service's first one if not given.
         time_offset_s
             What your program adds to UTC before it passes times to the chart, in seconds.
         legend
@@ -169,8 +177,8 @@ class HeatmapPlugin(HostControls):
         Raises
         ------
         AttachError
-            The view has a heatmap already, or no page; an argument is not what is expected; there is no `QApplication`,
-            or this is not its thread.
+            The view has a heatmap already, or no page; an argument is not what is expected; the service does not have
+            the symbol; there is no `QApplication`, or this is not its thread.
         SettingsError
             There is no such place for the legend.
         """
@@ -193,7 +201,7 @@ class HeatmapPlugin(HostControls):
             chart=chart,
             series=series,
             service=service,
-            symbol=symbol or service.symbols[0],
+            symbol=_symbol_of(service, symbol or service.symbols[0]),
             legend=legend,
             chart_time=chart_time(time_zone, time_offset_s),
             settings=settings,
@@ -210,15 +218,34 @@ class HeatmapPlugin(HostControls):
         return self._session.is_attached
 
     @property
+    def problem(self) -> str:
+        """Why no heat can be seen, or may be wrong, and what to do: in the user's language; "" if all is well."""
+        return self._notices.problem
+
+    @property
+    def is_visible(self) -> bool:
+        """True if heat can reach the screen: enabled and attached, nothing opaque over it, and the chart in sight."""
+        return (
+            self.is_enabled()
+            and self._view_alive
+            and self._session.is_attached
+            and not self._session.obstacle[0]
+            and self._display is not None
+            and self._display.is_in_sight
+        )
+
+    @property
     def image(self) -> HeatmapImage | None:
         """The image on the screen, None if there is none."""
         return self._display.image if self._display is not None else None
 
     def set_symbol(self, symbol: str) -> None:
-        """Show the liquidations of another symbol of the service."""
-        self._symbol = symbol
+        """Show the liquidations of another symbol of the service, in upper or lower case; else raise `AttachError`."""
+        if self._detached:
+            return
+        self._symbol = _symbol_of(self._service, symbol)
         if self._display is not None:
-            self._display.set_symbol(symbol)
+            self._display.set_symbol(self._symbol)
 
     def set_legend(self, place: LegendPlace) -> None:
         """Move or hide the legend; see `attach`. `SettingsError` if there is no such place."""
@@ -268,6 +295,11 @@ class HeatmapPlugin(HostControls):
         self._wait_for_threads()
         self._session.close(view_alive=self._view_alive)
         self.detached.emit()
+
+    def _report_problem(self) -> None:
+        if self._notices.problem != self._problem:
+            self._problem = self._notices.problem
+            self.problemChanged.emit(self._problem)
 
     def _view_destroyed(self) -> None:
         self._view_alive = False
@@ -329,3 +361,15 @@ class HeatmapPlugin(HostControls):
         if self._closed_display is not None:
             self._closed_display.wait()
             self._closed_display = None
+
+
+def _symbol_of(service: HeatmapService, symbol: str) -> str:
+    """Return the service's spelling of a symbol, or raise `AttachError`."""
+    for known in service.symbols:
+        if known.casefold() == symbol.strip().casefold():
+            return known
+    names = ", ".join(service.symbols)
+    raise AttachError(
+        f"expected a symbol of the service ({names}), was {symbol!r}: name it when you make the HeatmapService",
+        short=f"The heatmap has no liquidations of {symbol}, only of {names}.",
+    )

@@ -12,6 +12,7 @@ from Heatmap.aggregation.engine_choice import kernels_are_loaded
 from Heatmap.aggregation.warmup import KernelWarmup
 from Heatmap.rendering.build_worker import BuildWorker
 from Heatmap.ui.gl.underlay import Underlay
+from Heatmap.ui.gl.visibility import is_seen
 from Heatmap.ui.page.frame_sync import FrameSync
 from Heatmap.ui.presenter import HeatmapPresenter
 from Heatmap.ui.timer import new_timer
@@ -90,6 +91,7 @@ class HeatDisplay(QObject):
         self._cover_timer = new_timer(self, COVER_PATIENCE_MS, session.make_transparent)
         self.underlay.framePainted.connect(self._frame_painted)
         self._bare_timer = new_timer(self, 0, session.take_bare_picture)
+        self.frame_sync.coveredChanged.connect(session.set_covered)
         self.frame_sync.stamp_gone.connect(self._bare_timer.start)  # not inside the painting of the page
         # Database → build thread → presenter (connected there) → host.
         self._unsubscribe = service.subscribe(self._worker.data_changed)
@@ -106,6 +108,11 @@ class HeatDisplay(QObject):
     def image(self) -> HeatmapImage | None:
         """The image on the screen, None if there is none."""
         return self.presenter.image
+
+    @property
+    def is_in_sight(self) -> bool:
+        """True if the chart shows bars and prices, and the view is not hidden."""
+        return self.presenter.viewport is not None and is_seen(self._view)
 
     def set_symbol(self, symbol: str) -> None:
         self.presenter.set_symbol(symbol)

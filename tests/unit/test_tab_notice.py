@@ -69,3 +69,23 @@ def test_an_empty_map_is_explained(status, words):
     said = notice(events=0, status=status)
     assert said.kind == "info"
     assert words in said.text
+
+
+def test_bars_that_are_shifted_are_said_with_the_offset_that_is_missing():
+    said = notice(shift_ms=(7_200_000, 3_600_000), events=0)
+    assert said.kind == "warning"
+    assert "lies 2 h in the future" in said.text
+    assert said.text.endswith("time_offset_s=3600.")
+    assert "5.5 h old" in notice(shift_ms=(-19_800_000, -19_800_000)).text
+
+
+def test_a_symbol_that_the_exchange_does_not_have_is_said():
+    status = ServiceStatus(ConnectionState.SILENT, reason="unknown-symbol", detail="There is no BTCUSTD.")
+    assert notice(status=status, events=0) == Notice("There is no BTCUSTD.", "problem")
+
+
+@pytest.mark.parametrize("key", ["notice.turned", "notice.wrong_times", "notice.covered"])
+def test_what_hides_the_heat_is_a_problem_until_somebody_acts(key):
+    said = notice(missing=(key, "<div#veil>"), shift_ms=(7_200_000, 7_200_000))
+    assert said.kind == "problem"
+    assert said.text.endswith("\n<div#veil>")

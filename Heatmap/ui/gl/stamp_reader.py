@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from PyQt6.QtGui import QOpenGLContext
 
+    from Heatmap.ui.geometry.cover import PixelRow
     from Heatmap.ui.geometry.frame_stamp import StampPlace
 
 # One frame at 30 frames/s; a graphics card needs a hundredth of it. With software OpenGL a picture may take 20 ms, for
@@ -84,6 +85,10 @@ class StampReader:
             if number is not None:
                 return number
         return None
+
+    def alphas(self, row: PixelRow, height_px: int) -> bytes:
+        """Return the alpha of a row within a frame buffer of this height. Call `read` before."""
+        return self._alphas(row.left_px, height_px - 1 - row.top_px, row.width_px)
 
     def _is_painted(self) -> bool:
         """Wait until the picture is painted; return False if that takes longer than a frame."""

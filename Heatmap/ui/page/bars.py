@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 MAX_SEGMENTS: Final = 10_000
 MAX_RUNS: Final = 5_000_000
 MAX_TIME_S: Final = 1e11
+# Nanoseconds of the year 5138, in which `MAX_TIME_S` ends.
+MAX_UNIT_TIME: Final = 1e20
 MAX_BARS: Final = 1_000_000_000
 MIN_STEP_S: Final = 1e-3
 
@@ -97,9 +99,15 @@ def _segments(runs: Sequence[tuple[int, float, float, int]], before: BarSegment 
     """Return the runs as segments, or raise `BridgeError` for the first that no chart has."""
     segments = []
     for index, time_s, step_s, count in runs:
-        if abs(time_s) > MAX_TIME_S:
-            raise TimeUnitError(f"expected times in seconds, was {time_s:.0f}")
-        if not (MIN_STEP_S <= step_s <= MAX_TIME_S and 0 < count <= MAX_BARS and abs(index) <= MAX_BARS):
+        if MAX_TIME_S < time_s < MAX_UNIT_TIME:
+            unit = "milliseconds" if time_s < MAX_UNIT_TIME / 1e6 else "microseconds or nanoseconds"
+            raise TimeUnitError(f"expected times in seconds, as the chart library does, was {time_s:.0f} ({unit})")
+        if not (
+            abs(time_s) <= MAX_TIME_S
+            and MIN_STEP_S <= step_s <= MAX_TIME_S
+            and 0 < count <= MAX_BARS
+            and abs(index) <= MAX_BARS
+        ):
             raise BridgeError(f"expected a run of bars, was {(index, time_s, step_s, count)}")
         segment = BarSegment(index, round(time_s * 1000), max(round(step_s * 1000), 1), count)
         if before and (segment.index < before.index + before.count or segment.start_ms < before.start_ms):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 
@@ -20,7 +21,7 @@ from Heatmap.ui.geometry.background import Surface
 from Heatmap.ui.geometry.chart_time import UTC_TIME, ChartTime
 from Heatmap.ui.geometry.frame_stamp import StampPlace
 from Heatmap.ui.geometry.viewport import PriceScaleMode, Viewport
-from Heatmap.ui.page.bars import BarRuns
+from Heatmap.ui.page.bars import BarRuns, TimeUnitError
 from Heatmap.ui.page.message import decode
 
 if TYPE_CHECKING:
@@ -47,12 +48,15 @@ PAGE_SCRIPTS = (
 MISSING_SCRIPT: Final = (
     "window.__heatmapMissing ? window.__heatmapMissing() : 'the script of the heatmap did not run in the page'"
 )
+# Its value names the element that covers the chart, as far as the page can find it.
+COVER_SCRIPT: Final = "window.__heatmapCover ? window.__heatmapCover() : ''"
 # Restores the page.
 DETACH_SCRIPT: Final = "if (window.__heatmapDetach) window.__heatmapDetach();"
 
 # Bounds that no real chart reaches; a page that sends more is broken or hostile.
 MAX_PIXELS = 100_000.0
-MAX_SURFACES = 200
+# Of elements that surround each other; a gradient has 32 strips.
+MAX_SURFACES = 1000
 MAX_STAMPS = 4
 # Far more bars than pixels, and half the width of a huge screen.
 MIN_BAR_SPACING_PX, MAX_BAR_SPACING_PX = 1e-5, 1e6
@@ -162,9 +166,10 @@ class Bridge(QObject):
     viewportChanged = pyqtSignal(object)  # Viewport | None: the chart shows nothing that can be placed
     timeAxisChanged = pyqtSignal(object)  # TimeAxis | None
     surfacesChanged = pyqtSignal(object)  # tuple[Surface, ...]: the page's own colours, outermost first
+    turnedChanged = pyqtSignal(bool)  # the page turns, skews or mirrors its chart: nothing can be placed
+    wrongTimesChanged = pyqtSignal(bool)  # the host gives its chart times that are no seconds
     chartReady = pyqtSignal()  # the page waits for `prepared` before it makes its own parts transparent
     prepared = pyqtSignal()  # to the page: Qt composes it with what lies beneath
-    turnedChanged = pyqtSignal(bool)  # the page turns, skews or mirrors its chart: nothing can be placed
     attachedChanged = pyqtSignal(bool)  # the page is transparent; or its chart is gone and the page is restored
 
     def __init__(self, chart_time: ChartTime = UTC_TIME, parent: QObject | None = None) -> None:
@@ -179,7 +184,7 @@ class Bridge(QObject):
     @pyqtSlot(str, result="bool")
     def bars_changed(self, text: str) -> bool:
         """Take the times of the series' bars, as JSON, see `BarRuns`; return False if they are refused."""
-        return self._pass_on("bars", self._report_axis, lambda: self._bars.take(text))
+        return self._pass_on("bars", self._report_axis, partial(self._take_bars, text))
 
     @pyqtSlot(str)
     def surfaces_changed(self, text: str) -> None:
@@ -205,6 +210,17 @@ class Bridge(QObject):
     @pyqtSlot()
     def page_left(self) -> None:
         self.attachedChanged.emit(False)
+
+    def _take_bars(self, text: str) -> tuple[TimeAxis | None] | None:
+        try:
+            axis = self._bars.take(text)
+        except TimeUnitError:
+            # The chart has moved on: what its bars were before is no longer true.
+            self.timeAxisChanged.emit(None)
+            self.wrongTimesChanged.emit(True)
+            raise
+        self.wrongTimesChanged.emit(False)
+        return axis
 
     def _report_axis(self, axis: tuple[TimeAxis | None] | None) -> None:
         if axis is not None:

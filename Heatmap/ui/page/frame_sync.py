@@ -7,18 +7,20 @@ from the picture itself, just before Qt composes page and underlay (`frame_stamp
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from PyQt6 import sip
-from PyQt6.QtCore import QObject, pyqtSignal, pyqtSlot
+from PyQt6.QtCore import QElapsedTimer, QObject, pyqtSignal, pyqtSlot
 from PyQt6.QtGui import QOpenGLContext
 from PyQt6.QtQuick import QSGRendererInterface
 
 from Heatmap.errors import GraphicsError
+from Heatmap.ui.geometry.cover import is_opaque, probe_rows
 from Heatmap.ui.geometry.frame_follower import Frame, FrameFollower, SyncMode
 from Heatmap.ui.gl.gl_context import size_px
 from Heatmap.ui.gl.stamp_reader import StampReader
 from Heatmap.ui.page.page_widget import CHILD_EVENTS, page_widget
+from Heatmap.ui.timer import new_timer
 
 if TYPE_CHECKING:
     from PyQt6.QtCore import QEvent
@@ -33,10 +35,18 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# At rest no picture comes by itself; one whose stamp could not be read is painted once more after so long.
+REPAINT_MS: Final = 100
+# So often the pane is checked for being covered while pictures come, and once more after the last one.
+PROBE_MS: Final = 500
+# A page is opaque for a while after it was loaded, on a busy machine for more than a second.
+COVERED_MS: Final = 2000
+
 
 class FrameSync(QObject):
     """Sets the underlay's frame to the one of the page's picture."""
 
+    coveredChanged = pyqtSignal(bool)  # something opaque lies over the pane, in the page
     stamp_gone = pyqtSignal()  # the chart shows nothing any more, and neither does the page's picture
 
     def __init__(self, view: QWebEngineView, underlay: Underlay, parent: QObject | None = None) -> None:
@@ -51,6 +61,10 @@ class FrameSync(QObject):
         self._reader: StampReader | None = None
         self._reader_context: QOpenGLContext | None = None
         self._obstacle = ""
+        self.is_covered = False
+        self._opaque_for = QElapsedTimer()  # invalid: the last picture was transparent
+        self._since_probe = QElapsedTimer()
+        self._repaint_timer = new_timer(self, REPAINT_MS, self._repaint)
         self._left_places: list[StampPlace] = []  # of the last frames before the chart showed nothing
         view.installEventFilter(self)
         self._find_window()
@@ -71,12 +85,14 @@ class FrameSync(QObject):
             self._left_places = self.follower.places()
             self.follower.forget()
             self._underlay.set_frame(None)
+            self._set_opaque(opaque=False)
         else:
             self._left_places = []
             self._show(self.follower.report(Frame(viewport, self._axis, self._surfaces)))
         self._report_mode(before)
 
     def stop(self) -> None:
+        self._repaint_timer.stop()
         if not sip.isdeleted(self._view):
             self._view.removeEventFilter(self)
         self._leave_window()
@@ -115,6 +131,8 @@ class FrameSync(QObject):
         places = self.follower.places() or self._left_places
         number = self._read(window, places, picture_px) if places else None
         self._show(self.follower.picture(number, picture_px))
+        if number is None and self.follower.mode is SyncMode.STAMP:
+            self._repaint_timer.start(REPAINT_MS)
         if self._left_places and number is None:
             self._left_places = []
             self.stamp_gone.emit()
@@ -135,9 +153,42 @@ class FrameSync(QObject):
             expected = self.follower.expected()
             if expected is not None:
                 self._underlay.prepare(expected)
-            return reader.read(places, picture_px)
+            number = reader.read(places, picture_px)
+            self._probe(reader, picture_px)
+            return number
         finally:
             window.endExternalCommands()
+
+    def _probe(self, reader: StampReader, picture_px: tuple[int, int]) -> None:
+        """Check now and then whether the picture hides what lies beneath."""
+        shown = self.follower.shown
+        if shown is None:
+            return
+        if self._since_probe.isValid() and self._since_probe.elapsed() < PROBE_MS:
+            if not self._repaint_timer.isActive():
+                self._repaint_timer.start(PROBE_MS)
+            return
+        self._since_probe.start()
+        rows = probe_rows(shown.viewport, picture_px)
+        self._set_opaque(opaque=is_opaque([reader.alphas(row, picture_px[1]) for row in rows]))
+
+    def _set_opaque(self, *, opaque: bool) -> None:
+        """Take what a picture shows; only one that stays opaque is reported."""
+        if not opaque:
+            self._opaque_for.invalidate()
+        elif not self._opaque_for.isValid():
+            self._opaque_for.start()
+        covered = opaque and self._opaque_for.elapsed() >= COVERED_MS
+        if opaque and not covered:
+            self._repaint_timer.start(PROBE_MS)
+        if covered != self.is_covered:
+            self.is_covered = covered
+            self.coveredChanged.emit(covered)
+
+    def _repaint(self) -> None:
+        """Have the page's last picture composed once more."""
+        if self._window is not None and not sip.isdeleted(self._window):
+            self._window.update()
 
     def _reader_for(self, context: QOpenGLContext | None) -> StampReader | None:
         if context is None:

@@ -8,12 +8,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from PyQt6 import sip
-from PyQt6.QtCore import QObject, pyqtSignal
+from PyQt6.QtCore import QLoggingCategory, QObject, QtMsgType, pyqtSignal, pyqtSlot
 from PyQt6.QtWebChannel import QWebChannel
 from PyQt6.QtWebEngineCore import QWebEnginePage
 
 from Heatmap.errors import AttachError
-from Heatmap.ui.page.bridge import DETACH_SCRIPT, MISSING_SCRIPT, OBJECT_NAME, Bridge, page_scripts
+from Heatmap.ui.page.bridge import COVER_SCRIPT, DETACH_SCRIPT, MISSING_SCRIPT, OBJECT_NAME, Bridge, page_scripts
 from Heatmap.ui.page.page_transparency import PageTransparency
 from Heatmap.ui.page.recent_count import WITHIN_S, RecentCount
 from Heatmap.ui.timer import new_timer
@@ -37,6 +37,11 @@ RESTORE_PATIENCE_MS: Final = 1000
 # A host that reloads its page after a crash does so at once; after this long only the user can.
 RELOAD_PATIENCE_MS: Final = 5000
 
+# What keeps the heat of a chart from being seen, by the keys of their texts, the most serious first.
+TURNED: Final = "notice.turned"
+WRONG_TIMES: Final = "notice.wrong_times"
+COVERED: Final = "notice.covered"
+
 _numbers = itertools.count(1)
 
 
@@ -53,7 +58,7 @@ class PageSession(QObject):
     chartReady = pyqtSignal()  # the page's colours must now be painted beneath it: then call `make_transparent`
     attachedChanged = pyqtSignal(bool)  # the page is transparent and reports its range
     restored = pyqtSignal()  # after `stop`: the page shows its own background
-    obstacleChanged = pyqtSignal()  # `has_graphics` or `missing`
+    obstacleChanged = pyqtSignal()  # `has_graphics` or `obstacle`
 
     def __init__(
         self, view: QWebEngineView, bridge: Bridge, *, chart: str, series: str, clock: Clock, parent: QObject
@@ -78,9 +83,10 @@ class PageSession(QObject):
         self._surfaces: tuple[Surface, ...] = ()
         # Why there is no chart: the key of a text, and details in English; both "" if there is one.
         self.missing = ("", "")
+        self._faults: dict[str, str] = {}  # of a chart that is there: details in English by the key of a text
         self._crashes = RecentCount()
         self.crash_count = 0  # of the web process, within the minute before the last one, that one included
-        self._transparency = PageTransparency(view, page, self)
+        self._transparency = self._new_transparency(page)
         self._channel_timer = new_timer(self, CHANNEL_CHECK_MS, self._check_channel, once=False)
         self._chart_timer = new_timer(self, CHART_PATIENCE_MS, self._ask_for_chart)
         self._reload_timer = new_timer(self, RELOAD_PATIENCE_MS, self._give_up_reload)
@@ -91,17 +97,30 @@ class PageSession(QObject):
         bridge.timeAxisChanged.connect(self.timeAxisChanged)
         bridge.surfacesChanged.connect(self._set_surfaces)
         bridge.attachedChanged.connect(self._page_answered)
-        self._transparency.baseColorChanged.connect(self._report_background)
-        self._transparency.prepared.connect(bridge.prepared)
-        self._transparency.restored.connect(self._report_restored)
-        page.loadFinished.connect(self._page_loaded)
-        page.loadStarted.connect(self._page_starts)
-        page.renderProcessTerminated.connect(self._page_crashed)
+        bridge.turnedChanged.connect(self._set_turned)
+        bridge.wrongTimesChanged.connect(self._set_wrong_times)
+        self._listen(page)
+
+    @property
+    def obstacle(self) -> tuple[str, str]:
+        """Why no heat can be seen: the key of a text, and details in English; both "" if nothing is in the way."""
+        if self.missing[0]:
+            return self.missing
+        faults = (key for key in (TURNED, WRONG_TIMES, COVERED) if key in self._faults)
+        return next(((key, self._faults[key]) for key in faults), ("", ""))
+
+    @pyqtSlot(bool)
+    def set_covered(self, covered: bool) -> None:  # Qt's signature
+        """Take whether something opaque in the page lies over the chart."""
+        self._set_fault(COVERED, covered)
+        if covered and not sip.isdeleted(self._page):
+            self._page.runJavaScript(COVER_SCRIPT, self._name_cover)
 
     def start(self) -> None:
         """Attach to the present document, if it is loaded, and to all that follow."""
         if self._started:
             return
+        self._follow_view()
         self._started = self.has_graphics = True
         self._restore_timer.stop()
         self._frame_timer.stop()
@@ -145,9 +164,7 @@ class PageSession(QObject):
         if not view_alive or sip.isdeleted(self._page):
             self._leave_channel()
         else:
-            self._page.loadFinished.disconnect(self._page_loaded)
-            self._page.loadStarted.disconnect(self._page_starts)
-            self._page.renderProcessTerminated.disconnect(self._page_crashed)
+            self._unlisten(self._page)
             if self._page.lifecycleState() is QWebEnginePage.LifecycleState.Discarded:  # at the end of the program
                 self._leave_channel()
             elif self._own_channel is None:
@@ -167,6 +184,7 @@ class PageSession(QObject):
             timer.stop()
         self._bridge.blockSignals(True)  # the page's last messages are not wanted
         self._set_missing()
+        self._forget_faults()
 
     def _script_has_restored(self, _result: object) -> None:
         if not self._started and self._restore_timer.isActive():
@@ -199,7 +217,14 @@ class PageSession(QObject):
         if channel is None:
             channel = self._own_channel = QWebChannel(self)
             self._page.setWebChannel(channel)
+        # Qt warns that clients which are there already will not know the object. Ours comes later.
+        category = QLoggingCategory.defaultCategory()
+        is_enabled = category is not None and category.isWarningEnabled()
+        if category is not None and is_enabled:
+            category.setEnabled(QtMsgType.QtWarningMsg, False)
         channel.registerObject(self._object_name, self._bridge)
+        if category is not None and is_enabled:
+            category.setEnabled(QtMsgType.QtWarningMsg, True)
         self._channel = channel
         return True
 
@@ -216,7 +241,44 @@ class PageSession(QObject):
         self._leave_channel()
 
     def _check_channel(self) -> None:
+        self._follow_view()
         if not sip.isdeleted(self._page) and self._join_channel() and not self._page.isLoading():
+            self._page_loaded(ok=True)
+
+    def _new_transparency(self, page: QWebEnginePage) -> PageTransparency:
+        transparency = PageTransparency(self._view, page, self)
+        transparency.baseColorChanged.connect(self._report_background)
+        transparency.prepared.connect(self._bridge.prepared)
+        transparency.restored.connect(self._report_restored)
+        return transparency
+
+    def _listen(self, page: QWebEnginePage) -> None:
+        page.loadFinished.connect(self._page_loaded)
+        page.loadStarted.connect(self._page_starts)
+        page.renderProcessTerminated.connect(self._page_crashed)
+
+    def _unlisten(self, page: QWebEnginePage) -> None:
+        page.loadFinished.disconnect(self._page_loaded)
+        page.loadStarted.disconnect(self._page_starts)
+        page.renderProcessTerminated.disconnect(self._page_crashed)
+
+    def _follow_view(self) -> None:
+        """Leave the page if the host has given its view another one, for which Qt has no signal."""
+        page = self._view.page() if not sip.isdeleted(self._view) else None
+        if page is None or page is self._page:
+            return
+        log.info("the view shows another page now; the heatmap moves there")
+        if not sip.isdeleted(self._page):
+            self._unlisten(self._page)
+            self._page.runJavaScript(DETACH_SCRIPT)
+        self._leave_channel()
+        self._transparency.give_back()
+        self._transparency.deleteLater()
+        self._transparency = self._new_transparency(page)
+        self._page = page
+        self._listen(page)
+        self._page_leaves()
+        if not page.isLoading() and not page.url().isEmpty():
             self._page_loaded(ok=True)
 
     def _page_starts(self) -> None:
@@ -251,6 +313,7 @@ class PageSession(QObject):
         while it changes the document.
         """
         self._transparency.pause()
+        self._forget_faults()
         self.viewportChanged.emit(None)
         self._set_surfaces(())
         self._set_attached(attached=False)
@@ -284,6 +347,33 @@ class PageSession(QObject):
             reason = f"{reason} (attach: {self._expressions})"
             log.warning("no chart was found %.0f s after its page had loaded: %s", CHART_PATIENCE_MS / 1000, reason)
             self._set_missing("notice.no_chart", reason)
+
+    def _forget_faults(self) -> None:
+        if self._faults:
+            self._faults.clear()
+            self.obstacleChanged.emit()
+
+    @pyqtSlot(bool)
+    def _set_turned(self, turned: bool) -> None:  # Qt's signature
+        self._set_fault(TURNED, turned)
+
+    @pyqtSlot(bool)
+    def _set_wrong_times(self, wrong: bool) -> None:  # Qt's signature
+        self._set_fault(WRONG_TIMES, wrong)
+
+    def _name_cover(self, name: object) -> None:
+        if COVERED in self._faults and isinstance(name, str) and name:
+            self._set_fault(COVERED, True, name)
+
+    def _set_fault(self, key: str, present: bool, detail: str = "") -> None:
+        before = self.obstacle
+        if present:
+            log.log(logging.DEBUG if key in self._faults else logging.WARNING, "no heat is shown: %s %s", key, detail)
+            self._faults[key] = detail
+        else:
+            self._faults.pop(key, None)
+        if self.obstacle != before:
+            self.obstacleChanged.emit()
 
     def _set_missing(self, key: str = "", detail: str = "") -> None:
         if (key, detail) != self.missing:

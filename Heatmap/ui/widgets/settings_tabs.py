@@ -11,7 +11,6 @@ from PyQt6.QtCore import QObject
 from Heatmap.events import Source
 from Heatmap.rendering.event_window import MapStatistics
 from Heatmap.ui.widgets.heatmap_tab import HeatmapTab
-from Heatmap.ui.widgets.tab_notice import notice_of
 
 if TYPE_CHECKING:
     from PyQt6.QtWidgets import QWidget
@@ -19,9 +18,9 @@ if TYPE_CHECKING:
     from Heatmap.heatmap_service import HeatmapService
     from Heatmap.rendering.build_worker import BuildResult
     from Heatmap.ui.build_signals import BuildSignals
-    from Heatmap.ui.page.session import PageSession
     from Heatmap.ui.settings_model import SettingsModel
     from Heatmap.ui.translation import Translator
+    from Heatmap.ui.widgets.notices import Notices
 
 
 class SettingsTabs(QObject):
@@ -30,7 +29,7 @@ class SettingsTabs(QObject):
     def __init__(
         self,
         service: HeatmapService,
-        session: PageSession,
+        notices: Notices,
         signals: BuildSignals,
         settings: SettingsModel,
         translator: Translator,
@@ -39,17 +38,13 @@ class SettingsTabs(QObject):
     ) -> None:
         super().__init__(parent)
         self._service = service
-        self._session = session
+        self._notices = notices
         self._settings = settings
         self._translator = translator
         self._tabs: WeakSet[HeatmapTab] = WeakSet()
         self._statistics = MapStatistics()
-        self._problem = ("", "")
         signals.built.connect(self._take_statistics)
-        signals.problem.connect(self._take_problem)
-        session.obstacleChanged.connect(self._show_notice)
-        settings.changed.connect(self._show_notice)
-        translator.languageChanged.connect(self._show_notice)
+        notices.changed.connect(self._show_notice)
 
     def new_tab(self, parent: QWidget | None) -> HeatmapTab:
         own = Source(self._service.source)
@@ -58,6 +53,7 @@ class SettingsTabs(QObject):
         tab = HeatmapTab(self._settings, self._translator, parent, sources=sources)
         tab.set_statistics(self._statistics)
         self._tabs.add(tab)
+        self._notices.update()
         self._show_notice()
         return tab
 
@@ -66,22 +62,9 @@ class SettingsTabs(QObject):
             self._statistics = result.statistics
             for tab in self._living_tabs():
                 tab.set_statistics(result.statistics)
-            self._show_notice()
-
-    def _take_problem(self, key: str, detail: str) -> None:
-        self._problem = (key, detail)
-        self._show_notice()
 
     def _show_notice(self) -> None:
-        notice = notice_of(
-            self._translator.text,
-            has_graphics=self._session.has_graphics,
-            problem=self._problem,
-            missing=self._session.missing,
-            crashes=self._session.crash_count,
-            events=self._statistics.events if self._settings.value.enabled else None,
-            status=self._service.status(),
-        )
+        notice = self._notices.notice
         for tab in self._living_tabs():
             tab.set_notice(notice.text, notice.kind)
 

@@ -18,8 +18,11 @@ NoticeKind = Literal["info", "warning", "problem"]
 # In these states this process records.
 AWAITING: Final = frozenset({ConnectionState.CONNECTING, ConnectionState.LIVE, ConnectionState.QUIET})
 
-# Only the user can load the chart again.
-NEEDS_USER: Final = frozenset({"notice.page_given_up", "notice.page_not_reloaded"})
+# Nothing is shown until somebody acts; the others may pass by themselves.
+NEEDS_USER: Final = frozenset(
+    {"notice.page_given_up", "notice.page_not_reloaded", "notice.turned", "notice.wrong_times", "notice.covered"}
+)
+_HOUR_MS: Final = 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +40,15 @@ def notice_of(
     problem: tuple[str, str],
     missing: tuple[str, str] = ("", ""),
     crashes: int = 0,
+    shift_ms: tuple[int, int] = (0, 0),
     events: int | None,
     status: ServiceStatus,
 ) -> Notice:
     """Return the most serious notice.
 
     ``problem`` is why no map can be built: the key of a text, and details in English; both "" if it can. ``missing`` is
-    why there is no chart, in the same form; for ``crashes`` see `PageSession`. ``events`` in the window, None: unknown.
+    why no heat can be seen on the chart, in the same form; for ``crashes`` see `PageSession`. ``shift_ms``: see
+    `bar_shift_ms`, and the offset that would be right. ``events`` in the window, None: unknown.
     """
     if not has_graphics:
         return Notice(f"{text('error.no_gl')}\n{text('error.no_gl_cure')}", "problem")
@@ -52,10 +57,23 @@ def notice_of(
     for (key, detail), kind in faults:
         if key:
             return Notice("\n".join(filter(None, (text(key, count=crashes), detail))), kind)
-    if fault := clock_fault(status):
-        clock_key, difference = fault
-        return Notice(text(clock_key, difference=difference), "warning")
+    if status.reason == "unknown-symbol":
+        return Notice(status.detail, "problem")
+    if warning := _time_fault(text, shift_ms, status):
+        return Notice(warning, "warning")
     if events == 0:
         first = status.last_event_ms is None and status.state in AWAITING
         return Notice(text("notice.first_start" if first else "notice.empty_window"))
     return Notice()
+
+
+def _time_fault(text: Callable[..., str], shift_ms: tuple[int, int], status: ServiceStatus) -> str:
+    """Return what is wrong with the times of the bars, or with the clock; "" if nothing is."""
+    if shift_ms[0]:
+        hours = f"{abs(shift_ms[0]) / _HOUR_MS:g}"
+        key = "notice.bars_ahead" if shift_ms[0] > 0 else "notice.bars_behind"
+        return text(key, hours=hours, offset_s=shift_ms[1] // 1000)
+    if fault := clock_fault(status):
+        clock_key, difference = fault
+        return text(clock_key, difference=difference)
+    return ""

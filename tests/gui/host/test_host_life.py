@@ -7,7 +7,7 @@ import threading
 import numpy as np
 import pytest
 from PyQt6 import sip
-from PyQt6.QtCore import QCoreApplication, QEvent, QObject, Qt, pyqtProperty, pyqtSignal, pyqtSlot
+from PyQt6.QtCore import QCoreApplication, QEvent, QObject, Qt, pyqtProperty, pyqtSignal, pyqtSlot, qWarning
 from PyQt6.QtGui import QColor
 from PyQt6.QtQuickWidgets import QQuickWidget
 from PyQt6.QtWebChannel import QWebChannel
@@ -99,7 +99,7 @@ def test_a_page_without_a_channel(open_host):
         assert host.view.page().webChannel() is None
 
 
-def test_a_host_with_its_own_channel(open_host):
+def test_a_host_with_its_own_channel(open_host, qtlog):
     with open_host() as host:
         bridge = give_channel(host)
         host.load(start=CLIENT)
@@ -113,6 +113,10 @@ def test_a_host_with_its_own_channel(open_host):
         host.wait_for_place()
         check_channel(host, bridge, "again")
         assert host.view.page().console == []
+        # What other code warns of is still heard.
+        qWarning("heard")
+        said = [record.message for record in qtlog.records]
+        assert [text for text in said if "Registered new object" in text or text == "heard"] == ["heard"]
 
 
 # 100 calls in each of 100 frames, between which the chart moves and so the heatmap's own messages are sent.

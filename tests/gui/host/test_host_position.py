@@ -293,7 +293,7 @@ def test_zoomed_and_scaled_pages(open_host, chart_library):
         with open_host(library=chart_library(version)) as host:
             host.show(start="makeChart(); chart.timeScale().setVisibleLogicalRange({from: 90, to: 150});")
             host.run("document.head.append(window.scaled = document.createElement('style'))")
-            for name, css in SCALED.items():
+            for css in SCALED.values():
                 host.run(f"scaled.textContent = {css!r}")
                 host.wait(lambda: host.presenter.is_current)
                 host.wait_for_place()

@@ -55,19 +55,21 @@ class Attachment {
     else this._reporter.lose();
   }
 
-  // What covers the chart's middle, as a selector; '' if the page's own hit test finds nothing but the chart.
+  // What covers the chart's middle, or lies opaque beneath it, as far as the page's hit test finds it; else ''.
   coveredBy() {
-    const box = pageBox(this._element);
+    const box = pageBox(this._element), path = this._page.elements;
     let root = document, x = box.x + box.width / 2, y = box.y + box.height / 2;
     for (;;) {
-      const at = root.elementFromPoint(x, y);
-      if (!at || this._element.contains(at)) return '';
-      if (!this._page.elements.includes(at)) return selectorOf(at);
-      if (at.contentDocument) {
-        const frame = at.getBoundingClientRect();
-        [root, x, y] = [at.contentDocument, x - frame.x - at.clientLeft, y - frame.y - at.clientTop];
-      } else if (at.shadowRoot && at.shadowRoot !== root) root = at.shadowRoot;
-      else return '';
+      const found = root.elementsFromPoint(x, y);
+      const others = found.filter((at) => !path.includes(at) && !this._element.contains(at));
+      const cover = others.find(isPainted);
+      if (cover) return selectorOf(cover);
+      const inner = found.find((at) => path.includes(at) && (at.contentDocument || (at.shadowRoot && at.shadowRoot !== root)));
+      if (!inner) return others.length ? selectorOf(others[0]) : '';
+      if (inner.contentDocument) {
+        const frame = inner.getBoundingClientRect();
+        [root, x, y] = [inner.contentDocument, x - frame.x - inner.clientLeft, y - frame.y - inner.clientTop];
+      } else root = inner.shadowRoot;
     }
   }
 

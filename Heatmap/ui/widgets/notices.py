@@ -1,0 +1,107 @@
+"""The notice of a plugin: what is wrong, or why its map is empty. It is kept up to date."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PyQt6.QtCore import QObject, pyqtSignal
+
+from Heatmap.rendering.event_window import MapStatistics
+from Heatmap.ui.geometry.bar_shift import bar_shift_ms
+from Heatmap.ui.widgets.tab_notice import Notice, notice_of
+
+if TYPE_CHECKING:
+    from Heatmap.clock import Clock
+    from Heatmap.heatmap_service import HeatmapService
+    from Heatmap.rendering.build_worker import BuildResult
+    from Heatmap.ui.build_signals import BuildSignals
+    from Heatmap.ui.geometry.chart_time import ChartTime
+    from Heatmap.ui.geometry.viewport import TimeAxis
+    from Heatmap.ui.page.bridge import Bridge
+    from Heatmap.ui.page.session import PageSession
+    from Heatmap.ui.settings_model import SettingsModel
+    from Heatmap.ui.translation import Translator
+
+
+class Notices(QObject):
+    """Puts together what page, builds, record and clock report, and chooses the most serious."""
+
+    changed = pyqtSignal()  # `notice`
+
+    def __init__(
+        self,
+        service: HeatmapService,
+        session: PageSession,
+        bridge: Bridge,
+        signals: BuildSignals,
+        *,
+        settings: SettingsModel,
+        translator: Translator,
+        clock: Clock,
+        chart_time: ChartTime,
+        parent: QObject,
+    ) -> None:
+        super().__init__(parent)
+        self._service = service
+        self._session = session
+        self._settings = settings
+        self._translator = translator
+        self._clock = clock
+        self._chart_time = chart_time
+        self._axis: TimeAxis | None = None
+        self._statistics = MapStatistics()
+        self._problem = ("", "")
+        self.notice = Notice()
+        signals.built.connect(self._take_statistics)
+        signals.problem.connect(self._take_problem)
+        bridge.timeAxisChanged.connect(self._take_axis)
+        session.attachedChanged.connect(self._forget_axis)
+        session.obstacleChanged.connect(self.update)
+        settings.changed.connect(self.update)
+        translator.languageChanged.connect(self.update)
+        self.update()
+
+    @property
+    def problem(self) -> str:
+        """What is wrong and what to do, in the user's language; "" if nothing is."""
+        return "" if self.notice.kind == "info" else self.notice.text
+
+    def update(self) -> None:
+        """Choose again: a report of the service has no signal here."""
+        notice = notice_of(
+            self._translator.text,
+            has_graphics=self._session.has_graphics,
+            problem=self._problem,
+            missing=self._session.obstacle,
+            crashes=self._session.crash_count,
+            shift_ms=self._shift_ms(),
+            events=self._statistics.events if self._settings.value.enabled else None,
+            status=self._service.status(),
+        )
+        if notice != self.notice:
+            self.notice = notice
+            self.changed.emit()
+
+    def _shift_ms(self) -> tuple[int, int]:
+        if self._axis is None:
+            return 0, 0
+        now_ms = self._clock.now_ms()
+        shift_ms = bar_shift_ms(self._axis, now_ms, self._service.known_exchange_time()[1])
+        return shift_ms, self._chart_time.offset_ms(now_ms) + shift_ms
+
+    def _take_axis(self, axis: TimeAxis | None) -> None:
+        self._axis = axis
+        self.update()
+
+    def _forget_axis(self, attached: bool) -> None:  # Qt's signature
+        if not attached:
+            self._take_axis(None)
+
+    def _take_statistics(self, result: BuildResult) -> None:
+        if result.statistics is not self._statistics:
+            self._statistics = result.statistics
+            self.update()
+
+    def _take_problem(self, key: str, detail: str) -> None:
+        self._problem = (key, detail)
+        self.update()
