@@ -124,7 +124,7 @@ def test_every_way_to_change_the_pages_colour(open_host):
             if host.plugin is None:
                 host.attach()
             host.wait_for_place()
-            assert tuple(host.picture()[40, 300]) == (0x10, 0x14, 0x18), name
+            host.wait(lambda: tuple(host.picture()[40, 300]) == (0x10, 0x14, 0x18))
             before = host.evaluate("document.body.getAttribute('style')")
             host.run(f"{{ {change} }}")
             try:
@@ -143,7 +143,7 @@ def test_the_colour_scheme_of_the_desktop(open_host):
     with open_host() as host:
         host.show(start=start, css="body { background: #101418; }")
         host.wait_for_place()
-        assert tuple(host.picture()[40, 300]) == (0x10, 0x14, 0x18)
+        host.wait(lambda: tuple(host.picture()[40, 300]) == (0x10, 0x14, 0x18))
         host.run(
             "Array.from(document.styleSheets[0].cssRules).find((rule) => rule.style.backgroundColor)"
             ".style.backgroundColor = '#204890'; scheme.dispatchEvent(new Event('change'))"

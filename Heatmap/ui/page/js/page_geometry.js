@@ -37,6 +37,11 @@ function pageBox(element, box = element.getBoundingClientRect()) {
   return {x, y, width, height, left: x, top: y, right: x + width, bottom: y + height};
 }
 
+function hasSize(element) {
+  const {width, height} = element.getBoundingClientRect();
+  return width > 0 && height > 0;
+}
+
 // True if the elements are moved and scaled only: neither turned, skewed, mirrored, nor seen in perspective.
 function isUpright(path) {
   const whole = new DOMMatrix();

@@ -51,7 +51,7 @@ class Attachment {
     this._lastPlace = place;
     if (isTurned !== this._reporter.isTurned) this._bridge.chart_turned(isTurned);
     this._reporter.isTurned = isTurned;
-    if (box.width > 0 && box.height > 0 && !isTurned) this._reporter.refresh();
+    if (hasSize(this._element) && !isTurned) this._reporter.refresh();
     else this._reporter.lose();
   }
 

@@ -50,7 +50,8 @@ class ViewportReporter {
     const halfX = 0.5 / scope.horizontalPixelRatio, halfY = 0.5 / scope.verticalPixelRatio;
     const priceTop = this._series.coordinateToPrice(-halfY);
     const priceBottom = this._series.coordinateToPrice(height - halfY);
-    if (this.isTurned || !range || priceTop === null || priceBottom === null || height <= 0) { this.lose(); return; }
+    const isPlaced = !this.isTurned && hasSize(this._chart.chartElement()) && height > 0;
+    if (!isPlaced || !range || priceTop === null || priceBottom === null) { this.lose(); return; }
     const from = Math.floor(range.from), to = Math.ceil(range.to);
     const xFrom = timeScale.logicalToCoordinate(from), xTo = timeScale.logicalToCoordinate(to);
     if (xFrom === null || xTo === null || to <= from) { this.lose(); return; }
