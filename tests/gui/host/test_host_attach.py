@@ -115,6 +115,15 @@ def test_a_page_without_scripts(open_host):
 
 
 @pytest.mark.usefixtures("impatient")
+def test_a_library_that_is_too_old_is_told(open_host, chart_library):
+    with open_host(library=chart_library("4.0")) as host:
+        host.load()
+        host.attach()
+        host.wait(lambda: "it is no chart of Lightweight Charts 4.1 or newer" in host.plugin.problem)
+        assert not host.plugin.is_attached
+
+
+@pytest.mark.usefixtures("impatient")
 def test_what_was_told_is_taken_back_when_the_chart_comes(open_host):
     with open_host() as host:
         host.load(start="")

@@ -289,7 +289,7 @@ SCALED = {
 
 
 def test_zoomed_and_scaled_pages(open_host, chart_library):
-    for version in ("4.1", "4.2", "5.0", "5.2"):
+    for version in ("4.1", "4.2", "5.0", "5.1", "5.2"):
         with open_host(library=chart_library(version)) as host:
             host.show(start="makeChart(); chart.timeScale().setVisibleLogicalRange({from: 90, to: 150});")
             host.run("document.head.append(window.scaled = document.createElement('style'))")

@@ -25,17 +25,19 @@ class PageBackground {
     const clear = CLEAR.map(([name, value]) => `${name}: ${value} !important;`).join('');
     this._adoptSheets();
     // No transition of ours may start here, nor one of the host's be lost: it starts when styles are computed.
-    const compute = () => this.elements.map((at) => colourOf(getComputedStyle(at).backgroundColor));
+    const compute = () => this.elements.map((at) => ({
+      at, colour: colourOf(getComputedStyle(at).backgroundColor),
+      backdrop: at.matches(':modal') ? colourOf(getComputedStyle(at, '::backdrop').backgroundColor) : null,
+    }));
     compute();
     this._restoreInline();
     this._setRule(HOLD);
-    const colours = compute();
+    this._layers = compute();
     this._setRule(clear + HOLD);
     compute();
     for (const at of this.elements) if (isPainted(at)) this._clearInline(at);
     compute();
     this._setRule(clear);
-    this._layers = this.elements.map((at, k) => [at, colours[k]]);
     this._signature = this._signatureOf();
   }
 
@@ -57,12 +59,14 @@ class PageBackground {
     const surfaces = [];
     const add = (box, colour) => { if (colour[3]) surfaces.push([box.x, box.y, box.width, box.height, ...colour]); };
     let rootIsPainted = false;
-    for (const [at, colour] of this._layers) {
+    for (const {at, colour, backdrop} of this._layers) {
       const {documentElement, body} = at.ownerDocument;
       if (at === documentElement) rootIsPainted = colour[3] > 0;
       // CSS paints the root's background, or the body's where the root has none, over the whole window or frame.
       const isCanvas = at === documentElement || (at === body && !rootIsPainted), view = at.ownerDocument.defaultView;
       const whole = {x: 0, y: 0, width: view.innerWidth, height: view.innerHeight};
+      // A dialog, or an element in full screen, lies on a layer of its own.
+      if (backdrop) add(pageBox(at, whole), backdrop);
       add(pageBox(at, isCanvas ? whole : at.getBoundingClientRect()), colour);
     }
     const chart = this._chartBackground;
@@ -96,7 +100,7 @@ class PageBackground {
 
   _setRule(declarations) {
     for (const sheet of this._sheets.values()) {
-      sheet.replaceSync(`@layer liquidation-heatmap { [${CLEARED}] { ${declarations} } }`);
+      sheet.replaceSync(`@layer liquidation-heatmap { [${CLEARED}], [${CLEARED}]::backdrop { ${declarations} } }`);
     }
   }
 

@@ -42,6 +42,12 @@ class Attachment {
 
   get isAlive() { return isInPage(this._element); }
 
+  // False if the host has moved its chart elsewhere in the document.
+  get isWhereItWas() {
+    const path = pathTo(this._element), before = this._page.elements;
+    return path.length === before.length && path.every((at, k) => at === before[k]);
+  }
+
   // The chart draws no frame when it is only pushed aside, turned, or hidden.
   watch() {
     if (this._page.hasChanged()) this._themeChanged();
@@ -98,31 +104,32 @@ class Attachment {
       target.addEventListener(name, handler, capture);
       this._undo.push(() => target.removeEventListener(name, handler, capture));
     };
+    const AFTER_RESIZE_MS = 150;
     const themeChanged = () => this._themeChanged();
     const ended = (event) => { if (this._page.elements.includes(event.target)) this._themeChanged(); };
     for (const root of new Set(this._page.elements.map((at) => at.getRootNode()))) {
       for (const name of ['transitionend', 'animationend']) listen(root, name, ended);
+      listen(root, 'fullscreenchange', themeChanged);
     }
     for (const view of new Set(this._page.elements.map((at) => at.ownerDocument.defaultView))) {
       listen(view, 'resize', this._refresh);
-      listen(view, 'resize', themeChanged); // a style sheet may depend on the width
+      listen(view, 'resize', () => this._themeChanged(AFTER_RESIZE_MS)); // a style sheet may depend on the width
       listen(view, 'scroll', this._refresh, true);
       listen(view.matchMedia('(prefers-color-scheme: dark)'), 'change', themeChanged);
     }
   }
 
   // Several changes come together; the page stays transparent meanwhile.
-  _themeChanged() {
-    const QUIET_MS = 30;
-    if (this._themeTimer) return;
+  _themeChanged(delay = 30) {
+    if (this._themeTimer && delay === 30) return;
+    clearTimeout(this._themeTimer);
     this._themeTimer = setTimeout(() => {
       this._themeTimer = 0;
       if (!this.isAlive || this._detached) return;
       this._page.reread();
       this._themeObserver.takeRecords(); // our own changes
-      this._sendSurfaces();
-      this._refresh();
-    }, QUIET_MS);
+      if (this._sendSurfaces()) this._refresh();
+    }, delay);
   }
 
   _frameDrawn() {
@@ -159,10 +166,11 @@ class Attachment {
 
   _sendSurfaces() {
     const text = JSON.stringify({ratio: window.devicePixelRatio, surfaces: this._page.surfaces()});
-    if (text === this._lastSurfaces) return;
+    if (text === this._lastSurfaces) return false;
     this._lastSurfaces = text;
     this._sent++;
     this._bridge.surfaces_changed(text);
+    return true;
   }
 }
 
@@ -230,7 +238,8 @@ function followChart(getChart, getSeries, objectName) {
     }
     if (!bridge) return;
     const [chart, series] = find();
-    if (attachment && (attachment.chart !== chart || attachment.series !== series || !attachment.isAlive)) leave();
+    const isOther = attachment && (attachment.chart !== chart || attachment.series !== series);
+    if (isOther || (attachment && !(attachment.isAlive && attachment.isWhereItWas))) leave();
     if (attachment) attachment.watch();
     else if (chart && prepared) attachment = new Attachment(chart, series, bridge);
     else if (chart && !asked) { asked = true; bridge.chart_found(); }
