@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from support.plugin_parts import UploadCounter
 from support.underlay import images_kept
@@ -9,6 +10,7 @@ from support.underlay import images_kept
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.events import Coverage
 from Heatmap.storage.bulk_insert import bulk_insert
+from Heatmap.ui.geometry.frame_follower import SyncMode
 from Heatmap.ui.gl.underlay import EASING_S
 from Heatmap.ui.widgets.legend import Legend
 
@@ -170,3 +172,38 @@ def test_what_the_host_has_set_meanwhile_is_there_after_detaching(open_host):
         host.wait(lambda: host.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(32, 72, 144)")
         assert host.evaluate("document.adoptedStyleSheets.length") == 0
         assert host.evaluate("document.querySelectorAll('[data-liquidation-heatmap]').length") == 0
+
+
+GRADIENTS = {
+    "of the chart": ("", "{layout: {background: {type: 'gradient', topColor: '#102040', bottomColor: '#408020'}}}"),
+    "of the body": ("body { background: linear-gradient(#102040, #408020); }", None),
+    "with stops": ("body { background: linear-gradient(to bottom, #102040 20%, #204030 60%, #408020); }", None),
+    "of a panel in it": (
+        "body { background: #101418; } #chart { background: linear-gradient(#102040, #408020); }",
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", GRADIENTS)
+def test_a_gradient_from_top_to_bottom_is_painted(open_host, kind):
+    css, options = GRADIENTS[kind]
+    with open_host(events=[]) as host:
+        host.load(start=f"makeChart({options});" if options else TRANSPARENT, css=css)
+        before = host.still_picture()
+        host.attach()
+        host.wait(lambda: host.frame_sync.follower.mode is SyncMode.STAMP)  # so the page's own colour is gone
+
+        def difference() -> float:
+            # Where no candle, label or grid line is, and no legend.
+            return float(np.median(np.abs(host.picture().astype(int) - before).max(axis=2)[:, 300:800], axis=1).max())
+
+        host.wait(lambda: difference() <= 3)
+
+
+def test_another_gradient_is_painted_in_its_mean_colour(open_host):
+    css = "body { background: linear-gradient(90deg, #102040, #305060); }"
+    with open_host() as host:
+        host.show(start=TRANSPARENT, css=css)
+        host.wait(lambda: tuple(host.picture()[40, 300]) == (0x20, 0x38, 0x50))
+        host.wait_for_place()

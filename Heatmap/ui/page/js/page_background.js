@@ -1,5 +1,5 @@
 // Makes the page transparent around its chart, reports its colours so that they can be painted natively, and restores
-// them. Only plain colours are painted; a gradient of the chart counts as its upper colour.
+// them. Plain colours are painted, and gradients from top to bottom in strips; other gradients in their mean colour.
 //
 // A style sheet does it, so the host's own styles stay as they are, and it may change them at any time. Its rules lie in a
 // layer, because a layer's important declarations win over important ones outside; those that win over them are replaced.
@@ -26,7 +26,7 @@ class PageBackground {
     this._adoptSheets();
     // No transition of ours may start here, nor one of the host's be lost: it starts when styles are computed.
     const compute = () => this.elements.map((at) => ({
-      at, colour: colourOf(getComputedStyle(at).backgroundColor),
+      at, colour: colourOf(getComputedStyle(at).backgroundColor), image: gradientOf(getComputedStyle(at).backgroundImage),
       backdrop: at.matches(':modal') ? colourOf(getComputedStyle(at, '::backdrop').backgroundColor) : null,
     }));
     compute();
@@ -58,19 +58,28 @@ class PageBackground {
   surfaces() {
     const surfaces = [];
     const add = (box, colour) => { if (colour[3]) surfaces.push([box.x, box.y, box.width, box.height, ...colour]); };
+    const paint = (box, stops) => { for (const [part, colour] of stripsOf(box, stops)) add(part, colour); };
     let rootIsPainted = false;
-    for (const {at, colour, backdrop} of this._layers) {
+    for (const {at, colour, image, backdrop} of this._layers) {
       const {documentElement, body} = at.ownerDocument;
-      if (at === documentElement) rootIsPainted = colour[3] > 0;
+      if (at === documentElement) rootIsPainted = colour[3] > 0 || image.length > 0;
       // CSS paints the root's background, or the body's where the root has none, over the whole window or frame.
       const isCanvas = at === documentElement || (at === body && !rootIsPainted), view = at.ownerDocument.defaultView;
       const whole = {x: 0, y: 0, width: view.innerWidth, height: view.innerHeight};
       // A dialog, or an element in full screen, lies on a layer of its own.
       if (backdrop) add(pageBox(at, whole), backdrop);
-      add(pageBox(at, isCanvas ? whole : at.getBoundingClientRect()), colour);
+      const box = pageBox(at, isCanvas ? whole : at.getBoundingClientRect());
+      add(box, colour);
+      paint(box, image);
     }
-    const chart = this._chartBackground;
-    if (chart) add(pageBox(this._element), colourOf(chart.type === 'solid' ? chart.color : chart.topColor));
+    const chart = this._chartBackground, box = pageBox(this._element);
+    if (chart && chart.type === 'solid') add(box, colourOf(chart.color));
+    else if (chart) {
+      // The time axis has the lower colour.
+      const lower = colourOf(chart.bottomColor), axis = this._chart.timeScale().height() * box.height / this._element.offsetHeight;
+      paint({...box, height: box.height - axis}, [[colourOf(chart.topColor), 0], [lower, 1]]);
+      add({...box, y: box.y + box.height - axis, height: axis}, lower);
+    }
     return surfaces;
   }
 
@@ -138,6 +147,35 @@ class PageBackground {
 function isPainted(element) {
   const style = getComputedStyle(element);
   return colourOf(style.backgroundColor)[3] > 0 || style.backgroundImage !== 'none';
+}
+
+// The stops of a computed background image from top to bottom: [colour, 0 to 1]; a single one with the mean colour if it is
+// another gradient, none if it is no gradient at all.
+function gradientOf(text) {
+  const COLOUR = /rgba?\([^)]*\)|color\([^)]*\)|oklch\([^)]*\)/g;
+  const DOWNWARD = /^linear-gradient\((180deg, |to bottom, )?((rgba?\([^)]*\))( [\d.]+%)?(, )?)+\)$/;
+  if (!text.includes('gradient')) return [];
+  const colours = (text.match(COLOUR) || []).map(colourOf);
+  const mean = [0, 1, 2, 3].map((channel) => Math.round(
+    colours.reduce((sum, colour) => sum + colour[channel], 0) / (colours.length || 1)));
+  if (!DOWNWARD.test(text) || mean[3] < 255) return colours.length ? [[mean, 0]] : [];
+  const places = text.split(/rgba?\([^)]*\)/).slice(1).map((rest) => /^ ([\d.]+)%/.exec(rest));
+  return colours.map((colour, k) => [colour, places[k] ? places[k][1] / 100 : k / (colours.length - 1)]);
+}
+
+// A box as strips of one colour each, [box, colour], that show stops as `gradientOf` returns them.
+function stripsOf(box, stops) {
+  const STRIPS = 32;
+  if (stops.length < 2) return stops.map(([colour]) => [box, colour]);
+  const at = (share) => {
+    const after = stops.findIndex(([, place]) => place >= share);
+    if (after <= 0) return stops[after < 0 ? stops.length - 1 : 0][0];
+    const [[low, from], [high, to]] = [stops[after - 1], stops[after]], part = (share - from) / (to - from);
+    return low.map((value, channel) => Math.round(value + (high[channel] - value) * part));
+  };
+  // Each reaches to the bottom, and the next is painted over it.
+  return Array.from({length: STRIPS}, (_, k) => [
+    {...box, y: box.y + box.height * k / STRIPS, height: box.height * (STRIPS - k) / STRIPS}, at((k + 0.5) / STRIPS)]);
 }
 
 // What tells one state of a style sheet from another, as far as that is cheap.
