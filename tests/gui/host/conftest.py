@@ -226,6 +226,11 @@ class Host(PluginParts):
         pixels = pixels.reshape(whole.height(), whole.width(), 3)
         return pixels[_box(widget, widget.window())].copy()
 
+    def shows(self, row: int, column: int, color: tuple[int, int, int]) -> bool:
+        """Return True if this is the colour around a place, less grid lines, candles and hatching."""
+        around = self.picture()[max(row - 4, 0) : row + 5, max(column - 30, 0) : column + 31]
+        return bool((around == color).all(axis=2).mean() > 0.3)
+
     def still_picture(self, widget=None) -> np.ndarray:
         """Return the picture of the chart once it has stopped changing."""
         last: list[np.ndarray] = []

@@ -126,11 +126,11 @@ def test_every_way_to_change_the_pages_colour(open_host):
             if host.plugin is None:
                 host.attach()
             host.wait_for_place()
-            host.wait(lambda: tuple(host.picture()[40, 300]) == (0x10, 0x14, 0x18))
+            host.wait(lambda: host.shows(40, 300, (0x10, 0x14, 0x18)))
             before = host.evaluate("document.body.getAttribute('style')")
             host.run(f"{{ {change} }}")
             try:
-                host.wait(lambda: tuple(host.picture()[40, 300]) == OTHER)
+                host.wait(lambda: host.shows(40, 300, OTHER))
             except host.qtbot.TimeoutError:
                 pytest.fail(f"{name}: the page is {host.picture()[40, 300]}")
             host.wait_for_place()
@@ -145,12 +145,12 @@ def test_the_colour_scheme_of_the_desktop(open_host):
     with open_host() as host:
         host.show(start=start, css="body { background: #101418; }")
         host.wait_for_place()
-        host.wait(lambda: tuple(host.picture()[40, 300]) == (0x10, 0x14, 0x18))
+        host.wait(lambda: host.shows(40, 300, (0x10, 0x14, 0x18)))
         host.run(
             "Array.from(document.styleSheets[0].cssRules).find((rule) => rule.style.backgroundColor)"
             ".style.backgroundColor = '#204890'; scheme.dispatchEvent(new Event('change'))"
         )
-        host.wait(lambda: tuple(host.picture()[40, 300]) == OTHER)
+        host.wait(lambda: host.shows(40, 300, OTHER))
         host.wait_for_place()
 
 
@@ -167,7 +167,7 @@ def test_what_the_host_has_set_meanwhile_is_there_after_detaching(open_host):
         host.attach()
         host.wait_for_place()
         host.run("document.body.style.setProperty('background', '#204890', 'important')")
-        host.wait(lambda: tuple(host.picture()[40, 300]) == OTHER)
+        host.wait(lambda: host.shows(40, 300, OTHER))
         host.plugin.detach()
         host.wait(lambda: host.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(32, 72, 144)")
         assert host.evaluate("document.adoptedStyleSheets.length") == 0
@@ -205,5 +205,5 @@ def test_another_gradient_is_painted_in_its_mean_colour(open_host):
     css = "body { background: linear-gradient(90deg, #102040, #305060); }"
     with open_host() as host:
         host.show(start=TRANSPARENT, css=css)
-        host.wait(lambda: tuple(host.picture()[40, 300]) == (0x20, 0x38, 0x50))
+        host.wait(lambda: host.shows(40, 300, (0x20, 0x38, 0x50)))
         host.wait_for_place()

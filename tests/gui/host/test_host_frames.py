@@ -29,13 +29,13 @@ def test_a_chart_in_a_shadow_tree(open_host, mode):
         host.attach()
         host.wait_for_place()
         assert host.plugin.problem == ""
-        host.wait(lambda: tuple(host.picture()[5, 300]) == (0x40, 0x50, 0x60))
-        host.wait(lambda: tuple(host.picture()[25, 300]) == (0x20, 0x30, 0x40))
-        host.wait(lambda: tuple(host.picture()[60, 300]) == BLENDED)
+        host.wait(lambda: host.shows(5, 300, (0x40, 0x50, 0x60)))
+        host.wait(lambda: host.shows(25, 300, (0x20, 0x30, 0x40)))
+        host.wait(lambda: host.shows(60, 300, BLENDED))
         # A theme of the component, and one of its element.
         host.run("root.getElementById('wrap').style.background = '#205020'; outer.style.background = '#101010'")
-        host.wait(lambda: tuple(host.picture()[60, 300]) == (0x20, 0x50, 0x20))
-        host.wait(lambda: tuple(host.picture()[25, 300]) == (0x10, 0x10, 0x10))
+        host.wait(lambda: host.shows(60, 300, (0x20, 0x50, 0x20)))
+        host.wait(lambda: host.shows(25, 300, (0x10, 0x10, 0x10)))
         host.run("outer.style.zoom = '1.25'")
         host.wait_for_place()
         host.run("root.append(Object.assign(document.createElement('div'), {id: 'veil'}))")
@@ -60,7 +60,7 @@ def test_a_chart_that_is_slotted_into_a_component(open_host):
     with open_host() as host:
         host.show(start=start, body='<div id="outer"><div id="chart"></div></div>')
         host.wait_for_place()
-        host.wait(lambda: tuple(host.picture()[60, 300]) == (0x20, 0x30, 0x40))
+        host.wait(lambda: host.shows(60, 300, (0x20, 0x30, 0x40)))
 
 
 # The page within the frame is the usual one of these tests; the outer page asks it for its places.
@@ -96,13 +96,13 @@ def test_a_chart_in_a_frame_of_the_same_origin(open_host):
         host.attach(**IN_FRAME)
         host.wait_for_place()
         assert host.plugin.problem == ""
-        host.wait(lambda: tuple(host.picture()[200, 10]) == (0x40, 0x50, 0x60))
-        host.wait(lambda: tuple(host.picture()[35, 300]) == (0x30, 0x40, 0x50))
+        host.wait(lambda: host.shows(200, 10, (0x40, 0x50, 0x60)))
+        host.wait(lambda: host.shows(35, 300, (0x30, 0x40, 0x50)))
         for css in ("zoom: 1.25", "transform: scale(0.8)", "left: 60px", ""):
             host.run(f"document.querySelector('iframe').style.cssText = {css!r}")
             host.wait_for_place()
         host.run("frames[0].document.body.style.background = '#205020'")
-        host.wait(lambda: tuple(host.picture()[35, 300]) == (0x20, 0x50, 0x20))
+        host.wait(lambda: host.shows(35, 300, (0x20, 0x50, 0x20)))
         host.run("frames[0].document.body.append(Object.assign(frames[0].document.createElement('p'), {id: 'veil'}))")
         host.run("frames[0].veil.style.cssText = 'position: fixed; inset: 0; background: #102030'")
         host.wait(lambda: "<p#veil>" in host.plugin.problem)

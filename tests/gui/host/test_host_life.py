@@ -403,7 +403,7 @@ STYLED = {
     "css": "html { background: linear-gradient(#112233, #223355); } body { background: #123; }",
 }
 STYLES = "Array.from(document.querySelectorAll('*'), (at) => Array.from(at.style, (n) => n + at.style[n]).sort())"
-GRADIENT = "makeChart({layout: {background: {type: 'gradient', topColor: '#203040', bottomColor: '#402010'}}});"
+GRADIENT = "makeChart({layout: {background: {type: 'gradient', topColor: '#203040', bottomColor: '#104020'}}});"
 
 
 @pytest.mark.parametrize("start", ["makeChart();", WHITE, GRADIENT])

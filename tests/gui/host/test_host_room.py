@@ -53,19 +53,19 @@ def test_the_charts_element_in_full_screen_and_in_a_dialog(open_host):
             start=TRANSPARENT, body='<dialog id="box"></dialog><div id="wide"><div id="chart"></div></div>', css=css
         )
         host.wait_for_place()
-        host.wait(lambda: tuple(host.picture()[60, 300]) == (0x40, 0x50, 0x60))
+        host.wait(lambda: host.shows(60, 300, (0x40, 0x50, 0x60)))
         # The page takes a user's click only.
         host.run("document.addEventListener('mouseup', () => wide.requestFullscreen(), {once: true})")
         inner = host.view.findChild(QQuickWidget)
         QTest.mouseClick(inner, Qt.MouseButton.LeftButton, pos=QPoint(300, 200))
         host.wait(lambda: host.evaluate("document.fullscreenElement !== null"))
-        host.wait(lambda: tuple(host.picture()[60, 300]) == (0, 0, 0))
+        host.wait(lambda: host.shows(60, 300, (0, 0, 0)))
         host.wait_for_place()
         assert host.plugin.problem == ""
         host.run("document.exitFullscreen()")
-        host.wait(lambda: tuple(host.picture()[60, 300]) == (0x40, 0x50, 0x60))
+        host.wait(lambda: host.shows(60, 300, (0x40, 0x50, 0x60)))
         host.wait_for_place()
         host.run("box.append(wide); box.style.background = '#205020'; box.showModal()")
         host.wait_for_place()
-        host.wait(lambda: tuple(host.picture()[75, 300]) == (0x20, 0x50, 0x20))  # no grid line there
+        host.wait(lambda: host.shows(75, 300, (0x20, 0x50, 0x20)))
         assert host.plugin.problem == ""
