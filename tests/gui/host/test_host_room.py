@@ -54,8 +54,9 @@ def test_the_charts_element_in_full_screen_and_in_a_dialog(open_host):
         )
         host.wait_for_place()
         host.wait(lambda: host.shows(60, 300, (0x40, 0x50, 0x60)))
-        # The page takes a user's click only.
-        host.run("document.addEventListener('mouseup', () => wide.requestFullscreen(), {once: true})")
+        # The page takes a user's click only, once it has run the script.
+        host.run("document.addEventListener('mouseup', () => wide.requestFullscreen(), {once: true}); window.ready = 1")
+        host.wait(lambda: host.evaluate("window.ready") == 1)
         inner = host.view.findChild(QQuickWidget)
         QTest.mouseClick(inner, Qt.MouseButton.LeftButton, pos=QPoint(300, 200))
         host.wait(lambda: host.evaluate("document.fullscreenElement !== null"))
