@@ -54,7 +54,9 @@ def candles_of(picture: np.ndarray) -> np.ndarray:
 class Stage(PluginParts):
     """A running program with its exchange, to be looked at and to be operated."""
 
-    def __init__(self, qtbot, folder: Path, *, history: bool = True, settings: dict | None = None) -> None:
+    def __init__(
+        self, qtbot, folder: Path, *, history: bool = True, settings: dict | None = None, symbols=("BTCUSDT",)
+    ) -> None:
         self.qtbot = qtbot
         self.market = SimulatedMarket()
         self.exchange = SteeredExchange(self.market)
@@ -67,7 +69,7 @@ class Stage(PluginParts):
             bulk_insert(self.db_path, self.market.liquidations(now_ms - 7 * HOUR_MS, now_ms), coverage=[covered])
         self.service = HeatmapService(
             self.db_path,
-            ("BTCUSDT",),
+            symbols,
             ws_url=self.exchange.ws_url,
             rest_url=self.exchange.rest_url,
             source=Source.DEMO,

@@ -235,11 +235,11 @@ def test_a_time_in_another_unit_is_not_1970(db, capsys, text, words):
 
 
 def test_a_file_of_which_nothing_is_understood_is_no_success(db, tmp_path, capsys):
-    wrapped, prices = tmp_path / "wrapped.jsonl", tmp_path / "mixed.jsonl"
+    unknown, prices = tmp_path / "unknown.jsonl", tmp_path / "mixed.jsonl"
     order = '{"e":"forceOrder","o":{"s":"BTCUSDT","S":"SELL","ap":"1","p":"1","q":"1","z":"1","T":1790000000001}}'
-    wrapped.write_text(f'{{"ts_recv":1,"raw":{order}}}\n' * 3)
-    assert main(["import", str(wrapped), "--db", str(db)]) == ExitCode.NOTHING
-    assert "Nothing in the file was understood as a liquidation" in capsys.readouterr().out
+    unknown.write_text('{"ts_recv":1,"raw":{"what":"BTCUSDT","at":61000.5}}\n' * 3)
+    assert main(["import", str(unknown), "--db", str(db)]) == ExitCode.PROBLEM
+    assert "no names that are known" in "".join(capsys.readouterr())
     prices.write_text('{"e":"markPriceUpdate","E":1790000000001,"s":"BTCUSDT","p":"1"}\n' + order + "\n")
     assert main(["import", str(prices), "--db", str(db)]) == ExitCode.OK
     # Known already is understood, too.

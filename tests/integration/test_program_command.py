@@ -124,11 +124,11 @@ def test_a_replay_stores_every_frame_as_recorded_and_draws_it(tmp_path, recordin
     assert covered[0].end_ms > series.last_ms - 10_000
     image = QImage(str(picture))
     assert (image.width(), image.height()) == (1060, 550)
-    # Amber for liquidated longs, blue for shorts.
+    # Amber for liquidated longs, blue for shorts; the candles lie over them.
     longs = coloured(image, 25, 50)
     shorts = coloured(image, 205, 250)
-    assert len(longs) > 20
-    assert len(shorts) > 20
+    assert len(longs) > 10
+    assert len(shorts) > 10
     # Higher on the screen is a higher price: the short was liquidated above all longs.
     assert min(y for _, y in shorts) < min(y for _, y in longs)
 
