@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from Heatmap import __version__
 from Heatmap.commands.recorder_options import add_recorder_arguments
 from Heatmap.errors import GraphicsError, HeatmapError
-from Heatmap.exit_code import ExitCode
+from Heatmap.exit_code import ExitCode, code_of
 from Heatmap.log import configure_logging
 from Heatmap.vocabulary import LANGUAGES
 
@@ -128,7 +128,7 @@ def _run(words: list[str]) -> int:
     except HeatmapError as error:
         log.debug("details", exc_info=error)
         _say(f"heatmap: {error.short}")
-        return ExitCode.PROBLEM
+        return code_of(error)
 
 
 def _parsed(parser: argparse.ArgumentParser, words: list[str]) -> argparse.Namespace:

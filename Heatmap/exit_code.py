@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from Heatmap.errors import HeatmapError, UnusableDatabaseError
+
 
 class ExitCode(IntEnum):
     """How a command ended."""
@@ -15,3 +17,8 @@ class ExitCode(IntEnum):
     NO_PICTURE = 4  # the picture could not be saved, or it shows no chart
     INTERRUPTED = 130  # Ctrl+C; what was stored stays
     BROKEN_PIPE = 141  # the reader of the output has ended
+
+
+def code_of(error: HeatmapError) -> ExitCode:
+    """Return how a command ends that an error has stopped."""
+    return ExitCode.USAGE if isinstance(error, UnusableDatabaseError) else ExitCode.PROBLEM

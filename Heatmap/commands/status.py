@@ -12,7 +12,7 @@ from Heatmap.clock import SYSTEM_CLOCK, Clock, exchange_now_ms, utc_text
 from Heatmap.connection_message import FLOWING, connection_text, duration
 from Heatmap.errors import StorageError
 from Heatmap.events import is_recorded, shown_symbols
-from Heatmap.exit_code import ExitCode
+from Heatmap.exit_code import ExitCode, code_of
 from Heatmap.message_catalogue import catalogue
 from Heatmap.reports import ConnectionState
 from Heatmap.storage.location import default_db_path
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, *, clock: Clock = SYSTEM_CLOCK) -> int:
-    """Print what is in the database; return 0, also if there is none yet, or 1 if it cannot be read."""
+    """Print what is in the database; return 0, also if there is none yet, or `code_of` its error."""
     path = args.db or default_db_path()
     try:
         summary = store_summary(path)
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace, *, clock: Clock = SYSTEM_CLOCK) -> int:
             sys.stdout.write(json.dumps({"db": str(path), "problem": error.short}) + "\n")
         else:
             sys.stderr.write(f"{error.short}\n")
-        return ExitCode.PROBLEM
+        return code_of(error)
     if args.json:
         answer = _as_json(summary, now_ms) | {"record": None if record is None else _record_as_json(record)}
         sys.stdout.write(json.dumps(answer, indent=2) + "\n")

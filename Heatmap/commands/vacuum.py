@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from Heatmap.errors import StorageError
-from Heatmap.exit_code import ExitCode
+from Heatmap.exit_code import ExitCode, code_of
 from Heatmap.storage.location import default_db_path
 from Heatmap.storage.retention import compact
 
@@ -27,6 +27,6 @@ def run(args: argparse.Namespace) -> int:
         done = compact(path)
     except StorageError as error:
         sys.stderr.write(f"{error.short}\n")
-        return ExitCode.PROBLEM
+        return code_of(error)
     sys.stdout.write(f"{path}: {done.before_bytes / 1e6:.1f} MB before, {done.after_bytes / 1e6:.1f} MB now\n")
     return ExitCode.OK

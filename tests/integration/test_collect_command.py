@@ -359,6 +359,6 @@ def test_status_without_a_database_is_no_fault(tmp_path, capsys):
 def test_status_of_something_else_is_a_sentence(tmp_path, capsys):
     (tmp_path / "x").write_text("x" * 5000)
     code, output = told(tmp_path / "x", capsys, as_json=False)
-    assert (code, output.err) == (1, f"The file {tmp_path / 'x'} is not a database.\n")
+    assert (code, output.err) == (2, f"The file {tmp_path / 'x'} is not a database.\n")
     code, output = told(tmp_path / "x", capsys, as_json=True)
     assert json.loads(output.out)["problem"].endswith("is not a database.")

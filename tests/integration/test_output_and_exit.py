@@ -234,6 +234,22 @@ def test_a_time_in_another_unit_is_not_1970(db, capsys, text, words):
         assert words in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["status"],
+        ["status", "--json"],
+        ["vacuum"],
+        ["import", __file__],
+        ["export", "--format", "csv", "--output", "-"],
+    ],
+)
+def test_a_place_where_no_record_can_ever_be_is_a_wrong_argument(tmp_path, words):
+    (tmp_path / "text").write_text("dear all, " * 1000)
+    for place in tmp_path, tmp_path / "text":
+        assert main([*words, "--db", str(place)]) == ExitCode.USAGE
+
+
 def test_a_file_of_which_nothing_is_understood_is_no_success(db, tmp_path, capsys):
     unknown, prices = tmp_path / "unknown.jsonl", tmp_path / "mixed.jsonl"
     order = '{"e":"forceOrder","o":{"s":"BTCUSDT","S":"SELL","ap":"1","p":"1","q":"1","z":"1","T":1790000000001}}'
