@@ -121,7 +121,10 @@ def _run(words: list[str]) -> int:
         run: Callable[[argparse.Namespace], int] = module.run
         options = _parsed(parser, words[1:])
     else:
-        run, options = _run_program, _parsed(program_parser(), words)
+        program = program_parser()
+        if words and not words[0].startswith("-"):
+            program.error(f"there is no command {words[0]!r}, but {', '.join(sorted(COMMANDS))}")
+        run, options = _run_program, _parsed(program, words)
     configure_logging(verbose=options.verbose)
     try:
         return run(options)

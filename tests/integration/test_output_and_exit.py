@@ -234,6 +234,13 @@ def test_a_time_in_another_unit_is_not_1970(db, capsys, text, words):
         assert words in capsys.readouterr().err
 
 
+def test_an_unknown_command_is_named_and_the_known_ones_are_listed(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["recrod", "--db", "x.sqlite3"])
+    assert ended.value.code == ExitCode.USAGE
+    assert "there is no command 'recrod', but bench, collect, doctor, export," in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "words",
     [
