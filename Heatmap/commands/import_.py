@@ -101,7 +101,9 @@ def run(args: argparse.Namespace) -> int:
         return ExitCode.USAGE
     missing = [path for path in args.files if not path.is_file()]
     if missing:
-        sys.stderr.write("".join(f"There is no file {path}.\n" for path in missing))
+        for path in missing:
+            problem = f"{path} is a folder; name its files." if path.is_dir() else f"There is no file {path}."
+            sys.stderr.write(f"{problem}\n")
         return ExitCode.USAGE
     reports: list[FileReport] = []
     with ImportWriter(args.db or default_db_path()) as writer, _ProgressBar() as bar:

@@ -84,7 +84,11 @@ class TimeReader:
         elif (calendar := _CALENDAR.fullmatch(text)) is not None:
             time_ms = self._calendar(text, column, calendar)
         else:
-            raise RowError("bad-time", f"{column} is {quoted(text)}, neither a number since 1970 nor a calendar time")
+            raise RowError(
+                "bad-time",
+                f"{column} is {quoted(text)}, neither a number since 1970 nor a calendar time such as "
+                "2026-11-28 05:30:00 or 28.11.2026 05:30:00",
+            )
         if time_ms % _MS_PER_S:
             self.is_whole_seconds = False
         return time_ms

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _ZIP_MAGIC: Final = (b"PK\x03\x04", b"PK\x05\x06")
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _PARQUET_MAGIC: Final = b"PAR1"
+_SQLITE_MAGIC: Final = b"SQLi"
 _MAGIC_BYTES: Final = 4
 _BUFFER_BYTES: Final = 8192
 _WORKBOOK: Final = "[Content_Types].xml"
@@ -79,6 +80,12 @@ def import_sources(path: Path, options: ImportOptions) -> Generator[ImportSource
                     yield from _zip_sources(archive, path.name, options, fraction)
             elif magic == _PARQUET_MAGIC:
                 yield _counted_source(path.name, lambda: heatmap_table.parquet_rows(raw), options)
+            elif magic == _SQLITE_MAGIC:
+                yield UnreadableSource(
+                    path.name,
+                    "is a database: if it is this program's, `heatmap export --format csv --db FILE --output TABLE` "
+                    "makes a table of it that can be imported",
+                )
             else:
                 stream = gzip.GzipFile(fileobj=raw) if magic.startswith(_GZIP_MAGIC) else raw
                 yield from _text_source(stream, path.name, (path.name,), options, fraction)

@@ -284,6 +284,8 @@ def test_import_tells_json_and_exit_codes(db, tmp_path, capsys):
     ]
     assert main(["import", "--db", str(tmp_path / "x.sqlite3"), str(tmp_path / "missing.csv")]) == 2
     assert "There is no file" in capsys.readouterr().err
+    assert main(["import", "--db", str(tmp_path / "x.sqlite3"), str(tmp_path)]) == 2
+    assert "is a folder; name its files" in capsys.readouterr().err
     assert main(["import", "--db", str(tmp_path / "x.sqlite3"), "--symbol", "a b", str(path)]) == 2
     assert not (tmp_path / "x.sqlite3").exists()
     with pytest.raises(SystemExit) as usage:

@@ -215,6 +215,7 @@ def test_a_file_cut_in_the_middle_gives_what_could_be_read(db, tmp_path):
         ("noise.bin", bytes(range(256)) * 20, "is no file that can be imported"),
         ("cut.zip", b"PK\x03\x04" + b"x" * 300, "cannot be read"),
         ("wrong.gz", b"\x1f\x8b" + b"x" * 300, "cannot be read"),
+        ("record.csv", b"SQLite format 3\0" + bytes(300), "is a database: if it is this program's, `heatmap export"),
         ("wrong.parquet", b"PAR1" + b"x" * 300, "cannot be read"),
         ("snapshot.csv", (HEADER + archive_line(0)).encode(), "name it with --symbol"),
         ("candles.csv", b"1748736000000,104591.8,104620.0,104591.7,104603.4,33.5,1748736059999,1,2,3,4,0\n", "is no"),
