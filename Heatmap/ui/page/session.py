@@ -13,6 +13,7 @@ from PyQt6.QtWebChannel import QWebChannel
 from PyQt6.QtWebEngineCore import QWebEnginePage
 
 from Heatmap.errors import AttachError
+from Heatmap.message_catalogue import catalogue
 from Heatmap.ui.page.bridge import COVER_SCRIPT, DETACH_SCRIPT, MISSING_SCRIPT, OBJECT_NAME, Bridge, page_scripts
 from Heatmap.ui.page.page_transparency import PageTransparency
 from Heatmap.ui.page.recent_count import WITHIN_S, RecentCount
@@ -368,7 +369,8 @@ class PageSession(QObject):
     def _set_fault(self, key: str, present: bool, detail: str = "") -> None:
         before = self.obstacle
         if present:
-            log.log(logging.DEBUG if key in self._faults else logging.WARNING, "no heat is shown: %s %s", key, detail)
+            level = logging.DEBUG if key in self._faults else logging.WARNING
+            log.log(level, "no heat is shown: %s %s", catalogue("en")[key], detail)
             self._faults[key] = detail
         else:
             self._faults.pop(key, None)

@@ -77,12 +77,13 @@ def test_a_turned_chart_is_refused_and_comes_back(open_host):
 
 
 @pytest.mark.parametrize("factor", [1000, 1_000_000])
-def test_times_that_are_no_seconds(open_host, host_bars, factor):
+def test_times_that_are_no_seconds(open_host, host_bars, factor, caplog):
     bars = [bar | {"time": bar["time"] * factor} for bar in host_bars()]
     with open_host() as host:
         host.load(data=bars)
         host.attach()
         host.wait(lambda: "not in seconds" in host.plugin.problem)
+        assert "no heat is shown: The chart's times are not in seconds" in caplog.text
         assert not host.plugin.is_visible
         assert not host.has_heat()
         host.run(f"series.setData(DATA.map((bar) => ({{...bar, time: bar.time / {factor}}})))")
