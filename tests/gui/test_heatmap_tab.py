@@ -7,9 +7,11 @@ from PyQt6.QtWidgets import (
     QApplication,
     QCheckBox,
     QComboBox,
+    QDockWidget,
     QDoubleSpinBox,
     QGroupBox,
     QLabel,
+    QMainWindow,
     QPushButton,
     QScrollArea,
     QSlider,
@@ -318,6 +320,21 @@ def clipped(tab):
         for widget in tab.findChildren(kind)
         if widget.isVisible() and not fits(widget)
     ]
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_a_dock_gives_it_the_room_that_its_texts_need(make_tab, qtbot, language):
+    window = QMainWindow()
+    qtbot.addWidget(window)
+    window.setCentralWidget(QWidget())
+    window.resize(1200, 700)
+    dock = QDockWidget(window)
+    tab = make_tab(language)
+    dock.setWidget(tab)
+    window.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, dock)
+    window.show()
+    qtbot.waitExposed(window)
+    assert clipped(tab) == []
 
 
 def test_the_check_for_cut_off_texts_sees_one(make_tab):

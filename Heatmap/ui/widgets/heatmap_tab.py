@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from PyQt6.QtCore import QEvent, Qt, pyqtSlot
+from PyQt6.QtCore import QEvent, QSize, Qt, pyqtSlot
 from PyQt6.QtWidgets import (
     QCheckBox,
     QFormLayout,
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 _NOTICE_COLOURS: Final = {"info": "59, 130, 246", "warning": "217, 149, 20", "problem": "220, 60, 60"}
 _SWITCH_SCALE: Final = 1.25
 _MARGIN_PX: Final = 8
+_WIDTH_PX: Final = 300
 
 
 class HeatmapTab(QWidget):
@@ -110,6 +111,10 @@ class HeatmapTab(QWidget):
         self._statistics.retranslate()
         # A new locale or suffix may have changed the number fields.
         self._show(self._model.value)
+
+    def sizeHint(self) -> QSize:
+        """Ask for the width that every text needs: a dock gives what is asked for, and a scroll area asks for less."""
+        return super().sizeHint().expandedTo(QSize(_WIDTH_PX, 0))
 
     def _make_editor(self, spec: FieldSpec) -> FieldEditor:
         if spec.kind is Kind.FLAG:
