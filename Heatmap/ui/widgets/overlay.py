@@ -12,6 +12,7 @@ from Heatmap.ui.geometry.background import begins_in_sight
 from Heatmap.ui.geometry.heat_mesh import is_any_in_sight
 from Heatmap.ui.widgets.legend import Legend
 from Heatmap.ui.widgets.overlay_widget import OverlayWidget
+from Heatmap.ui.widgets.raised_widget import RaisedWidget
 
 if TYPE_CHECKING:
     from PyQt6.QtWidgets import QWidget
@@ -30,6 +31,7 @@ MAX_SHARE: Final = 4
 # Width of the chart library's logo in the pane's corner, which its licence requires.
 LOGO_PX: Final = 40
 BADGE_KEYS: Final = {Source.DEMO: "badge.simulated", Source.REPLAY: "badge.replay", Source.COIN_M: "badge.coin_m"}
+_DIRECT: Final = Qt.FindChildOption.FindDirectChildrenOnly
 _INK: Final = QColor(0x1B, 0x13, 0x00)
 _AMBER: Final = QColor(255, 193, 7)
 _PADDING_PX: Final = (12, 3)
@@ -180,6 +182,8 @@ class Overlay(QObject):
         if watched is self._view and event is not None and event.type() == QEvent.Type.ChildPolished:
             self._legend.raise_()
             self._badge.raise_()
+            for kept_above in self._view.findChildren(RaisedWidget, options=_DIRECT):
+                kept_above.raise_()
         return False
 
     def remove(self) -> None:

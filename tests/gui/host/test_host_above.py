@@ -8,6 +8,7 @@ from PyQt6.QtCore import Qt
 from PyQt6.QtGui import QImage
 from PyQt6.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
+from Heatmap.ui.widgets.legend import Legend
 from Heatmap.ui.widgets.raised_widget import RaisedWidget
 
 pytestmark = [pytest.mark.gl]
@@ -80,6 +81,17 @@ def test_a_widget_that_is_kept_above_shows_no_candle_and_goes_on_working(open_ho
         host.wait(lambda: green(host.picture(box)) == 0)
         box.deleteLater()
         host.wait(lambda: host.window.findChildren(RaisedWidget) == [])
+
+
+def test_a_widget_that_is_kept_above_is_above_the_legend(open_host):
+    with open_host() as host:
+        host.show()
+        box = box_over_candles(host, host.view)
+        host.plugin.keep_above(box)
+        host.plugin.set_legend("top-left")
+        legend = host.view.findChild(Legend)
+        host.wait(lambda: legend.isVisible() and legend.geometry().intersects(box.geometry()))
+        host.wait(lambda: set(host.picture(box)[3].ravel()) == {0x30})
 
 
 def test_a_translucent_widget_is_blended_with_the_chart(open_host):
