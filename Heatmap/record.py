@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, get_args
 
@@ -328,6 +329,8 @@ def _chosen_series(reader: RecordReader, symbol: object, source: object) -> tupl
 def _whole(name: str, value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
         hint = ": int(...) rounds it down" if isinstance(value, float) and math.isfinite(value) else ""
+        if isinstance(value, datetime):
+            hint = "; the milliseconds of a time with a zone are int(time.timestamp() * 1000)"
         raise QueryError(f"{name}: expected a whole number, was {value!r}{hint}")
     return int(value)
 

@@ -7,6 +7,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -156,6 +157,7 @@ def test_a_covered_symbol_without_events_is_known_and_empty(record):
         (T, float("inf"), "end_ms: expected a whole number, was inf"),
         (float(T), T + 1, r"start_ms: expected a whole number.*int\(...\) rounds it down"),
         (True, T, "start_ms: expected a whole number, was True"),
+        (datetime(2026, 11, 27, tzinfo=UTC), T, r"are int\(time.timestamp\(\) \* 1000\)"),
         (str(T), T + 1, "start_ms: expected a whole number"),
         (T // 1000, T, "start_ms: expected milliseconds since 1970, was .* seems to be seconds"),
         (T, T * 1000, "end_ms: expected milliseconds since 1970, was .* seems to be microseconds"),
