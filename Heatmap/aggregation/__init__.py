@@ -23,15 +23,15 @@ oracle of the tests. Imports, also those within functions, go from a higher floo
 7. `image_builder`, `grid_builder`, `colouring`, `warmup`
 6. `engine_choice`
 5. `numba_engine`
-4. `kernel_paint`
+4. `kernel_paint`, `painted_cell`
 3. `paint_plan`, `numpy_engine`, `kernel_bin`, `kernel_block`, `resampler`
 2. `engine`, `palettes`, `cell_detail`, `kernel_scale`, `kernel_resample`
 1. `normalization`, `event_batch`, `resolution`, `kernel_jit`
 0. `options`, `grid`, `colour_space`, `colour_maps`, `kernel_cache`
 
 `engine_choice` and `warmup` load the kernels, `kernel_jit` declares and `kernel_cache` saves them. `cell_detail` has
-the sums of single cells for tooltips. `resampler` scales images where OpenGL runs on the processor. The public names
-are loaded when first used.
+the sums of single cells and `painted_cell` finds the cell of a pixel, for tooltips. `resampler` scales images where
+OpenGL runs on the processor. The public names are loaded when first used.
 """
 
 from __future__ import annotations

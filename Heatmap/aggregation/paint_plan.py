@@ -27,7 +27,7 @@ FAINTEST_EVENT_LEVEL: Final = 32
 _SPOT_REACH_SIGMAS: Final = math.sqrt(2 * math.log(1000))
 
 # After forty halvings a million dollars are a millionth of a dollar.
-_LIFETIME_HALF_LIVES: Final = 40
+LIFETIME_HALF_LIVES: Final = 40
 
 
 class Decay(NamedTuple):
@@ -106,7 +106,7 @@ def heat_from_the_left(batch: EventBatch, spec: GridSpec, half_life_ms: float) -
     The filter is linear: the heat is the sum over the events, each in closed form.
     """
     # A whole number: searching int64 for a float would convert every event first.
-    earliest_ms = spec.t0_ms - math.ceil(_LIFETIME_HALF_LIVES * half_life_ms)
+    earliest_ms = spec.t0_ms - math.ceil(LIFETIME_HALF_LIVES * half_life_ms)
     part = batch.between(earliest_ms, spec.t0_ms).kept()
     if not len(part):
         return np.zeros((batch.channels, spec.rows), np.float32)

@@ -7,8 +7,8 @@ import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
-from Heatmap.aggregation.cell_detail import CellFigures, HitArea, figures_near
 from Heatmap.aggregation.image_builder import ImageBuilder
+from Heatmap.aggregation.painted_cell import CellFigures, HitPoint, figures_at
 from Heatmap.errors import HeatmapError
 from Heatmap.heatmap_settings import HeatmapSettings, decay_half_life_ms, window_ms
 from Heatmap.rendering.event_window import FAR_MS, EventWindow, Gaps, MapStatistics, gaps_between
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from Heatmap.aggregation import GridSpec, HeatmapImage
+    from Heatmap.aggregation import HeatmapImage
     from Heatmap.clock import Clock
 
 log = logging.getLogger(__name__)
@@ -59,11 +59,11 @@ class BuildResult:
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """The question which events are within an area of the displayed image."""
+    """The question which events paint a point of the displayed image."""
 
-    request: BuildRequest  # of the image; its symbol, source, sides and minimum size select the events
-    spec: GridSpec
-    area: HitArea
+    request: BuildRequest  # of the image
+    image: HeatmapImage
+    point: HitPoint
 
 
 class BuildListener(Protocol):
@@ -73,7 +73,7 @@ class BuildListener(Protocol):
         """Take an answer; the image may be the one of the previous answer."""
 
     def on_inspected(self, figures: CellFigures | None, inspection: Inspection) -> None:
-        """Take the figures of the nearest cell within the area; None: it is empty."""
+        """Take the figures of the cell that paints the point; None: the map is empty there."""
 
     def on_problem(self, key: str, detail: str) -> None:
         """Take the key of a text and details in English on why nothing can be built; both "" when it works again."""
@@ -218,14 +218,17 @@ class BuildWorker:
             inspection, self._inspection = self._inspection, None
         if inspection is None:
             return
-        figures, settings = None, inspection.request.settings
-        if window.shows(inspection.request.symbol, settings.source):
-            figures = figures_near(
-                window.columns.between(self._clock.now_ms() - window_ms(settings), FAR_MS),
-                inspection.spec,
-                inspection.area,
-                sides=settings.sides,
-                min_notional=settings.min_notional_usd,
+        figures, request, image = None, inspection.request, inspection.image
+        settings = request.settings
+        if window.shows(request.symbol, settings.source):
+            now_ms = self._clock.now_ms()
+            figures = figures_at(
+                window.columns.between(now_ms - window_ms(settings), FAR_MS),
+                image.spec,
+                inspection.point,
+                render_options(settings, request.view, image.spec, dark=request.dark),
+                edges=image.level_edges,
+                now_ms=now_ms,
             )
         self._listener.on_inspected(figures, inspection)
 

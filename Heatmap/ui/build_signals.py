@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from PyQt6.QtCore import QObject, pyqtSignal
 
 if TYPE_CHECKING:
-    from Heatmap.aggregation.cell_detail import CellFigures
+    from Heatmap.aggregation.painted_cell import CellFigures
     from Heatmap.rendering.build_worker import BuildResult, Inspection
 
 

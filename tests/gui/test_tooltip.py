@@ -8,7 +8,7 @@ import pytest
 from PyQt6.QtCore import Qt
 
 from Heatmap.aggregation import GridSpec
-from Heatmap.aggregation.cell_detail import CellFigures
+from Heatmap.aggregation.painted_cell import CellFigures
 from Heatmap.ui.geometry.chart_time import chart_time
 from Heatmap.ui.translation import Translator
 from Heatmap.ui.widgets.tooltip import Tooltip, price_decimals, time_text
@@ -70,6 +70,21 @@ def test_what_it_says_in_german_and_when_the_language_changes(make_tooltip):
     translator.set_language("en")
     assert "Largest one: $1M" in tooltip.text()
     assert tooltip.width() != german
+
+
+def test_a_trail_names_its_event(make_tooltip):
+    translator = Translator("en")
+    tooltip = make_tooltip(translator=translator, chart_time=chart_time(None, 3600))
+    tooltip.set_figures(replace(ONE, is_trail=True))
+    assert tooltip.text().split("\n") == [
+        "Trail of $35K, 17:08",
+        "Time: Nov 23, 17:08:00 – 17:08:15 UTC+1",
+        "Price: 86,250.0 – 86,257.5",
+        "Short liquidated: $35K",
+        "Liquidations reported: 1",
+    ]
+    translator.set_language("de")
+    assert tooltip.text().startswith("Nachleuchten von 35 Tsd. $, 17:08\nZeit: 23. Nov. 17:08:00 – 17:08:15 UTC+1\n")
 
 
 def test_the_offset_is_that_of_the_cell(make_tooltip):

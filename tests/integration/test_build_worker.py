@@ -6,11 +6,12 @@ import dataclasses
 import threading
 
 import msgspec
+import numpy as np
 import pytest
 from support.build_reports import BuildReports
 
-from Heatmap.aggregation import GridSpec
-from Heatmap.aggregation.cell_detail import HitArea
+from Heatmap.aggregation import GridSpec, HeatmapImage
+from Heatmap.aggregation.painted_cell import HitPoint
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.errors import StorageError
 from Heatmap.events import Coverage, LiquidationEvent, Side
@@ -222,10 +223,9 @@ def test_the_windows_beginning_is_told(worker, reports, window, hours):
     reports.wait_for(reports.results, lambda result: is_right(result.window_start_ms))
 
 
-def inspection(spec: GridSpec, asked: BuildRequest, ts_ms: int) -> Inspection:
-    """Return the question for the price of 100 at a time, and one cell around it."""
-    wide_ms, high = spec.time_bin_ms, spec.price_bin
-    return Inspection(asked, spec, HitArea(ts_ms, 100.0, ts_ms - wide_ms, ts_ms + wide_ms, 100.0 - high, 100.0 + high))
+def inspection(image: HeatmapImage, asked: BuildRequest, ts_ms: int) -> Inspection:
+    """Return the question for the price of 100 at a time."""
+    return Inspection(asked, image, HitPoint(ts_ms, 100.0))
 
 
 def answer(worker, reports, question: Inspection):
@@ -240,14 +240,14 @@ def test_a_place_is_answered_by_what_its_cell_holds(worker, reports, db_path):
     asked = request()
     worker.request(asked)
     image = built(reports, lambda image: image is not None and image.events == 2)
-    figures = answer(worker, reports, inspection(image.spec, asked, first.ts_ms))
+    figures = answer(worker, reports, inspection(image, asked, first.ts_ms))
     assert (figures.count, figures.long_usd, figures.short_usd, figures.largest_usd) == (2, 300.0, 200.0, 300.0)
     assert figures.cell.t0_ms <= first.ts_ms < figures.cell.end_ms
-    assert answer(worker, reports, inspection(image.spec, asked, first.ts_ms - 20 * MINUTE_MS)) is None
+    assert answer(worker, reports, inspection(image, asked, first.ts_ms - 20 * MINUTE_MS)) is None
     longs = dataclasses.replace(asked, settings=HeatmapSettings(sides="long", min_notional_usd=250))
-    assert answer(worker, reports, inspection(image.spec, longs, first.ts_ms)).count == 1
+    assert answer(worker, reports, inspection(image, longs, first.ts_ms)).count == 1
     none = dataclasses.replace(asked, settings=HeatmapSettings(min_notional_usd=301))
-    assert answer(worker, reports, inspection(image.spec, none, first.ts_ms)) is None
+    assert answer(worker, reports, inspection(image, none, first.ts_ms)) is None
 
 
 def test_a_place_of_another_map_is_answered_by_nothing(worker, reports, db_path):
@@ -260,8 +260,8 @@ def test_a_place_of_another_map_is_answered_by_nothing(worker, reports, db_path)
         dataclasses.replace(asked, symbol="ETHUSDT"),
         dataclasses.replace(asked, settings=HeatmapSettings(source="demo")),
     ):
-        assert answer(worker, reports, inspection(image.spec, stranger, known.ts_ms)) is None
-    assert answer(worker, reports, inspection(image.spec, asked, known.ts_ms)).count == 1
+        assert answer(worker, reports, inspection(image, stranger, known.ts_ms)) is None
+    assert answer(worker, reports, inspection(image, asked, known.ts_ms)).count == 1
 
 
 def test_of_many_questions_only_the_latest_is_answered(db_path, reports):
@@ -282,7 +282,8 @@ def test_of_many_questions_only_the_latest_is_answered(db_path, reports):
         # The thread is in the middle of a build.
         assert inside.wait(20)
         spec = GridSpec(t0_ms=known.ts_ms // 1000 * 1000, time_bin_ms=1000, cols=1, price0=100.0, price_bin=1.0, rows=1)
-        questions = [inspection(spec, asked, known.ts_ms) for _ in range(5)]
+        image = HeatmapImage(np.zeros((1, 1, 4), np.uint8), spec, 1.0, "numpy", 0.0, 1, 0, np.ones(255, np.float32))
+        questions = [inspection(image, asked, known.ts_ms) for _ in range(5)]
         for question in questions:
             worker.inspect(question)
         assert reports.answers == []

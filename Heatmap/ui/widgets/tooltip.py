@@ -14,8 +14,8 @@ from Heatmap.ui.widgets.overlay_widget import FONT_PX, OverlayWidget, ink
 if TYPE_CHECKING:
     from PyQt6.QtWidgets import QWidget
 
-    from Heatmap.aggregation.cell_detail import CellFigures
     from Heatmap.aggregation.grid import GridSpec
+    from Heatmap.aggregation.painted_cell import CellFigures
     from Heatmap.ui.translation import Translator
 
 _PADDING_PX: Final = 8
@@ -83,8 +83,15 @@ class Tooltip(OverlayWidget):
         if self._figures is None:
             return
         cell = self._figures.cell
-        self._title = time_text(cell, self._translator, self._chart_time.offset_ms(cell.t0_ms))
+        offset_ms = self._chart_time.offset_ms(cell.t0_ms)
+        self._title = time_text(cell, self._translator, offset_ms)
         self._rows = self._rows_of(self._figures)
+        if self._figures.is_trail:
+            # The mouse is to the right of this time.
+            self._rows.insert(0, (self._translator.text("tooltip.time"), self._title))
+            usd = self._translator.format_usd(self._figures.long_usd + self._figures.short_usd)
+            begin = QDateTime.fromMSecsSinceEpoch(cell.t0_ms + offset_ms, QTimeZone.utc()).toString("HH:mm")
+            self._title = self._translator.text("tooltip.trail", usd=usd, time=begin)
         self.setAccessibleName(self.text())
         self.setFixedSize(self.sizeHint())
         self.update()

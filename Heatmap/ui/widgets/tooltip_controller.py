@@ -13,7 +13,7 @@ from PyQt6.QtGui import QMouseEvent
 from PyQt6.QtWidgets import QApplication
 
 from Heatmap.rendering.build_worker import Inspection
-from Heatmap.ui.geometry.hit_test import hit_area_at, reach_px, tooltip_corner
+from Heatmap.ui.geometry.hit_test import hit_point_at, is_near, tooltip_corner
 from Heatmap.ui.page.page_widget import CHILD_EVENTS, page_widget
 from Heatmap.ui.timer import new_timer
 from Heatmap.ui.widgets.tooltip import Tooltip
@@ -21,10 +21,11 @@ from Heatmap.ui.widgets.tooltip import Tooltip
 if TYPE_CHECKING:
     from PyQt6.QtWidgets import QWidget
 
-    from Heatmap.aggregation.cell_detail import CellFigures, HitArea
+    from Heatmap.aggregation.painted_cell import CellFigures, HitPoint
     from Heatmap.rendering.build_worker import BuildWorker
     from Heatmap.ui.build_signals import BuildSignals
     from Heatmap.ui.geometry.chart_time import ChartTime
+    from Heatmap.ui.geometry.viewport import Viewport
     from Heatmap.ui.presenter import HeatmapPresenter
     from Heatmap.ui.translation import Translator
 
@@ -63,8 +64,9 @@ class TooltipController(QObject):
         self._tooltip = Tooltip(translator, chart_time=chart_time, parent=view)
         self._tooltip.hide()
         self._mouse: QPointF | None = None
-        self._last_area: HitArea | None = None
+        self._last_point: HitPoint | None = None
         self._shown: CellFigures | None = None
+        self._shown_at: HitPoint | None = None  # for this point of the map
         self._asked: Inspection | None = None
         self._clicked: Inspection | None = None
         self._pressed: QPointF | None = None  # where the left button was pressed
@@ -131,17 +133,26 @@ class TooltipController(QObject):
 
     def _look(self) -> None:
         """Move the tooltip while the mouse is on its spot; else hide it, and wait until the mouse rests."""
-        area = self._hit_area(self._mouse)
+        point = self._hit_point(self._mouse)
         # Reports and images also come while the chart stands still; they must not restart the wait.
-        moved, self._last_area = area != self._last_area, area
-        if self._shown is not None and area is not None and area.reaches(self._shown.cell):
+        moved, self._last_point = point != self._last_point, point
+        if point is not None and self._is_near_shown():
             self._arrange()
             self._ask()
             return
         if moved or self._shown is not None:
             self._hide()
-        if area is not None and not self._rest_timer.isActive():
+        if point is not None and not self._rest_timer.isActive():
             self._rest_timer.start()
+
+    def _is_near_shown(self) -> bool:
+        """Return True if the tooltip is shown, for a point that is now near the mouse."""
+        viewport, axis, served = self._presenter.viewport, self._presenter.time_axis, self._presenter.served
+        point, mouse = self._shown_at, self._mouse
+        if point is None or mouse is None or viewport is None or axis is None or served is None:
+            return False
+        at_px = self._pane_px(viewport, mouse)
+        return is_near(viewport, axis, point, at_px, spot_size=served.settings.spot_size)
 
     def _take_button(self, event: QMouseEvent) -> None:
         """Ask what was clicked; a press that becomes a drag is none."""
@@ -150,18 +161,18 @@ class TooltipController(QObject):
         elif event.type() == QEvent.Type.MouseButtonRelease and self._pressed is not None:
             moved, self._pressed = event.position() - self._pressed, None
             if moved.manhattanLength() < QApplication.startDragDistance():
-                self._clicked = self._inspect(self._hit_area(event.position()))
+                self._clicked = self._inspect(self._hit_point(event.position()))
 
     def _ask(self) -> None:
         if self._clicked is None:  # a new question would drop the one about the click
-            self._asked = self._inspect(self._hit_area(self._mouse)) or self._asked
+            self._asked = self._inspect(self._hit_point(self._mouse)) or self._asked
 
-    def _inspect(self, area: HitArea | None) -> Inspection | None:
-        """Ask for the figures of the nearest cell in an area; they come to `_take`."""
+    def _inspect(self, point: HitPoint | None) -> Inspection | None:
+        """Ask for the figures of the cell that paints a point; they come to `_take`."""
         image, served = self._presenter.image, self._presenter.served
-        if area is None or image is None or served is None:
+        if point is None or image is None or served is None:
             return None
-        inspection = Inspection(request=served, spec=image.spec, area=area)
+        inspection = Inspection(request=served, image=image, point=point)
         self._worker.inspect(inspection)
         return inspection
 
@@ -178,24 +189,26 @@ class TooltipController(QObject):
         if figures is None:
             self._hide()
             return
-        self._shown = figures
+        self._shown, self._shown_at = figures, inspection.point
         self._tooltip.set_figures(figures, dark=inspection.request.dark)
         self._arrange()
 
     def _hide(self) -> None:
         self._rest_timer.stop()
-        self._shown = self._asked = None
+        self._shown = self._shown_at = self._asked = None
         self._tooltip.hide()
 
-    def _hit_area(self, mouse: QPointF | None) -> HitArea | None:
-        """Return the area under the mouse, None where there cannot be heat."""
-        viewport, axis, served = self._presenter.viewport, self._presenter.time_axis, self._presenter.served
-        if mouse is None or viewport is None or axis is None or served is None or self._presenter.image is None:
+    def _hit_point(self, mouse: QPointF | None) -> HitPoint | None:
+        """Return the point of the map under the mouse, None where there cannot be heat."""
+        viewport, axis = self._presenter.viewport, self._presenter.time_axis
+        if mouse is None or viewport is None or axis is None or self._presenter.image is None:
             return None
+        return hit_point_at(viewport, axis, self._pane_px(viewport, mouse))
+
+    def _pane_px(self, viewport: Viewport, mouse: QPointF) -> tuple[float, float]:
+        """Return the middle of the pixel under the mouse, CSS pixels of the pane."""
         scale = viewport.ratio / self._view.devicePixelRatioF()  # page zoom
-        # The middle of the pixel under the mouse.
-        at_px = ((mouse.x() + 0.5) / scale - viewport.left_px, (mouse.y() + 0.5) / scale - viewport.top_px)
-        return hit_area_at(viewport, axis, at_px, reach_px(served.settings.spot_size))
+        return (mouse.x() + 0.5) / scale - viewport.left_px, (mouse.y() + 0.5) / scale - viewport.top_px
 
     def _arrange(self) -> None:
         """Show the tooltip beside the mouse, inside the pane."""
