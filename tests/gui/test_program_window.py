@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 
@@ -10,8 +11,10 @@ import pytest
 from PyQt6.QtCore import QEvent, QObject, QUrl
 from PyQt6.QtGui import QAction
 from PyQt6.QtWidgets import QComboBox, QDockWidget, QLabel, QTabWidget, QWidget
+from support.mouse import Mouse
 
 from Heatmap.app.chart_view import CHART_PAGE, ChartPage
+from Heatmap.candle import Candle
 from Heatmap.ui.widgets.status import StatusPanel
 
 pytestmark = [pytest.mark.gl]
@@ -67,6 +70,38 @@ def test_a_web_process_that_keeps_dying_is_left_alone_and_recording_goes_on(open
         stage.wait_for_candles()
         stage.wait_for_heat()
         assert (trouble.text(), notice.text()) == ("", "")
+
+
+def test_the_line_of_prices_follows_the_crosshair_and_not_the_newest_bar(open_stage):
+    with open_stage() as stage:
+        stage.wait_for_candles()
+
+        def line() -> str:
+            return stage.evaluate("document.getElementById('bar').textContent")
+
+        def opening(bar: str) -> str:
+            return f"O {stage.evaluate(f'series.priceFormatter().format({bar}.open)')} "
+
+        last, before = stage.evaluate("series.data().slice(-2).reverse()")
+        x = stage.evaluate("chart.timeScale().logicalToCoordinate(series.data().length - 20)")
+        pointed = f"series.dataByIndex(chart.timeScale().coordinateToLogical({x}))"
+        mouse = Mouse(stage.view)
+        mouse.move(x, 150)
+        stage.wait(lambda: line().startswith(opening(pointed)))
+        # The newest bar changes, then the next begins: the chart moves on beneath the mouse.
+        price = last["high"] + 0.1
+        newest = Candle(last["time"] * 1000, price, price, price, price, volume=1.0, close_ms=0, closed=False)
+        words, bridge = f"O {price:.1f} ", stage.window._bridge
+        stage.window._feed.candleReady.disconnect(bridge.update_bar)
+        bridge.update_bar(newest)
+        stage.wait(lambda: opening("series.data().at(-1)") == words)
+        assert line().startswith(opening(pointed))
+        bridge.update_bar(dataclasses.replace(newest, open_ms=newest.open_ms + 1000 * (last["time"] - before["time"])))
+        stage.wait(lambda: stage.evaluate("series.data().at(-1).time") > last["time"])
+        assert line().startswith(opening(pointed))
+        assert not line().startswith(words)
+        mouse.leave()
+        stage.wait(lambda: line().startswith(words))
 
 
 def test_the_page_never_leaves_the_program(open_stage):

@@ -16,8 +16,17 @@ const series = chart.addSeries(LightweightCharts.CandlestickSeries, {
   upColor: UP, downColor: DOWN, borderUpColor: UP, borderDownColor: DOWN, wickUpColor: UP, wickDownColor: DOWN,
 });
 
-function showBar(bar) {
-  const line = document.getElementById('bar');
+let lastBar = null;
+let pointedX = null; // where the cross-hair is, null outside of the chart
+
+// A new bar moves the others beneath a cross-hair that rests, and the library reports no move then.
+function pointedBar() {
+  const logical = pointedX === null ? null : chart.timeScale().coordinateToLogical(pointedX);
+  return logical === null ? null : series.dataByIndex(logical);
+}
+
+function showBar() {
+  const line = document.getElementById('bar'), bar = pointedBar() || lastBar;
   if (!bar) { line.textContent = ''; return; }
   const number = (value) => series.priceFormatter().format(value);
   line.textContent = `O ${number(bar.open)}  H ${number(bar.high)}  L ${number(bar.low)}  C ${number(bar.close)}`;
@@ -28,8 +37,10 @@ function setPriceFormat(format) {
   series.applyOptions({priceFormat: {type: 'price', precision: format.precision, minMove: format.min_move}});
 }
 
-let lastBar = null;
-chart.subscribeCrosshairMove((move) => showBar(move.seriesData.get(series) || lastBar));
+chart.subscribeCrosshairMove((move) => {
+  pointedX = move.point ? move.point.x : null;
+  showBar();
+});
 
 new QWebChannel(qt.webChannelTransport, (channel) => {
   const feed = channel.objects.candles;
@@ -38,14 +49,13 @@ new QWebChannel(qt.webChannelTransport, (channel) => {
     setPriceFormat(message.format);
     series.setData(message.bars);
     lastBar = message.bars[message.bars.length - 1] || null;
-    showBar(lastBar);
+    showBar();
   });
   feed.priceFormatReady.connect((text) => setPriceFormat(JSON.parse(text)));
   feed.barReady.connect((text) => {
-    const bar = JSON.parse(text);
-    lastBar = bar;
-    series.update(bar);
-    showBar(bar);
+    lastBar = JSON.parse(text);
+    series.update(lastBar);
+    showBar();
   });
   feed.rangeRequested.connect((text) => {
     const range = JSON.parse(text);
