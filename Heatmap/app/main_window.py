@@ -236,8 +236,9 @@ class MainWindow(QMainWindow):
         text = self._translator.text
         title = text("app.title", symbol=self._symbol.currentText())
         badge = BADGE_KEYS.get(Source(self._market.source))
-        self.setWindowTitle(f"{title} – {text(badge)}" if badge else f"{title} – Binance USD-M")
-        self._badge.setText(text(badge) if badge else "")
+        lines = text(badge) if badge else ""
+        self.setWindowTitle(f"{title} – {', '.join(lines.splitlines()) or 'Binance USD-M'}")
+        self._badge.setText(lines)
         self._show_badge()
         self._symbol.setToolTip(text("toolbar.symbol_help"))
         self._interval.setToolTip(text("toolbar.interval_help"))

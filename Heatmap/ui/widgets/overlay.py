@@ -39,7 +39,7 @@ _CORNER_PX: Final = 4
 
 
 class SourceBadge(OverlayWidget):
-    """A line of bold text on amber that marks a market as not real."""
+    """Lines of bold text on amber that mark a market as not real."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -57,8 +57,8 @@ class SourceBadge(OverlayWidget):
             self.update()
 
     def sizeHint(self) -> QSize:
-        metrics, (across_px, along_px) = QFontMetrics(self.font()), _PADDING_PX
-        return QSize(metrics.horizontalAdvance(self._text) + 2 * across_px, metrics.height() + 2 * along_px)
+        across_px, along_px = _PADDING_PX
+        return QFontMetrics(self.font()).size(0, self._text) + QSize(2 * across_px, 2 * along_px)
 
     def draw(self, painter: QPainter) -> None:
         painter.setPen(Qt.PenStyle.NoPen)
