@@ -45,6 +45,7 @@ class HeatmapPresenter(QObject):
     imageChanged = pyqtSignal(object)  # HeatmapImage | None: the image on the screen
     viewportChanged = pyqtSignal(object)  # Viewport | None
     gapsChanged = pyqtSignal(object)  # Gaps: the hatched times of the window
+    groundChanged = pyqtSignal(QColor)  # `ground`
     windowChanged = pyqtSignal(object)  # int: beginning of the window, ms since the epoch, UTC
 
     def __init__(
@@ -66,6 +67,7 @@ class HeatmapPresenter(QObject):
         self.time_axis: TimeAxis | None = None
         self.image: HeatmapImage | None = None  # the one on the screen
         self.served: BuildRequest | None = None  # answered by that image; the settings may have changed since
+        self.ground: QColor | None = None  # what the heat lies on, the chart's own colour
         self._requested: BuildRequest | None = None
         self._gaps: Gaps | None = None
         self._window_start_ms: int | None = None
@@ -125,7 +127,11 @@ class HeatmapPresenter(QObject):
         """Set the page's own colours, see `opaque_colors`; the chart's own, the last, decides on the palette's ramp."""
         self._underlay.set_background(color, surfaces)
         colors = opaque_colors((color.redF(), color.greenF(), color.blueF()), surfaces)
-        dark = (QColor.fromRgbF(*colors[-1]) if colors else color).lightness() < DARK_BELOW_LIGHTNESS
+        ground = QColor.fromRgbF(*colors[-1]) if colors else color
+        if ground != self.ground:
+            self.ground = ground
+            self.groundChanged.emit(ground)
+        dark = ground.lightness() < DARK_BELOW_LIGHTNESS
         if dark != self._dark:
             self._dark = dark
             self._request()

@@ -115,6 +115,23 @@ def test_the_bars_carry_the_palettes_full_colours(legend, palette, dark):
         assert nearest < 0.03
 
 
+@pytest.mark.parametrize("opacity", [0.05, 0.5, 0.85])
+def test_the_bars_lie_on_the_charts_ground_with_the_maps_opacity(legend, opacity):
+    legend.set_scale("fire", "log", 353_000)
+    ground = QColor("#204060")
+    legend.set_ground(ground, opacity)
+    legend.show()
+    picture = legend.picture()
+    (bar,) = palette_bars("fire", dark=True)
+    # One bar of 216 px below the title, 6 px from the left.
+    for at in (10, 60, 120, 180, 210):
+        over = bar.pixelColor(round((at + 0.5) / 216 * 256 - 0.5), 0)
+        share = over.alphaF() * opacity
+        for part in ("redF", "greenF", "blueF"):
+            mixed = getattr(over, part)() * share + getattr(ground, part)() * (1 - share)
+            assert getattr(picture.pixelColor(6 + at, 6 + 13 + 4), part)() == pytest.approx(mixed, abs=0.02)
+
+
 def test_long_stands_above_short(legend):
     long_bar, short_bar = palette_bars("long_short", dark=True)
     legend.set_scale("long_short", "log", 353_000)

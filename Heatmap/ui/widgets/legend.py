@@ -80,6 +80,8 @@ class Legend(OverlayWidget):
         self._has_gaps = False
         self._window = ""
         self._bars: list[QImage] = []
+        self._ground: QColor | None = None
+        self._opacity = 1.0
         translator.languageChanged.connect(self.retranslate)
         self.retranslate()
 
@@ -92,6 +94,12 @@ class Legend(OverlayWidget):
             self._bars = palette_bars(palette, dark=dark)
         self._palette, self._normalization, self._reference_usd, self._dark = scale
         self.retranslate()
+
+    def set_ground(self, ground: QColor | None, opacity: float) -> None:
+        """Set what the map lies on, None: the usual colour of a dark or light chart; and its opacity, 0 to 1."""
+        if (ground, opacity) != (self._ground, self._opacity):
+            self._ground, self._opacity = ground, opacity
+            self.update()
 
     def explain(self, *, gaps: bool, window: str) -> None:
         """Explain the hatching or not, and the line at the beginning of a window, a choice of that setting, or ""."""
@@ -153,7 +161,7 @@ class Legend(OverlayWidget):
         border.setAlpha(50)
         self.draw_panel(painter, border, dark=self._dark)
         painter.setPen(ink(dark=self._dark))
-        bottom = self._paint_bars(painter, DARK_CHART if self._dark else LIGHT_CHART)
+        bottom = self._paint_bars(painter, self._ground or (DARK_CHART if self._dark else LIGHT_CHART))
         self._paint_labels(painter, bottom)
         top = bottom + _LINE_PX
         for swatch, words in self.explanations():
@@ -171,7 +179,7 @@ class Legend(OverlayWidget):
         return math.ceil(max(widths)) + _NAME_GAP_PX if widths else 0.0
 
     def _paint_bars(self, painter: QPainter, chart: QColor) -> float:
-        """Paint names and bars; return the y below them."""
+        """Paint names and bars, as the map on the same ground; return the y below them."""
         left, y = _PADDING_PX + self._names_px(), float(_PADDING_PX)
         names = self.names()
         middle = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
@@ -183,7 +191,9 @@ class Legend(OverlayWidget):
             line_px = _LINE_PX if names else _BAR_PX
             place = QRectF(left, y + (line_px - _BAR_PX) / 2, _BAR_LENGTH_PX, _BAR_PX)
             painter.fillRect(place, chart)
+            painter.setOpacity(self._opacity)
             painter.drawImage(place, bar)
+            painter.setOpacity(1.0)
             if names:
                 painter.drawText(QRectF(_PADDING_PX, y, left, line_px), middle, names[index])
             y += line_px

@@ -97,8 +97,11 @@ class Overlay(QObject):
         presenter.viewportChanged.connect(self._arrange)
         presenter.gapsChanged.connect(self._show_gaps)
         presenter.windowChanged.connect(self._show_window)
+        presenter.groundChanged.connect(self._show_ground)
+        settings.changed.connect(self._show_ground)
         settings.changed.connect(self._show_badge)
         translator.languageChanged.connect(self._show_badge)
+        self._show_ground()
 
     def set_legend(self, place: LegendPlace) -> None:
         self._place = place
@@ -114,6 +117,10 @@ class Overlay(QObject):
                 dark=served.dark,
             )
         self._arrange(self._presenter.viewport)
+
+    @pyqtSlot()
+    def _show_ground(self) -> None:
+        self._legend.set_ground(self._presenter.ground, self._settings.value.opacity / 100.0)
 
     def _show_gaps(self, gaps: Gaps) -> None:
         self._gaps = gaps

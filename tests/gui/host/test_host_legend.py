@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from Heatmap.errors import SettingsError
-from Heatmap.ui.widgets.legend import Legend
+from Heatmap.ui.widgets.legend import Legend, level_position
+from Heatmap.vocabulary import Normalization
 
 pytestmark = [pytest.mark.gl]
 
@@ -83,3 +84,43 @@ def test_the_hatching_of_unrecorded_times_can_be_switched_off(open_host):
         assert "hatching" not in [swatch for swatch, _ in host.view.findChild(Legend).explanations()]
         host.plugin.settings.update(gaps=True)
         host.wait(lambda: hatched_share(host) > 0.08)
+
+
+GROUNDS = ("#0e1116", "#20304a", "#fafafa")
+
+
+@pytest.mark.parametrize("ground", GROUNDS)
+@pytest.mark.parametrize("opacity", [85, 40])
+def test_the_legend_has_the_amount_of_a_colour_on_the_map(open_host, host_liquidation, ground, opacity):
+    """Sharp cells of known dollars on the chart's own ground; the like colour in the bar stands at their amount."""
+    amounts = {110: 1e6, 115: 2e4, 120: 2.2e6, 125: 3e5}
+    events = [host_liquidation(bar=bar, second=30, price=97.0, usd=usd) for bar, usd in amounts.items()]
+    with open_host(events=events) as host:
+        host.show(
+            start=f"makeChart({{layout: {{background: {{type: 'solid', color: '{ground}'}}}},"
+            "grid: {vertLines: {visible: false}, horzLines: {visible: false}}});"
+            "chart.timeScale().setVisibleLogicalRange({from: 85, to: 150});"
+        )
+        host.plugin.settings.update(
+            palette="fire", trail="off", gaps=False, opacity=opacity, smooth=False,
+            resolution="pixels", px_per_row=8, px_per_col=8,
+        )  # fmt: skip
+        legend = host.view.findChild(Legend)
+        host.wait(lambda: host.presenter.is_current and host.plugin.image is not None and legend.isVisible())
+        picture = host.still_picture().astype(int)
+        box = legend.geometry()
+        # The bar is 216 px long, 6 px from the left and below the title.
+        bar = picture[box.top() + 23, box.left() + 6 : box.left() + 222]
+        image = host.plugin.image
+        for number, usd in amounts.items():
+            spec = image.spec
+            time_ms = host_liquidation(bar=number, second=30, price=97.0).ts_ms
+            col, row = (time_ms - spec.t0_ms) // spec.time_bin_ms, int((97.0 - spec.price0) // spec.price_bin)
+            viewport, axis = host.presenter.viewport, host.presenter.time_axis
+            x = viewport.left_px + viewport.x_px(axis.logical(spec.t0_ms + (col + 0.5) * spec.time_bin_ms))
+            y = viewport.top_px + viewport.y_px(spec.price0 + (row + 0.5) * spec.price_bin)
+            seen = picture[int(y), int(x)]
+            misses = abs(bar - seen).max(axis=1)
+            assert misses.min() <= 4
+            found = (misses.argmin() + 0.5) / 216
+            assert found == pytest.approx(level_position(usd, Normalization.LOG, image.reference), abs=0.03)
