@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 from weakref import ReferenceType, ref
 
@@ -106,7 +106,8 @@ class ImageBuilder:
         self._buffers = ImageBuffers()
         self._columns = EventColumns.empty()
         self._selection_key: tuple[object, ...] = ()
-        self._selection = EventBatch.select(self._columns, first=0, sides="both", min_notional=0.0, by_side=False)
+        self._every = EventBatch.select(self._columns, first=0, sides="both", min_notional=0.0, by_side=False)
+        self._selection = self._every
         self._decayed_key: tuple[object, ...] = ()
         self._decayed = self._selection
         self._as_of_ms = 0
@@ -155,8 +156,8 @@ class ImageBuilder:
         pad_cols, pad_rows = reach(options.sigma_cols), reach(options.sigma_rows)
         cells = self._bin(batch, spec, pad_cols, pad_rows)
         elsewhere = _outside(batch, spec.t0_ms - pad_cols * spec.time_bin_ms, spec.end_ms + pad_cols * spec.time_bin_ms)
-        is_whole = not elsewhere and cells.found == cells.kept and batch is selection
-        scale = self._scale(selection, spec, options, cells if is_whole else None)
+        is_whole = not elsewhere and cells.found == cells.kept and batch is self._every
+        scale = self._scale(self._every, spec, options, cells if is_whole else None)
         rgba = self._buffers.take(spec.rows, spec.cols)
         plan = paint_plan(batch, spec, options, scale.edges, decay)
         self._engine.paint(cells, plan, rgba.view(np.uint32)[:, :, 0])
@@ -173,15 +174,17 @@ class ImageBuilder:
         )
 
     def _select(self, columns: EventColumns, options: RenderOptions, window_start_ms: int) -> EventBatch:
-        """Return the events of the window with the filter of the options."""
+        """Return the events of the window with the filter of the options; `_every` has those of all sizes, too."""
         first = int(np.searchsorted(columns.ts_ms, window_start_ms, side="left"))
         by_side = find_palette(options.palette).is_bivariate and options.sides == "both"
         key = (first, options.sides, options.min_notional, by_side)
         if columns is not self._columns or key != self._selection_key:
             self._columns, self._selection_key = columns, key
-            self._selection = EventBatch.select(
-                columns, first=first, sides=options.sides, min_notional=options.min_notional, by_side=by_side
+            self._every = EventBatch.select(
+                columns, first=first, sides=options.sides, min_notional=0.0, by_side=by_side
             )
+            least = max(options.min_notional, self._every.least)
+            self._selection = self._every if least == self._every.least else replace(self._every, least=least)
         return self._selection
 
     def _bin(self, batch: EventBatch, spec: GridSpec, pad_cols: int, pad_rows: int) -> Cells:
@@ -193,10 +196,12 @@ class ImageBuilder:
         return self._cells
 
     def _scale(self, selection: EventBatch, spec: GridSpec, options: RenderOptions, cells: Cells | None) -> Scale:
-        """Return the scale of the window's cells: of ``cells``, unless the window has others."""
+        """Return the scale of the window's cells: of ``cells``, unless the window has others.
+
+        Small events count also where they are hidden: a colour keeps its meaning.
+        """
         how = (options.clip_percentile, options.normalization)
-        which = (options.sides, options.min_notional, selection.channels)
-        key = (spec.time_bin_ms, spec.price_bin, *how, *which)
+        key = (spec.time_bin_ms, spec.price_bin, *how, options.sides, selection.channels)
         known = self._scales.pop(key, None)
         if known is None or known[0]() is not selection:
             if cells is not None:

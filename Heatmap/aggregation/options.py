@@ -45,7 +45,7 @@ class RenderOptions:
     sides
         Liquidations to show: "both", "long" or "short".
     min_notional
-        Least dollars of an event to show.
+        Least dollars of an event to show; the percentile counts smaller ones, too.
     dark_background
         True: large values are bright; False: large values are dark.
 

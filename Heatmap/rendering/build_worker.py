@@ -54,7 +54,7 @@ class BuildResult:
     changed: ChangedColumns | None  # against the previous image; None: not comparable
     window_start_ms: int  # since the epoch, UTC; in steps of `GAP_STEP_MS`
     gaps: Gaps
-    statistics: MapStatistics  # the same object while the image stays the same
+    statistics: MapStatistics  # the same object while image and settings stay the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +181,8 @@ class BuildWorker:
             if trouble:
                 trouble = ""
                 self._listener.on_problem("", "")
-            if result is not image or shown is None:
-                statistics = window.statistics(result)
+            if result is not image or shown is None or shown.settings != request.settings:
+                statistics = window.statistics(result, request.settings, start_ms)
             self._listener.on_built(
                 BuildResult(
                     result,

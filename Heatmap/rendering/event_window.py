@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
+from Heatmap.aggregation.event_batch import EventBatch
 from Heatmap.event_columns import EventColumns
 from Heatmap.storage.sqlite_store import SqliteStore
 
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
 
     from Heatmap.aggregation import GridSpec, HeatmapImage
     from Heatmap.events import Coverage
+    from Heatmap.heatmap_settings import HeatmapSettings
 
 # Times without a record: ``(start, end)`` each in ms since the epoch, half-open, ascending.
 Gaps = tuple[tuple[int, int], ...]
@@ -27,10 +31,12 @@ LIVE_EDGE_MS: Final = 20_000
 class MapStatistics:
     """Figures of one window and of the image made from it; None: not known."""
 
-    events: int | None = None
+    events: int | None = None  # of the window
+    shown: int | None = None  # of these, those that pass side and minimum size; the next three are sums of them
     long_usd: float | None = None  # notional of liquidated longs and shorts, lower bounds
     short_usd: float | None = None
     largest_usd: float | None = None  # the largest event
+    hidden_usd: float | None = None  # notional of the events that are not shown
     spec: GridSpec | None = None  # the image's grid
     build_ms: float | None = None
     engine: str = ""
@@ -85,14 +91,20 @@ class EventWindow:
             self._coverage_key = key
         return self._coverage
 
-    def statistics(self, image: HeatmapImage | None) -> MapStatistics:
-        """Return the figures of the events in memory and of the image made from them."""
-        longs, notional = self.columns.is_long, self.columns.notional
+    def statistics(self, image: HeatmapImage | None, settings: HeatmapSettings, start_ms: int) -> MapStatistics:
+        """Return the figures of the events since ``start_ms`` and of the image made from them."""
+        columns = self.columns.between(start_ms, FAR_MS)
+        batch = EventBatch.select(
+            columns, first=0, sides=settings.sides, min_notional=settings.min_notional_usd, by_side=False
+        )
+        shown, longs, notional = batch.keeps(), columns.is_long, columns.notional
         return MapStatistics(
-            events=len(notional),
-            long_usd=float(notional[longs].sum()),
-            short_usd=float(notional[~longs].sum()),
-            largest_usd=float(notional.max()) if len(notional) else None,
+            events=len(columns),
+            shown=int(np.count_nonzero(shown)),
+            long_usd=float(notional[shown & longs].sum()),
+            short_usd=float(notional[shown & ~longs].sum()),
+            largest_usd=float(notional[shown].max()) if shown.any() else None,
+            hidden_usd=float(notional[~shown].sum()),
             spec=image.spec if image is not None else None,
             build_ms=image.build_ms if image is not None else None,
             engine=image.engine if image is not None else "",

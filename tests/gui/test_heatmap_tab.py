@@ -1,5 +1,7 @@
 """The tab: every field changes the model and follows it; nothing is cut off at 300 px, in both languages."""
 
+from dataclasses import replace
+
 import pytest
 from PyQt6.QtCore import QPoint, QPointF, Qt
 from PyQt6.QtGui import QColor, QPalette, QWheelEvent
@@ -254,6 +256,20 @@ def test_statistics_are_shown_in_the_language(make_tab):
     tab.set_statistics(MapStatistics(events=0))
     assert field(tab, "statistics_events").text() == "0"
     assert not field(tab, "statistics_long_usd").isVisible()
+
+
+@pytest.mark.parametrize(
+    ("language", "counted", "hidden"),
+    [("en", "shows 448 of 1,360", "$1.5M"), ("de", "zeigt 448 von 1.360", "1,5 Mio. $")],
+)
+def test_statistics_count_what_filters_hide(make_tab, language, counted, hidden):
+    tab = make_tab(language)
+    tab.set_statistics(replace(STATISTICS, events=1360, shown=448, hidden_usd=1.5e6))
+    assert field(tab, "statistics_events").text() == counted
+    assert field(tab, "statistics_hidden_usd").text() == hidden
+    tab.set_statistics(replace(STATISTICS, events=1360, shown=1360, hidden_usd=0.0))
+    assert field(tab, "statistics_events").text() == counted.split()[-1]
+    assert not field(tab, "statistics_hidden_usd").isVisible()
 
 
 def test_the_language_field_changes_the_language_at_once(qtbot, model):

@@ -95,6 +95,14 @@ def test_an_empty_map_says_so(legend):
     assert legend.labels() == [(0, "No liquidations yet")]
 
 
+@pytest.mark.parametrize(
+    ("sides", "words"), [("long", "No long liquidations yet"), ("short", "No short liquidations yet")]
+)
+def test_a_map_of_one_side_says_nothing_of_the_other(legend, sides, words):
+    legend.set_scale("fire", "log", 0, sides=sides)
+    assert legend.labels() == [(0, words)]
+
+
 @pytest.mark.parametrize("dark", [True, False])
 @pytest.mark.parametrize("palette", palette_names())
 def test_the_bars_carry_the_palettes_full_colours(legend, palette, dark):

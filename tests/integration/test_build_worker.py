@@ -160,6 +160,50 @@ def test_statistics_are_sums_of_the_window(worker, reports, db_path):
     assert (figures.long_usd, figures.short_usd, figures.largest_usd) == (300.0, 700.0, 700.0)
 
 
+def test_statistics_count_what_is_shown_and_what_is_hidden(worker, reports, db_path):
+    small, large, short = (
+        event(5 * MINUTE_MS, qty=3.0),
+        event(6 * MINUTE_MS, qty=7.0),
+        event(7 * MINUTE_MS, side=Side.BUY),
+    )
+    # The last is older than the window, and in memory all the same.
+    bulk_insert(db_path, [small, large, short, event(119 * MINUTE_MS), event(130 * MINUTE_MS)])
+    for choice, expected in (
+        ({}, (4, 4, 2000.0, 1000.0, 1000.0, 0.0)),
+        ({"min_notional_usd": 500}, (4, 3, 1700.0, 1000.0, 1000.0, 300.0)),
+        ({"min_notional_usd": 5000}, (4, 0, 0.0, 0.0, None, 3000.0)),
+        ({"sides": "short"}, (4, 1, 0.0, 1000.0, 1000.0, 2000.0)),
+        ({"sides": "long", "min_notional_usd": 500}, (4, 2, 1700.0, 0.0, 1000.0, 1300.0)),
+    ):
+        asked = request(settings=HeatmapSettings(window="2h", **choice))
+        worker.request(asked)
+        found = reports.wait_for(reports.results, lambda result, asked=asked: result.request is asked).statistics
+        figures = (found.events, found.shown, found.long_usd, found.short_usd, found.largest_usd, found.hidden_usd)
+        assert figures == expected
+
+
+def test_statistics_follow_the_filter_also_where_the_map_is_out_of_sight(worker, reports, db_path):
+    bulk_insert(db_path, [event(5 * MINUTE_MS, qty=3.0)])
+    past = dataclasses.replace(request().view, start_ms=0, end_ms=MINUTE_MS)
+    for least, shown in ((0, 1), (500, 0), (100, 1)):
+        asked = request(view=past, settings=HeatmapSettings(min_notional_usd=least))
+        worker.request(asked)
+        result = reports.wait_for(reports.results, lambda result, asked=asked: result.request is asked)
+        assert (result.image, result.statistics.events, result.statistics.shown) == (None, 1, shown)
+
+
+def test_a_minimum_size_leaves_full_colour_as_it_is(worker, reports, db_path):
+    bulk_insert(db_path, [event(minute * MINUTE_MS, qty=float(minute)) for minute in range(2, 50)])
+    references = []
+    for least in (0, 2000, 4500, 9000):
+        asked = request(settings=HeatmapSettings(min_notional_usd=least, clip_percentile=90.0))
+        worker.request(asked)
+        references.append(reports.wait_for(reports.results, lambda result, asked=asked: result.request is asked).image)
+    assert {image.reference for image in references} == {references[0].reference}
+    assert references[0].reference == pytest.approx(4430.0, rel=0.01)
+    assert [image.events for image in references] == [48, 30, 5, 0]
+
+
 def test_a_moving_view_is_served_by_cells_of_nearly_the_right_size_and_a_resting_one_by_exact_ones(
     worker, reports, db_path
 ):

@@ -89,3 +89,10 @@ def test_what_hides_the_heat_is_a_problem_until_somebody_acts(key):
     said = notice(missing=(key, "<div#veil>"), shift_ms=(7_200_000, 7_200_000))
     assert said.kind == "problem"
     assert said.text.endswith("\n<div#veil>")
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "filters hide all"), ("de", "Filter blenden alle aus")])
+def test_a_map_whose_events_are_all_filtered_is_not_called_empty(language, words):
+    assert words in notice(language, events=3, shown=0).text
+    assert notice(language, events=3, shown=1) == notice(language, events=3) == Notice()
+    assert words not in notice(language, events=0, shown=0).text

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from PyQt6.QtWidgets import QWidget
 
     from Heatmap.ui.translation import Translator
+    from Heatmap.vocabulary import Sides
 
 Swatch = Literal["hatching", "line"]
 
@@ -32,6 +33,7 @@ _LABEL_GAP_PX: Final = 8
 _MAX_LABELS: Final = 4
 _SWATCH_PX: Final = 27
 _GREY: Final = QColor(128, 128, 128)  # stronger than on the map, for a small swatch
+_NONE_KEYS: Final = {"both": "legend.none", "long": "legend.none_long", "short": "legend.none_short"}
 _LOWEST_POSITION: Final = 0.04  # further left the colour is hardly visible
 
 
@@ -77,6 +79,7 @@ class Legend(OverlayWidget):
         self._normalization = Normalization.LOG
         self._reference_usd = 0.0
         self._dark = True
+        self._sides: Sides = "both"
         self._has_gaps = False
         self._window = ""
         self._bars: list[QImage] = []
@@ -85,14 +88,16 @@ class Legend(OverlayWidget):
         translator.languageChanged.connect(self.retranslate)
         self.retranslate()
 
-    def set_scale(self, palette: str, normalization: str, reference_usd: float, *, dark: bool = True) -> None:
-        """Set palette, normalisation and the value of a cell at full colour (0: there is no cell yet)."""
-        scale = (palette, Normalization(normalization), reference_usd, dark)
-        if scale == (self._palette, self._normalization, self._reference_usd, self._dark):
+    def set_scale(
+        self, palette: str, normalization: str, reference_usd: float, *, dark: bool = True, sides: Sides = "both"
+    ) -> None:
+        """Set palette, normalisation, the value of a cell at full colour (0: no cell yet), and the sides shown."""
+        scale = (palette, Normalization(normalization), reference_usd, dark, sides)
+        if scale == (self._palette, self._normalization, self._reference_usd, self._dark, self._sides):
             return
         if (palette, dark) != (self._palette, self._dark):
             self._bars = palette_bars(palette, dark=dark)
-        self._palette, self._normalization, self._reference_usd, self._dark = scale
+        self._palette, self._normalization, self._reference_usd, self._dark, self._sides = scale
         self.retranslate()
 
     def set_ground(self, ground: QColor | None, opacity: float) -> None:
@@ -118,7 +123,7 @@ class Legend(OverlayWidget):
         The label at 1 is full colour, "this much or more".
         """
         if self._reference_usd <= 0:
-            return [(0.0, self._translator.text("legend.none"))]
+            return [(0.0, self._translator.text(_NONE_KEYS[self._sides]))]
         full = f"≥ {self._translator.format_usd(self._reference_usd)}"
         if self._normalization is Normalization.RANK:
             return [(0.0, self._translator.text("legend.few")), (1.0, full)]

@@ -76,6 +76,7 @@ class Notices(QObject):
             crashes=self._session.crash_count,
             shift_ms=self._shift_ms(),
             events=self._statistics.events if self._settings.value.enabled else None,
+            shown=self._statistics.shown,
             status=self._service.status(),
         )
         if notice != self.notice:

@@ -115,6 +115,7 @@ class Overlay(QObject):
                 normalization=served.settings.normalization,
                 reference_usd=image.reference,
                 dark=served.dark,
+                sides=served.settings.sides,
             )
         self._arrange(self._presenter.viewport)
 

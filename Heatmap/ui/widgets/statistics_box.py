@@ -12,7 +12,7 @@ from Heatmap.rendering.event_window import MapStatistics
 if TYPE_CHECKING:
     from Heatmap.ui.translation import Translator
 
-_KEYS: Final = ("events", "long_usd", "short_usd", "largest_usd", "cells", "bins", "build")
+_KEYS: Final = ("events", "long_usd", "short_usd", "largest_usd", "hidden_usd", "cells", "bins", "build")
 _BIN_DECIMALS: Final = 2
 
 
@@ -69,6 +69,10 @@ def _figures(statistics: MapStatistics, translator: Translator) -> dict[str, str
     found = {}
     if statistics.events is not None:
         found["events"] = translator.format_number(statistics.events)
+        if statistics.shown is not None and statistics.shown < statistics.events:
+            shown = translator.format_number(statistics.shown)
+            found["events"] = translator.text("statistics.events_value", shown=shown, events=found["events"])
+            found["hidden_usd"] = translator.format_usd(statistics.hidden_usd or 0.0)
     for key in ("long_usd", "short_usd", "largest_usd"):
         usd: float | None = getattr(statistics, key)
         if usd is not None:

@@ -42,13 +42,15 @@ def notice_of(
     crashes: int = 0,
     shift_ms: tuple[int, int] = (0, 0),
     events: int | None,
+    shown: int | None = None,
     status: ServiceStatus,
 ) -> Notice:
     """Return the most serious notice.
 
     ``problem`` is why no map can be built: the key of a text, and details in English; both "" if it can. ``missing`` is
     why no heat can be seen on the chart, in the same form; for ``crashes`` see `PageSession`. ``shift_ms``: see
-    `bar_shift_ms`, and the offset that would be right. ``events`` in the window, None: unknown.
+    `bar_shift_ms`, and the offset that would be right. ``events`` in the window, ``shown`` of them pass the filters;
+    None: unknown.
     """
     if not has_graphics:
         return Notice(f"{text('error.no_gl')}\n{text('error.no_gl_cure')}", "problem")
@@ -61,10 +63,15 @@ def notice_of(
         return Notice(status.detail, "problem")
     if warning := _time_fault(text, shift_ms, status):
         return Notice(warning, "warning")
+    return Notice(text(key) if (key := _absence(events, shown, status)) else "")
+
+
+def _absence(events: int | None, shown: int | None, status: ServiceStatus) -> str:
+    """Return the key of a text on why the map is empty; "" if it is not."""
     if events == 0:
         first = status.last_event_ms is None and status.state in AWAITING
-        return Notice(text("notice.first_start" if first else "notice.empty_window"))
-    return Notice()
+        return "notice.first_start" if first else "notice.empty_window"
+    return "notice.all_hidden" if events and shown == 0 else ""
 
 
 def _time_fault(text: Callable[..., str], shift_ms: tuple[int, int], status: ServiceStatus) -> str:
