@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 
+_STOP_S: Final = 10.0
 _WRITER_SHARE: Final = 0.5  # of the time to stop
 _MAX_DAYS: Final = 36_500
 MAX_SYMBOLS: Final = 2048
@@ -171,7 +172,7 @@ class HeatmapService:
             writer.start()
             self._feed.start()
 
-    def stop(self, timeout_s: float = 10.0) -> int:
+    def stop(self, timeout_s: float = _STOP_S) -> int:
         """Close the socket, store the queue, deliver what is stored and end all threads; harmless if nothing runs.
 
         Subscriptions to events end, too. Return how many events could not be stored within ``timeout_s``: 0 when all is
@@ -204,7 +205,7 @@ class HeatmapService:
         """Record more symbols; return all the given ones in the exchange's spelling, also those known before.
 
         Returns at once. A running feed is started again on another thread: a gap of about a second in the coverage.
-        `SettingsError` as for the class.
+        Subscriptions to events go on, with the symbols they had. `SettingsError` as for the class.
         """
         named = tuple(self._venue.normalise_symbol(symbol) for symbol in symbols)
         if ALL_SYMBOLS in named:
@@ -224,7 +225,8 @@ class HeatmapService:
     def _restart(self) -> None:
         with self._lifecycle:
             if self.is_running:
-                self.stop()
+                # Not `stop`: subscriptions to events go on.
+                self._stop_recording(_STOP_S)
                 self.start()
 
     async def _record(self, writer: EventWriter) -> None:

@@ -218,6 +218,20 @@ def test_a_callback_may_stop_the_service_or_its_subscription(path):
     assert len(once.events) == 1
 
 
+def test_a_subscription_outlives_symbols_that_are_added(path):
+    received = Received()
+    frames = [mark_price(T), liquidation(1), mark_price(T + 3000)]
+    with ScriptedExchange(frames) as exchange:
+        service = HeatmapService(path, **exchange.addresses)
+        with RunningService(service) as running:
+            service.subscribe_events(received)
+            received.until(1)
+            service.add_symbols(["ethusdt"])
+            running.until(lambda status: status.is_recorder and status.duplicates == 1)
+            bulk_insert(path, [live(2), live(3, symbol="ETHUSDT"), live(4)])
+            assert received.until(3) == [1, 2, 4]
+
+
 def test_an_asynchronous_iterator_delivers_the_same(path):
     service = HeatmapService(path, collect=False)
 
