@@ -237,15 +237,13 @@ def write_transaction(connection: sqlite3.Connection, *, alone: bool = False) ->
 
 def _connect(uri: str, path: Path) -> RecordConnection:
     identity = file_identity(path)
-    count_unguarded(identity)
-    try:
-        connection = sqlite3.connect(  # noqa: TID251 - its only caller
-            uri, uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000, factory=RecordConnection
-        )
-    except BaseException:
-        discount_unguarded(identity)
-        raise
-    connection._counted = identity  # noqa: SLF001 - made here
-    connection.path, connection.identity = path.absolute(), identity  # the working directory may change later
-    connection.execute("PRAGMA temp_store = MEMORY")
+    connection = sqlite3.connect(  # noqa: TID251 - its only caller
+        uri, uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000, factory=RecordConnection
+    )
+    with closed_on_error(connection):
+        connection.path, connection.identity = path.absolute(), identity  # the working directory may change later
+        # It has no locks before its first statement; a missing file exists now.
+        connection._counted = file_identity(path)  # noqa: SLF001 - made here
+        count_unguarded(connection._counted)  # noqa: SLF001
+        connection.execute("PRAGMA temp_store = MEMORY")
     return connection

@@ -148,7 +148,7 @@ def guarded(path: Path) -> FileGuard | None:
 
 
 def count_unguarded(identity: Identity) -> None:
-    """Count a connection that is about to be opened: until `discount_unguarded` no guard of its file is closed."""
+    """Count a connection that has just been opened: until `discount_unguarded` no guard of its file is closed."""
     if identity is not None:
         with _registry_lock:
             _unguarded[identity] += 1

@@ -21,6 +21,7 @@ from Heatmap.events import Coverage, Side
 from Heatmap.storage.bulk_insert import bulk_insert
 from Heatmap.storage.connection import open_reader, open_writer
 from Heatmap.storage.file_guard import FileState
+from Heatmap.storage.migrations import migrate
 from Heatmap.storage.sqlite_store import SqliteStore
 
 HOUR_MS = 3_600_000
@@ -386,6 +387,15 @@ def test_many_threads_read_while_a_recorder_writes(tmp_path):
         assert len(record.events("BTCUSDT")) == 200
 
 
+def close_other_connections(path):
+    """Close this process's only guarded connection, then that of another process: the last one to delete the log."""
+    with SqliteStore(path) as other:
+        other.data_version()
+    code = "import sys; from support.record import *; from Heatmap.storage.bulk_insert import bulk_insert\n"
+    code += "bulk_insert(sys.argv[1], [event(1)])"
+    subprocess.run([sys.executable, "-c", code, path], check=True, cwd=Path(__file__).parents[1], timeout=60)
+
+
 def test_a_connection_that_is_being_opened_keeps_the_log(tmp_path):
     """Another thread's connection, the last guarded one, is closed between the first read and the guard."""
     path = tmp_path / "r.sqlite3"
@@ -393,15 +403,21 @@ def test_a_connection_that_is_being_opened_keeps_the_log(tmp_path):
     with closing(open_reader(path)) as opening:
         opening.execute("BEGIN")
         assert opening.execute("SELECT count(*) FROM liq_events").fetchone() == (1,)
-        with SqliteStore(path) as other:
-            other.data_version()
-        code = "import sys; from support.record import *; from Heatmap.storage.bulk_insert import bulk_insert\n"
-        code += "bulk_insert(sys.argv[1], [event(1)])"
-        subprocess.run([sys.executable, "-c", code, path], check=True, cwd=Path(__file__).parents[1], timeout=60)
+        close_other_connections(path)
         assert path.with_name(f"{path.name}-wal").exists()
         opening.guard()
         assert opening.file_state() is FileState.IN_PLACE
         assert opening.execute("SELECT count(*) FROM liq_events").fetchone() == (1,)
+
+
+def test_a_connection_that_makes_the_file_keeps_the_log(tmp_path):
+    path = tmp_path / "r.sqlite3"
+    with closing(open_writer(path)) as making:
+        migrate(making, path)
+        close_other_connections(path)
+        assert path.with_name(f"{path.name}-wal").exists()
+        making.guard()
+        assert making.file_state() is FileState.IN_PLACE
 
 
 def test_reading_loads_neither_qt_nor_numba(path):
