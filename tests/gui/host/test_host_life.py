@@ -15,6 +15,7 @@ from PyQt6.QtWidgets import QDockWidget, QHBoxLayout, QLabel, QSplitter, QTabWid
 
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.ui.gl.underlay import Underlay
+from Heatmap.ui.page.bars import BarRuns
 from Heatmap.ui.presenter import HeatmapPresenter
 from Heatmap.ui.settings_model import SettingsModel
 from Heatmap.ui.widgets.legend import Legend
@@ -294,6 +295,33 @@ def test_a_host_that_replaces_its_chart(open_host):
         host.wait_for_no_heat()
         host.run("makeChart()")
         host.wait_for_place()
+        assert host.view.page().console == []
+
+
+def test_a_chart_that_is_taken_out_of_the_document_and_put_back(open_host, monkeypatch):
+    messages = []
+    original = BarRuns.take
+    monkeypatch.setattr(BarRuns, "take", lambda self, text: (messages.append(text), original(self, text))[1])
+    with open_host() as host:
+        host.load()
+        before = host.evaluate("chart.options()")
+        host.attach()
+        for _ in range(2):
+            host.wait_for_place()
+            host.run("window.box = document.getElementById('chart'); box.remove()")
+            host.wait_for_no_heat()
+            host.wait(lambda: host.evaluate("chart.options()") == before)
+            host.run("document.body.append(box)")
+        host.wait_for_place()
+        # One attachment only is left, and it has the chart's own colour.
+        assert tuple(host.still_picture()[40, 300]) == (0x10, 0x14, 0x18)
+        messages.clear()
+        host.run("series.update({...DATA[199], time: DATA[199].time + 60})")
+        host.run("series.update({...DATA[199], time: DATA[199].time + 120})")
+        host.wait(lambda: any(",202]]" in text for text in messages))
+        assert len(messages) == 2
+        host.plugin.detach()
+        host.wait(lambda: host.evaluate("chart.options()") == before)
         assert host.view.page().console == []
 
 

@@ -87,7 +87,9 @@ class Attachment {
     for (const step of this._undo) step();
     this._stamp.remove();
     this._page.restorePage();
-    if (!this.isAlive) return; // a removed chart throws in its next frame when it is touched
+    // A removed chart throws in its next frame when it is touched; its element has no parent. One that the host has only
+    // taken out of the document may come back.
+    if (!this._element.parentNode) return;
     for (const step of [
       () => this._page.restoreChart(),
       () => this.series.unsubscribeDataChanged(this._dataChanged),
