@@ -179,6 +179,12 @@ def test_many_runs_come_in_several_messages():
     assert bars.take(message(9, 1, keep=9)) == (parse_bars(message(0, 10)),)
 
 
+def test_a_new_page_may_begin_within_the_messages_of_the_last_one():
+    bars = BarRuns()
+    assert bars.take(message(0, 8, more=True)) is None
+    assert bars.take(message(0, 5)) == (parse_bars(message(0, 5)),)
+
+
 def test_what_builds_upon_refused_runs_is_refused_until_all_come_again():
     bars = BarRuns()
     bars.take(message(0, 3))

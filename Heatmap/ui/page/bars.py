@@ -67,7 +67,8 @@ class BarRuns:
             raise
 
     def _take(self, message: _BarsMessage) -> tuple[TimeAxis | None] | None:
-        if not self._coming:
+        if not message.keep or not self._coming:  # a new page may begin in the middle of the last one's messages
+            self._coming = []
             if message.keep and (self._kept is None or message.keep > len(self._runs)):
                 raise BridgeError(f"expected at most {len(self._runs)} runs to keep, was {message.keep}")
             self._kept = message.keep
