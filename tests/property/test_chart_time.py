@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta, timezone
 from functools import cache
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from Heatmap.errors import AttachError
 from Heatmap.ui.geometry.chart_time import ChartTime, chart_time
 from Heatmap.ui.geometry.viewport import BarSegment, TimeAxis
+from Heatmap.ui.page.bars import BarRuns
 
 HOUR_MS = 3_600_000
 MINUTE_MS = 60_000
@@ -130,6 +132,46 @@ def test_no_run_of_bars_breaks_the_axis(zone, drawn):
     assert [segment.index for segment in segments] == sorted({segment.index for segment in segments})
     assert all(before.start_ms <= after.start_ms for before, after in pairwise(segments))
     assert all(segment.step_ms > 0 for segment in segments)
+
+
+@st.composite
+def growing_runs(draw) -> tuple[str, list[tuple[int, list[list[int]]]]]:
+    """Return a zone, and runs near one of its changes as the page sends them: those kept of the last ones, and all."""
+    zone, begin_ms = draw(moments_near_a_change())
+    steps_s = draw(st.lists(st.sampled_from((60, 1800, 3600, 14_400, 86_400)), min_size=1, max_size=3))
+    runs: list[list[int]] = []
+    states = []
+    for _ in range(draw(st.integers(1, 5))):
+        keep = draw(st.integers(0, len(runs)))
+        runs = runs[:keep]
+        for count, gap_s in draw(st.lists(st.tuples(st.integers(1, 6), st.sampled_from((0, 0, 3600))), max_size=3)):
+            index, time_s, step_s, before = runs[-1] if runs else (0, begin_ms // 1000 - 20_000, 0, 0)
+            begins_s = time_s + step_s * before + gap_s
+            runs = [*runs, [index + before, begins_s, draw(st.sampled_from(steps_s)), count]]
+        states.append((keep, runs))
+    return zone, states
+
+
+@given(growing_runs())
+@settings(max_examples=500)
+def test_runs_that_change_are_cut_as_all_are(drawn):
+    zone, states = drawn
+    bars = BarRuns(clock_of(zone))
+    for keep, runs in states:
+        taken = bars.take(json.dumps({"segments": runs[keep:], "keep": keep}))
+        whole = clock_of(zone).segments([BarSegment(at, time * 1000, step * 1000, n) for at, time, step, n in runs])
+        assert taken == (TimeAxis(whole) if whole else None,)
+
+
+def test_a_bar_in_the_repeated_hour_stays_when_one_is_appended():
+    # Berlin: the bar of 0:00 UTC is at 2:00 on the chart, the next one at 5:00, three hours later.
+    first_s = utc_ms(2025, 10, 26, 2) // 1000 - 10 * 14_400
+    runs = [[0, first_s, 14_400, 10], [10, first_s + 144_000, 10_800, 1], [11, first_s + 154_800, 14_400, 1]]
+    bars = BarRuns(chart_time("Europe/Berlin"))
+    bars.take(json.dumps({"segments": runs}))
+    taken = bars.take(json.dumps({"segments": [[*runs[2][:3], 2]], "keep": 2}))
+    assert taken is not None
+    assert taken[0].time_ms(10 - 0.5) == utc_ms(2025, 10, 26, 0)
 
 
 def test_the_repeated_hour_is_the_later_one_and_the_gap_is_where_the_earlier_one_was():

@@ -22,6 +22,8 @@ _LAST_DAY: Final = datetime(2060, 1, 1, tzinfo=UTC)
 # Shorter than any period between two changes: 12 days, in the zones of today's database.
 _SEARCH_STEP: Final = timedelta(days=7)
 _MS: Final = timedelta(milliseconds=1)
+# Some islands left out a whole day.
+_LONGEST_CHANGE_MS: Final = 86_400_000
 # A bar before a change may be longer than the others by so much and still reach to the next one; more is a gap. The
 # page makes the same distinction (time_segments.js).
 _LONGEST_BAR: Final = 1.2
@@ -55,23 +57,36 @@ class ChartTime:
 
     def segments(self, runs: Sequence[BarSegment]) -> tuple[BarSegment, ...]:
         """Return runs of bars with their times in UTC; both are ascending. A run is cut where the offset changes."""
-        return tuple(chain.from_iterable(self.cut(runs)))
+        return tuple(chain.from_iterable(self.cut(runs, self.usual_step_ms(runs, bars_by_step(runs)))))
 
-    def cut(self, runs: Sequence[BarSegment]) -> list[list[BarSegment]]:
-        """Return what becomes of each run in `segments`; of the last one it depends on the runs that follow."""
+    def usual_step_ms(self, runs: Sequence[BarSegment], bars: Counter[int]) -> int:
+        """Return the step of most bars, on which it depends how runs are cut; 0 if the offset does not change."""
+        if not runs or self._constant_ms(runs) is not None:
+            return 0
+        return min(bars, key=lambda step_ms: (-bars[step_ms], step_ms))
+
+    def cut(self, runs: Sequence[BarSegment], usual_ms: int) -> list[list[BarSegment]]:
+        """Return what becomes of each run in `segments`; of the last one it depends on the runs that follow.
+
+        ``usual_ms`` is that of all runs, of which these are the last.
+        """
         if not runs:
             return []
-        first, last = (bisect_right(self._starts_ms, time_ms) for time_ms in (runs[0].start_ms, runs[-1].end_ms))
-        if first == last:
-            offset_ms = self._offsets_ms[first]
+        offset_ms = self._constant_ms(runs)
+        if offset_ms is not None:
             return [[replace(run, start_ms=run.start_ms - offset_ms)] for run in runs]
-        usual_ms = _usual_step_ms(runs)
         parts = [(at, *part) for at, run in enumerate(runs) for part in self._cut(run, usual_ms)]
         cut: list[list[BarSegment]] = [[] for _ in runs]
         for (at, part, number), (_, following, next_number) in pairwise(parts):
             cut[at] += _until(part, following, usual_ms) if number != next_number else [part]
         cut[-1].append(parts[-1][1])
         return cut
+
+    def _constant_ms(self, runs: Sequence[BarSegment]) -> int | None:
+        """Return the offset of these runs, None if it changes within a day of them: no hour is repeated or skipped."""
+        ends_ms = runs[0].start_ms - _LONGEST_CHANGE_MS, runs[-1].end_ms + _LONGEST_CHANGE_MS
+        first, last = (bisect_right(self._starts_ms, end_ms) for end_ms in ends_ms)
+        return self._offsets_ms[first] if first == last else None
 
     def _utc_ms(self, chart_ms: int, number: int) -> int:
         utc_ms = chart_ms - self._offsets_ms[number]
@@ -107,6 +122,14 @@ class ChartTime:
         is_repeated = chart_ms - earlier_ms < self._changes_ms[number - 1]
         is_earlier = (chart_ms - earlier_ms) % usual_ms == 0 and (chart_ms - later_ms) % usual_ms != 0
         return number - 1 if is_repeated and is_earlier else number
+
+
+def bars_by_step(runs: Sequence[BarSegment]) -> Counter[int]:
+    """Return the number of bars by their step in ms."""
+    bars: Counter[int] = Counter()
+    for run in runs:
+        bars[run.step_ms] += run.count
+    return bars
 
 
 def chart_time(time_zone: str | tzinfo | None, time_offset_s: float = 0.0) -> ChartTime:
@@ -146,14 +169,6 @@ def _until(part: BarSegment, following: BarSegment, usual_ms: int) -> list[BarSe
         return [part]
     last = BarSegment(part.index + part.count - 1, last_ms, reach_ms, 1)
     return [replace(part, count=part.count - 1), last] if part.count > 1 else [last]
-
-
-def _usual_step_ms(runs: Sequence[BarSegment]) -> int:
-    """Return the step of most bars."""
-    bars: Counter[int] = Counter()
-    for run in runs:
-        bars[run.step_ms] += run.count
-    return bars.most_common(1)[0][0]
 
 
 def _changes(zone: tzinfo) -> Iterator[tuple[int, int]]:

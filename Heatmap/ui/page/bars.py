@@ -5,6 +5,7 @@ An appended bar changes the last runs only, so the page sends these, with the nu
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import accumulate, chain
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -12,7 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from Heatmap.errors import BridgeError
-from Heatmap.ui.geometry.chart_time import UTC_TIME, ChartTime
+from Heatmap.ui.geometry.chart_time import UTC_TIME, ChartTime, bars_by_step
 from Heatmap.ui.geometry.viewport import BarSegment, TimeAxis
 from Heatmap.ui.page.message import decode
 
@@ -51,6 +52,8 @@ class BarRuns:
         self._runs: tuple[BarSegment, ...] = ()  # as the page sent them
         self._segments: tuple[BarSegment, ...] = ()  # in UTC
         self._until: list[int] = []  # number of segments of each run and all before it
+        self._bars: Counter[int] = Counter()  # by step
+        self._usual_ms = 0  # the step with which they were cut
         self._coming: list[BarSegment] = []
         self._kept: int | None = 0  # of `_segments`, while more messages come; None: one of them was refused
 
@@ -87,9 +90,12 @@ class BarRuns:
 
     def _replace(self, kept: int) -> None:
         """Put the runs that came behind the first ``kept``; the last of these may be cut at another place now."""
-        first = max(kept - 1, 0)
+        self._bars.subtract(bars_by_step(self._runs[kept:]))
+        self._bars.update(bars_by_step(self._coming))
         self._runs = (*self._runs[:kept], *self._coming)
-        cut = self._chart_time.cut(self._runs[first:])
+        before_ms, self._usual_ms = self._usual_ms, self._chart_time.usual_step_ms(self._runs, self._bars)
+        first = max(kept - 1, 0) if self._usual_ms == before_ms else 0
+        cut = self._chart_time.cut(self._runs[first:], self._usual_ms)
         del self._until[first:]
         before = self._until[-1] if self._until else 0
         self._segments = (*self._segments[:before], *chain.from_iterable(cut))
