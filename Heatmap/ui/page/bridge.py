@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 
 import msgspec
 from msgspec import Meta
-from PyQt6.QtCore import QFile, QIODevice, QObject, pyqtSignal, pyqtSlot
+from PyQt6.QtCore import QEvent, QFile, QIODevice, QObject, pyqtSignal, pyqtSlot
 
 # Its library carries qwebchannel.js as a resource.
 from PyQt6.QtWebChannel import QWebChannel  # noqa: F401
@@ -176,6 +176,10 @@ class Bridge(QObject):
         super().__init__(parent)
         self._bars = BarRuns(chart_time)
         self.rejected: Counter[str] = Counter()  # malformed messages by kind
+
+    def event(self, event: QEvent | None) -> bool:
+        """Refuse to be deleted: the page may call every slot, also `deleteLater`. The parent deletes it."""
+        return (event is not None and event.type() == QEvent.Type.DeferredDelete) or super().event(event)
 
     @pyqtSlot(str)
     def viewport_moved(self, text: str) -> None:

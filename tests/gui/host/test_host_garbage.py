@@ -69,6 +69,10 @@ def test_garbage_over_the_channel(open_host):
         assert host.bridge.rejected["bars"] == len(BARS)
         assert host.presenter.time_axis == axis
 
+        # A slot of every object of the channel.
+        host.run("evil.deleteLater()")
+        host.wait(lambda: host.evaluate("1") == 1)
+
         # All is well afterwards.
         host.run("chart.timeScale().scrollToPosition(-20, false)")
         host.wait_for_place()
