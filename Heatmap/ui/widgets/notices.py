@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from PyQt6.QtCore import QObject, pyqtSignal
 
 from Heatmap.rendering.event_window import MapStatistics
-from Heatmap.ui.geometry.bar_shift import bar_shift_ms
+from Heatmap.ui.geometry.bar_shift import BarShift
 from Heatmap.ui.widgets.tab_notice import Notice, notice_of
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Notices(QObject):
         self._translator = translator
         self._clock = clock
         self._chart_time = chart_time
-        self._axis: TimeAxis | None = None
+        self._bars = BarShift()
         self._statistics = MapStatistics()
         self._problem = ("", "")
         self.notice = Notice()
@@ -84,14 +84,15 @@ class Notices(QObject):
             self.changed.emit()
 
     def _shift_ms(self) -> tuple[int, int]:
-        if self._axis is None:
-            return 0, 0
-        now_ms = self._clock.now_ms()
-        shift_ms = bar_shift_ms(self._axis, now_ms, self._service.known_exchange_time()[1])
+        now_ms, newest_event_ms = self._now()
+        shift_ms = self._bars.shift_ms(now_ms, newest_event_ms)
         return shift_ms, self._chart_time.offset_ms(now_ms) + shift_ms
 
+    def _now(self) -> tuple[int, int | None]:
+        return self._clock.now_ms(), self._service.known_exchange_time()[1]
+
     def _take_axis(self, axis: TimeAxis | None) -> None:
-        self._axis = axis
+        self._bars.take(axis, *self._now())
         self.update()
 
     def _forget_axis(self, attached: bool) -> None:  # Qt's signature

@@ -49,7 +49,7 @@ def notice_of(
 
     ``problem`` is why no map can be built: the key of a text, and details in English; both "" if it can. ``missing`` is
     why no heat can be seen on the chart, in the same form; for ``crashes`` see `PageSession`. ``shift_ms``: see
-    `bar_shift_ms`, and the offset that would be right. ``events`` in the window, ``shown`` of them pass the filters;
+    `BarShift`, and the offset that would be right. ``events`` in the window, ``shown`` of them pass the filters;
     None: unknown.
     """
     if not has_graphics:
