@@ -188,7 +188,7 @@ class PageSession(QObject):
         self._forget_faults()
 
     def _script_has_restored(self, _result: object) -> None:
-        if not self._started and self._restore_timer.isActive():
+        if not sip.isdeleted(self) and not self._started and self._restore_timer.isActive():
             self._frame_timer.start()
 
     def _restore_unasked(self) -> None:
@@ -342,6 +342,8 @@ class PageSession(QObject):
 
     def _report_missing(self, reason: object) -> None:
         """Warn the host's developer of wrong expressions."""
+        if sip.isdeleted(self) or sip.isdeleted(self._page):  # Qt answers for a page that is deleted
+            return
         if reason is None:  # not even this script has run
             reason = "the page runs no scripts: the attribute JavascriptEnabled of its settings is off"
         if reason and self._started and not self.is_attached:

@@ -325,6 +325,15 @@ def test_a_chart_that_is_taken_out_of_the_document_and_put_back(open_host, monke
         assert host.view.page().console == []
 
 
+def test_a_plugin_that_is_deleted_before_the_page_has_answered(open_host):
+    with open_host() as host:
+        host.show()
+        host.plugin.set_enabled(False)
+        host.plugin._session._ask_for_chart()
+        sip.delete(host.plugin)  # as PyQt does at the end of a program
+        assert host.evaluate("1") == 1
+
+
 def test_a_strict_content_security_policy(open_host):
     policy = "default-src 'none'; script-src file: qrc:; style-src 'self' 'unsafe-inline'"
     with open_host() as host:
