@@ -261,6 +261,11 @@ def test_no_heat_where_the_chart_shows_nothing(open_host, what):
         host.show()
         host.run(hide)
         host.wait_for_no_heat()
+        # And it stays so in the next frames.
+        host.run("chart.timeScale().scrollToPosition(-5, false)")
+        host.qtbot.wait(500)
+        assert not host.has_heat()
+        assert not host.plugin.is_visible
         host.run(show)
         host.wait_for_place()
 

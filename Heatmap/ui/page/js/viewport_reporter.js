@@ -23,7 +23,7 @@ class ViewportReporter {
 
   detached() { this._requestUpdate = null; }
 
-  // Called before every frame, also for a hidden series, which is not drawn.
+  // Called before every frame, also for a hidden series, which the library's versions draw or not.
   updateAllViews() { if (!this._series.options().visible) this.lose(); }
 
   paneViews() { return this._views; }
@@ -50,7 +50,7 @@ class ViewportReporter {
     const halfX = 0.5 / scope.horizontalPixelRatio, halfY = 0.5 / scope.verticalPixelRatio;
     const priceTop = this._series.coordinateToPrice(-halfY);
     const priceBottom = this._series.coordinateToPrice(height - halfY);
-    const isPlaced = !this.isTurned && hasSize(this._chart.chartElement()) && height > 0;
+    const isPlaced = this._series.options().visible && !this.isTurned && hasSize(this._chart.chartElement()) && height > 0;
     if (!isPlaced || !range || priceTop === null || priceBottom === null) { this.lose(); return; }
     const from = Math.floor(range.from), to = Math.ceil(range.to);
     const xFrom = timeScale.logicalToCoordinate(from), xTo = timeScale.logicalToCoordinate(to);
