@@ -206,7 +206,7 @@ class HeatmapPresenter(QObject):
         """Show a result, unless it answers a request of another symbol or source."""
         if self._stopped:
             return
-        request, wanted = result.request, self._requested
+        request, wanted, is_new = result.request, self._requested, False
         if (
             wanted is not None
             and request.symbol == self._symbol
@@ -215,8 +215,7 @@ class HeatmapPresenter(QObject):
             and (result.image is not None or request is wanted)
         ):
             self.served = request
-            if result.image is not self.image:
-                self._show(result.image, result.changed)
+            is_new = result.image is not self.image
         if result.window_start_ms != self._window_start_ms:
             self._window_start_ms = result.window_start_ms
             self._underlay.set_window_start(result.window_start_ms)
@@ -224,6 +223,8 @@ class HeatmapPresenter(QObject):
         if result.gaps != self._gaps:
             self._gaps = result.gaps
             self._show_gaps()
+        if is_new:  # last, for the host may answer `imageChanged` by ending it all
+            self._show(result.image, result.changed)
 
     def _show_gaps(self) -> None:
         gaps = self._gaps if self._gaps is not None and self._settings.value.gaps else ()

@@ -325,6 +325,14 @@ def test_a_chart_that_is_taken_out_of_the_document_and_put_back(open_host, monke
         assert host.view.page().console == []
 
 
+def test_a_host_that_deletes_its_view_when_an_image_comes(open_host):
+    with open_host() as host:
+        host.load()
+        host.attach(settings=SettingsModel(None))
+        host.plugin.imageChanged.connect(lambda _: sip.isdeleted(host.view) or sip.delete(host.view))
+        host.wait(lambda: sip.isdeleted(host.view))
+
+
 def test_a_plugin_that_is_deleted_before_the_page_has_answered(open_host):
     with open_host() as host:
         host.show()
