@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from PyQt6 import sip
-from PyQt6.QtCore import QObject, pyqtSignal, pyqtSlot
+from PyQt6.QtCore import QObject, Qt, pyqtSignal, pyqtSlot
 
 from Heatmap.aggregation.engine_choice import kernels_are_loaded
 from Heatmap.aggregation.warmup import KernelWarmup
@@ -91,8 +91,10 @@ class HeatDisplay(QObject):
         self._cover_timer = new_timer(self, COVER_PATIENCE_MS, session.make_transparent)
         self.underlay.framePainted.connect(self._frame_painted)
         self._bare_timer = new_timer(self, 0, session.take_bare_picture)
-        self.frame_sync.coveredChanged.connect(session.set_covered)
-        self.frame_sync.stamp_gone.connect(self._bare_timer.start)  # not inside the painting of the page
+        # Not inside the painting of the page: a host may answer `problemChanged` by a dialog, or end it all.
+        queued = Qt.ConnectionType.QueuedConnection
+        self.frame_sync.coveredChanged.connect(session.set_covered, queued)  # type: ignore[call-arg]  # missing in PyQt6
+        self.frame_sync.stamp_gone.connect(self._bare_timer.start)
         # Database → build thread → presenter (connected there) → host.
         self._unsubscribe = service.subscribe(self._worker.data_changed)
         self.presenter.imageChanged.connect(self.imageChanged)

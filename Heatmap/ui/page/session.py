@@ -113,6 +113,7 @@ class PageSession(QObject):
     @pyqtSlot(bool)
     def set_covered(self, covered: bool) -> None:  # Qt's signature
         """Take whether something opaque in the page lies over the chart."""
+        covered = covered and self.is_attached  # it may have left since
         self._set_fault(COVERED, covered)
         if covered and not sip.isdeleted(self._page):
             self._page.runJavaScript(COVER_SCRIPT, self._name_cover)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
+
 import pytest
-from PyQt6.QtCore import QCoreApplication, QEvent
+from PyQt6 import sip
+from PyQt6.QtCore import QCoreApplication, QEvent, QEventLoop, QTimer
 from PyQt6.QtWidgets import QLabel
 
 from Heatmap.errors import AttachError
@@ -44,6 +47,29 @@ def test_a_chart_that_is_covered_says_by_what(open_host):
         assert said[-1] == ""
         host.wait_for_place()
         tab.deleteLater()
+
+
+@pytest.mark.parametrize("answer", ["detach", "dialog", "delete"])
+def test_a_host_that_answers_a_problem(open_host, answer):
+    with open_host() as host:
+        host.show()
+        loop = QEventLoop()
+        QTimer.singleShot(8000, loop.quit)
+        answers = {"detach": host.plugin.detach, "dialog": loop.exec, "delete": lambda: sip.delete(host.view)}
+        said = []
+
+        def take(problem: str) -> None:
+            said.append(problem)
+            if problem and len(said) == 1:
+                # Not while the page is painted.
+                assert "_picture_painted" not in [frame.function for frame in inspect.stack()]
+                answers[answer]()
+
+        host.plugin.problemChanged.connect(take)
+        host.run(VEIL % "#203040")
+        host.wait(lambda: bool(said))
+        host.wait(lambda: answer != "dialog" or "<div#veil" in said[-1])
+        loop.quit()
 
 
 TURNS = {
