@@ -48,9 +48,12 @@ class EventDelivery:
             receiver.start(self._subscribe)
         return receiver.cancel
 
-    async def iterate(self, tail: EventTail) -> AsyncIterator[LiquidationEvent]:
+    def iterate(self, tail: EventTail) -> AsyncIterator[LiquidationEvent]:
         """Yield each event of the tail until `end` is called, then the rest of what is stored."""
-        loop, changed, ended = asyncio.get_running_loop(), asyncio.Event(), self._ended
+        return self._iterate(tail, self._ended)
+
+    async def _iterate(self, tail: EventTail, ended: threading.Event) -> AsyncIterator[LiquidationEvent]:
+        loop, changed = asyncio.get_running_loop(), asyncio.Event()
 
         def wake() -> None:
             with suppress(RuntimeError):  # the loop was closed without ending the iteration

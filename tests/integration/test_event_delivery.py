@@ -250,6 +250,18 @@ def test_an_asynchronous_iterator_delivers_the_same(path):
     assert asyncio.run(asyncio.wait_for(listen(), PATIENCE_S)) == [0, 1, 2, 3, 4]
 
 
+def test_an_iteration_that_begins_after_stop_ends(path):
+    service = HeatmapService(path, collect=False)
+
+    async def listen():
+        events = service.events()
+        bulk_insert(path, [live(1)])
+        service.stop()
+        return [each async for each in events]
+
+    assert asyncio.run(asyncio.wait_for(listen(), PATIENCE_S)) == [live(1)]
+
+
 def test_an_iteration_can_be_cancelled(path):
     service = HeatmapService(path, collect=False)
 
