@@ -275,6 +275,8 @@ class Host(PluginParts):
         # The chart tells the places of whole bars only.
         bar, part = divmod(logical, 1)
         (x, y), (next_x, _) = self.evaluate(f"[0, 1].map((more) => place({bar} + more, {price}, {pane}))")
+        if x is None:  # older libraries know no place before they have drawn
+            return float("inf"), float("inf")
         x += (next_x - x) * part
         ratio, spot = self.view.zoomFactor() * self.view.devicePixelRatioF(), self.spot()
         if spot.strength == 0.0:
