@@ -126,6 +126,7 @@ def test_one_whose_lock_file_is_replaced_closes_its_socket(path, exchange):
 def test_one_that_ends_while_it_waits_leaves_the_row_alone(path, exchange):
     with Running(HeatmapService(path, **exchange.addresses)) as first:
         first.until(lambda s: s.state is State.LIVE)
+        first.until(lambda _: rows(path, "SELECT run_id FROM collector"))
         (before,) = rows(path, "SELECT run_id FROM collector")
         with Running(HeatmapService(path, **exchange.addresses)) as second:
             second.until(lambda s: s.state is State.READING)
