@@ -315,7 +315,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
 
     name = "BTCUSDT-liquidationSnapshot-2023-11-{}.csv"
     peak_bytes(8_000, name.format(13))  # what the first one leaves in caches is no matter of the file's size
-    assert peak_bytes(40_000, name.format(15)) < peak_bytes(8_000, name.format(14)) * 1.3
+    assert peak_bytes(40_000, name.format(15)) < peak_bytes(8_000, name.format(14)) * 2
 
 
 @pytest.mark.parametrize("indent", [None, 1])
@@ -335,8 +335,8 @@ def test_an_array_of_any_length_takes_constant_memory(tmp_path, indent):
             tracemalloc.stop()
 
     peak_bytes(2_000)
-    # Keys of two chunks are kept, so both files have more.
-    assert peak_bytes(13_000) < peak_bytes(6_500) * 1.3
+    # Keys of two chunks are kept, so both files have more. If all were kept, it would be four times as much.
+    assert peak_bytes(28_000) < peak_bytes(7_000) * 2
 
 
 def test_progress_is_told_while_it_lasts(db, tmp_path):
