@@ -226,7 +226,7 @@ class DemoExchange:
             listening.set_result(server.sockets[0].getsockname()[1])
             try:
                 await self._publish_forever()
-            except Exception:
+            except Exception:  # nobody awaits this task: its fault would be lost
                 logger.exception("the demo exchange ended")
 
     async def _publish_forever(self) -> None:

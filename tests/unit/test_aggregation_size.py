@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-FOLDER = Path(__file__).resolve().parents[2] / "Heatmap" / "aggregation"
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "Heatmap" / "aggregation"
 SOURCES = sorted(FOLDER.glob("*.py"))
 
 
@@ -20,6 +21,13 @@ def test_it_can_be_read_in_an_hour():
     assert sum(map(lines, SOURCES)) <= 4_200
     assert sum(map(lines, FOLDER.glob("kernel*.py"))) <= 1_300
     assert max(map(lines, SOURCES)) <= 350
+
+
+def test_no_file_of_the_project_is_longer_than_600_lines():
+    files = [path for part in ("Heatmap", "tests", ".build") for path in (ROOT / part).glob("**/*.py")]
+    own = [path for path in files if "node_modules" not in path.parts]
+    assert len(own) > 300
+    assert [path.name for path in own if lines(path) > 600] == []
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("kernel*.py")), ids=lambda path: path.stem)
