@@ -34,6 +34,8 @@ BINANCE = "https://fapi.binance.com"
 HOUR_MS = 3_600_000
 NO_HEAT = 3
 
+_names: dict[str, object] = {}
+
 
 def heat_pixels(picture: np.ndarray) -> int:
     """Return how many pixels are amber, as liquidated longs are; candles are red, green or blue."""
@@ -87,7 +89,10 @@ def main(example: Path, picture_path: Path) -> None:
     watch(picture_path)
     sys.path.insert(0, str(example.parent))
     sys.argv = [str(example)]
-    runpy.run_path(str(example), run_name="__main__")
+    # A script's names live until Python ends. Dropped earlier they are garbage, which any thread may collect, and an
+    # application that is deleted on another thread than its own aborts.
+    global _names  # noqa: PLW0603
+    _names = runpy.run_path(str(example), run_name="__main__")
 
 
 if __name__ == "__main__":
