@@ -1,0 +1,70 @@
+"""The middle of the program's window: trouble bar, chart, and what lies under the chart."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PyQt6.QtCore import Qt
+from PyQt6.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
+
+from Heatmap.events import Source
+
+if TYPE_CHECKING:
+    from Heatmap.app.chart_view import ChartView
+    from Heatmap.app.trouble_bar import TroubleBar
+    from Heatmap.ui.settings_model import SettingsModel
+    from Heatmap.ui.translation import Translator
+
+BADGE_KEYS = {Source.DEMO: "badge.simulated", Source.REPLAY: "badge.replay"}
+BADGE_STYLE = "color: #1b1300;background: #ffc107; font-weight: 600; border-radius: 4px; padding: 3px 12px; margin: 8px"
+
+
+class ChartArea(QWidget):
+    """Trouble bar, chart and further rows, from top to bottom; on the chart the badge of a market that is not real.
+
+    While the heat is shown, the plugin marks the candles: the transparent page would cover this badge.
+    """
+
+    def __init__(
+        self,
+        view: ChartView,
+        trouble: TroubleBar,
+        settings: SettingsModel,
+        translator: Translator,
+        *,
+        source: Source,
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._settings = settings
+        self._translator = translator
+        self._source = source
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(0, 0, 0, 0)
+        self._column.setSpacing(0)
+        self._column.addWidget(trouble)
+        chart = QGridLayout()
+        chart.addWidget(view, 0, 0)
+        self._badge = QLabel(self)
+        self._badge.setObjectName("source_badge")
+        self._badge.setStyleSheet(BADGE_STYLE)
+        self._badge.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        chart.addWidget(self._badge, 0, 0, Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
+        self._column.addLayout(chart, 1)
+        self._badge.raise_()
+        settings.changed.connect(self._show_badge)
+        translator.languageChanged.connect(self._show_badge)
+        self._show_badge()
+
+    def add_row(self, widget: QWidget) -> None:
+        """Put a widget under the chart and the rows added before; it keeps its own height."""
+        self._column.addWidget(widget)
+
+    def source_text(self) -> str:
+        """Return the words that mark a market as not real, several lines or one; "" for a real one."""
+        key = BADGE_KEYS.get(self._source)
+        return self._translator.text(key) if key else ""
+
+    def _show_badge(self) -> None:
+        self._badge.setText(self.source_text())
+        self._badge.setVisible(bool(self._badge.text()) and not self._settings.value.enabled)

@@ -1,0 +1,74 @@
+"""Docks of the program's window, each with the action that opens and closes it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PyQt6.QtCore import Qt
+from PyQt6.QtGui import QAction
+from PyQt6.QtWidgets import QDockWidget, QTabWidget
+
+if TYPE_CHECKING:
+    from PyQt6.QtWidgets import QMainWindow, QWidget
+
+    from Heatmap.ui.translation import Translator
+
+SETTINGS_WIDTH_PX = 330
+
+
+class Dock(QDockWidget):
+    """A dock beside or under the chart, closed at first.
+
+    ``name`` gives the object names: ``NAME_dock``, and ``NAME_toggle`` of its action. ``text_key`` gives the title and
+    the action's text, ``text_key`` with ``_help`` its tooltip.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        content: QWidget,
+        translator: Translator,
+        *,
+        text_key: str,
+        window: QMainWindow,
+        area: Qt.DockWidgetArea = Qt.DockWidgetArea.RightDockWidgetArea,
+    ) -> None:
+        super().__init__(window)
+        self._translator = translator
+        self._text_key = text_key
+        self.setObjectName(f"{name}_dock")
+        self.setWidget(content)
+        self.setFeatures(
+            QDockWidget.DockWidgetFeature.DockWidgetClosable | QDockWidget.DockWidgetFeature.DockWidgetMovable
+        )
+        self.toggle_action = QAction(window)
+        self.toggle_action.setObjectName(f"{name}_toggle")
+        self.toggle_action.setCheckable(True)
+        window.addDockWidget(area, self)
+        self.hide()
+        # Not `toggled`: hiding the window hides the dock, too, and must not close it.
+        self.toggle_action.triggered.connect(self.setVisible)
+        self.visibilityChanged.connect(self.toggle_action.setChecked)
+        translator.languageChanged.connect(self._set_texts)
+        self._set_texts()
+
+    def _set_texts(self) -> None:
+        text = self._translator.text
+        self.setWindowTitle(text(self._text_key))
+        self.toggle_action.setText(text(self._text_key))
+        self.toggle_action.setToolTip(text(f"{self._text_key}_help"))
+
+
+class SettingsTabs(QTabWidget):
+    """The pages of the settings' dock: so far the plugin's."""
+
+    def __init__(self, tab: QWidget, translator: Translator, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("settings_tabs")
+        self._translator = translator
+        self.addTab(tab, "")
+        translator.languageChanged.connect(self._set_texts)
+        self._set_texts()
+
+    def _set_texts(self) -> None:
+        self.setTabText(0, self._translator.text("tab.title"))
