@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from Heatmap.events import Source
-from Heatmap.reports import ConnectionState
+from Heatmap.reports import FLOWING, ConnectionState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 WRONG_CLOCK_MS: Final = 2000.0  # clock offset from which on it is shown
 _UNITS: Final = (("d", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1000))
 
-FLOWING: Final = frozenset({ConnectionState.LIVE, ConnectionState.QUIET})  # market data arrives
 # Not called live, for it is not real.
 _UNREAL: Final[Mapping[str, str]] = {Source.DEMO: "connection.simulated", Source.REPLAY: "connection.replayed"}
 _HAVE_A_REASON: Final = frozenset({ConnectionState.DOWN, ConnectionState.SILENT, ConnectionState.CONNECTING})
@@ -40,22 +39,28 @@ def connection_text(texts: Mapping[str, str], status: ServiceStatus, source: str
     headline = texts[unreal or f"connection.state.{status.state.value}"]
     sentences = [texts[f"connection.help.{status.state.value}"]]
     if status.reason and status.state in _HAVE_A_REASON:
-        reason = status.reason if f"connection.brief.{status.reason}" in texts else "unknown"
         if status.state is not ConnectionState.CONNECTING:
-            brief = texts[f"connection.brief.{reason}"]
-            headline = texts["status.connection_with_reason"].format(state=headline, reason=brief)
-        sentences.append(texts[f"connection.reason.{reason}"])
+            headline = texts["status.connection_with_reason"].format(state=headline, reason=brief_reason(texts, status))
+        sentences.append(texts[f"connection.reason.{_known_reason(texts, status)}"])
     if status.detail:
         sentences.append(status.detail)
     if status.retry_at_ms is not None and status.state not in FLOWING:
-        at = datetime.fromtimestamp(status.retry_at_ms / 1000).astimezone()
-        sentences.append(texts["connection.next_attempt"].format(time=f"{at:%H:%M:%S}"))
+        sentences.append(texts["connection.next_attempt"].format(time=time_of_day(status.retry_at_ms)))
     if fault := clock_fault(status):
         key, difference = fault
         sentences.append(texts[key].format(difference=difference))
     if status.state in FLOWING and status.latency_ms is not None:
         sentences.append(texts["connection.latency"].format(latency=f"{status.latency_ms:.0f}"))
     return ConnectionText(headline, tuple(sentences))
+
+
+def brief_reason(texts: Mapping[str, str], status: ServiceStatus) -> str:
+    """Return why there is no connection, in a few words."""
+    return texts[f"connection.brief.{_known_reason(texts, status)}"]
+
+
+def _known_reason(texts: Mapping[str, str], status: ServiceStatus) -> str:
+    return status.reason if f"connection.brief.{status.reason}" in texts else "unknown"
 
 
 def clock_fault(status: ServiceStatus) -> tuple[str, str] | None:
@@ -76,6 +81,21 @@ def clock_line(offset_ms: float, uncertainty_ms: float) -> str:
     how = "behind" if offset_ms > 0 else "ahead of"
     difference = f"{difference_ms} ms" if difference_ms < WRONG_CLOCK_MS else duration(round(difference_ms, -3))
     return f"this machine's clock is {difference} {how} the exchange's {doubt}"
+
+
+def time_of_day(at_ms: int) -> str:
+    """Return a time, ms since the epoch, to the second as this machine's clock shows it."""
+    return f"{_local(at_ms):%H:%M:%S}"
+
+
+def moment(at_ms: int, now_ms: int) -> str:
+    """Return a time to the minute, with its date unless that is today's; both in ms since the epoch."""
+    at = _local(at_ms)
+    return f"{at:%H:%M}" if at.date() == _local(now_ms).date() else f"{at:%Y-%m-%d %H:%M}"
+
+
+def _local(at_ms: int) -> datetime:
+    return datetime.fromtimestamp(at_ms / 1000).astimezone()
 
 
 def duration(length_ms: float) -> str:

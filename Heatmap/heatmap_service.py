@@ -24,7 +24,7 @@ from Heatmap.ingestion.tick_refresher import refresh_tick_sizes
 from Heatmap.ingestion.venue import ROTATE_AFTER_S
 from Heatmap.ingestion.venues import venue_of
 from Heatmap.record_lookup import RecordLookup
-from Heatmap.reports import CollectorReport, ConnectionState, ServiceStatus
+from Heatmap.reports import FLOWING, CollectorReport, ConnectionState, ServiceStatus
 from Heatmap.storage.event_tail import EventTail
 from Heatmap.storage.location import default_db_path
 from Heatmap.storage.retention import DEFAULT_DAYS, Housekeeper
@@ -136,6 +136,9 @@ class HeatmapService:
         self._lock = threading.Lock()
         self._state = FeedState(ConnectionState.STOPPED)
         self._since_ms = clock.now_ms()
+        self._recording_since_ms: int | None = None
+        self._interrupted_since_ms: int | None = None
+        self._unrecorded: tuple[str, ...] = ()
         self._may_record = False
         self._run_id = ""
         self._started_ms = 0
@@ -229,6 +232,12 @@ class HeatmapService:
                 self._stop_recording(_STOP_S)
                 self.start()
 
+    def retry_now(self) -> None:
+        """Connect at once instead of after the wait, where the exchange's limits allow it; any thread."""
+        feed, collector = self._feed, self._collector
+        if feed is not None and collector is not None:
+            feed.call(collector.retry_now)
+
     async def _record(self, writer: EventWriter) -> None:
         """Collect until cancelled; on the feed's loop, while this program may record."""
         symbols = None if self._records_all else self.symbols
@@ -263,6 +272,8 @@ class HeatmapService:
         counts = collector.counts if collector is not None else FeedCounts()
         with self._lock:
             feed, since_ms = self._state, self._since_ms
+            recording_since_ms, interrupted_since_ms = self._recording_since_ms, self._interrupted_since_ms
+            unrecorded = self._unrecorded
             unknown = dict(self._unknown_symbols)
             is_recorder = self._may_record
         state, reason, detail = feed.state, feed.reason, feed.detail
@@ -293,6 +304,9 @@ class HeatmapService:
             storage_problem=stats.problem,
             storage_notice=stats.notice,
             since_ms=since_ms,
+            recording_since_ms=recording_since_ms,
+            interrupted_since_ms=interrupted_since_ms,
+            unrecorded=unrecorded,
             retry_at_ms=feed.retry_at_ms,
             latency_ms=counts.latency_ms,
             clock_offset_ms=self._lookup.offset_ms() if state is ConnectionState.READING else counts.clock_offset_ms,
@@ -393,9 +407,13 @@ class HeatmapService:
     def _take_role(self, may_record: bool, holder: LockHolder | None) -> None:
         """Start or stop the feed when the right to record changed; on the writer's thread."""
         feed = self._feed
+        others = holder.symbols if holder is not None else self.symbols
         with self._lock:
             self._may_record = may_record
             self._unknown_symbols = {}
+            self._unrecorded = tuple(name for name in self.symbols if not may_record and not is_recorded(name, others))
+            self._recording_since_ms = None if may_record or holder is None else holder.started_ms
+            self._interrupted_since_ms = self._clock.now_ms() if may_record else None
         if feed is None:
             return  # the service is being stopped
         if may_record:
@@ -417,9 +435,8 @@ class HeatmapService:
         )
         if holder.is_silent:
             sentence += " It has stopped reporting: if it hangs, nobody records until that process is ended."
-        missed = [symbol for symbol in self.symbols if not is_recorded(symbol, holder.symbols)]
-        if missed:
-            sentence += f" Nobody records {shown_symbols(missed)} meanwhile."
+        if self._unrecorded:
+            sentence += f" Nobody records {shown_symbols(self._unrecorded)} meanwhile."
         return sentence
 
     def _take_feed_state(self, feed: FeedState) -> None:
@@ -433,6 +450,13 @@ class HeatmapService:
             if feed.state is not self._state.state:
                 self._since_ms = self._clock.now_ms()
             self._state = feed
+            if feed.state in FLOWING:
+                self._recording_since_ms = self._recording_since_ms or self._clock.now_ms()
+                self._interrupted_since_ms = None
+            elif feed.state is ConnectionState.STOPPED:
+                self._recording_since_ms = self._interrupted_since_ms = None
+            elif self._may_record and self._interrupted_since_ms is None:
+                self._interrupted_since_ms = self._clock.now_ms()
         if self._writer is not None:
             self._writer.report_changed()
         self._notify()

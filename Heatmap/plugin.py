@@ -22,6 +22,7 @@ from Heatmap.ui.page.bridge import Bridge
 from Heatmap.ui.page.session import PageSession
 from Heatmap.ui.settings_model import SettingsModel
 from Heatmap.ui.translation import Translator
+from Heatmap.ui.widgets.notice_bar import NoticeBar
 from Heatmap.ui.widgets.notices import Notices
 from Heatmap.ui.widgets.settings_tabs import SettingsTabs
 from Heatmap.vocabulary import LegendPlace
@@ -279,12 +280,21 @@ class HeatmapPlugin(HostControls):
         """Return a new page for the host's settings."""
         return self._tabs.new_tab(parent)
 
+    def notice_bar(self, parent: QWidget | None = None) -> NoticeBar:
+        """Return a new bar for above the chart: why nothing is recorded or shown, with buttons; else it is hidden.
+
+        ``bar.add_action(action, "first_event")`` adds a button to the notice that no liquidation has come yet, and
+        ``"not_recording"`` to the one that the exchange is not reached.
+        """
+        return NoticeBar(self._notices, self._translator, self._service.retry_now, parent)
+
     def detach(self) -> None:
         """Restore the page and the view and end all threads. Harmless when called twice."""
         if self._detached:
             return
         _attached.discard(self)
         self._end_controls()
+        self._notices.stop()
         if sip.isdeleted(self):  # the host has deleted its application, and PyQt all else: only threads are left
             self._closed_display = self._display or self._closed_display
             self._wait_for_threads()

@@ -21,6 +21,9 @@ class ConnectionState(StrEnum):
     READING = "reading"  # this process does not collect, it only reads the database
 
 
+FLOWING: Final = frozenset({ConnectionState.LIVE, ConnectionState.QUIET})  # market data arrives
+
+
 @dataclass(frozen=True, slots=True)
 class ServiceStatus:
     """A snapshot of the collector, safe to pass between threads; times are ms since the epoch."""
@@ -41,6 +44,9 @@ class ServiceStatus:
     storage_problem: str = ""  # one sentence if the database cannot be written at the moment
     storage_notice: str = ""  # one sentence about a database that was damaged, or lost its log, and was replaced
     since_ms: int | None = None  # beginning of the present state
+    recording_since_ms: int | None = None  # first market data of this run, or the start of the program that records
+    interrupted_since_ms: int | None = None  # beginning of the time without market data; None while it arrives
+    unrecorded: tuple[str, ...] = ()  # symbols that nobody records, while another program records others
     retry_at_ms: int | None = None  # time of the next attempt to connect
     latency_ms: float | None = None  # half of the median round trip
     clock_offset_ms: float | None = None  # the exchange's clock minus this machine's, None if not measured

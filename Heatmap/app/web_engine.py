@@ -14,6 +14,9 @@ FLAGS = "QTWEBENGINE_CHROMIUM_FLAGS"
 # The page uses about 10 MB. Without a bound V8 collects garbage only at over 700 MB (measured: it grows by 3 MB/s at
 # four candle updates a second); with this one the whole process stays under 200 MB.
 PAGE_HEAP_MB = 128
+# Chromium writes to the terminal itself, past Qt: at every start that it finds no D-Bus, and that its GPU process was
+# not ready at the first try. Only what ends it is of concern; errors of the page come by Qt.
+LOG_FATAL_ONLY = "--log-level=3"
 
 LEVELS = {
     QtMsgType.QtDebugMsg: logging.DEBUG,
@@ -37,7 +40,10 @@ def prepare_web_engine() -> None:
     """Set Chromium's options before the application is made; what the user has set in the environment is kept."""
     flags = os.environ.get(FLAGS, "")
     if "--js-flags" not in flags:
-        os.environ[FLAGS] = f"{flags} --js-flags=--max-old-space-size={PAGE_HEAP_MB}".strip()
+        flags = f"{flags} --js-flags=--max-old-space-size={PAGE_HEAP_MB}"
+    if "--log-level" not in flags and "--enable-logging" not in flags:
+        flags = f"{flags} {LOG_FATAL_ONLY}"
+    os.environ[FLAGS] = flags.strip()
     _allow_root()
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from Heatmap.clock import SYSTEM_CLOCK, Clock, exchange_now_ms, utc_text
-from Heatmap.connection_message import FLOWING, connection_text, duration
+from Heatmap.connection_message import connection_text, duration
 from Heatmap.errors import StorageError
 from Heatmap.events import is_recorded, shown_symbols
 from Heatmap.exit_code import ExitCode, code_of
 from Heatmap.message_catalogue import catalogue
-from Heatmap.reports import ConnectionState
+from Heatmap.reports import FLOWING, ConnectionState
 from Heatmap.storage.location import default_db_path
 from Heatmap.storage.record_summary import record_summary, store_summary
 from Heatmap.storage.recorder_lock import HEARTBEAT_MISSED_MS

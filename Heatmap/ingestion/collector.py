@@ -97,6 +97,10 @@ class FeedCollector:
             await asyncio.gather(*(connection.end() for connection in self._connections))
             await asyncio.wait([interruptions])
 
+    def retry_now(self) -> None:
+        """End the wait for the next attempt; limit and ban still hold. On the loop."""
+        self._retry_now.set()
+
     # -- connections -------------------------------------------------------------------------------------------------
 
     def _connect(self) -> Connection:
@@ -160,15 +164,20 @@ class FeedCollector:
         self._frames.end_coverage(self._symbols)
 
     async def _pause(self, delay_s: float) -> None:
-        """Wait before the next attempt; shorter when the network comes back, but never against limit or ban."""
-        self._retry_at_ms = self._clock.now_ms() + round(delay_s * 1000)
-        self._report()
+        """Wait before the next attempt; shorter when the network comes back or a person asks for it."""
+        self._announce(delay_s)
         self._retry_now.clear()
         await _any_of(self._retry_now, timeout_s=delay_s)
 
+    def _announce(self, delay_s: float) -> None:
+        """Report when the next attempt is made."""
+        self._retry_at_ms = self._clock.now_ms() + round(delay_s * 1000)
+        self._report()
+
     async def _wait_for_permission(self) -> None:
         """Wait until the limit of attempts allows one; in a loop, for other sockets share the limit."""
-        while (held_back_s := self._backoff.held_back_s(self._clock.monotonic_s())) > 0:  # noqa: ASYNC110 - no event
+        while (held_back_s := self._backoff.held_back_s(self._clock.monotonic_s())) > 0:
+            self._announce(held_back_s)
             await asyncio.sleep(held_back_s)
 
     # -- sleep and network changes -----------------------------------------------------------------------------------

@@ -89,6 +89,11 @@ class FeedGroup:
             for collector in self._collectors:
                 tasks.create_task(collector.run())
 
+    def retry_now(self) -> None:
+        """Make the next attempts at once where limit and ban allow it. On the loop."""
+        for collector in self._collectors:
+            collector.retry_now()
+
     def _take_state(self, number: int, state: FeedState) -> None:
         self._states[number] = state
         states = list(self._states.values())

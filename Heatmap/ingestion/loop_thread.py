@@ -57,22 +57,23 @@ class LoopThread:
 
     def turn_on(self) -> None:
         """Let the work begin; harmless if it is on."""
-        self._call(lambda: self._want(self._wanted or object()))
+        self.call(lambda: self._want(self._wanted or object()))
 
     def turn_off(self) -> None:
         """Have the work cancelled; harmless if it is off."""
-        self._call(lambda: self._want(None))
+        self.call(lambda: self._want(None))
+
+    def call(self, what: Callable[[], None]) -> None:
+        """Call ``what`` on the loop, soon; nothing if the thread has ended."""
+        # A RuntimeError: a fault ended the thread, and the loop is closed.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(what)
 
     def stop(self, timeout_s: float) -> bool:
         """Cancel the work and join the thread; return False if it did not end within ``timeout_s``."""
-        self._call(self._stop)
+        self.call(self._stop)
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
-
-    def _call(self, change: Callable[[], None]) -> None:
-        # A RuntimeError: a fault ended the thread, and the loop is closed.
-        with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(change)
 
     def _want(self, wanted: object | None) -> None:
         self._wanted = wanted

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import pytest
 
 from Heatmap.reports import ConnectionState, ServiceStatus
 from Heatmap.ui.translation import Translator
 from Heatmap.ui.widgets.tab_notice import Notice, notice_of
 
-ALL_WELL = {"has_graphics": True, "problem": ("", ""), "events": 12, "status": ServiceStatus(ConnectionState.LIVE)}
+
+def local_ms(hour: int, minute: int) -> int:
+    return round(datetime(2026, 11, 27, hour, minute).timestamp() * 1000)  # noqa: DTZ001 - this machine's own time
+
+
+NOW_MS = 1_795_850_400_000
+ALL_WELL = {
+    "now_ms": NOW_MS,
+    "has_graphics": True,
+    "problem": ("", ""),
+    "events": 12,
+    "status": ServiceStatus(ConnectionState.LIVE),
+}
 
 
 def notice(language: str = "en", **changes) -> Notice:
-    return notice_of(Translator(language).text, **(ALL_WELL | changes))
+    return notice_of(Translator(language), **(ALL_WELL | changes))
 
 
 def test_nothing_is_said_when_all_is_well_or_nobody_counts():
@@ -59,7 +73,7 @@ def test_a_problem_is_said_in_the_users_language_with_its_details():
 @pytest.mark.parametrize(
     ("status", "words"),
     [
-        (ServiceStatus(ConnectionState.LIVE), "Recording starts now"),
+        (ServiceStatus(ConnectionState.LIVE), "On calm days the first may take 20 minutes"),
         (ServiceStatus(ConnectionState.LIVE, last_event_ms=5), "No liquidations in this window"),
         # Who only reads records nothing.
         (ServiceStatus(ConnectionState.READING), "No liquidations in this window"),
@@ -69,6 +83,48 @@ def test_an_empty_map_is_explained(status, words):
     said = notice(events=0, status=status)
     assert said.kind == "info"
     assert words in said.text
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("en", "Recording since 18:42. The exchange gives no history"),
+        ("de", "Aufzeichnung seit 18:42. Die Börse liefert keinen Verlauf"),
+    ],
+)
+def test_who_waits_for_the_first_event_learns_since_when_it_is_recorded(language, words):
+    status = ServiceStatus(ConnectionState.LIVE, recording_since_ms=local_ms(18, 42))
+    said = notice(language, events=0, status=status, now_ms=local_ms(18, 50))
+    assert said.text.startswith(words)
+    assert (said.kind, said.topic) == ("info", "first_event")
+
+
+def test_a_recording_of_an_earlier_day_is_named_with_its_date():
+    status = ServiceStatus(ConnectionState.LIVE, recording_since_ms=local_ms(18, 42))
+    said = notice(events=0, status=status, now_ms=local_ms(18, 50) + 86_400_000)
+    assert said.text.startswith("Recording since 2026-11-27 18:42.")
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("en", "Not recording since 18:47: refused. Next attempt at 18:48:10."),
+        ("de", "Keine Aufzeichnung seit 18:47: abgelehnt. Nächster Versuch um 18:48:10."),
+    ],
+)
+def test_an_interrupted_recording_is_said_with_its_reason_and_the_next_attempt(language, words):
+    began_ms, retry_ms = local_ms(18, 47), local_ms(18, 48) + 10_000
+    status = ServiceStatus(ConnectionState.DOWN, "refused", interrupted_since_ms=began_ms, retry_at_ms=retry_ms)
+    said = notice(language, status=status, now_ms=retry_ms - 1)
+    assert said == Notice(words, "problem", "not_recording")
+    # An attempt that is being made is not announced.
+    assert notice(language, status=status, now_ms=retry_ms).text == words.partition(". ")[0] + "."
+
+
+def test_a_symbol_that_nobody_records_is_said():
+    said = notice(status=ServiceStatus(ConnectionState.READING, unrecorded=("ETHUSDT",)), events=0)
+    assert said.kind == "warning"
+    assert "but not ETHUSDT: nobody records that." in said.text
 
 
 def test_bars_that_are_shifted_are_said_with_the_offset_that_is_missing():

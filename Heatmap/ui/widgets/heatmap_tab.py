@@ -20,6 +20,7 @@ from PyQt6.QtWidgets import (
 from Heatmap.events import Source
 from Heatmap.heatmap_settings import FIELDS, FieldSpec, Group, Kind
 from Heatmap.ui.widgets.field_editors import ChoiceEditor, FieldEditor, FlagEditor, NumberEditor
+from Heatmap.ui.widgets.notice_bar import NOTICE_COLOURS
 from Heatmap.ui.widgets.palette_image import palette_swatch
 from Heatmap.ui.widgets.statistics_box import StatisticsBox
 
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from Heatmap.ui.translation import Translator
     from Heatmap.ui.widgets.tab_notice import NoticeKind
 
-_NOTICE_COLOURS: Final = {"info": "59, 130, 246", "warning": "217, 149, 20", "problem": "220, 60, 60"}
 _SWITCH_SCALE: Final = 1.25
 _MARGIN_PX: Final = 8
 _WIDTH_PX: Final = 300
@@ -90,7 +90,7 @@ class HeatmapTab(QWidget):
             self._style_notice()
 
     def _style_notice(self) -> None:
-        colour = _NOTICE_COLOURS[self._notice_kind]
+        colour = NOTICE_COLOURS[self._notice_kind]
         # Translucent, for dark and light themes.
         self._notice.setStyleSheet(
             f"QLabel {{ background: rgba({colour}, 50); border: 1px solid rgba({colour}, 160);"

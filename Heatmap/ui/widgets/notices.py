@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from PyQt6 import sip
 from PyQt6.QtCore import QObject, pyqtSignal
 
 from Heatmap.rendering.event_window import MapStatistics
@@ -27,6 +28,7 @@ class Notices(QObject):
     """Puts together what page, builds, record and clock report, and chooses the most serious."""
 
     changed = pyqtSignal()  # `notice`
+    _service_changed = pyqtSignal()  # emitted on the service's threads
 
     def __init__(
         self,
@@ -59,6 +61,8 @@ class Notices(QObject):
         session.obstacleChanged.connect(self.update)
         settings.changed.connect(self.update)
         translator.languageChanged.connect(self.update)
+        self._service_changed.connect(self.update)
+        self._unsubscribe = service.subscribe(self._notify)
         self.update()
 
     @property
@@ -66,10 +70,19 @@ class Notices(QObject):
         """What is wrong and what to do, in the user's language; "" if nothing is."""
         return "" if self.notice.kind == "info" else self.notice.text
 
+    def stop(self) -> None:
+        """Follow the service no longer."""
+        self._unsubscribe()
+
+    def _notify(self) -> None:
+        if not sip.isdeleted(self):
+            self._service_changed.emit()
+
     def update(self) -> None:
-        """Choose again: a report of the service has no signal here."""
+        """Choose again."""
         notice = notice_of(
-            self._translator.text,
+            self._translator,
+            now_ms=self._clock.now_ms(),
             has_graphics=self._session.has_graphics,
             problem=self._problem,
             missing=self._session.obstacle,

@@ -1,22 +1,28 @@
-"""The notice above the settings: what is wrong, or why the map is empty."""
+"""The notice to the user: what is wrong, why nothing is recorded, or why the map is empty."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from Heatmap.connection_message import clock_fault
+from Heatmap.connection_message import brief_reason, clock_fault, moment, time_of_day
+from Heatmap.events import shown_symbols
+from Heatmap.message_catalogue import catalogue
 from Heatmap.reports import ConnectionState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from Heatmap.reports import ServiceStatus
+    from Heatmap.ui.translation import Translator
 
 NoticeKind = Literal["info", "warning", "problem"]
+# What a person can do about it: wait for the first event, have the connection opened at once, or read.
+NoticeTopic = Literal["first_event", "not_recording", "other"]
 
 # In these states this process records.
 AWAITING: Final = frozenset({ConnectionState.CONNECTING, ConnectionState.LIVE, ConnectionState.QUIET})
+NOT_RECORDING: Final = frozenset({ConnectionState.DOWN, ConnectionState.SILENT})
 
 # Nothing is shown until somebody acts; the others may pass by themselves.
 NEEDS_USER: Final = frozenset(
@@ -31,11 +37,13 @@ class Notice:
 
     text: str = ""
     kind: NoticeKind = "info"
+    topic: NoticeTopic = "other"
 
 
 def notice_of(
-    text: Callable[..., str],
+    translator: Translator,
     *,
+    now_ms: int,
     has_graphics: bool,
     problem: tuple[str, str],
     missing: tuple[str, str] = ("", ""),
@@ -45,13 +53,14 @@ def notice_of(
     shown: int | None = None,
     status: ServiceStatus,
 ) -> Notice:
-    """Return the most serious notice.
+    """Return the most serious notice at ``now_ms``, since the epoch.
 
     ``problem`` is why no map can be built: the key of a text, and details in English; both "" if it can. ``missing`` is
     why no heat can be seen on the chart, in the same form; for ``crashes`` see `PageSession`. ``shift_ms``: see
     `BarShift`, and the offset that would be right. ``events`` in the window, ``shown`` of them pass the filters;
     None: unknown.
     """
+    text = translator.text
     if not has_graphics:
         return Notice(f"{text('error.no_gl')}\n{text('error.no_gl_cure')}", "problem")
     absence: NoticeKind = "problem" if missing[0] in NEEDS_USER else "warning"
@@ -59,19 +68,45 @@ def notice_of(
     for (key, detail), kind in faults:
         if key:
             return Notice("\n".join(filter(None, (text(key, count=crashes), detail))), kind)
-    if status.reason == "unknown-symbol":
-        return Notice(status.detail, "problem")
+    if said := _recording_fault(translator, status, now_ms):
+        return said
     if warning := _time_fault(text, shift_ms, status):
         return Notice(warning, "warning")
-    return Notice(text(key) if (key := _absence(events, shown, status)) else "")
+    return _absence(text, events, shown, status, now_ms=now_ms)
 
 
-def _absence(events: int | None, shown: int | None, status: ServiceStatus) -> str:
-    """Return the key of a text on why the map is empty; "" if it is not."""
+def _recording_fault(translator: Translator, status: ServiceStatus, now_ms: int) -> Notice | None:
+    """Return why the symbols are not recorded; None if they are, or will be in a moment."""
+    if status.reason == "unknown-symbol":
+        return Notice(status.detail, "problem")
+    if status.interrupted_since_ms is not None and status.state in NOT_RECORDING:
+        return Notice(_interruption(translator, status, now_ms), "problem", "not_recording")
+    if status.unrecorded:
+        return Notice(translator.text("notice.unrecorded", symbols=shown_symbols(status.unrecorded)), "warning")
+    return None
+
+
+def _interruption(translator: Translator, status: ServiceStatus, now_ms: int) -> str:
+    """Return since when and why nothing is recorded, and when it is tried again."""
+    since_ms = status.interrupted_since_ms or now_ms
+    reason = brief_reason(catalogue(translator.language), status)
+    sentences = [translator.text("notice.not_recording", time=moment(since_ms, now_ms), reason=reason)]
+    if status.retry_at_ms is not None and status.retry_at_ms > now_ms:
+        sentences.append(translator.text("connection.next_attempt", time=time_of_day(status.retry_at_ms)))
+    return " ".join(sentences)
+
+
+def _absence(
+    text: Callable[..., str], events: int | None, shown: int | None, status: ServiceStatus, *, now_ms: int
+) -> Notice:
+    """Return why the map is empty; no text if it is not."""
+    if events == 0 and status.last_event_ms is None and status.state in AWAITING:
+        since_ms = status.recording_since_ms
+        begin = text("notice.recording_since", time=moment(since_ms, now_ms)) if since_ms is not None else ""
+        return Notice(f"{begin} {text('notice.first_start')}".strip(), topic="first_event")
     if events == 0:
-        first = status.last_event_ms is None and status.state in AWAITING
-        return "notice.first_start" if first else "notice.empty_window"
-    return "notice.all_hidden" if events and shown == 0 else ""
+        return Notice(text("notice.empty_window"))
+    return Notice(text("notice.all_hidden") if events and shown == 0 else "")
 
 
 def _time_fault(text: Callable[..., str], shift_ms: tuple[int, int], status: ServiceStatus) -> str:
