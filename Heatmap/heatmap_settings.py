@@ -165,6 +165,7 @@ class HeatmapSettings:
     spot_size: SpotSize = _choice(Group.DISPLAY, get_args(SpotSize), default="medium")
     smooth: bool = _flag(Group.DISPLAY, default=True)
     gaps: bool = _flag(Group.DISPLAY, default=True)  # times without a record are hatched
+    figures: bool = _flag(Group.DISPLAY, default=False)  # rates, build time and frames in the status bar
     language: str = _choice(Group.DISPLAY, ("auto", *LANGUAGES), default="auto")
 
     palette: str = _choice(Group.COLOUR, PALETTE_NAMES, default="long_short")

@@ -76,8 +76,8 @@ class HostControls(QObject):
         return self._status_line.text
 
     def status_widget(self, parent: QWidget | None = None) -> StatusPanel:
-        """Return a new row of figures for a status bar: connection, last event, rates, build time, frames."""
-        panel = StatusPanel(self._translator, parent, source=self._service.source)
+        """Return a new row for a status bar: connection, recording, last event; on demand rates, build time, frames."""
+        panel = StatusPanel(self._settings, self._translator, parent, source=self._service.source)
         self._performance.add_panel(panel)
         return panel
 

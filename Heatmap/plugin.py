@@ -28,6 +28,7 @@ from Heatmap.ui.widgets.settings_tabs import SettingsTabs
 from Heatmap.vocabulary import LegendPlace
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import tzinfo
 
     from PyQt6.QtGui import QImage
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from Heatmap.ui.geometry.chart_time import ChartTime
     from Heatmap.ui.heat_display import HeatDisplay
     from Heatmap.ui.widgets.heatmap_tab import HeatmapTab
+    from Heatmap.ui.widgets.tab_notice import NoticeTopic
 
 __all__ = ["HeatmapPlugin", "configure_graphics", "ensure_graphics", "has_opengl"]
 
@@ -280,13 +282,14 @@ class HeatmapPlugin(HostControls):
         """Return a new page for the host's settings."""
         return self._tabs.new_tab(parent)
 
-    def notice_bar(self, parent: QWidget | None = None) -> NoticeBar:
+    def notice_bar(self, parent: QWidget | None = None, *, without: Collection[NoticeTopic] = ()) -> NoticeBar:
         """Return a new bar for above the chart: why nothing is recorded or shown, with buttons; else it is hidden.
 
         ``bar.add_action(action, "first_event")`` adds a button to the notice that no liquidation has come yet, and
-        ``"not_recording"`` to the one that the exchange is not reached.
+        ``"not_recording"`` to the one that the exchange is not reached. Notices on the topics ``without`` are left out:
+        ``"page"`` is why no heat can be seen on the chart.
         """
-        return NoticeBar(self._notices, self._translator, self._service.retry_now, parent)
+        return NoticeBar(self._notices, self._translator, self._service.retry_now, parent, without=without)
 
     def detach(self) -> None:
         """Restore the page and the view and end all threads. Harmless when called twice."""

@@ -56,6 +56,10 @@ class ChartArea(QWidget):
         translator.languageChanged.connect(self._show_badge)
         self._show_badge()
 
+    def add_bar(self, widget: QWidget) -> None:
+        """Put a widget above the chart and the bars added before; it keeps its own height."""
+        self._column.insertWidget(0, widget)
+
     def add_row(self, widget: QWidget) -> None:
         """Put a widget under the chart and the rows added before; it keeps its own height."""
         self._column.addWidget(widget)

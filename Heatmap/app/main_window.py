@@ -16,6 +16,7 @@ from Heatmap.app.chart_bridge import ChartBridge
 from Heatmap.app.chart_toolbar import INTERVALS, ChartToolbar
 from Heatmap.app.chart_view import ChartView
 from Heatmap.app.docks import SETTINGS_WIDTH_PX, Dock, SettingsTabs
+from Heatmap.app.first_steps import FirstSteps
 from Heatmap.app.trouble_bar import TroubleBar
 from Heatmap.events import Source
 from Heatmap.heatmap_settings import window_ms
@@ -96,6 +97,12 @@ class MainWindow(QMainWindow):
             translator=translator,
             clock=clock,
         )
+        notice_bar = self.plugin.notice_bar(self, without=["page"])  # the trouble bar says that
+        if market.source == Source.BINANCE:
+            first_steps = FirstSteps(service.db_path, translator, self)
+            notice_bar.add_action(first_steps.show_demo, "first_event")
+            notice_bar.add_action(first_steps.import_file, "first_event")
+        self._area.add_bar(notice_bar)
         tabs = SettingsTabs(self.plugin.settings_tab(), translator, self)
         self._settings_dock = Dock("settings", tabs, translator, text_key="toolbar.settings", window=self)
         self._settings_dock.setMinimumWidth(SETTINGS_WIDTH_PX)

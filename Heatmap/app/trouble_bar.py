@@ -8,7 +8,6 @@ from PyQt6.QtCore import Qt, QTimer
 from PyQt6.QtWidgets import QLabel
 
 from Heatmap.message_catalogue import catalogue
-from Heatmap.plugin import has_opengl
 
 if TYPE_CHECKING:
     from PyQt6.QtWidgets import QWidget
@@ -21,7 +20,7 @@ STORAGE_WATCH_MS = 1000
 
 
 class TroubleBar(QLabel):
-    """Sentences about storage, OpenGL, chart page and candles; hidden while there are none.
+    """Sentences about storage, chart page and candles; hidden while there are none.
 
     It lies above the chart: over the chart the transparent page would cover it. ``reload_key`` is the key that loads
     the chart again. Storage is asked about once a second until `stop`.
@@ -82,8 +81,6 @@ class TroubleBar(QLabel):
             sentences.append(translator.text("status.database_problem_help", problem=problem))
         if notice:
             sentences.append(notice)
-        if not has_opengl():
-            sentences.append(f"{translator.text('error.no_gl')} {translator.text('error.no_gl_cure')}")
         if self._page:
             sentences.append(translator.text(self._page, shortcut=self._reload_key))
         reason, detail = self._candles

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from Heatmap.ingestion.connection import Connection
@@ -266,8 +266,9 @@ class FeedCollector:
         current = FeedState(self._liveness.state, self._liveness.reason, self._detail, self._retry_at_ms)
         if current == self._reported:
             return
-        self._reported = current
-        _LOG.info("feed: %s%s", current.state, f" ({current.reason}) {current.detail}" if current.reason else "")
+        before, self._reported = self._reported, current
+        if before is None or replace(before, retry_at_ms=current.retry_at_ms) != current:
+            _LOG.info("feed: %s%s", current.state, f" ({current.reason}) {current.detail}" if current.reason else "")
         self._on_state(current)
 
 

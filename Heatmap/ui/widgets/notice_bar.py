@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from PyQt6.QtCore import QEvent, Qt, pyqtSlot
+from PyQt6.QtCore import Qt, pyqtSlot
 from PyQt6.QtGui import QAction
-from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMessageBox, QToolButton, QVBoxLayout
+from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMessageBox, QToolButton
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from PyQt6.QtWidgets import QWidget
 
@@ -28,29 +28,35 @@ _GAP_PX: Final = 6
 
 
 class NoticeBar(QFrame):
-    """A sentence and buttons; hidden while there is nothing to say. Messages of `Notices` come by themselves."""
+    """A sentence and buttons, from `Notices`; hidden while there is nothing to say, or only on a topic in ``without``.
+
+    ``retry`` has the connection opened at once.
+    """
 
     def __init__(
-        self, notices: Notices, translator: Translator, retry: Callable[[], None], parent: QWidget | None = None
+        self,
+        notices: Notices,
+        translator: Translator,
+        retry: Callable[[], None],
+        parent: QWidget | None = None,
+        *,
+        without: Collection[NoticeTopic] = (),
     ) -> None:
         super().__init__(parent)
         self.setObjectName("heatmap_notice_bar")
         self._notices = notices
         self._translator = translator
+        self._without = frozenset(without)
         self._kind: NoticeKind | None = None
         self._text = QLabel(self)
         self._text.setObjectName("heatmap_notice_bar_text")
         self._text.setWordWrap(True)
         self._text.setTextFormat(Qt.TextFormat.PlainText)
         self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self._row = QHBoxLayout()
+        self._row = QHBoxLayout(self)
+        self._row.setContentsMargins(*_MARGINS_PX)
         self._row.setSpacing(_GAP_PX)
-        self._row.addStretch(1)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(*_MARGINS_PX)
-        layout.setSpacing(_GAP_PX)
-        layout.addWidget(self._text)
-        layout.addLayout(self._row)
+        self._row.addWidget(self._text, 1)
         self._buttons: list[tuple[NoticeTopic, QToolButton]] = []
         self._retry, self._about = QAction(self), QAction(self)
         self._retry.setObjectName("heatmap_retry")
@@ -68,15 +74,9 @@ class NoticeBar(QFrame):
         button = QToolButton(self)
         button.setDefaultAction(action)
         button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self._row.insertWidget(self._row.count() - 1, button)
+        self._row.addWidget(button)
         self._buttons.append((topic, button))
         self._show()
-
-    def changeEvent(self, event: QEvent | None) -> None:
-        """Follow the host's colours: Qt keeps those of a styled widget."""
-        super().changeEvent(event)
-        if event is not None and event.type() == QEvent.Type.PaletteChange and self._kind is not None:
-            self._style(self._kind)
 
     @pyqtSlot()
     def _show(self) -> None:
@@ -87,7 +87,7 @@ class NoticeBar(QFrame):
         self.setAccessibleName(notice.text)
         for topic, button in self._buttons:
             button.setVisible(topic == notice.topic)
-        self.setVisible(bool(notice.text))
+        self.setVisible(bool(notice.text) and notice.topic not in self._without)
 
     def _style(self, kind: NoticeKind) -> None:
         self._kind = kind

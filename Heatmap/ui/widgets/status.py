@@ -1,4 +1,4 @@
-"""The row of figures in the status bar: connection, last event, rows stored, build time, frames."""
+"""The row in the status bar: connection, recording, last event; on demand rows stored, build time, frames."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 from PyQt6.QtCore import QEvent, QSize, Qt, pyqtSlot
 from PyQt6.QtGui import QColor, QFontMetrics, QPainter, QPaintEvent
-from PyQt6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
+from PyQt6.QtWidgets import QHBoxLayout, QSizePolicy, QToolButton, QWidget
 
+from Heatmap.connection_message import duration, moment
 from Heatmap.events import Source
 from Heatmap.reports import ConnectionState, ServiceStatus
 from Heatmap.ui.widgets.field_editors import wrapping_tooltip
@@ -15,6 +16,7 @@ from Heatmap.ui.widgets.status_text import status_text
 from Heatmap.ui.widgets.tab_notice import AWAITING
 
 if TYPE_CHECKING:
+    from Heatmap.ui.settings_model import SettingsModel
     from Heatmap.ui.translation import Translator
 
 _DOT_PX: Final = 10
@@ -34,10 +36,21 @@ _STATE_COLOURS: Final = {
 
 
 class StatusPanel(QWidget):
-    """Shows the state of recording and drawing; tooltips contain what is too long for the row."""
+    """Shows the state of recording; tooltips contain what is too long for the row.
 
-    def __init__(self, translator: Translator, parent: QWidget | None = None, *, source: str = Source.BINANCE) -> None:
+    The figures of the program itself follow the setting ``figures``, which the button at the end changes.
+    """
+
+    def __init__(
+        self,
+        settings: SettingsModel,
+        translator: Translator,
+        parent: QWidget | None = None,
+        *,
+        source: str = Source.BINANCE,
+    ) -> None:
         super().__init__(parent)
+        self._settings = settings
         self.setObjectName("heatmap_status")
         self._source = Source(source)
         self._translator = translator
@@ -48,22 +61,34 @@ class StatusPanel(QWidget):
         self._lags = False
         self._dot = _Dot(self)
         self._connection = _ElidedText("connection", self)
+        self._recording = _ElidedText("recording", self)
         self._last_event = _ElidedText("last_event", self)
         self._insert_rate = _ElidedText("insert_rate", self)
         self._build_time = _ElidedText("build", self)
         self._frames = _ElidedText("fps", self)
-        figures = (self._last_event, self._insert_rate, self._build_time, self._frames)
+        self._figures = (self._insert_rate, self._build_time, self._frames)
+        self._more = QToolButton(self)
+        self._more.setObjectName("heatmap_status_more")
+        self._more.setAutoRaise(True)
+        self._more.setCheckable(True)
+        self._more.setText("⋯")
+        self._more.clicked.connect(lambda checked: settings.update(figures=checked))
         layout = QHBoxLayout(self)
         layout.setContentsMargins(6, 0, 6, 0)
         layout.setSpacing(_GAP_PX)
         connection = QHBoxLayout()
         connection.setSpacing(6)
         connection.addWidget(self._dot)
-        connection.addWidget(self._connection, 1)
+        for text in (self._connection, self._recording, self._last_event):
+            connection.addWidget(text)
+        connection.addStretch(1)
         layout.addLayout(connection, 1)
-        self._texts = (self._connection, *figures)
-        for text in figures:
+        self._texts = (self._connection, self._recording, self._last_event, *self._figures)
+        for text in self._figures:
             layout.addWidget(text)
+        layout.addWidget(self._more)
+        settings.changed.connect(self._show_figures)
+        self._show_figures()
         translator.languageChanged.connect(self.retranslate)
         self.retranslate()
 
@@ -72,6 +97,7 @@ class StatusPanel(QWidget):
         self._status = status
         self._now_ms = now_ms
         self._show_connection()
+        self._show_recording()
         self._show_last_event()
         self._show_insert_rate()
 
@@ -94,6 +120,8 @@ class StatusPanel(QWidget):
     def retranslate(self) -> None:
         for text in self._texts:
             text.forget_width()
+        self._more.setToolTip(wrapping_tooltip(self._translator.text("settings.figures.help")))
+        self._more.setAccessibleName(self._translator.text("settings.figures.label"))
         self.set_service_status(self._status, self._now_ms)
         self._show_build()
         self._show_frames()
@@ -120,6 +148,25 @@ class StatusPanel(QWidget):
         self._dot.set_colour(_PROBLEM_COLOUR if status.storage_problem else _STATE_COLOURS[status.state])
         self._connection.set_text(*status_text(status, self._translator, self._source))
 
+    @pyqtSlot()
+    def _show_figures(self) -> None:
+        shown = self._settings.value.figures
+        self._more.setChecked(shown)
+        for figure in self._figures:
+            figure.setVisible(shown)
+
+    def _show_recording(self) -> None:
+        """Show for how long this or another program has been recording; nothing while it does not."""
+        status, text = self._status, self._translator.text
+        since_ms = status.recording_since_ms if status.interrupted_since_ms is None else None
+        self._recording.setVisible(since_ms is not None)
+        if since_ms is not None:
+            length = duration(max(self._now_ms - since_ms, 0))
+            self._recording.set_text(
+                "· " + text("status.recording", duration=length),
+                text("status.recording_help", time=moment(since_ms, self._now_ms)),
+            )
+
     def _show_last_event(self) -> None:
         status, text = self._status, self._translator.text
         names = ("received", "stored", "duplicates", "undecodable", "reconnects")
@@ -127,11 +174,11 @@ class StatusPanel(QWidget):
         help_text = text("status.last_event_help", **counts)
         if status.last_event_ms is not None:
             age = self._translator.format_age(self._now_ms - status.last_event_ms)
-            self._last_event.set_text(text("status.last_event", age=age), help_text)
+            self._last_event.set_text("· " + text("status.last_event", age=age), help_text)
         elif status.state in AWAITING:
-            self._last_event.set_text(text("status.waiting"), text("status.waiting_help") + "\n" + help_text)
+            self._last_event.set_text("· " + text("status.waiting"), text("status.waiting_help") + "\n" + help_text)
         else:
-            self._last_event.set_text(text("status.last_event_none"), help_text)
+            self._last_event.set_text("", help_text)
 
     def _show_insert_rate(self) -> None:
         text, rate = self._translator.text, self._status.insert_rate_per_s

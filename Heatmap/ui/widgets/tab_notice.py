@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from Heatmap.ui.translation import Translator
 
 NoticeKind = Literal["info", "warning", "problem"]
-# What a person can do about it: wait for the first event, have the connection opened at once, or read.
-NoticeTopic = Literal["first_event", "not_recording", "other"]
+# By what one can do about it: wait for the first event, have the connection opened at once, look after the page.
+NoticeTopic = Literal["first_event", "not_recording", "page", "other"]
 
 # In these states this process records.
 AWAITING: Final = frozenset({ConnectionState.CONNECTING, ConnectionState.LIVE, ConnectionState.QUIET})
@@ -64,10 +64,11 @@ def notice_of(
     if not has_graphics:
         return Notice(f"{text('error.no_gl')}\n{text('error.no_gl_cure')}", "problem")
     absence: NoticeKind = "problem" if missing[0] in NEEDS_USER else "warning"
-    faults: tuple[tuple[tuple[str, str], NoticeKind], ...] = ((problem, "problem"), (missing, absence))
-    for (key, detail), kind in faults:
+    faults: tuple[tuple[tuple[str, str], NoticeKind, NoticeTopic], ...]
+    faults = ((problem, "problem", "other"), (missing, absence, "page"))
+    for (key, detail), kind, topic in faults:
         if key:
-            return Notice("\n".join(filter(None, (text(key, count=crashes), detail))), kind)
+            return Notice("\n".join(filter(None, (text(key, count=crashes), detail))), kind, topic)
     if said := _recording_fault(translator, status, now_ms):
         return said
     if warning := _time_fault(text, shift_ms, status):
