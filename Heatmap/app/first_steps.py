@@ -48,9 +48,10 @@ class FirstSteps(QObject):
 
     def _retranslate(self) -> None:
         text = self._translator.text
-        for action, key in ((self.show_demo, "first_steps.demo"), (self.import_file, "first_steps.import")):
-            action.setText(text(key))
-            action.setToolTip(text(f"{key}_help"))
+        self.show_demo.setText(text("first_steps.demo"))
+        self.show_demo.setToolTip(text("first_steps.demo_help"))
+        self.import_file.setText(text("first_steps.import"))
+        self.import_file.setToolTip(text("first_steps.import_help"))
 
     def _start_demo(self) -> None:
         """Start this program a second time with a simulated market; it ends on its own."""

@@ -165,8 +165,8 @@ class FeedCollector:
 
     async def _pause(self, delay_s: float) -> None:
         """Wait before the next attempt; shorter when the network comes back or a person asks for it."""
-        self._announce(delay_s)
         self._retry_now.clear()
+        self._announce(delay_s)
         await _any_of(self._retry_now, timeout_s=delay_s)
 
     def _announce(self, delay_s: float) -> None:

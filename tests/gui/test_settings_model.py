@@ -21,6 +21,7 @@ NOT_DEFAULT = {
     "spot_size": "large",
     "smooth": False,
     "gaps": False,
+    "figures": True,
     "language": "de",
     "palette": "cividis",
     "normalization": "rank",

@@ -9,6 +9,7 @@ from PyQt6.QtWidgets import QMainWindow, QWidget
 from Heatmap.events import Source
 from Heatmap.message_catalogue import catalogue
 from Heatmap.reports import ConnectionState, ServiceStatus
+from Heatmap.ui.settings_model import SettingsModel
 from Heatmap.ui.translation import Translator
 from Heatmap.ui.widgets.status import StatusPanel
 
@@ -28,6 +29,7 @@ LIVE = ServiceStatus(
 def make_panel(qtbot):
     def made(language="en", **options):
         options.setdefault("translator", Translator(language))
+        options.setdefault("settings", SettingsModel(overrides={"figures": True}))
         panel = StatusPanel(**options)
         qtbot.addWidget(panel)
         return panel
@@ -52,7 +54,7 @@ def colour(panel) -> QColor:
 
 
 def test_before_anything_is_known(make_panel):
-    assert texts(make_panel()) == ["Not recording", "Last event –", "0 rows/s", "Build –", "– fps"]
+    assert texts(make_panel()) == ["Not recording", "", "0 rows/s", "Build –", "– fps"]
 
 
 def test_all_figures(make_panel):
@@ -60,7 +62,7 @@ def test_all_figures(make_panel):
     panel.set_service_status(LIVE, NOW_MS)
     panel.set_build((3.27, "numba", 98_765))
     panel.set_fps(59.7)
-    assert texts(panel) == ["Live", "Last event 12 s ago", "0.4 rows/s", "Build 3.3 ms (numba)", "60 fps"]
+    assert texts(panel) == ["Live", "· last event 12 s ago", "0.4 rows/s", "Build 3.3 ms (numba)", "60 fps"]
     assert "98,765" in part(panel, "build").toolTip()
     assert "1,234" in part(panel, "last_event").toolTip()
     assert "3" in part(panel, "insert_rate").toolTip()
@@ -84,17 +86,17 @@ def test_in_german(make_panel):
     panel.set_build((3.27, "numpy", 1))
     panel.set_fps(60)
     assert texts(panel) == [
-        "Live", "Letztes Ereignis vor 12 s", "0,4 Zeilen/s", "Aufbau 3,3 ms (numpy)", "60 Bilder/s",
+        "Live", "· letztes Ereignis vor 12 s", "0,4 Zeilen/s", "Aufbau 3,3 ms (numpy)", "60 Bilder/s",
     ]  # fmt: skip
 
 
 def test_waiting_is_said_to_be_normal_only_while_recording(make_panel):
     panel = make_panel()
     panel.set_service_status(ServiceStatus(state=ConnectionState.QUIET), NOW_MS)
-    assert part(panel, "last_event").text == "Waiting for first event"
+    assert part(panel, "last_event").text == "· waiting for the first event"
     assert "20 min is normal" in part(panel, "last_event").toolTip()
     panel.set_service_status(ServiceStatus(state=ConnectionState.DOWN), NOW_MS)
-    assert part(panel, "last_event").text == "Last event –"
+    assert part(panel, "last_event").text == ""
 
 
 @pytest.mark.parametrize("state", list(ConnectionState))
@@ -173,8 +175,30 @@ def test_a_narrow_window_elides_and_does_not_force_its_width(qtbot, make_panel):
     panel.resize(400, 24)
     panel.show()
     qtbot.waitExposed(panel)
-    widths = [text.width() for text in labels(panel)]
-    assert min(widths) > 20
+    assert all(text.width() > 20 for text in labels(panel))
+
+
+def test_the_row_says_for_how_long_it_has_been_recorded(make_panel):
+    panel = make_panel()
+    status = replace(LIVE, recording_since_ms=NOW_MS - 183_600_000)
+    panel.set_service_status(status, NOW_MS)
+    assert " ".join(part(panel, name).text for name in ("connection", "recording", "last_event")) == (
+        "Live · recording 2 d 3 h · last event 12 s ago"
+    )
+    panel.set_service_status(replace(status, state=ConnectionState.DOWN, interrupted_since_ms=NOW_MS), NOW_MS)
+    assert part(panel, "recording").isHidden()
+
+
+def test_figures_are_one_click_away_and_stay_so(make_panel):
+    settings = SettingsModel()
+    panel = make_panel(settings=settings)
+    figures = [part(panel, name) for name in ("insert_rate", "build", "fps")]
+    assert all(figure.isHidden() for figure in figures)
+    part(panel, "more").click()
+    assert settings.value.figures
+    assert not any(figure.isHidden() for figure in figures)
+    panel.set_service_status(LIVE, NOW_MS)
+    assert "insert_rate_per_s=0.4" in panel.figures_line()
 
 
 def test_the_row_does_not_dance_with_the_digits(make_panel):
@@ -219,7 +243,7 @@ def test_the_language_changes_what_is_shown(make_panel):
     panel.set_service_status(LIVE, NOW_MS)
     panel.set_build((3.27, "numba", 1))
     translator.set_language("de")
-    assert texts(panel)[1:4] == ["Letztes Ereignis vor 12 s", "0,4 Zeilen/s", "Aufbau 3,3 ms (numba)"]
+    assert texts(panel)[1:4] == ["· letztes Ereignis vor 12 s", "0,4 Zeilen/s", "Aufbau 3,3 ms (numba)"]
 
 
 def test_the_log_line_is_the_same_in_every_language(make_panel):

@@ -109,7 +109,7 @@ def test_a_recording_of_an_earlier_day_is_named_with_its_date():
     ("language", "words"),
     [
         ("en", "Not recording since 18:47: refused. Next attempt at 18:48:10."),
-        ("de", "Keine Aufzeichnung seit 18:47: abgelehnt. Nächster Versuch um 18:48:10."),
+        ("de", "Keine Aufzeichnung seit 18:47: abgelehnt. Nächster Versuch um 18:48:10 Uhr."),
     ],
 )
 def test_an_interrupted_recording_is_said_with_its_reason_and_the_next_attempt(language, words):

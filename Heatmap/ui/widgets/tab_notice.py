@@ -22,7 +22,6 @@ NoticeTopic = Literal["first_event", "not_recording", "page", "other"]
 
 # In these states this process records.
 AWAITING: Final = frozenset({ConnectionState.CONNECTING, ConnectionState.LIVE, ConnectionState.QUIET})
-NOT_RECORDING: Final = frozenset({ConnectionState.DOWN, ConnectionState.SILENT})
 
 # Nothing is shown until somebody acts; the others may pass by themselves.
 NEEDS_USER: Final = frozenset(
@@ -80,7 +79,7 @@ def _recording_fault(translator: Translator, status: ServiceStatus, now_ms: int)
     """Return why the symbols are not recorded; None if they are, or will be in a moment."""
     if status.reason == "unknown-symbol":
         return Notice(status.detail, "problem")
-    if status.interrupted_since_ms is not None and status.state in NOT_RECORDING:
+    if status.interrupted_since_ms is not None and status.reason:  # without one it has only begun
         return Notice(_interruption(translator, status, now_ms), "problem", "not_recording")
     if status.unrecorded:
         return Notice(translator.text("notice.unrecorded", symbols=shown_symbols(status.unrecorded)), "warning")
