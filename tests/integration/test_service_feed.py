@@ -50,7 +50,13 @@ def test_events_are_stored_once_and_reported(path):
         status = running.until(lambda s: s.stored + s.duplicates == 57 and s.undecodable == 1)
         assert status.since_ms is not None
         assert replace(
-            status, last_market_ms=None, insert_rate_per_s=0.0, detail="", since_ms=None, latency_ms=None
+            status,
+            last_market_ms=None,
+            insert_rate_per_s=0.0,
+            detail="",
+            since_ms=None,
+            recording_since_ms=None,
+            latency_ms=None,
         ) == ServiceStatus(
             state=State.LIVE,
             last_event_ms=T + 49,
