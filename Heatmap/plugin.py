@@ -24,6 +24,7 @@ from Heatmap.ui.settings_model import SettingsModel
 from Heatmap.ui.translation import Translator
 from Heatmap.ui.widgets.notice_bar import NoticeBar
 from Heatmap.ui.widgets.notices import Notices
+from Heatmap.ui.widgets.picture_caption import picture_caption
 from Heatmap.ui.widgets.settings_tabs import SettingsTabs
 from Heatmap.vocabulary import LegendPlace
 
@@ -268,15 +269,24 @@ class HeatmapPlugin(HostControls):
             if self._display is not None:
                 self._display.keep_above(widget)
 
-    def picture(self) -> QImage:
+    def picture(self, *, caption: bool = False) -> QImage:
         """Return the view as the user sees it, with heat, page and legend: opaque, device pixels.
+
+        With a ``caption`` a line below it names symbol, source and the visible time, and that sums are lower bounds.
 
         The window may be covered, or have ``WA_DontShowOnScreen``; a hidden view gives a null image. The page's own
         ``takeScreenshot`` has no heat, and is transparent while heat is shown.
         """
-        from Heatmap.ui.widgets.view_picture import view_picture  # noqa: PLC0415 - loads OpenGL's library
+        from Heatmap.ui.widgets.view_picture import view_picture, with_caption  # noqa: PLC0415 - loads OpenGL's library
 
-        return view_picture(self._view)
+        picture = view_picture(self._view)
+        if not caption or picture.isNull():
+            return picture
+        shown = self._display.presenter if self._display is not None else None
+        span_ms = shown.visible_span_ms if shown is not None else None
+        now_ms = self._clock.now_ms()
+        texts = picture_caption(self._translator, self._symbol, self._settings.value.source, span_ms, now_ms)
+        return with_caption(picture, *texts, self._view.font())
 
     def settings_tab(self, parent: QWidget | None = None) -> HeatmapTab:
         """Return a new page for the host's settings."""

@@ -17,6 +17,7 @@ from Heatmap.app.chart_toolbar import INTERVALS, ChartToolbar
 from Heatmap.app.chart_view import ChartView
 from Heatmap.app.docks import SETTINGS_WIDTH_PX, Dock, SettingsTabs
 from Heatmap.app.first_steps import FirstSteps
+from Heatmap.app.picture_actions import PictureActions
 from Heatmap.app.trouble_bar import TroubleBar
 from Heatmap.events import Source
 from Heatmap.heatmap_settings import window_ms
@@ -154,6 +155,9 @@ class MainWindow(QMainWindow):
         bar.fit.triggered.connect(self.fit)
         bar.symbolRequested.connect(self._symbol_chosen)
         bar.intervalRequested.connect(self._interval_chosen)
+        pictures = PictureActions(self.plugin, self._translator, lambda: bar.symbol, self)
+        bar.add_tool(pictures.save)
+        self.addActions([pictures.save, pictures.copy])
         # Not on the toolbar: the text above the chart names the key when it is needed.
         reload_chart = QAction(self)
         reload_chart.setObjectName("reload_chart")

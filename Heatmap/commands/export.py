@@ -7,7 +7,7 @@ import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, get_args
+from typing import TYPE_CHECKING, Final, get_args
 
 from tqdm import tqdm
 
@@ -20,6 +20,9 @@ from Heatmap.output_file import is_standard_output, output_path, written
 from Heatmap.storage.location import default_db_path
 from Heatmap.storage.record_reader import RecordReader, Selection
 from Heatmap.storage.sqlite_store import SqliteStore
+
+if TYPE_CHECKING:
+    from Heatmap.candle import Candle
 
 FORMATS: Final = ("csv", "parquet", "npz", "png")
 _DEFAULT_SYMBOL: Final = "BTCUSDT"
@@ -52,6 +55,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SOURCE",
         help="binance, binance-coinm, demo or replay; for tables also all (default: binance, or the only one there is)",
     )
+    parser.add_argument(
+        "--candles", action="store_true", help="draw candles into a picture; they are loaded from the exchange"
+    )
+    parser.add_argument("--rest-url", metavar="BASE", help="base address of the candles, http://host:port")
     span = parser.add_argument_group("span")
     span.add_argument("--window", choices=get_args(Window), help="the last hours or days")
     span.add_argument("--from", dest="from_ms", type=utc_ms, metavar="TIME", help="from this time on")
@@ -91,7 +98,7 @@ def run(args: argparse.Namespace) -> int:
         selection = _selection(reader, args)
         try:
             if args.format == "png":
-                what = _write_picture(args.output, db_path, selection)
+                what = _write_picture(args, db_path, selection)
             else:
                 what = _write_table(args.output, args.format, reader, selection)
         except BrokenPipeError:
@@ -110,6 +117,8 @@ def _check(args: argparse.Namespace, db_path: Path) -> None:
     """Refuse arguments that contradict each other, and an output that is the record itself."""
     if args.from_ms is not None and args.window is not None:
         raise SettingsError("--from and --window both say where to begin; give one of them.")
+    if args.candles and args.format != "png":
+        raise SettingsError("--candles are drawn into a picture: give --format png.")
     if args.symbol is not None:
         args.symbol = normalise_symbol(args.symbol)
     ours = {db_path.with_name(f"{db_path.name}{suffix}").resolve() for suffix in ("", "-wal", "-shm", "-journal")}
@@ -157,7 +166,8 @@ def _write_table(path: Path, kind: str, reader: RecordReader, selection: Selecti
     return f"{rows:,} liquidations of {selection.symbol or 'all symbols'}, {source}"
 
 
-def _write_picture(path: Path, db_path: Path, selection: Selection) -> str:
+def _write_picture(args: argparse.Namespace, db_path: Path, selection: Selection) -> str:
+    from Heatmap.commands.candle_history import fetch_candles  # noqa: PLC0415 - only what is asked for is loaded
     from Heatmap.exporting.picture import MapRequest, draw_map  # noqa: PLC0415 - NumPy only for pictures
 
     symbol, source, start_ms, end_ms = selection.symbol, selection.source, selection.start_ms, selection.end_ms
@@ -168,10 +178,15 @@ def _write_picture(path: Path, db_path: Path, selection: Selection) -> str:
             tick_size = store.tick_size(symbol, source)
             coverage = tuple(store.coverage(symbol, source, start_ms, end_ms))
         if len(columns):
-            picture = draw_map(columns, MapRequest(symbol, source, start_ms, end_ms, tick_size, coverage))
-            with written(path) as file:
+            candles: tuple[Candle, ...] = ()
+            if args.candles:
+                candles = tuple(fetch_candles(args.rest_url, symbol, start_ms, end_ms, source=source))
+            request = MapRequest(symbol, source, start_ms, end_ms, tick_size, coverage, candles)
+            picture = draw_map(columns, request)
+            with written(args.output) as file:
                 file.write(picture)
-            return f"a map of {len(columns):,} liquidations of {symbol}, source {source}"
+            behind = f" behind {len(candles):,} candles" if candles else ""
+            return f"a map of {len(columns):,} liquidations of {symbol}, source {source}{behind}"
     raise RecordFileError(
         f"nothing to draw for {selection}",
         short=f"There are no liquidations of {symbol} from {source} in that time: nothing to draw.",

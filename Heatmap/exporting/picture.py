@@ -1,7 +1,8 @@
 """The map as a PNG, by `Heatmap.aggregation` and Pillow: no window, no Qt, no graphics card.
 
-The colours are those of the screen with its default settings on a dark chart. Candles are not drawn: the record has
-none. The title states symbol, source, span, number and sum, and that sums are lower bounds.
+The colours are those of the screen with its default settings on a dark chart. Candles, which the record has not, come
+with the request; they are hollow, so that they hide no heat. The title states symbol, source, span, number and sum, and
+that sums are lower bounds.
 """
 
 from __future__ import annotations
@@ -24,6 +25,10 @@ from Heatmap.clock import utc_text
 from Heatmap.events import Source
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from Heatmap.aggregation.grid import GridSpec
+    from Heatmap.candle import Candle
     from Heatmap.event_columns import EventColumns
     from Heatmap.events import Coverage
 
@@ -33,6 +38,9 @@ _BACKGROUND: Final = (19, 23, 34)
 _INK: Final = (178, 181, 190)
 _LINE: Final = (42, 46, 57)
 _HATCH: Final = (33, 38, 50)
+_UP: Final = (38, 166, 154)
+_DOWN: Final = (239, 83, 80)
+_BODY_SHARE: Final = 0.7  # of a candle's time
 _HATCH_PX: Final = 10
 _LEFT_PX: Final = 12
 _TOP_PX: Final = 30
@@ -57,7 +65,11 @@ _TIME_STEPS_MS: Final = (
     _MINUTE_MS, 5 * _MINUTE_MS, 15 * _MINUTE_MS, 30 * _MINUTE_MS, _HOUR_MS, 2 * _HOUR_MS, 4 * _HOUR_MS, 8 * _HOUR_MS,
     DAY_MS, 7 * DAY_MS, 28 * DAY_MS, 91 * DAY_MS, 364 * DAY_MS,
 )  # fmt: skip
-_UNREAL: Final = {Source.DEMO: "SIMULATED", Source.REPLAY: "REPLAY, TIMES SHIFTED"}
+_UNREAL: Final = {
+    Source.DEMO: "SIMULATED",
+    Source.REPLAY: "REPLAY, TIMES SHIFTED, SILENCES CUT",
+    Source.COIN_M: "IMPORTED COIN-M CONTRACTS",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +82,7 @@ class MapRequest:
     end_ms: int
     tick_size: float | None = None  # smallest price step, if it is known
     coverage: tuple[Coverage, ...] = ()  # when a live connection delivered; all other times are hatched
+    candles: tuple[Candle, ...] = ()  # drawn in front of the heat, ascending
     width_px: int = 1500  # of the map, without axes and title
     height_px: int = 720
 
@@ -108,7 +121,7 @@ def price_marks(low: float, high: float, most: int) -> list[Mark]:
 
 def draw_map(columns: EventColumns, request: MapRequest) -> bytes:
     """Return the picture of the span's events as the bytes of a PNG file; a `GridError` if there is none."""
-    low, high = _price_range(columns)
+    low, high = _price_range(columns, request.candles)
     spec = auto_spec(
         visible_start_ms=request.start_ms,
         visible_end_ms=request.end_ms,
@@ -136,6 +149,7 @@ def draw_map(columns: EventColumns, request: MapRequest) -> bytes:
     cells = Image.frombuffer("RGBa", image.rgba.shape[1::-1], np.ascontiguousarray(image.rgba)).convert("RGBA")
     cells = cells.resize((request.width_px, request.height_px), Image.Resampling.NEAREST)
     picture.paste(cells, map_box[:2], cells)
+    _draw_candles(draw, map_box, spec, request.candles)
     title = _title(columns, request)
     draw.text((_LEFT_PX, _TOP_PX // 2), title, _INK, ImageFont.load_default(_TITLE_FONT_PX), anchor="lm")
     texts = PngInfo()
@@ -147,10 +161,11 @@ def draw_map(columns: EventColumns, request: MapRequest) -> bytes:
     return file.getvalue()
 
 
-def _price_range(columns: EventColumns) -> tuple[float, float]:
+def _price_range(columns: EventColumns, candles: Sequence[Candle]) -> tuple[float, float]:
     if not len(columns):
         return 0.0, 0.0
-    low, high = float(columns.price.min()), float(columns.price.max())
+    low = min([float(columns.price.min()), *(candle.low for candle in candles)])
+    high = max([float(columns.price.max()), *(candle.high for candle in candles)])
     margin = max((high - low) * _PRICE_MARGIN, high * _LEAST_RANGE / 2)
     return max(low - margin, 0.0), high + margin
 
@@ -182,6 +197,28 @@ def _draw_axes(
         y = bottom - 1 - round(mark.share * (bottom - top - 1))
         draw.line((left, y, right - 1, y), _LINE)
         draw.text((right + 8, y), mark.label, _INK, font, anchor="lm")
+
+
+def _draw_candles(draw: ImageDraw.ImageDraw, map_box: _Box, spec: GridSpec, candles: Sequence[Candle]) -> None:
+    """Draw wicks and hollow bodies, clipped to the map."""
+    left, top, right, bottom = map_box
+    px_per_ms = (right - left) / (spec.end_ms - spec.t0_ms)
+    px_per_price = (bottom - top) / (spec.price1 - spec.price0)
+
+    def y_of(price: float) -> int:
+        return min(max(round(bottom - (price - spec.price0) * px_per_price), top), bottom - 1)
+
+    for candle in candles:
+        color = _UP if candle.close >= candle.open else _DOWN
+        middle = left + ((candle.open_ms + candle.close_ms) / 2 - spec.t0_ms) * px_per_ms
+        half_px = max((candle.close_ms - candle.open_ms) * px_per_ms * _BODY_SHARE / 2, 1.0)
+        begin, end = round(middle - half_px), round(middle + half_px)
+        if begin < left or end >= right:
+            continue
+        upper, lower = y_of(max(candle.open, candle.close)), y_of(min(candle.open, candle.close))
+        draw.line((round(middle), y_of(candle.high), round(middle), upper), color)
+        draw.line((round(middle), lower, round(middle), y_of(candle.low)), color)
+        draw.rectangle((begin, upper, end, lower), outline=color)
 
 
 def _title(columns: EventColumns, request: MapRequest) -> str:

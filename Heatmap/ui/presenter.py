@@ -94,6 +94,14 @@ class HeatmapPresenter(QObject):
         is_waiting = self._has_moved or self._rest_timer.isActive() or self._resize_timer.isActive()
         return not is_waiting and self._requested is not None and self.served is self._requested
 
+    @property
+    def visible_span_ms(self) -> tuple[int, int] | None:
+        """Begin and end of the visible time, ms since the epoch, UTC; None without a chart."""
+        if self.viewport is None or self.time_axis is None:
+            return None
+        view = visible_range(self.viewport, self.time_axis)
+        return view.start_ms, view.end_ms
+
     def set_symbol(self, symbol: str) -> None:
         self._symbol = symbol
         self._show(None)

@@ -1,0 +1,101 @@
+"""Actions that save and copy the chart with its heat, legend and a caption."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PyQt6.QtCore import QBuffer, QObject, QStandardPaths
+from PyQt6.QtGui import QAction, QGuiApplication, QKeySequence
+from PyQt6.QtWidgets import QFileDialog, QMessageBox
+
+from Heatmap.clock import SYSTEM_CLOCK, utc_text
+from Heatmap.output_file import written
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from PyQt6.QtWidgets import QMainWindow
+
+    from Heatmap.clock import Clock
+    from Heatmap.plugin import HeatmapPlugin
+    from Heatmap.ui.translation import Translator
+
+log = logging.getLogger(__name__)
+
+MESSAGE_MS = 6000
+COPY_KEY = "Ctrl+Shift+C"
+
+
+class PictureActions(QObject):
+    """``save`` and ``copy``; ``symbol`` gives the one that is shown, for the name of the file."""
+
+    def __init__(
+        self,
+        plugin: HeatmapPlugin,
+        translator: Translator,
+        symbol: Callable[[], str],
+        window: QMainWindow,
+        *,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        super().__init__(window)
+        self._plugin = plugin
+        self._translator = translator
+        self._symbol = symbol
+        self._window = window
+        self._clock = clock
+        self.save, self.copy = QAction(self), QAction(self)
+        self.save.setObjectName("save_picture")
+        self.save.setShortcut(QKeySequence(QKeySequence.StandardKey.Save))
+        self.save.triggered.connect(self._save)
+        self.copy.setObjectName("copy_picture")
+        self.copy.setShortcut(COPY_KEY)
+        self.copy.triggered.connect(self._copy)
+        translator.languageChanged.connect(self._retranslate)
+        self._retranslate()
+
+    def _retranslate(self) -> None:
+        text = self._translator.text
+        self.save.setText(text("picture.save"))
+        self.save.setToolTip(text("picture.save_help"))
+        self.copy.setText(text("picture.copy"))
+        self.copy.setToolTip(text("picture.copy_help"))
+
+    def _save(self) -> None:
+        # Taken first: the dialog must not be on it, and the chart moves on while somebody chooses a name.
+        picture = self._plugin.picture(caption=True)
+        text = self._translator.text
+        folder = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.PicturesLocation) or str(Path.home())
+        name = f"{self._symbol()}-{utc_text(self._clock.now_ms(), '%Y%m%d-%H%M')}.png"
+        chosen, _ = QFileDialog.getSaveFileName(
+            self._window, text("picture.save"), str(Path(folder) / name), "PNG (*.png)"
+        )
+        if not chosen:
+            return
+        path = Path(chosen)
+        content = QBuffer()
+        picture.save(content, "PNG")
+        try:
+            with written(path.with_suffix(".png") if not path.suffix else path) as file:
+                file.write(content.data().data())
+        except OSError as error:
+            log.warning("the picture cannot be saved: %s", error)
+            sentence = text("picture.not_saved", path=path, reason=error.strerror or error)
+            box = QMessageBox(QMessageBox.Icon.Warning, text("picture.save"), sentence, parent=self._window)
+            box.finished.connect(box.deleteLater)
+            box.open()
+            return
+        self._say(text("picture.saved", path=path))
+
+    def _copy(self) -> None:
+        clipboard = QGuiApplication.clipboard()
+        if clipboard is not None:
+            clipboard.setImage(self._plugin.picture(caption=True))
+            self._say(self._translator.text("picture.copied"))
+
+    def _say(self, message: str) -> None:
+        bar = self._window.statusBar()
+        if bar is not None:
+            bar.showMessage(message, MESSAGE_MS)

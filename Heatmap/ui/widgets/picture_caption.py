@@ -1,0 +1,27 @@
+"""The line below a saved picture: what it shows, for whoever gets it without the program."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from Heatmap.clock import utc_text
+
+if TYPE_CHECKING:
+    from Heatmap.ui.translation import Translator
+
+_MOMENT: Final = "%Y-%m-%d %H:%M"
+
+
+def picture_caption(
+    translator: Translator, symbol: str, source: str, span_ms: tuple[int, int] | None, now_ms: int
+) -> tuple[str, str]:
+    """Return symbol, source and visible time, and what kind of figures these are; times are UTC.
+
+    ``span_ms`` is the visible time; it ends at ``now_ms`` at the latest. None: there is no chart.
+    """
+    parts = [symbol, translator.text(f"settings.source.choice.{source}")]
+    if span_ms is not None:
+        start_ms, end_ms = span_ms
+        parts.append(f"{utc_text(start_ms, _MOMENT)} – {utc_text(min(end_ms, now_ms), _MOMENT)} UTC")
+    kind = f"{translator.text('badge.realised')} · {translator.text('badge.lower_bound_short')} · Heatmap"
+    return " · ".join(parts), kind
