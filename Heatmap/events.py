@@ -47,8 +47,16 @@ class Source(StrEnum):
 
     BINANCE = "binance"  # USD-M futures, recorded live or imported
     COIN_M = "binance-coinm"  # imported COIN-M contracts, converted to coins and dollars: another market's liquidations
+    BYBIT = "bybit"  # linear perpetuals, as the next two
+    OKX = "okx"
+    GATE = "gate"
     DEMO = "demo"
     REPLAY = "replay"
+
+    @property
+    def reports_fills(self) -> bool:
+        """True if prices are those of fills; else they are bankruptcy prices, at which the orders were placed."""
+        return self not in (Source.BYBIT, Source.OKX, Source.GATE)
 
 
 class LiquidationEvent(msgspec.Struct, frozen=True, gc=False):

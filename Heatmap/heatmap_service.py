@@ -17,6 +17,7 @@ from Heatmap.errors import SettingsError
 from Heatmap.event_delivery import EventDelivery
 from Heatmap.events import ALL_SYMBOLS, DEFAULT_SYMBOL, Source, is_recorded, shown_symbols
 from Heatmap.ingestion.collector import FeedState
+from Heatmap.ingestion.contracts import ContractSizes
 from Heatmap.ingestion.feed_group import FeedGroup
 from Heatmap.ingestion.frame_handler import FeedCounts
 from Heatmap.ingestion.loop_thread import LoopThread
@@ -34,6 +35,7 @@ from Heatmap.storage.writer_statistics import WriterStats
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
+    from Heatmap.errors import FeedError
     from Heatmap.events import LiquidationEvent
     from Heatmap.storage.recorder_lock import LockHolder
 
@@ -241,14 +243,23 @@ class HeatmapService:
     async def _record(self, writer: EventWriter) -> None:
         """Collect until cancelled; on the feed's loop, while this program may record."""
         symbols = None if self._records_all else self.symbols
+        sizes = ContractSizes()
         self._collector = collector = FeedGroup(
             self._venue, symbols, writer, self._take_feed_state, ws_url=self.ws_url, source=self.source,
-            keep_raw=self._keep_raw, clock=self._clock,
+            keep_raw=self._keep_raw, clock=self._clock, sizes=sizes,
         )  # fmt: skip
-        on_tick, on_unknown = self._take_tick_size, self._take_unknown_symbol
+
+        def take_failure(error: FeedError, delay_s: float) -> None:
+            if self._venue.counts_contracts and not sizes.are_known:
+                retry_at_ms = self._clock.now_ms() + round(delay_s * 1000)
+                detail = f"Without its contract sizes nothing can be recorded. {error.short}"
+                self._take_feed_state(FeedState(ConnectionState.DOWN, error.reason, detail, retry_at_ms))
+
         ticks = refresh_tick_sizes(
-            self._venue, self.rest_url, symbols, on_tick=on_tick, on_unknown=on_unknown, clock=self._clock
-        )
+            self._venue, self.rest_url, symbols, on_tick=self._take_tick_size, on_unknown=self._take_unknown_symbol,
+            on_instruments=lambda listed: sizes.update(listed.contract_sizes), on_failure=take_failure,
+            clock=self._clock,
+        )  # fmt: skip
         try:
             # A group waits until both have ended; gather would not.
             async with asyncio.TaskGroup() as group:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from Heatmap.clock import SYSTEM_CLOCK, Clock
 from Heatmap.ingestion.backoff import Backoff
 from Heatmap.ingestion.collector import FeedCollector, FeedState
+from Heatmap.ingestion.contracts import ContractSizes
 from Heatmap.ingestion.frame_handler import FeedCounts, FrameHandler
 from Heatmap.reports import ConnectionState
 
@@ -36,8 +37,9 @@ class FeedGroup:
     """Collects the liquidations of any number of symbols until it is cancelled.
 
     ``symbols`` are the venue's exact ones, or None for all that it lists. ``on_state`` is called on the loop with the
-    state of all sockets together. The limit of attempts is that of the machine, so all sockets share a ``backoff``.
-    An address that cannot be one, or too many symbols for one socket, raise `SettingsError`.
+    state of all sockets together. The caller fills ``sizes``; a venue that counts contracts is not read before. The
+    limit of attempts is that of the machine, so all sockets share a ``backoff``. An address that cannot be one, or too
+    many symbols for one socket, raise `SettingsError`.
     """
 
     def __init__(
@@ -52,7 +54,10 @@ class FeedGroup:
         keep_raw: bool = False,
         clock: Clock = SYSTEM_CLOCK,
         backoff: Backoff | None = None,
+        sizes: ContractSizes | None = None,
     ) -> None:
+        self._sizes = sizes if sizes is not None else ContractSizes()
+        self._counts_contracts = venue.counts_contracts
         self._on_state = on_state
         self._states: dict[int, FeedState] = {}
         self._frames = FrameHandler(sink, source=source, policy=venue.policy, clock=clock)
@@ -63,7 +68,7 @@ class FeedGroup:
         backoff = backoff if backoff is not None else Backoff()
         self._collectors = []
         for number, group in enumerate(groups):
-            new_session = partial(venue.session, ws_url, group, source=source, keep_raw=keep_raw)
+            new_session = partial(venue.session, ws_url, group, source=source, keep_raw=keep_raw, sizes=self._sizes)
             new_session()  # what cannot be is refused here, not on the loop
             collector = FeedCollector(
                 venue.policy,
@@ -85,6 +90,8 @@ class FeedGroup:
 
     async def run(self) -> None:
         """Collect until cancelled; every socket is closed when this returns."""
+        if self._counts_contracts:
+            await self._sizes.wait_until_known()
         async with TaskGroup() as tasks:
             for collector in self._collectors:
                 tasks.create_task(collector.run())

@@ -14,7 +14,7 @@ from Heatmap.ingestion.backoff import Backoff
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from Heatmap.ingestion.venue import Venue
+    from Heatmap.ingestion.venue import Instruments, Venue
 
 _LOG = logging.getLogger(__name__)
 
@@ -28,13 +28,16 @@ async def refresh_tick_sizes(
     *,
     on_tick: Callable[[str, float], None],
     on_unknown: Callable[[str, str], None],
+    on_instruments: Callable[[Instruments], None] = lambda _: None,
+    on_failure: Callable[[FeedError, float], None] = lambda *_: None,
     clock: Clock = SYSTEM_CLOCK,
     backoff: Backoff | None = None,
 ) -> NoReturn:
     """Request the tick sizes of some exact symbols, None: of all that the venue lists, until cancelled.
 
     On the loop, ``on_tick`` gets ``(symbol, tick size)`` after each successful request and ``on_unknown`` ``(symbol,
-    sentence)`` for one that is not listed. The default ``backoff`` makes at most two requests a minute.
+    sentence)`` for one that is not listed; ``on_instruments`` gets the whole list before, and ``on_failure`` ``(error,
+    seconds to the next request)``. The default ``backoff`` makes at most two requests a minute.
     """
     url = venue.instruments_url(rest_url)
     backoff = backoff if backoff is not None else Backoff(base_s=5.0, cap_s=900.0, attempts_per_min=2)
@@ -42,6 +45,7 @@ async def refresh_tick_sizes(
         backoff.attempted(clock.monotonic_s())
         try:
             instruments = venue.decode_instruments(await rest.fetch_bytes(url, clock=clock))
+            on_instruments(instruments)
             for symbol in instruments.tick_sizes if symbols is None else symbols:
                 try:
                     on_tick(symbol, instruments.tick_size(symbol))
@@ -53,6 +57,7 @@ async def refresh_tick_sizes(
             wait_s = (error.retry_after_s if isinstance(error, RestError) else None) or 0.0
             delay_s = backoff.next_delay_s(clock.monotonic_s(), at_least_s=wait_s)
             _LOG.warning("no tick sizes (%s), next request in %.0f s: %s", error.reason, delay_s, error)
+            on_failure(error, delay_s)
         except Exception:  # noqa: BLE001 - a fault here must not end the feed beside it
             delay_s = backoff.next_delay_s(clock.monotonic_s())
             _LOG.exception("the request for tick sizes failed, next one in %.0f s", delay_s)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from Heatmap.candle import Candle
     from Heatmap.errors import RestError
     from Heatmap.events import LiquidationEvent
+    from Heatmap.ingestion.contracts import ContractSize, ContractSizes
     from Heatmap.ingestion.failure import Failure
 
 ROTATE_AFTER_S: Final = 23 * 3600.0
@@ -84,10 +85,21 @@ class FeedSession(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Instruments:
-    """Smallest price step by symbol, in quote currency; ``broken``: symbols that are listed without a usable one."""
+    """A venue's list of symbols, in people's spelling.
+
+    Attributes
+    ----------
+    tick_sizes
+        Smallest price step by symbol, in quote currency.
+    broken
+        Symbols that are listed without a usable one.
+    contract_sizes
+        Coins of one contract by symbol; empty for a venue that reports sizes in coins.
+    """
 
     tick_sizes: dict[str, float] = field(default_factory=dict)
     broken: frozenset[str] = frozenset()
+    contract_sizes: dict[str, ContractSize] = field(default_factory=dict)
 
     def tick_size(self, symbol: str) -> float:
         """Return the tick size of ``symbol``, in quote currency.
@@ -132,9 +144,19 @@ class SessionFactory(Protocol):
     """Makes the protocol of one new connection; a bad address or too many symbols raise `SettingsError`."""
 
     def __call__(
-        self, ws_url: str, symbols: Collection[str] | None, /, *, source: str, keep_raw: bool = False
+        self,
+        ws_url: str,
+        symbols: Collection[str] | None,
+        /,
+        *,
+        source: str,
+        keep_raw: bool = False,
+        sizes: ContractSizes,
     ) -> FeedSession:
-        """``symbols`` None: all that the venue lists. ``source``, ``keep_raw``: what events are marked as and carry."""
+        """``symbols`` None: all that the venue lists. ``source``, ``keep_raw``: what events are marked as and carry.
+
+        ``sizes`` are known before the session is used if the venue counts contracts, and may change.
+        """
         ...
 
 
@@ -151,3 +173,4 @@ class Venue:
     instruments_url: Callable[[str], str]  # base address of REST → address of the list of symbols
     decode_instruments: Callable[[bytes], Instruments]  # raises FeedError
     candles: CandleApi
+    counts_contracts: bool = False  # sizes are in contracts: nothing is read before its instruments are known

@@ -18,6 +18,8 @@ from Heatmap.ingestion.venue import FeedSession, FrameContent, MarketHeartbeat
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
+    from Heatmap.ingestion.contracts import ContractSizes
+
 _LOG = logging.getLogger(__name__)
 
 REQUEST_BYTES: Final = 3000  # longest list of streams in one request: about 100 streams
@@ -31,7 +33,15 @@ class BinanceSession(FeedSession):
     subscribed to by requests.
     """
 
-    def __init__(self, ws_url: str, symbols: Collection[str] | None, *, source: str, keep_raw: bool = False) -> None:
+    def __init__(
+        self,
+        ws_url: str,
+        symbols: Collection[str] | None,
+        *,
+        source: str,
+        keep_raw: bool = False,
+        sizes: ContractSizes | None = None,  # noqa: ARG002 - sizes are in coins
+    ) -> None:
         streams: Sequence[str] = endpoints.ALL_STREAMS
         if symbols is not None:
             kinds = (endpoints.force_order_stream, endpoints.mark_price_stream)
