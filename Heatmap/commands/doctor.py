@@ -20,6 +20,7 @@ from Heatmap.child_process import module_command, module_environment
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.errors import HeatmapError, RestError
 from Heatmap.exit_code import ExitCode
+from Heatmap.ingestion.addresses import normalise_symbol
 from Heatmap.ingestion.binance import exchange_info, forceorder
 from Heatmap.ingestion.binance.endpoints import (
     DEFAULT_REST_URL,
@@ -27,7 +28,6 @@ from Heatmap.ingestion.binance.endpoints import (
     exchange_info_url,
     mark_price_stream,
     market_stream_url,
-    normalise_symbol,
     normalise_ws_base,
 )
 from Heatmap.ingestion.failure import of_socket_error

@@ -15,7 +15,7 @@ from Heatmap.errors import RecordFileError, SettingsError
 from Heatmap.events import FIRST_PLAUSIBLE_MS, LAST_PLAUSIBLE_MS
 from Heatmap.exit_code import ExitCode
 from Heatmap.heatmap_settings import HeatmapSettings, Window, window_ms
-from Heatmap.ingestion.binance.endpoints import normalise_symbol
+from Heatmap.ingestion.addresses import normalise_symbol
 from Heatmap.output_file import is_standard_output, output_path, written
 from Heatmap.storage.location import default_db_path
 from Heatmap.storage.record_reader import RecordReader, Selection

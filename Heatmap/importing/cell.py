@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from Heatmap.errors import RowError, SettingsError
 from Heatmap.events import FIRST_PLAUSIBLE_MS, LAST_PLAUSIBLE_MS, Side
 from Heatmap.importing.row import quoted
-from Heatmap.ingestion.binance.endpoints import normalise_symbol
+from Heatmap.ingestion.addresses import normalise_symbol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from Heatmap.errors import RowError, SettingsError
 from Heatmap.events import LiquidationEvent, Source
 from Heatmap.importing.row import COIN_M_REFUSAL, Parsed, SkippedRow, coin_of, converted
-from Heatmap.ingestion.binance.endpoints import normalise_symbol
+from Heatmap.ingestion.addresses import normalise_symbol
 
 if TYPE_CHECKING:
     from Heatmap.importing.cell import TimeUnit

@@ -14,7 +14,7 @@ import msgspec
 
 from Heatmap.errors import RowError, SettingsError
 from Heatmap.events import FIRST_PLAUSIBLE_MS, LAST_PLAUSIBLE_MS, LiquidationEvent, Side, Source
-from Heatmap.ingestion.binance.endpoints import normalise_symbol
+from Heatmap.ingestion.addresses import normalise_symbol
 
 _QUOTED_CHARS: Final = 40
 

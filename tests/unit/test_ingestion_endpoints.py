@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from Heatmap.errors import SettingsError
+from Heatmap.ingestion import addresses
 from Heatmap.ingestion.binance import endpoints, kline
 
 
@@ -71,8 +72,8 @@ def test_klines_url_names_only_what_is_asked():
 
 
 def test_symbols_are_spelled_as_the_exchange_does():
-    assert endpoints.normalise_symbol(" btcusdt ") == "BTCUSDT"
-    assert endpoints.normalise_symbol("btcusdt_260925") == "BTCUSDT_260925"
+    assert addresses.normalise_symbol(" btcusdt ") == "BTCUSDT"
+    assert addresses.normalise_symbol("btcusdt_260925") == "BTCUSDT_260925"
     for wrong in ("", "BTC USDT", "BTC/USDT", "x" * 41, "a@b"):
         with pytest.raises(SettingsError):
-            endpoints.normalise_symbol(wrong)
+            addresses.normalise_symbol(wrong)

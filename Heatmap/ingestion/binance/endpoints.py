@@ -7,11 +7,11 @@ silent for ever, so the route is written here and never taken from a user's addr
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote
 
 from Heatmap.errors import SettingsError
+from Heatmap.ingestion.addresses import base_address
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +27,6 @@ ALL_STREAMS: Final = ("!forceOrder@arr", "!markPrice@arr@1s")
 # A user may paste an address with any of these: a route begins here.
 _WS_ROUTES: Final = frozenset({"ws", "stream", "market", "public", "private"})
 _REST_ROUTES: Final = frozenset({"fapi", "dapi", "futures"})
-_SYMBOL: Final = re.compile(r"\w{1,40}")
 
 
 def base_urls(ws_url: str | None, rest_url: str | None) -> tuple[str, str]:
@@ -40,23 +39,12 @@ def normalise_ws_base(url: str) -> str:
 
     Raises `SettingsError` if the scheme is not ``ws`` or ``wss``, or there is no host.
     """
-    return _base(url, schemes=("ws", "wss"), routes=_WS_ROUTES, example=DEFAULT_WS_URL)
+    return base_address(url, schemes=("ws", "wss"), routes=_WS_ROUTES, example=DEFAULT_WS_URL)
 
 
 def normalise_rest_base(url: str) -> str:
     """Return the base address of the REST interface, with ``http`` or ``https``; else as `normalise_ws_base`."""
-    return _base(url, schemes=("http", "https"), routes=_REST_ROUTES, example=DEFAULT_REST_URL)
-
-
-def normalise_symbol(text: str) -> str:
-    """Return a symbol in the exchange's spelling: upper case, nothing around it.
-
-    Raises `SettingsError` for anything but 1 to 40 letters, digits and ``_``.
-    """
-    symbol = text.strip().upper()
-    if not _SYMBOL.fullmatch(symbol):
-        raise SettingsError(f"expected a symbol like BTCUSDT, was {text!r}", short=f"“{text.strip()}” is not a symbol.")
-    return symbol
+    return base_address(url, schemes=("http", "https"), routes=_REST_ROUTES, example=DEFAULT_REST_URL)
 
 
 def force_order_stream(symbol: str) -> str:
@@ -91,22 +79,3 @@ def market_socket(base: str, streams: Sequence[str]) -> tuple[str, tuple[str, ..
 def exchange_info_url(base: str) -> str:
     """Return the address of the exchange's rules (weight 1, megabytes, no filter by symbol)."""
     return f"{normalise_rest_base(base)}/fapi/v1/exchangeInfo"
-
-
-def _base(url: str, *, schemes: tuple[str, ...], routes: frozenset[str], example: str) -> str:
-    expected = f"expected an address like {example}, was {url!r}"
-    try:
-        parts = urlsplit(url.strip())
-        # Reading the port is what checks it; a name that cannot be encoded cannot be looked up either.
-        well_formed = parts.scheme in schemes and bool((parts.hostname or "").encode("idna")) and parts.port != 0
-    except ValueError as error:
-        raise SettingsError(f"{expected}: {error}", short=f"“{url}” is not an address.") from error
-    if not well_formed:
-        raise SettingsError(expected, short=f"“{url}” is not an address that starts with {' or '.join(schemes)}://.")
-    kept: list[str] = []
-    for segment in parts.path.split("/"):
-        if segment in routes or "@" in segment:
-            break
-        if segment:
-            kept.append(segment)
-    return urlunsplit((parts.scheme, parts.netloc, "/".join(["", *kept]) if kept else "", "", ""))

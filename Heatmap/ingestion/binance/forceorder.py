@@ -16,6 +16,7 @@ import msgspec
 
 from Heatmap.errors import FrameError
 from Heatmap.events import FIRST_PLAUSIBLE_MS, LAST_PLAUSIBLE_MS, LiquidationEvent, Side, Source
+from Heatmap.ingestion.frame_values import frame_text, plausible_ms, positive, refusal
 from Heatmap.ingestion.venue import MarketHeartbeat
 
 # Longest frame that is read; a forceOrder frame has about 250 bytes, the mark prices of 600 symbols 120,000.
@@ -135,7 +136,7 @@ def decode(
         ``"bad-price"``, ``"bad-qty"``.
     """
     if len(data) > MAX_FRAME_BYTES:
-        raise _refusal("too-large", f"expected at most {MAX_FRAME_BYTES} bytes, was {len(data)}", data)
+        raise refusal("too-large", f"expected at most {MAX_FRAME_BYTES} bytes, was {len(data)}", data)
     if not keep_raw:
         try:
             plain = _PLAIN.decode(data).data
@@ -151,7 +152,7 @@ def decode(
                     order.T, order.s, order.S, order.ap, order.z, notional,
                     source, order.p, order.q, plain.E, received_ms,
                 )  # fmt: skip
-    return _decode_any(data, received_ms, source, _text(data) if keep_raw else None)
+    return _decode_any(data, received_ms, source, frame_text(data) if keep_raw else None)
 
 
 def _decode_any(data: str | bytes, received_ms: int | None, source: str, raw_json: str | None) -> Message:
@@ -160,7 +161,7 @@ def _decode_any(data: str | bytes, received_ms: int | None, source: str, raw_jso
     except msgspec.ValidationError as error:
         return _heartbeats(data) or _classify_untyped(data, error)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise _refusal("bad-json", f"expected JSON: {error}", data) from error
+        raise refusal("bad-json", f"expected JSON: {error}", data) from error
     payload = frame if frame.data is None else frame.data
     if payload.e == "forceOrder":
         return _liquidation(payload, data, received_ms, source, raw_json)
@@ -176,29 +177,29 @@ def _liquidation(
 ) -> LiquidationEvent | Ignored:
     order = payload.o
     if order is None:
-        raise _refusal("bad-shape", "expected an order in `o`, was nothing", data)
+        raise refusal("bad-shape", "expected an order in `o`, was nothing", data)
     if _COIN_MARGINED in (order.st, payload.st):
         # Quantities in contracts of $100 must never mix with quantities in coins.
         return Ignored("coin-margined")
     side = _SIDES.get(order.S)
     if side is None:
-        raise _refusal("bad-side", f"expected SELL or BUY, was {order.S!r}", data)
+        raise refusal("bad-side", f"expected SELL or BUY, was {order.S!r}", data)
     if order.z == 0:
         return Ignored("nothing-filled")
-    price = _positive(order.ap or order.p, "bad-price", data)
-    qty = _positive(order.q if order.z is None else order.z, "bad-qty", data)
-    notional = _positive(price * qty, "bad-qty", data)
+    price = positive(order.ap or order.p, "bad-price", data)
+    qty = positive(order.q if order.z is None else order.z, "bad-qty", data)
+    notional = positive(price * qty, "bad-qty", data)
     return LiquidationEvent(
-        ts_ms=_plausible_ms(order.T, data),
+        ts_ms=plausible_ms(order.T, data),
         symbol=_symbol(order.s, data),
         side=side,
         price=price,
         qty=qty,
         notional=notional,
         source=source,
-        order_price=_positive(order.p, "bad-price", data) if order.p else None,
-        order_qty=_positive(order.q, "bad-qty", data) if order.q else None,
-        event_ms=None if payload.E is None else _plausible_ms(payload.E, data),
+        order_price=positive(order.p, "bad-price", data) if order.p else None,
+        order_qty=positive(order.q, "bad-qty", data) if order.q else None,
+        event_ms=None if payload.E is None else plausible_ms(payload.E, data),
         received_ms=received_ms,
         raw_json=raw_json,
     )
@@ -208,9 +209,9 @@ def _heartbeat(payload: _Payload, data: str | bytes) -> MarketHeartbeat | Ignore
     if payload.st == _COIN_MARGINED:
         return Ignored("coin-margined")
     if payload.s is None or payload.E is None:
-        raise _refusal("bad-shape", "expected a mark price with `s` and `E`", data)
-    _positive(payload.p, "bad-price", data)
-    return MarketHeartbeat(_symbol(payload.s, data), _plausible_ms(payload.E, data))
+        raise refusal("bad-shape", "expected a mark price with `s` and `E`", data)
+    positive(payload.p, "bad-price", data)
+    return MarketHeartbeat(_symbol(payload.s, data), plausible_ms(payload.E, data))
 
 
 def _heartbeats(data: str | bytes) -> MarketHeartbeats | None:
@@ -248,14 +249,14 @@ def _classify_untyped(data: str | bytes, error: msgspec.ValidationError | None) 
         # The typed decoder skips undeclared fields; this one checks every value.
         frame = _ANYTHING.decode(data)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as fault:
-        raise _refusal("bad-json", f"expected JSON: {fault}", data) from fault
+        raise refusal("bad-json", f"expected JSON: {fault}", data) from fault
     if not isinstance(frame, dict):
-        raise _refusal("bad-shape", f"expected an object, was {type(frame).__name__}", data)
+        raise refusal("bad-shape", f"expected an object, was {type(frame).__name__}", data)
     # Announcements such as serverShutdown come in an envelope of their own on some of the exchange's sockets.
     payload = frame.get("data", frame.get("event", frame))
     word = payload.get("e") if isinstance(payload, dict) else None
     if word in ("forceOrder", "markPriceUpdate"):
-        raise _refusal("bad-shape", f"expected a {word} message: {error}", data) from error
+        raise refusal("bad-shape", f"expected a {word} message: {error}", data) from error
     if isinstance(word, str):
         return Ignored(word)
     if "code" in frame or "result" in frame or "error" in frame:
@@ -278,27 +279,7 @@ def _symbol(symbol: str, data: str | bytes) -> str:
     if symbol in _KNOWN_SYMBOLS:
         return symbol
     if not _SYMBOL.fullmatch(symbol) or not symbol.isprintable():
-        raise _refusal("bad-symbol", f"expected a symbol in upper case, was {symbol!r}", data)
+        raise refusal("bad-symbol", f"expected a symbol in upper case, was {symbol!r}", data)
     if len(_KNOWN_SYMBOLS) < _MOST_KNOWN_SYMBOLS:
         _KNOWN_SYMBOLS.add(symbol)
     return symbol
-
-
-def _positive(number: float | None, kind: str, data: str | bytes) -> float:
-    if number is None or not 0.0 < number < math.inf:
-        raise _refusal(kind, f"expected a finite number above 0, was {number}", data)
-    return number
-
-
-def _plausible_ms(time_ms: int, data: str | bytes) -> int:
-    if not FIRST_PLAUSIBLE_MS <= time_ms < LAST_PLAUSIBLE_MS:
-        raise _refusal("bad-time", f"expected milliseconds between 2019 and 2100, was {time_ms}", data)
-    return time_ms
-
-
-def _text(data: str | bytes) -> str:
-    return data if isinstance(data, str) else data.decode("utf-8", "replace")
-
-
-def _refusal(kind: str, message: str, data: str | bytes) -> FrameError:
-    return FrameError(message, kind=kind, excerpt=_text(data[:_EXCERPT_CHARS]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from Heatmap.ingestion import addresses
 from Heatmap.ingestion.binance import endpoints, exchange_info, forceorder, kline
 from Heatmap.ingestion.binance.session import BinanceSession
 from Heatmap.ingestion.venue import CandleApi, ConnectionPolicy, Venue
@@ -20,7 +21,7 @@ BINANCE: Final = Venue(
     ),
     session=BinanceSession,
     base_urls=endpoints.base_urls,
-    normalise_symbol=endpoints.normalise_symbol,
+    normalise_symbol=addresses.normalise_symbol,
     instruments_url=endpoints.exchange_info_url,
     decode_instruments=exchange_info.decode,
     candles=CandleApi(
