@@ -1,19 +1,27 @@
-"""Web-channel object of the program's chart page: sends candles and ranges, receives that the page is ready."""
+"""Web-channel object of the program's chart page: sends candles and ranges, receives what the page shows."""
 
 from __future__ import annotations
 
 import json
+import logging
 import math
 from typing import TYPE_CHECKING
 
 from PyQt6.QtCore import QObject, pyqtSignal, pyqtSlot
+
+from Heatmap.app.visible_range import parse_visible_range
+from Heatmap.errors import BridgeError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from Heatmap.candle import Candle
 
+log = logging.getLogger(__name__)
+
 OBJECT_NAME = "candles"
+# Room to the right of the newest bar.
+RIGHT_MARGIN_BARS = 4
 
 
 def bar_of(candle: Candle) -> dict[str, float]:
@@ -38,6 +46,8 @@ class ChartBridge(QObject):
     barReady = pyqtSignal(str)
     priceFormatReady = pyqtSignal(str)
     rangeRequested = pyqtSignal(str)
+    newestRequested = pyqtSignal(int)  # to the page: the newest bar, with room for so many more, at the present zoom
+    liveChanged = pyqtSignal(bool)  # whether the newest bar is in view
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -45,6 +55,8 @@ class ChartBridge(QObject):
         self._bars: list[dict[str, float]] = []
         self._tick_size: float | None = None
         self._wanted: tuple[int, int] | None = None
+        self._is_live = True
+        self._has_refused = False
         self.shown_range: tuple[float, float] | None = None
         """The two logical positions that the page was last asked to show."""
 
@@ -52,6 +64,30 @@ class ChartBridge(QObject):
     def bar_count(self) -> int:
         """Number of bars in the chart."""
         return len(self._bars)
+
+    @property
+    def is_live(self) -> bool:
+        """True if the newest bar is in view, and before the first bar; then the chart follows it."""
+        return self._is_live
+
+    def show_live(self) -> None:
+        """Scroll to the newest bar at the present zoom, whatever is shown; without a page, nothing happens."""
+        if self._ready:
+            self.newestRequested.emit(RIGHT_MARGIN_BARS)
+
+    @pyqtSlot(str)
+    def view_changed(self, text: str) -> None:
+        """Take the visible range, as JSON, see `VisibleRange`; of malformed ones the first is logged."""
+        try:
+            shown = parse_visible_range(text)
+        except BridgeError as error:
+            if not self._has_refused:
+                log.warning("refused a visible range of the chart page: %s", error)
+            self._has_refused = True
+            return
+        if shown.has_newest != self._is_live:
+            self._is_live = shown.has_newest
+            self.liveChanged.emit(self._is_live)
 
     @pyqtSlot()
     def page_ready(self) -> None:

@@ -12,7 +12,7 @@ from PyQt6.QtWidgets import QMainWindow
 
 from Heatmap.app.candle_feed import CandleFeed
 from Heatmap.app.chart_area import ChartArea
-from Heatmap.app.chart_bridge import ChartBridge
+from Heatmap.app.chart_bridge import RIGHT_MARGIN_BARS, ChartBridge
 from Heatmap.app.chart_toolbar import INTERVALS, ChartToolbar
 from Heatmap.app.chart_view import ChartView
 from Heatmap.app.docks import SETTINGS_WIDTH_PX, Dock, SettingsTabs
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 START_SIZE_PX = (1060, 550)
 # The first view shows the window, but never bars too narrow to read or so few that they fill the screen.
 MIN_BARS, MAX_BARS = 60, 500
-RIGHT_MARGIN_BARS = 4
 INTERVAL_FOR_WINDOW = {"2h": "1m", "8h": "3m", "2d": "15m"}
 INTERVAL_KEY = "program/interval"
 MESSAGE_MS = 8000

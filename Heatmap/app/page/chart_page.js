@@ -16,7 +16,10 @@ const series = chart.addSeries(LightweightCharts.CandlestickSeries, {
   upColor: UP, downColor: DOWN, borderUpColor: UP, borderDownColor: DOWN, wickUpColor: UP, wickDownColor: DOWN,
 });
 
+const REPORT_AFTER_MS = 100; // the visible range is reported at most so often
+
 let lastBar = null;
+let firstTime = 0, barCount = 0;
 let pointedX = null; // where the cross-hair is, null outside of the chart
 
 // A new bar moves the others beneath a cross-hair that rests, and the library reports no move then.
@@ -43,24 +46,47 @@ chart.subscribeCrosshairMove((move) => {
 });
 
 new QWebChannel(qt.webChannelTransport, (channel) => {
-  const feed = channel.objects.candles;
+  const feed = channel.objects.candles, timeScale = chart.timeScale();
+  let reportTimer = null;
+
+  function reportView() {
+    reportTimer = null;
+    const range = timeScale.getVisibleLogicalRange();
+    if (!range || !barCount) return;
+    feed.view_changed(JSON.stringify({from: range.from, to: range.to, first_s: firstTime, bars: barCount}));
+  }
+
+  function reportSoon() {
+    if (reportTimer === null) reportTimer = setTimeout(reportView, REPORT_AFTER_MS);
+  }
+
+  timeScale.subscribeVisibleLogicalRangeChange(reportSoon);
   feed.historyReady.connect((text) => {
     const message = JSON.parse(text);
     setPriceFormat(message.format);
     series.setData(message.bars);
-    lastBar = message.bars[message.bars.length - 1] || null;
+    barCount = message.bars.length;
+    firstTime = barCount ? message.bars[0].time : 0;
+    lastBar = message.bars[barCount - 1] || null;
     showBar();
+    reportSoon();
   });
   feed.priceFormatReady.connect((text) => setPriceFormat(JSON.parse(text)));
   feed.barReady.connect((text) => {
-    lastBar = JSON.parse(text);
-    series.update(lastBar);
+    const bar = JSON.parse(text), isNew = !lastBar || bar.time > lastBar.time;
+    lastBar = bar;
+    series.update(bar);
     showBar();
+    if (!isNew) return;
+    if (barCount === 0) firstTime = bar.time;
+    barCount += 1;
+    reportSoon();
   });
   feed.rangeRequested.connect((text) => {
     const range = JSON.parse(text);
     chart.priceScale('right').applyOptions({autoScale: true});
-    chart.timeScale().setVisibleLogicalRange(range);
+    timeScale.setVisibleLogicalRange(range);
   });
+  feed.newestRequested.connect((margin) => timeScale.scrollToPosition(margin, false));
   feed.page_ready();
 });
