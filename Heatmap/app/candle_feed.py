@@ -21,7 +21,7 @@ from Heatmap.ingestion.venues import venue_of
 from Heatmap.vocabulary import INTERVALS_MS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from Heatmap.candle import Candle
     from Heatmap.clock import Clock
@@ -38,6 +38,9 @@ OPEN_TIMEOUT_S = 10.0
 CLOSE_TIMEOUT_S = 1.0
 # Pace at which a tick size unknown with the history is asked for again.
 TICK_AGAIN_S = 1.0
+# Older candles: the largest page that Binance counts as 2 of 2,400 a minute, and pages a minute.
+OLDER_ROWS = 499
+OLDER_PAGES_PER_MIN = 60
 MAX_FRAME_BYTES = 64 * 1024
 MAX_REST_BYTES = 8 * 1024 * 1024
 
@@ -67,6 +70,7 @@ class CandleFeed(QObject):
 
     # list[Candle], ascending, the last one unfinished; the tick size or None
     historyReady = pyqtSignal(object, object)
+    olderReady = pyqtSignal(object)  # list[Candle], ascending, before all others
     tickSizeReady = pyqtSignal(float)  # it became known after the history
     candleReady = pyqtSignal(object)  # Candle: the newest one, changed or new
     # Why no candles arrive: `reason` and `detail` of `Heatmap.ingestion.failure.Failure`; both "" when they do.
@@ -90,13 +94,31 @@ class CandleFeed(QObject):
         self._clock = clock
         self._reason = ""
         self._tasks: set[asyncio.Task[None]] = set()
+        self._shown: tuple[str, str] | None = None  # symbol and interval whose history was delivered
+        self._older: asyncio.Task[None] | None = None
+        self._older_backoff = Backoff(attempts_per_min=OLDER_PAGES_PER_MIN)
+        self._has_oldest = False
 
     def show(self, symbol: str, interval: str) -> None:
         """Follow this symbol and interval instead of the ones before."""
         self._cancel()
-        task = asyncio.ensure_future(self._follow(symbol, interval))
+        self._shown, self._has_oldest = None, False
+        self._start(self._follow(symbol, interval))
+
+    def load_older(self, before_ms: int) -> None:
+        """Load a page of candles that open before ``before_ms``, again and again until it comes.
+
+        Does nothing while a page is being loaded, before the history has come, and once the oldest candle has.
+        """
+        is_loading = self._older is not None and not self._older.done()
+        if self._shown is not None and not is_loading and not self._has_oldest:
+            self._older = self._start(self._load_older(*self._shown, before_ms))
+
+    def _start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def close(self) -> None:
         """End all connections, those of earlier symbols too, and wait for their end."""
@@ -150,6 +172,10 @@ class CandleFeed(QObject):
                 await socket.send(request)
             candles = await self._history(symbol, interval)
             tick_size = await self._ask_tick_size(symbol)
+            # The page on its way may not adjoin these.
+            if self._older is not None:
+                self._older.cancel()
+            self._shown = (symbol, interval)
             self.historyReady.emit(candles, tick_size)
             self._reason = ""
             self.problemChanged.emit("", "")
@@ -182,8 +208,29 @@ class CandleFeed(QObject):
         answers = [await self._request(symbol, interval, page, now_ms=now_ms) for page in pages]
         return [candle for answer in answers for candle in answer]
 
+    async def _load_older(self, symbol: str, interval: str, before_ms: int) -> None:
+        backoff, rows = self._older_backoff, min(OLDER_ROWS, self._candles.max_rows)
+        page = (None, before_ms - 1, rows)
+        wait_s = backoff.held_back_s(self._clock.monotonic_s())
+        while True:
+            await asyncio.sleep(wait_s)
+            backoff.attempted(self._clock.monotonic_s())
+            try:
+                candles = await self._request(symbol, interval, page, now_ms=before_ms)
+            except (RestError, FrameError) as error:
+                asked_s = (error.retry_after_s or 0.0) if isinstance(error, RestError) else 0.0
+                wait_s = backoff.next_delay_s(self._clock.monotonic_s(), at_least_s=asked_s)
+                log.warning("older candles of %s %s, again in %.0f s: %s", symbol, interval, wait_s, error)
+            else:
+                break
+        backoff.reset()
+        self._has_oldest = len(candles) < rows
+        older = [candle for candle in candles if candle.open_ms < before_ms]
+        if older:
+            self.olderReady.emit(older)
+
     async def _request(
-        self, symbol: str, interval: str, page: tuple[int, int, int] | None, *, now_ms: int
+        self, symbol: str, interval: str, page: tuple[int | None, int, int] | None, *, now_ms: int
     ) -> list[Candle]:
         url = self._candles.history_url(self._rest_url, symbol, interval, page)
         body = await fetch_bytes(url, timeout_s=OPEN_TIMEOUT_S, max_bytes=MAX_REST_BYTES)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
+from bisect import bisect_left
 from typing import TYPE_CHECKING
 
+import msgspec
 from PyQt6.QtCore import QObject, pyqtSignal, pyqtSlot
 
-from Heatmap.app.visible_range import parse_visible_range
+from Heatmap.app.kept_view import BarTimes, LiveView, View
+from Heatmap.app.visible_range import VisibleRange, parse_visible_range
 from Heatmap.errors import BridgeError
 
 if TYPE_CHECKING:
@@ -22,6 +24,10 @@ log = logging.getLogger(__name__)
 OBJECT_NAME = "candles"
 # Room to the right of the newest bar.
 RIGHT_MARGIN_BARS = 4
+# Older candles are loaded up to this number: two weeks of minutes.
+MAX_LOADED_BARS = 20_000
+# They are asked for when less than this share of the view's width is loaded to the left of it.
+OLDER_WITHIN_VIEWS = 0.5
 
 
 def bar_of(candle: Candle) -> dict[str, float]:
@@ -40,21 +46,30 @@ def price_format(tick_size: float | None, price: float) -> tuple[int, float]:
 
 
 class ChartBridge(QObject):
-    """Keeps the chart's bars and sends them to the page, all of them again after a reload."""
+    """Keeps the chart's bars and its view, and sends both to the page, again after a reload.
+
+    The view is kept as time: other candles are shown in the same, and while the newest bar is in view, it stays so.
+    """
 
     historyReady = pyqtSignal(str)
+    olderReady = pyqtSignal(str)
     barReady = pyqtSignal(str)
     priceFormatReady = pyqtSignal(str)
     rangeRequested = pyqtSignal(str)
     newestRequested = pyqtSignal(int)  # to the page: the newest bar, with room for so many more, at the present zoom
     liveChanged = pyqtSignal(bool)  # whether the newest bar is in view
+    olderRequested = pyqtSignal(object)  # int: the view reaches the first bar, which opens at this time in ms
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._ready = False
         self._bars: list[dict[str, float]] = []
+        self._opens_ms: list[int] = []  # the bars' times
+        self._interval_ms = 0
+        self._version = 0  # of what bar 0 is
         self._tick_size: float | None = None
-        self._wanted: tuple[int, int] | None = None
+        self._view: View | None = None  # what the user wants to see
+        self._asked: View | None = None  # what the page was asked to show for it: not always the same
         self._is_live = True
         self._has_refused = False
         self.shown_range: tuple[float, float] | None = None
@@ -85,62 +100,112 @@ class ChartBridge(QObject):
                 log.warning("refused a visible range of the chart page: %s", error)
             self._has_refused = True
             return
-        if shown.has_newest != self._is_live:
-            self._is_live = shown.has_newest
-            self.liveChanged.emit(self._is_live)
+        # A range of bars that were replaced meanwhile is followed by one of the new bars.
+        if self._bars and shown.version == self._version:
+            self._take_view(shown)
 
     @pyqtSlot()
     def page_ready(self) -> None:
         """Send everything; called by the page when it is loaded or reloaded."""
         self._ready = True
         if self._bars:
-            self._send_history()
-            if self._wanted is not None:
-                self._send_range(*self._wanted)
+            self._send_history(keeps_view=False)
 
     def page_left(self) -> None:
         """Stop sending until the next page is ready."""
         self._ready = False
 
     def set_history(self, candles: Sequence[Candle], *, tick_size: float | None) -> None:
-        """Replace all candles; an empty sequence empties the chart."""
-        self._bars = [bar_of(candle) for candle in candles]
-        self._tick_size = tick_size
+        """Replace all candles, or those from the first given on if they continue the others; none empties the chart."""
+        interval_ms = _interval_ms(candles[0]) if candles else 0
+        continues = (
+            interval_ms == self._interval_ms
+            and bool(candles and self._bars)
+            and self._opens_ms[0] <= candles[0].open_ms <= self._opens_ms[-1] + interval_ms
+        )
+        older = bisect_left(self._opens_ms, candles[0].open_ms) if continues else 0
+        self._interval_ms, self._tick_size = interval_ms, tick_size
+        self._set_bars(self._bars[:older] + [bar_of(candle) for candle in candles])
         if self._ready:
-            self._send_history()
+            self._send_history(keeps_view=continues)
+
+    def add_older(self, candles: Sequence[Candle]) -> None:
+        """Insert candles before the first; the view stays. Those of another interval are ignored."""
+        if not self._bars or not candles or _interval_ms(candles[0]) != self._interval_ms:
+            return
+        older = [bar_of(candle) for candle in candles if candle.open_ms < self._opens_ms[0]]
+        self._set_bars(older + self._bars)
+        if self._ready:
+            self.olderReady.emit(_json({"version": self._version, "bars": older}))
 
     def set_tick_size(self, tick_size: float) -> None:
         """Set the tick size, which may become known after the candles."""
         self._tick_size = tick_size
         if self._ready:
-            self.priceFormatReady.emit(json.dumps(self._price_format()))
+            self.priceFormatReady.emit(_json(self._price_format()))
 
     def update_bar(self, candle: Candle) -> None:
         """Change the last bar or append one; an older one is ignored, the next history contains it."""
         bar = bar_of(candle)
-        if self._bars and bar["time"] < self._bars[-1]["time"]:
+        newest_ms = self._opens_ms[-1] if self._opens_ms else 0
+        if candle.open_ms < newest_ms:
             return
-        if self._bars and bar["time"] == self._bars[-1]["time"]:
+        if candle.open_ms == newest_ms:
             self._bars[-1] = bar
         else:
             self._bars.append(bar)
+            self._opens_ms.append(candle.open_ms)
         if self._ready:
-            self.barReady.emit(json.dumps(bar))
+            self.barReady.emit(_json(bar))
 
     def show_newest(self, bars: int, margin: int) -> None:
         """Show the newest ``bars`` with room for ``margin`` more, and let the price axis scale itself."""
-        self._wanted = (bars, margin)
-        if self._ready:
-            self._send_range(bars, margin)
-
-    def _send_history(self) -> None:
-        self.historyReady.emit(json.dumps({"format": self._price_format(), "bars": self._bars}))
-
-    def _send_range(self, bars: int, margin: int) -> None:
+        self._view = LiveView((bars - 0.5) * self._interval_ms, margin, self._interval_ms)
         last = len(self._bars) - 1
         self.shown_range = (last - bars + 0.5, last + margin)
-        self.rangeRequested.emit(json.dumps({"from": last - bars + 0.5, "to": last + margin}))
+        self._asked = self._view
+        if self._ready:
+            self.rangeRequested.emit(_json(_range(self.shown_range)))
+
+    def _take_view(self, shown: VisibleRange) -> None:
+        times = BarTimes(self._opens_ms, self._interval_ms)
+        view = times.view_of(shown.from_, shown.to)
+        if self._asked is None or not times.is_same(view, self._asked):
+            self._view, self._asked = view, None
+        if shown.has_newest != self._is_live:
+            self._is_live = shown.has_newest
+            self.liveChanged.emit(self._is_live)
+        near = OLDER_WITHIN_VIEWS * (shown.to - shown.from_)
+        if shown.from_ < near and len(self._bars) < MAX_LOADED_BARS:
+            self.olderRequested.emit(self._opens_ms[0])
+
+    def _set_bars(self, bars: list[dict[str, float]]) -> None:
+        self._bars = bars
+        self._opens_ms = [round(bar["time"]) * 1000 for bar in bars]
+        self._version += 1
+
+    def _send_history(self, *, keeps_view: bool) -> None:
+        view = None
+        if self._bars and self._view is not None and not keeps_view:
+            times = BarTimes(self._opens_ms, self._interval_ms)
+            self.shown_range = times.positions_of(self._view, max(MAX_LOADED_BARS - len(self._bars), 0))
+            self._asked = times.view_of(*self.shown_range)
+            view = _range(self.shown_range)
+        message = {"version": self._version, "format": self._price_format(), "bars": self._bars, "view": view}
+        self.historyReady.emit(_json(message))
 
     def _price_format(self) -> dict[str, float]:
         precision, min_move = price_format(self._tick_size, self._bars[-1]["close"] if self._bars else 1.0)
         return {"precision": precision, "min_move": min_move}
+
+
+def _interval_ms(candle: Candle) -> int:
+    return candle.close_ms + 1 - candle.open_ms
+
+
+def _range(positions: tuple[float, float]) -> dict[str, float]:
+    return dict(zip(("from", "to"), positions, strict=True))
+
+
+def _json(message: object) -> str:
+    return msgspec.json.encode(message).decode()

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from Heatmap.candle import Candle
     from Heatmap.clock import Clock
     from Heatmap.heatmap_service import HeatmapService
+    from Heatmap.heatmap_settings import HeatmapSettings
     from Heatmap.ui.settings_model import SettingsModel
     from Heatmap.ui.translation import Translator
 
@@ -116,9 +117,12 @@ class MainWindow(QMainWindow):
 
         self._feed.historyReady.connect(self._show_history)
         self._feed.candleReady.connect(self._bridge.update_bar)
+        self._feed.olderReady.connect(self._bridge.add_older)
+        self._bridge.olderRequested.connect(self._feed.load_older)
         self._feed.tickSizeReady.connect(self._bridge.set_tick_size)
         self._feed.problemChanged.connect(self._trouble.set_candle_problem)
         self._view.problemChanged.connect(self._trouble.set_page_problem)
+        settings.changed.connect(self._fit_window)
         translator.follow(settings)
         translator.languageChanged.connect(self._set_title)
         self._set_title()
@@ -173,7 +177,6 @@ class MainWindow(QMainWindow):
         self.setWindowTitle(f"{title} – {', '.join(self._area.source_text().splitlines()) or 'Binance USD-M'}")
 
     def _symbol_chosen(self, symbol: str) -> None:
-        self._fitted = False
         self.plugin.set_symbol(symbol)
         # The other symbol's candles must not be shown under this name until its own arrive.
         self._bridge.set_history((), tick_size=None)
@@ -181,7 +184,6 @@ class MainWindow(QMainWindow):
         self._set_title()
 
     def _interval_chosen(self, interval: str) -> None:
-        self._fitted = False
         self._store.setValue(INTERVAL_KEY, interval)
         self._feed.show(self._toolbar.symbol, interval)
 
@@ -192,6 +194,11 @@ class MainWindow(QMainWindow):
         interval_ms = INTERVALS_MS[self._toolbar.interval]
         bars = min(max(window_ms(self._settings.value) // interval_ms, MIN_BARS), MAX_BARS, self._bridge.bar_count)
         self._bridge.show_newest(bars, RIGHT_MARGIN_BARS)
+
+    def _fit_window(self, new: HeatmapSettings, previous: HeatmapSettings) -> None:
+        # Whoever looks at old time goes on doing so: the other window may be chosen for it.
+        if new.window != previous.window and self._bridge.is_live:
+            self.fit()
 
     def _show_history(self, candles: Sequence[Candle], tick_size: float | None) -> None:
         self._bridge.set_history(candles, tick_size=tick_size)

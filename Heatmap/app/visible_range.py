@@ -16,13 +16,13 @@ _Logical = Annotated[float, Meta(ge=-1e9, le=1e9)]
 class VisibleRange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Positions of the pane's edges in the page's bars: bar i has its middle at i; the page has ``bars`` of them.
 
-    ``first_s``: time of bar 0 in UTC seconds. Positions beyond the bars are possible.
+    ``version``: number of the bars' last message, which positions count from. Positions beyond the bars are possible.
     """
 
     from_: _Logical = msgspec.field(name="from")
     to: _Logical
-    first_s: Annotated[int, Meta(ge=0, le=1 << 40)]
     bars: Annotated[int, Meta(ge=1, le=10_000_000)]
+    version: Annotated[int, Meta(ge=0, le=1 << 40)]
 
     @property
     def has_newest(self) -> bool:

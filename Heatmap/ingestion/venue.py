@@ -133,8 +133,8 @@ class CandleApi:
     # (ws_url, symbol, interval) → address of the stream, and the messages that subscribe to it
     stream: Callable[[str, str, str], tuple[str, Sequence[str]]]
     # (rest_url, symbol, interval, (start_ms, end_ms, limit)) → address of the candles that open in [start_ms, end_ms];
-    # without a range, of the newest one
-    history_url: Callable[[str, str, str, tuple[int, int, int] | None], str]
+    # with start_ms None, of the last ``limit`` ones that open until end_ms; without a range, of the newest one
+    history_url: Callable[[str, str, str, tuple[int | None, int, int] | None], str]
     decode_update: Callable[[str | bytes], CandleUpdate | None]  # None for a message of another kind
     decode_history: Callable[[bytes, int], list[Candle]]  # (body, now_ms) → candles, closed if they end before
     is_unknown_symbol: Callable[[RestError], bool]  # True for the error of a symbol that is not listed

@@ -3,26 +3,77 @@
 from __future__ import annotations
 
 import pytest
+from PyQt6.QtGui import QAction
+from PyQt6.QtWidgets import QComboBox
 
 pytestmark = [pytest.mark.gl]
 
-
-def shown(stage) -> tuple[float, float]:
-    """Return the visible range in bars before the newest one."""
-    left, right, last = stage.evaluate(
-        "[chart.timeScale().getVisibleLogicalRange().from, chart.timeScale().getVisibleLogicalRange().to,"
-        " series.data().length - 1]"
-    )
-    return left - last, right - last
+# Seconds of UTC at the pane's edges and the length of a bar; extrapolated, as bars may lie beyond the edges.
+SHOWN = """(() => {
+  const range = chart.timeScale().getVisibleLogicalRange(), data = series.data();
+  if (!range || data.length < 2) return null;
+  const step = data[1].time - data[0].time;
+  return [data[0].time + range.from * step, data[0].time + range.to * step, step, data.length];
+})()"""
+STEP_S = 60
 
 
 def test_the_view_is_kept_and_leads_back_to_the_newest_bar(open_stage):
-    with open_stage(settings={"enabled": False}) as stage:
+    with open_stage(symbols=("BTCUSDT", "ETHUSDT"), settings={"enabled": False}) as stage:
         stage.wait_for_candles()
+        interval, symbol = (stage.window.findChild(QComboBox, name) for name in ("interval", "symbol"))
         bridge = stage.window._bridge
-        stage.evaluate("chart.timeScale().scrollToPosition(-60, false)")
-        stage.wait(lambda: not bridge.is_live)
-        left, right = shown(stage)
+
+        def shows(left: float, right: float, step_s: int) -> None:
+            """Wait until the chart shows a range of time, as near as a bar's half."""
+
+            def is_shown() -> bool:
+                seen = stage.evaluate(SHOWN)
+                near = [left + step_s / 2, right + step_s / 2, step_s]
+                return seen is not None and seen[:3] == pytest.approx(near, abs=2 * step_s)
+
+            stage.wait(is_shown)
+
+        # To the left of the first bar: older ones come, the view stays.
+        count = stage.evaluate("series.data().length")
+        stage.evaluate("chart.timeScale().setVisibleLogicalRange({from: -40, to: 110})")
+        left, right, step_s, _ = stage.evaluate(SHOWN)
+        stage.wait(lambda: bridge.bar_count > count + 200 and stage.evaluate("series.data().length") > count + 200)
+        assert not bridge.is_live
+        assert stage.evaluate(SHOWN)[:2] == pytest.approx((left, right), abs=step_s)
+        assert stage.evaluate(
+            "series.dataByIndex(Math.round(chart.timeScale().getVisibleLogicalRange().from)) !== null"
+        )
+        count = bridge.bar_count
+        stage.exchange.drop_connections(1001)
+        with stage.qtbot.waitSignal(bridge.historyReady):
+            pass
+        shows(left, right, step_s)
+        assert bridge.bar_count >= count
+
+        old = stage.evaluate("window.__old = true")
+        assert old
+        stage.window.findChild(QAction, "reload_chart").trigger()
+        stage.wait(
+            lambda: (
+                stage.evaluate("typeof series !== 'undefined' && !window.__old && series.data().length")
+                == bridge.bar_count
+            )
+        )
+        shows(left, right, step_s)
+        for name in ("5m", "1m", "3m"):
+            interval.setCurrentText(name)
+            shows(left, right, STEP_S * int(name[0]))
+        symbol.setCurrentText("ETHUSDT")
+        stage.wait(lambda: bridge.bar_count == 0)
+
+        symbol.setCurrentText("BTCUSDT")
+        shows(left, right, step_s)
+        left, right = stage.evaluate(SHOWN)[:2]
         bridge.show_live()
         stage.wait(lambda: bridge.is_live)
-        assert shown(stage) == pytest.approx((left - right + 4, 4), abs=0.1)
+        newest = stage.evaluate("series.data().at(-1).time")
+        shows(newest + 4 * step_s - (right - left), newest + 4 * step_s, step_s)
+        interval.setCurrentText("5m")
+        shows(newest - (right - left) + 4 * step_s, newest + 20 * STEP_S, 5 * STEP_S)
+        stage.wait(lambda: bridge.is_live)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from typing import TYPE_CHECKING
 
@@ -11,11 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.demo import SteeredExchange
 
-from Heatmap.app.candle_feed import HISTORY_MS, MIN_BARS, CandleFeed, history_requests
+from Heatmap.app import candle_feed
+from Heatmap.app.candle_feed import HISTORY_MS, MIN_BARS, OLDER_ROWS, CandleFeed, history_requests
 from Heatmap.app.chart_bridge import price_format
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.demo.market import SimulatedMarket
+from Heatmap.errors import RestError
 from Heatmap.ingestion.binance.kline import MAX_ROWS
+from Heatmap.ingestion.rest import fetch_bytes
 from Heatmap.vocabulary import INTERVALS_MS
 
 if TYPE_CHECKING:
@@ -55,9 +59,11 @@ class Listener:
     def __init__(self, feed: CandleFeed) -> None:
         self.histories: list[list[Candle]] = []
         self.candles: list[Candle] = []
+        self.older: list[list[Candle]] = []
         self.problems: list[str] = []
         self._news = asyncio.Event()
         feed.historyReady.connect(lambda candles, _: self._take(self.histories, candles))
+        feed.olderReady.connect(lambda candles: self._take(self.older, candles))
         feed.candleReady.connect(lambda candle: self._take(self.candles, candle))
         feed.problemChanged.connect(lambda reason, _: self._take(self.problems, reason))
 
@@ -183,5 +189,81 @@ def test_the_end_waits_for_connections_that_were_left_before(exchange):
             feed.show("BTCUSDT", interval)
         await feed.close()
         assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    play(scene, exchange)
+
+
+class Rest:
+    """Stands before the exchange's REST service: counts pages of older candles and may answer in its place."""
+
+    def __init__(self, monkeypatch) -> None:
+        self.pages: list[str] = []
+        self.refusals: list[Exception] = []
+        self.oldest_ms = 0
+        self.at_once, self._running = 0, 0
+        monkeypatch.setattr(candle_feed, "fetch_bytes", self._fetch)
+
+    async def _fetch(self, url: str, **options) -> bytes:
+        if "endTime" not in url or "startTime" in url:
+            return await fetch_bytes(url, **options)
+        self.pages.append(url)
+        if self.refusals:
+            raise self.refusals.pop(0)
+        self._running += 1
+        self.at_once = max(self.at_once, self._running)
+        rows = json.loads(await fetch_bytes(url, **options))
+        self._running -= 1
+        return json.dumps([row for row in rows if row[0] >= self.oldest_ms]).encode()
+
+
+def test_older_candles_adjoin_in_pages_until_the_first_that_the_exchange_lists(exchange, monkeypatch):
+    rest = Rest(monkeypatch)
+
+    async def scene(feed, listener):
+        feed.load_older(1_700_000_000_000)  # no history has come
+        feed.show("BTCUSDT", "15m")
+        await listener.until(lambda: bool(listener.histories))
+        first_ms, step_ms = listener.histories[0][0].open_ms, 900_000
+        for _ in range(3):  # the page asks more often than one answers
+            feed.load_older(first_ms)
+        await listener.until(lambda: len(listener.older) == 1)
+        opens = [candle.open_ms for candle in listener.older[0]]
+        assert opens == list(range(first_ms - OLDER_ROWS * step_ms, first_ms, step_ms))
+        rest.oldest_ms = opens[0] - 3 * step_ms
+        feed.load_older(opens[0])
+        await listener.until(lambda: len(listener.older) == 2)
+        assert [candle.open_ms for candle in listener.older[1]] == [opens[0] - k * step_ms for k in (3, 2, 1)]
+        feed.load_older(rest.oldest_ms)
+        feed.show("BTCUSDT", "5m")
+        await listener.until(lambda: len(listener.histories) == 2)
+        assert (len(rest.pages), rest.at_once) == (2, 1)
+        assert all(f"limit={OLDER_ROWS}" in url for url in rest.pages)
+
+    play(scene, exchange)
+
+
+def test_a_pause_that_the_exchange_asks_for_is_kept_before_the_next_page(exchange, monkeypatch):
+    rest, waits = Rest(monkeypatch), []
+    rest.refusals = [
+        RestError("too many requests", reason="banned", status=429, retry_after_s=7.0),
+        RestError("banned", reason="banned", status=418, retry_after_s=900.0),
+        RestError("no answer", reason="network"),
+    ]
+    sleep = asyncio.sleep
+
+    async def short(seconds):
+        waits.append(seconds)
+        await sleep(0)
+
+    async def scene(feed, listener):
+        feed.show("BTCUSDT", "1m")
+        await listener.until(lambda: bool(listener.histories))
+        monkeypatch.setattr(candle_feed.asyncio, "sleep", short)
+        feed.load_older(listener.histories[0][0].open_ms)
+        await listener.until(lambda: bool(listener.older))
+        assert waits[0] == 0.0
+        assert waits[1] == pytest.approx(7.0, abs=1)
+        assert min(waits[2:]) > 890  # the network's failure ends no ban
+        assert len(waits) == len(rest.pages) == 4
 
     play(scene, exchange)

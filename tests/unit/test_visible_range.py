@@ -10,14 +10,14 @@ from Heatmap.app.chart_bridge import ChartBridge
 from Heatmap.app.visible_range import parse_visible_range
 from Heatmap.errors import BridgeError
 
-GOOD = {"from": 10.5, "to": 24.0, "first_s": 1_700_000_000, "bars": 21}
+GOOD = {"from": 10.5, "to": 24.0, "bars": 21, "version": 1}
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        {"from": 24.0}, {"from": 30.0}, {"to": None}, {"to": "24"}, {"to": 1e12}, {"from": -1e12}, {"first_s": -1},
-        {"first_s": 1.5}, {"bars": 0}, {"bars": 1e9}, {"more": 1},
+        {"from": 24.0}, {"from": 30.0}, {"to": None}, {"to": "24"}, {"to": 1e12}, {"from": -1e12}, {"version": -1},
+        {"version": 1.5}, {"bars": 0}, {"bars": 1e9}, {"more": 1},
     ],
 )  # fmt: skip
 def test_a_view_that_cannot_be_is_refused_and_changes_nothing(qapp, caplog, change):
@@ -35,18 +35,3 @@ def test_a_view_that_cannot_be_is_refused_and_changes_nothing(qapp, caplog, chan
 @pytest.mark.parametrize(("right", "live"), [(19.9, False), (20.0, True), (24.0, True)])
 def test_the_chart_is_live_while_the_newest_bar_is_in_view(right, live):
     assert parse_visible_range(json.dumps(GOOD | {"to": right})).has_newest is live
-
-
-def test_a_program_learns_when_the_newest_bar_leaves_and_comes_back(qapp):
-    del qapp
-    bridge, told, asked = ChartBridge(), [], []
-    bridge.liveChanged.connect(told.append)
-    bridge.newestRequested.connect(asked.append)
-    bridge.show_live()
-    assert asked == []  # there is no page
-    bridge.page_ready()
-    for right in (24.0, 19.0, 18.0, 24.0):
-        bridge.view_changed(json.dumps(GOOD | {"to": right}))
-    assert told == [False, True]
-    bridge.show_live()
-    assert asked == [4]

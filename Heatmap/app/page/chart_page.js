@@ -18,8 +18,7 @@ const series = chart.addSeries(LightweightCharts.CandlestickSeries, {
 
 const REPORT_AFTER_MS = 100; // the visible range is reported at most so often
 
-let lastBar = null;
-let firstTime = 0, barCount = 0;
+let bars = [], version = 0;
 let pointedX = null; // where the cross-hair is, null outside of the chart
 
 // A new bar moves the others beneath a cross-hair that rests, and the library reports no move then.
@@ -29,7 +28,7 @@ function pointedBar() {
 }
 
 function showBar() {
-  const line = document.getElementById('bar'), bar = pointedBar() || lastBar;
+  const line = document.getElementById('bar'), bar = pointedBar() || bars[bars.length - 1];
   if (!bar) { line.textContent = ''; return; }
   const number = (value) => series.priceFormatter().format(value);
   line.textContent = `O ${number(bar.open)}  H ${number(bar.high)}  L ${number(bar.low)}  C ${number(bar.close)}`;
@@ -38,6 +37,10 @@ function showBar() {
 
 function setPriceFormat(format) {
   series.applyOptions({priceFormat: {type: 'price', precision: format.precision, minMove: format.min_move}});
+}
+
+function scalePrices() {
+  chart.priceScale('right').applyOptions({autoScale: true});
 }
 
 chart.subscribeCrosshairMove((move) => {
@@ -52,40 +55,46 @@ new QWebChannel(qt.webChannelTransport, (channel) => {
   function reportView() {
     reportTimer = null;
     const range = timeScale.getVisibleLogicalRange();
-    if (!range || !barCount) return;
-    feed.view_changed(JSON.stringify({from: range.from, to: range.to, first_s: firstTime, bars: barCount}));
+    if (!range || !bars.length) return;
+    feed.view_changed(JSON.stringify({from: range.from, to: range.to, bars: bars.length, version}));
   }
 
   function reportSoon() {
     if (reportTimer === null) reportTimer = setTimeout(reportView, REPORT_AFTER_MS);
   }
 
+  function show(message, newBars) {
+    version = message.version;
+    bars = newBars;
+    series.setData(bars);
+    if (message.view) timeScale.setVisibleLogicalRange(message.view);
+    showBar();
+    reportSoon();
+  }
+
   timeScale.subscribeVisibleLogicalRangeChange(reportSoon);
   feed.historyReady.connect((text) => {
     const message = JSON.parse(text);
     setPriceFormat(message.format);
-    series.setData(message.bars);
-    barCount = message.bars.length;
-    firstTime = barCount ? message.bars[0].time : 0;
-    lastBar = message.bars[barCount - 1] || null;
-    showBar();
-    reportSoon();
+    // The next bars are those of another symbol.
+    if (!message.bars.length) scalePrices();
+    show(message, message.bars);
+  });
+  // The library counts the view from the newest bar: it stays when older ones are inserted.
+  feed.olderReady.connect((text) => {
+    const message = JSON.parse(text);
+    show(message, message.bars.concat(bars));
   });
   feed.priceFormatReady.connect((text) => setPriceFormat(JSON.parse(text)));
   feed.barReady.connect((text) => {
-    const bar = JSON.parse(text), isNew = !lastBar || bar.time > lastBar.time;
-    lastBar = bar;
+    const bar = JSON.parse(text), last = bars[bars.length - 1];
     series.update(bar);
+    bars[last && bar.time === last.time ? bars.length - 1 : bars.length] = bar;
     showBar();
-    if (!isNew) return;
-    if (barCount === 0) firstTime = bar.time;
-    barCount += 1;
-    reportSoon();
   });
   feed.rangeRequested.connect((text) => {
-    const range = JSON.parse(text);
-    chart.priceScale('right').applyOptions({autoScale: true});
-    timeScale.setVisibleLogicalRange(range);
+    scalePrices();
+    timeScale.setVisibleLogicalRange(JSON.parse(text));
   });
   feed.newestRequested.connect((margin) => timeScale.scrollToPosition(margin, false));
   feed.page_ready();

@@ -74,13 +74,18 @@ def stream(ws_url: str, symbol: str, interval: str) -> tuple[str, tuple[str, ...
     return endpoints.market_stream_url(ws_url, [f"{symbol.lower()}@kline_{interval}"]), ()
 
 
-def history_url(rest_url: str, symbol: str, interval: str, page: tuple[int, int, int] | None) -> str:
-    """Return the address of the candles of a page ``(start_ms, end_ms, limit)``, or of the newest candle."""
+def history_url(rest_url: str, symbol: str, interval: str, page: tuple[int | None, int, int] | None) -> str:
+    """Return the address of the candles of a page ``(start_ms, end_ms, limit)``, or of the newest candle.
+
+    With ``start_ms`` None, the page has the last ``limit`` candles until ``end_ms``.
+    """
     query: dict[str, str | int] = {"symbol": symbol, "interval": interval}
     if page is None:
         query["limit"] = 1
     else:
-        query |= dict(zip(("startTime", "endTime", "limit"), page, strict=True))
+        start_ms, end_ms, limit = page
+        query |= {} if start_ms is None else {"startTime": start_ms}
+        query |= {"endTime": end_ms, "limit": limit}
     return f"{endpoints.normalise_rest_base(rest_url)}/fapi/v1/klines?{urlencode(query)}"
 
 
