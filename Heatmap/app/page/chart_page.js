@@ -27,6 +27,10 @@ function pointedBar() {
   return logical === null ? null : series.dataByIndex(logical);
 }
 
+function barOf([time, open, high, low, close]) {
+  return {time, open, high, low, close};
+}
+
 function showBar() {
   const line = document.getElementById('bar'), bar = pointedBar() || bars[bars.length - 1];
   if (!bar) { line.textContent = ''; return; }
@@ -78,16 +82,16 @@ new QWebChannel(qt.webChannelTransport, (channel) => {
     setPriceFormat(message.format);
     // The next bars are those of another symbol.
     if (!message.bars.length) scalePrices();
-    show(message, message.bars);
+    show(message, message.bars.map(barOf));
   });
   // The library counts the view from the newest bar: it stays when older ones are inserted.
   feed.olderReady.connect((text) => {
     const message = JSON.parse(text);
-    show(message, message.bars.concat(bars));
+    show(message, message.bars.map(barOf).concat(bars));
   });
   feed.priceFormatReady.connect((text) => setPriceFormat(JSON.parse(text)));
   feed.barReady.connect((text) => {
-    const bar = JSON.parse(text), last = bars[bars.length - 1];
+    const bar = barOf(JSON.parse(text)), last = bars[bars.length - 1];
     series.update(bar);
     bars[last && bar.time === last.time ? bars.length - 1 : bars.length] = bar;
     showBar();
