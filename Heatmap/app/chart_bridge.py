@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from PyQt6.QtCore import QObject, pyqtSignal, pyqtSlot
 
+from Heatmap.app.candle_look import CandleLook, series_colours
 from Heatmap.app.kept_view import BarTimes, LiveView, View
 from Heatmap.app.visible_range import VisibleRange, parse_visible_range
 from Heatmap.errors import BridgeError
@@ -50,6 +51,7 @@ class ChartBridge(QObject):
     The view is kept as time: other candles are shown in the same, and while the newest bar is in view, it stays so.
     """
 
+    lookReady = pyqtSignal(str)
     historyReady = pyqtSignal(str)
     olderReady = pyqtSignal(str)
     barReady = pyqtSignal(str)
@@ -62,6 +64,7 @@ class ChartBridge(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._ready = False
+        self._look = series_colours(CandleLook(), heat_is_shown=False)
         self._bars: list[Bar] = []
         self._opens_ms: list[int] = []  # the bars' times
         self._interval_ms = 0
@@ -107,12 +110,19 @@ class ChartBridge(QObject):
     def page_ready(self) -> None:
         """Send everything; called by the page when it is loaded or reloaded."""
         self._ready = True
+        self.lookReady.emit(_json(self._look))
         if self._bars:
             self._send_history(keeps_view=False)
 
     def page_left(self) -> None:
         """Stop sending until the next page is ready."""
         self._ready = False
+
+    def set_look(self, look: CandleLook, *, heat_is_shown: bool) -> None:
+        """Draw the candles so."""
+        self._look = series_colours(look, heat_is_shown=heat_is_shown)
+        if self._ready:
+            self.lookReady.emit(_json(self._look))
 
     def set_history(self, candles: Sequence[Candle], *, tick_size: float | None) -> None:
         """Replace all candles, or those from the first given on if they continue the others; none empties the chart."""

@@ -60,15 +60,21 @@ class Dock(QDockWidget):
 
 
 class SettingsTabs(QTabWidget):
-    """The pages of the settings' dock: so far the plugin's."""
+    """The pages of the settings' dock: the plugin's, and those that are added."""
 
     def __init__(self, tab: QWidget, translator: Translator, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("settings_tabs")
         self._translator = translator
-        self.addTab(tab, "")
+        self._text_keys: list[str] = []
+        self.add_page(tab, "tab.title")
         translator.languageChanged.connect(self._set_texts)
-        self._set_texts()
+
+    def add_page(self, page: QWidget, text_key: str) -> None:
+        """Add a page behind the others; ``text_key`` gives the text on its tab."""
+        self._text_keys.append(text_key)
+        self.addTab(page, self._translator.text(text_key))
 
     def _set_texts(self) -> None:
-        self.setTabText(0, self._translator.text("tab.title"))
+        for index, key in enumerate(self._text_keys):
+            self.setTabText(index, self._translator.text(key))

@@ -13,6 +13,8 @@ from PyQt6.QtWidgets import QMainWindow
 from Heatmap.app.candle_feed import CandleFeed
 from Heatmap.app.chart_area import ChartArea
 from Heatmap.app.chart_bridge import RIGHT_MARGIN_BARS, ChartBridge
+from Heatmap.app.chart_settings import ChartSettings
+from Heatmap.app.chart_tab import ChartTab
 from Heatmap.app.chart_toolbar import INTERVALS, ChartToolbar
 from Heatmap.app.chart_view import ChartView
 from Heatmap.app.docks import SETTINGS_WIDTH_PX, Dock, SettingsTabs
@@ -105,6 +107,8 @@ class MainWindow(QMainWindow):
             notice_bar.add_action(first_steps.import_file, "first_event")
         self._area.add_bar(notice_bar)
         tabs = SettingsTabs(self.plugin.settings_tab(), translator, self)
+        self._chart_settings = ChartSettings(store, self)
+        tabs.add_page(ChartTab(self._chart_settings, translator, tabs), "candles.tab")
         self._settings_dock = Dock("settings", tabs, translator, text_key="toolbar.settings", window=self)
         self._settings_dock.setMinimumWidth(SETTINGS_WIDTH_PX)
         self._toolbar = ChartToolbar(translator, service.symbols, self._stored_interval(), self)
@@ -123,6 +127,9 @@ class MainWindow(QMainWindow):
         self._feed.problemChanged.connect(self._trouble.set_candle_problem)
         self._view.problemChanged.connect(self._trouble.set_page_problem)
         settings.changed.connect(self._fit_window)
+        settings.changed.connect(self._show_look)
+        self._chart_settings.changed.connect(self._show_look)
+        self._show_look()
         translator.follow(settings)
         translator.languageChanged.connect(self._set_title)
         self._set_title()
@@ -194,6 +201,9 @@ class MainWindow(QMainWindow):
         interval_ms = INTERVALS_MS[self._toolbar.interval]
         bars = min(max(window_ms(self._settings.value) // interval_ms, MIN_BARS), MAX_BARS, self._bridge.bar_count)
         self._bridge.show_newest(bars, RIGHT_MARGIN_BARS)
+
+    def _show_look(self) -> None:
+        self._bridge.set_look(self._chart_settings.look, heat_is_shown=self._settings.value.enabled)
 
     def _fit_window(self, new: HeatmapSettings, previous: HeatmapSettings) -> None:
         # Whoever looks at old time goes on doing so: the other window may be chosen for it.

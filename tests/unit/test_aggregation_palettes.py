@@ -9,10 +9,11 @@ from Heatmap.aggregation import PALETTES, palette_names
 from Heatmap.aggregation.colour_maps import colour_map
 from Heatmap.aggregation.colour_space import _LAB_FROM_ROOTS, _LMS_FROM_RGB, oklab_from_lch, srgb_from_oklab
 from Heatmap.aggregation.palettes import find_palette
+from Heatmap.app.candle_look import COLOURS, Colours
 from Heatmap.errors import GridError
 
 DARK, LIGHT = np.array([0x0E, 0x11, 0x16]), np.array([255, 255, 255])
-CANDLES = np.array([[0x26, 0xA6, 0x9A], [0xEF, 0x53, 0x50]])
+CANDLES = {name: np.array([list(bytes.fromhex(colour[1:])) for colour in pair]) for name, pair in COLOURS.items()}
 
 every_palette = pytest.mark.parametrize("name", palette_names())
 both_backgrounds = pytest.mark.parametrize("dark", [True, False], ids=["dark", "light"])
@@ -67,10 +68,11 @@ def test_lightness_tells_the_size(name, dark):
 
 
 @every_palette
-def test_the_strongest_colour_is_no_candle(name):
+@pytest.mark.parametrize("colours", COLOURS)
+def test_the_strongest_colour_is_no_candle(name, colours):
     for dark in (True, False):
         strongest = on_background(PALETTES[name].for_background(dark)[:, 255], dark)
-        distance = np.linalg.norm(strongest[:, None] - oklab_from_srgb(CANDLES / 255)[None], axis=-1)
+        distance = np.linalg.norm(strongest[:, None] - oklab_from_srgb(CANDLES[colours] / 255)[None], axis=-1)
         assert distance.min() > 0.12
 
 
@@ -102,7 +104,11 @@ DEFICIENCIES = {
 def seen_by(deficiency, table, dark):
     """Return OKLab of what such an eye sees of a table on a chart."""
     background = DARK if dark else LIGHT
-    coded = (table[..., :3] + background * (1 - table[..., 3:] / 255)) / 255
+    return seen_colour(deficiency, (table[..., :3] + background * (1 - table[..., 3:] / 255)) / 255)
+
+
+def seen_colour(deficiency, coded):
+    """Return OKLab of what such an eye sees of gamma-coded sRGB in 0..1."""
     linear = np.where(coded <= 0.04045, coded / 12.92, ((coded + 0.055) / 1.055) ** 2.4)
     left = np.clip(linear @ np.array(DEFICIENCIES[deficiency]).T, 0, 1)
     return oklab_from_srgb(np.where(left <= 0.0031308, left * 12.92, 1.055 * left ** (1 / 2.4) - 0.055))
@@ -124,6 +130,21 @@ def test_sides_can_be_told_apart_without_red_and_green(deficiency, dark):
     tables = PALETTES["long_short"].for_background(dark)
     short, long = seen_by(deficiency, tables[0], dark), seen_by(deficiency, tables[16], dark)
     assert np.linalg.norm(short - long, axis=-1)[48:224].min() > 0.1
+
+
+def candles_distance(deficiency, colours):
+    up, down = seen_colour(deficiency, CANDLES[colours] / 255)
+    return np.linalg.norm(up - down)
+
+
+@pytest.mark.parametrize("deficiency", DEFICIENCIES)
+def test_blue_and_orange_candles_can_be_told_apart_with_any_colour_vision(deficiency):
+    assert candles_distance(deficiency, Colours.BLUE_ORANGE) > 0.25
+
+
+def test_green_and_red_candles_need_all_cones():
+    assert candles_distance("tritanopia", Colours.GREEN_RED) > 0.25
+    assert candles_distance("deuteranopia", Colours.GREEN_RED) < 0.15
 
 
 @pytest.mark.parametrize(

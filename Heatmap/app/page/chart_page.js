@@ -2,7 +2,7 @@
 // The stand-alone program's chart: candles come over the channel, nothing from the network. `chart` and `series` are
 // what the program names to HeatmapPlugin.attach, as any host would.
 const BACKGROUND = '#0e1116', TEXT = '#aab2bf', GRID = 'rgba(170, 178, 191, 0.09)';
-const UP = '#26a69a', DOWN = '#ef5350';
+const NARROW_PX = 4; // a candle with less room is all border
 
 const chart = LightweightCharts.createChart(document.getElementById('chart'), {
   autoSize: true,
@@ -12,13 +12,13 @@ const chart = LightweightCharts.createChart(document.getElementById('chart'), {
   timeScale: {borderColor: GRID, timeVisible: true, secondsVisible: false, rightOffset: 4},
   crosshair: {mode: LightweightCharts.CrosshairMode.Normal},
 });
-const series = chart.addSeries(LightweightCharts.CandlestickSeries, {
-  upColor: UP, downColor: DOWN, borderUpColor: UP, borderDownColor: DOWN, wickUpColor: UP, wickDownColor: DOWN,
-});
+const series = chart.addSeries(LightweightCharts.CandlestickSeries);
 
 const REPORT_AFTER_MS = 100; // the visible range is reported at most so often
 
 let bars = [], version = 0;
+let look = {up: TEXT, down: TEXT, wide: {}, narrow: {}};
+let applied = null; // of the look's options and colours, those that the series has
 let pointedX = null; // where the cross-hair is, null outside of the chart
 
 // A new bar moves the others beneath a cross-hair that rests, and the library reports no move then.
@@ -36,7 +36,20 @@ function showBar() {
   if (!bar) { line.textContent = ''; return; }
   const number = (value) => series.priceFormatter().format(value);
   line.textContent = `O ${number(bar.open)}  H ${number(bar.high)}  L ${number(bar.low)}  C ${number(bar.close)}`;
-  line.style.color = bar.close >= bar.open ? UP : DOWN;
+  line.style.color = colorOf(bar);
+}
+
+function colorOf(bar) {
+  return bar.close >= bar.open ? look.up : look.down;
+}
+
+// The library would draw the price line like the newest body, which may be hollow.
+function applyLook() {
+  const options = chart.timeScale().options().barSpacing < NARROW_PX ? look.narrow : look.wide;
+  const priceLineColor = bars.length ? colorOf(bars[bars.length - 1]) : look.up;
+  if (applied && applied.options === options && applied.priceLineColor === priceLineColor) return;
+  applied = {options, priceLineColor};
+  series.applyOptions({...options, priceLineColor});
 }
 
 function setPriceFormat(format) {
@@ -63,6 +76,11 @@ new QWebChannel(qt.webChannelTransport, (channel) => {
     feed.view_changed(JSON.stringify({from: range.from, to: range.to, bars: bars.length, version}));
   }
 
+  function viewChanged() {
+    applyLook();
+    reportSoon();
+  }
+
   function reportSoon() {
     if (reportTimer === null) reportTimer = setTimeout(reportView, REPORT_AFTER_MS);
   }
@@ -73,10 +91,15 @@ new QWebChannel(qt.webChannelTransport, (channel) => {
     series.setData(bars);
     if (message.view) timeScale.setVisibleLogicalRange(message.view);
     showBar();
-    reportSoon();
+    viewChanged();
   }
 
-  timeScale.subscribeVisibleLogicalRangeChange(reportSoon);
+  timeScale.subscribeVisibleLogicalRangeChange(viewChanged);
+  feed.lookReady.connect((text) => {
+    look = JSON.parse(text);
+    applyLook();
+    showBar();
+  });
   feed.historyReady.connect((text) => {
     const message = JSON.parse(text);
     setPriceFormat(message.format);
@@ -94,6 +117,7 @@ new QWebChannel(qt.webChannelTransport, (channel) => {
     const bar = barOf(JSON.parse(text)), last = bars[bars.length - 1];
     series.update(bar);
     bars[last && bar.time === last.time ? bars.length - 1 : bars.length] = bar;
+    applyLook();
     showBar();
   });
   feed.rangeRequested.connect((text) => {
