@@ -70,7 +70,8 @@ class CandleFeed(QObject):
 
     # list[Candle], ascending, the last one unfinished; the tick size or None
     historyReady = pyqtSignal(object, object)
-    olderReady = pyqtSignal(object)  # list[Candle], ascending, before all others
+    # list[Candle], ascending, before all others; whether the exchange lists none before them
+    olderReady = pyqtSignal(object, bool)
     tickSizeReady = pyqtSignal(float)  # it became known after the history
     candleReady = pyqtSignal(object)  # Candle: the newest one, changed or new
     # Why no candles arrive: `reason` and `detail` of `Heatmap.ingestion.failure.Failure`; both "" when they do.
@@ -226,8 +227,7 @@ class CandleFeed(QObject):
         backoff.reset()
         self._has_oldest = len(candles) < rows
         older = [candle for candle in candles if candle.open_ms < before_ms]
-        if older:
-            self.olderReady.emit(older)
+        self.olderReady.emit(older, self._has_oldest)
 
     async def _request(
         self, symbol: str, interval: str, page: tuple[int | None, int, int] | None, *, now_ms: int

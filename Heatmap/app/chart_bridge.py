@@ -72,6 +72,7 @@ class ChartBridge(QObject):
         self._tick_size: float | None = None
         self._view: View | None = None  # what the user wants to see
         self._asked: View | None = None  # what the page was asked to show for it: not always the same
+        self._right = 0.0  # position of the pane's right edge, as the page said last
         self._is_live = True
         self._has_refused = False
         self.shown_range: tuple[float, float] | None = None
@@ -138,14 +139,21 @@ class ChartBridge(QObject):
         if self._ready:
             self._send_history(keeps_view=continues)
 
-    def add_older(self, candles: Sequence[Candle]) -> None:
-        """Insert candles before the first; the view stays. Those of another interval are ignored."""
-        if not self._bars or not candles or _interval_ms(candles[0]) != self._interval_ms:
+    def add_older(self, candles: Sequence[Candle], is_last: bool) -> None:  # a signal's arguments
+        """Insert candles before the first; the view stays. Those of another interval are ignored.
+
+        ``is_last``: there are none before them; a view of earlier time would stay empty, and gives way to the newest.
+        """
+        if not self._bars or (candles and _interval_ms(candles[0]) != self._interval_ms):
             return
         older = [bar_of(candle) for candle in candles if candle.open_ms < self._opens_ms[0]]
-        self._set_bars(older + self._bars)
-        if self._ready:
-            self.olderReady.emit(_json({"version": self._version, "bars": older}))
+        if older:
+            self._set_bars(older + self._bars)
+            self._right += len(older)
+            if self._ready:
+                self.olderReady.emit(_json({"version": self._version, "bars": older}))
+        if is_last and self._right < 0:
+            self.show_live()
 
     def set_tick_size(self, tick_size: float) -> None:
         """Set the tick size, which may become known after the candles."""
@@ -181,6 +189,7 @@ class ChartBridge(QObject):
         view = times.view_of(shown.from_, shown.to)
         if self._asked is None or not times.is_same(view, self._asked):
             self._view, self._asked = view, None
+        self._right = shown.to
         if shown.has_newest != self._is_live:
             self._is_live = shown.has_newest
             self.liveChanged.emit(self._is_live)
@@ -199,6 +208,7 @@ class ChartBridge(QObject):
             times = BarTimes(self._opens_ms, self._interval_ms)
             self.shown_range = times.positions_of(self._view, max(MAX_LOADED_BARS - len(self._bars), 0))
             self._asked = times.view_of(*self.shown_range)
+            self._right = self.shown_range[1]
             view = _range(self.shown_range)
         message = {"version": self._version, "format": self._price_format(), "bars": self._bars, "view": view}
         self.historyReady.emit(_json(message))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from PyQt6.QtGui import QAction
 from PyQt6.QtWidgets import QComboBox
+from support.mouse import Mouse
 
 pytestmark = [pytest.mark.gl]
 
@@ -16,6 +17,17 @@ SHOWN = """(() => {
   return [data[0].time + range.from * step, data[0].time + range.to * step, step, data.length];
 })()"""
 STEP_S = 60
+
+
+def check_look(stage) -> None:
+    """Check that candles are solid without heat and hollow with it, and that narrow ones let it through."""
+    colour = "series.options().borderUpColor.slice(7) + series.options().upColor.slice(7)"
+    assert stage.evaluate(colour) == "ffff"
+    stage.settings.update(enabled=True)
+    stage.wait(lambda: stage.evaluate(colour) == "ff00")
+    assert stage.evaluate("series.options().priceLineColor.length") == 7
+    stage.evaluate("chart.timeScale().applyOptions({barSpacing: 2})")
+    stage.wait(lambda: stage.evaluate(colour) == "8080")
 
 
 def test_the_view_is_kept_and_leads_back_to_the_newest_bar(open_stage):
@@ -37,9 +49,15 @@ def test_the_view_is_kept_and_leads_back_to_the_newest_bar(open_stage):
         # To the left of the first bar: older ones come, the view stays.
         count = stage.evaluate("series.data().length")
         stage.evaluate("chart.timeScale().setVisibleLogicalRange({from: -40, to: 110})")
+        mouse = Mouse(stage.view)
+        mouse.move(stage.evaluate("chart.timeScale().logicalToCoordinate(30)"), 150)
+        opening = stage.evaluate("`O ${series.priceFormatter().format(series.dataByIndex(30).open)} `")
+        stage.wait(lambda: stage.evaluate("document.getElementById('bar').textContent").startswith(opening))
         left, right, step_s, _ = stage.evaluate(SHOWN)
         stage.wait(lambda: bridge.bar_count > count + 200 and stage.evaluate("series.data().length") > count + 200)
         assert not bridge.is_live
+        assert stage.evaluate("document.getElementById('bar').textContent").startswith(opening)
+        mouse.leave()
         assert stage.evaluate(SHOWN)[:2] == pytest.approx((left, right), abs=step_s)
         assert stage.evaluate(
             "series.dataByIndex(Math.round(chart.timeScale().getVisibleLogicalRange().from)) !== null"
@@ -70,6 +88,7 @@ def test_the_view_is_kept_and_leads_back_to_the_newest_bar(open_stage):
         symbol.setCurrentText("BTCUSDT")
         shows(left, right, step_s)
         left, right = stage.evaluate(SHOWN)[:2]
+        stage.settings.update(window="2h")  # old time is looked at: it stays
         bridge.show_live()
         stage.wait(lambda: bridge.is_live)
         newest = stage.evaluate("series.data().at(-1).time")
@@ -77,3 +96,8 @@ def test_the_view_is_kept_and_leads_back_to_the_newest_bar(open_stage):
         interval.setCurrentText("5m")
         shows(newest - (right - left) + 4 * step_s, newest + 20 * STEP_S, 5 * STEP_S)
         stage.wait(lambda: bridge.is_live)
+        # The newest time is looked at: another window is shown whole.
+        stage.settings.update(window="8h")
+        stage.wait(lambda: stage.evaluate(SHOWN)[1] - stage.evaluate(SHOWN)[0] == pytest.approx(99.5 * 300, abs=300))
+
+        check_look(stage)

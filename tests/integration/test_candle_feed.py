@@ -63,7 +63,10 @@ class Listener:
         self.problems: list[str] = []
         self._news = asyncio.Event()
         feed.historyReady.connect(lambda candles, _: self._take(self.histories, candles))
-        feed.olderReady.connect(lambda candles: self._take(self.older, candles))
+        self.has_all: list[bool] = []
+        feed.olderReady.connect(
+            lambda candles, is_last: (self.has_all.append(is_last), self._take(self.older, candles))
+        )
         feed.candleReady.connect(lambda candle: self._take(self.candles, candle))
         feed.problemChanged.connect(lambda reason, _: self._take(self.problems, reason))
 
@@ -233,6 +236,7 @@ def test_older_candles_adjoin_in_pages_until_the_first_that_the_exchange_lists(e
         feed.load_older(opens[0])
         await listener.until(lambda: len(listener.older) == 2)
         assert [candle.open_ms for candle in listener.older[1]] == [opens[0] - k * step_ms for k in (3, 2, 1)]
+        assert listener.has_all == [False, True]
         feed.load_older(rest.oldest_ms)
         feed.show("BTCUSDT", "5m")
         await listener.until(lambda: len(listener.histories) == 2)

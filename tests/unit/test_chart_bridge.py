@@ -196,7 +196,7 @@ def test_older_bars_are_asked_for_near_the_first_and_leave_the_view(bridge, page
     assert asked == []
     page.shows(40, 140)
     assert asked == [1000 * MINUTE_MS]
-    bridge.add_older(candles(900, 1004))
+    bridge.add_older(candles(900, 1004), False)
     assert [bar[0] for bar in page.older[0]["bars"]] == [60 * minute for minute in range(900, 1000)]
     assert (bridge.bar_count, len(page.histories)) == (300, 1)
     # What the page says of the bars before means other bars now.
@@ -205,8 +205,22 @@ def test_older_bars_are_asked_for_near_the_first_and_leave_the_view(bridge, page
     page.shows(140, 240)
     bridge.page_ready()
     assert page.view == pytest.approx((140, 240))
-    bridge.add_older(candles(0, 895, minutes=5))  # of an interval that was left
+    bridge.add_older(candles(0, 895, minutes=5), False)  # of an interval that was left
     assert bridge.bar_count == 300
+
+
+def test_a_view_before_the_first_candle_of_all_gives_way_to_the_newest(bridge, page):
+    asked = []
+    bridge.newestRequested.connect(asked.append)
+    bridge.set_history(candles(1000, 1199), tick_size=0.1)
+    bridge.page_ready()
+    page.shows(-300, -100)
+    bridge.add_older(candles(950, 999), False)
+    bridge.add_older(candles(850, 949), True)
+    assert asked == []  # some are in view
+    page.shows(-300, -10)
+    bridge.add_older((), True)
+    assert asked == [4]
 
 
 def test_no_more_bars_are_asked_for_than_the_page_can_bear(bridge, page):
@@ -222,7 +236,7 @@ def test_a_reconnection_keeps_older_bars_and_lets_the_page_stay_where_it_is(brid
     bridge.set_history(candles(1000, 1199), tick_size=0.1)
     bridge.page_ready()
     page.shows(10, 60)
-    bridge.add_older(candles(500, 999))
+    bridge.add_older(candles(500, 999), False)
     page.shows(510, 560)
     bridge.set_history(candles(1010, 1210), tick_size=0.1)
     assert (page.histories[-1]["view"], len(page.histories[-1]["bars"])) == (None, 711)
