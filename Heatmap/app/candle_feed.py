@@ -76,6 +76,7 @@ class CandleFeed(QObject):
     candleReady = pyqtSignal(object)  # Candle: the newest one, changed or new
     # Why no candles arrive: `reason` and `detail` of `Heatmap.ingestion.failure.Failure`; both "" when they do.
     problemChanged = pyqtSignal(str, str)
+    olderProblemChanged = pyqtSignal(str, str)  # the same of older candles
 
     def __init__(
         self,
@@ -98,12 +99,14 @@ class CandleFeed(QObject):
         self._shown: tuple[str, str] | None = None  # symbol and interval whose history was delivered
         self._older: asyncio.Task[None] | None = None
         self._older_backoff = Backoff(attempts_per_min=OLDER_PAGES_PER_MIN)
+        self._older_reason = ""
         self._has_oldest = False
 
     def show(self, symbol: str, interval: str) -> None:
         """Follow this symbol and interval instead of the ones before."""
         self._cancel()
         self._shown, self._has_oldest = None, False
+        self._set_older_problem("", "")
         self._start(self._follow(symbol, interval))
 
     def load_older(self, before_ms: int) -> None:
@@ -143,21 +146,27 @@ class CandleFeed(QObject):
 
     async def _session(self, symbol: str, interval: str, backoff: Backoff) -> Failure:
         """Read one connection until it ends; return why."""
-        host = self._ws_url.partition("://")[2]
         try:
             return await self._read(symbol, interval, backoff)
-        except RestError as error:
-            reason = "unknown-symbol" if self._candles.is_unknown_symbol(error) else error.reason
-            return Failure(reason, error.short, error.status, error.retry_after_s or 0.0)
-        except FrameError as error:
-            reason = "bad-json" if error.kind == "bad-json" else "protocol"
-            return Failure(reason, f"{host} sent a candle that cannot be: {error}.")
+        except (RestError, FrameError) as error:
+            return self._failure(error)
         except (OSError, WebSocketException) as error:
             now_ms, proxy = self._clock.now_ms(), proxy_for(self._ws_url)
-            return of_socket_error(error, host, max_bytes=MAX_FRAME_BYTES, now_ms=now_ms, proxy=proxy)
+            return of_socket_error(error, self._host, max_bytes=MAX_FRAME_BYTES, now_ms=now_ms, proxy=proxy)
         except Exception:  # the task's last line of defence: nobody awaits it
             log.exception("candles of %s %s: a fault", symbol, interval)
             return Failure("internal", "The candles' connection ended because of a fault; see the log.")
+
+    @property
+    def _host(self) -> str:
+        return self._ws_url.partition("://")[2]
+
+    def _failure(self, error: RestError | FrameError) -> Failure:
+        if isinstance(error, FrameError):
+            reason = "bad-json" if error.kind == "bad-json" else "protocol"
+            return Failure(reason, f"{self._host} sent a candle that cannot be: {error}.")
+        reason = "unknown-symbol" if self._candles.is_unknown_symbol(error) else error.reason
+        return Failure(reason, error.short, error.status, error.retry_after_s or 0.0)
 
     async def _read(self, symbol: str, interval: str, backoff: Backoff) -> Failure:
         """Open the socket before history is asked for, so that no candle falls between the two."""
@@ -176,6 +185,7 @@ class CandleFeed(QObject):
             # The page on its way may not adjoin these.
             if self._older is not None:
                 self._older.cancel()
+                self._set_older_problem("", "")
             self._shown = (symbol, interval)
             self.historyReady.emit(candles, tick_size)
             self._reason = ""
@@ -212,22 +222,31 @@ class CandleFeed(QObject):
     async def _load_older(self, symbol: str, interval: str, before_ms: int) -> None:
         backoff, rows = self._older_backoff, min(OLDER_ROWS, self._candles.max_rows)
         page = (None, before_ms - 1, rows)
-        wait_s = backoff.held_back_s(self._clock.monotonic_s())
+        wait_s, failures = backoff.held_back_s(self._clock.monotonic_s()), 0
         while True:
             await asyncio.sleep(wait_s)
             backoff.attempted(self._clock.monotonic_s())
             try:
                 candles = await self._request(symbol, interval, page, now_ms=before_ms)
             except (RestError, FrameError) as error:
-                asked_s = (error.retry_after_s or 0.0) if isinstance(error, RestError) else 0.0
-                wait_s = backoff.next_delay_s(self._clock.monotonic_s(), at_least_s=asked_s)
+                failed, failures = self._failure(error), failures + 1
+                wait_s = backoff.next_delay_s(self._clock.monotonic_s(), at_least_s=failed.wait_s)
                 log.warning("older candles of %s %s, again in %.0f s: %s", symbol, interval, wait_s, error)
+                # A single failure is mended at once.
+                if failed.wait_s > 0 or failures > 1:
+                    self._set_older_problem(failed.reason, failed.detail)
             else:
                 break
         backoff.reset()
+        self._set_older_problem("", "")
         self._has_oldest = len(candles) < rows
         older = [candle for candle in candles if candle.open_ms < before_ms]
         self.olderReady.emit(older, self._has_oldest)
+
+    def _set_older_problem(self, reason: str, detail: str) -> None:
+        if reason != self._older_reason:
+            self._older_reason = reason
+            self.olderProblemChanged.emit(reason, detail)
 
     async def _request(
         self, symbol: str, interval: str, page: tuple[int | None, int, int] | None, *, now_ms: int

@@ -125,6 +125,7 @@ class MainWindow(QMainWindow):
         self._bridge.olderRequested.connect(self._feed.load_older)
         self._feed.tickSizeReady.connect(self._bridge.set_tick_size)
         self._feed.problemChanged.connect(self._trouble.set_candle_problem)
+        self._feed.olderProblemChanged.connect(self._trouble.set_older_candle_problem)
         self._view.problemChanged.connect(self._trouble.set_page_problem)
         settings.changed.connect(self._fit_window)
         settings.changed.connect(self._show_look)

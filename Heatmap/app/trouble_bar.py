@@ -38,6 +38,7 @@ class TroubleBar(QLabel):
         self._translator = translator
         self._reload_key = reload_key
         self._candles = ("", "")  # reason word and English sentence, see `CandleFeed.problemChanged`
+        self._older_candles = ("", "")
         self._page = ""  # key of a text
         self._storage = ("", "")  # English sentences: what cannot be stored, and what was replaced
         translator.languageChanged.connect(self._show_sentences)
@@ -54,6 +55,11 @@ class TroubleBar(QLabel):
     def set_candle_problem(self, reason: str, detail: str) -> None:
         """Set why no candles arrive: a reason word and an English sentence; both "" when they do."""
         self._candles = (reason, detail)
+        self._show_sentences()
+
+    def set_older_candle_problem(self, reason: str, detail: str) -> None:
+        """Set why no older candles arrive, like `set_candle_problem`."""
+        self._older_candles = (reason, detail)
         self._show_sentences()
 
     def set_page_problem(self, key: str) -> None:
@@ -83,11 +89,14 @@ class TroubleBar(QLabel):
             sentences.append(notice)
         if self._page:
             sentences.append(translator.text(self._page, shortcut=self._reload_key))
-        reason, detail = self._candles
-        if reason:
-            key = f"connection.reason.{reason}"
-            words = translator.text(key) if translator.has(key) else detail
-            sentences.append(translator.text("error.candles", reason=words))
+        for text_key, (reason, detail) in (
+            ("error.candles", self._candles),
+            ("error.older_candles", self._older_candles),
+        ):
+            if reason:
+                key = f"connection.reason.{reason}"
+                words = translator.text(key) if translator.has(key) else detail
+                sentences.append(translator.text(text_key, reason=words))
         text = "\n\n".join(sentences)
         self.setText(text)
         self.setVisible(bool(text))

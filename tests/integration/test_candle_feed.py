@@ -247,11 +247,11 @@ def test_older_candles_adjoin_in_pages_until_the_first_that_the_exchange_lists(e
 
 
 def test_a_pause_that_the_exchange_asks_for_is_kept_before_the_next_page(exchange, monkeypatch):
-    rest, waits = Rest(monkeypatch), []
+    rest, waits, told = Rest(monkeypatch), [], []
     rest.refusals = [
-        RestError("too many requests", reason="banned", status=429, retry_after_s=7.0),
-        RestError("banned", reason="banned", status=418, retry_after_s=900.0),
-        RestError("no answer", reason="network"),
+        RestError("429", reason="banned", status=429, retry_after_s=7.0, short="The exchange asks for a pause."),
+        RestError("418", reason="banned", status=418, retry_after_s=900.0, short="The exchange asks for a pause."),
+        RestError("no answer", reason="network", short="No answer came."),
     ]
     sleep = asyncio.sleep
 
@@ -261,10 +261,12 @@ def test_a_pause_that_the_exchange_asks_for_is_kept_before_the_next_page(exchang
 
     async def scene(feed, listener):
         feed.show("BTCUSDT", "1m")
+        feed.olderProblemChanged.connect(lambda *problem: told.append(problem))
         await listener.until(lambda: bool(listener.histories))
         monkeypatch.setattr(candle_feed.asyncio, "sleep", short)
         feed.load_older(listener.histories[0][0].open_ms)
         await listener.until(lambda: bool(listener.older))
+        assert told == [("banned", "The exchange asks for a pause."), ("network", "No answer came."), ("", "")]
         assert waits[0] == 0.0
         assert waits[1] == pytest.approx(7.0, abs=1)
         assert min(waits[2:]) > 890  # the network's failure ends no ban
