@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 
@@ -20,3 +21,10 @@ class Candle:
     volume: float
     close_ms: int
     closed: bool  # False while the candle still changes
+
+
+def is_sound(candle: Candle) -> bool:
+    """Return True if prices and times fit each other: low <= open, close <= high, and time goes on."""
+    low, high = min(candle.open, candle.close), max(candle.open, candle.close)
+    prices_fit = 0.0 < candle.low <= low and high <= candle.high < math.inf
+    return prices_fit and 0.0 <= candle.volume < math.inf and 0 < candle.open_ms <= candle.close_ms

@@ -62,6 +62,11 @@ class ContractSizes:
         """True once the venue's instruments have come."""
         return self._known.is_set()
 
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """The symbols with a known size."""
+        return tuple(self._sizes)
+
     def update(self, sizes: Mapping[str, ContractSize]) -> None:
         """Take the venue's instruments; a size that is missing now stays as it was."""
         self._sizes.update(sizes)

@@ -120,6 +120,8 @@ class FrameHandler:
         except FrameError as error:
             self._reject(error, data, received_ms)
             return FrameContent()
+        for fault in content.faults:
+            self._reject(fault, data, received_ms)
         if symbols is not None:
             content = replace(
                 content,
@@ -130,7 +132,7 @@ class FrameHandler:
             self._note_clock(received_ms, content.heartbeats[0].event_ms)
         if content.events or content.heartbeats:
             self._last_market_ms = received_ms
-        else:
+        elif not content.faults:
             self._ignored += 1
         return content
 

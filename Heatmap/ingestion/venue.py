@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from Heatmap.candle import Candle
-    from Heatmap.errors import RestError
+    from Heatmap.errors import FrameError, RestError
     from Heatmap.events import LiquidationEvent
     from Heatmap.ingestion.contracts import ContractSize, ContractSizes
     from Heatmap.ingestion.failure import Failure
@@ -56,6 +56,7 @@ class FrameContent:
     # In order; the caller drops symbols that nobody asked for.
     events: Sequence[LiquidationEvent] = ()
     heartbeats: Sequence[MarketHeartbeat] = ()
+    faults: Sequence[FrameError] = ()  # parts of a batch that do not decode; the others are above
     refusal: Failure | None = None  # a request was refused: the connection is of no use
     is_closing: bool = False  # the venue announces that it will close the connection
 

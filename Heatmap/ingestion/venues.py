@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Final
 
 from Heatmap.events import Source
 from Heatmap.ingestion.binance.venue import BINANCE
+from Heatmap.ingestion.okx.venue import OKX
 
 if TYPE_CHECKING:
     from Heatmap.ingestion.venue import Venue
 
-VENUES: Final[dict[str, Venue]] = {Source.BINANCE: BINANCE}
+VENUES: Final[dict[str, Venue]] = {Source.BINANCE: BINANCE, Source.OKX: OKX}
 
 
 def venue_of(source: str) -> Venue:

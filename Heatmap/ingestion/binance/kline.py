@@ -5,16 +5,15 @@ Source: developers.binance.com, USD-M futures, "Kline/Candlestick Streams", "Kli
 
 from __future__ import annotations
 
-import math
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
 import msgspec
 
-from Heatmap.candle import Candle
-from Heatmap.errors import FrameError
+from Heatmap.candle import Candle, is_sound
 from Heatmap.ingestion.binance import endpoints
+from Heatmap.ingestion.frame_values import refusal
 from Heatmap.ingestion.venue import CandleUpdate
 
 if TYPE_CHECKING:
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
 MAX_ROWS: Final = 1500  # of one REST answer
 _INVALID_SYMBOL: Final = "-1121"
-_EXCERPT_CHARS: Final = 200
 
 
 class _Kline(msgspec.Struct):
@@ -104,13 +102,13 @@ def decode_update(data: str | bytes) -> CandleUpdate | None:
         body: bytes | str | msgspec.Raw = inner if bytes(inner) else data
         word = _WORD.decode(body).e
     except _UNREADABLE as error:
-        raise _refusal("bad-json", f"expected a message in JSON: {error}", data) from error
+        raise refusal("bad-json", f"expected a message in JSON: {error}", data) from error
     if word != "kline":
         return None
     try:
         payload = _PAYLOAD.decode(body)
     except _UNREADABLE as error:
-        raise _refusal("bad-kline", f"expected a kline message: {error}", data) from error
+        raise refusal("bad-kline", f"expected a kline message: {error}", data) from error
     k = payload.k
     return CandleUpdate(payload.s, k.i, _checked(Candle(k.t, k.o, k.h, k.l, k.c, k.v, k.T, k.x), data))
 
@@ -123,22 +121,14 @@ def decode_history(body: bytes, now_ms: int) -> list[Candle]:
     try:
         rows = _ROWS.decode(body)
     except msgspec.ValidationError as error:
-        raise _refusal("bad-kline", f"expected a list of candles: {error}", body) from error
+        raise refusal("bad-kline", f"expected a list of candles: {error}", body) from error
     except _UNREADABLE as error:
-        raise _refusal("bad-json", f"expected JSON: {error}", body) from error
+        raise refusal("bad-json", f"expected JSON: {error}", body) from error
     candles = [Candle(r.t, r.o, r.h, r.l, r.c, r.v, r.T, now_ms > r.T) for r in rows]
     return [_checked(candle, body) for candle in candles]
 
 
 def _checked(candle: Candle, data: str | bytes) -> Candle:
-    prices_fit = (
-        0.0 < candle.low <= min(candle.open, candle.close) and max(candle.open, candle.close) <= candle.high < math.inf
-    )
-    if not (prices_fit and 0.0 <= candle.volume < math.inf and 0 < candle.open_ms <= candle.close_ms):
-        raise _refusal("bad-kline", f"expected low <= open, close <= high and time going on, was {candle}", data)
+    if not is_sound(candle):
+        raise refusal("bad-kline", f"expected low <= open, close <= high and time going on, was {candle}", data)
     return candle
-
-
-def _refusal(kind: str, message: str, data: str | bytes) -> FrameError:
-    text = data if isinstance(data, str) else data.decode("utf-8", "replace")
-    return FrameError(message, kind=kind, excerpt=text[:_EXCERPT_CHARS])
