@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Sides = Literal["both", "long", "short"]  # which liquidations are shown, by the positions that they closed
+ListOrder = Literal["latest", "largest"]  # which liquidations a list shows first
 LegendPlace = Literal["auto", "off", "top-left", "top-right", "bottom-left", "bottom-right"]  # on the chart's pane
 PALETTE_NAMES: Final = ("fire", "ice", "viridis", "cividis", "grey", "long_short")  # in the order of the settings
 LANGUAGES: Final = ("en", "de")  # with a catalogue; the first is used where the system's language has none

@@ -1,0 +1,66 @@
+"""The newest or the largest liquidations of one series, for a list."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from Heatmap.storage import sql
+
+if TYPE_CHECKING:
+    from Heatmap.storage.sqlite_store import SqliteStore
+    from Heatmap.vocabulary import ListOrder, Sides
+
+_FROM: Final = """
+    FROM liq_events INDEXED BY idx_liq_events_window WHERE source = ? AND symbol = ? AND ts_ms >= ?
+"""
+_PASSES: Final = f"notional >= ? AND ({sql.IS_LONG}) IN (?, ?)"
+_ORDERS: Final = {"latest": "ts_ms DESC, id DESC", "largest": "notional DESC, ts_ms DESC, id DESC"}
+_SIDES: Final = {"both": (0, 1), "long": (1, 1), "short": (0, 0)}  # two values of `sql.IS_LONG`
+
+
+class ListedLiquidation(NamedTuple):
+    """One row of a list."""
+
+    row_id: int  # of the database: grows with the order of arrival
+    ts_ms: int  # trade time in ms since the epoch, UTC
+    is_long: int  # 1: a long position was liquidated, 0: a short
+    price: float  # in quote currency
+    notional: float  # price x quantity in quote currency
+
+
+@dataclass(frozen=True, slots=True)
+class ListQuery:
+    """What a list contains: the series, its filters, and which come first."""
+
+    symbol: str
+    source: str
+    start_ms: int
+    sides: Sides
+    min_notional: float
+    order: ListOrder
+    limit: int
+
+
+def listed(store: SqliteStore, query: ListQuery) -> tuple[list[ListedLiquidation], int, int]:
+    """Return the first rows, how many pass the filters, and how many there are since ``start_ms``.
+
+    Raises `StorageError` if the file cannot be read.
+    """
+    series = query.source, query.symbol, query.start_ms
+    passes = query.min_notional, *_SIDES[query.sides]
+    with store.reading() as connection:
+        if connection is None:
+            return [], 0, 0
+        connection.execute("BEGIN")  # one state of the file for both queries
+        try:
+            counts = connection.execute(f"SELECT ifnull(sum({_PASSES}), 0), count(*) {_FROM}", (*passes, *series))
+            passing, total = counts.fetchone()
+            rows = connection.execute(
+                f"SELECT id, ts_ms, {sql.IS_LONG}, price, notional {_FROM} AND {_PASSES}"
+                f" ORDER BY {_ORDERS[query.order]} LIMIT ?",
+                (*series, *passes, query.limit),
+            )
+            return [ListedLiquidation(*row) for row in rows], int(passing), int(total)
+        finally:
+            connection.execute("COMMIT")
