@@ -42,6 +42,7 @@ PAGE_SCRIPTS = (
     "frame_stamp.js",
     "viewport_reporter.js",
     "page_background.js",
+    "chart_scroll.js",
     "plugin_page.js",
 )
 # Its value says why no chart is attached; "" if one is.
@@ -60,6 +61,8 @@ MAX_SURFACES = 1000
 MAX_STAMPS = 4
 # Far more bars than pixels, and half the width of a huge screen.
 MIN_BAR_SPACING_PX, MAX_BAR_SPACING_PX = 1e-5, 1e6
+# As for the positions that the page reports.
+MAX_LOGICAL, MAX_PRICE = 1e9, 1e12
 # Below it the logarithm of a price ratio is too large for the shader's float32.
 MIN_LOG_PRICE = 1e-12
 # Smallest relative distance of two prices that float64 resolves.
@@ -71,8 +74,8 @@ _Cell = Annotated[int, Meta(ge=1, le=64)]
 _Copies = Annotated[int, Meta(ge=1, le=16)]
 _Ratio = Annotated[float, Meta(ge=0.1, le=32)]
 _Byte = Annotated[int, Meta(ge=0, le=255)]
-_Logical = Annotated[float, Meta(ge=-1e9, le=1e9)]
-_Price = Annotated[float, Meta(ge=-1e12, le=1e12)]
+_Logical = Annotated[float, Meta(ge=-MAX_LOGICAL, le=MAX_LOGICAL)]
+_Price = Annotated[float, Meta(ge=-MAX_PRICE, le=MAX_PRICE)]
 
 
 class _ViewportMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -169,6 +172,7 @@ class Bridge(QObject):
     turnedChanged = pyqtSignal(bool)  # the page turns, skews or mirrors its chart: nothing can be placed
     wrongTimesChanged = pyqtSignal(bool)  # the host gives its chart times that are no seconds
     chartReady = pyqtSignal()  # the page waits for `prepared` before it makes its own parts transparent
+    scrollRequested = pyqtSignal(float, float)  # to the page: show this logical position and price, see `ask_to_scroll`
     prepared = pyqtSignal()  # to the page: Qt composes it with what lies beneath
     attachedChanged = pyqtSignal(bool)  # the page is transparent; or its chart is gone and the page is restored
 
@@ -180,6 +184,12 @@ class Bridge(QObject):
     def event(self, event: QEvent | None) -> bool:
         """Refuse to be deleted: the page may call every slot, also `deleteLater`. The parent deletes it."""
         return (event is not None and event.type() == QEvent.Type.DeferredDelete) or super().event(event)
+
+    def ask_to_scroll(self, logical: float, price: float) -> None:
+        """Ask the page to show a logical position and a price; `BridgeError` if no chart can have them."""
+        if not (abs(logical) <= MAX_LOGICAL and abs(price) <= MAX_PRICE):
+            raise BridgeError(f"expected a logical position and a price of a chart, were {logical} and {price}")
+        self.scrollRequested.emit(logical, price)
 
     @pyqtSlot(str)
     def viewport_moved(self, text: str) -> None:

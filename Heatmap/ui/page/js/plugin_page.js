@@ -235,6 +235,9 @@ function followChart(getChart, getSeries, objectName) {
         if (left) return;
         bridge = channel.objects[objectName];
         bridge.prepared.connect(() => { prepared = true; if (!left) look(); });
+        bridge.scrollRequested.connect((logical, price) => {
+          if (attachment && attachment.isAlive) scrollChart(attachment.chart, attachment.series, logical, price);
+        });
         look();
       });
     }
