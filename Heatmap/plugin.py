@@ -19,9 +19,11 @@ from Heatmap.ui.build_signals import BuildSignals
 from Heatmap.ui.geometry.chart_time import chart_time
 from Heatmap.ui.gl.graphics import configure_graphics, ensure_graphics, has_opengl
 from Heatmap.ui.page.bridge import Bridge
+from Heatmap.ui.page.chart_scroll import ChartScroll
 from Heatmap.ui.page.session import PageSession
 from Heatmap.ui.settings_model import SettingsModel
 from Heatmap.ui.translation import Translator
+from Heatmap.ui.widgets.liquidation_lists import LiquidationLists
 from Heatmap.ui.widgets.notice_bar import NoticeBar
 from Heatmap.ui.widgets.notices import Notices
 from Heatmap.ui.widgets.picture_caption import picture_caption
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from Heatmap.ui.geometry.chart_time import ChartTime
     from Heatmap.ui.heat_display import HeatDisplay
     from Heatmap.ui.widgets.heatmap_tab import HeatmapTab
+    from Heatmap.ui.widgets.liquidation_list import LiquidationList
     from Heatmap.ui.widgets.tab_notice import NoticeTopic
 
 __all__ = ["HeatmapPlugin", "configure_graphics", "ensure_graphics", "has_opengl"]
@@ -126,6 +129,11 @@ class HeatmapPlugin(HostControls):
         self._problem = ""
         self._notices.changed.connect(self._report_problem)
         self._tabs = SettingsTabs(service, self._notices, self._signals, settings, translator, parent=self)
+        self._scroll = ChartScroll(self._session, bridge, self)
+        self._lists = LiquidationLists(
+            service, settings, translator,
+            symbol=symbol, chart_time=chart_time, clock=clock, show_place=self._scroll.show_place, parent=self,
+        )  # fmt: skip
         self._session.attachedChanged.connect(self.attachedChanged)
         self._session.restored.connect(self._page_restored)
         settings.changed.connect(self._settings_changed)
@@ -248,6 +256,7 @@ class HeatmapPlugin(HostControls):
         if self._detached:
             return
         self._symbol = _symbol_of(self._service, symbol)
+        self._lists.set_symbol(self._symbol)
         if self._display is not None:
             self._display.set_symbol(self._symbol)
 
@@ -301,6 +310,19 @@ class HeatmapPlugin(HostControls):
         """
         return NoticeBar(self._notices, self._translator, self._service.retry_now, parent, without=without)
 
+    def liquidation_list(self, parent: QWidget | None = None) -> LiquidationList:
+        """Return a new list of the window's latest and largest liquidations; a click shows the place in the chart."""
+        return self._lists.new_list(parent)
+
+    def show_place(self, time_ms: int, price: float) -> bool:
+        """Scroll the chart so that a moment (ms since the epoch, UTC) is in the middle and a price in sight.
+
+        Return False while the plugin is not attached to a chart with bars, e.g. because the heat is disabled. The zoom
+        stays. The price scale is moved if the price is out of sight, the scale a normal one, and Lightweight Charts 5.0
+        or newer.
+        """
+        return not self._detached and self._scroll.show_place(time_ms, price)
+
     def detach(self) -> None:
         """Restore the page and the view and end all threads. Harmless when called twice."""
         if self._detached:
@@ -308,6 +330,7 @@ class HeatmapPlugin(HostControls):
         _attached.discard(self)
         self._end_controls()
         self._notices.stop()
+        self._lists.stop()
         if sip.isdeleted(self):  # the host has deleted its application, and PyQt all else: only threads are left
             self._closed_display = self._display or self._closed_display
             self._wait_for_threads()

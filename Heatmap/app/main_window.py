@@ -111,6 +111,7 @@ class MainWindow(QMainWindow):
         tabs.add_page(ChartTab(self._chart_settings, translator, tabs), "candles.tab")
         self._settings_dock = Dock("settings", tabs, translator, text_key="toolbar.settings", window=self)
         self._settings_dock.setMinimumWidth(SETTINGS_WIDTH_PX)
+        self._list_dock = Dock("list", self.plugin.liquidation_list(), translator, text_key="toolbar.list", window=self)
         self._toolbar = ChartToolbar(translator, service.symbols, self._stored_interval(), self)
         self._add_actions()
         bar = self.statusBar()
@@ -162,6 +163,7 @@ class MainWindow(QMainWindow):
         """Put the actions into the toolbar, each part's beside its neighbours, and connect the choices."""
         bar = self._toolbar
         bar.insertAction(bar.fit, self.plugin.toggle_action())
+        bar.add_at_end(self._list_dock.toggle_action)
         bar.add_at_end(self._settings_dock.toggle_action)
         bar.fit.triggered.connect(self.fit)
         bar.symbolRequested.connect(self._symbol_chosen)

@@ -42,10 +42,11 @@ def time_text(cell: GridSpec, translator: Translator, offset_ms: int = 0) -> str
     time = "HH:mm" if cell.time_bin_ms % _MINUTE_MS == 0 else "HH:mm:ss"
     moment, locale = translator.text("tooltip.moment", time=time), translator.locale
     parts = [locale.toString(begin, moment), locale.toString(end, time if end.date() == begin.date() else moment)]
-    return f"{' – '.join(parts)} {_zone(offset_ms)}"
+    return f"{' – '.join(parts)} {zone_text(offset_ms)}"
 
 
-def _zone(offset_ms: int) -> str:
+def zone_text(offset_ms: int) -> str:
+    """Return an offset from UTC for people, e.g. ``UTC+2``."""
     hours, minutes = divmod(round(abs(offset_ms) / _MINUTE_MS), 60)
     if not (hours or minutes):
         return "UTC"
