@@ -40,10 +40,12 @@ class EventDelivery:
         self._receivers: list[_Receiver] = []
         self._ended = threading.Event()  # replaced by each `end`
 
-    def call(self, callback: Callable[[LiquidationEvent], None], tail: EventTail) -> Callable[[], None]:
-        """Call ``callback`` with each event of the tail, on a new thread; return what ends that."""
+    def call(
+        self, callback: Callable[[LiquidationEvent], None], tail: EventTail, *, on_end: Callable[[], None]
+    ) -> Callable[[], None]:
+        """Call ``callback`` with each event of the tail, then ``on_end``, on a new thread; return what ends that."""
         with self._lock:
-            receiver = _Receiver(callback, tail, self._ended)
+            receiver = _Receiver(callback, tail, self._ended, on_end)
             self._receivers = [other for other in self._receivers if other.thread.is_alive()] + [receiver]
             receiver.start(self._subscribe)
         return receiver.cancel
@@ -88,8 +90,15 @@ class EventDelivery:
 
 
 class _Receiver:
-    def __init__(self, callback: Callable[[LiquidationEvent], None], tail: EventTail, ended: threading.Event) -> None:
+    def __init__(
+        self,
+        callback: Callable[[LiquidationEvent], None],
+        tail: EventTail,
+        ended: threading.Event,
+        on_end: Callable[[], None],
+    ) -> None:
         self._callback = callback
+        self._on_end = on_end
         self._tail = tail
         self._ended = ended
         self._cancelled = threading.Event()
@@ -132,3 +141,4 @@ class _Receiver:
                 self._changed.wait(POLL_S)
         finally:
             self._unsubscribe()
+            self._on_end()

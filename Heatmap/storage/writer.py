@@ -34,6 +34,8 @@ _LOG = logging.getLogger(__name__)
 _FIRST_RETRY_S: Final = 0.25
 _LAST_RETRY_S: Final = 5.0
 _STOP_RETRY_S: Final = 0.05
+# Longest wait of an event while somebody wants it at once; what comes meanwhile shares its transaction.
+PROMPT_FLUSH_MS: Final = 10
 # Most events kept in memory while the database cannot be written: hours of a calm market, minutes of the worst.
 QUEUE_ROWS: Final = 20_000
 
@@ -76,7 +78,7 @@ class EventWriter:
         self._path = Path(db_path)
         self._clock = clock
         self._batch_rows = batch_rows
-        self._flush_s = flush_ms / 1000
+        self._usual_flush_s = flush_ms / 1000
         self._queue_rows = queue_rows
         self._on_change = on_change
         self._thread = threading.Thread(target=self._run, name="heatmap-writer", daemon=True)
@@ -84,6 +86,7 @@ class EventWriter:
         self._changed = threading.Condition()
         self._statistics = WriterStatistics(clock, self._changed)
         self._queue: deque[Item] = deque()
+        self._flush_s = self._usual_flush_s
         self._oldest_s = self._deadline_s = 0.0
         self._stopping = self._report_is_new = False
         # Everything below belongs to the writer's thread.
@@ -93,7 +96,7 @@ class EventWriter:
             clock=clock,
             statistics=self._statistics,
             is_stopping=lambda: self._stopping,
-            flush_s=self._flush_s,
+            flush_s=self._usual_flush_s,
             unsaved_rows=queue_rows,
             series=tuple(series),
             report=report,
@@ -160,6 +163,12 @@ class EventWriter:
     def note_clock(self, reading: ClockReading) -> None:
         """Store a measured difference of the clocks. Any thread."""
         self._append(reading)
+
+    def commit_promptly(self, *, promptly: bool) -> None:
+        """Commit an event at most `PROMPT_FLUSH_MS` after it came, or again after ``flush_ms``. Any thread."""
+        with self._changed:
+            self._flush_s = min(PROMPT_FLUSH_MS / 1000, self._usual_flush_s) if promptly else self._usual_flush_s
+            self._changed.notify_all()
 
     def report_changed(self) -> None:
         """Store the collector's report without waiting for the heartbeat. Any thread."""

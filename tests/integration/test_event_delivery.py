@@ -360,3 +360,48 @@ def test_what_was_deleted_before_it_was_delivered_is_reported(path, caplog, upto
     assert tail.read() == [live(number) for number in range(upto, 8)]
     assert caplog.text.count("were deleted before") == bool(reported)
     assert reported in caplog.text
+
+
+class PacedExchange(ScriptedExchange):
+    """Sends liquidations one by one and notes when, by trade time."""
+
+    def __init__(self, count, gap_s):
+        super().__init__([mark_price(T)])
+        self.count, self.gap_s = count, gap_s
+        self.sent_s = {}
+
+    async def play(self, ws):
+        for number in range(self.count):
+            self.sent_s[T + number] = SYSTEM_CLOCK.monotonic_s()
+            await ws.send(liquidation(number))
+            await asyncio.sleep(self.gap_s)
+        await ws.wait_closed()
+
+
+def test_a_prompt_subscription_is_served_at_once_while_it_lasts(path):
+    came_s, ended = {}, threading.Event()
+    usual = Received()
+
+    def note(each):
+        came_s.setdefault(each.ts_ms, SYSTEM_CLOCK.monotonic_s())
+
+    with PacedExchange(40, 0.02) as exchange:
+        service = HeatmapService(path, **exchange.addresses)
+        unsubscribe = service.subscribe_events(note, prompt=True, on_end=ended.set)
+        service.subscribe_events(usual)
+        with RunningService(service):
+            assert usual.until(40) == list(range(40))  # nothing is lost or doubled for the others either
+            until(lambda: len(came_s) == 40)
+            assert not ended.is_set()
+            unsubscribe()
+            assert ended.wait(PATIENCE_S)
+    delays_s = sorted(came_s[ts_ms] - sent_s for ts_ms, sent_s in exchange.sent_s.items())
+    assert delays_s[len(delays_s) // 2] < 0.1  # a writer that waits for a quarter of a second gives 0.13 and more
+
+
+def test_the_end_of_a_subscription_is_reported_when_the_service_stops(path):
+    ended = []
+    service = HeatmapService(path, collect=False)
+    service.subscribe_events(Received(), on_end=lambda: ended.append(threading.current_thread().name))
+    service.stop()
+    until(lambda: ended == ["heatmap-events"])
