@@ -7,6 +7,10 @@ from typing import TYPE_CHECKING
 from PyQt6 import sip
 from PyQt6.QtCore import QObject, pyqtSignal
 
+from Heatmap.ui.widgets.alert_centre import AlertCentre
+from Heatmap.ui.widgets.alert_model import AlertModel
+from Heatmap.ui.widgets.alert_output import AlertOutput
+from Heatmap.ui.widgets.alert_tab import AlertTab
 from Heatmap.ui.widgets.performance import Performance
 from Heatmap.ui.widgets.status import StatusPanel
 from Heatmap.ui.widgets.status_text import StatusLine
@@ -28,6 +32,7 @@ class HostControls(QObject):
 
     enabledChanged = pyqtSignal(bool)  # the heat is shown or hidden, whoever asked for it
     statusChanged = pyqtSignal(str)  # the new `status`
+    alertRaised = pyqtSignal(str)  # the line of an alert that the user has asked for
 
     def __init__(self, service: HeatmapService, settings: SettingsModel, translator: Translator, clock: Clock) -> None:
         super().__init__()
@@ -38,6 +43,15 @@ class HostControls(QObject):
         self._performance = Performance(service, clock, parent=self)
         self._status_line = StatusLine(service, translator, parent=self)
         self._toggle_action = ToggleAction(settings, translator, parent=self)
+        self._alerts = AlertCentre(
+            service,
+            AlertModel(settings.store, self),
+            translator,
+            AlertOutput(translator, self),
+            clock=clock,
+            parent=self,
+        )
+        self._alerts.raised.connect(self._report_alert)
         self._status_line.changed.connect(self.statusChanged)
         settings.changed.connect(self._report_enabled)
 
@@ -81,13 +95,22 @@ class HostControls(QObject):
         self._performance.add_panel(panel)
         return panel
 
+    def alerts_tab(self, parent: QWidget | None = None) -> AlertTab:
+        """Return a new page for the settings of alerts, which are off until the user sets a rule there."""
+        return AlertTab(self._alerts, self._service, self._translator, parent)
+
     def _end_controls(self) -> None:
         """Stop following settings and service."""
         self._detached = True
+        self._alerts.stop()
         self._status_line.stop()
         if not sip.isdeleted(self):
             self._performance.stop()
             self._toggle_action.setEnabled(False)
+            self._alerts.output.remove()
+
+    def _report_alert(self, line: str, _alert: object) -> None:
+        self.alertRaised.emit(line)
 
     def _report_enabled(self, settings: HeatmapSettings, previous: HeatmapSettings) -> None:
         if settings.enabled != previous.enabled and not self._detached:

@@ -109,6 +109,7 @@ class MainWindow(QMainWindow):
         tabs = SettingsTabs(self.plugin.settings_tab(), translator, self)
         self._chart_settings = ChartSettings(store, self)
         tabs.add_page(ChartTab(self._chart_settings, translator, tabs), "candles.tab")
+        tabs.add_page(self.plugin.alerts_tab(), "alerts.title")
         self._settings_dock = Dock("settings", tabs, translator, text_key="toolbar.settings", window=self)
         self._settings_dock.setMinimumWidth(SETTINGS_WIDTH_PX)
         self._list_dock = Dock("list", self.plugin.liquidation_list(), translator, text_key="toolbar.list", window=self)

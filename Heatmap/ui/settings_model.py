@@ -54,6 +54,11 @@ class SettingsModel(QObject):
         """The settings in force."""
         return self._value
 
+    @property
+    def store(self) -> QSettings | None:
+        """Where the values are kept, for what is stored beside them."""
+        return self._store
+
     def update(self, **changes: object) -> None:
         """Change and store some fields; an unknown name or a wrong value raises `SettingsError`, changing none."""
         value = self._value.replaced(**changes)

@@ -23,7 +23,7 @@ from PyQt6.QtWidgets import (
 from Heatmap.heatmap_settings import Kind, Unit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterable
 
     from Heatmap.heatmap_settings import FieldSpec, Value
     from Heatmap.ui.translation import Translator
@@ -42,6 +42,14 @@ def step_at(spec: FieldSpec, value: float) -> float:
     if spec.maximum < 1000 * spec.step or value < 1:
         return spec.step
     return max(spec.step, 10.0 ** (math.floor(math.log10(value)) - 1))
+
+
+def keep_wheel_for_scrolling(page: QObject, fields: Iterable[QWidget]) -> None:
+    """Let the wheel scroll a form, except over a field that was clicked on."""
+    guard = _WheelGuard(page)
+    for field in fields:
+        field.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        field.installEventFilter(guard)
 
 
 class FieldEditor(QWidget):

@@ -167,9 +167,10 @@ class LiquidationList(QWidget):
     @pyqtSlot()
     def retranslate(self) -> None:
         text = self._translator.text
-        for number, order in enumerate(_ORDERS):
-            self._orders.setTabText(number, text(f"list.{order}"))
-            self._orders.setTabToolTip(number, text(f"list.{order}_help"))
+        for number, key in enumerate(("list.latest", "list.largest")):
+            self._orders.setTabText(number, text(key))
+        for number, key in enumerate(("list.latest_help", "list.largest_help")):
+            self._orders.setTabToolTip(number, text(key))
         self._orders.setAccessibleName(text("list.order"))
         self._table.setAccessibleName(text("list.title"))
         self._table.setToolTip(text("list.help"))

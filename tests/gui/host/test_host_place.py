@@ -11,7 +11,7 @@ EVENT_BAR, EVENT_PRICE = 120, 97.0
 HIGH = 140.0  # far above all bars
 
 
-@pytest.mark.parametrize(("version", "moves_prices"), [("4.1", False), ("5.0", True), ("5.2", True)])
+@pytest.mark.parametrize(("version", "moves_prices"), [("4.1", False), ("5.2", True)])
 def test_the_chart_is_scrolled_to_a_place(open_host, chart_library, host_liquidation, version, moves_prices):
     event = host_liquidation(bar=EVENT_BAR, second=30, price=EVENT_PRICE)
     with open_host(library=chart_library(version)) as host:
