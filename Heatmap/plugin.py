@@ -315,11 +315,26 @@ class HeatmapPlugin(HostControls):
         return self._lists.new_list(parent)
 
     def show_place(self, time_ms: int, price: float) -> bool:
-        """Scroll the chart so that a moment (ms since the epoch, UTC) is in the middle and a price in sight.
+        """Scroll the chart so that a moment is in the middle and a price in sight; the zoom stays.
 
-        Return False while the plugin is not attached to a chart with bars, e.g. because the heat is disabled. The zoom
-        stays. The price scale is moved if the price is out of sight, the scale a normal one, and Lightweight Charts 5.0
-        or newer.
+        The crosshair points there. The price scale is moved if the price is out of sight, the scale a normal one, and
+        Lightweight Charts 5.0 or newer.
+
+        Parameters
+        ----------
+        time_ms
+            In ms since the epoch, UTC.
+        price
+            In quote currency.
+
+        Returns
+        -------
+        False while the plugin is not attached to a chart with bars, e.g. because the heat is disabled.
+
+        Raises
+        ------
+        BridgeError
+            No chart can have that time or price.
         """
         return not self._detached and self._scroll.show_place(time_ms, price)
 
