@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING
 from PyQt6 import sip
 from PyQt6.QtCore import QObject, pyqtSignal
 
-from Heatmap.ui.widgets.alert_centre import AlertCentre
-from Heatmap.ui.widgets.alert_model import AlertModel
-from Heatmap.ui.widgets.alert_output import AlertOutput
+from Heatmap.ui.widgets.alert_centre import join_centre
 from Heatmap.ui.widgets.alert_tab import AlertTab
 from Heatmap.ui.widgets.performance import Performance
 from Heatmap.ui.widgets.status import StatusPanel
@@ -43,14 +41,7 @@ class HostControls(QObject):
         self._performance = Performance(service, clock, parent=self)
         self._status_line = StatusLine(service, translator, parent=self)
         self._toggle_action = ToggleAction(settings, translator, parent=self)
-        self._alerts = AlertCentre(
-            service,
-            AlertModel(settings.store, self),
-            translator,
-            AlertOutput(translator, self),
-            clock=clock,
-            parent=self,
-        )
+        self._alerts = join_centre(service, settings.store, translator, clock)
         self._alerts.raised.connect(self._report_alert)
         self._status_line.changed.connect(self.statusChanged)
         settings.changed.connect(self._report_enabled)
@@ -102,12 +93,13 @@ class HostControls(QObject):
     def _end_controls(self) -> None:
         """Stop following settings and service."""
         self._detached = True
-        self._alerts.stop()
+        self._alerts.leave()
         self._status_line.stop()
         if not sip.isdeleted(self):
+            if not sip.isdeleted(self._alerts):
+                self._alerts.raised.disconnect(self._report_alert)
             self._performance.stop()
             self._toggle_action.setEnabled(False)
-            self._alerts.output.remove()
 
     def _report_alert(self, line: str, _alert: object) -> None:
         self.alertRaised.emit(line)

@@ -21,7 +21,7 @@ from Heatmap.heatmap_service import HeatmapService
 from Heatmap.storage.bulk_insert import ImportedFile, ImportWriter, bulk_insert
 from Heatmap.ui.translation import Translator
 from Heatmap.ui.widgets import alert_output
-from Heatmap.ui.widgets.alert_centre import AlertCentre
+from Heatmap.ui.widgets.alert_centre import AlertCentre, join_centre
 from Heatmap.ui.widgets.alert_model import AlertModel
 from Heatmap.ui.widgets.alert_notice import AlertNotice, CornerNotice
 from Heatmap.ui.widgets.alert_output import AlertOutput
@@ -153,6 +153,22 @@ def test_quiet_hours_are_of_the_local_day(tmp_path, hour, count):
         centre._found.emit(ALERT)
         assert [(sound, notification) for *_, sound, notification in output.reports] == [(False, True)] * count
         assert len(lines) == count
+
+
+def test_two_charts_of_a_service_report_once(qtbot, tmp_path):
+    path = tmp_path / "record.sqlite3"
+    service, translator = HeatmapService(path, collect=False), Translator("en")
+    first, second = (join_centre(service, None, translator, SYSTEM_CLOCK) for _ in range(2))
+    assert first is second
+    first.model.update(rules=LARGE, sound=False, notification=False)
+    lines = []
+    first.raised.connect(lambda line, _: lines.append(line))
+    first.leave()
+    bulk_insert(path, [now()])
+    qtbot.waitUntil(lambda: len(lines) == 1, timeout=10_000)
+    second.leave()
+    assert join_centre(service, None, translator, SYSTEM_CLOCK) is not second
+    service.stop()
 
 
 def test_a_replay_is_never_watched(tmp_path, monkeypatch):

@@ -1,29 +1,46 @@
-"""The alerts of one plugin: new liquidations of the service → rules → sound, notice and the host's signal."""
+"""The alerts of one service: its new liquidations → rules → sound, notice and the host's signal."""
 
 from __future__ import annotations
 
 import logging
 import threading
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
+from PyQt6 import sip
 from PyQt6.QtCore import QDateTime, QObject, pyqtSignal, pyqtSlot
 
 from Heatmap.alert_rules import Alert, AlertRules, AlertSettings
 from Heatmap.errors import StorageError
 from Heatmap.events import Source
+from Heatmap.ui.widgets.alert_model import AlertModel
+from Heatmap.ui.widgets.alert_output import AlertOutput
 from Heatmap.ui.widgets.alert_text import alert_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from PyQt6.QtCore import QSettings
+
     from Heatmap.clock import Clock
     from Heatmap.events import LiquidationEvent
     from Heatmap.heatmap_service import HeatmapService
     from Heatmap.ui.translation import Translator
-    from Heatmap.ui.widgets.alert_model import AlertModel
-    from Heatmap.ui.widgets.alert_output import AlertOutput
 
 _LOG = logging.getLogger(__name__)
+
+# Several charts of a program may show one service; an alert is reported once.
+_centres: WeakKeyDictionary[HeatmapService, AlertCentre] = WeakKeyDictionary()
+
+
+def join_centre(service: HeatmapService, store: QSettings | None, translator: Translator, clock: Clock) -> AlertCentre:
+    """Return the service's centre, made at the first call; `AlertCentre.leave` ends it after the last."""
+    centre = _centres.get(service)
+    if centre is None:
+        centre = AlertCentre(service, AlertModel(store), translator, AlertOutput(translator), clock=clock)
+        _centres[service] = centre
+    centre.users += 1
+    return centre
 
 
 class AlertCentre(QObject):
@@ -49,6 +66,7 @@ class AlertCentre(QObject):
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
+        self.users = 0  # number of plugins that have joined
         self._service = service
         self.model = model
         self._translator = translator
@@ -71,6 +89,15 @@ class AlertCentre(QObject):
     def is_possible(self) -> bool:
         """False for a replay: it is history."""
         return self._service.source != Source.REPLAY
+
+    def leave(self) -> None:
+        """End after the last of those who have joined."""
+        self.users -= 1
+        if self.users == 0:
+            _centres.pop(self._service, None)
+            self.stop()
+            if not sip.isdeleted(self):
+                self.output.remove()
 
     def stop(self) -> None:
         """End the subscription; nothing is reported any more."""

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
+from PyQt6 import sip
+from PyQt6.QtWidgets import QLabel
 
 pytestmark = [pytest.mark.gl]
 
@@ -41,6 +45,15 @@ def test_the_chart_is_scrolled_to_a_place(open_host, chart_library, host_liquida
             host.wait(lambda: host.evaluate(prices)[1] < HIGH < host.evaluate(prices)[0])
         else:
             assert host.evaluate(prices) == before
+        listing = plugin.liquidation_list()
+        listing.show()
+        host.wait(lambda: listing.model.rowCount() == 1)
+        listing.activated.emit(listing.model.row(0).ts_ms, listing.model.row(0).price)
+        host.wait(lambda: abs(middle() - EVENT_BAR) < 0.1)
         plugin.set_enabled(False)
         assert not plugin.show_place(event.ts_ms, EVENT_PRICE)
+        listing.activated.emit(event.ts_ms, EVENT_PRICE)
+        assert "Show the heat" in listing.findChild(QLabel, "list_count").text()
+        sip.delete(listing)
+        assert "heatmap-list" not in [thread.name for thread in threading.enumerate()]
         assert host.view.page().console == []
