@@ -15,6 +15,7 @@ from support.mouse import Mouse
 
 from Heatmap.app.chart_view import CHART_PAGE, ChartPage
 from Heatmap.candle import Candle
+from Heatmap.ui.widgets.liquidation_list import LiquidationList
 from Heatmap.ui.widgets.status import StatusPanel
 
 pytestmark = [pytest.mark.gl]
@@ -157,16 +158,23 @@ def test_the_status_bar_tells_connection_rates_and_times(open_stage):
             assert word in line
 
 
-def test_the_settings_stay_open_when_the_window_is_hidden_and_shown(open_stage):
+def test_docks_stay_open_when_the_window_is_hidden_and_shown(open_stage):
     with open_stage() as stage:
-        child(stage, QAction, "settings_toggle").trigger()
-        stage.wait(child(stage, QDockWidget, "settings_dock").isVisible)
+        for name in ("settings", "list"):
+            child(stage, QAction, f"{name}_toggle").trigger()
+            stage.wait(child(stage, QDockWidget, f"{name}_dock").isVisible)
         stage.window.hide()
         stage.window.show()
-        stage.wait(child(stage, QDockWidget, "settings_dock").isVisible)
-        assert child(stage, QAction, "settings_toggle").isChecked()
-        child(stage, QDockWidget, "settings_dock").close()
-        assert not child(stage, QAction, "settings_toggle").isChecked()
+        for name in ("settings", "list"):
+            stage.wait(child(stage, QDockWidget, f"{name}_dock").isVisible)
+            assert child(stage, QAction, f"{name}_toggle").isChecked()
+        listing = stage.window.findChild(LiquidationList)
+        stage.wait(lambda: listing.model.rowCount() > 100)
+        tabs = child(stage, QTabWidget, "settings_tabs")
+        assert "Alerts" in [tabs.tabText(number) for number in range(tabs.count())]
+        for name in ("settings", "list"):
+            child(stage, QDockWidget, f"{name}_dock").close()
+            assert not child(stage, QAction, f"{name}_toggle").isChecked()
 
 
 def test_another_symbol_empties_the_chart_until_its_own_candles_come(open_stage):
