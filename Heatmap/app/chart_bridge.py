@@ -184,6 +184,18 @@ class ChartBridge(QObject):
         if self._ready:
             self.rangeRequested.emit(_json(_range(self.shown_range)))
 
+    def show_time(self, time_ms: int) -> None:
+        """Bring a moment to the middle at the present zoom, and let the price axis scale itself."""
+        if not self._bars or self._view is None:
+            return
+        times = BarTimes(self._opens_ms, self._interval_ms)
+        left, right = times.positions_of(self._view, MAX_LOADED_BARS)
+        middle, half = times.position_at(time_ms), (right - left) / 2
+        self.shown_range = (middle - half, middle + half)
+        self._view = self._asked = times.view_of(*self.shown_range)
+        if self._ready:
+            self.rangeRequested.emit(_json(_range(self.shown_range)))
+
     def _take_view(self, shown: VisibleRange) -> None:
         times = BarTimes(self._opens_ms, self._interval_ms)
         view = times.view_of(shown.from_, shown.to)

@@ -112,7 +112,7 @@ class MainWindow(QMainWindow):
         tabs.add_page(self.plugin.alerts_tab(), "alerts.title")
         self._settings_dock = Dock("settings", tabs, translator, text_key="toolbar.settings", window=self)
         self._settings_dock.setMinimumWidth(SETTINGS_WIDTH_PX)
-        self._list_dock = Dock("list", self.plugin.liquidation_list(), translator, text_key="toolbar.list", window=self)
+        self._list_dock = self._new_list_dock()
         self._toolbar = ChartToolbar(translator, service.symbols, self._stored_interval(), self)
         self._add_actions()
         bar = self.statusBar()
@@ -197,6 +197,18 @@ class MainWindow(QMainWindow):
     def _interval_chosen(self, interval: str) -> None:
         self._store.setValue(INTERVAL_KEY, interval)
         self._feed.show(self._toolbar.symbol, interval)
+
+    def _new_list_dock(self) -> Dock:
+        listing = self.plugin.liquidation_list()
+
+        def show_time(time_ms: int) -> None:
+            # The plugin does it while it is attached to the chart.
+            if not self.plugin.is_attached:
+                self._bridge.show_time(time_ms)
+                listing.set_hint("")
+
+        listing.activated.connect(show_time)
+        return Dock("list", listing, self._translator, text_key="toolbar.list", window=self)
 
     def fit(self) -> None:
         """Show the heatmap's window in the chart."""

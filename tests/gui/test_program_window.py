@@ -170,6 +170,14 @@ def test_docks_stay_open_when_the_window_is_hidden_and_shown(open_stage):
             assert child(stage, QAction, f"{name}_toggle").isChecked()
         listing = stage.window.findChild(LiquidationList)
         stage.wait(lambda: listing.model.rowCount() > 100)
+        stage.wait_for_heat()
+        stage.plugin.set_enabled(False)
+        row = listing.model.row(100)
+        listing.activated.emit(row.ts_ms, row.price)
+        middle = "(({from, to}) => series.dataByIndex(Math.round((from + to) / 2)).time)"
+        shown = f"{middle}(chart.timeScale().getVisibleLogicalRange())"
+        stage.wait(lambda: 0 <= row.ts_ms // 1000 - stage.evaluate(shown) <= 180)
+        assert "Show the heat" not in stage.window.findChild(QLabel, "list_count").text()
         tabs = child(stage, QTabWidget, "settings_tabs")
         assert "Alerts" in [tabs.tabText(number) for number in range(tabs.count())]
         for name in ("settings", "list"):

@@ -99,6 +99,18 @@ def test_the_newest_bars_are_those_of_now(bridge, page):
     assert bridge.shown_range == (51.5, 65)
 
 
+def test_a_moment_comes_to_the_middle_at_the_present_zoom(bridge, page):
+    bridge.show_time(0)  # nothing is shown yet
+    bridge.set_history(candles(0, 199), tick_size=0.1)
+    bridge.page_ready()
+    bridge.show_newest(40, 4)
+    bridge.show_time(100 * MINUTE_MS + MINUTE_MS // 2)
+    assert page.ranges[-1] == {"from": 100 - 21.75, "to": 100 + 21.75}
+    page.shows(90.0, 110.0)  # the user zooms
+    bridge.show_time(50 * MINUTE_MS + MINUTE_MS // 2)
+    assert page.ranges[-1] == {"from": 40.0, "to": 60.0}
+
+
 def test_an_older_bar_is_left_to_the_next_history(bridge, page):
     bridge.set_history([candle(5)], tick_size=0.1)
     bridge.page_ready()
