@@ -81,7 +81,7 @@ class PriceSeries:
     ) -> None:
         self.instrument = instrument
         self.earliest_ms = earliest_ms
-        self._contained = contained
+        self.contained = contained
         self.seconds_of = lru_cache(_DAYS_OF_SECONDS)(seconds_of)
         self._minutes_of = lru_cache(_DAYS_OF_MINUTES)(self._cut_minutes)
 
@@ -97,9 +97,9 @@ class PriceSeries:
         seconds = self.seconds_of(day)
         first, last = open_in_day_ms // SECOND_MS, (at_ms - day * DAY_MS) // SECOND_MS
         passed = seconds.ticks[first : last + 1]
-        rows = self._contained.rows(open_ms, at_ms + 1)
-        high = max(int(passed.max()), now_ticks, *self._contained.high_ticks[rows].tolist())
-        low = min(int(passed.min()), now_ticks, *self._contained.low_ticks[rows].tolist())
+        rows = self.contained.rows(open_ms, at_ms + 1)
+        high = max(int(passed.max()), now_ticks, *self.contained.high_ticks[rows].tolist())
+        low = min(int(passed.min()), now_ticks, *self.contained.low_ticks[rows].tolist())
         lots = int(seconds.lots[first:last].sum())
         return self._candle(open_ms, interval_ms, (int(passed[0]), high, low, now_ticks, lots), closed=False)
 
@@ -140,10 +140,10 @@ class PriceSeries:
         inner = seconds.ticks[:DAY_S].reshape(DAY_MINUTES, 60)
         opens, closes = inner[:, 0], seconds.ticks[60::60]
         highs, lows = np.maximum(inner.max(axis=1), closes), np.minimum(inner.min(axis=1), closes)
-        rows = self._contained.rows(day * DAY_MS, (day + 1) * DAY_MS)
-        minutes = (self._contained.ts_ms[rows] - day * DAY_MS) // MINUTE_MS
-        np.maximum.at(highs, minutes, self._contained.high_ticks[rows])
-        np.minimum.at(lows, minutes, self._contained.low_ticks[rows])
+        rows = self.contained.rows(day * DAY_MS, (day + 1) * DAY_MS)
+        minutes = (self.contained.ts_ms[rows] - day * DAY_MS) // MINUTE_MS
+        np.maximum.at(highs, minutes, self.contained.high_ticks[rows])
+        np.minimum.at(lows, minutes, self.contained.low_ticks[rows])
         return np.stack([opens, highs, lows, closes, seconds.lots.reshape(DAY_MINUTES, 60).sum(axis=1)])
 
     def _candle(self, open_ms: int, interval_ms: int, bar: tuple[int, ...] | list[int], *, closed: bool) -> Candle:

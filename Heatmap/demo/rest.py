@@ -1,4 +1,4 @@
-"""REST of the demo exchange, sans I/O: a request target to a status and a JSON body.
+"""REST of Binance, sans I/O: a request target to a status and a JSON body.
 
 Source: developers.binance.com, USD-M futures, "Market Data Endpoints", "Error Codes" and "Limits".
 """
@@ -6,12 +6,12 @@ Source: developers.binance.com, USD-M futures, "Market Data Endpoints", "Error C
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 from Heatmap.demo.price_series import DAY_MS, MINUTE_MS
+from Heatmap.demo.protocol import Answer
 from Heatmap.demo.wire import WEIGHT_LIMIT, encode, exchange_info, klines
 from Heatmap.ingestion.binance import kline
 from Heatmap.vocabulary import INTERVALS_MS
@@ -29,15 +29,6 @@ _DEFAULT_KLINES = 500
 REACH_MS = 60 * DAY_MS
 
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,20}")
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An HTTP answer: status, JSON body, headers beyond the usual ones."""
-
-    status: HTTPStatus
-    body: str
-    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class _RefusedError(Exception):

@@ -1,4 +1,4 @@
-"""A client's WebSocket session, sans I/O: route, subscriptions, control messages and their replies.
+"""A client's WebSocket session at Binance, sans I/O: route, subscriptions, control messages and their replies.
 
 Source: developers.binance.com, USD-M futures, "Websocket Market Streams / Connect" and "Live Subscribing". Only
 ``/market/…`` delivers; the unrouted ``/ws`` and ``/stream`` accept every subscription and stay silent, as on the real
@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from Heatmap.demo.wire import encode
+from Heatmap.demo.protocol import RefusedConnectionError, Reply, Session, Stream
+from Heatmap.demo.wire import combined, encode
 from Heatmap.ingestion.binance.endpoints import MAX_STREAMS
 from Heatmap.vocabulary import INTERVALS_MS
 
@@ -37,25 +37,7 @@ class StreamKind(StrEnum):
     KLINE = "kline"
 
 
-@dataclass(frozen=True, slots=True)
-class Stream:
-    """A subscribed stream that carries data; ``symbol`` is "" for those of all, ``interval`` except for klines."""
-
-    name: str
-    kind: StreamKind
-    symbol: str = ""
-    interval: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What the exchange answers to a client's message, and the streams it newly delivers because of it."""
-
-    text: str
-    added: tuple[Stream, ...] = ()
-
-
-class TooManyStreamsError(ValueError):
+class TooManyStreamsError(RefusedConnectionError):
     """A client asked for more than `MAX_STREAMS` streams on one connection."""
 
 
@@ -92,7 +74,7 @@ def _parse_request(message: str | bytes) -> tuple[str, int, tuple[str, ...]]:
     return method, request_id, tuple(names)
 
 
-class Session:
+class BinanceSession(Session):
     """Subscriptions of one connection to the streams of some ``symbols``.
 
     ``delivers`` is False on routes that carry no market data: subscriptions are acknowledged, nothing is ever pushed.
@@ -108,7 +90,6 @@ class Session:
 
     @property
     def streams(self) -> tuple[Stream, ...]:
-        """The streams to push, in order of subscription."""
         return tuple(stream for stream in self._names.values() if stream is not None)
 
     def subscribe(self, names: Iterable[str]) -> tuple[Stream, ...]:
@@ -121,17 +102,18 @@ class Session:
         return tuple(stream for stream in added.values() if stream is not None)
 
     def is_too_fast(self, now_s: float) -> bool:
-        """Note a client's message and return True if it is one too many within a second."""
         too_fast = len(self._recent_s) == MAX_MESSAGES_PER_S and now_s - self._recent_s[0] < 1.0
         self._recent_s.append(now_s)
         return too_fast
 
+    def framed(self, stream: Stream, payloads: Iterable[str]) -> list[str]:
+        return [combined(stream.name, payload) if self.is_combined else payload for payload in payloads]
+
     def receive(self, message: str | bytes) -> Reply:
-        """Return the answer to a client's message, whatever it is."""
         try:
             return self._reply(*_parse_request(message))
         except _RefusedError as refusal:
-            return Reply(encode({"code": refusal.code, "msg": str(refusal)}))
+            return Reply((encode({"code": refusal.code, "msg": str(refusal)}),))
 
     def _reply(self, method: str, request_id: int, names: tuple[str, ...]) -> Reply:
         result: object = None
@@ -147,12 +129,12 @@ class Session:
                     self._names.pop(name, None)
             case "LIST_SUBSCRIPTIONS":
                 result = list(self._names)
-        return Reply(encode({"result": result, "id": request_id}), added)
+        return Reply((encode({"result": result, "id": request_id}),), added)
 
     def _parse(self, name: str) -> Stream | None:
         """Return the stream of a name; None if it never carries data, which the exchange accepts all the same."""
         if name == "!forceOrder@arr":
-            return Stream(name, StreamKind.FORCE_ORDER)
+            return Stream(name, StreamKind.FORCE_ORDER, carries_liquidations=True)
         if name == StreamKind.ALL_MARK_PRICES:
             return Stream(name, StreamKind.ALL_MARK_PRICES)
         lower, _, topic = name.partition("@")
@@ -160,14 +142,14 @@ class Session:
         if symbol is None:
             return None
         if topic in {StreamKind.FORCE_ORDER, StreamKind.MARK_PRICE, StreamKind.MARK_PRICE_1S}:
-            return Stream(name, StreamKind(topic), symbol)
+            return Stream(name, StreamKind(topic), symbol, carries_liquidations=topic == StreamKind.FORCE_ORDER)
         kind, _, interval = topic.partition("_")
         if kind == StreamKind.KLINE and interval in INTERVALS_MS:
             return Stream(name, StreamKind.KLINE, symbol, interval)
         return None
 
 
-def open_session(target: str, symbols: Collection[str]) -> Session | None:
+def open_session(target: str, symbols: Collection[str]) -> BinanceSession | None:
     """Return the session of a path and query with the streams that they name; None if it is no route of streams."""
     parts = urlsplit(target)
     segments = [unquote(segment) for segment in parts.path.split("/") if segment]
@@ -179,6 +161,6 @@ def open_session(target: str, symbols: Collection[str]) -> Session | None:
     if is_combined:
         listed = parse_qs(parts.query).get("streams", [""])
         names = [name for name in listed[0].split("/") if name]
-    session = Session(symbols, delivers=route == "market", is_combined=is_combined)
+    session = BinanceSession(symbols, delivers=route == "market", is_combined=is_combined)
     session.subscribe(names)
     return session

@@ -18,7 +18,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from Heatmap.clock import SYSTEM_CLOCK
-from Heatmap.demo import exchange as exchange_module
+from Heatmap.demo import server as server_module
 from Heatmap.demo.market import SimulatedMarket
 from Heatmap.demo.price_series import MINUTE_MS
 from Heatmap.demo.recording import Recording
@@ -270,7 +270,7 @@ def test_a_burst_arrives_whole_and_in_order(exchange):
 
 
 def test_a_client_that_never_reads_is_disconnected_and_the_others_go_on(exchange, monkeypatch, caplog):
-    monkeypatch.setattr(exchange_module, "MAX_PENDING_FRAMES", 2_000)
+    monkeypatch.setattr(server_module, "MAX_PENDING_FRAMES", 2_000)
     big = json.dumps({"padding": "x" * 10_000})
     with connect(f"{exchange.ws_url}/market/ws/btcusdt@forceOrder", max_queue=1, close_timeout=0.1) as slow:
         slow.send('{"method":"LIST_SUBSCRIPTIONS","id":7}')

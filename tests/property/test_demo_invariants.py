@@ -221,5 +221,5 @@ def test_no_content_of_a_file_does_more_than_refuse_it(lines):
 def test_no_message_of_a_client_does_more_than_get_an_answer(message):
     session = open_session("/market/ws", ("BTCUSDT",))
     assert session is not None
-    answer = json.loads(session.receive(message).text)
+    answer = json.loads(session.receive(message).texts[0])
     assert "code" in answer or "id" in answer

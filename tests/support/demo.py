@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from Heatmap.demo.exchange import DemoExchange, liquidation_streams
+from Heatmap.demo.exchange import DemoExchange
+from Heatmap.demo.server import DemoServer
 
 
-class SteeredExchange(DemoExchange):
+class SteeredServer(DemoServer):
     """Pushes frames of the test, and closes connections."""
 
     @property
@@ -19,10 +20,10 @@ class SteeredExchange(DemoExchange):
         return self.call(lambda clients: sum(len(client.session.streams) for client in clients))
 
     def inject(self, *frames):
-        """Push frames as they are to every forceOrder subscriber; return how many there are."""
+        """Push frames as they are to every subscriber of liquidations; return how many there are."""
 
         def push(clients):
-            subscribers = [client for client in clients if liquidation_streams(client.session.streams)]
+            subscribers = [client for client in clients if _liquidation_streams(client.session.streams)]
             for client in subscribers:
                 client.queue(frames)
             return len(subscribers)
@@ -34,7 +35,7 @@ class SteeredExchange(DemoExchange):
         return self.call(lambda clients: len([client.close(code, "dropped") for client in clients]))
 
     def publish(self, *payloads, symbol=None):
-        """Push forceOrder payloads in the envelope of each route; return the number of streams.
+        """Push payloads of liquidations in the envelope of each route; return the number of streams.
 
         To the subscribers of one symbol's own stream, or to all subscribers.
         """
@@ -42,7 +43,7 @@ class SteeredExchange(DemoExchange):
         def push(clients):
             subscribed = _subscribed(clients, symbol)
             for client, stream in subscribed:
-                client.queue(client.enveloped(stream.name, payloads))
+                client.queue_stream(stream, payloads)
             return len(subscribed)
 
         return self.call(push)
@@ -52,10 +53,18 @@ class SteeredExchange(DemoExchange):
         self.call(lambda clients: [client.close(code, "dropped") for client, _ in _subscribed(clients, symbol)])
 
 
+class SteeredExchange(SteeredServer, DemoExchange):
+    """The exchange of the program, steered."""
+
+
+def _liquidation_streams(streams):
+    return [stream for stream in streams if stream.carries_liquidations]
+
+
 def _subscribed(clients, symbol):
     return [
         (client, stream)
         for client in clients
-        for stream in liquidation_streams(client.session.streams)
+        for stream in _liquidation_streams(client.session.streams)
         if symbol in (None, stream.symbol)
     ]

@@ -1,4 +1,4 @@
-"""Payloads that the exchange pushes between two moments: a function of market, streams and time."""
+"""The protocol of Binance USD-M: sessions, pushed payloads and REST of one market, without I/O."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING
 
 from msgspec import structs
 
+from Heatmap.clock import SYSTEM_CLOCK, Clock
 from Heatmap.demo.price_series import SECOND_MS
-from Heatmap.demo.session import Stream, StreamKind
+from Heatmap.demo.protocol import Answer, Stream, VenueProtocol
+from Heatmap.demo.rest import RestApi
+from Heatmap.demo.session import BinanceSession, StreamKind, open_session
 from Heatmap.demo.wire import PUSH_DELAY_MS, force_order_of, kline, mark_price
 from Heatmap.vocabulary import INTERVALS_MS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from Heatmap.demo.instrument import Instrument
     from Heatmap.demo.market import Market
@@ -20,37 +23,31 @@ if TYPE_CHECKING:
 _MARK_PRICE_MS = 3 * SECOND_MS
 
 
-class Publisher:
-    """Makes the payloads of one market's streams, for all ``instruments`` by symbol.
+class BinanceProtocol(VenueProtocol):
+    """Implements `VenueProtocol`.
 
-    The liquidations of a market with a backlog lie in the past, and none is pushed live.
+    WebSocket: ``/market/ws/…`` and ``/market/stream?streams=…`` with the streams of `Heatmap.demo.session.StreamKind`;
+    other names, and the unrouted ``/ws`` and ``/stream``, are accepted and silent. HTTP: see `Heatmap.demo.rest`. The
+    liquidations of a market with a backlog lie in the past, and none is pushed live.
     """
 
-    def __init__(self, market: Market, instruments: Mapping[str, Instrument]) -> None:
-        self._market = market
-        self._instruments = instruments
+    def __init__(self, market: Market, *, more_symbols: Iterable[str] = (), clock: Clock = SYSTEM_CLOCK) -> None:
+        super().__init__(market, more_symbols=more_symbols, clock=clock)
+        self._rest = RestApi(market, self.instruments, clock)
         self._backlog = market.backlog()
 
-    @property
-    def backlog(self) -> list[str]:
-        """The payloads a new forceOrder subscriber gets at once, in order of time."""
-        return list(self._backlog or ())
+    def open_session(self, target: str) -> BinanceSession | None:
+        return open_session(target, self.instruments)
 
-    def payloads(self, streams: Iterable[Stream], after_ms: int, now_ms: int) -> dict[str, list[str]]:
-        """Return what is due in ``(after_ms, now_ms]`` for some streams, by stream name, without envelopes."""
-        by_topic: dict[tuple[StreamKind, str, str], list[str]] = {}
-        result: dict[str, list[str]] = {}
-        for stream in streams:
-            # The same liquidation travels under two stream names.
-            topic = (stream.kind, stream.symbol, stream.interval)
-            if topic not in by_topic:
-                by_topic[topic] = self._due(stream, after_ms, now_ms)
-            result[stream.name] = by_topic[topic]
-        return result
+    def answer(self, target: str) -> Answer:
+        return self._rest.answer(target)
 
-    def _due(self, stream: Stream, after_ms: int, now_ms: int) -> list[str]:
-        traded = list(self._instruments.values()) if not stream.symbol else [self._instruments[stream.symbol]]
-        match stream.kind:
+    def backlog(self, stream: Stream) -> Sequence[str]:
+        return list(self._backlog or ()) if stream.carries_liquidations else ()
+
+    def payloads(self, stream: Stream, after_ms: int, now_ms: int) -> list[str]:
+        traded = list(self.instruments.values()) if not stream.symbol else [self.instruments[stream.symbol]]
+        match StreamKind(stream.kind):
             case StreamKind.FORCE_ORDER:
                 return self._force_orders(traded, after_ms, now_ms)
             case StreamKind.MARK_PRICE:
@@ -66,7 +63,7 @@ class Publisher:
     def _force_orders(self, traded: Sequence[Instrument], after_ms: int, now_ms: int) -> list[str]:
         if self._backlog is not None:
             return []
-        events = self._market.liquidations(after_ms - PUSH_DELAY_MS + 1, now_ms - PUSH_DELAY_MS + 1)
+        events = self.market.liquidations(after_ms - PUSH_DELAY_MS + 1, now_ms - PUSH_DELAY_MS + 1)
         return [
             force_order_of(instrument, structs.replace(event, symbol=instrument.symbol))
             for event in events
@@ -76,7 +73,7 @@ class Publisher:
     def _mark_prices(self, traded: Sequence[Instrument], every_ms: int, after_ms: int, now_ms: int) -> list[str]:
         if now_ms // every_ms <= after_ms // every_ms:
             return []
-        price = self._market.price_at(now_ms)
+        price = self.market.price_at(now_ms)
         return [mark_price(instrument, price, now_ms) for instrument in traded]
 
     def _klines(self, instrument: Instrument, interval: str, after_ms: int, now_ms: int) -> list[str]:
@@ -84,5 +81,5 @@ class Publisher:
         first_open_ms = after_ms - after_ms % interval_ms
         return [
             kline(instrument, candle, interval, now_ms)
-            for candle in self._market.candles(interval_ms, first_open_ms, now_ms + 1)
+            for candle in self.market.candles(interval_ms, first_open_ms, now_ms + 1)
         ]
