@@ -52,6 +52,11 @@ class Market:
     source: str = Source.BINANCE
     notes: tuple[str, ...] = ()
 
+    @property
+    def is_real(self) -> bool:
+        """True unless the market is simulated or replayed."""
+        return self.source not in (Source.DEMO, Source.REPLAY)
+
 
 class MainWindow(QMainWindow):
     """The program's window; the service is started and stopped by the caller, ``store`` keeps the chosen interval."""
@@ -101,7 +106,7 @@ class MainWindow(QMainWindow):
             clock=clock,
         )
         notice_bar = self.plugin.notice_bar(self, without=["page"])  # the trouble bar says that
-        if market.source == Source.BINANCE:
+        if market.is_real:
             first_steps = FirstSteps(service.db_path, translator, self)
             notice_bar.add_action(first_steps.show_demo, "first_event")
             notice_bar.add_action(first_steps.import_file, "first_event")

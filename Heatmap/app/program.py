@@ -33,6 +33,7 @@ from Heatmap.heatmap_service import HeatmapService
 from Heatmap.ingestion.daemon_thread import run_in_daemon_thread
 from Heatmap.output_file import written
 from Heatmap.plugin import SETTINGS_ORGANIZATION
+from Heatmap.recorders import Recorders, services_for
 from Heatmap.storage.bulk_insert import bulk_insert, erase_source
 from Heatmap.storage.retention import DEFAULT_DAYS
 from Heatmap.ui.gl.graphics import configure_graphics, ensure_graphics
@@ -50,7 +51,7 @@ log = logging.getLogger(__name__)
 _WINDOW, _BASE, _BUTTON = QColor("#161a21"), QColor("#0e1116"), QColor("#232933")
 _TEXT, _DIM, _ACCENT = QColor("#d5dae2"), QColor("#7d8796"), QColor("#2f7fd1")
 # Each source has its own settings: trying the demo must not change the look of the live map.
-SETTINGS_OF_SOURCE = {Source.BINANCE: "Heatmap", Source.DEMO: "Heatmap-demo", Source.REPLAY: "Heatmap-replay"}
+SETTINGS_OF_SOURCE = {Source.DEMO: "Heatmap-demo", Source.REPLAY: "Heatmap-replay"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +60,9 @@ class ProgramOptions:
 
     symbols: Sequence[str] = (DEFAULT_SYMBOL,)
     db_path: Path | None = None
-    ws_url: str | None = None
-    rest_url: str | None = None
+    venues: Sequence[str] = (Source.BINANCE,)  # the first one's candles are shown
+    ws_url: Sequence[tuple[str, str]] = ()  # venue and base address
+    rest_url: Sequence[tuple[str, str]] = ()
     keep_raw: bool = False
     retention_days: float = DEFAULT_DAYS
     language: str | None = None
@@ -92,11 +94,11 @@ class Program:
         """
         with ExitStack() as stack:
             # First the market: a broken recording is refused before a window opens.
-            service, market = self._prepare_market(stack)
+            recorders, market = self._prepare_market(stack)
             application = self._application(stack)
-            return self._run_window(application, service, market)
+            return self._run_window(application, recorders, market)
 
-    def _prepare_market(self, stack: ExitStack) -> tuple[HeatmapService, Market]:
+    def _prepare_market(self, stack: ExitStack) -> tuple[Recorders, Market]:
         options = self._options
         notes: tuple[str, ...] = ()
         if options.replay is not None:
@@ -110,15 +112,11 @@ class Program:
             simulated = SimulatedMarket(symbol=options.symbols[0])
             source = Source.DEMO
         else:
-            service = HeatmapService(
-                options.db_path,
-                options.symbols,
-                ws_url=options.ws_url,
-                rest_url=options.rest_url,
-                keep_raw=options.keep_raw,
-                retention_days=options.retention_days,
-            )
-            return service, Market()
+            services = services_for(
+                options.venues, dict(options.ws_url), dict(options.rest_url), db_path=options.db_path,
+                symbols=options.symbols, keep_raw=options.keep_raw, retention_days=options.retention_days,
+            )  # fmt: skip
+            return Recorders(services), Market(source=services[0].source)
         exchange = stack.enter_context(DemoExchange(simulated))
         db_path = options.db_path
         if db_path is None:
@@ -132,7 +130,7 @@ class Program:
         service = HeatmapService(
             db_path, (simulated.instrument.symbol,), ws_url=exchange.ws_url, rest_url=exchange.rest_url, source=source
         )
-        return service, Market(source=source, notes=notes)
+        return Recorders([service]), Market(source=source, notes=notes)
 
     def _prepare_database(self, db_path: Path, market: SimulatedMarket | ReplayMarket) -> None:
         if isinstance(market, SimulatedMarket):
@@ -164,9 +162,9 @@ class Program:
         stack.callback(setattr, sys, "excepthook", before)
         return application
 
-    def _run_window(self, application: QApplication, service: HeatmapService, market: Market) -> int:
+    def _run_window(self, application: QApplication, recorders: Recorders, market: Market) -> int:
         source = Source(market.source)
-        store = QSettings(SETTINGS_ORGANIZATION, SETTINGS_OF_SOURCE[source])
+        store = QSettings(SETTINGS_ORGANIZATION, SETTINGS_OF_SOURCE.get(source, SETTINGS_ORGANIZATION))
         overrides: dict[str, object] = {}
         if source is not Source.BINANCE:
             overrides["source"] = str(source)
@@ -181,14 +179,14 @@ class Program:
             application.installTranslator(qt_texts)
         loop = _ProgramLoop(application)
         asyncio.set_event_loop(loop)
-        service.start()
-        window = MainWindow(service, settings, translator, store=store, market=market, clock=self._clock)
+        recorders.start()
+        window = MainWindow(recorders.services[0], settings, translator, store=store, market=market, clock=self._clock)
         try:
             # A signal may arrive in a paint event, in which the window must not be closed: it is closed after that.
             with on_end_signals(lambda: QTimer.singleShot(0, window.close)), loop:
                 loop.run_until_complete(self._until_closed(window))
         finally:
-            service.stop()
+            recorders.stop()
             window.dispose()
         return self._exit_code
 

@@ -17,11 +17,12 @@ from Heatmap.end_signals import on_end_signals
 from Heatmap.errors import SettingsError, StorageError
 from Heatmap.events import shown_symbols
 from Heatmap.exit_code import ExitCode
-from Heatmap.heatmap_service import HeatmapService
+from Heatmap.recorders import Recorders, services_for
 from Heatmap.storage.recovery import check_db_path
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Mapping
 
     from Heatmap.reports import ServiceStatus
 
@@ -56,11 +57,12 @@ def run(args: argparse.Namespace) -> int:
     kept, after which a service should not start it again; 3 if no market data arrived in 10 s or more.
     """
     # What is not given gets the default of `HeatmapService`.
-    names = ("db_path", "symbols", "ws_url", "rest_url", "keep_raw", "retention_days", "rotate_after_s")
+    names = ("db_path", "symbols", "keep_raw", "retention_days", "rotate_after_s")
     given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     try:
-        service = HeatmapService(**given)
-        check_db_path(service.db_path)
+        services = services_for(args.venues, dict(args.ws_url or ()), dict(args.rest_url or ()), **given)
+        recorders = Recorders(services)
+        check_db_path(recorders.services[0].db_path)
     except (SettingsError, StorageError) as error:
         sys.stderr.write(f"{error.short}\n")
         return ExitCode.USAGE
@@ -68,46 +70,61 @@ def run(args: argparse.Namespace) -> int:
     began_s = SYSTEM_CLOCK.monotonic_s()
     with on_end_signals(stopping.set):
         try:
-            _LOG.info("recording %s into %s", shown_symbols(service.recorded_symbols), service.db_path)
-            service.start()
-            _report_until(stopping, service, args.duration)
-            lost = service.stop()
+            for service in recorders.services:
+                what = shown_symbols(service.recorded_symbols)
+                _LOG.info("recording %s of %s into %s", what, service.source, service.db_path)
+            recorders.start()
+            _report_until(stopping, recorders, args.duration)
+            lost = recorders.stop()
         finally:
-            service.stop()
-    status = service.status()
-    _LOG.info("ended: %s", _line(status))
-    return _exit_code(status, lost, SYSTEM_CLOCK.monotonic_s() - began_s)
-
-
-def _exit_code(status: ServiceStatus, lost: int, length_s: float) -> ExitCode:
-    """Return the exit code of a run of so many seconds, and print what did not work."""
+            recorders.stop()
+    statuses = recorders.statuses()
+    _LOG.info("ended: %s", _line(statuses))
+    length_s = SYSTEM_CLOCK.monotonic_s() - began_s
+    # The first that did not go well: not stored, then nothing heard.
+    codes = [_exit_code(venue, status, length_s) for venue, status in statuses.items()]
     if lost:
-        sys.stderr.write(f"{lost} liquidations could not be stored. {status.storage_problem}\n")
+        problem = next((status.storage_problem for status in statuses.values() if status.storage_problem), "")
+        sys.stderr.write(f"{lost} liquidations could not be stored. {problem}\n")
         return ExitCode.PROBLEM
+    return min((code for code in codes if code is not ExitCode.OK), default=ExitCode.OK)
+
+
+def _exit_code(venue: str, status: ServiceStatus, length_s: float) -> ExitCode:
+    """Return the exit code of a venue after so many seconds, and print what did not work."""
     if status.storage_problem:
         sys.stderr.write(f"The end of the recording could not be stored. {status.storage_problem}\n")
         return ExitCode.PROBLEM
     if status.is_recorder and status.last_market_ms is None and length_s >= _DATA_PATIENCE_S:
-        sys.stderr.write("No market data ever arrived: nothing was recorded. `heatmap doctor` looks for the reason.\n")
+        sys.stderr.write(
+            f"No market data ever arrived from {venue}: nothing was recorded. `heatmap doctor` looks for the reason.\n"
+        )
         return ExitCode.NOTHING
     return ExitCode.OK
 
 
-def _report_until(stopping: threading.Event, service: HeatmapService, duration_s: float | None) -> None:
+def _report_until(stopping: threading.Event, recorders: Recorders, duration_s: float | None) -> None:
     """Log a line a minute until ``stopping`` is set or the time is over."""
     started_s = reported_s = SYSTEM_CLOCK.monotonic_s()
     while not stopping.is_set():
         now_s = SYSTEM_CLOCK.monotonic_s()
         if now_s - reported_s >= _REPORT_S:
             reported_s = now_s
-            _LOG.info("%s", _line(service.status()))
+            _LOG.info("%s", _line(recorders.statuses()))
         left_s = math.inf if duration_s is None else started_s + duration_s - now_s
         if left_s <= 0:
             return
         stopping.wait(min(left_s, _LONGEST_WAIT_S))
 
 
-def _line(status: ServiceStatus) -> str:
+def _line(statuses: Mapping[str, ServiceStatus]) -> str:
+    """Return all venues in one line; a lone one needs no name."""
+    if len(statuses) == 1:
+        return _venue_line(next(iter(statuses.values())))
+    return " | ".join(f"{venue}: {_venue_line(status)}" for venue, status in statuses.items())
+
+
+def _venue_line(status: ServiceStatus) -> str:
     parts = [
         f"{status.state}{f' ({status.reason})' if status.reason else ''}",
         f"{status.stored} stored",

@@ -18,7 +18,9 @@ from websockets.exceptions import WebSocketException
 from Heatmap.app.virtual_display import display_is_missing, virtual_display
 from Heatmap.child_process import module_command, module_environment
 from Heatmap.clock import SYSTEM_CLOCK
+from Heatmap.commands.recorder_options import venue_address
 from Heatmap.errors import HeatmapError, RestError
+from Heatmap.events import Source
 from Heatmap.exit_code import ExitCode
 from Heatmap.ingestion.addresses import normalise_symbol
 from Heatmap.ingestion.binance import exchange_info, forceorder
@@ -34,11 +36,13 @@ from Heatmap.ingestion.failure import of_socket_error
 from Heatmap.ingestion.proxy import proxy_for, shown
 from Heatmap.ingestion.rest import fetch_bytes
 from Heatmap.ingestion.venue import MarketHeartbeat
+from Heatmap.ingestion.venues import VENUES
 from Heatmap.storage.location import default_db_path
 from Heatmap.storage.migrations import check_writable, open_database
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Collection, Mapping
 
 TIMEOUT_S = 15.0
 PROBE_TIMEOUT_S = 60.0
@@ -64,14 +68,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of this command."""
     parser.add_argument("--db", type=Path, metavar="PATH", help="database (default: the user's data folder)")
     parser.add_argument("--symbol", default="BTCUSDT", help="symbol to ask the endpoints for")
+    parser.add_argument(
+        "--venue",
+        dest="venues",
+        action="append",
+        choices=list(VENUES),
+        help="exchange that must be reached, repeatable (default: binance); the others are only asked",
+    )
     parser.add_argument("--ws-url", default=DEFAULT_WS_URL, metavar="BASE", help="base address of the streams")
-    parser.add_argument("--rest-url", default=DEFAULT_REST_URL, metavar="BASE", help="base address of REST")
+    parser.add_argument(
+        "--rest-url",
+        dest="rest_urls",
+        action="append",
+        type=venue_address,
+        metavar="[VENUE=]BASE",
+        help="base address of REST; repeatable, without a VENUE it is Binance's",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
     """Check everything and print one line each; return 0 if all is well, 1 otherwise."""
     findings = [*_graphics(), database_finding(options.db or default_db_path())]
+    rest_urls = dict(options.rest_urls or ())
+    options.rest_url = rest_urls.get(Source.BINANCE, DEFAULT_REST_URL)
     findings += asyncio.run(endpoint_findings(options))
+    findings += asyncio.run(venue_findings(options.symbol, options.venues or (), rest_urls))
     sys.stdout.write("".join(f"{finding.line()}\n" for finding in findings))
     return ExitCode.OK if all(finding.is_well for finding in findings) else ExitCode.PROBLEM
 
@@ -132,6 +153,28 @@ async def endpoint_findings(options: argparse.Namespace) -> list[Finding]:
     except HeatmapError as error:
         return [Finding("symbol", False, error.short, "name one like BTCUSDT with --symbol")]
     return [await _rest_finding(options.rest_url, symbol), await _stream_finding(options.ws_url, symbol)]
+
+
+async def venue_findings(symbol: str, needed: Collection[str], rest_urls: Mapping[str, str]) -> list[Finding]:
+    """Ask the other venues whether they list a symbol, in people's spelling; only those that are needed can fail."""
+    others = [source for source in VENUES if source != Source.BINANCE]
+    asked = [_venue_finding(source, symbol, rest_urls.get(source), is_needed=source in needed) for source in others]
+    return list(await asyncio.gather(*asked))
+
+
+async def _venue_finding(source: str, symbol: str, rest_url: str | None, *, is_needed: bool) -> Finding:
+    venue = VENUES[source]
+    try:
+        _, base = venue.base_urls(None, rest_url)
+        listed = venue.decode_instruments(await fetch_bytes(venue.instruments_url(base), timeout_s=TIMEOUT_S))
+        name = venue.normalise_symbol(symbol)
+        tick_size = listed.tick_size(name)
+    except HeatmapError as error:
+        cure = f"leave --venue {source} out, or name another symbol"
+        return Finding(venue.name, not is_needed, error.short, cure)
+    size = listed.contract_sizes.get(name)
+    contract = "" if size is None else f", one contract is {size.coins:g} coins"
+    return Finding(venue.name, True, f"lists {name}, tick size {tick_size}{contract}")
 
 
 async def _rest_finding(base: str, symbol: str) -> Finding:

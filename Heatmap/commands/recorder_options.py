@@ -6,6 +6,9 @@ import argparse
 import math
 from pathlib import Path
 
+from Heatmap.events import Source
+from Heatmap.ingestion.venues import VENUES
+
 
 def add_recorder_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare database, symbols, endpoints and retention."""
@@ -19,8 +22,21 @@ def add_recorder_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SYMBOL",
         help="symbol to record, repeatable; ALL: every one that the exchange lists (default: BTCUSDT)",
     )
-    parser.add_argument("--ws-url", metavar="BASE", help="base address of the streams, ws://host:port")
-    parser.add_argument("--rest-url", metavar="BASE", help="base address of the REST interface, http://host:port")
+    parser.add_argument(
+        "--venue",
+        dest="venues",
+        action="append",
+        choices=list(VENUES),
+        help="exchange to record, repeatable; each on its own connection (default: binance)",
+    )
+    for option, what in (("--ws-url", "the streams, ws://host:port"), ("--rest-url", "REST, http://host:port")):
+        parser.add_argument(
+            option,
+            action="append",
+            type=venue_address,
+            metavar="[VENUE=]BASE",
+            help=f"base address of {what}; repeatable, without a VENUE it is Binance's",
+        )
     parser.add_argument("--keep-raw", action="store_true", help="store each frame beside its event")
     parser.add_argument(
         "--retention-days",
@@ -28,6 +44,17 @@ def add_recorder_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="delete recorded liquidations after this many days, 0: never (default: 14)",
     )
+
+
+def venue_address(text: str) -> tuple[str, str]:
+    """Return the venue and the base address of ``VENUE=BASE``, or of ``BASE`` alone, which is Binance's."""
+    venue, equals, base = text.partition("=")
+    # An address may contain "=", a venue no "://".
+    if not equals or "://" in venue:
+        return Source.BINANCE, text
+    if venue not in VENUES:
+        raise argparse.ArgumentTypeError(f"expected one of {', '.join(VENUES)} before “=”, was {venue!r}")
+    return venue, base
 
 
 def positive_seconds(text: str) -> float:

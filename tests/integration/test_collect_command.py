@@ -18,6 +18,7 @@ from websockets.asyncio.server import serve
 from Heatmap.cli import main
 from Heatmap.commands import collect, status
 from Heatmap.events import Coverage, LiquidationEvent, Side
+from Heatmap.heatmap_service import HeatmapService
 from Heatmap.reports import CollectorReport, ConnectionState, ServiceStatus
 from Heatmap.storage import sql
 from Heatmap.storage.bulk_insert import bulk_insert
@@ -161,7 +162,7 @@ def test_what_cannot_be_stored_is_an_exit_code(tmp_path, capsys):
         other.execute("BEGIN IMMEDIATE")
         patch.setattr("Heatmap.storage.connection.BUSY_TIMEOUT_MS", 10)
         patch.setattr("Heatmap.end_signals.SIGNALS", ())  # a thread may not install handlers
-        patch.setattr(collect.HeatmapService.stop, "__defaults__", (0.5,))
+        patch.setattr(HeatmapService.stop, "__defaults__", (0.5,))
         assert asyncio.run(scenario()) == 1
     assert "2 liquidations could not be stored. Another program is holding" in capsys.readouterr().err
 

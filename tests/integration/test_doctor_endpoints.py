@@ -12,6 +12,7 @@ import pytest
 from websockets.asyncio.server import serve
 
 from Heatmap.commands import doctor
+from Heatmap.ingestion.venues import VENUES
 from Heatmap.storage.connection import open_writer
 from Heatmap.storage.migrations import open_database
 
@@ -98,3 +99,34 @@ def test_a_database_that_cannot_be_written_is_said_to_be_so(path, monkeypatch):
     finding = doctor.database_finding(path)
     assert not finding.is_well
     assert "read-only" in finding.detail
+
+
+SWAPS = {
+    "code": "0",
+    "data": [{"instId": "BTC-USDT-SWAP", "tickSz": "0.1", "ctVal": "0.01", "ctValCcy": "BTC", "ctType": "linear"}],
+}
+
+
+@pytest.mark.parametrize("is_needed", [True, False])
+def test_each_venue_says_whether_it_lists_the_symbol(monkeypatch, is_needed):
+    monkeypatch.setattr(doctor, "VENUES", {name: venue for name, venue in VENUES.items() if name in ("binance", "okx")})
+    needed = ["okx"] if is_needed else []
+
+    async def ask(symbol):
+        def answer(connection, request):
+            return connection.respond(200, json.dumps(SWAPS)) if "instType=SWAP" in request.path else None
+
+        async with serve(None, "127.0.0.1", 0, process_request=answer) as server:
+            base = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            return await doctor.venue_findings(symbol, needed, {"okx": base})
+
+    [known] = asyncio.run(ask("BTCUSDT"))
+    assert (known.name, known.is_well, known.detail) == (
+        "OKX", True, "lists BTCUSDT, tick size 0.1, one contract is 0.01 coins",
+    )  # fmt: skip
+    [unknown] = asyncio.run(ask("NOSUCHUSDT"))
+    assert unknown.is_well is not is_needed
+    assert "no symbol NOSUCHUSDT" in unknown.detail
+    [away] = asyncio.run(doctor.venue_findings("BTCUSDT", needed, {"okx": "http://127.0.0.1:9"}))
+    assert away.is_well is not is_needed
+    assert "refuses" in away.detail
