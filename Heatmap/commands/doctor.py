@@ -53,14 +53,14 @@ class Finding:
     """Result of one check: its name, what was found, and what to do if it failed."""
 
     name: str
-    is_well: bool
+    is_well: bool | None  # None: it is not, and does not matter
     detail: str
     cure: str = ""
 
     def line(self) -> str:
         """Return the finding as one line for people."""
-        mark = "ok  " if self.is_well else "FAIL"
-        cure = f" → {self.cure}" if self.cure and not self.is_well else ""
+        mark = {True: "ok  ", None: "-   ", False: "FAIL"}[self.is_well]
+        cure = f" → {self.cure}" if self.cure and self.is_well is False else ""
         return f"{mark}  {self.name:<11} {self.detail}{cure}"
 
 
@@ -94,7 +94,7 @@ def run(options: argparse.Namespace) -> int:
     findings += asyncio.run(endpoint_findings(options))
     findings += asyncio.run(venue_findings(options.symbol, options.venues or (), rest_urls))
     sys.stdout.write("".join(f"{finding.line()}\n" for finding in findings))
-    return ExitCode.OK if all(finding.is_well for finding in findings) else ExitCode.PROBLEM
+    return ExitCode.OK if all(finding.is_well is not False for finding in findings) else ExitCode.PROBLEM
 
 
 def _graphics() -> list[Finding]:
@@ -171,7 +171,7 @@ async def _venue_finding(source: str, symbol: str, rest_url: str | None, *, is_n
         tick_size = listed.tick_size(name)
     except HeatmapError as error:
         cure = f"leave --venue {source} out, or name another symbol"
-        return Finding(venue.name, not is_needed, error.short, cure)
+        return Finding(venue.name, False if is_needed else None, error.short, cure)
     size = listed.contract_sizes.get(name)
     contract = "" if size is None else f", one contract is {size.coins:g} coins"
     return Finding(venue.name, True, f"lists {name}, tick size {tick_size}{contract}")

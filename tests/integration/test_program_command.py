@@ -17,6 +17,7 @@ from PyQt6.QtGui import QImage
 
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.exit_code import ExitCode
+from Heatmap.ingestion.venues import VENUES
 from Heatmap.storage.record_summary import store_summary
 from Heatmap.storage.sqlite_store import SqliteStore
 
@@ -293,13 +294,15 @@ def test_the_doctor_names_what_is_wrong_and_a_cure(tmp_path):
         tmp_path / "d.db",
         "--ws-url",
         "ws://127.0.0.1:9",
-        "--rest-url",
-        "http://127.0.0.1:9",
+        *[word for venue in VENUES for word in ("--rest-url", f"{venue}=http://127.0.0.1:9")],
     )
     lines = run.stdout.splitlines()
     assert run.returncode == 1
-    assert [line[:4] for line in lines] == ["ok  ", "ok  ", "ok  ", "FAIL", "FAIL"]
-    assert all("→" in line for line in lines[3:])
+    others = len(VENUES) - 1
+    assert [line[:4] for line in lines] == ["ok  ", "ok  ", "ok  ", "FAIL", "FAIL", *["-   "] * others]
+    assert all("→" in line for line in lines[3:5])
+    # A venue that nobody asked for is told, and is no fault.
+    assert all("refuses the connection" in line and "→" not in line for line in lines[5:])
     assert not (tmp_path / "d.db").exists()
 
 
