@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from Heatmap.clock import SYSTEM_CLOCK, Clock, exchange_now_ms, utc_text
 from Heatmap.connection_message import connection_text, duration
 from Heatmap.errors import StorageError
-from Heatmap.events import is_recorded, shown_symbols
+from Heatmap.events import Source, is_recorded, shown_symbols
 from Heatmap.exit_code import ExitCode, code_of
 from Heatmap.message_catalogue import catalogue
 from Heatmap.reports import FLOWING, ConnectionState
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
 
+    from Heatmap.hidden_sum import HiddenSum, NotEnough
     from Heatmap.storage.record_summary import CollectorEntry, RecordSummary, SeriesRecord, SeriesSummary, StoreSummary
 
 # The fields of `ServiceStatus` that `--json` shows of a collector; the others are not stored.
@@ -54,12 +55,21 @@ def run(args: argparse.Namespace, *, clock: Clock = SYSTEM_CLOCK) -> int:
         else:
             sys.stderr.write(f"{error.short}\n")
         return code_of(error)
+    hidden: dict[str, HiddenSum | NotEnough] = {}
+    hidden_lines: list[str] = []
+    if record is not None and {Source.BINANCE, Source.BYBIT} <= {series.source for series in record.series}:
+        # It needs NumPy, which a status alone does not.
+        from Heatmap.commands import status_hidden  # noqa: PLC0415
+
+        hidden = status_hidden.hidden_sums(path, record.series, _exchange_now_ms(summary, now_ms))
+        hidden_lines = [status_hidden.line(symbol, found) for symbol, found in hidden.items()]
     if args.json:
         answer = _as_json(summary, now_ms) | {"record": None if record is None else _record_as_json(record)}
+        answer["hidden"] = {symbol: asdict(found) for symbol, found in hidden.items()}
         sys.stdout.write(json.dumps(answer, indent=2) + "\n")
     else:
         lines = _as_text(summary, now_ms, catalogue(args.lang)) + ([] if record is None else _record_lines(record))
-        sys.stdout.write("\n".join(lines) + "\n")
+        sys.stdout.write("\n".join([*lines, *hidden_lines]) + "\n")
     return ExitCode.OK
 
 
