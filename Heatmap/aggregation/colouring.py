@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from Heatmap.aggregation.engine import totals
 from Heatmap.aggregation.engine_choice import script_engine
 from Heatmap.aggregation.normalization import LevelTable, level_edges
 from Heatmap.aggregation.paint_plan import colours_of, sharp_plan
@@ -83,7 +84,7 @@ def colorize(
         raise GridError(f"long_share: the palette {palette} shows sums and does not tell the sides apart")
     image = np.empty((*grid.shape, 4), np.uint8)
     cells = engine.occupied(grid)
-    values = cells.totals()
+    values = totals(cells.values)
     edges = level_edges(normalization, engine.percentile(values, clip), values)
     shown = np.maximum(values, LevelTable.from_edges(edges).least())
     if long_share is not None:

@@ -57,13 +57,14 @@ class Cells:
     found: int
     inside: int
 
-    def totals(self) -> NDArray[np.float32]:
-        """Return the sums over the channels of all cells above 0, at most `LARGEST`, float32 (K,)."""
-        with np.errstate(over="ignore"):
-            total = self.values[:, 0] if self.values.shape[1] == 1 else self.values[:, 0] + self.values[:, 1]
-        total = np.minimum(total, LARGEST)
-        positive: NDArray[np.float32] = total if (total > 0).all() else total[total > 0]
-        return positive
+
+def totals(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the sums over the channels (K, channels) of all cells above 0, at most `LARGEST`, float32 (K,)."""
+    with np.errstate(over="ignore"):
+        total = values[:, 0] if values.shape[1] == 1 else values[:, 0] + values[:, 1]
+    total = np.minimum(total, LARGEST)
+    positive: NDArray[np.float32] = total if (total > 0).all() else total[total > 0]
+    return positive
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,7 @@ class Engine(Protocol):
         ...
 
     def sums(self, batch: EventBatch, time_bin_ms: int, price_bin: float) -> NDArray[np.float32]:
-        """Return the sum over the channels of every occupied cell, wherever it lies; float32 (K,), unordered."""
+        """Return the sums of every occupied cell, wherever it lies; float32 (K, channels), unordered."""
         ...
 
     def grid(self, cells: Cells, channel: int) -> NDArray[np.float32]:
@@ -138,7 +139,7 @@ class Engine(Protocol):
         ...
 
     def percentile(self, values: NDArray[np.float32], percentile: float) -> float:
-        """Return `clip_reference` of these values, all positive."""
+        """Return the linearly interpolated percentile of float32 (K,), all positive; 0.0 if K is 0."""
         ...
 
     def paint(self, cells: Cells, plan: PaintPlan, pixels: NDArray[np.uint32]) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from Heatmap.aggregation.engine import totals
 from Heatmap.aggregation.event_batch import EventBatch
 from Heatmap.aggregation.grid import GridSpec
 from Heatmap.aggregation.numpy_engine import NumpyEngine
@@ -118,7 +119,7 @@ def load_kernels(*, may_compile: bool = True) -> int:
         options = RenderOptions(sigma_cols=0, sigma_rows=0, trail_half_life_ms=1000)
         batch = EventBatch.select(columns, first=0, sides="both", min_notional=0.0, by_side=True)
         cells = engine.bin(batch, spec)
-        reference = engine.percentile(cells.totals(), options.clip_percentile)
+        reference = engine.percentile(totals(cells.values), options.clip_percentile)
         edges = np.linspace(reference / 255, reference, 255, dtype=np.float32)
         engine.sums(batch, spec.time_bin_ms, spec.price_bin)
         engine.occupied(engine.grid(cells, 0))

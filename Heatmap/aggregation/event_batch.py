@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from Heatmap.aggregation.grid import price_bins
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -91,7 +93,7 @@ class EventBatch:
 
     def part(self, first: int, last: int) -> EventBatch:
         """Return the events with an index in ``[first, last)``."""
-        return self if first == 0 and last == len(self) else self._at(slice(first, last))
+        return self if first == 0 and last == len(self) else self.at(slice(first, last))
 
     def keeps(self) -> NDArray[np.bool_]:
         """Return which events count, bool (N,)."""
@@ -105,9 +107,27 @@ class EventBatch:
     def kept(self) -> EventBatch:
         """Return the events that count; a copy unless all do."""
         keep = self.keeps()
-        return self if keep.all() else self._at(keep)
+        return self if keep.all() else self.at(keep)
 
-    def _at(self, index: slice | NDArray[np.bool_]) -> EventBatch:
+    def cell_numbers(self, time_bin_ms: int, price_bin: float) -> NDArray[np.int64]:
+        """Return a number of the cell of each event, int64 (N,), from 0 on without gaps; all events count."""
+        rows, cols = price_bins(self.price, price_bin), self.ts_ms // time_bin_ms
+        order = np.lexsort((rows, cols))
+        differs = (np.diff(rows[order]) != 0) | (np.diff(cols[order]) != 0)
+        numbers = np.zeros(len(self), np.int64)
+        numbers[order[1:]] = np.cumsum(differs)
+        return numbers
+
+    def cell_usd(self, time_bin_ms: int, price_bin: float) -> NDArray[np.float32]:
+        """Return the sum of the cell of each event, float32 (N,), 0 for one that does not count."""
+        keep, usd = self.keeps(), np.zeros(len(self), np.float32)
+        kept = self.at(keep)
+        numbers = kept.cell_numbers(time_bin_ms, price_bin)
+        usd[keep] = np.bincount(numbers, kept.weight)[numbers]
+        return usd
+
+    def at(self, index: slice | NDArray[np.bool_]) -> EventBatch:
+        """Return some of the events."""
         return replace(
             self,
             ts_ms=self.ts_ms[index],

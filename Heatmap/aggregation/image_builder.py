@@ -10,9 +10,10 @@ from weakref import ReferenceType, ref
 
 import numpy as np
 
+from Heatmap.aggregation.engine import totals
 from Heatmap.aggregation.engine_choice import fast_engine, script_engine
 from Heatmap.aggregation.event_batch import EventBatch
-from Heatmap.aggregation.normalization import LARGEST, Scale, level_edges
+from Heatmap.aggregation.normalization import NO_SCALE, Scale, level_edges
 from Heatmap.aggregation.paint_plan import Decay, paint_plan, reach
 from Heatmap.aggregation.palettes import find_palette
 from Heatmap.clock import SYSTEM_CLOCK, Clock
@@ -57,6 +58,8 @@ class HeatmapImage:
         Number of events of the window that pass the filter inside the grid, and outside of it.
     level_edges
         float32 (255,): least dollars of each level from 1 to 255, infinite if the window is empty.
+    automatic
+        The scale without ``ceiling_usd``; its cells are those of the events that pass side and size, anywhere.
     """
 
     rgba: NDArray[np.uint8]
@@ -67,6 +70,7 @@ class HeatmapImage:
     events: int
     outside: int
     level_edges: NDArray[np.float32]
+    automatic: Scale = NO_SCALE
 
 
 class ImageBuffers:
@@ -108,11 +112,12 @@ class ImageBuilder:
         self._selection_key: tuple[object, ...] = ()
         self._every = EventBatch.select(self._columns, first=0, sides="both", min_notional=0.0, by_side=False)
         self._selection = self._every
+        self._sums: tuple[tuple[object, ...], NDArray[np.float32]] = (), np.empty(0, np.float32)
+        self._shown: tuple[tuple[object, ...], EventBatch] = (), self._selection
         self._decayed_key: tuple[object, ...] = ()
         self._decayed = self._selection
         self._as_of_ms = 0
-        self._cells_key: tuple[object, ...] = ()
-        self._cells: Cells | None = None
+        self._cells: tuple[tuple[object, ...], Cells] | None = None
         # Recent scales with a weak reference to their events, by all else that they depend on.
         self._scales: OrderedDict[tuple[object, ...], tuple[ReferenceType[EventBatch], Scale]] = OrderedDict()
 
@@ -152,25 +157,30 @@ class ImageBuilder:
         """
         started_s = self._clock.monotonic_s()
         selection = self._select(columns, options, window_start_ms)
-        batch, decay = self._decay(selection, options, now_ms)
+        batch, decay = self._decay(self._show(selection, spec, options.floor_usd), options, now_ms)
         pad_cols, pad_rows = reach(options.sigma_cols), reach(options.sigma_rows)
         cells = self._bin(batch, spec, pad_cols, pad_rows)
         elsewhere = _outside(batch, spec.t0_ms - pad_cols * spec.time_bin_ms, spec.end_ms + pad_cols * spec.time_bin_ms)
         is_whole = not elsewhere and cells.found == cells.kept and batch is self._every
         scale = self._scale(self._every, spec, options, cells if is_whole else None)
+        shown = scale if selection is self._every else self._scale(selection, spec, options, None)
+        reference, edges = options.ceiling_usd or scale.reference, scale.edges
+        if options.ceiling_usd:
+            edges = level_edges(options.normalization, reference, totals(scale.cells))
         rgba = self._buffers.take(spec.rows, spec.cols)
-        plan = paint_plan(batch, spec, options, scale.edges, decay)
+        plan = paint_plan(batch, spec, options, edges, decay)
         self._engine.paint(cells, plan, rgba.view(np.uint32)[:, :, 0])
         kept_elsewhere = sum(int(np.count_nonzero(part.keeps())) for part in elsewhere)
         return HeatmapImage(
             rgba=rgba,
             spec=spec,
-            reference=scale.reference,
+            reference=reference,
             engine=self._engine.name,
             build_ms=(self._clock.monotonic_s() - started_s) * 1000.0,
             events=cells.inside,
             outside=kept_elsewhere + cells.kept - cells.inside,
-            level_edges=scale.edges,
+            level_edges=edges,
+            automatic=replace(scale, cells=shown.cells),
         )
 
     def _select(self, columns: EventColumns, options: RenderOptions, window_start_ms: int) -> EventBatch:
@@ -187,31 +197,40 @@ class ImageBuilder:
             self._selection = self._every if least == self._every.least else replace(self._every, least=least)
         return self._selection
 
+    def _show(self, selection: EventBatch, spec: GridSpec, floor_usd: float) -> EventBatch:
+        """Return the events whose cells reach the floor."""
+        if not floor_usd:
+            return selection
+        key = (selection, spec.time_bin_ms, spec.price_bin)
+        if key != self._sums[0]:
+            self._sums = key, selection.cell_usd(spec.time_bin_ms, spec.price_bin)
+        if (*key, floor_usd) != self._shown[0]:
+            self._shown = (*key, floor_usd), selection.at(self._sums[1] >= floor_usd)
+        return self._shown[1]
+
     def _bin(self, batch: EventBatch, spec: GridSpec, pad_cols: int, pad_rows: int) -> Cells:
         """Return the cells, the former ones if only the look or the time has changed."""
         key = (batch, self._engine.name, spec, pad_cols, pad_rows)
-        if self._cells is None or key != self._cells_key:
-            self._cells = self._engine.bin(batch, spec, pad_cols=pad_cols, pad_rows=pad_rows)
-            self._cells_key = key
-        return self._cells
+        if self._cells is None or key != self._cells[0]:
+            self._cells = key, self._engine.bin(batch, spec, pad_cols=pad_cols, pad_rows=pad_rows)
+        return self._cells[1]
 
     def _scale(self, selection: EventBatch, spec: GridSpec, options: RenderOptions, cells: Cells | None) -> Scale:
         """Return the scale of the window's cells: of ``cells``, unless the window has others.
 
         Small events count also where they are hidden: a colour keeps its meaning.
         """
-        how = (options.clip_percentile, options.normalization)
-        key = (spec.time_bin_ms, spec.price_bin, *how, options.sides, selection.channels)
+        bins, how = (spec.time_bin_ms, spec.price_bin), (options.clip_percentile, options.normalization)
+        key = (*bins, *how, options.sides, selection.channels, selection.least)
         known = self._scales.pop(key, None)
         if known is None or known[0]() is not selection:
-            if cells is not None:
-                values = cells.totals()
-            else:
-                values = np.minimum(self._engine.sums(selection, spec.time_bin_ms, spec.price_bin), LARGEST)
+            sums = self._engine.sums(selection, *bins) if cells is None else cells.values
+            values = totals(sums)
             reference = self._engine.percentile(values, options.clip_percentile)
-            if known is None or options.normalization is Normalization.RANK or not _is_near(known[1], reference):
-                known = ref(selection), Scale(reference, level_edges(options.normalization, reference, values))
-            known = ref(selection), known[1]
+            scale = None if known is None or options.normalization is Normalization.RANK else known[1]
+            if scale is None or abs(reference - scale.reference) > REFERENCE_TOLERANCE * scale.reference:
+                scale = Scale(reference, level_edges(options.normalization, reference, values), sums)
+            known = ref(selection), replace(scale, cells=sums)
         self._scales[key] = known
         if len(self._scales) > _KEPT_SCALES:
             self._scales.popitem(last=False)
@@ -228,10 +247,6 @@ class ImageBuilder:
             self._decayed = selection.decayed(now_ms, half_life_ms)
             self._decayed_key, self._as_of_ms, moved = key, now_ms, 0.0
         return self._decayed, Decay(self._as_of_ms, 0.5**moved)
-
-
-def _is_near(scale: Scale, reference: float) -> bool:
-    return abs(reference - scale.reference) <= REFERENCE_TOLERANCE * scale.reference
 
 
 def _outside(batch: EventBatch, start_ms: int, end_ms: int) -> list[EventBatch]:

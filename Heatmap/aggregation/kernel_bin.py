@@ -201,7 +201,7 @@ def bin_columns(
     return count, kept, found, inside
 
 
-@entry(EVENTS, FILTER, BINS, group(types.int64, types.int64), SCRATCH, types.float32[::1], returns=types.int64)
+@entry(EVENTS, FILTER, BINS, group(types.int64, types.int64), SCRATCH, types.float32[:, ::1], returns=types.int64)
 def sum_cells(
     events: tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64], NDArray[np.uint8]],
     wanted: tuple[float, int, int],
@@ -210,7 +210,7 @@ def sum_cells(
     scratch: tuple[NDArray[np.float64], NDArray[np.uint32]],
     out: NDArray[np.float32],
 ) -> int:
-    """Write the sum of each occupied cell, over the channels, to ``out`` and return how many there are.
+    """Write the sums of each occupied cell to ``out`` (cells, channels) and return how many there are.
 
     Its time depends on the events alone, not on how many rows and columns a window has. ``shape`` are rows and
     channels; ``out`` has room for one cell an event; all else is as for `bin_columns`.
@@ -236,13 +236,11 @@ def sum_cells(
                 found += 1
             event += 1
         for k in range(found):
-            total = np.float32(0)
+            total = 0.0
             for ch in range(channels):
-                total += np.float32(sums[touched[k] + ch])
-                sums[touched[k] + ch] = 0.0
-            if total > np.float32(0):
-                out[count] = total
-                count += 1
+                total += sums[touched[k] + ch]
+                out[count, ch], sums[touched[k] + ch] = sums[touched[k] + ch], 0.0
+            count += total > 0.0
     return count
 
 

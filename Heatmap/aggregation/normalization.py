@@ -58,16 +58,6 @@ def between(low: float, high: float, fraction: float) -> float:
     return high - (high - low) * (1 - fraction)
 
 
-def clip_reference(values: NDArray[np.float32], percentile: float) -> float:
-    """Return the value of full colour: the linearly interpolated percentile of float32 (K,), 0.0 if K is 0."""
-    if not values.size:
-        return 0.0
-    rank, fraction = rank_of(values.size, percentile)
-    following = min(rank + 1, values.size - 1)
-    ordered = np.partition(values, (rank, following))
-    return between(float(ordered[rank]), float(ordered[following]), fraction)
-
-
 def level_edges(normalization: Normalization, reference: float, values: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the least value of each level from 1 to 255, ascending; smaller values have level 0.
 
@@ -76,7 +66,7 @@ def level_edges(normalization: Normalization, reference: float, values: NDArray[
     normalization
         See `Normalization`.
     reference
-        Value of full colour, as from `clip_reference`; 0 for an empty window, whose edges are all infinite.
+        Value of full colour; 0 for an empty window, whose edges are all infinite.
     values
         Sums of the occupied cells of the window, for the rank scale.
 
@@ -84,12 +74,13 @@ def level_edges(normalization: Normalization, reference: float, values: NDArray[
     -------
     float32 (255,): ``edges[k - 1]`` belongs to level k.
     """
-    if reference <= 0:
+    if reference <= 0 or (not values.size and normalization is Normalization.RANK):
         return np.full(TOP_LEVEL, np.inf, np.float32)
     if normalization is not Normalization.RANK:
         return (reference * _FRACTIONS[normalization]).astype(np.float32)
     lowest = min(float(values.min()), reference)
     ranked = np.minimum(_quantiles(values, TOP_LEVEL + 1 - _RANK_FLANK_LEVELS), reference)
+    ranked[-1] = reference
     # If many cells have the lowest value, its level is high. All levels below are for the flanks, else a spot would be
     # a dot on faint ground: with equal events the flanks have all levels but the last.
     ranked = ranked[np.count_nonzero(ranked <= lowest) :]
@@ -109,10 +100,14 @@ def _quantiles(values: NDArray[np.float32], count: int) -> NDArray[np.float64]:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Scale of an image: dollars of full colour, from `clip_reference`; float32 (255,), from `level_edges`."""
+    """Dollars of full colour; float32 (255,), from `level_edges`; sums of the window's cells, float32 (K, channels)."""
 
     reference: float
     edges: NDArray[np.float32]
+    cells: NDArray[np.float32]
+
+
+NO_SCALE: Final = Scale(0.0, np.full(TOP_LEVEL, np.inf, np.float32), np.empty((0, 1), np.float32))
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,23 +125,14 @@ class LevelTable:
     first_bucket: int
     levels: NDArray[np.uint8]
 
-    @staticmethod
-    def bounds(edges: NDArray[np.float32]) -> tuple[int, int]:
-        """Return the first bucket and the number of buckets for these edges; (0, 1) for an empty window."""
-        if not math.isfinite(edges[0]):
-            return 0, 1
-        high = int(edges[-1:].view(np.int32)[0]) >> BUCKET_SHIFT
-        low = max((int(edges[:1].view(np.int32)[0]) >> BUCKET_SHIFT) - 1, high - MAX_BUCKETS, 0)
-        return low, high + 1 - low
-
     @classmethod
     def from_edges(cls, edges: NDArray[np.float32]) -> LevelTable:
         """Return the table of `level_edges`; a value on or above an edge has at least its level."""
-        first, size = cls.bounds(edges)
-        if size == 1:
-            return cls(first, np.zeros(1, np.uint8))
-        buckets = np.maximum((np.ascontiguousarray(edges).view(np.int32) >> BUCKET_SHIFT) - first, 0)
-        borders = np.concatenate([[0], buckets, [size]])
+        if not math.isfinite(edges[0]):
+            return cls(0, np.zeros(1, np.uint8))
+        buckets = np.ascontiguousarray(edges).view(np.int32) >> BUCKET_SHIFT
+        first = max(int(buckets[0]) - 1, int(buckets[-1]) - MAX_BUCKETS, 0)
+        borders = np.concatenate([[0], np.maximum(buckets - first, 0), [buckets[-1] + 1 - first]])
         levels = np.arange(edges.size + 1).repeat(borders[1:] - borders[:-1])
         levels[0] = 0
         return cls(first, levels.astype(np.uint8 if edges.size < LEVELS else np.int32))

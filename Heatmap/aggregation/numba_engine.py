@@ -11,7 +11,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from Heatmap.aggregation.kernel_bin import BLOCK_EVENTS, bin_columns, fill_grid,
 from Heatmap.aggregation.kernel_jit import IS_COMPILED
 from Heatmap.aggregation.kernel_paint import paint_cells, paint_columns
 from Heatmap.aggregation.kernel_scale import neighbours_of_rank, occupied_cells
-from Heatmap.aggregation.normalization import LARGEST, LevelTable, between, rank_of
+from Heatmap.aggregation.normalization import LARGEST, LEVELS, LevelTable, between, rank_of
 from Heatmap.aggregation.numpy_engine import NumpyEngine
 
 if TYPE_CHECKING:
@@ -46,21 +46,6 @@ _MAX_BLOCK_CELLS: Final = 1 << 20
 _MAX_WINDOW_ROWS: Final = 2_000_000
 
 _T = TypeVar("_T")
-
-
-class _Look(NamedTuple):
-    """What the tables of a picture depend on; the colours, which are never changed, count by identity."""
-
-    edges: bytes
-    ceiling: float
-    factor: float
-    colours: NDArray[np.uint32]
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Look) and self[:3] == other[:3] and self.colours is other.colours
-
-    def __hash__(self) -> int:
-        return hash(self[:3])
 
 
 class _Pool:
@@ -113,15 +98,15 @@ class NumbaEngine:
         return self._bin(part, bins, (padded.rows, padded.cols), (pad_rows, pad_cols))
 
     def sums(self, batch: EventBatch, time_bin_ms: int, price_bin: float) -> NDArray[np.float32]:
-        """Return the sum of every occupied cell; see `Engine.sums`."""
+        """Return the sums of every occupied cell; see `Engine.sums`."""
         finite = batch.price[np.isfinite(batch.price)]
         if not finite.size:
-            return np.empty(0, np.float32)
+            return np.empty((0, batch.channels), np.float32)
         lowest, highest = price_bins(np.array([finite.min(), finite.max()]), price_bin)
         rows = highest - lowest + 1
         if not rows <= _MAX_WINDOW_ROWS:
             return self._fallback.sums(batch, time_bin_ms, price_bin)
-        out = np.empty(len(batch), np.float32)
+        out = np.empty((len(batch), batch.channels), np.float32)
         count = sum_cells(
             _contiguous(batch),
             (batch.least, batch.short_channel, batch.long_channel),
@@ -159,7 +144,7 @@ class NumbaEngine:
         pads, cols = (plan.col_weights.size // 2, plan.row_weights.size // 2), pixels.shape[1]
         ceiling = np.float32(min(plan.trail_strength * plan.edges[-1], LARGEST) if plan.trail_factor else LARGEST)
         table, fading = fading_tables(
-            _Look(plan.edges.tobytes(), float(ceiling), float(plan.trail_factor), plan.colours)
+            plan.edges.tobytes(), plan.colours.tobytes(), float(ceiling), float(plan.trail_factor)
         )
         arrays, look = (cells.start, cells.row, cells.values), (table.levels, table.first_bucket, plan.colours)
         if pads == (0, 0) and plan.trail_factor == 0:
@@ -243,20 +228,21 @@ _STEP: Final = 0.01
 
 
 @lru_cache(maxsize=4)
-def fading_tables(look: _Look) -> tuple[LevelTable, tuple[NDArray[np.int32], int, NDArray[np.uint32], int]]:
-    """Return what is looked up while a picture is painted; pictures of one scale share it.
+def fading_tables(
+    edges: bytes, colours: bytes, ceiling: float, factor: float
+) -> tuple[LevelTable, tuple[NDArray[np.int32], int, NDArray[np.uint32], int]]:
+    """Return what is looked up while a picture is painted, from a `PaintPlan`; pictures of one scale share it.
 
     Returns
     -------
     The table of levels. Then for trails that fade with nothing in reach: where in its line a trail begins, by bucket;
     the first bucket; the colours from the strongest trail on, uint32 (shares, phases, n); how many columns each lasts.
     """
-    edges = np.frombuffer(look.edges, np.float32)
-    table = LevelTable.from_edges(edges)
-    lowest, ceiling = float(edges[0]), look.ceiling
-    if not 0 < lowest < ceiling < np.inf or look.factor == 0:
-        return table, (np.zeros(1, np.int32), 0, np.zeros((look.colours.shape[0], 1, 1), np.uint32), 1)
-    fade = -math.log(look.factor)
+    table = LevelTable.from_edges(least := np.frombuffer(edges, np.float32))
+    shares, lowest = np.frombuffer(colours, np.uint32).reshape(-1, LEVELS), float(least[0])
+    if not 0 < lowest < ceiling < np.inf or factor == 0:
+        return table, (np.zeros(1, np.int32), 0, np.zeros((len(shares), 1, 1), np.uint32), 1)
+    fade = -math.log(factor)
     # Each column takes a step of several values, or each value lasts several columns.
     phases, repeat = max(1, round(fade / _STEP)), max(1, round(_STEP / fade))
     step = fade / phases * repeat
@@ -268,7 +254,7 @@ def fading_tables(look: _Look) -> tuple[LevelTable, tuple[NDArray[np.int32], int
     starts = LevelTable.from_edges(middles)
     number = count - starts.levels.astype(np.int32)
     begin = (number % phases) * cols + number // phases
-    return table, (begin.astype(np.int32), starts.first_bucket, look.colours.take(table.lookup(values), axis=1), repeat)
+    return table, (begin.astype(np.int32), starts.first_bucket, shares.take(table.lookup(values), axis=1), repeat)
 
 
 def _contiguous(

@@ -8,7 +8,7 @@ import numpy as np
 
 from Heatmap.aggregation.engine import Cells, EngineName, PaintPlan
 from Heatmap.aggregation.grid import GridSpec, price_bins
-from Heatmap.aggregation.normalization import FAINTEST_HEAT, LARGEST, LevelTable, clip_reference
+from Heatmap.aggregation.normalization import FAINTEST_HEAT, LARGEST, LevelTable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -55,23 +55,16 @@ class NumpyEngine:
 
     @_quietly
     def sums(self, batch: EventBatch, time_bin_ms: int, price_bin: float) -> NDArray[np.float32]:
-        """Return the sum of every occupied cell; see `Engine.sums`."""
+        """Return the sums of every occupied cell; see `Engine.sums`."""
         batch = batch.kept()
-        if not len(batch):
-            return np.empty(0, np.float32)
-        rows = price_bins(batch.price, price_bin)
-        order = np.lexsort((rows, cols := batch.ts_ms // time_bin_ms))
-        rows, cols = rows[order], cols[order]
-        starts = np.concatenate([[True], (rows[1:] != rows[:-1]) | (cols[1:] != cols[:-1])])
-        cell = np.cumsum(starts) - 1
-        channel, weight = batch.channel()[order], batch.weight[order]
-        # As in the kernels: bincount adds in order of arrival (np.add.reduceat does not), and channels are added last.
-        sums = [
-            np.bincount(cell[channel == ch], weight[channel == ch], minlength=int(cell[-1]) + 1).astype(np.float32)
-            for ch in range(batch.channels)
+        cell, channel = batch.cell_numbers(time_bin_ms, price_bin), batch.channel()
+        size = int(cell.max(initial=-1)) + 1
+        by_channel = [
+            np.bincount(cell[channel == ch], batch.weight[channel == ch], size) for ch in range(batch.channels)
         ]
-        total: NDArray[np.float32] = sum(sums[1:], sums[0])
-        return total[total > 0]
+        sums = np.stack(by_channel, axis=1)
+        occupied: NDArray[np.float32] = sums[sums.sum(axis=1) > 0].astype(np.float32)
+        return occupied
 
     def grid(self, cells: Cells, channel: int) -> NDArray[np.float32]:
         """Return one channel as a grid; see `Engine.grid`."""
@@ -87,7 +80,7 @@ class NumpyEngine:
 
     def percentile(self, values: NDArray[np.float32], percentile: float) -> float:
         """Return the exact percentile; see `Engine.percentile`."""
-        return clip_reference(values, percentile)
+        return float(np.percentile(values.astype(np.float64), percentile)) if values.size else 0.0
 
     def paint(self, cells: Cells, plan: PaintPlan, pixels: NDArray[np.uint32]) -> None:
         """Fill the image; see `Engine.paint`."""

@@ -46,6 +46,10 @@ class RenderOptions:
         Liquidations to show: "both", "long" or "short".
     min_notional
         Least dollars of an event to show; the percentile counts smaller ones, too.
+    floor_usd
+        Least dollars of a cell to show, before decay; the percentile counts smaller ones, too.
+    ceiling_usd
+        Dollars per cell from which on the colour is full; 0: by the percentile.
     dark_background
         True: large values are bright; False: large values are dark.
 
@@ -65,6 +69,8 @@ class RenderOptions:
     sigma_rows: float = 0.8
     sides: Sides = "both"
     min_notional: float = 0.0
+    floor_usd: float = 0.0
+    ceiling_usd: float = 0.0
     dark_background: bool = True
 
     def __post_init__(self) -> None:
@@ -83,6 +89,7 @@ class RenderOptions:
             value = getattr(self, name)
             if not 0 <= value <= limit:
                 raise GridError(f"{name}: expected 0 to {limit}, was {value}")
-        if not 0 <= self.min_notional < math.inf:
-            raise GridError(f"min_notional: expected zero or more dollars, was {self.min_notional}")
+        for name in ("min_notional", "floor_usd", "ceiling_usd"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise GridError(f"{name}: expected zero or more dollars, was {getattr(self, name)}")
         require_sides(self.sides)

@@ -52,14 +52,9 @@ class Palette:
     light_tables: NDArray[np.uint8]
 
     @property
-    def shares(self) -> int:
-        """Number of tables: 1 or 17."""
-        return int(self.tables.shape[0])
-
-    @property
     def is_bivariate(self) -> bool:
         """True if the hue shows the share of longs."""
-        return self.shares > 1
+        return len(self.tables) > 1
 
     def for_background(self, dark: bool) -> NDArray[np.uint8]:
         """Return the tables for a dark or a light chart, shape (shares, 256, 4)."""

@@ -116,8 +116,9 @@ def manual_spec(
         As for `auto_spec`, or ``rows`` or ``cols`` is outside 1 to 4000.
     """
     _require_view(visible_start_ms, visible_end_ms, price_low, price_high, tick_size)
-    _require_count("rows", rows)
-    _require_count("cols", cols)
+    for name, value in dict[str, object](rows=rows, cols=cols).items():
+        if isinstance(value, bool) or not isinstance(value, Integral) or not 1 <= int(value) <= MAX_MANUAL_CELLS:
+            raise GridError(f"{name}: expected a whole number from 1 to {MAX_MANUAL_CELLS}, was {value!r}")
     start_ms, end_ms = math.floor(visible_start_ms), math.ceil(visible_end_ms)
     seconds = math.ceil((end_ms - start_ms) / cols / _MANUAL_TIME_STEP_MS)
     price_bin = _price_bin(price_low, price_high, rows, tick_size)
@@ -162,11 +163,6 @@ def pixel_spec(
 
 def _count(wanted: float) -> int:
     return max(1, math.floor(min(wanted, MAX_MANUAL_CELLS) * (1 + _RANGE_ROUNDING)))
-
-
-def _require_count(name: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, Integral) or not 1 <= int(value) <= MAX_MANUAL_CELLS:
-        raise GridError(f"{name}: expected a whole number from 1 to {MAX_MANUAL_CELLS}, was {value!r}")
 
 
 def _require_finite(**values: float) -> None:

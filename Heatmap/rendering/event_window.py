@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from Heatmap.aggregation import GridSpec, HeatmapImage
     from Heatmap.events import Coverage
     from Heatmap.heatmap_settings import HeatmapSettings
@@ -32,7 +34,7 @@ class MapStatistics:
     """Figures of one window and of the image made from it; None: not known."""
 
     events: int | None = None  # of the window
-    shown: int | None = None  # of these, those that pass side and minimum size; the next three are sums of them
+    shown: int | None = None  # of these, those that pass side, minimum size and floor; the next three are sums of them
     long_usd: float | None = None  # notional of liquidated longs and shorts, lower bounds
     short_usd: float | None = None
     largest_usd: float | None = None  # the largest event
@@ -53,6 +55,7 @@ class EventWindow:
         self._coverage: list[Coverage] = []
         self._coverage_key: tuple[object, ...] = ()
         self.columns = EventColumns.empty()  # oldest first; some may be older than the window
+        self._cell_usd: tuple[EventColumns, tuple[object, ...], NDArray[np.float32]] | None = None
 
     def shows(self, symbol: str, source: str) -> bool:
         """Return True if the events in memory are those of this symbol and source."""
@@ -98,6 +101,8 @@ class EventWindow:
             columns, first=0, sides=settings.sides, min_notional=settings.min_notional_usd, by_side=False
         )
         shown, longs, notional = batch.keeps(), columns.is_long, columns.notional
+        if settings.floor_usd and image is not None:
+            shown &= self._sums_of_cells(batch, image.spec) >= settings.floor_usd
         return MapStatistics(
             events=len(columns),
             shown=int(np.count_nonzero(shown)),
@@ -109,6 +114,15 @@ class EventWindow:
             build_ms=image.build_ms if image is not None else None,
             engine=image.engine if image is not None else "",
         )
+
+    def _sums_of_cells(self, batch: EventBatch, spec: GridSpec) -> NDArray[np.float32]:
+        """Return the sum of the cell of each event; worked out again only when events or bins have changed."""
+        key = (len(batch), batch.least, batch.short_channel, batch.long_channel, spec.time_bin_ms, spec.price_bin)
+        kept = self._cell_usd
+        if kept is None or kept[0] is not self.columns or kept[1] != key:
+            kept = self.columns, key, batch.cell_usd(spec.time_bin_ms, spec.price_bin)
+        self._cell_usd = kept
+        return kept[2]
 
     def close(self) -> None:
         self._store.close()

@@ -32,5 +32,7 @@ def render_options(settings: HeatmapSettings, view: View, spec: GridSpec, *, dar
         sigma_rows=min(along_px / cell_height_px, MAX_SIGMA_CELLS),
         sides=settings.sides,
         min_notional=settings.min_notional_usd,
+        floor_usd=settings.floor_usd,
+        ceiling_usd=settings.ceiling_usd,
         dark_background=dark,
     )

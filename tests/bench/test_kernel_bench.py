@@ -16,6 +16,7 @@ import pytest
 from support.bench_peers import PEERS, Contest
 
 from Heatmap.aggregation import ImageBuilder
+from Heatmap.aggregation.engine import totals
 from Heatmap.aggregation.event_batch import EventBatch
 from Heatmap.aggregation.normalization import level_edges
 from Heatmap.aggregation.numba_engine import NumbaEngine, usable_threads
@@ -120,7 +121,7 @@ def test_painting_anew(benchmark):
     engine = NumbaEngine()
     batch = EventBatch.select(market(100_000), first=0, sides="both", min_notional=0.0, by_side=False)
     cells = engine.bin(batch, SPEC)
-    edges = level_edges(LOG.normalization, engine.percentile(cells.totals(), 99.5), np.empty(0, np.float32))
+    edges = level_edges(LOG.normalization, engine.percentile(totals(cells.values), 99.5), np.empty(0, np.float32))
     plan = paint_plan(batch, SPEC, LOG, edges, Decay(SPEC.end_ms, 1.0))
     pixels = np.empty((ROWS, COLS), np.uint32)
     benchmark(lambda: engine.paint(cells, plan, pixels))

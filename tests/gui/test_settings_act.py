@@ -22,6 +22,8 @@ IMAGE_CHANGES = {
     "sides": "short",
     "min_notional_usd": 50_000,
     "clip_percentile": 90.0,
+    "floor_usd": 50_000,
+    "ceiling_usd": 5_000_000,
 }
 SCREEN_CHANGES = {"enabled": False, "opacity": 10, "smooth": False, "gaps": False}
 NEEDS_MANUAL = {"manual_rows": 60, "manual_cols": 150}

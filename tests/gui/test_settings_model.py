@@ -26,6 +26,8 @@ NOT_DEFAULT = {
     "palette": "cividis",
     "normalization": "rank",
     "clip_percentile": 97.3,
+    "floor_usd": 12_000,
+    "ceiling_usd": 3_000_000,
     "decay": "6h",
     "resolution": "manual",
     "manual_rows": 77,

@@ -41,7 +41,7 @@ def test_one_palette_shows_the_side_by_hue():
 def test_tables_are_premultiplied_and_sealed(name, dark):
     tables = PALETTES[name].for_background(dark)
     assert tables.dtype == np.uint8
-    assert tables.shape == (PALETTES[name].shares, 256, 4)
+    assert tables.shape == (len(PALETTES[name].tables), 256, 4)
     assert tables.shape[0] in {1, 17}
     assert (tables[..., :3] <= tables[..., 3:]).all()
     assert not tables.flags.writeable
