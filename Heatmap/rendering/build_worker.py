@@ -11,6 +11,7 @@ from Heatmap.aggregation.image_builder import ImageBuilder
 from Heatmap.aggregation.painted_cell import CellFigures, HitPoint, figures_at
 from Heatmap.errors import HeatmapError
 from Heatmap.heatmap_settings import HeatmapSettings, decay_half_life_ms, window_ms
+from Heatmap.rendering.colour_axis import ColourAxis, colour_axis
 from Heatmap.rendering.event_window import FAR_MS, EventWindow, Gaps, MapStatistics, gaps_between
 from Heatmap.rendering.image_change import ChangedColumns, changed_columns
 from Heatmap.rendering.render_options import render_options
@@ -55,6 +56,7 @@ class BuildResult:
     window_start_ms: int  # since the epoch, UTC; in steps of `GAP_STEP_MS`
     gaps: Gaps
     statistics: MapStatistics  # the same object while image and settings stay the same
+    colour_axis: ColourAxis | None = None  # of the legend, the same object while it stays the same; None: no cells
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +160,7 @@ class BuildWorker:
     def _loop(self, window: EventWindow) -> None:
         image: HeatmapImage | None = None
         shown: BuildRequest | None = None
-        statistics = MapStatistics()
+        statistics, axis = MapStatistics(), None
         trouble = ""
         while (request := self._next()) is not _STOP:
             self._answer_inspection(window)
@@ -183,6 +185,7 @@ class BuildWorker:
                 self._listener.on_problem("", "")
             if result is not image or shown is None or shown.settings != request.settings:
                 statistics = window.statistics(result, request.settings, start_ms)
+                axis = colour_axis(result, request.settings.floor_usd, axis) if result is not None else None
             self._listener.on_built(
                 BuildResult(
                     result,
@@ -191,6 +194,7 @@ class BuildWorker:
                     start_ms,
                     gaps_between(covered, start_ms, now_ms),
                     statistics,
+                    axis,
                 )
             )
             image, shown = result, request

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from Heatmap.aggregation import HeatmapImage
     from Heatmap.heatmap_settings import HeatmapSettings
     from Heatmap.rendering.build_worker import BuildResult, BuildWorker
+    from Heatmap.rendering.colour_axis import ColourAxis
     from Heatmap.rendering.event_window import Gaps
     from Heatmap.rendering.image_change import ChangedColumns
     from Heatmap.ui.build_signals import BuildSignals
@@ -67,6 +68,7 @@ class HeatmapPresenter(QObject):
         self.time_axis: TimeAxis | None = None
         self.image: HeatmapImage | None = None  # the one on the screen
         self.served: BuildRequest | None = None  # answered by that image; the settings may have changed since
+        self.colour_axis: ColourAxis | None = None  # of that image
         self.ground: QColor | None = None  # what the heat lies on, the chart's own colour
         self._requested: BuildRequest | None = None
         self._gaps: Gaps | None = None
@@ -222,7 +224,7 @@ class HeatmapPresenter(QObject):
             # The view has moved on: the old image stays until the next comes.
             and (result.image is not None or request is wanted)
         ):
-            self.served = request
+            self.served, self.colour_axis = request, result.colour_axis
             is_new = result.image is not self.image
         if result.window_start_ms != self._window_start_ms:
             self._window_start_ms = result.window_start_ms

@@ -174,6 +174,9 @@ def test_statistics_count_what_is_shown_and_what_is_hidden(worker, reports, db_p
         ({"min_notional_usd": 5000}, (4, 0, 0.0, 0.0, None, 3000.0)),
         ({"sides": "short"}, (4, 1, 0.0, 1000.0, 1000.0, 2000.0)),
         ({"sides": "long", "min_notional_usd": 500}, (4, 2, 1700.0, 0.0, 1000.0, 1300.0)),
+        ({"floor_usd": 500}, (4, 3, 1700.0, 1000.0, 1000.0, 300.0)),
+        ({"floor_usd": 1000, "sides": "long"}, (4, 1, 1000.0, 0.0, 1000.0, 2000.0)),
+        ({"floor_usd": 5000}, (4, 0, 0.0, 0.0, None, 3000.0)),
     ):
         asked = request(settings=HeatmapSettings(window="2h", **choice))
         worker.request(asked)
@@ -190,6 +193,21 @@ def test_statistics_follow_the_filter_also_where_the_map_is_out_of_sight(worker,
         worker.request(asked)
         result = reports.wait_for(reports.results, lambda result, asked=asked: result.request is asked)
         assert (result.image, result.statistics.events, result.statistics.shown) == (None, 1, shown)
+
+
+def test_the_legends_axis_comes_with_the_image_and_stays_while_only_the_view_moves(worker, reports, db_path):
+    bulk_insert(db_path, [event(5 * MINUTE_MS, qty=3.0), event(6 * MINUTE_MS, qty=7.0)])
+    view, found = request().view, []
+    moved = dataclasses.replace(view, price_low=95.0, price_high=115.0)
+    for shown, floor in ((view, 0), (moved, 0), (moved, 500)):
+        asked = request(view=shown, settings=HeatmapSettings(floor_usd=floor))
+        worker.request(asked)
+        found.append(reports.wait_for(reports.results, lambda result, asked=asked: result.request is asked))
+    first, same, floored = (result.colour_axis for result in found)
+    assert found[0].image is not found[1].image
+    assert same is first
+    assert (first.hidden, floored.hidden, floored.floor_usd) == (0, 1, 500)
+    assert (first.counts.sum(), floored.counts.sum()) == (2, 2)
 
 
 def test_a_minimum_size_leaves_full_colour_as_it_is(worker, reports, db_path):

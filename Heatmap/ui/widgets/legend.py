@@ -1,4 +1,4 @@
-"""The legend over the chart: colours in dollars per cell, and the marks on the map."""
+"""The legend over the chart: colours in dollars per cell, a histogram of the cells, and the marks on the map."""
 
 from __future__ import annotations
 
@@ -7,29 +7,34 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 from PyQt6.QtCore import QPointF, QRectF, QSize, Qt, pyqtSlot
-from PyQt6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen
+from PyQt6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter, QPen
 
-from Heatmap.aggregation.normalization import level_edges
+from Heatmap.rendering.colour_axis import BINS, STEPS
 from Heatmap.ui.gl.painter import HATCH_LINE_PX, HATCH_SPACING_PX
 from Heatmap.ui.widgets.overlay_widget import FONT_PX, OverlayWidget, ink
 from Heatmap.ui.widgets.palette_image import DARK_CHART, LIGHT_CHART, palette_bars
 from Heatmap.vocabulary import Normalization
 
 if TYPE_CHECKING:
-    from PyQt6.QtGui import QImage
+    from numpy.typing import NDArray
     from PyQt6.QtWidgets import QWidget
 
+    from Heatmap.rendering.colour_axis import ColourAxis
     from Heatmap.ui.translation import Translator
     from Heatmap.vocabulary import Sides
 
 Swatch = Literal["hatching", "line"]
+Handle = Literal["floor", "ceiling"]
 
 _PADDING_PX: Final = 6
 _LINE_PX: Final = 13
 _BAR_PX: Final = 9
-_BAR_LENGTH_PX: Final = 216
+_HISTOGRAM_PX: Final = 12
+_GRIP_PX: Final = 5
+_FOCUS: Final = QColor(59, 130, 246)
+_MANY_CELLS: Final = 8_888
 _NAME_GAP_PX: Final = 6
-_LABEL_GAP_PX: Final = 8
+_LABEL_GAP_PX: Final = 6
 _MAX_LABELS: Final = 4
 _SWATCH_PX: Final = 27
 _GREY: Final = QColor(128, 128, 128)  # stronger than on the map, for a small swatch
@@ -37,36 +42,27 @@ _NONE_KEYS: Final = {"both": "legend.none", "long": "legend.none_long", "short":
 _LOWEST_POSITION: Final = 0.04  # further left the colour is hardly visible
 
 
-def level_position(value_usd: float, normalization: Normalization, reference_usd: float) -> float:
-    """Return a value's position on the colour bar: 0 is empty, 1 full colour.
-
-    Not for `Normalization.RANK`, where it depends on all other cells.
-    """
-    edges = level_edges(normalization, reference_usd, np.empty(0, np.float32))
-    return float(np.searchsorted(edges, np.float32(value_usd), side="right")) / edges.size
-
-
-def round_values(normalization: Normalization, reference_usd: float) -> list[tuple[float, float]]:
+def round_values(axis: ColourAxis) -> list[tuple[float, float]]:
     """Return positions and round amounts for labels, the best first.
 
-    Powers of ten come first, then fives, then twos; larger before smaller. None without a reference and for
-    `Normalization.RANK`.
+    Powers of ten come first, then fives, then twos; larger before smaller.
     """
-    if reference_usd <= 0 or normalization is Normalization.RANK:
-        return []
-    top = math.floor(math.log10(reference_usd))
+    top = math.floor(math.log10(axis.usd[-1]))
     found: list[tuple[float, float]] = []
     for leading in (1, 5, 2):
         for exponent in range(top, top - 4, -1):
             value = leading * 10.0**exponent
-            position = level_position(value, normalization, reference_usd)
-            if value < reference_usd and position >= _LOWEST_POSITION:
+            position = axis.position(value)
+            if value < axis.usd[-1] and position >= _LOWEST_POSITION:
                 found.append((position, value))
     return found
 
 
 class Legend(OverlayWidget):
-    """Colour bars with amounts, and the explained marks: hatching and line at the window's beginning."""
+    """Colour bars with amounts, histogram and range, and the explained marks: hatching, line at the window's beginning.
+
+    It only paints; `LegendRange` takes mouse and keyboard.
+    """
 
     def __init__(self, translator: Translator, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -77,7 +73,10 @@ class Legend(OverlayWidget):
         self._translator = translator
         self._palette = ""
         self._normalization = Normalization.LOG
-        self._reference_usd = 0.0
+        self._axis: ColourAxis | None = None
+        self._range_usd = (0, 0)
+        self._active: Handle | None = None
+        self._is_compact = False
         self._dark = True
         self._sides: Sides = "both"
         self._has_gaps = False
@@ -88,17 +87,34 @@ class Legend(OverlayWidget):
         translator.languageChanged.connect(self.retranslate)
         self.retranslate()
 
+    @property
+    def axis(self) -> ColourAxis | None:
+        """The axis of the bars, None while there are no cells."""
+        return self._axis
+
     def set_scale(
-        self, palette: str, normalization: str, reference_usd: float, *, dark: bool = True, sides: Sides = "both"
+        self, palette: str, normalization: str, axis: ColourAxis | None, *, dark: bool = True, sides: Sides = "both"
     ) -> None:
-        """Set palette, normalisation, the value of a cell at full colour (0: no cell yet), and the sides shown."""
-        scale = (palette, Normalization(normalization), reference_usd, dark, sides)
-        if scale == (self._palette, self._normalization, self._reference_usd, self._dark, self._sides):
+        """Set palette, normalisation, the axis (None: no cell yet), and the sides shown."""
+        scale = (palette, Normalization(normalization), axis, dark, sides)
+        if scale == (self._palette, self._normalization, self._axis, self._dark, self._sides):
             return
         if (palette, dark) != (self._palette, self._dark):
             self._bars = palette_bars(palette, dark=dark)
-        self._palette, self._normalization, self._reference_usd, self._dark, self._sides = scale
+        self._palette, self._normalization, self._axis, self._dark, self._sides = scale
         self.retranslate()
+
+    def set_range(self, floor_usd: int, ceiling_usd: int, active: Handle | None) -> None:
+        """Set where the handles are, see `HeatmapSettings`, and which one has the focus."""
+        if (floor_usd, ceiling_usd, active) != (*self._range_usd, self._active):
+            self._range_usd, self._active = (floor_usd, ceiling_usd), active
+            self.update()
+
+    def set_compact(self, is_compact: bool) -> None:  # as Qt's setters
+        """Leave out the histogram, or show it."""
+        if is_compact != self._is_compact:
+            self._is_compact = is_compact
+            self.retranslate()
 
     def set_ground(self, ground: QColor | None, opacity: float) -> None:
         """Set what the map lies on, None: the usual colour of a dark or light chart; and its opacity, 0 to 1."""
@@ -120,18 +136,22 @@ class Legend(OverlayWidget):
     def labels(self) -> list[tuple[float, str]]:
         """Return the labels under the bar: position of the middle, 0 to 1, and text.
 
-        The label at 1 is full colour, "this much or more".
+        The one of full colour means "this much or more". The least amount that is painted has one, too.
         """
-        if self._reference_usd <= 0:
-            return [(0.0, self._translator.text(_NONE_KEYS[self._sides]))]
-        full = f"≥ {self._translator.format_usd(self._reference_usd)}"
+        axis, words = self._axis, self._translator
+        if axis is None:
+            return [(0.0, words.text(_NONE_KEYS[self._sides]))]
+        wanted = [(axis.position(axis.full_usd), f"≥ {words.format_usd(axis.full_usd)}")]
+        if axis.floor_usd > 0:
+            wanted.append((axis.position(axis.floor_usd), words.format_usd(axis.floor_usd)))
         if self._normalization is Normalization.RANK:
-            return [(0.0, self._translator.text("legend.few")), (1.0, full)]
+            wanted.append((0.0, words.text("legend.few")))
+        else:
+            wanted += [(position, words.format_usd(value)) for position, value in round_values(axis)]
         metrics = QFontMetricsF(self.font())
-        chosen = [(1.0, full)]
-        taken = [self.label_span(1.0, metrics.horizontalAdvance(full))]
-        for position, value in round_values(self._normalization, self._reference_usd):
-            text = self._translator.format_usd(value)
+        chosen: list[tuple[float, str]] = []
+        taken: list[tuple[float, float]] = []
+        for position, text in wanted:
             left, right = self.label_span(position, metrics.horizontalAdvance(text))
             if all(right + _LABEL_GAP_PX <= begin or end + _LABEL_GAP_PX <= left for begin, end in taken):
                 chosen.append((position, text))
@@ -139,6 +159,44 @@ class Legend(OverlayWidget):
             if len(chosen) == _MAX_LABELS:
                 break
         return sorted(chosen)
+
+    def hidden(self) -> str:
+        """Return how many cells the floor hides, "" without a floor."""
+        if self._axis is None or self._axis.floor_usd <= 0:
+            return ""
+        return self._hidden_text(self._axis.hidden)
+
+    def handle_px(self, handle: Handle) -> float | None:
+        """Return the middle of a handle, pixels from the left; None without cells."""
+        if self._axis is None:
+            return None
+        floor_usd, ceiling_usd = self._range_usd
+        usd = floor_usd if handle == "floor" else ceiling_usd or self._axis.automatic_usd
+        return self.bars_box().left() + self._axis.position(usd) * STEPS
+
+    def bars_box(self) -> QRectF:
+        """Return the rectangle of histogram and bars."""
+        rows = self._rows()
+        return QRectF(_PADDING_PX + self._names_px(), rows[0].top(), STEPS, rows[-1].bottom() - rows[0].top())
+
+    def bar_boxes(self) -> list[QRectF]:
+        """Return the rectangle of each colour bar, long first if there are two."""
+        boxes, left = self._rows(), _PADDING_PX + self._names_px()
+        bars = boxes[1:-1] if len(self._bars) > 1 else boxes[1:]
+        return [QRectF(left, box.center().y() - _BAR_PX / 2, STEPS, _BAR_PX) for box in bars]
+
+    def _rows(self) -> list[QRectF]:
+        """Return the rows from the first histogram on: histogram and bar, or histogram, two bars and histogram."""
+        tall = 0 if self._is_compact else _HISTOGRAM_PX
+        heights = (tall, _LINE_PX, _LINE_PX, tall) if len(self._bars) > 1 else (tall, _BAR_PX)
+        y, boxes = float(_PADDING_PX if len(self._bars) > 1 else _PADDING_PX + _LINE_PX), []
+        for height in heights:
+            boxes.append(QRectF(0, y, self.width(), height))
+            y += height
+        return boxes
+
+    def _hidden_text(self, count: int) -> str:
+        return self._translator.text("legend.hidden", count=self._translator.format_number(count))
 
     def explanations(self) -> list[tuple[Swatch, str]]:
         """Return the explained marks and their texts, one line each."""
@@ -150,23 +208,29 @@ class Legend(OverlayWidget):
             lines.append(("hatching", self._translator.text("legend.not_recorded")))
         return lines
 
-    def size_with(self, lines: int) -> QSize:
-        """Return the size with so many lines of explanations."""
-        rows = 3 if len(self._bars) > 1 else 2
-        height = 2 * _PADDING_PX + rows * _LINE_PX - (_LINE_PX - _BAR_PX) // 2
-        if len(self._bars) <= 1:
-            height += _BAR_PX
-        return QSize(round(2 * _PADDING_PX + self._names_px() + _BAR_LENGTH_PX), height + _LINE_PX * lines)
+    def size_with(self, lines: int, *, is_compact: bool = False) -> QSize:
+        """Return the size with so many lines of explanations, without the histogram if ``is_compact``."""
+        has_two = len(self._bars) > 1
+        height = 3 * _LINE_PX if has_two else 2 * _LINE_PX + _BAR_PX
+        if not is_compact:
+            height += (2 if has_two else 1) * _HISTOGRAM_PX
+        height += 2 * _PADDING_PX - (_LINE_PX - _BAR_PX) // 2 + _LINE_PX * lines
+        return QSize(round(2 * _PADDING_PX + self._names_px() + STEPS), height)
 
     def sizeHint(self) -> QSize:
-        return self.size_with(len(self.explanations()))
+        return self.size_with(len(self.explanations()), is_compact=self._is_compact)
 
     def draw(self, painter: QPainter) -> None:
         border = ink(dark=self._dark)
         border.setAlpha(50)
         self.draw_panel(painter, border, dark=self._dark)
         painter.setPen(ink(dark=self._dark))
-        bottom = self._paint_bars(painter, self._ground or (DARK_CHART if self._dark else LIGHT_CHART))
+        self._paint_bars(painter, self._ground or (DARK_CHART if self._dark else LIGHT_CHART))
+        self._paint_histograms(painter)
+        for handle in ("floor", "ceiling"):
+            self._paint_handle(painter, handle)
+        painter.setPen(ink(dark=self._dark))
+        bottom = self.bars_box().bottom()
         self._paint_labels(painter, bottom)
         top = bottom + _LINE_PX
         for swatch, words in self.explanations():
@@ -180,33 +244,83 @@ class Legend(OverlayWidget):
 
     def _names_px(self) -> float:
         metrics = QFontMetricsF(self.font())
-        widths = [metrics.horizontalAdvance(name) for name in self.names()]
-        return math.ceil(max(widths)) + _NAME_GAP_PX if widths else 0.0
+        names = self.names()
+        if not names:
+            return 0.0
+        # Always room for the number of hidden cells: while a handle is dragged, the bars must not move.
+        widths = [metrics.horizontalAdvance(name) for name in (*names, self._hidden_text(_MANY_CELLS))]
+        return math.ceil(max(widths)) + _NAME_GAP_PX
 
-    def _paint_bars(self, painter: QPainter, chart: QColor) -> float:
-        """Paint names and bars, as the map on the same ground; return the y below them."""
-        left, y = _PADDING_PX + self._names_px(), float(_PADDING_PX)
+    def _paint_bars(self, painter: QPainter, chart: QColor) -> None:
+        """Paint names and bars, as the map on the same ground; what the floor hides is the ground alone."""
         names = self.names()
         middle = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
         if not names:
-            title = QRectF(_PADDING_PX, y - 1, _BAR_LENGTH_PX, _LINE_PX)
+            title = QRectF(_PADDING_PX, _PADDING_PX - 1, STEPS, _LINE_PX)
             painter.drawText(title, middle, self._translator.text("legend.total"))
-            y += _LINE_PX
-        for index, bar in enumerate(self._bars):
-            line_px = _LINE_PX if names else _BAR_PX
-            place = QRectF(left, y + (line_px - _BAR_PX) / 2, _BAR_LENGTH_PX, _BAR_PX)
+        for index, (bar, place) in enumerate(zip(self._bars, self.bar_boxes(), strict=True)):
             painter.fillRect(place, chart)
             painter.setOpacity(self._opacity)
-            painter.drawImage(place, bar)
+            painter.drawImage(place, bar if self._axis is None else _bar_of_levels(bar, self._axis.levels))
             painter.setOpacity(1.0)
             if names:
-                painter.drawText(QRectF(_PADDING_PX, y, left, line_px), middle, names[index])
-            y += line_px
-        return y
+                line = QRectF(_PADDING_PX, place.center().y() - _LINE_PX / 2, place.left(), _LINE_PX)
+                painter.drawText(line, middle, names[index])
+
+    def _paint_histograms(self, painter: QPainter) -> None:
+        """Paint the square root of the number of cells by amount: of longs upwards, of shorts downwards."""
+        if self._axis is None or self._is_compact:
+            return
+        rows, counts = self._rows(), self._axis.counts
+        most = math.sqrt(max(1, int(counts.max())))
+        shown, hidden = ink(dark=self._dark), ink(dark=self._dark)
+        shown.setAlpha(150)
+        hidden.setAlpha(50)
+        left, wide = self.bars_box().left(), STEPS / BINS
+        first_shown = self._axis.position(self._axis.floor_usd) * BINS
+        for row, of_bar in zip(rows if len(self._bars) < 2 else (rows[0], rows[-1]), self._counts(), strict=False):  # noqa: PLR2004
+            for number in np.flatnonzero(of_bar):
+                tall = max(1.0, (row.height() - 1) * math.sqrt(int(of_bar[number])) / most)
+                top = row.bottom() - tall if row is rows[0] else row.top()
+                column = QRectF(left + int(number) * wide, top, wide - 1, tall)
+                painter.fillRect(column, shown if number + 1 > first_shown else hidden)
+
+    def _counts(self) -> list[NDArray[np.int64]]:
+        """Return the histogram of each bar."""
+        counts = self._axis.counts if self._axis is not None else np.zeros((1, BINS), np.int64)
+        if len(self._bars) == 1:
+            return [counts[0]]
+        if len(counts) > 1:
+            return [counts[1], counts[0]]
+        none = np.zeros_like(counts[0])
+        return [none, counts[0]] if self._sides == "short" else [counts[0], none]
+
+    def _paint_handle(self, painter: QPainter, handle: Handle) -> None:
+        """Paint an upright line with a grip on the bars."""
+        middle = self.handle_px(handle)
+        if middle is None:
+            return
+        box, bars = self.bars_box(), self.bar_boxes()
+        colour, ground = ink(dark=self._dark), DARK_CHART if self._dark else LIGHT_CHART
+        if handle == self._active:
+            colour = _FOCUS
+        painter.setPen(QPen(colour, 1))
+        across = math.floor(middle) + 0.5
+        painter.drawLine(QPointF(across, box.top()), QPointF(across, box.bottom()))
+        painter.setPen(QPen(ground, 1))
+        painter.setBrush(colour)
+        tall = bars[-1].bottom() - bars[0].top()
+        painter.drawRoundedRect(QRectF(across - _GRIP_PX / 2, bars[0].top(), _GRIP_PX, tall), 2, 2)
 
     def _paint_labels(self, painter: QPainter, top: float) -> None:
         metrics = QFontMetricsF(self.font())
         origin = _PADDING_PX + self._names_px()
+        if hidden := self.hidden():
+            row = QRectF(_PADDING_PX, top, origin, _LINE_PX)
+            if not self.names():
+                row = QRectF(_PADDING_PX, _PADDING_PX - 1, STEPS, _LINE_PX)
+            side = Qt.AlignmentFlag.AlignLeft if self.names() else Qt.AlignmentFlag.AlignRight
+            painter.drawText(row, Qt.AlignmentFlag.AlignVCenter | side, hidden)
         for position, text in self.labels():
             left, right = self.label_span(position, metrics.horizontalAdvance(text))
             place = QRectF(origin + left, top, right - left + 1, _LINE_PX)
@@ -231,7 +345,7 @@ class Legend(OverlayWidget):
     @staticmethod
     def label_span(position: float, width_px: float) -> tuple[float, float]:
         """Return where a label lies along the bar: around its position, but within the bar's ends."""
-        left = min(max(0.0, position * _BAR_LENGTH_PX - width_px / 2), _BAR_LENGTH_PX - width_px)
+        left = min(max(0.0, position * STEPS - width_px / 2), STEPS - width_px)
         return left, left + width_px
 
 
@@ -243,3 +357,9 @@ def _paint_hatching(painter: QPainter, swatch_box: QRectF) -> None:
         # Rising to the right, as on the map.
         painter.drawLine(QPointF(along, swatch_box.top()), QPointF(along - swatch_box.height(), swatch_box.bottom()))
         along += HATCH_SPACING_PX
+
+
+def _bar_of_levels(bar: QImage, levels: NDArray[np.uint8]) -> QImage:
+    """Return an image of one pixel a position, with the colours that ``bar`` has by level."""
+    colours = np.frombuffer(bar.constBits().asstring(bar.sizeInBytes()), np.uint32)[levels]
+    return QImage(colours.tobytes(), len(colours), 1, 4 * len(colours), bar.format()).copy()

@@ -11,6 +11,7 @@ from Heatmap.events import Source
 from Heatmap.ui.geometry.background import begins_in_sight
 from Heatmap.ui.geometry.heat_mesh import is_any_in_sight
 from Heatmap.ui.widgets.legend import Legend
+from Heatmap.ui.widgets.legend_range import LegendRange
 from Heatmap.ui.widgets.overlay_widget import OverlayWidget
 from Heatmap.ui.widgets.raised_widget import RaisedWidget
 
@@ -88,6 +89,7 @@ class Overlay(QObject):
         self._translator = translator
         self._legend = Legend(translator, view)
         self._legend.hide()
+        self._range = LegendRange(self._legend, settings, translator)
         self._badge = SourceBadge(view)
         self._badge.hide()
         self._window_start_ms: int | None = None
@@ -113,10 +115,11 @@ class Overlay(QObject):
             self._legend.set_scale(
                 palette=served.settings.palette,
                 normalization=served.settings.normalization,
-                reference_usd=image.reference,
+                axis=self._presenter.colour_axis,
                 dark=served.dark,
                 sides=served.settings.sides,
             )
+            self._range.follow()
         self._arrange(self._presenter.viewport)
 
     @pyqtSlot()
@@ -161,11 +164,14 @@ class Overlay(QObject):
         # Only what is in sight needs an explanation.
         gaps = axis is not None and is_any_in_sight(viewport, axis, self._gaps)
         window = served.settings.window if begins_in_sight(viewport, axis, self._window_start_ms) else ""
-        if not self._has_room(pane, self._legend.size_with(gaps + bool(window))):
+        lines = gaps + bool(window)
+        is_compact = not self._has_room(pane, self._legend.size_with(lines))
+        if is_compact and not self._has_room(pane, self._legend.size_with(lines, is_compact=True)):
             gaps, window = False, ""
-        if not self._has_room(pane, self._legend.size_with(0)):
-            self._legend.hide()
-            return
+            if not self._has_room(pane, self._legend.size_with(0, is_compact=True)):
+                self._legend.hide()
+                return
+        self._legend.set_compact(is_compact)
         self._legend.explain(gaps=gaps, window=window)
         self._legend.move(self._legend_corner(pane))
         if self._legend.isHidden():
@@ -189,6 +195,7 @@ class Overlay(QObject):
         """Stay above the page when the view gets a new inner widget; raising in every frame would repaint both."""
         if watched is self._view and event is not None and event.type() == QEvent.Type.ChildPolished:
             self._legend.raise_()
+            self._range.raise_()
             self._badge.raise_()
             for kept_above in self._view.findChildren(RaisedWidget, options=_DIRECT):
                 kept_above.raise_()
@@ -196,6 +203,7 @@ class Overlay(QObject):
 
     def remove(self) -> None:
         self._view.removeEventFilter(self)
+        self._range.remove()
         self._legend.deleteLater()
         self._badge.deleteLater()
         self.deleteLater()

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from PyQt6.QtCore import QPoint, QPointF, Qt
+from PyQt6.QtGui import QColor, QWheelEvent
+from PyQt6.QtQuickWidgets import QQuickWidget
+from PyQt6.QtTest import QTest
+from PyQt6.QtWidgets import QApplication
 
 from Heatmap.errors import SettingsError
-from Heatmap.ui.widgets.legend import Legend, level_position
-from Heatmap.vocabulary import Normalization
+from Heatmap.ui.widgets.legend import Legend
+from Heatmap.ui.widgets.legend_range import RangeHandle
 
 pytestmark = [pytest.mark.gl]
 
@@ -63,7 +68,7 @@ def test_a_small_pane_is_not_covered_by_the_legend(open_host):
                 assert box.width() * box.height() <= pane.width_px * pane.height_px / 4
                 assert box.top() >= pane.top_px
                 assert box.right() < pane.left_px + pane.width_px
-            assert legend.isVisible() or width < 900
+            host.wait(lambda width=width: legend.isVisible() or width < 900)
 
 
 def hatched_share(host) -> float:
@@ -107,20 +112,74 @@ def test_the_legend_has_the_amount_of_a_colour_on_the_map(open_host, host_liquid
         )  # fmt: skip
         legend = host.view.findChild(Legend)
         host.wait(lambda: host.presenter.is_current and host.plugin.image is not None and legend.isVisible())
-        picture = host.still_picture().astype(int)
+        check_colours(host, host_liquidation, amounts)
+        host.plugin.settings.update(floor_usd=100_000, ceiling_usd=1_500_000)
+        host.wait(lambda: host.presenter.is_current and legend.hidden() == "1 hidden")
+        check_colours(host, host_liquidation, {number: usd for number, usd in amounts.items() if usd > 1e5})
+        x, y = middle_of(host, host_liquidation, 115)
+        assert QColor(*host.still_picture()[y, x].tolist()).name() == ground
+
+
+def middle_of(host, host_liquidation, bar):
+    """Return the pixel in the middle of the cell of that bar's event."""
+    spec, viewport, axis = host.plugin.image.spec, host.presenter.viewport, host.presenter.time_axis
+    time_ms = host_liquidation(bar=bar, second=30, price=97.0).ts_ms
+    col, row = (time_ms - spec.t0_ms) // spec.time_bin_ms, int((97.0 - spec.price0) // spec.price_bin)
+    x = viewport.left_px + viewport.x_px(axis.logical(spec.t0_ms + (col + 0.5) * spec.time_bin_ms))
+    y = viewport.top_px + viewport.y_px(spec.price0 + (row + 0.5) * spec.price_bin)
+    return int(x), int(y)
+
+
+def check_colours(host, host_liquidation, amounts):
+    legend = host.view.findChild(Legend)
+    picture = host.still_picture().astype(int)
+    (box,) = legend.bar_boxes()
+    left, middle = legend.x() + int(box.left()), legend.y() + int(box.center().y())
+    bar = picture[middle, left : left + 216]
+    for number, usd in amounts.items():
+        x, y = middle_of(host, host_liquidation, number)
+        misses = abs(bar - picture[y, x]).max(axis=1)
+        assert misses.min() <= 4
+        found = (misses.argmin() + 0.5) / 216
+        # Beyond full colour every amount has the same.
+        assert found == pytest.approx(legend.axis.position(min(usd, legend.axis.full_usd)), abs=0.03)
+
+
+def test_the_legend_takes_the_mouse_only_on_its_handles(open_host):
+    with open_host() as host:
+        host.show()
+        legend = host.view.findChild(Legend)
+        host.wait(lambda: legend.isVisible() and legend.axis is not None)
+        handles = host.view.findChildren(RangeHandle)
+        assert [handle.isVisible() for handle in handles] == [True, True]
         box = legend.geometry()
-        # The bar is 216 px long, 6 px from the left and below the title.
-        bar = picture[box.top() + 23, box.left() + 6 : box.left() + 222]
-        image = host.plugin.image
-        for number, usd in amounts.items():
-            spec = image.spec
-            time_ms = host_liquidation(bar=number, second=30, price=97.0).ts_ms
-            col, row = (time_ms - spec.t0_ms) // spec.time_bin_ms, int((97.0 - spec.price0) // spec.price_bin)
-            viewport, axis = host.presenter.viewport, host.presenter.time_axis
-            x = viewport.left_px + viewport.x_px(axis.logical(spec.t0_ms + (col + 0.5) * spec.time_bin_ms))
-            y = viewport.top_px + viewport.y_px(spec.price0 + (row + 0.5) * spec.price_bin)
-            seen = picture[int(y), int(x)]
-            misses = abs(bar - seen).max(axis=1)
-            assert misses.min() <= 4
-            found = (misses.argmin() + 0.5) / 216
-            assert found == pytest.approx(level_position(usd, Normalization.LOG, image.reference), abs=0.03)
+        for x in range(box.left(), box.right(), 4):
+            for y in range(box.top(), box.bottom(), 4):
+                is_handle = any(handle.geometry().contains(x, y) for handle in handles)
+                assert (host.view.childAt(x, y) in handles) == is_handle
+                assert is_handle or isinstance(host.view.childAt(x, y), QQuickWidget)
+        # The heat follows a drag, and comes back.
+        floor = host.view.findChild(RangeHandle, "heatmap_legend_floor")
+        QTest.mousePress(floor, Qt.MouseButton.LeftButton)
+        QTest.mouseMove(floor, floor.mapFromParent(QPoint(box.right() - 8, box.center().y())))
+        QTest.mouseRelease(floor, Qt.MouseButton.LeftButton)
+        host.wait(lambda: host.plugin.settings.value.floor_usd > 0)
+        host.plugin.settings.update(floor_usd=10_000_000)
+        host.wait(lambda: host.presenter.is_current and not host.plugin.image.rgba.any())
+        host.wait(lambda: host.plugin.problem == "" and legend.hidden() == "1 hidden")
+        assert "No liquidations yet" not in [text for _, text in legend.labels()]
+        QTest.mouseDClick(floor, Qt.MouseButton.LeftButton)
+        host.wait_for_heat()
+        # A zoom by the wheel over a handle reaches the page.
+        before = host.presenter.viewport
+        at, where = QPointF(floor.rect().center()), QPointF(floor.mapToGlobal(floor.rect().center()))
+        notch, phase = QPoint(0, 240), Qt.ScrollPhase.NoScrollPhase
+        QApplication.sendEvent(
+            floor,
+            QWheelEvent(
+                at, where, QPoint(), notch, Qt.MouseButton.NoButton, Qt.KeyboardModifier.NoModifier, phase, False
+            ),
+        )
+        host.wait(lambda: host.presenter.viewport != before)
+        host.plugin.set_legend("off")
+        assert [handle.isVisible() for handle in handles] == [False, False]
