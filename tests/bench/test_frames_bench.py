@@ -34,6 +34,9 @@ from Heatmap.plugin import HeatmapPlugin
 from Heatmap.storage.bulk_insert import bulk_insert
 from Heatmap.ui.geometry.frame_follower import SyncMode
 from Heatmap.ui.settings_model import SettingsModel
+from Heatmap.ui.timer import new_timer
+from Heatmap.ui.widgets.legend import Legend
+from Heatmap.ui.widgets.legend_range import RangeHandle
 
 pytestmark = [pytest.mark.gl, pytest.mark.timeout(900)]
 
@@ -209,6 +212,27 @@ class Scene(PluginParts):
         self.qtbot.waitUntil(lambda: time.monotonic() - begun >= seconds, timeout=PATIENCE_MS + round(seconds * 1000))
         return (self.frames - first) / (time.monotonic() - begun)
 
+    def drag(self, name: str, seconds: float) -> float:
+        """Return the images per second on a still chart while the mouse drags a handle of the legend."""
+        plugin = self.attach()
+        self.view.page().runJavaScript("stride = 0")
+        legend, images, begun = self.view.findChild(Legend), [], time.monotonic()
+        self.qtbot.waitUntil(legend.isVisible, timeout=PATIENCE_MS)
+        handle = self.view.findChild(RangeHandle, f"heatmap_legend_{name}")
+
+        def move() -> None:
+            share = 0.5 + 0.4 * np.sin(2.5 * (time.monotonic() - begun))
+            handle.dragged.emit(name, legend.x() + legend.bars_box().left() + share * legend.bars_box().width())
+
+        timer = new_timer(self.window, 8, move, once=False)
+        plugin.imageChanged.connect(images.append)
+        timer.start()
+        self.rate(seconds)
+        timer.stop()
+        self.view.page().runJavaScript("stride = 1")
+        self.detach()
+        return len(images) / (time.monotonic() - begun)
+
     def close(self) -> None:
         self.detach()
         self.service.stop()
@@ -233,7 +257,7 @@ def test_frames_with_the_heatmap_against_without(qtbot, tmp_path, opened, benchm
     scene = Scene(qtbot, tmp_path, events=1000 if benchmark.disabled else EVENTS)
     opened.append(scene)
     rates: dict[str, list[float]] = {"without": [], "empty": [], "with": []}
-    description, build_ms = "", []
+    description, build_ms, drags = "", [], []
 
     def measure() -> None:
         nonlocal description
@@ -252,6 +276,8 @@ def test_frames_with_the_heatmap_against_without(qtbot, tmp_path, opened, benchm
             counts = scene.frame_sync.follower.counts
             assert counts.exact > 0
             scene.detach()
+        if not benchmark.disabled:
+            drags.extend(scene.drag(name, seconds) for name in ("floor", "ceiling"))
 
     benchmark.pedantic(measure, rounds=1, iterations=1)
     without = np.array(rates["without"])
@@ -264,11 +290,13 @@ def test_frames_with_the_heatmap_against_without(qtbot, tmp_path, opened, benchm
             f"ratio: median {np.median(ratios):.2f} of {np.round(ratios, 2)}",
             f"an empty layer beneath a transparent page: median {np.median(floor):.2f} of {np.round(floor, 2)}",
             f"an image of {EVENTS:,} events: {np.median(build_ms):.1f} ms",
+            f"while a handle of the legend is dragged: {np.round(drags, 1)} images/s",
         )
     assert min(rates["with"]) > 0
     if not benchmark.disabled:
         software = "llvmpipe" in description or "softpipe" in description
         assert np.median(ratios) >= (0.75 if software else 0.9)
+        assert min(drags) >= (20 if software else 30)
 
 
 def _give_back_free_memory() -> None:

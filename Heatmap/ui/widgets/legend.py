@@ -82,6 +82,7 @@ class Legend(OverlayWidget):
         self._has_gaps = False
         self._window = ""
         self._bars: list[QImage] = []
+        self._names_px = 0.0
         self._ground: QColor | None = None
         self._opacity = 1.0
         translator.languageChanged.connect(self.retranslate)
@@ -130,6 +131,7 @@ class Legend(OverlayWidget):
 
     @pyqtSlot()
     def retranslate(self) -> None:
+        self._names_px = self._measure_names()
         self.setFixedSize(self.sizeHint())
         self.update()
 
@@ -177,11 +179,11 @@ class Legend(OverlayWidget):
     def bars_box(self) -> QRectF:
         """Return the rectangle of histogram and bars."""
         rows = self._rows()
-        return QRectF(_PADDING_PX + self._names_px(), rows[0].top(), STEPS, rows[-1].bottom() - rows[0].top())
+        return QRectF(_PADDING_PX + self._names_px, rows[0].top(), STEPS, rows[-1].bottom() - rows[0].top())
 
     def bar_boxes(self) -> list[QRectF]:
         """Return the rectangle of each colour bar, long first if there are two."""
-        boxes, left = self._rows(), _PADDING_PX + self._names_px()
+        boxes, left = self._rows(), _PADDING_PX + self._names_px
         bars = boxes[1:-1] if len(self._bars) > 1 else boxes[1:]
         return [QRectF(left, box.center().y() - _BAR_PX / 2, STEPS, _BAR_PX) for box in bars]
 
@@ -215,7 +217,7 @@ class Legend(OverlayWidget):
         if not is_compact:
             height += (2 if has_two else 1) * _HISTOGRAM_PX
         height += 2 * _PADDING_PX - (_LINE_PX - _BAR_PX) // 2 + _LINE_PX * lines
-        return QSize(round(2 * _PADDING_PX + self._names_px() + STEPS), height)
+        return QSize(round(2 * _PADDING_PX + self._names_px + STEPS), height)
 
     def sizeHint(self) -> QSize:
         return self.size_with(len(self.explanations()), is_compact=self._is_compact)
@@ -242,7 +244,8 @@ class Legend(OverlayWidget):
         keys = ("legend.long", "legend.short") if len(self._bars) > 1 else ()
         return tuple(self._translator.text(key) for key in keys)
 
-    def _names_px(self) -> float:
+    def _measure_names(self) -> float:
+        """Return the room left of the bars."""
         metrics = QFontMetricsF(self.font())
         names = self.names()
         if not names:
@@ -314,7 +317,7 @@ class Legend(OverlayWidget):
 
     def _paint_labels(self, painter: QPainter, top: float) -> None:
         metrics = QFontMetricsF(self.font())
-        origin = _PADDING_PX + self._names_px()
+        origin = _PADDING_PX + self._names_px
         if hidden := self.hidden():
             row = QRectF(_PADDING_PX, top, origin, _LINE_PX)
             if not self.names():
