@@ -171,7 +171,7 @@ def test_only_the_sources_of_this_run_can_be_chosen(make_tab):
         combo.itemData(row): bool(combo.model().index(row, 0).flags() & Qt.ItemFlag.ItemIsEnabled)
         for row in range(combo.count())
     }
-    assert enabled == {"binance": False, "binance-coinm": False, "demo": True, "replay": False}
+    assert enabled == {str(source): source is Source.DEMO for source in Source}
 
 
 def test_every_palette_has_a_swatch_of_its_own(make_tab):
