@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-pytestmark = [pytest.mark.gl]
+pytestmark = [pytest.mark.gl, pytest.mark.film]
 
 # `makeChart` finds its element by id; here it lies in shadow trees.
 SHADOW = """

@@ -25,7 +25,7 @@ from Heatmap.ui.gl.underlay import Underlay
 from Heatmap.ui.page.bridge import JAVASCRIPT
 from Heatmap.ui.widgets.performance import Performance
 
-pytestmark = [pytest.mark.gl, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.gl, pytest.mark.film, pytest.mark.timeout(240)]
 
 # Goes on until it is told to stop; a chart that rests draws no pictures to read.
 SWAY = """

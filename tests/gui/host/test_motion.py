@@ -23,7 +23,7 @@ from Heatmap.heatmap_service import HeatmapService
 from Heatmap.ui.geometry.frame_follower import SyncMode
 from Heatmap.ui.widgets.legend import Legend
 
-pytestmark = [pytest.mark.gl, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.gl, pytest.mark.film, pytest.mark.timeout(300)]
 
 BAR, PRICE = 120, 97.25
 TICK_SIZE = 0.5

@@ -9,7 +9,7 @@ from PyQt6.QtGui import QImage
 
 from Heatmap.ui.geometry.frame_follower import SyncMode
 
-pytestmark = [pytest.mark.gl, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.gl, pytest.mark.film, pytest.mark.timeout(240)]
 
 FRAMES = 120
 GREEN = (0, 255, 0)
