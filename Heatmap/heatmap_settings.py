@@ -44,8 +44,10 @@ class Group(StrEnum):
     SWITCH = "switch"  # above all groups
     DISPLAY = "display"
     COLOUR = "colour"
-    RESOLUTION = "resolution"
     DATA = "data"
+    DRAWING = "drawing"
+    RESOLUTION = "resolution"
+    GENERAL = "general"
 
 
 class Unit(StrEnum):
@@ -162,12 +164,12 @@ class HeatmapSettings:
 
     window: Window = _choice(Group.DISPLAY, get_args(Window), default="8h")  # events are shown so far back from now
     opacity: int = _number(Group.DISPLAY, 5, 100, default=85, step=5, unit=Unit.PERCENT)
-    trail: Trail = _choice(Group.DISPLAY, get_args(Trail), default="20m")  # half-life of the heat to the right
-    spot_size: SpotSize = _choice(Group.DISPLAY, get_args(SpotSize), default="medium")
-    smooth: bool = _flag(Group.DISPLAY, default=True)
+    trail: Trail = _choice(Group.DRAWING, get_args(Trail), default="20m")  # half-life of the heat to the right
+    spot_size: SpotSize = _choice(Group.DRAWING, get_args(SpotSize), default="medium")
+    smooth: bool = _flag(Group.DRAWING, default=True)
     gaps: bool = _flag(Group.DISPLAY, default=True)  # times without a record are hatched
-    figures: bool = _flag(Group.DISPLAY, default=False)  # rates, build time and frames in the status bar
-    language: str = _choice(Group.DISPLAY, ("auto", *LANGUAGES), default="auto")
+    figures: bool = _flag(Group.GENERAL, default=False)  # rates, build time and frames in the status bar
+    language: str = _choice(Group.GENERAL, ("auto", *LANGUAGES), default="auto")
 
     palette: str = _choice(Group.COLOUR, PALETTE_NAMES, default="long_short")
     normalization: Normalization = _choice(Group.COLOUR, Normalization, default=Normalization.LOG)

@@ -8,13 +8,18 @@ from typing import TYPE_CHECKING, Final
 from PyQt6.QtCore import QCoreApplication, QObject, QSettings, pyqtSignal, pyqtSlot
 
 from Heatmap.heatmap_settings import FIELDS, HeatmapSettings
+from Heatmap.ui.presets import Presets
 from Heatmap.ui.timer import new_timer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from Heatmap.ui.presets import UndoStep
+
 _LOG = logging.getLogger(__name__)
 _PREFIX: Final = "heatmap/"
+_FORM_PREFIX: Final = "heatmap/form/"
+_FLAGS: Final = {"true": True, "false": False}
 _SYNC_DELAY_MS: Final = 500
 _STATUS_TEXTS: Final = {
     QSettings.Status.AccessError: "cannot be read or written",
@@ -31,6 +36,7 @@ class SettingsModel(QObject):
     """
 
     changed = pyqtSignal(object, object)  # new, previous `HeatmapSettings`; emitted only when they differ
+    undoChanged = pyqtSignal()  # `undoable`
 
     def __init__(
         self,
@@ -44,6 +50,8 @@ class SettingsModel(QObject):
         self._overrides = dict(overrides or {})
         self._reported_status = QSettings.Status.NoError
         self._value = self._read().replaced(**self._overrides)
+        self._undo: tuple[UndoStep, HeatmapSettings] | None = None
+        self.presets = Presets(self, store, self)
         self._sync_timer = new_timer(self, _SYNC_DELAY_MS, self.flush)
         application = QCoreApplication.instance()
         if application is not None:
@@ -70,15 +78,43 @@ class SettingsModel(QObject):
                     # A StrEnum member would be stored as a pickled object.
                     self._store.setValue(_PREFIX + key, str(new) if isinstance(new, str) else new)
                     self._sync_timer.start()
+        if value != self._value:
+            self._set_undo(None)
         self._set(value)
 
     def reset(self) -> None:
-        """Return every field to its default, or to its override."""
+        """Return every field to its default, or to its override; `undo` takes it back."""
+        previous = self._value
         if self._store is not None:
             for key in FIELDS:
                 self._store.remove(_PREFIX + key)
             self._sync_timer.start()
         self._set(HeatmapSettings().replaced(**self._overrides))
+        self.offer_undo(previous, "reset")
+
+    @property
+    def undoable(self) -> UndoStep | None:
+        """What `undo` takes back: the last step, if it was a reset or a preset; None if it was anything else."""
+        return None if self._undo is None else self._undo[0]
+
+    def offer_undo(self, previous: HeatmapSettings, step: UndoStep) -> None:
+        """Make `undo` return to these settings until the next change."""
+        self._set_undo((step, previous) if previous != self._value else None)
+
+    def undo(self) -> None:
+        """Return to the settings before the last reset or preset; nothing if a field was changed since."""
+        if self._undo is not None:
+            self.update(**self._undo[1].as_mapping())
+
+    def remembered(self, name: str, *, default: bool) -> bool:
+        """Return what `remember` stored for a name, e.g. whether a section of the form is open."""
+        raw = self._store.value(_FORM_PREFIX + name) if self._store is not None else None
+        return _FLAGS.get(str(raw).lower(), default)
+
+    def remember(self, name: str, *, value: bool) -> None:
+        """Store a state of the form, which is none of the settings."""
+        if self._store is not None:
+            self._store.setValue(_FORM_PREFIX + name, value)
 
     @pyqtSlot()
     def flush(self) -> None:
@@ -92,6 +128,11 @@ class SettingsModel(QObject):
         previous, self._value = self._value, value
         if value != previous:
             self.changed.emit(value, previous)
+
+    def _set_undo(self, undo: tuple[UndoStep, HeatmapSettings] | None) -> None:
+        if undo != self._undo:
+            self._undo = undo
+            self.undoChanged.emit()
 
     def _read(self) -> HeatmapSettings:
         if self._store is None:

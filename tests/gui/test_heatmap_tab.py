@@ -3,21 +3,23 @@
 from dataclasses import replace
 
 import pytest
-from PyQt6.QtCore import QPoint, QPointF, Qt
-from PyQt6.QtGui import QColor, QPalette, QWheelEvent
+from PyQt6.QtCore import QPoint, QPointF, QSettings, Qt
+from PyQt6.QtGui import QAction, QColor, QFont, QPalette, QWheelEvent
 from PyQt6.QtWidgets import (
+    QAbstractButton,
     QApplication,
     QCheckBox,
     QComboBox,
     QDockWidget,
     QDoubleSpinBox,
-    QGroupBox,
+    QInputDialog,
     QLabel,
     QMainWindow,
     QPushButton,
     QScrollArea,
     QSlider,
     QSpinBox,
+    QToolButton,
     QWidget,
 )
 
@@ -25,10 +27,11 @@ from Heatmap.aggregation import GridSpec
 from Heatmap.events import Source
 from Heatmap.heatmap_settings import FIELDS, HeatmapSettings, Kind
 from Heatmap.rendering.event_window import MapStatistics
+from Heatmap.ui.presets import BUILT_IN
 from Heatmap.ui.settings_model import SettingsModel
 from Heatmap.ui.translation import Translator
 from Heatmap.ui.widgets.field_editors import FieldEditor, step_at
-from Heatmap.ui.widgets.heatmap_tab import HeatmapTab
+from Heatmap.ui.widgets.heatmap_tab import ESSENTIALS, HeatmapTab
 
 STATISTICS = MapStatistics(
     events=123_456,
@@ -40,7 +43,6 @@ STATISTICS = MapStatistics(
     engine="numba",
 )
 
-
 pytestmark = pytest.mark.usefixtures("qapp")
 
 
@@ -51,9 +53,9 @@ def model():
 
 @pytest.fixture
 def make_tab(qtbot, model):
-    def made(language="en", size=(300, 500), **options):
+    def made(language="en", size=(300, 500), model=model, translator=None, **options):
         options.setdefault("sources", tuple(Source))
-        tab = HeatmapTab(model, Translator(language), **options)
+        tab = HeatmapTab(model, translator or Translator(language), **options)
         qtbot.addWidget(tab)
         tab.resize(*size)
         tab.show()
@@ -149,19 +151,72 @@ def test_typing_acts_when_the_number_is_complete(make_tab, model, qtbot):
     assert seen == [512]
 
 
-def test_rows_and_columns_can_be_set_only_by_hand(make_tab, model):
-    tab = make_tab()
-    names = ("manual_rows", "manual_cols")
-    assert not any(field(tab, name).isEnabled() for name in names)
+def offered(tab, *keys):
+    """Return which of some fields have a row in the form, folded or not."""
+    return {key for key in keys if not field(tab, key).parentWidget().isHidden()}
+
+
+def test_only_fields_that_have_an_effect_are_shown(make_tab, model):
+    tab = make_tab(left_out=("gaps",))
+    numbers, sizes = ("manual_rows", "manual_cols"), ("px_per_row", "px_per_col")
+    assert offered(tab, *numbers, *sizes, "gaps", "opacity") == {"opacity"}
     put(field(tab, "resolution"), "manual")
-    assert all(field(tab, name).isEnabled() for name in names)
-    sizes = ("px_per_row", "px_per_col")
-    assert not any(field(tab, name).isEnabled() for name in sizes)
+    assert offered(tab, *numbers, *sizes) == set(numbers)
     put(field(tab, "resolution"), "pixels")
-    assert all(field(tab, name).isEnabled() for name in sizes)
-    assert not any(field(tab, name).isEnabled() for name in names)
+    assert offered(tab, *numbers, *sizes) == set(sizes)
     model.update(resolution="auto")
-    assert not any(field(tab, name).isEnabled() for name in (*names, *sizes))
+    assert offered(tab, *numbers, *sizes) == set()
+
+
+def test_a_source_is_offered_where_there_is_a_choice(make_tab):
+    assert offered(make_tab(sources=(Source.DEMO,)), "source") == set()
+    assert offered(make_tab(sources=(Source.BINANCE, Source.COIN_M)), "source") == {"source"}
+
+
+def test_what_a_trader_changes_most_comes_first_and_the_sums_stay_in_sight(make_tab):
+    tab = make_tab()
+    tab.set_statistics(STATISTICS)
+    heights = [field(tab, key).mapTo(tab, QPoint()).y() for key in ("enabled", "preset", *ESSENTIALS, "gaps")]
+    assert heights == sorted(heights)
+    area = tab.findChild(QScrollArea)
+    assert not area.isAncestorOf(field(tab, "sums"))
+    assert not field(tab, "sums").visibleRegion().isEmpty()
+    assert field(tab, "sums").isAncestorOf(field(tab, "statistics_long_usd"))
+    area.verticalScrollBar().setValue(area.verticalScrollBar().maximum())
+    assert field(tab, "reset").visibleRegion().boundingRect().height() == field(tab, "reset").height()
+
+
+def test_sections_are_opened_by_the_keyboard_and_stay_so(make_tab, qtbot, tmp_path):
+    store = QSettings(str(tmp_path / "form.ini"), QSettings.Format.IniFormat)
+    tab = make_tab(model=SettingsModel(store))
+    for name, key in (("drawing", "trail"), ("resolution", "resolution")):
+        heading = field(tab, f"section_{name}")
+        assert not field(tab, key).isVisible()
+        heading.setFocus(Qt.FocusReason.TabFocusReason)
+        qtbot.keyClick(heading, Qt.Key.Key_Space)
+        assert field(tab, key).isVisible()
+        assert heading.isChecked()
+    field(tab, "section_colour").click()
+    store.sync()
+    again = make_tab(model=SettingsModel(QSettings(store.fileName(), QSettings.Format.IniFormat)))
+    assert field(again, "trail").isVisible()
+    assert not field(again, "normalization").isVisible()
+
+
+def test_every_control_has_a_name_for_screen_readers(make_tab):
+    for language in ("en", "de"):
+        tab = make_tab(language)
+        labelled = {label.buddy() for label in tab.findChildren(QLabel) if label.text()}
+        controls = [
+            each
+            for each in tab.findChildren(QWidget)
+            if each.focusPolicy() & Qt.FocusPolicy.TabFocus and each.objectName().startswith("heatmap_")
+        ]
+        assert {f"heatmap_{key}" for key in FIELDS} <= {each.objectName() for each in controls}
+        for each in controls:
+            name = each.accessibleName() or (each.text() if isinstance(each, QAbstractButton) else "")
+            assert name or each in labelled, each.objectName()
+        assert all(slider.accessibleName() for slider in tab.findChildren(QSlider))
 
 
 def test_only_the_sources_of_this_run_can_be_chosen(make_tab):
@@ -186,13 +241,79 @@ def test_every_palette_has_a_swatch_of_its_own(make_tab):
         assert right > left + 80
 
 
-def test_reset_returns_every_field(make_tab, model, qtbot):
+def test_reset_returns_every_field_and_can_be_undone(make_tab, model):
     tab = make_tab()
-    model.update(opacity=10, palette="ice", enabled=False, min_notional_usd=5000)
-    qtbot.mouseClick(field(tab, "reset"), Qt.MouseButton.LeftButton)
+    chosen = {"opacity": 10, "palette": "ice", "enabled": False, "min_notional_usd": 5000}
+    model.update(**chosen)
+    reset = field(tab, "reset")
+    reset.click()
     assert model.value == HeatmapSettings()
     for key, spec in FIELDS.items():
         assert shown(field(tab, key)) == spec.default
+    assert reset.text() == "Undo reset"
+    reset.click()
+    assert model.value == HeatmapSettings(**chosen)
+    assert reset.text() == "Reset"
+    reset.click()
+    model.update(opacity=20)
+    assert reset.text() == "Reset"
+
+
+def test_presets_are_chosen_saved_undone_and_deleted(make_tab, model):
+    tab = make_tab()
+    combo, note = field(tab, "preset"), field(tab, "preset_note")
+    actions = {name: tab.findChild(QAction, f"heatmap_preset_{name}") for name in ("save", "delete", "undo")}
+
+    def choose(name):
+        combo.setCurrentIndex(combo.findData(name))
+        combo.activated.emit(combo.currentIndex())
+
+    assert combo.currentText() == "Standard"
+    choose("large")
+    assert (model.value.min_notional_usd, combo.currentText()) == (100_000, "Only large ones")
+    assert not actions["delete"].isEnabled()
+    actions["undo"].trigger()
+    assert (model.value, combo.currentText()) == (HeatmapSettings(), "Standard")
+    assert not actions["undo"].isEnabled()
+
+    model.update(opacity=33)
+    assert (combo.currentIndex(), combo.placeholderText()) == (-1, "Own values")
+    actions["save"].trigger()
+    dialog = tab.findChild(QInputDialog)
+    dialog.setTextValue("  My  look ")
+    dialog.accept()
+    assert combo.currentData() == "My look"
+    assert "My look" in actions["delete"].text()
+    actions["save"].trigger()
+    dialogs = [each for each in tab.findChildren(QInputDialog) if each.isVisible()]
+    assert [each.textValue() for each in dialogs] == ["My look"]
+    dialogs[0].setTextValue("Calm")
+    dialogs[0].accept()
+    assert "built-in" in note.text()
+    model.update(opacity=34)
+    assert not note.isVisible()
+    choose("My look")
+    assert model.value.opacity == 33
+    actions["delete"].trigger()
+    assert combo.findData("My look") == -1
+    assert model.presets.names() == tuple(BUILT_IN)
+
+
+def test_a_broken_preset_is_said_and_can_be_deleted(make_tab, tmp_path):
+    store = QSettings(str(tmp_path / "broken.ini"), QSettings.Format.IniFormat)
+    store.setValue("heatmap/presets/Torn", '{"opacity": 4')
+    store.setValue("heatmap/presets/Half", '{"opacity": 900, "palette": "ice"}')
+    model = SettingsModel(store)
+    tab = make_tab(model=model)
+    combo, note = field(tab, "preset"), field(tab, "preset_note")
+    for name, words in (("Half", "is damaged"), ("Torn", "cannot be read")):
+        combo.setCurrentIndex(combo.findData(name))
+        combo.activated.emit(combo.currentIndex())
+        assert note.isVisible()
+        assert f"“{name}” {words}" in note.text()
+    assert model.value == HeatmapSettings(palette="ice")
+    tab.findChild(QAction, "heatmap_preset_delete").trigger()
+    assert model.presets.names() == (*BUILT_IN, "Half")
 
 
 def test_scrolling_past_a_field_does_not_change_it(make_tab, model):
@@ -300,26 +421,35 @@ def test_steps_grow_with_a_wide_range_only():
     assert [step_at(rows, value) for value in (50, 1000)] == [10, 10]
 
 
-@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("size", [1.0, 1.6])
 @pytest.mark.parametrize("language", ["en", "de"])
-def test_nothing_is_cut_off_at_300_px(make_tab, qapp, qtbot, language, dark):
-    ordinary = qapp.palette()
-    if dark:
-        qapp.setPalette(QPalette(QColor("#2a2f3a"), QColor("#1b1f27")))
+def test_nothing_is_cut_off_at_300_px(make_tab, qapp, qtbot, language, size):
+    """Neither from the start nor when font and language change while it is open; in dark colours, too."""
+    ordinary, font = qapp.palette(), qapp.font()
+    translator = Translator("de" if language == "en" else "en")
+    tab = make_tab(translator=translator)
     try:
-        tab = make_tab(language)
+        for heading in tab.findChildren(QToolButton):
+            heading.setChecked(True)
+        put(field(tab, "resolution"), "pixels")
         tab.set_notice(Translator(language).text("error.no_gl_cure"), "problem")
-        tab.set_statistics(STATISTICS)
-        bar = tab.findChild(QScrollArea).verticalScrollBar()
+        tab.set_statistics(replace(STATISTICS, shown=448, hidden_usd=1.5e6))
+        large = QFont(font)
+        large.setPointSizeF(font.pointSizeF() * size)
+        qapp.setFont(large)
+        qapp.setPalette(QPalette(QColor("#2a2f3a"), QColor("#1b1f27")))
+        translator.set_language(language)
+        area = tab.findChild(QScrollArea)
         # The layout settles over some events; what is still cut off after that stays so.
-        qtbot.waitUntil(lambda: bar.isVisible() and not clipped(tab), timeout=2000)
+        qtbot.waitUntil(lambda: area.verticalScrollBar().isVisible() and not clipped(tab), timeout=2000)
         assert tab.width() == 300
-        view_px = tab.findChild(QScrollArea).viewport().width()
-        assert all(box.geometry().right() < view_px for box in tab.findChildren(QGroupBox))
+        assert not area.horizontalScrollBar().isVisible()
+        assert field(tab, "enabled").font().pointSizeF() > large.pointSizeF()
         text, ground = (tab.palette().color(role) for role in (QPalette.ColorRole.Text, QPalette.ColorRole.Base))
         assert abs(text.lightness() - ground.lightness()) > 100
     finally:
         qapp.setPalette(ordinary)
+        qapp.setFont(font)
 
 
 def fits(widget):
@@ -349,8 +479,7 @@ def test_a_dock_gives_it_the_room_that_its_texts_need(make_tab, qtbot, language)
     dock.setWidget(tab)
     window.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, dock)
     window.show()
-    qtbot.waitExposed(window)
-    assert clipped(tab) == []
+    qtbot.waitUntil(lambda: window.isVisible() and not clipped(tab), timeout=2000)
 
 
 def test_the_check_for_cut_off_texts_sees_one(make_tab):

@@ -64,7 +64,7 @@ class FieldEditor(QWidget):
         self._translator = translator
         self._layout = QHBoxLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
-        self._wheel_guard = _WheelGuard(self)
+        self._wheel_guard = WheelGuard(self)
 
     def show_value(self, value: Value) -> None:
         """Show a value without reporting it as edited."""
@@ -79,9 +79,7 @@ class FieldEditor(QWidget):
 
     def _adopt(self, widget: QWidget, *, buddy: bool = True) -> None:
         widget.setObjectName(f"heatmap_{self.spec.key}")
-        # The wheel scrolls the form, except over a field that was clicked on.
-        widget.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        widget.installEventFilter(self._wheel_guard)
+        self._wheel_guard.protect(widget)
         self._layout.addWidget(widget)
         if buddy:
             self.label.setBuddy(widget)
@@ -180,6 +178,8 @@ class NumberEditor(FieldEditor):
 
     def retranslate(self) -> None:
         super().retranslate()
+        if self.slider is not None:
+            self.slider.setAccessibleName(self.label.text())
         self.spin.setLocale(self._translator.locale)
         prefix, _, suffix = self._translator.text(f"unit.{self.spec.unit}", value="|").partition("|")
         self.spin.setPrefix(prefix)
@@ -193,8 +193,7 @@ class NumberEditor(FieldEditor):
         slider.setSingleStep(1)
         slider.setPageStep(int(self.spec.step))
         slider.setMinimumWidth(40)
-        slider.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        slider.installEventFilter(self._wheel_guard)
+        self._wheel_guard.protect(slider)
         self._layout.addWidget(slider, 1)
         slider.valueChanged.connect(self._on_slider_changed)
         return slider
@@ -227,8 +226,13 @@ def _number_box(spec: FieldSpec, parent: QWidget) -> QSpinBox | QDoubleSpinBox:
     return box
 
 
-class _WheelGuard(QObject):
-    """Ignores the wheel over fields without focus, so that scrolling changes no setting."""
+class WheelGuard(QObject):
+    """Ignores the wheel over fields without focus, so that scrolling the form changes no setting."""
+
+    def protect(self, widget: QWidget) -> None:
+        """Ignore the wheel over a widget, except after a click on it."""
+        widget.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        widget.installEventFilter(self)
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         if event is not None and event.type() is QEvent.Type.Wheel and isinstance(watched, QWidget):

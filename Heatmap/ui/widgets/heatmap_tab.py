@@ -1,28 +1,21 @@
-"""The "Heatmap" tab: a switch, a form of the declared settings, figures."""
+"""The "Heatmap" tab: a switch, presets, a form of the declared settings, figures."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
 from PyQt6.QtCore import QEvent, QSize, Qt, pyqtSlot
-from PyQt6.QtWidgets import (
-    QCheckBox,
-    QFormLayout,
-    QFrame,
-    QGroupBox,
-    QLabel,
-    QPushButton,
-    QScrollArea,
-    QVBoxLayout,
-    QWidget,
-)
+from PyQt6.QtWidgets import QCheckBox, QFrame, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from Heatmap.events import Source
 from Heatmap.heatmap_settings import FIELDS, FieldSpec, Group, Kind
-from Heatmap.ui.widgets.field_editors import ChoiceEditor, FieldEditor, FlagEditor, NumberEditor
+from Heatmap.ui.widgets.field_editors import ChoiceEditor, FieldEditor, FlagEditor, NumberEditor, wrapping_tooltip
+from Heatmap.ui.widgets.field_form import FieldForm
+from Heatmap.ui.widgets.figure_list import DETAILS, SUMS, FigureList
+from Heatmap.ui.widgets.fold_section import FoldSection
 from Heatmap.ui.widgets.notice_bar import NOTICE_COLOURS
 from Heatmap.ui.widgets.palette_image import palette_swatch
-from Heatmap.ui.widgets.statistics_box import StatisticsBox
+from Heatmap.ui.widgets.preset_bar import PresetBar
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -33,6 +26,10 @@ if TYPE_CHECKING:
     from Heatmap.ui.translation import Translator
     from Heatmap.ui.widgets.tab_notice import NoticeKind
 
+# What a trader changes most, above the sections of the other fields.
+ESSENTIALS: Final = ("window", "opacity", "palette", "min_notional_usd", "clip_percentile")
+_OPEN_AT_FIRST: Final = frozenset({Group.DISPLAY, Group.COLOUR, Group.DATA, Group.GENERAL})
+_STATISTICS: Final = "statistics"
 _SWITCH_SCALE: Final = 1.25
 _MARGIN_PX: Final = 8
 _WIDTH_PX: Final = 300
@@ -41,7 +38,8 @@ _WIDTH_PX: Final = 300
 class HeatmapTab(QWidget):
     """The settings as a page for a tab widget or a dock, at least 300 px wide. Every change acts at once.
 
-    Only ``sources`` can be selected in this run; the others are disabled.
+    Switch, presets and the sums of the window are always in sight, the form between them scrolls. Only ``sources`` can
+    be selected in this run; the others are disabled. ``left_out`` are keys of fields that have no effect in this run.
     """
 
     def __init__(
@@ -51,30 +49,38 @@ class HeatmapTab(QWidget):
         parent: QWidget | None = None,
         *,
         sources: Collection[str] = (Source.BINANCE,),
+        left_out: Collection[str] = (),
     ) -> None:
         super().__init__(parent)
         self._model = model
         self._translator = translator
         self._sources = frozenset(sources)
-        self._groups: dict[Group, QGroupBox] = {}
+        self._left_out = frozenset(left_out) | (frozenset({"source"}) if len(self._sources) == 1 else frozenset())
         self._editors = {key: self._make_editor(spec) for key, spec in FIELDS.items()}
+        self._forms: list[FieldForm] = []
+        self._sections: dict[str, FoldSection] = {}
+        self._presets = PresetBar(model, translator, self)
         self._notice = QLabel(self)
         self._notice_kind: NoticeKind = "info"
         self._notice.setObjectName("heatmap_notice")
         self._notice.setWordWrap(True)
         self._notice.setTextFormat(Qt.TextFormat.PlainText)
         self._notice.hide()
-        self._statistics = StatisticsBox(translator, self)
+        self._sums = FigureList(SUMS, translator, self)
+        self._sums.setObjectName("heatmap_sums")
+        self._details = FigureList(DETAILS, translator, self)
+        self._bound = QLabel(self)
+        self._bound.setWordWrap(True)
         self._reset = QPushButton(self)
         self._reset.setObjectName("heatmap_reset")
         self._lay_out()
         for editor in self._editors.values():
             editor.edited.connect(self._update)
-        self._reset.clicked.connect(model.reset)
+        self._reset.clicked.connect(self._reset_or_undo)
         model.changed.connect(self._show)
+        model.undoChanged.connect(self._name_reset)
         translator.languageChanged.connect(self.retranslate)
         self.retranslate()
-        self._show(model.value)
 
     def set_notice(self, text: str, kind: NoticeKind = "info") -> None:
         """Show a sentence above the form; "" hides it."""
@@ -84,10 +90,12 @@ class HeatmapTab(QWidget):
         self._style_notice()
 
     def changeEvent(self, event: QEvent | None) -> None:
-        """Follow the host's colours: Qt keeps those of a styled label."""
+        """Follow the host's colours and font, which Qt does not give to a label and a switch with their own."""
         super().changeEvent(event)
         if event is not None and event.type() == QEvent.Type.PaletteChange:
             self._style_notice()
+        if event is not None and event.type() == QEvent.Type.FontChange:
+            self._enlarge_switch()
 
     def _style_notice(self) -> None:
         colour = NOTICE_COLOURS[self._notice_kind]
@@ -98,17 +106,23 @@ class HeatmapTab(QWidget):
         )
 
     def set_statistics(self, statistics: MapStatistics) -> None:
-        self._statistics.set_statistics(statistics)
+        self._sums.set_statistics(statistics)
+        self._details.set_statistics(statistics)
 
     @pyqtSlot()
     def retranslate(self) -> None:
+        text = self._translator.text
         for editor in self._editors.values():
             editor.retranslate()
-        for group, box in self._groups.items():
-            box.setTitle(self._translator.text(f"group.{group}"))
-        self._reset.setText(self._translator.text("tab.reset"))
-        self._reset.setToolTip(self._translator.text("tab.reset_help"))
-        self._statistics.retranslate()
+        for name, section in self._sections.items():
+            section.set_title(text(f"group.{name}"), text("tab.fold_help"))
+        self._presets.retranslate()
+        self._sums.setAccessibleName(text("tab.sums"))
+        self._sums.setToolTip(wrapping_tooltip(text("badge.lower_bound")))
+        self._bound.setText(text("badge.lower_bound"))
+        self._sums.retranslate()
+        self._details.retranslate()
+        self._name_reset()
         # A new locale or suffix may have changed the number fields.
         self._show(self._model.value)
 
@@ -129,38 +143,81 @@ class HeatmapTab(QWidget):
         page = QWidget(self)
         column = QVBoxLayout(page)
         column.setContentsMargins(_MARGIN_PX, 0, _MARGIN_PX, _MARGIN_PX)
+        column.addWidget(self._notice)
+        column.addWidget(self._make_form([self._editors[key] for key in ESSENTIALS]))
         for group in Group:
             if group is not Group.SWITCH:
-                column.addWidget(self._make_group(group))
-        column.addWidget(self._statistics)
+                self._add_section(group, column)
+        details = QWidget(self)
+        lines = QVBoxLayout(details)
+        lines.setContentsMargins(0, 0, 0, 0)
+        lines.addWidget(self._details)
+        lines.addWidget(self._bound)
+        column.addWidget(self._make_section(_STATISTICS, details))
         column.addWidget(self._reset)
         column.addStretch(1)
         area = QScrollArea(self)
         area.setWidgetResizable(True)
         area.setFrameShape(QFrame.Shape.NoFrame)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         area.setWidget(page)
         head = QVBoxLayout()
         head.setContentsMargins(_MARGIN_PX, _MARGIN_PX, _MARGIN_PX, 0)
-        switch = self._editors["enabled"]
-        _enlarge(switch.findChild(QCheckBox))
-        head.addWidget(switch)
-        head.addWidget(self._notice)
+        head.addWidget(self._editors["enabled"])
+        head.addWidget(self._presets)
+        foot = QVBoxLayout()
+        foot.setContentsMargins(_MARGIN_PX, 0, _MARGIN_PX, _MARGIN_PX)
+        foot.addWidget(self._sums)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(head)
+        layout.addWidget(_line(self))
         layout.addWidget(area, 1)
+        layout.addWidget(_line(self))
+        layout.addLayout(foot)
+        self._enlarge_switch()
 
-    def _make_group(self, group: Group) -> QGroupBox:
-        box = QGroupBox(self)
-        form = QFormLayout(box)
-        form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        for editor in self._editors.values():
-            if editor.spec.group is group:
-                form.addRow(editor.label, editor)
-        self._groups[group] = box
-        return box
+    def _add_section(self, group: Group, column: QVBoxLayout) -> None:
+        editors = [each for each in self._editors.values() if each.spec.group is group]
+        form = self._make_form([each for each in editors if each.spec.key not in ESSENTIALS])
+        if form.is_empty:
+            form.hide()
+        else:
+            column.addWidget(self._make_section(group, form))
+
+    def _make_section(self, name: str, body: QWidget) -> FoldSection:
+        is_open = self._model.remembered(f"open_{name}", default=name in _OPEN_AT_FIRST)
+        section = FoldSection(name, body, self, is_open=is_open)
+        section.toggled.connect(self._remember_section)
+        self._sections[name] = section
+        return section
+
+    def _remember_section(self, name: str, is_open: bool) -> None:  # signature of the signal
+        self._model.remember(f"open_{name}", value=is_open)
+
+    def _make_form(self, editors: list[FieldEditor]) -> FieldForm:
+        form = FieldForm(editors, self, left_out=self._left_out)
+        self._forms.append(form)
+        return form
+
+    def _enlarge_switch(self) -> None:
+        box = self._editors["enabled"].findChild(QCheckBox)
+        if box is not None:
+            font = self.font()
+            font.setBold(True)
+            font.setPointSizeF(font.pointSizeF() * _SWITCH_SCALE)
+            box.setFont(font)
+
+    def _reset_or_undo(self) -> None:
+        if self._model.undoable == "reset":
+            self._model.undo()
+        else:
+            self._model.reset()
+
+    @pyqtSlot()
+    def _name_reset(self) -> None:
+        text, can_undo = self._translator.text, self._model.undoable == "reset"
+        self._reset.setText(text("tab.undo_reset" if can_undo else "tab.reset"))
+        self._reset.setToolTip(wrapping_tooltip(text("tab.undo_reset_help" if can_undo else "tab.reset_help")))
 
     def _update(self, key: str, value: object) -> None:
         self._model.update(**{key: value})
@@ -169,15 +226,12 @@ class HeatmapTab(QWidget):
     def _show(self, settings: HeatmapSettings, _previous: HeatmapSettings | None = None) -> None:
         for key, editor in self._editors.items():
             editor.show_value(getattr(settings, key))
-            effective = editor.spec.is_effective(settings)
-            editor.setEnabled(effective)
-            editor.label.setEnabled(effective)
+        for form in self._forms:
+            form.show_effective(settings)
 
 
-def _enlarge(box: QCheckBox | None) -> None:
-    if box is None:
-        return
-    font = box.font()
-    font.setBold(True)
-    font.setPointSizeF(font.pointSizeF() * _SWITCH_SCALE)
-    box.setFont(font)
+def _line(parent: QWidget) -> QFrame:
+    line = QFrame(parent)
+    line.setFrameShape(QFrame.Shape.HLine)
+    line.setFrameShadow(QFrame.Shadow.Sunken)
+    return line

@@ -1,45 +1,48 @@
-"""The box with the map's figures: what the window contains, size of the cells, time to build."""
+"""Figures of the map: what the window contains, size of the cells, time to build."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
 from PyQt6.QtCore import Qt
-from PyQt6.QtWidgets import QFormLayout, QGroupBox, QLabel, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QFormLayout, QLabel, QVBoxLayout, QWidget
 
 from Heatmap.rendering.event_window import MapStatistics
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from Heatmap.ui.translation import Translator
 
-_KEYS: Final = ("events", "long_usd", "short_usd", "largest_usd", "hidden_usd", "cells", "bins", "build")
+SUMS: Final = ("long_usd", "short_usd", "largest_usd", "events", "hidden_usd")
+DETAILS: Final = ("cells", "bins", "build")
 _BIN_DECIMALS: Final = 2
 
 
-class StatisticsBox(QGroupBox):
-    """Shows a `MapStatistics` line by line; a line without a figure is hidden."""
+class FigureList(QWidget):
+    """Some figures of a `MapStatistics` line by line, by their keys; a line without a figure is hidden."""
 
-    def __init__(self, translator: Translator, parent: QWidget | None = None) -> None:
+    def __init__(self, keys: Sequence[str], translator: Translator, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setObjectName("heatmap_statistics")
         self._translator = translator
         self._statistics = MapStatistics()
         self._empty = QLabel(self)
-        self._bound = QLabel(self)
-        self._bound.setWordWrap(True)
         self._form = QFormLayout()
+        self._form.setVerticalSpacing(2)
+        self._form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
         self._rows: dict[str, tuple[QLabel, QLabel]] = {}
-        for key in _KEYS:
+        for key in keys:
             name, figure = QLabel(self), QLabel(self)
             figure.setObjectName(f"heatmap_statistics_{key}")
             figure.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
             figure.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+            name.setBuddy(figure)
             self._rows[key] = (name, figure)
             self._form.addRow(name, figure)
         layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._empty)
         layout.addLayout(self._form)
-        layout.addWidget(self._bound)
         self.retranslate()
 
     def set_statistics(self, statistics: MapStatistics) -> None:
@@ -48,9 +51,7 @@ class StatisticsBox(QGroupBox):
             self._show()
 
     def retranslate(self) -> None:
-        self.setTitle(self._translator.text("group.statistics"))
         self._empty.setText(self._translator.text("statistics.none"))
-        self._bound.setText(self._translator.text("badge.lower_bound"))
         for key, (name, _) in self._rows.items():
             name.setText(self._translator.text(f"statistics.{key}"))
         self._show()
@@ -60,8 +61,7 @@ class StatisticsBox(QGroupBox):
         for row, (key, (_, figure)) in enumerate(self._rows.items()):
             figure.setText(texts.get(key, ""))
             self._form.setRowVisible(row, key in texts)
-        self._empty.setVisible(not texts)
-        self._bound.setVisible(bool(texts))
+        self._empty.setVisible(not any(key in texts for key in self._rows))
 
 
 def _figures(statistics: MapStatistics, translator: Translator) -> dict[str, str]:
