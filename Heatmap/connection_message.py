@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
+from Heatmap.clock import utc_text
 from Heatmap.events import Source
 from Heatmap.reports import FLOWING, ConnectionState
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from Heatmap.reports import ServiceStatus
 
@@ -30,10 +30,16 @@ class ConnectionText:
     sentences: tuple[str, ...]
 
 
-def connection_text(texts: Mapping[str, str], status: ServiceStatus, source: str) -> ConnectionText:
+def _utc(time_ms: int) -> str:
+    return utc_text(time_ms, "%H:%M:%S UTC")
+
+
+def connection_text(
+    texts: Mapping[str, str], status: ServiceStatus, source: str, *, clock_text: Callable[[int], str] = _utc
+) -> ConnectionText:
     """Return the text for a status; simulated and replayed sources are not called live.
 
-    ``texts`` is one of `Heatmap.message_catalogue.catalogue`.
+    ``texts`` is one of `Heatmap.message_catalogue.catalogue`; ``clock_text`` writes a time of day with its zone.
     """
     unreal = _UNREAL.get(source) if status.state in FLOWING else None
     headline = texts[unreal or f"connection.state.{status.state.value}"]
@@ -45,7 +51,7 @@ def connection_text(texts: Mapping[str, str], status: ServiceStatus, source: str
     if status.detail:
         sentences.append(status.detail)
     if status.retry_at_ms is not None and status.state not in FLOWING:
-        sentences.append(texts["connection.next_attempt"].format(time=time_of_day(status.retry_at_ms)))
+        sentences.append(texts["connection.next_attempt"].format(time=clock_text(status.retry_at_ms)))
     if fault := clock_fault(status):
         key, difference = fault
         sentences.append(texts[key].format(difference=difference))
@@ -81,21 +87,6 @@ def clock_line(offset_ms: float, uncertainty_ms: float) -> str:
     how = "behind" if offset_ms > 0 else "ahead of"
     difference = f"{difference_ms} ms" if difference_ms < WRONG_CLOCK_MS else duration(round(difference_ms, -3))
     return f"this machine's clock is {difference} {how} the exchange's {doubt}"
-
-
-def time_of_day(at_ms: int) -> str:
-    """Return a time, ms since the epoch, to the second as this machine's clock shows it."""
-    return f"{_local(at_ms):%H:%M:%S}"
-
-
-def moment(at_ms: int, now_ms: int) -> str:
-    """Return a time to the minute, with its date unless that is today's; both in ms since the epoch."""
-    at = _local(at_ms)
-    return f"{at:%H:%M}" if at.date() == _local(now_ms).date() else f"{at:%Y-%m-%d %H:%M}"
-
-
-def _local(at_ms: int) -> datetime:
-    return datetime.fromtimestamp(at_ms / 1000).astimezone()
 
 
 def duration(length_ms: float) -> str:

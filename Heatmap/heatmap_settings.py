@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, cast, get_args
 
 from Heatmap.errors import SettingsError
 from Heatmap.events import Source
-from Heatmap.vocabulary import LANGUAGES, PALETTE_NAMES, Normalization, Sides
+from Heatmap.vocabulary import LANGUAGES, PALETTE_NAMES, TIME_ZONES, Normalization, Sides
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -170,6 +170,7 @@ class HeatmapSettings:
     gaps: bool = _flag(Group.DISPLAY, default=True)  # times without a record are hatched
     figures: bool = _flag(Group.GENERAL, default=False)  # rates, build time and frames in the status bar
     language: str = _choice(Group.GENERAL, ("auto", *LANGUAGES), default="auto")
+    time_zone: str = _choice(Group.GENERAL, TIME_ZONES, default="UTC")  # of all times, where the chart's are UTC
 
     palette: str = _choice(Group.COLOUR, PALETTE_NAMES, default="long_short")
     normalization: Normalization = _choice(Group.COLOUR, Normalization, default=Normalization.LOG)

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from Heatmap.clock import Clock
     from Heatmap.heatmap_service import HeatmapService
     from Heatmap.heatmap_settings import HeatmapSettings
-    from Heatmap.ui.geometry.chart_time import ChartTime
+    from Heatmap.ui.geometry.chart_time import ChartTime, TimeOffset
     from Heatmap.ui.heat_display import HeatDisplay
     from Heatmap.ui.widgets.heatmap_tab import HeatmapTab
     from Heatmap.ui.widgets.liquidation_list import LiquidationList
@@ -116,7 +116,8 @@ class HeatmapPlugin(HostControls):
         self._symbol = symbol
         self._legend = legend
         self._kept_above: list[QWidget] = []
-        self._chart_time = chart_time
+        # What a chart in UTC shows its times in is the user's choice.
+        self._shown_time: TimeOffset = translator if chart_time.is_utc else chart_time
         self._display: HeatDisplay | None = None  # None while the heat is disabled
         self._closed_display: HeatDisplay | None = None  # its threads may still run
         bridge = Bridge(chart_time, parent=self)
@@ -128,11 +129,13 @@ class HeatmapPlugin(HostControls):
         )  # fmt: skip
         self._problem = ""
         self._notices.changed.connect(self._report_problem)
-        self._tabs = SettingsTabs(service, self._notices, self._signals, settings, translator, parent=self)
+        self._tabs = SettingsTabs(
+            service, self._notices, self._signals, settings, translator, chart_time=chart_time, parent=self
+        )
         self._scroll = ChartScroll(self._session, bridge, self)
         self._lists = LiquidationLists(
             service, settings, translator,
-            symbol=symbol, chart_time=chart_time, clock=clock, show_place=self._scroll.show_place, parent=self,
+            symbol=symbol, chart_time=self._shown_time, clock=clock, show_place=self._scroll.show_place, parent=self,
         )  # fmt: skip
         self._session.attachedChanged.connect(self.attachedChanged)
         self._session.restored.connect(self._page_restored)
@@ -205,9 +208,10 @@ class HeatmapPlugin(HostControls):
             store = settings if settings is not None else QSettings(SETTINGS_ORGANIZATION, SETTINGS_APPLICATION)
             overrides = {} if service.source == Source.BINANCE else {"source": service.source}
             settings = SettingsModel(store, overrides=overrides)
+        time = chart_time(time_zone, time_offset_s)
         if translator is None:
             translator = Translator(settings.value.language)
-            translator.follow(settings)
+            translator.follow(settings, None if time.is_utc else time.offset_ms)
         plugin = cls(
             view,
             chart=chart,
@@ -215,7 +219,7 @@ class HeatmapPlugin(HostControls):
             service=service,
             symbol=_symbol_of(service, symbol or service.symbols[0]),
             legend=legend,
-            chart_time=chart_time(time_zone, time_offset_s),
+            chart_time=time,
             settings=settings,
             translator=translator,
             # The map ends at the exchange's "now", by whose clock events are dated.
@@ -396,7 +400,7 @@ class HeatmapPlugin(HostControls):
                 translator=self._translator,
                 symbol=self._symbol,
                 legend=self._legend,
-                chart_time=self._chart_time,
+                chart_time=self._shown_time,
                 clock=self._clock,
                 parent=self,
             )

@@ -18,6 +18,13 @@ ListOrder = Literal["latest", "largest"]  # which liquidations a list shows firs
 LegendPlace = Literal["auto", "off", "top-left", "top-right", "bottom-left", "bottom-right"]  # on the chart's pane
 PALETTE_NAMES: Final = ("fire", "ice", "viridis", "cividis", "grey", "long_short")  # in the order of the settings
 LANGUAGES: Final = ("en", "de")  # with a catalogue; the first is used where the system's language has none
+# Zones in which times can be shown, from west to east; "local" is the computer's.
+TIME_ZONES: Final = (
+    "UTC", "local",
+    "America/Los_Angeles", "America/Chicago", "America/New_York", "America/Sao_Paulo",
+    "Europe/London", "Europe/Berlin", "Europe/Istanbul", "Asia/Dubai", "Asia/Kolkata", "Asia/Singapore",
+    "Asia/Hong_Kong", "Asia/Shanghai", "Asia/Tokyo", "Asia/Seoul", "Australia/Sydney",
+)  # fmt: skip
 
 _MINUTE_MS: Final = 60_000
 _HOUR_MS: Final = 60 * _MINUTE_MS

@@ -60,6 +60,7 @@ class ChartBridge(QObject):
     newestRequested = pyqtSignal(int)  # to the page: the newest bar, with room for so many more, at the present zoom
     liveChanged = pyqtSignal(bool)  # whether the newest bar is in view
     olderRequested = pyqtSignal(object)  # int: the view reaches the first bar, which opens at this time in ms
+    formatsReady = pyqtSignal(str)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -75,6 +76,7 @@ class ChartBridge(QObject):
         self._right = 0.0  # position of the pane's right edge, as the page said last
         self._is_live = True
         self._has_refused = False
+        self._formats = {"locale": "en-US", "zone": "UTC"}
         self.shown_range: tuple[float, float] | None = None
         """The two logical positions that the page was last asked to show."""
 
@@ -111,6 +113,7 @@ class ChartBridge(QObject):
     def page_ready(self) -> None:
         """Send everything; called by the page when it is loaded or reloaded."""
         self._ready = True
+        self._send_formats()
         self.lookReady.emit(_json(self._look))
         if self._bars:
             self._send_history(keeps_view=False)
@@ -178,6 +181,7 @@ class ChartBridge(QObject):
     def show_newest(self, bars: int, margin: int) -> None:
         """Show the newest ``bars`` with room for ``margin`` more, and let the price axis scale itself."""
         self._view = LiveView((bars - 0.5) * self._interval_ms, margin, self._interval_ms)
+        self._formats = {"locale": "en-US", "zone": "UTC"}
         last = len(self._bars) - 1
         self.shown_range = (last - bars + 0.5, last + margin)
         self._asked = self._view
@@ -195,6 +199,15 @@ class ChartBridge(QObject):
         self._view = self._asked = times.view_of(*self.shown_range)
         if self._ready:
             self.rangeRequested.emit(_json(_range(self.shown_range)))
+
+    def set_formats(self, locale: str, zone: str) -> None:
+        """Write numbers and times in a language (BCP 47) and a time zone: "UTC", "local" or an IANA name."""
+        self._formats = {"locale": locale, "zone": zone}
+        if self._ready:
+            self._send_formats()
+
+    def _send_formats(self) -> None:
+        self.formatsReady.emit(_json(self._formats))
 
     def _take_view(self, shown: VisibleRange) -> None:
         times = BarTimes(self._opens_ms, self._interval_ms)

@@ -81,5 +81,7 @@ class ChartToolbar(QToolBar):
         self._interval.setToolTip(text("toolbar.interval_help"))
         self.fit.setText(text("toolbar.fit"))
         self.fit.setToolTip(text("toolbar.fit_help"))
-        self._honesty.setText(f"{text('badge.realised')} · {text('badge.lower_bound_short')} · UTC")
+        self._honesty.setText(
+            f"{text('badge.realised')} · {text('badge.lower_bound_short')} · {self._translator.zone_label()}"
+        )
         self._honesty.setToolTip(text("badge.lower_bound"))

@@ -139,8 +139,8 @@ class MainWindow(QMainWindow):
         self._chart_settings.changed.connect(self._show_look)
         self._show_look()
         translator.follow(settings)
-        translator.languageChanged.connect(self._set_title)
-        self._set_title()
+        translator.languageChanged.connect(self._set_texts)
+        self._set_texts()
 
     @property
     def view(self) -> ChartView:
@@ -187,6 +187,10 @@ class MainWindow(QMainWindow):
     def _stored_interval(self) -> str:
         stored = str(self._store.value(INTERVAL_KEY, ""))
         return stored if stored in INTERVALS else INTERVAL_FOR_WINDOW[self._settings.value.window]
+
+    def _set_texts(self) -> None:
+        self._set_title()
+        self._bridge.set_formats(self._translator.locale.bcp47Name(), self._settings.value.time_zone)
 
     def _set_title(self) -> None:
         title = self._translator.text("app.title", symbol=self._toolbar.symbol)

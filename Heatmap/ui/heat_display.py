@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from Heatmap.clock import Clock
     from Heatmap.heatmap_service import HeatmapService
     from Heatmap.ui.build_signals import BuildSignals
-    from Heatmap.ui.geometry.chart_time import ChartTime
+    from Heatmap.ui.geometry.chart_time import TimeOffset
     from Heatmap.ui.page.session import PageSession
     from Heatmap.ui.settings_model import SettingsModel
     from Heatmap.ui.translation import Translator
@@ -61,7 +61,7 @@ class HeatDisplay(QObject):
         translator: Translator,
         symbol: str,
         legend: LegendPlace,
-        chart_time: ChartTime,
+        chart_time: TimeOffset,
         clock: Clock,
         parent: QObject,
     ) -> None:

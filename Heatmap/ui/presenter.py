@@ -8,6 +8,7 @@ from PyQt6 import sip
 from PyQt6.QtCore import QElapsedTimer, QObject, pyqtSignal, pyqtSlot
 from PyQt6.QtGui import QColor
 
+from Heatmap.heatmap_settings import FIELDS
 from Heatmap.rendering.build_worker import BuildRequest
 from Heatmap.ui.geometry.background import Surface, opaque_colors
 from Heatmap.ui.geometry.viewport import visible_range
@@ -35,6 +36,7 @@ MOVE_INTERVAL_MS = 33
 REST_MS = 50
 REST_FRAMES = 3
 _LONGEST_FRAME_MS = 100
+_NOT_IN_THE_IMAGE = frozenset({"opacity", "smooth", "gaps", "language", "time_zone"})
 DARK_BELOW_LIGHTNESS = 128
 # Qt has no signal for a widget that is covered or uncovered.
 VISIBILITY_CHECK_MS = 250
@@ -174,7 +176,7 @@ class HeatmapPresenter(QObject):
         self._paint_settings(settings)
         if settings.gaps != previous.gaps:
             self._show_gaps()
-        if settings.replaced(opacity=previous.opacity, smooth=previous.smooth, gaps=previous.gaps) != previous:
+        if any(getattr(settings, key) != getattr(previous, key) for key in FIELDS if key not in _NOT_IN_THE_IMAGE):
             self._request()
 
     def _paint_settings(self, settings: HeatmapSettings) -> None:

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import logging
 import math
+from datetime import UTC
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from PyQt6.QtCore import QLocale, QObject, pyqtSignal
+from PyQt6.QtCore import QDateTime, QLocale, QObject, QTimeZone, pyqtSignal
 
+from Heatmap.clock import SYSTEM_CLOCK, utc_text
+from Heatmap.errors import SettingsError
 from Heatmap.message_catalogue import catalogue
+from Heatmap.time_zone import offset_ms, offset_text, zone_named
 from Heatmap.vocabulary import LANGUAGES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import tzinfo
+
     from Heatmap.heatmap_settings import HeatmapSettings
     from Heatmap.ui.settings_model import SettingsModel
 
@@ -24,17 +32,20 @@ _SHORT_MS: Final = 10
 
 
 class Translator(QObject):
-    """Texts and number formats of one language, which may change while the program runs.
+    """Texts, number formats and time zone for people, which may change while the program runs.
 
     ``language`` is one of `LANGUAGES`, or ``"auto"`` for the system's (the first where it has no catalogue).
     """
 
-    languageChanged = pyqtSignal()
+    languageChanged = pyqtSignal()  # the language or the time zone: every text may be another
 
     def __init__(self, language: str = "auto", parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._missing: set[str] = set()
         self.language, self.locale = _resolved(language)
+        self._zone_name = "UTC"
+        self._offset_ms: Callable[[int], int] = partial(offset_ms, UTC)
+        self._follows_zone = True
 
     def set_language(self, language: str) -> None:
         before = self.language
@@ -42,10 +53,37 @@ class Translator(QObject):
         if self.language != before:
             self.languageChanged.emit()
 
-    def follow(self, model: SettingsModel) -> None:
-        """Take the language from the settings, now and whenever they change."""
-        self.set_language(model.value.language)
+    def follow(self, model: SettingsModel, chart_offset_ms: Callable[[int], int] | None = None) -> None:
+        """Take language and time zone from the settings, now and whenever they change.
+
+        ``chart_offset_ms`` is what the host of a chart adds to UTC at a moment: then the chart decides on the zone.
+        """
+        if chart_offset_ms is not None:
+            self._offset_ms, self._follows_zone = chart_offset_ms, False
+        self._on_settings_changed(model.value)
         model.changed.connect(self._on_settings_changed)
+
+    def offset_ms(self, utc_ms: int) -> int:
+        """Return what the time zone adds to UTC at a moment, in ms."""
+        return self._offset_ms(utc_ms)
+
+    def zone_label(self, utc_ms: int | None = None) -> str:
+        """Return the time zone as it stands beside a time, e.g. ``UTC+1``: at a moment, or now."""
+        return offset_text(self.offset_ms(SYSTEM_CLOCK.now_ms() if utc_ms is None else utc_ms))
+
+    def format_clock(self, utc_ms: int) -> str:
+        """Return a time of day with its zone, e.g. ``17:08:00 UTC+1``."""
+        return f"{utc_text(utc_ms + self.offset_ms(utc_ms), '%H:%M:%S')} {self.zone_label(utc_ms)}"
+
+    def format_moment(self, utc_ms: int, now_ms: int) -> str:
+        """Return a time to the minute with its zone, and with its date unless that is today's."""
+        here, now = (
+            QDateTime.fromMSecsSinceEpoch(each_ms + self.offset_ms(each_ms), QTimeZone.utc())
+            for each_ms in (utc_ms, now_ms)
+        )
+        # 24 hours in every locale, as on the chart.
+        form = "HH:mm" if here.date() == now.date() else self.text("tooltip.moment", time="HH:mm")
+        return f"{self.locale.toString(here, form)} {self.zone_label(utc_ms)}"
 
     def has(self, key: str) -> bool:
         return key in catalogue(self.language)
@@ -102,8 +140,15 @@ class Translator(QObject):
             return self.text("age.now")
         return self.text("age.past", duration=self.format_duration(age_ms / _SECOND_MS))
 
-    def _on_settings_changed(self, settings: HeatmapSettings, _previous: HeatmapSettings) -> None:
-        self.set_language(settings.language)
+    def _on_settings_changed(self, settings: HeatmapSettings, _previous: HeatmapSettings | None = None) -> None:
+        before = self.language
+        self.language, self.locale = _resolved(settings.language)
+        is_new_zone = self._follows_zone and settings.time_zone != self._zone_name
+        if is_new_zone:
+            self._zone_name = settings.time_zone
+            self._offset_ms = partial(offset_ms, _zone(settings.time_zone))
+        if is_new_zone or self.language != before:
+            self.languageChanged.emit()
 
     def _log_once(self, key: str, message: str) -> None:
         if key not in self._missing:
@@ -119,6 +164,14 @@ def _resolved(language: str) -> tuple[str, QLocale]:
                 return code, system
         language = LANGUAGES[0]
     return language, _locale(language)
+
+
+def _zone(name: str) -> tzinfo:
+    try:
+        return zone_named(name)
+    except SettingsError as error:  # the computer has no database of time zones
+        _LOG.error("%s Times are shown in UTC.", error)
+        return UTC
 
 
 def _locale(language: str) -> QLocale:

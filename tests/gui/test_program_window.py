@@ -92,7 +92,7 @@ def test_the_line_of_prices_follows_the_crosshair_and_not_the_newest_bar(open_st
         # The newest bar changes, then the next begins: the chart moves on beneath the mouse.
         price = last["high"] + 0.1
         newest = Candle(last["time"] * 1000, price, price, price, price, volume=1.0, close_ms=0, closed=False)
-        words, bridge = f"O {price:.1f} ", stage.window._bridge
+        words, bridge = f"O {price:,.1f} ", stage.window._bridge
         stage.window._feed.candleReady.disconnect(bridge.update_bar)
         bridge.update_bar(newest)
         stage.wait(lambda: opening("series.data().at(-1)") == words)

@@ -28,7 +28,7 @@ IMAGE_CHANGES = {
 SCREEN_CHANGES = {"enabled": False, "opacity": 10, "smooth": False, "gaps": False}
 NEEDS_MANUAL = {"manual_rows": 60, "manual_cols": 150}
 NEEDS_PIXELS = {"px_per_row": 12.0, "px_per_col": 9.0}
-OTHERS = {"source", "language", "figures"}
+OTHERS = {"source", "language", "time_zone", "figures"}
 
 
 def test_every_setting_is_covered_here():

@@ -23,6 +23,7 @@ NOT_DEFAULT = {
     "gaps": False,
     "figures": True,
     "language": "de",
+    "time_zone": "Asia/Tokyo",
     "palette": "cividis",
     "normalization": "rank",
     "clip_percentile": 97.3,

@@ -10,6 +10,7 @@ from PyQt6.QtCore import Qt
 from Heatmap.aggregation import GridSpec
 from Heatmap.aggregation.painted_cell import CellFigures
 from Heatmap.ui.geometry.chart_time import chart_time
+from Heatmap.ui.settings_model import SettingsModel
 from Heatmap.ui.translation import Translator
 from Heatmap.ui.widgets.tooltip import Tooltip, price_decimals, time_text
 
@@ -85,6 +86,19 @@ def test_a_trail_names_its_event(make_tooltip):
     ]
     translator.set_language("de")
     assert tooltip.text().startswith("Nachleuchten von 35 Tsd. $, 17:08\nZeit: 23. Nov. 17:08:00 – 17:08:15 UTC+1\n")
+
+
+def test_a_chart_in_utc_is_shown_in_the_zone_of_the_settings_and_another_in_its_own(make_tooltip):
+    model, translator = SettingsModel(), Translator("en")
+    translator.follow(model)
+    free, bound = (
+        make_tooltip(translator=translator, chart_time=time) for time in (translator, chart_time("Europe/Berlin"))
+    )
+    for each in (free, bound):
+        each.set_figures(replace(ONE, is_trail=True))
+    model.update(time_zone="Asia/Tokyo")
+    assert "01:08\nTime: Nov 24, 01:08:00 – 01:08:15 UTC+9" in free.text()
+    assert "17:08\nTime: Nov 23, 17:08:00 – 17:08:15 UTC+1" in bound.text()
 
 
 def test_the_offset_is_that_of_the_cell(make_tooltip):

@@ -39,6 +39,14 @@ def test_a_reason_is_told_short_and_in_full_and_with_the_next_attempt():
     assert any(sentence.startswith("Nächster Versuch um ") for sentence in said.sentences)
 
 
+def test_the_next_attempt_has_the_zone_of_the_reader():
+    status = ServiceStatus(ConnectionState.DOWN, "refused", retry_at_ms=1_790_000_000_000)
+    here = connection_text(catalogue("en"), status, "binance", clock_text=lambda at_ms: f"<{at_ms}>")
+    assert "Next attempt at <1790000000000>." in here.sentences
+    # Without one, e.g. on the command line, as all other times there.
+    assert "Next attempt at 14:13:20 UTC." in connection_text(catalogue("en"), status, "binance").sentences
+
+
 def test_while_connecting_again_the_reason_is_told_but_not_in_the_headline():
     status = ServiceStatus(ConnectionState.CONNECTING, "slept")
     said = connection_text(catalogue("en"), status, "binance")

@@ -28,7 +28,7 @@ def test_every_field_takes_its_whole_range_and_nothing_beyond(spec):
     if spec.kind is Kind.FLAG:
         inside, outside = [True, False], [1, "true", None]
     elif spec.kind is Kind.CHOICE:
-        inside, outside = list(spec.choices), [spec.choices[0].upper(), "", None, 8, [spec.choices[0]]]
+        inside, outside = list(spec.choices), [spec.choices[0].swapcase(), "", None, 8, [spec.choices[0]]]
     else:
         inside = [spec.minimum, spec.maximum, float(spec.minimum)]
         outside = [spec.minimum - 1, spec.maximum + 1, True, "50", None, float("nan"), float("inf")]

@@ -12,6 +12,7 @@ import Heatmap
 from Heatmap.heatmap_settings import FIELDS, Group, Kind, Unit
 from Heatmap.message_catalogue import catalogue
 from Heatmap.reports import ConnectionState
+from Heatmap.ui.settings_model import SettingsModel
 from Heatmap.ui.translation import Translator
 from Heatmap.vocabulary import LANGUAGES
 
@@ -124,6 +125,23 @@ def test_money(value, english, german):
 def test_age(age_ms, english, german):
     assert Translator("en").format_age(age_ms) == english
     assert Translator("de").format_age(age_ms) == german
+
+
+def test_times_follow_the_zone_of_the_settings_or_of_the_chart(qapp):
+    del qapp
+    model, free, bound = SettingsModel(), Translator("en"), Translator("en")
+    heard = []
+    free.follow(model)
+    free.languageChanged.connect(lambda: heard.append(free.zone_label(0)))
+    bound.follow(model, lambda _utc_ms: -3_600_000)
+    assert free.format_clock(0) == "00:00:00 UTC"
+    model.update(time_zone="Asia/Tokyo")
+    model.update(opacity=50)
+    assert heard == ["UTC+9"]
+    assert free.format_clock(0) == "09:00:00 UTC+9"
+    assert bound.format_clock(0) == "23:00:00 UTC-1"
+    model.update(time_zone="local")
+    assert free.zone_label().startswith("UTC")
 
 
 def test_numbers_and_measured_times():

@@ -14,6 +14,7 @@ const chart = LightweightCharts.createChart(document.getElementById('chart'), {
 });
 const series = chart.addSeries(LightweightCharts.CandlestickSeries);
 
+const formats = new ChartFormats(chart, series);
 const REPORT_AFTER_MS = 100; // the visible range is reported at most so often
 
 let bars = [], version = 0;
@@ -53,7 +54,7 @@ function applyLook() {
 }
 
 function setPriceFormat(format) {
-  series.applyOptions({priceFormat: {type: 'price', precision: format.precision, minMove: format.min_move}});
+  series.applyOptions({priceFormat: formats.priceFormat(format.precision, format.min_move)});
 }
 
 function scalePrices() {
@@ -113,6 +114,10 @@ new QWebChannel(qt.webChannelTransport, (channel) => {
     show(message, message.bars.map(barOf).concat(bars));
   });
   feed.priceFormatReady.connect((text) => setPriceFormat(JSON.parse(text)));
+  feed.formatsReady.connect((text) => {
+    formats.show(JSON.parse(text));
+    showBar();
+  });
   feed.barReady.connect((text) => {
     const bar = barOf(JSON.parse(text)), last = bars[bars.length - 1];
     series.update(bar);

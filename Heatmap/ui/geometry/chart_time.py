@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from itertools import chain, pairwise
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from Heatmap.errors import AttachError
@@ -29,6 +29,12 @@ _LONGEST_CHANGE_MS: Final = 86_400_000
 _LONGEST_BAR: Final = 1.2
 
 
+class TimeOffset(Protocol):
+    """What is added to UTC where times are shown: that of a `ChartTime`, or of the user's time zone."""
+
+    def offset_ms(self, utc_ms: int) -> int: ...
+
+
 class ChartTime:
     """The clock of a chart's time axis: UTC plus the offset of a time zone at that moment. All times are in ms.
 
@@ -46,6 +52,11 @@ class ChartTime:
         self._changes_ms = tuple(change_ms for change_ms, _ in changes)
         # The chart's first time with the new offset.
         self._starts_ms = tuple(change_ms + offset_ms for change_ms, offset_ms in changes)
+
+    @property
+    def is_utc(self) -> bool:
+        """True if the host shifts nothing."""
+        return self._offsets_ms == (0,)
 
     def offset_ms(self, utc_ms: int) -> int:
         """Return what the host adds to UTC at a moment."""

@@ -48,8 +48,7 @@ def keep_wheel_for_scrolling(page: QObject, fields: Iterable[QWidget]) -> None:
     """Let the wheel scroll a form, except over a field that was clicked on."""
     guard = _WheelGuard(page)
     for field in fields:
-        field.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        field.installEventFilter(guard)
+        guard.protect(field)
 
 
 class FieldEditor(QWidget):
@@ -64,7 +63,7 @@ class FieldEditor(QWidget):
         self._translator = translator
         self._layout = QHBoxLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
-        self._wheel_guard = WheelGuard(self)
+        self._wheel_guard = _WheelGuard(self)
 
     def show_value(self, value: Value) -> None:
         """Show a value without reporting it as edited."""
@@ -226,7 +225,7 @@ def _number_box(spec: FieldSpec, parent: QWidget) -> QSpinBox | QDoubleSpinBox:
     return box
 
 
-class WheelGuard(QObject):
+class _WheelGuard(QObject):
     """Ignores the wheel over fields without focus, so that scrolling the form changes no setting."""
 
     def protect(self, widget: QWidget) -> None:

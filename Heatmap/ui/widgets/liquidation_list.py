@@ -8,7 +8,7 @@ from PyQt6.QtCore import QModelIndex, QPoint, QSize, Qt, pyqtSignal, pyqtSlot
 from PyQt6.QtGui import QAction, QGuiApplication, QKeySequence
 from PyQt6.QtWidgets import QAbstractItemView, QHeaderView, QLabel, QMenu, QTabBar, QTableView, QVBoxLayout, QWidget
 
-from Heatmap.ui.geometry.chart_time import UTC_TIME, ChartTime
+from Heatmap.ui.geometry.chart_time import UTC_TIME, TimeOffset
 from Heatmap.ui.timer import new_timer
 from Heatmap.ui.widgets.liquidation_model import LiquidationModel
 
@@ -81,7 +81,7 @@ class LiquidationList(QWidget):
     shownChanged = pyqtSignal(bool)  # the widget became visible or hidden
 
     def __init__(
-        self, translator: Translator, clock: Clock, parent: QWidget | None = None, *, chart_time: ChartTime = UTC_TIME
+        self, translator: Translator, clock: Clock, parent: QWidget | None = None, *, chart_time: TimeOffset = UTC_TIME
     ) -> None:
         super().__init__(parent)
         self.setObjectName("liquidation_list")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from Heatmap.clock import Clock
     from Heatmap.heatmap_service import HeatmapService
-    from Heatmap.ui.geometry.chart_time import ChartTime
+    from Heatmap.ui.geometry.chart_time import TimeOffset
     from Heatmap.ui.settings_model import SettingsModel
     from Heatmap.ui.translation import Translator
 
@@ -110,7 +110,7 @@ class LiquidationLists(QObject):
         translator: Translator,
         *,
         symbol: str,
-        chart_time: ChartTime,
+        chart_time: TimeOffset,
         clock: Clock,
         show_place: Callable[[int, float], bool],
         parent: QObject,

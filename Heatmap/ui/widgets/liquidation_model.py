@@ -10,8 +10,9 @@ from PyQt6.QtCore import QAbstractTableModel, QDateTime, QModelIndex, Qt, QTimeZ
 from PyQt6.QtGui import QColor
 
 from Heatmap.clock import utc_text
-from Heatmap.ui.geometry.chart_time import UTC_TIME, ChartTime
-from Heatmap.ui.widgets.tooltip import price_decimals, zone_text
+from Heatmap.time_zone import offset_text
+from Heatmap.ui.geometry.chart_time import UTC_TIME, TimeOffset
+from Heatmap.ui.widgets.tooltip import price_decimals
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -34,7 +35,7 @@ _DAY_MS: Final = 86_400_000
 class LiquidationModel(QAbstractTableModel):
     """Rows of `Heatmap.rendering.liquidation_reader.LiquidationRows`, with times of the chart. ``clock`` gives ages."""
 
-    def __init__(self, translator: Translator, clock: Clock, chart_time: ChartTime = UTC_TIME) -> None:
+    def __init__(self, translator: Translator, clock: Clock, chart_time: TimeOffset = UTC_TIME) -> None:
         super().__init__()
         self._translator = translator
         self._clock = clock
@@ -134,7 +135,7 @@ class LiquidationModel(QAbstractTableModel):
         return QDateTime.fromMSecsSinceEpoch(time_ms + self._chart_time.offset_ms(time_ms), QTimeZone.utc())
 
     def _zone(self) -> str:
-        return zone_text(self._chart_time.offset_ms(self._clock.now_ms()))
+        return offset_text(self._chart_time.offset_ms(self._clock.now_ms()))
 
     def _change_ranges(self, rows: Sequence[ListedLiquidation]) -> bool:
         """Change what differs, and return True; False where the order or too much differs."""

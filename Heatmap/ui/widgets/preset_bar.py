@@ -20,7 +20,7 @@ from PyQt6.QtWidgets import (
 
 from Heatmap.errors import SettingsError
 from Heatmap.ui.presets import MAX_NAME_LENGTH
-from Heatmap.ui.widgets.field_editors import WheelGuard, wrapping_tooltip
+from Heatmap.ui.widgets.field_editors import keep_wheel_for_scrolling, wrapping_tooltip
 
 if TYPE_CHECKING:
     from Heatmap.ui.settings_model import SettingsModel
@@ -40,8 +40,7 @@ class PresetBar(QWidget):
         self._choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self._choice.setMinimumContentsLength(8)
         self._choice.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self._guard = WheelGuard(self)
-        self._guard.protect(self._choice)
+        keep_wheel_for_scrolling(self, [self._choice])
         self._name.setBuddy(self._choice)
         self._save, self._delete, self._undo = QAction(self), QAction(self), QAction(self)
         self._save.setObjectName("heatmap_preset_save")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from Heatmap.heatmap_service import HeatmapService
     from Heatmap.rendering.build_worker import BuildResult
     from Heatmap.ui.build_signals import BuildSignals
+    from Heatmap.ui.geometry.chart_time import ChartTime
     from Heatmap.ui.settings_model import SettingsModel
     from Heatmap.ui.translation import Translator
     from Heatmap.ui.widgets.notices import Notices
@@ -34,9 +35,11 @@ class SettingsTabs(QObject):
         settings: SettingsModel,
         translator: Translator,
         *,
+        chart_time: ChartTime,
         parent: QObject,
     ) -> None:
         super().__init__(parent)
+        self._left_out = () if chart_time.is_utc else ("time_zone",)
         self._service = service
         self._notices = notices
         self._settings = settings
@@ -50,7 +53,7 @@ class SettingsTabs(QObject):
         own = Source(self._service.source)
         # Imported COIN-M liquidations are in the same database, and are marked on the map.
         sources = (own, Source.COIN_M) if own is Source.BINANCE else (own,)
-        tab = HeatmapTab(self._settings, self._translator, parent, sources=sources)
+        tab = HeatmapTab(self._settings, self._translator, parent, sources=sources, left_out=self._left_out)
         tab.set_statistics(self._statistics)
         self._tabs.add(tab)
         self._notices.update()

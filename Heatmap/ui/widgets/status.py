@@ -8,7 +8,7 @@ from PyQt6.QtCore import QEvent, QSize, Qt, pyqtSlot
 from PyQt6.QtGui import QColor, QFontMetrics, QPainter, QPaintEvent
 from PyQt6.QtWidgets import QHBoxLayout, QSizePolicy, QToolButton, QWidget
 
-from Heatmap.connection_message import duration, moment
+from Heatmap.connection_message import duration
 from Heatmap.events import Source
 from Heatmap.reports import ConnectionState, ServiceStatus
 from Heatmap.ui.widgets.field_editors import wrapping_tooltip
@@ -164,7 +164,7 @@ class StatusPanel(QWidget):
             length = duration(max(self._now_ms - since_ms, 0))
             self._recording.set_text(
                 "· " + text("status.recording", duration=length),
-                text("status.recording_help", time=moment(since_ms, self._now_ms)),
+                text("status.recording_help", time=self._translator.format_moment(since_ms, self._now_ms)),
             )
 
     def _show_last_event(self) -> None:

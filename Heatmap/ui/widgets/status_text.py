@@ -22,7 +22,7 @@ def status_text(status: ServiceStatus, translator: Translator, source: Source) -
     text = translator.text
     if status.storage_problem:
         return text("status.database_problem"), text("status.database_problem_help", problem=status.storage_problem)
-    said = connection_text(catalogue(translator.language), status, source)
+    said = connection_text(catalogue(translator.language), status, source, clock_text=translator.format_clock)
     headline = said.headline
     if fault := clock_fault(status):
         key, difference = fault

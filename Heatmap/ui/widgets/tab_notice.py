@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from Heatmap.connection_message import brief_reason, clock_fault, moment, time_of_day
+from Heatmap.connection_message import brief_reason, clock_fault, duration
 from Heatmap.events import shown_symbols
 from Heatmap.message_catalogue import catalogue
 from Heatmap.reports import ConnectionState
@@ -27,7 +27,6 @@ AWAITING: Final = frozenset({ConnectionState.CONNECTING, ConnectionState.LIVE, C
 NEEDS_USER: Final = frozenset(
     {"notice.page_given_up", "notice.page_not_reloaded", "notice.turned", "notice.wrong_times", "notice.covered"}
 )
-_HOUR_MS: Final = 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +71,7 @@ def notice_of(
         return said
     if warning := _time_fault(text, shift_ms, status):
         return Notice(warning, "warning")
-    return _absence(text, events, shown, status, now_ms=now_ms)
+    return _absence(translator, events, shown, status, now_ms=now_ms)
 
 
 def _recording_fault(translator: Translator, status: ServiceStatus, now_ms: int) -> Notice | None:
@@ -90,19 +89,26 @@ def _interruption(translator: Translator, status: ServiceStatus, now_ms: int) ->
     """Return since when and why nothing is recorded, and when it is tried again."""
     since_ms = status.interrupted_since_ms or now_ms
     reason = brief_reason(catalogue(translator.language), status)
-    sentences = [translator.text("notice.not_recording", time=moment(since_ms, now_ms), reason=reason)]
+    sentences = [
+        translator.text("notice.not_recording", time=translator.format_moment(since_ms, now_ms), reason=reason)
+    ]
     if status.retry_at_ms is not None and status.retry_at_ms > now_ms:
-        sentences.append(translator.text("connection.next_attempt", time=time_of_day(status.retry_at_ms)))
+        sentences.append(translator.text("connection.next_attempt", time=translator.format_clock(status.retry_at_ms)))
     return " ".join(sentences)
 
 
 def _absence(
-    text: Callable[..., str], events: int | None, shown: int | None, status: ServiceStatus, *, now_ms: int
+    translator: Translator, events: int | None, shown: int | None, status: ServiceStatus, *, now_ms: int
 ) -> Notice:
     """Return why the map is empty; no text if it is not."""
+    text = translator.text
     if events == 0 and status.last_event_ms is None and status.state in AWAITING:
         since_ms = status.recording_since_ms
-        begin = text("notice.recording_since", time=moment(since_ms, now_ms)) if since_ms is not None else ""
+        begin = (
+            text("notice.recording_since", time=translator.format_moment(since_ms, now_ms))
+            if since_ms is not None
+            else ""
+        )
         return Notice(f"{begin} {text('notice.first_start')}".strip(), topic="first_event")
     if events == 0:
         return Notice(text("notice.empty_window"))
@@ -112,9 +118,8 @@ def _absence(
 def _time_fault(text: Callable[..., str], shift_ms: tuple[int, int], status: ServiceStatus) -> str:
     """Return what is wrong with the times of the bars, or with the clock; "" if nothing is."""
     if shift_ms[0]:
-        hours = f"{abs(shift_ms[0]) / _HOUR_MS:g}"
         key = "notice.bars_ahead" if shift_ms[0] > 0 else "notice.bars_behind"
-        return text(key, hours=hours, offset_s=shift_ms[1] // 1000)
+        return text(key, difference=duration(abs(shift_ms[0])), offset_s=shift_ms[1] // 1000)
     if fault := clock_fault(status):
         clock_key, difference = fault
         return text(clock_key, difference=difference)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 from PyQt6.QtCore import QDateTime, QRectF, QSize, Qt, QTimeZone, pyqtSlot
 from PyQt6.QtGui import QColor, QFont, QFontMetricsF, QPainter
 
-from Heatmap.ui.geometry.chart_time import UTC_TIME, ChartTime
+from Heatmap.time_zone import offset_text
+from Heatmap.ui.geometry.chart_time import UTC_TIME, TimeOffset
 from Heatmap.ui.widgets.overlay_widget import FONT_PX, OverlayWidget, ink
 
 if TYPE_CHECKING:
@@ -42,23 +43,14 @@ def time_text(cell: GridSpec, translator: Translator, offset_ms: int = 0) -> str
     time = "HH:mm" if cell.time_bin_ms % _MINUTE_MS == 0 else "HH:mm:ss"
     moment, locale = translator.text("tooltip.moment", time=time), translator.locale
     parts = [locale.toString(begin, moment), locale.toString(end, time if end.date() == begin.date() else moment)]
-    return f"{' – '.join(parts)} {zone_text(offset_ms)}"
-
-
-def zone_text(offset_ms: int) -> str:
-    """Return an offset from UTC for people, e.g. ``UTC+2``."""
-    hours, minutes = divmod(round(abs(offset_ms) / _MINUTE_MS), 60)
-    if not (hours or minutes):
-        return "UTC"
-    sign = "+" if offset_ms > 0 else "-"
-    return f"UTC{sign}{hours}:{minutes:02}" if minutes else f"UTC{sign}{hours}"
+    return f"{' – '.join(parts)} {offset_text(offset_ms)}"
 
 
 class Tooltip(OverlayWidget):
     """A panel with the figures of one cell, whose times are those of the chart."""
 
     def __init__(
-        self, translator: Translator, *, chart_time: ChartTime = UTC_TIME, parent: QWidget | None = None
+        self, translator: Translator, *, chart_time: TimeOffset = UTC_TIME, parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
         self.setObjectName("heatmap_tooltip")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from Heatmap.aggregation.painted_cell import CellFigures, HitPoint
     from Heatmap.rendering.build_worker import BuildWorker
     from Heatmap.ui.build_signals import BuildSignals
-    from Heatmap.ui.geometry.chart_time import ChartTime
+    from Heatmap.ui.geometry.chart_time import TimeOffset
     from Heatmap.ui.geometry.viewport import Viewport
     from Heatmap.ui.presenter import HeatmapPresenter
     from Heatmap.ui.translation import Translator
@@ -54,7 +54,7 @@ class TooltipController(QObject):
         signals: BuildSignals,
         *,
         translator: Translator,
-        chart_time: ChartTime,
+        chart_time: TimeOffset,
     ) -> None:
         super().__init__(view)
         self._view = view
