@@ -28,7 +28,7 @@ _LOG = logging.getLogger(__name__)
 _FOLDER: Final = "heatmap/presets"
 MAX_NAME_LENGTH: Final = 40
 
-# What a preset contains: neither whether the map is shown, nor whose events, nor language and time zone.
+# What a preset contains: neither whether the map is shown, nor whose events, nor what is general.
 LOOK: Final = tuple(
     key for key, spec in FIELDS.items() if spec.group not in (Group.SWITCH, Group.GENERAL) and key != "source"
 )

@@ -41,7 +41,7 @@ def test_a_saved_look_is_kept_over_a_restart(open_model, name):
 
 
 def test_a_preset_is_a_look_and_nothing_else(open_model):
-    others = {"enabled", "source", "language", "time_zone"}
+    others = {"enabled", "source", "language", "time_zone", "figures"}
     assert set(HeatmapSettings().as_mapping()) - set(LOOK) == others
     model = open_model(source="demo")
     model.update(enabled=False, language="de", opacity=20)

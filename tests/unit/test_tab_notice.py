@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 import pytest
 
@@ -11,8 +11,8 @@ from Heatmap.ui.translation import Translator
 from Heatmap.ui.widgets.tab_notice import Notice, notice_of
 
 
-def local_ms(hour: int, minute: int) -> int:
-    return round(datetime(2026, 11, 27, hour, minute).timestamp() * 1000)  # noqa: DTZ001 - this machine's own time
+def utc_ms(hour: int, minute: int) -> int:
+    return round(datetime(2026, 11, 27, hour, minute, tzinfo=UTC).timestamp() * 1000)
 
 
 NOW_MS = 1_795_850_400_000
@@ -88,32 +88,32 @@ def test_an_empty_map_is_explained(status, words):
 @pytest.mark.parametrize(
     ("language", "words"),
     [
-        ("en", "Recording since 18:42. The exchange gives no history"),
-        ("de", "Aufzeichnung seit 18:42. Die Börse liefert keinen Verlauf"),
+        ("en", "Recording since 18:42 UTC. The exchange gives no history"),
+        ("de", "Aufzeichnung seit 18:42 UTC. Die Börse liefert keinen Verlauf"),
     ],
 )
 def test_who_waits_for_the_first_event_learns_since_when_it_is_recorded(language, words):
-    status = ServiceStatus(ConnectionState.LIVE, recording_since_ms=local_ms(18, 42))
-    said = notice(language, events=0, status=status, now_ms=local_ms(18, 50))
+    status = ServiceStatus(ConnectionState.LIVE, recording_since_ms=utc_ms(18, 42))
+    said = notice(language, events=0, status=status, now_ms=utc_ms(18, 50))
     assert said.text.startswith(words)
     assert (said.kind, said.topic) == ("info", "first_event")
 
 
 def test_a_recording_of_an_earlier_day_is_named_with_its_date():
-    status = ServiceStatus(ConnectionState.LIVE, recording_since_ms=local_ms(18, 42))
-    said = notice(events=0, status=status, now_ms=local_ms(18, 50) + 86_400_000)
-    assert said.text.startswith("Recording since 2026-11-27 18:42.")
+    status = ServiceStatus(ConnectionState.LIVE, recording_since_ms=utc_ms(18, 42))
+    said = notice(events=0, status=status, now_ms=utc_ms(18, 50) + 86_400_000)
+    assert said.text.startswith("Recording since Nov 27, 18:42 UTC.")
 
 
 @pytest.mark.parametrize(
     ("language", "words"),
     [
-        ("en", "Not recording since 18:47: refused. Next attempt at 18:48:10."),
-        ("de", "Keine Aufzeichnung seit 18:47: abgelehnt. Nächster Versuch um 18:48:10 Uhr."),
+        ("en", "Not recording since 18:47 UTC: refused. Next attempt at 18:48:10 UTC."),
+        ("de", "Keine Aufzeichnung seit 18:47 UTC: abgelehnt. Nächster Versuch um 18:48:10 UTC."),
     ],
 )
 def test_an_interrupted_recording_is_said_with_its_reason_and_the_next_attempt(language, words):
-    began_ms, retry_ms = local_ms(18, 47), local_ms(18, 48) + 10_000
+    began_ms, retry_ms = utc_ms(18, 47), utc_ms(18, 48) + 10_000
     status = ServiceStatus(ConnectionState.DOWN, "refused", interrupted_since_ms=began_ms, retry_at_ms=retry_ms)
     said = notice(language, status=status, now_ms=retry_ms - 1)
     assert said == Notice(words, "problem", "not_recording")
@@ -132,7 +132,7 @@ def test_bars_that_are_shifted_are_said_with_the_offset_that_is_missing():
     assert said.kind == "warning"
     assert "lies 2 h in the future" in said.text
     assert said.text.endswith("time_offset_s=3600.")
-    assert "5.5 h old" in notice(shift_ms=(-19_800_000, -19_800_000)).text
+    assert "5 h 30 min old" in notice(shift_ms=(-19_800_000, -19_800_000)).text
 
 
 def test_a_symbol_that_the_exchange_does_not_have_is_said():
