@@ -55,6 +55,7 @@ class Unit(StrEnum):
 
     NONE = "none"
     PERCENT = "percent"
+    PERCENTILE = "percentile"
     USD = "usd"
     PIXEL = "pixel"
 
@@ -148,7 +149,7 @@ def _number(group: Group, minimum: float, maximum: float, *, default: float, **r
     )
 
 
-_AUTOMATIC: Final = ("ceiling_usd", 0)
+_AUTO: Final = ("ceiling_usd", 0)
 _MANUAL: Final = ("resolution", "manual")
 _PIXELS: Final = ("resolution", "pixels")
 
@@ -175,7 +176,7 @@ class HeatmapSettings:
     palette: str = _choice(Group.COLOUR, PALETTE_NAMES, default="long_short")
     normalization: Normalization = _choice(Group.COLOUR, Normalization, default=Normalization.LOG)
     # From this percentile of the window's occupied cells on the colour is full.
-    clip_percentile: float = _number(Group.COLOUR, 90, 100, default=99.5, step=0.1, unit=Unit.PERCENT, needs=_AUTOMATIC)
+    clip_percentile: float = _number(Group.COLOUR, 90, 100, default=99.5, step=0.1, unit=Unit.PERCENTILE, needs=_AUTO)
     # Cells with fewer dollars are not painted; 0: all are.
     floor_usd: int = _number(Group.COLOUR, 0, 1_000_000_000, default=0, step=1000, unit=Unit.USD)
     # From so many dollars per cell on the colour is full; 0: by `clip_percentile`.

@@ -181,7 +181,6 @@ class ChartBridge(QObject):
     def show_newest(self, bars: int, margin: int) -> None:
         """Show the newest ``bars`` with room for ``margin`` more, and let the price axis scale itself."""
         self._view = LiveView((bars - 0.5) * self._interval_ms, margin, self._interval_ms)
-        self._formats = {"locale": "en-US", "zone": "UTC"}
         last = len(self._bars) - 1
         self.shown_range = (last - bars + 0.5, last + margin)
         self._asked = self._view

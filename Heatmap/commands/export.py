@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, get_args
 
 from tqdm import tqdm
 
+from Heatmap.count_text import counted
 from Heatmap.errors import RecordFileError, SettingsError
 from Heatmap.events import FIRST_PLAUSIBLE_MS, LAST_PLAUSIBLE_MS
 from Heatmap.exit_code import ExitCode
@@ -163,7 +164,7 @@ def _write_table(path: Path, kind: str, reader: RecordReader, selection: Selecti
     with bar, written(path) as file:
         rows = write(file, reader, selection, lambda done: bar.update(done - bar.n))
     source = "all sources" if selection.source is None else f"source {selection.source}"
-    return f"{rows:,} liquidations of {selection.symbol or 'all symbols'}, {source}"
+    return f"{counted(rows, 'liquidation')} of {selection.symbol or 'all symbols'}, {source}"
 
 
 def _write_picture(args: argparse.Namespace, db_path: Path, selection: Selection) -> str:
@@ -185,8 +186,8 @@ def _write_picture(args: argparse.Namespace, db_path: Path, selection: Selection
             picture = draw_map(columns, request)
             with written(args.output) as file:
                 file.write(picture)
-            behind = f" behind {len(candles):,} candles" if candles else ""
-            return f"a map of {len(columns):,} liquidations of {symbol}, source {source}{behind}"
+            behind = f" behind {counted(len(candles), 'candle')}" if candles else ""
+            return f"a map of {counted(len(columns), 'liquidation')} of {symbol}, source {source}{behind}"
     raise RecordFileError(
         f"nothing to draw for {selection}",
         short=f"There are no liquidations of {symbol} from {source} in that time: nothing to draw.",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from tqdm import tqdm
 
 from Heatmap.clock import utc_text
+from Heatmap.count_text import counted
 from Heatmap.errors import SettingsError
 from Heatmap.events import Source
 from Heatmap.exit_code import ExitCode
@@ -119,7 +120,10 @@ def run(args: argparse.Namespace) -> int:
             return ExitCode.INTERRUPTED
     if len(reports) > 1 and not args.json:
         inserted, rows = sum(report.inserted for report in reports), sum(report.rows for report in reports)
-        sys.stdout.write(f"Together: {inserted:,} new liquidations out of {rows:,} rows of {len(reports):,} files.\n")
+        sys.stdout.write(
+            f"Together: {counted(inserted, 'new liquidation')} out of {counted(rows, 'row')} of"
+            f" {counted(len(reports), 'file')}.\n"
+        )
     if not all(report.is_complete for report in reports):
         return ExitCode.PROBLEM
     return ExitCode.OK if all(report.is_understood for report in reports) else ExitCode.NOTHING
@@ -149,9 +153,11 @@ def _as_text(report: FileReport) -> str:
     refused = sum(reason.rows for reason in report.refused)
     counts = ((report.known, "known already"), (report.repeated, "written twice in the file"), (refused, "refused"))
     more = "".join(f", {count:,} {what}" for count, what in counts if count)
-    lines = [f"{report.name} ({report.format}): {report.rows:,} rows, {report.inserted:,} new{more}"]
+    lines = [f"{report.name} ({report.format}): {counted(report.rows, 'row')}, {report.inserted:,} new{more}"]
     if report.converted:
-        lines.append(f"  converted: {report.converted:,} COIN-M rows to coins and dollars, source {Source.COIN_M}")
+        lines.append(
+            f"  converted: {counted(report.converted, 'COIN-M row')} to coins and dollars, source {Source.COIN_M}"
+        )
     lines += [f"  set aside: {reason.rows:,} {_SKIPPED_WORDS[reason.kind]}" for reason in report.skipped]
     lines += [f"  refused: {_refusal(reason)}" for reason in report.refused]
     lines += [f"  note: {note}" for note in report.notes]

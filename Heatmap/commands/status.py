@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from Heatmap.clock import SYSTEM_CLOCK, Clock, exchange_now_ms, utc_text
 from Heatmap.connection_message import connection_text, duration
+from Heatmap.count_text import counted
 from Heatmap.errors import StorageError
 from Heatmap.events import Source, is_recorded, shown_symbols
 from Heatmap.exit_code import ExitCode, code_of
@@ -150,7 +151,7 @@ def _as_text(summary: StoreSummary, now_ms: int, texts: Mapping[str, str]) -> li
         state = "recording now" if _is_recording(summary, series, now_ms) else "not recording"
         if series.covered_until_ms is not None:
             state += f", covered until {_utc(series.covered_until_ms)}"
-        lines.append(f"{series.symbol} ({series.source}): {series.rows} liquidations{span}; {state}")
+        lines.append(f"{series.symbol} ({series.source}): {counted(series.rows, 'liquidation')}{span}; {state}")
     for entry in summary.collectors:
         lines.extend(_collector_lines(entry, now_ms, texts))
     if summary.quarantined:
@@ -162,8 +163,8 @@ def _as_text(summary: StoreSummary, now_ms: int, texts: Mapping[str, str]) -> li
 def _record_lines(summary: RecordSummary) -> list[str]:
     lines = [line for series in summary.series for line in _series_lines(series)]
     lines += [
-        f"Imported ({entry.format}): {entry.rows:,} liquidations of {entry.files:,} "
-        f"{'file' if entry.files == 1 else 'files'}, the last on {_utc(entry.last_ms)}"
+        f"Imported ({entry.format}): {counted(entry.rows, 'liquidation')} of "
+        f"{counted(entry.files, 'file')}, the last on {_utc(entry.last_ms)}"
         for entry in summary.imports
     ]
     raw, log = summary.raw, f"write-ahead log {_mb(summary.wal_bytes)}"

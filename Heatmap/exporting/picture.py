@@ -22,6 +22,7 @@ from Heatmap.aggregation.image_builder import ImageBuilder
 from Heatmap.aggregation.options import RenderOptions
 from Heatmap.aggregation.resolution import auto_spec, round_step
 from Heatmap.clock import utc_text
+from Heatmap.count_text import counted
 from Heatmap.events import Source
 
 if TYPE_CHECKING:
@@ -227,7 +228,7 @@ def _title(columns: EventColumns, request: MapRequest) -> str:
         f"{request.symbol} ({request.source})",
         *([_UNREAL[Source(request.source)]] if request.source in _UNREAL else []),
         f"{_minute(request.start_ms)} - {_minute(request.end_ms)} UTC",
-        f"{len(inside):,} liquidations, at least {float(inside.notional.sum()):,.0f} USD",
+        f"{counted(len(inside), 'liquidation')}, at least {float(inside.notional.sum()):,.0f} USD",
     ]
     return "  ".join(parts)
 

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from itertools import chain, count
 from typing import TYPE_CHECKING, Any, Final
 
+from Heatmap.count_text import counted
 from Heatmap.errors import DamagedDatabaseError, NotADatabaseError, StorageError, UnusableDatabaseError
 from Heatmap.events import Coverage
 from Heatmap.storage import sql
@@ -72,8 +73,8 @@ class RecoveredRows:
     def sentence(self, path: Path) -> str:
         missing = "; the time of those that could not be read counts as not recorded" if self.holes else ""
         return (
-            f"The database {path} {self.cause}. It is kept as {self.kept_as.name}; a new one was begun with the"
-            f" {self.rows} liquidations that could be read{missing}."
+            f"The database {path} {self.cause}. It is kept as {self.kept_as.name}; a new one was begun with"
+            f" {counted(self.rows, 'liquidation')} that could be read{missing}."
         )
 
 

@@ -374,6 +374,10 @@ def test_statistics_are_shown_in_the_language(make_tab):
     assert field(tab, "statistics_cells").text() == "380 × 1.700"
     assert field(tab, "statistics_bins").text() == "12,50 $ × 30 s"
     assert field(tab, "statistics_build").text() == "3,3 ms (numba)"
+    # A coin of a tenth of a cent.
+    spec = replace(STATISTICS.spec, price_bin=0.0005)
+    tab.set_statistics(replace(STATISTICS, spec=spec))
+    assert field(tab, "statistics_bins").text() == "0,0005 $ × 30 s"
     tab.set_statistics(MapStatistics(events=0))
     assert field(tab, "statistics_events").text() == "0"
     assert not field(tab, "statistics_long_usd").isVisible()
@@ -400,10 +404,10 @@ def test_the_language_field_changes_the_language_at_once(qtbot, model):
     qtbot.addWidget(tab)
     put(field(tab, "language"), "de")
     assert field(tab, "enabled").text() == "Heatmap anzeigen"
-    assert field(tab, "clip_percentile").text() == "99,5 %"
+    assert field(tab, "clip_percentile").text() == "Perzentil 99,5"
     assert model.value == HeatmapSettings(language="de")
     put(field(tab, "language"), "en")
-    assert field(tab, "clip_percentile").text() == "99.5%"
+    assert field(tab, "clip_percentile").text() == "percentile 99.5"
 
 
 def test_a_dead_tab_no_longer_listens(qtbot, model):

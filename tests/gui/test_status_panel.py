@@ -86,7 +86,7 @@ def test_in_german(make_panel):
     panel.set_build((3.27, "numpy", 1))
     panel.set_fps(60)
     assert texts(panel) == [
-        "Live", "· letztes Ereignis vor 12 s", "0,4 Zeilen/s", "Aufbau 3,3 ms (numpy)", "60 Bilder/s",
+        "Live", "· letztes Ereignis vor 12 s", "0,4 Zeilen/s", "Bildaufbau 3,3 ms (numpy)", "60 Bilder/s",
     ]  # fmt: skip
 
 
@@ -243,7 +243,7 @@ def test_the_language_changes_what_is_shown(make_panel):
     panel.set_service_status(LIVE, NOW_MS)
     panel.set_build((3.27, "numba", 1))
     translator.set_language("de")
-    assert texts(panel)[1:4] == ["· letztes Ereignis vor 12 s", "0,4 Zeilen/s", "Aufbau 3,3 ms (numba)"]
+    assert texts(panel)[1:4] == ["· letztes Ereignis vor 12 s", "0,4 Zeilen/s", "Bildaufbau 3,3 ms (numba)"]
 
 
 def test_the_log_line_is_the_same_in_every_language(make_panel):

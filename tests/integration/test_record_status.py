@@ -125,7 +125,7 @@ def test_imports_are_told_by_format(db, tmp_path, capsys):
     with ImportWriter(db) as writer:
         list(import_file(path, writer, ImportOptions(), clock=Now()))
     assert status.run(argparse.Namespace(db=db, json=False, lang="en"), clock=Now()) == 0
-    assert "Imported (tardis): 1 liquidations of 1 file, the last on 2026-09-22 20:13:20 UTC" in capsys.readouterr().out
+    assert "Imported (tardis): 1 liquidation of 1 file, the last on 2026-09-22 20:13:20 UTC" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

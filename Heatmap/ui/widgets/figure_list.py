@@ -8,6 +8,7 @@ from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import QFormLayout, QLabel, QVBoxLayout, QWidget
 
 from Heatmap.rendering.event_window import MapStatistics
+from Heatmap.ui.widgets.tooltip import price_decimals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 SUMS: Final = ("long_usd", "short_usd", "largest_usd", "events", "hidden_usd")
 DETAILS: Final = ("cells", "bins", "build")
-_BIN_DECIMALS: Final = 2
 
 
 class FigureList(QWidget):
@@ -64,6 +64,12 @@ class FigureList(QWidget):
         self._empty.setVisible(not any(key in texts for key in self._rows))
 
 
+def _bin_decimals(price_bin: float) -> int:
+    """Return the decimals in which a price step is exact, as dollars: none or at least two."""
+    decimals = price_decimals(price_bin)
+    return max(decimals, 2) if decimals else 0
+
+
 def _figures(statistics: MapStatistics, translator: Translator) -> dict[str, str]:
     """Return the texts of the known figures by key."""
     found = {}
@@ -81,7 +87,7 @@ def _figures(statistics: MapStatistics, translator: Translator) -> dict[str, str
     if spec is not None:
         rows, cols = translator.format_number(spec.rows), translator.format_number(spec.cols)
         found["cells"] = translator.text("statistics.cells_value", rows=rows, cols=cols)
-        price = translator.format_number(spec.price_bin, 0 if spec.price_bin == int(spec.price_bin) else _BIN_DECIMALS)
+        price = translator.format_number(spec.price_bin, _bin_decimals(spec.price_bin))
         time = translator.format_duration(spec.time_bin_ms / 1000)
         found["bins"] = translator.text("statistics.bins_value", price=price, time=time)
     if statistics.build_ms is not None:
