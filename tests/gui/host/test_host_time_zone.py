@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
+from PyQt6.QtWidgets import QWidget
 from support.mouse import Mouse
 
 from Heatmap.ui.widgets.tooltip import Tooltip
@@ -47,5 +48,10 @@ def test_heat_and_tooltip_across_the_end_of_summer_time(open_host, host_bars, ho
             return tooltip.isVisible()
 
         host.wait(is_shown)
+        # The chart decides on the zone, and the setting, which other programs follow, is not offered.
+        host.plugin.settings.update(time_zone="Asia/Tokyo")
+        tab = host.plugin.settings_tab()
+        assert tab.findChild(QWidget, "heatmap_time_zone").parentWidget().isHidden()
+        tab.deleteLater()
         assert f"Oct 26, 0{said}:" in tooltip.text()
         assert tooltip.text().split("\n")[0].endswith("UTC+2" if minute < 0 else "UTC+1")
