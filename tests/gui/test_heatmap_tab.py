@@ -203,6 +203,31 @@ def test_sections_are_opened_by_the_keyboard_and_stay_so(make_tab, qtbot, tmp_pa
     assert not field(again, "normalization").isVisible()
 
 
+def test_tab_moves_from_top_to_bottom_and_from_left_to_right(make_tab):
+    tab = make_tab(size=(320, 900))
+    for heading in tab.findChildren(QToolButton):
+        heading.setChecked(True)
+    seen, widget = [], field(tab, "enabled")
+    while widget not in seen:
+        if widget.isVisible() and widget.focusPolicy() & Qt.FocusPolicy.TabFocus:
+            seen.append(widget)
+        widget = widget.nextInFocusChain()
+    places = [(widget.mapTo(tab, QPoint()).y() // 20, widget.mapTo(tab, QPoint()).x()) for widget in seen]
+    reset = seen.index(field(tab, "reset"))
+    names = [widget.objectName() for widget in seen]
+    assert {"heatmap_preset", "heatmap_opacity", "heatmap_trail", "heatmap_section_resolution"} <= set(names)
+    assert places[: reset + 1] == sorted(places[: reset + 1]), names
+    assert isinstance(seen[names.index("heatmap_opacity") - 1], QSlider)
+
+
+def test_the_switch_is_larger_in_a_host_with_sizes_in_pixels(make_tab):
+    tab = make_tab()
+    font = QFont(tab.font())
+    font.setPixelSize(20)
+    tab.setFont(font)
+    assert field(tab, "enabled").font().pixelSize() == 25
+
+
 def test_every_control_has_a_name_for_screen_readers(make_tab):
     for language in ("en", "de"):
         tab = make_tab(language)
@@ -250,13 +275,13 @@ def test_reset_returns_every_field_and_can_be_undone(make_tab, model):
     assert model.value == HeatmapSettings()
     for key, spec in FIELDS.items():
         assert shown(field(tab, key)) == spec.default
-    assert reset.text() == "Undo reset"
+    assert reset.text() == "Undo &reset"
     reset.click()
     assert model.value == HeatmapSettings(**chosen)
-    assert reset.text() == "Reset"
+    assert reset.text() == "&Reset"
     reset.click()
     model.update(opacity=20)
-    assert reset.text() == "Reset"
+    assert reset.text() == "&Reset"
 
 
 def test_presets_are_chosen_saved_undone_and_deleted(make_tab, model):
@@ -283,7 +308,7 @@ def test_presets_are_chosen_saved_undone_and_deleted(make_tab, model):
     dialog.setTextValue("  My  look ")
     dialog.accept()
     assert combo.currentData() == "My look"
-    assert "My look" in actions["delete"].text()
+    assert actions["delete"].text() == "&Delete My look"
     actions["save"].trigger()
     dialogs = [each for each in tab.findChildren(QInputDialog) if each.isVisible()]
     assert [each.textValue() for each in dialogs] == ["My look"]

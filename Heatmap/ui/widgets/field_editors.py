@@ -64,6 +64,7 @@ class FieldEditor(QWidget):
         self._layout = QHBoxLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
         self._wheel_guard = _WheelGuard(self)
+        self.controls: list[QWidget] = []  # that take the keyboard, from left to right
 
     def show_value(self, value: Value) -> None:
         """Show a value without reporting it as edited."""
@@ -79,6 +80,7 @@ class FieldEditor(QWidget):
     def _adopt(self, widget: QWidget, *, buddy: bool = True) -> None:
         widget.setObjectName(f"heatmap_{self.spec.key}")
         self._wheel_guard.protect(widget)
+        self.controls.append(widget)
         self._layout.addWidget(widget)
         if buddy:
             self.label.setBuddy(widget)
@@ -193,6 +195,7 @@ class NumberEditor(FieldEditor):
         slider.setPageStep(int(self.spec.step))
         slider.setMinimumWidth(40)
         self._wheel_guard.protect(slider)
+        self.controls.append(slider)
         self._layout.addWidget(slider, 1)
         slider.valueChanged.connect(self._on_slider_changed)
         return slider

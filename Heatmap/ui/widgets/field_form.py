@@ -42,6 +42,11 @@ class FieldForm(QWidget):
                 self._form.addRow(editor.label, editor)
 
     @property
+    def controls(self) -> list[QWidget]:
+        """What takes the keyboard, from top to bottom."""
+        return [control for editor in self._editors for control in editor.controls]
+
+    @property
     def is_empty(self) -> bool:
         """True if no field of the form has an effect in this run."""
         return not self._editors

@@ -30,6 +30,11 @@ class FoldSection(QWidget):
         self._show(is_open)
         self._heading.toggled.connect(self._toggle)
 
+    @property
+    def heading(self) -> QToolButton:
+        """The button that opens and folds the section."""
+        return self._heading
+
     def set_title(self, title: str, help_text: str) -> None:
         """Set the heading, and the sentence that says what opening and folding it does."""
         self._heading.setText(title)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from PyQt6.QtCore import QEvent, QSize, Qt, pyqtSlot
@@ -144,16 +145,19 @@ class HeatmapTab(QWidget):
         column = QVBoxLayout(page)
         column.setContentsMargins(_MARGIN_PX, 0, _MARGIN_PX, _MARGIN_PX)
         column.addWidget(self._notice)
-        column.addWidget(self._make_form([self._editors[key] for key in ESSENTIALS]))
+        essentials = self._make_form([self._editors[key] for key in ESSENTIALS])
+        column.addWidget(essentials)
+        controls = [*self._editors["enabled"].controls, *self._presets.controls, *essentials.controls]
         for group in Group:
             if group is not Group.SWITCH:
-                self._add_section(group, column)
+                controls += self._add_section(group, column)
         details = QWidget(self)
         lines = QVBoxLayout(details)
         lines.setContentsMargins(0, 0, 0, 0)
         lines.addWidget(self._details)
         lines.addWidget(self._bound)
-        column.addWidget(self._make_section(_STATISTICS, details))
+        statistics = self._make_section(_STATISTICS, details)
+        column.addWidget(statistics)
         column.addWidget(self._reset)
         column.addStretch(1)
         area = QScrollArea(self)
@@ -175,14 +179,19 @@ class HeatmapTab(QWidget):
         layout.addWidget(_line(self))
         layout.addLayout(foot)
         self._enlarge_switch()
+        for before, after in pairwise([*controls, statistics.heading, self._reset]):
+            self.setTabOrder(before, after)
 
-    def _add_section(self, group: Group, column: QVBoxLayout) -> None:
+    def _add_section(self, group: Group, column: QVBoxLayout) -> list[QWidget]:
+        """Add a group's section, unless it has no field in this run; return its controls from top to bottom."""
         editors = [each for each in self._editors.values() if each.spec.group is group]
         form = self._make_form([each for each in editors if each.spec.key not in ESSENTIALS])
         if form.is_empty:
             form.hide()
-        else:
-            column.addWidget(self._make_section(group, form))
+            return []
+        section = self._make_section(group, form)
+        column.addWidget(section)
+        return [section.heading, *form.controls]
 
     def _make_section(self, name: str, body: QWidget) -> FoldSection:
         is_open = self._model.remembered(f"open_{name}", default=name in _OPEN_AT_FIRST)
@@ -204,7 +213,10 @@ class HeatmapTab(QWidget):
         if box is not None:
             font = self.font()
             font.setBold(True)
-            font.setPointSizeF(font.pointSizeF() * _SWITCH_SCALE)
+            if font.pixelSize() > 0:  # a host may give sizes in pixels
+                font.setPixelSize(round(font.pixelSize() * _SWITCH_SCALE))
+            else:
+                font.setPointSizeF(font.pointSizeF() * _SWITCH_SCALE)
             box.setFont(font)
 
     def _reset_or_undo(self) -> None:

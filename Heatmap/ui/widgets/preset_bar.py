@@ -74,6 +74,11 @@ class PresetBar(QWidget):
         model.presets.changed.connect(self.retranslate)
         model.changed.connect(self._show)
 
+    @property
+    def controls(self) -> list[QWidget]:
+        """What takes the keyboard, from left to right."""
+        return [self._choice, self._menu]
+
     @pyqtSlot()
     def retranslate(self) -> None:
         text, presets = self._translator.text, self._model.presets
@@ -109,7 +114,9 @@ class PresetBar(QWidget):
         name = self._choice.currentData()
         can_delete = name is not None and not self._model.presets.is_built_in(name)
         self._delete.setEnabled(can_delete)
-        self._delete.setText(self._translator.text("preset.delete", name=name if can_delete else "").strip())
+        self._delete.setText(
+            self._translator.text("preset.delete", name=name.replace("&", "&&") if can_delete else "").strip()
+        )
 
     def _chosen(self, _row: int) -> None:
         name = self._choice.currentData()
@@ -132,7 +139,7 @@ class PresetBar(QWidget):
         text, presets = self._translator.text, self._model.presets
         dialog = QInputDialog(self)
         dialog.setObjectName("heatmap_preset_dialog")
-        dialog.setWindowTitle(text("preset.save"))
+        dialog.setWindowTitle(text("preset.label").replace("&", ""))
         dialog.setLabelText(text("preset.name", most=MAX_NAME_LENGTH))
         name = presets.current()
         dialog.setTextValue(name if name is not None and not presets.is_built_in(name) else "")
