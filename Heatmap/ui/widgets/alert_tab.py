@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from PyQt6.QtCore import QDateTime, QSize, Qt, QTime, pyqtSlot
+from PyQt6.QtCore import QSize, Qt, QTime, pyqtSlot
 from PyQt6.QtWidgets import (
     QCheckBox,
     QFormLayout,
@@ -194,8 +194,7 @@ class AlertTab(QWidget):
 
     @pyqtSlot(str, object)
     def _add_line(self, line: str, alert: Alert) -> None:
-        time = QDateTime.fromMSecsSinceEpoch(alert.ts_ms).toString("HH:mm:ss")
-        self._lines.insertItem(0, f"{time} {line}")
+        self._lines.insertItem(0, f"{self._translator.format_clock(alert.ts_ms)} {line}")
         self._lines.takeItem(_MOST_LINES)
 
 
