@@ -210,7 +210,7 @@ def test_many_alerts_make_one_sound_and_a_notice_that_counts_the_others(qtbot, m
         output.report(f"line {number}", sound=True, notification=True)
     assert sound.plays == 1
     qtbot.waitUntil(lambda: len(shown) == 2, timeout=10_000)
-    assert [text for _, text in shown] == ["line 0", "line 4 (and 3 other alerts)"]
+    assert [text for _, text in shown] == ["line 0", "line 4 (other alerts: 3)"]
     output.remove()
 
 

@@ -57,9 +57,9 @@ def test_what_it_says(listing):
     assert texts(listing, 0) == ["16:13:18", "Short", "85,000.5", "$1K", "2 s"]
     assert texts(listing, 1) == ["15:56:43", "Long", "85,000.5", "$1K", "16 min"]
     assert listing.model.headerData(0, Qt.Orientation.Horizontal) == "Time (UTC+2)"
-    assert count.text() == "2 of the window's 2 liquidations"
+    assert count.text() == "2 of 2 in the window"
     listing.set_rows(found([], total=5))
-    assert "hide all 5" in count.text()
+    assert "hide everything in this window (5)" in count.text()
     listing.set_rows(found([]))
     assert count.text() == "No liquidations in this window yet."
     listing.set_problem("It is damaged.")
