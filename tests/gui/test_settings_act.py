@@ -92,14 +92,38 @@ def edges(picture: np.ndarray) -> float:
     return float((np.abs(np.diff(blue, axis=0)) > 30).sum())
 
 
-def test_the_language_changes_all_texts_at_once(open_stage):
+# 31 December 2026, 16:08:00 UTC: in Tokyo it is next year.
+AT_S = 1_798_733_280
+MIDNIGHT_S = AT_S - 16 * 3600 - 8 * 60
+# Written by the page: a moment at the crosshair, marks on the axis, a price.
+WRITTEN = f"""(() => {{
+  const types = LightweightCharts.TickMarkType, options = chart.options();
+  const tick = (after, type) => options.timeScale.tickMarkFormatter({MIDNIGHT_S} + after, types[type]);
+  return [options.localization.timeFormatter({AT_S}), tick(0, "DayOfMonth"), tick(54000, "Time"), tick(58080, "Time"),
+    tick(86400, "Year"), series.priceFormatter().format(86250.5).replace(/0+$/, "")];
+}})()"""
+
+
+def test_language_and_time_zone_are_the_same_everywhere_at_once(open_stage):
     with open_stage() as stage:
         checkbox = stage.window.findChild(QCheckBox, "heatmap_enabled")
         assert checkbox.text() == "Show heatmap"
-        stage.settings.update(language="de")
+        stage.wait_for_candles()
+
+        def is_written(*expected):
+            honesty = stage.window.findChild(QLabel, "honesty").text()
+            return stage.evaluate(WRITTEN) == list(expected) and honesty.endswith(expected[0].split()[-1])
+
+        stage.wait(lambda: is_written("Dec 31, 2026  16:08 UTC", "31", "15:00", "16:08", "2027", "86,250.5"))
+        stage.settings.update(time_zone="Asia/Tokyo", language="de")
         assert checkbox.text() == "Heatmap anzeigen"
         assert "SIMULIERTER" in stage.window.windowTitle()
         assert "Untergrenzen" in stage.window.findChild(QLabel, "honesty").text()
+        stage.wait(lambda: is_written("1. Jan. 2027  01:08 UTC+9", "31 09:00", "2027", "01:08", "1 09:00", "86.250,5"))
+        stage.settings.update(time_zone="America/New_York", language="en")
+        stage.wait(
+            lambda: is_written("Dec 31, 2026  11:08 UTC-5", "30 19:00", "10:00", "11:08", "31 19:00", "86,250.5")
+        )
 
 
 def test_only_the_source_of_this_run_can_be_chosen(open_stage):
