@@ -65,6 +65,7 @@ class Presets(QObject):
         super().__init__(parent)
         self._model = model
         self._store = store
+        self._looks: dict[str, tuple[dict[str, Value], list[str]]] = {}
         self._texts = self._read()  # values by key, as JSON, of each name
 
     def names(self) -> tuple[str, ...]:
@@ -80,14 +81,17 @@ class Presets(QObject):
 
         `SettingsError` if there is no such preset, or nothing of it can be read.
         """
-        problems: list[str] = []
-        if name in BUILT_IN:
-            settings = HeatmapSettings().replaced(**BUILT_IN[name])
-        elif name in self._texts:
-            settings, problems = HeatmapSettings.from_mapping(_parsed(name, self._texts[name]))
-        else:
-            raise SettingsError(f"There is no preset {name!r}; there are {', '.join(self.names())}.")
-        return {key: getattr(settings, key) for key in LOOK}, problems
+        if name not in self._looks:  # asked for at every step of a slider
+            problems: list[str] = []
+            if name in BUILT_IN:
+                settings = HeatmapSettings().replaced(**BUILT_IN[name])
+            elif name in self._texts:
+                settings, problems = HeatmapSettings.from_mapping(_parsed(name, self._texts[name]))
+            else:
+                raise SettingsError(f"There is no preset {name!r}; there are {', '.join(self.names())}.")
+            self._looks[name] = _look_of(settings), problems
+        look, problems = self._looks[name]
+        return dict(look), list(problems)
 
     def apply(self, name: str) -> list[str]:
         """Change the settings to a preset; return what `look` found wrong, which is also logged.
@@ -104,7 +108,7 @@ class Presets(QObject):
 
     def current(self) -> str | None:
         """Return the name of a preset that is as the settings are now, None if none is; the user's come first."""
-        now = {key: getattr(self._model.value, key) for key in LOOK}
+        now = _look_of(self._model.value)
         for name in (*self.names()[len(BUILT_IN) :], *BUILT_IN):
             try:
                 if self.look(name)[0] == now:
@@ -123,9 +127,8 @@ class Presets(QObject):
             raise SettingsError(f"Preset: expected a name of 1 to {MAX_NAME_LENGTH} characters, was {name!r}.")
         if name.casefold() in _built_in_names():
             raise SettingsError(f"Preset {name!r} is built in and cannot be replaced: choose another name.")
-        look = {key: getattr(self._model.value, key) for key in LOOK}
         self._forget(name)
-        self._texts[name] = text = json.dumps(look)
+        self._texts[name] = text = json.dumps(_look_of(self._model.value))
         if self._store is not None:
             self._store.setValue(_key(name), text)
         self.changed.emit()
@@ -141,6 +144,7 @@ class Presets(QObject):
     def _forget(self, name: str) -> None:
         for each in [each for each in self._texts if each.casefold() == name.casefold()]:
             del self._texts[each]
+            self._looks.pop(each, None)
             if self._store is not None:
                 self._store.remove(_key(each))
 
@@ -157,6 +161,10 @@ class Presets(QObject):
             except SettingsError as error:
                 _LOG.warning("%s: %s", self._store.fileName(), error)
         return texts
+
+
+def _look_of(settings: HeatmapSettings) -> dict[str, Value]:
+    return {key: getattr(settings, key) for key in LOOK}
 
 
 def _key(name: str) -> str:
