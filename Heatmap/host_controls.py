@@ -10,12 +10,12 @@ from PyQt6.QtCore import QObject, pyqtSignal
 from Heatmap.ui.widgets.alert_centre import join_centre
 from Heatmap.ui.widgets.alert_tab import AlertTab
 from Heatmap.ui.widgets.performance import Performance
+from Heatmap.ui.widgets.setting_action import SettingAction, choice_actions
 from Heatmap.ui.widgets.status import StatusPanel
 from Heatmap.ui.widgets.status_text import StatusLine
-from Heatmap.ui.widgets.toggle_action import ToggleAction
 
 if TYPE_CHECKING:
-    from PyQt6.QtGui import QAction
+    from PyQt6.QtGui import QAction, QActionGroup
     from PyQt6.QtWidgets import QWidget
 
     from Heatmap.clock import Clock
@@ -40,9 +40,10 @@ class HostControls(QObject):
         self._detached = False
         self._performance = Performance(service, clock, parent=self)
         self._status_line = StatusLine(service, translator, parent=self)
-        self._toggle_action = ToggleAction(settings, translator, parent=self)
         self._alerts = join_centre(service, settings.store, translator, clock)
         self._alerts.raised.connect(self._report_alert)
+        self._actions: dict[str, SettingAction] = {}
+        self._groups: dict[str, QActionGroup] = {}
         self._status_line.changed.connect(self.statusChanged)
         settings.changed.connect(self._report_enabled)
 
@@ -68,12 +69,27 @@ class HostControls(QObject):
         return self._settings.value.enabled
 
     def toggle_action(self) -> QAction:
-        """Return the action that shows and hides the heat: checkable, with icon, text and shortcut (Ctrl+H).
+        """Return the action that shows and hides the heat: `setting_action` of ``"enabled"``, with icon and Ctrl+H."""
+        return self.setting_action("enabled")
+
+    def setting_action(self, key: str) -> QAction:
+        """Return a checkable action that follows a setting of two states, and sets it; text and tooltip are translated.
 
         It is the same one at each call and is removed with the plugin. Its shortcut works in windows that have the
         action in a menu or tool bar, or added by ``addAction``; ``setShortcut`` gives it another one, or none.
+        `SettingsError` if there is no such setting.
         """
-        return self._toggle_action
+        if key not in self._actions:
+            self._actions[key] = SettingAction(key, self._settings, self._translator, parent=self)
+            self._actions[key].setEnabled(not self._detached)
+        return self._actions[key]
+
+    def choice_actions(self, key: str) -> QActionGroup:
+        """Return an action for each choice of a setting, e.g. ``"window"``; the rest is as for `setting_action`."""
+        if key not in self._groups:
+            self._groups[key] = choice_actions(key, self._settings, self._translator, parent=self)
+            self._groups[key].setEnabled(not self._detached)
+        return self._groups[key]
 
     @property
     def status(self) -> str:
@@ -99,7 +115,10 @@ class HostControls(QObject):
             if not sip.isdeleted(self._alerts):
                 self._alerts.raised.disconnect(self._report_alert)
             self._performance.stop()
-            self._toggle_action.setEnabled(False)
+            for action in self._actions.values():
+                action.setEnabled(False)
+            for group in self._groups.values():
+                group.setEnabled(False)
 
     def _report_alert(self, line: str, _alert: object) -> None:
         self.alertRaised.emit(line)
