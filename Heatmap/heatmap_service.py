@@ -21,6 +21,7 @@ from Heatmap.ingestion.contracts import ContractSizes
 from Heatmap.ingestion.feed_group import FeedGroup
 from Heatmap.ingestion.frame_handler import FeedCounts
 from Heatmap.ingestion.loop_thread import LoopThread
+from Heatmap.ingestion.symbol_listing import SymbolListing
 from Heatmap.ingestion.tick_refresher import refresh_tick_sizes
 from Heatmap.ingestion.venue import ROTATE_AFTER_S
 from Heatmap.ingestion.venues import venue_of
@@ -124,6 +125,7 @@ class HeatmapService:
             raise SettingsError(message, short=f"Keep liquidations 0 (for ever) to {_MAX_DAYS} days.")
         self.ws_url, self.rest_url = venue.base_urls(ws_url, rest_url)
         self._venue = replace(venue, policy=replace(venue.policy, rotate_after_s=rotate_after_s))
+        self._listing = SymbolListing(self._venue, self.rest_url, clock)
         self._collect = collect
         self._keep_raw = keep_raw
         self._retention_days = retention_days
@@ -229,6 +231,13 @@ class HeatmapService:
                     if self._collect:
                         threading.Thread(target=self._restart, name="heatmap-restart", daemon=True).start()
         return named
+
+    def listed_symbols(self) -> tuple[str, ...]:
+        """Return all symbols that the exchange trades at present, sorted.
+
+        Waits for the exchange, but for an answer of the last hour; any thread. Raises `FeedError` without an answer.
+        """
+        return self._listing.symbols()
 
     def _restart(self) -> None:
         with self._lifecycle:

@@ -13,6 +13,7 @@ from Heatmap.ui.widgets.performance import Performance
 from Heatmap.ui.widgets.setting_action import SettingAction, choice_actions
 from Heatmap.ui.widgets.status import StatusPanel
 from Heatmap.ui.widgets.status_text import StatusLine
+from Heatmap.ui.widgets.symbol_box import SymbolBox
 
 if TYPE_CHECKING:
     from PyQt6.QtGui import QAction, QActionGroup
@@ -90,6 +91,13 @@ class HostControls(QObject):
             self._groups[key] = choice_actions(key, self._settings, self._translator, parent=self)
             self._groups[key].setEnabled(not self._detached)
         return self._groups[key]
+
+    def symbol_box(self, parent: QWidget | None = None) -> SymbolBox:
+        """Return a new choice of a symbol with search over all that the exchange trades.
+
+        It records a new one after a question and then emits ``symbolRequested(str)``; `set_symbol` shows it.
+        """
+        return SymbolBox(self._service, self._translator, parent)
 
     @property
     def status(self) -> str:

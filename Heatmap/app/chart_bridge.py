@@ -61,6 +61,8 @@ class ChartBridge(QObject):
     liveChanged = pyqtSignal(bool)  # whether the newest bar is in view
     olderRequested = pyqtSignal(object)  # int: the view reaches the first bar, which opens at this time in ms
     formatsReady = pyqtSignal(str)
+    moveRequested = pyqtSignal(float)
+    zoomRequested = pyqtSignal(float)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -207,6 +209,16 @@ class ChartBridge(QObject):
 
     def _send_formats(self) -> None:
         self.formatsReady.emit(_json(self._formats))
+
+    def move(self, share: float) -> None:
+        """Move the view by a share of its width; positive is later."""
+        if self._ready:
+            self.moveRequested.emit(share)
+
+    def zoom(self, factor: float) -> None:
+        """Show ``factor`` times as much time; the newest bar keeps its place if it is in view, else the middle does."""
+        if self._ready:
+            self.zoomRequested.emit(factor)
 
     def _take_view(self, shown: VisibleRange) -> None:
         times = BarTimes(self._opens_ms, self._interval_ms)

@@ -1,66 +1,72 @@
-"""The program's toolbar: symbol, interval, and actions."""
+"""The program's toolbar: symbol, interval, and actions; what has no room is in a menu."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from PyQt6.QtCore import Qt, pyqtSignal
-from PyQt6.QtGui import QAction
-from PyQt6.QtWidgets import QComboBox, QLabel, QSizePolicy, QToolBar, QWidget
+from PyQt6.QtWidgets import QComboBox, QHBoxLayout, QToolBar, QToolButton, QWidget
+
+from Heatmap.app.elided_label import ElidedLabel
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    from PyQt6.QtGui import QAction
     from PyQt6.QtWidgets import QMainWindow
 
     from Heatmap.ui.translation import Translator
+    from Heatmap.ui.widgets.symbol_box import SymbolBox
 
 INTERVALS = ("1m", "3m", "5m", "15m", "30m", "1h", "4h", "1d")
+MARGIN_PX = 3
+EXTENSION = "qt_toolbar_ext_button"  # Qt's name of the button with the menu
 
 
-class ChartToolbar(QToolBar):
-    """Symbol and interval, then actions from the left, the words about what is shown, and actions at the right end."""
+class ChartToolbar(QWidget):
+    """Symbol, interval, actions, the words about what is shown, and one action that always has room.
 
-    symbolRequested = pyqtSignal(str)
+    The actions lie in a `QToolBar` that is no child of the main window: then Qt shows those without room in a menu,
+    which is a window of its own. A tool bar of a main window would unfold over the chart, whose page covers it.
+    """
+
     intervalRequested = pyqtSignal(str)
 
-    def __init__(self, translator: Translator, symbols: Sequence[str], interval: str, window: QMainWindow) -> None:
+    def __init__(self, translator: Translator, symbols: SymbolBox, interval: str, window: QMainWindow) -> None:
         super().__init__(window)
-        self._translator = translator
         self.setObjectName("toolbar")
-        self.setMovable(False)
-        self.setContextMenuPolicy(Qt.ContextMenuPolicy.PreventContextMenu)
-        self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
-        self._symbol = QComboBox(self)
-        self._symbol.setObjectName("symbol")
-        self._symbol.addItems(list(symbols))
-        self._symbol.currentTextChanged.connect(self.symbolRequested)
+        self._window = window
+        self._translator = translator
+        self._symbols = symbols
         self._interval = QComboBox(self)
         self._interval.setObjectName("interval")
         self._interval.addItems(INTERVALS)
         self._interval.setCurrentText(interval)
         self._interval.currentTextChanged.connect(self.intervalRequested)
-        self.fit = QAction(self)
-        room = QWidget(self)
-        room.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
-        self._honesty = QLabel(self)
+        self._tools = QToolBar(self)
+        self._tools.setObjectName("tools")
+        self._tools.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
+        self._honesty = ElidedLabel(self)
         self._honesty.setObjectName("honesty")
         self._honesty.setEnabled(False)
-        self.addWidget(self._symbol)
-        self.addWidget(self._interval)
-        self.addSeparator()
-        self.addAction(self.fit)
-        self._room = self.addWidget(room)
-        self.addWidget(self._honesty)
-        self.addSeparator()
+        self._last = QToolButton(self)
+        self._last.setAutoRaise(True)
+        self._last.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(MARGIN_PX, 0, MARGIN_PX, 0)
+        row.setSpacing(MARGIN_PX)
+        for widget in (symbols, self._interval, self._tools):
+            row.addWidget(widget)
+        row.addWidget(self._honesty, 1)
+        row.addWidget(self._last)
+        self._end = self._tools.addSeparator()
+        self._extension = self._tools.findChild(QToolButton, EXTENSION)
         translator.languageChanged.connect(self._set_texts)
         self._set_texts()
-        window.addToolBar(self)
+        window.setMenuWidget(self)
 
     @property
     def symbol(self) -> str:
-        """The chosen symbol."""
-        return self._symbol.currentText()
+        """The shown symbol."""
+        return self._symbols.symbol
 
     @property
     def interval(self) -> str:
@@ -68,20 +74,39 @@ class ChartToolbar(QToolBar):
         return self._interval.currentText()
 
     def add_tool(self, action: QAction) -> None:
-        """Put an action to the others on the left."""
-        self.insertAction(self._room, action)
+        """Put an action to the others; its shortcut works in the window, also while the action has no room."""
+        self._insert(action, self._end)
+
+    def add_separator(self) -> None:
+        """Put a line after the actions added so far."""
+        self._tools.insertSeparator(self._end)
 
     def add_at_end(self, action: QAction) -> None:
-        """Put an action at the right end."""
-        self.addAction(action)
+        """Put an action behind all that `add_tool` adds."""
+        self._insert(action, None)
+
+    def set_last(self, action: QAction) -> None:
+        """Put an action at the right end, where it is never without room."""
+        self._last.setDefaultAction(action)
+        self._window.addAction(action)
+
+    def _insert(self, action: QAction, before: QAction | None) -> None:
+        self._tools.insertAction(before, action)
+        self._window.addAction(action)
+        button = self._tools.widgetForAction(action)
+        if button is not None:
+            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # a tool bar takes it away
 
     def _set_texts(self) -> None:
         text = self._translator.text
-        self._symbol.setToolTip(text("toolbar.symbol_help"))
+        self._interval.setAccessibleName(text("toolbar.interval"))
         self._interval.setToolTip(text("toolbar.interval_help"))
-        self.fit.setText(text("toolbar.fit"))
-        self.fit.setToolTip(text("toolbar.fit_help"))
+        self._tools.setAccessibleName(text("toolbar.tools"))
         self._honesty.setText(
             f"{text('badge.realised')} · {text('badge.lower_bound_short')} · {self._translator.zone_label()}"
         )
         self._honesty.setToolTip(text("badge.lower_bound"))
+        if self._extension is not None:
+            self._extension.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+            self._extension.setAccessibleName(text("toolbar.more"))
+            self._extension.setToolTip(text("toolbar.more_help"))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PyQt6.QtCore import Qt
-from PyQt6.QtGui import QAction
 from PyQt6.QtWidgets import QDockWidget, QTabWidget
+
+from Heatmap.ui.widgets.text_action import TextAction
 
 if TYPE_CHECKING:
     from PyQt6.QtWidgets import QMainWindow, QWidget
@@ -32,6 +33,7 @@ class Dock(QDockWidget):
         text_key: str,
         window: QMainWindow,
         area: Qt.DockWidgetArea = Qt.DockWidgetArea.RightDockWidgetArea,
+        shortcut: str = "",
     ) -> None:
         super().__init__(window)
         self._translator = translator
@@ -41,7 +43,8 @@ class Dock(QDockWidget):
         self.setFeatures(
             QDockWidget.DockWidgetFeature.DockWidgetClosable | QDockWidget.DockWidgetFeature.DockWidgetMovable
         )
-        self.toggle_action = QAction(window)
+        shortcuts = (shortcut,) if shortcut else ()
+        self.toggle_action = TextAction(text_key, translator, shortcuts=shortcuts, parent=window)
         self.toggle_action.setObjectName(f"{name}_toggle")
         self.toggle_action.setCheckable(True)
         window.addDockWidget(area, self)
@@ -53,10 +56,7 @@ class Dock(QDockWidget):
         self._set_texts()
 
     def _set_texts(self) -> None:
-        text = self._translator.text
-        self.setWindowTitle(text(self._text_key))
-        self.toggle_action.setText(text(self._text_key))
-        self.toggle_action.setToolTip(text(f"{self._text_key}_help"))
+        self.setWindowTitle(self._translator.text(self._text_key).replace("&", ""))
 
 
 class SettingsTabs(QTabWidget):

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from PyQt6 import sip
-from PyQt6.QtCore import QSettings, pyqtSignal
-from PyQt6.QtGui import QAction, QCloseEvent
-from PyQt6.QtWidgets import QMainWindow
+from PyQt6.QtCore import QEvent, QSettings, Qt, pyqtSignal
+from PyQt6.QtGui import QCloseEvent, QKeyEvent, QKeySequence
+from PyQt6.QtWidgets import QAbstractItemView, QApplication, QComboBox, QMainWindow
 
+from Heatmap.app import window_state
 from Heatmap.app.candle_feed import CandleFeed
 from Heatmap.app.chart_area import ChartArea
 from Heatmap.app.chart_bridge import RIGHT_MARGIN_BARS, ChartBridge
@@ -21,6 +22,7 @@ from Heatmap.app.docks import SETTINGS_WIDTH_PX, Dock, SettingsTabs
 from Heatmap.app.first_steps import FirstSteps
 from Heatmap.app.picture_actions import PictureActions
 from Heatmap.app.trouble_bar import TroubleBar
+from Heatmap.app.window_actions import RELOAD_KEY, WindowActions
 from Heatmap.events import Source
 from Heatmap.heatmap_settings import window_ms
 from Heatmap.plugin import HeatmapPlugin
@@ -42,7 +44,9 @@ MIN_BARS, MAX_BARS = 60, 500
 INTERVAL_FOR_WINDOW = {"2h": "1m", "8h": "3m", "2d": "15m"}
 INTERVAL_KEY = "program/interval"
 MESSAGE_MS = 8000
-RELOAD_KEY = "F5"
+SYMBOL_KEY = "program/symbol"
+SETTINGS_SHORTCUT = "Ctrl+,"
+HEAT_SHORTCUTS = ("H", "Ctrl+H")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,16 +119,24 @@ class MainWindow(QMainWindow):
         self._chart_settings = ChartSettings(store, self)
         tabs.add_page(ChartTab(self._chart_settings, translator, tabs), "candles.tab")
         tabs.add_page(self.plugin.alerts_tab(), "alerts.title")
-        self._settings_dock = Dock("settings", tabs, translator, text_key="toolbar.settings", window=self)
+        self._settings_dock = Dock(
+            "settings", tabs, translator, text_key="toolbar.settings", window=self, shortcut=SETTINGS_SHORTCUT
+        )
         self._settings_dock.setMinimumWidth(SETTINGS_WIDTH_PX)
         self._list_dock = self._new_list_dock()
-        self._toolbar = ChartToolbar(translator, service.symbols, self._stored_interval(), self)
+        self._symbols = self.plugin.symbol_box(self)
+        self._toolbar = ChartToolbar(translator, self._symbols, self._stored_interval(), self)
+        self._actions = WindowActions(
+            self, self._view, self._bridge, translator, fit=self.fit, find_symbol=self._symbols.setFocus
+        )
         self._add_actions()
+        self._take_stored_symbol()
         bar = self.statusBar()
         if bar is not None:
             bar.setSizeGripEnabled(False)
             bar.addWidget(self.plugin.status_widget(self), 1)
         self.resize(*START_SIZE_PX)
+        window_state.restore(self, store)
 
         self._feed.historyReady.connect(self._show_history)
         self._feed.candleReady.connect(self._bridge.update_bar)
@@ -149,6 +161,7 @@ class MainWindow(QMainWindow):
 
     def start(self) -> None:
         """Load candles; needs the running qasync loop."""
+        self._view.setFocus()
         self._feed.show(self._toolbar.symbol, self._toolbar.interval)
         bar = self.statusBar()
         if self._market.notes and bar is not None:
@@ -166,23 +179,23 @@ class MainWindow(QMainWindow):
         sip.delete(self)
 
     def _add_actions(self) -> None:
-        """Put the actions into the toolbar, each part's beside its neighbours, and connect the choices."""
-        bar = self._toolbar
-        bar.insertAction(bar.fit, self.plugin.toggle_action())
-        bar.add_at_end(self._list_dock.toggle_action)
-        bar.add_at_end(self._settings_dock.toggle_action)
-        bar.fit.triggered.connect(self.fit)
-        bar.symbolRequested.connect(self._symbol_chosen)
-        bar.intervalRequested.connect(self._interval_chosen)
+        """Put the actions into the toolbar, in the order of the keyboard, and connect the choices."""
+        bar, plugin = self._toolbar, self.plugin
+        for window in plugin.choice_actions("window").actions():
+            bar.add_tool(window)
+        bar.add_separator()
+        heat = plugin.toggle_action()
+        heat.setShortcuts([QKeySequence(keys) for keys in HEAT_SHORTCUTS])
+        bar.add_tool(heat)
+        bar.add_tool(self._actions.fit)
         pictures = PictureActions(self.plugin, self._translator, lambda: bar.symbol, self)
         bar.add_tool(pictures.save)
-        self.addActions([pictures.save, pictures.copy])
-        # Not on the toolbar: the text above the chart names the key when it is needed.
-        reload_chart = QAction(self)
-        reload_chart.setObjectName("reload_chart")
-        reload_chart.setShortcut(RELOAD_KEY)
-        reload_chart.triggered.connect(self._view.reload)
-        self.addAction(reload_chart)
+        self.addAction(pictures.copy)
+        bar.add_at_end(self._list_dock.toggle_action)
+        bar.add_at_end(self._actions.shortcuts)
+        bar.set_last(self._settings_dock.toggle_action)
+        self._symbols.symbolRequested.connect(self._symbol_chosen)
+        bar.intervalRequested.connect(self._interval_chosen)
 
     def _stored_interval(self) -> str:
         stored = str(self._store.value(INTERVAL_KEY, ""))
@@ -192,11 +205,20 @@ class MainWindow(QMainWindow):
         self._set_title()
         self._bridge.set_formats(self._translator.locale.bcp47Name(), self._settings.value.time_zone)
 
+    def _take_stored_symbol(self) -> None:
+        """Show the symbol of the last run if it is recorded."""
+        stored = str(self._store.value(SYMBOL_KEY, ""))
+        if stored in self._service.symbols:
+            self._symbols.set_symbol(stored)
+            self.plugin.set_symbol(stored)
+
     def _set_title(self) -> None:
         title = self._translator.text("app.title", symbol=self._toolbar.symbol)
         self.setWindowTitle(f"{title} – {', '.join(self._area.source_text().splitlines()) or 'Binance USD-M'}")
 
     def _symbol_chosen(self, symbol: str) -> None:
+        self._store.setValue(SYMBOL_KEY, symbol)
+        self._view.setFocus()
         self.plugin.set_symbol(symbol)
         # The other symbol's candles must not be shown under this name until its own arrive.
         self._bridge.set_history((), tick_size=None)
@@ -205,6 +227,7 @@ class MainWindow(QMainWindow):
 
     def _interval_chosen(self, interval: str) -> None:
         self._store.setValue(INTERVAL_KEY, interval)
+        self._view.setFocus()
         self._feed.show(self._toolbar.symbol, interval)
 
     def _new_list_dock(self) -> Dock:
@@ -246,6 +269,19 @@ class MainWindow(QMainWindow):
         return self._trouble.chart_absence(has_bars=bool(self._bridge.bar_count))
 
     def closeEvent(self, event: QCloseEvent | None) -> None:
-        """Emit `closing`: the program then ends everything in order."""
+        """Store what is where and emit `closing`: the program then ends everything in order."""
+        window_state.save(self, self._store)
         self.closing.emit()
         super().closeEvent(event)
+
+    def event(self, event: QEvent | None) -> bool:
+        """Leave letters and digits to a list that has the focus: they search in it."""
+        if (
+            isinstance(event, QKeyEvent)
+            and event.type() == QEvent.Type.ShortcutOverride
+            and event.modifiers() in (Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.KeypadModifier)
+            and isinstance(QApplication.focusWidget(), QComboBox | QAbstractItemView)
+            and event.text().strip()
+        ):
+            event.accept()
+        return super().event(event)

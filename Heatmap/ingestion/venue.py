@@ -96,11 +96,14 @@ class Instruments:
         Symbols that are listed without a usable one.
     contract_sizes
         Coins of one contract by symbol; empty for a venue that reports sizes in coins.
+    traded
+        Symbols that are traded at present; empty for a venue that lists only those.
     """
 
     tick_sizes: dict[str, float] = field(default_factory=dict)
     broken: frozenset[str] = frozenset()
     contract_sizes: dict[str, ContractSize] = field(default_factory=dict)
+    traded: tuple[str, ...] = ()
 
     def tick_size(self, symbol: str) -> float:
         """Return the tick size of ``symbol``, in quote currency.

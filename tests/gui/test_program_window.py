@@ -189,7 +189,7 @@ def test_another_symbol_empties_the_chart_until_its_own_candles_come(open_stage)
     with open_stage(symbols=("BTCUSDT", "ETHUSDT")) as stage:
         stage.wait_for_heat()
         stage.exchange.stop()
-        child(stage, QComboBox, "symbol").setCurrentText("ETHUSDT")
+        child(stage, QComboBox, "symbol").choose("ETHUSDT")
         stage.wait(lambda: stage.evaluate("series.data().length") == 0)
         stage.wait(lambda: stage.candle_pixels() == 0)
         assert stage.plugin.image is None

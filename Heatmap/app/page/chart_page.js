@@ -61,6 +61,26 @@ function scalePrices() {
   chart.priceScale('right').applyOptions({autoScale: true});
 }
 
+const MIN_BARS = 5;
+
+function moveView(share) {
+  const range = chart.timeScale().getVisibleLogicalRange();
+  if (!range) return;
+  const bars = (range.to - range.from) * share;
+  chart.timeScale().setVisibleLogicalRange({from: range.from + bars, to: range.to + bars});
+}
+
+function zoomView(factor) {
+  const range = chart.timeScale().getVisibleLogicalRange();
+  if (!range) return;
+  const newest = series.data().length - 1, isLive = range.from <= newest && newest <= range.to;
+  const fixed = isLive ? newest : (range.from + range.to) / 2;
+  const scale = Math.max(factor, MIN_BARS / (range.to - range.from));
+  chart.timeScale().setVisibleLogicalRange({
+    from: fixed - (fixed - range.from) * scale, to: fixed + (range.to - fixed) * scale,
+  });
+}
+
 chart.subscribeCrosshairMove((move) => {
   pointedX = move.point ? move.point.x : null;
   showBar();
@@ -130,5 +150,7 @@ new QWebChannel(qt.webChannelTransport, (channel) => {
     timeScale.setVisibleLogicalRange(JSON.parse(text));
   });
   feed.newestRequested.connect((margin) => timeScale.scrollToPosition(margin, false));
+  feed.moveRequested.connect(moveView);
+  feed.zoomRequested.connect(zoomView);
   feed.page_ready();
 });

@@ -6,11 +6,14 @@ The tick changes over the years (BTCUSDT: "0.01" in 2021, "0.10" in 2026). ``pri
 from __future__ import annotations
 
 import math
+from typing import Final
 
 import msgspec
 
 from Heatmap.errors import FeedError
 from Heatmap.ingestion.venue import Instruments
+
+TRADING: Final = "TRADING"
 
 
 class _Filter(msgspec.Struct):
@@ -20,6 +23,7 @@ class _Filter(msgspec.Struct):
 
 class _Symbol(msgspec.Struct):
     symbol: str
+    status: str = TRADING
     filters: list[_Filter] = []  # msgspec copies an empty default for each instance
 
 
@@ -47,4 +51,5 @@ def decode(body: bytes | str) -> Instruments:
             ticks[entry.symbol] = tick
         else:
             broken.add(entry.symbol)
-    return Instruments(ticks, frozenset(broken))
+    traded = tuple(entry.symbol for entry in answer.symbols if entry.status == TRADING)
+    return Instruments(ticks, frozenset(broken), traded)

@@ -10,6 +10,7 @@ from PyQt6.QtGui import QAction, QActionGroup, QKeySequence
 from Heatmap.errors import SettingsError
 from Heatmap.heatmap_settings import FIELDS, Kind
 from Heatmap.ui.widgets.heat_icon import heat_icon
+from Heatmap.ui.widgets.text_action import tooltip
 
 if TYPE_CHECKING:
     from PyQt6.QtCore import QObject
@@ -21,13 +22,6 @@ if TYPE_CHECKING:
 # By the key of the setting; of a choice one for each word, in their order.
 SHORTCUTS: Final = {"enabled": ("Ctrl+H",), "bubbles": ("B",), "profile": ("P",), "window": ("1", "2", "3")}
 _OBJECT_NAMES: Final = {"enabled": "heatmap_toggle"}
-_NATIVE: Final = QKeySequence.SequenceFormat.NativeText
-
-
-def tooltip(help_text: str, shortcut: QKeySequence) -> str:
-    """Return a help sentence with the shortcut in brackets, if there is one."""
-    keys = shortcut.toString(_NATIVE)
-    return f"{help_text} ({keys})" if keys else help_text
 
 
 class SettingAction(QAction):

@@ -1,0 +1,226 @@
+"""Choice of a symbol with search: the recorded ones first and marked, then all others that the exchange trades."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from typing import TYPE_CHECKING, Final
+
+from PyQt6.QtCore import QSize, Qt, pyqtSignal, pyqtSlot
+from PyQt6.QtGui import QColor, QIcon, QPainter, QPixmap, QStandardItem, QStandardItemModel
+from PyQt6.QtWidgets import QComboBox, QCompleter, QMessageBox
+
+from Heatmap.errors import FeedError
+from Heatmap.events import is_recorded
+from Heatmap.reports import ConnectionState
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from PyQt6.QtGui import QFocusEvent, QKeyEvent
+    from PyQt6.QtWidgets import QWidget
+
+    from Heatmap.heatmap_service import HeatmapService
+    from Heatmap.ui.translation import Translator
+
+VISIBLE_ROWS: Final = 20
+_MIN_LETTERS: Final = 9
+_MARK_PX: Final = 10
+_RECORDED: Final = QColor("#d9534f")
+
+
+class SymbolBox(QComboBox):
+    """An editable list of symbols; what is typed filters it by any part of a name.
+
+    The exchange is asked for its symbols when the list is used, on a thread. Choosing a symbol that is not recorded
+    asks whether to record it, and says what that means.
+    """
+
+    symbolRequested = pyqtSignal(str)  # chosen by the user, and recorded by now
+    _listed = pyqtSignal(object, str)  # symbols, or None and the reason
+
+    def __init__(self, service: HeatmapService, translator: Translator, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("symbol")
+        self._service = service
+        self._translator = translator
+        self._symbol = service.symbols[0]
+        self._others: tuple[str, ...] = ()
+        self._failure = ""
+        self._is_asking = False
+        self._question: QMessageBox | None = None
+        self._mark = _mark()
+        self.setEditable(True)
+        self.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
+        self.setMaxVisibleItems(VISIBLE_ROWS)
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.setMinimumContentsLength(_MIN_LETTERS)
+        self._rows = QStandardItemModel(self)
+        self.setModel(self._rows)
+        completer = QCompleter(self._rows, self)
+        completer.setFilterMode(Qt.MatchFlag.MatchContains)
+        completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
+        completer.setMaxVisibleItems(VISIBLE_ROWS)
+        self.setCompleter(completer)
+        self.textActivated.connect(self._typed)
+        self._listed.connect(self._take_listed)
+        translator.languageChanged.connect(self.retranslate)
+        self._fill()
+        self.retranslate()
+
+    @property
+    def symbol(self) -> str:
+        """The symbol that is shown."""
+        return self._symbol
+
+    def set_symbol(self, symbol: str) -> None:
+        """Show a symbol as chosen, without a question and without a signal."""
+        self._symbol = symbol
+        self._fill()
+
+    def choose(self, symbol: str) -> None:
+        """Choose a symbol as the user does; one that is not recorded is asked about."""
+        if self._is_recorded(symbol):
+            self._request(symbol)
+        else:
+            self._ask(symbol)
+
+    @pyqtSlot()
+    def retranslate(self) -> None:
+        text = self._translator.text
+        self.setAccessibleName(text("toolbar.symbol"))
+        self.setToolTip("\n".join(filter(None, (text("toolbar.symbol_help"), self._failure))))
+        self._fill()
+
+    def showPopup(self) -> None:  # noqa: N802 - Qt's name
+        """Show the list; ask for the exchange's symbols if they are not known."""
+        self._fill()
+        self._load()
+        super().showPopup()
+
+    def focusInEvent(self, event: QFocusEvent | None) -> None:
+        """Ask for the exchange's symbols before something is typed, and mark the name, so that typing replaces it."""
+        self._load()
+        super().focusInEvent(event)
+        edit = self.lineEdit()
+        if edit is not None and event is not None and event.reason() is not Qt.FocusReason.PopupFocusReason:
+            edit.selectAll()
+
+    def focusOutEvent(self, event: QFocusEvent | None) -> None:
+        """Drop what was typed and not chosen, but not when the list of finds opens."""
+        super().focusOutEvent(event)
+        if event is not None and event.reason() is not Qt.FocusReason.PopupFocusReason:
+            self.setEditText(self._symbol)
+
+    def keyPressEvent(self, event: QKeyEvent | None) -> None:
+        """Escape restores the name; the rest is Qt's."""
+        if event is not None and event.key() == Qt.Key.Key_Escape:
+            self.setEditText(self._symbol)
+            self.clearFocus()
+        else:
+            super().keyPressEvent(event)
+
+    def _is_recorded(self, symbol: str) -> bool:
+        return symbol in self._service.symbols
+
+    def _typed(self, text: str) -> None:
+        """Take what was typed or picked: a listed name, or else the first one that contains it."""
+        wanted = text.strip().upper()
+        names = (*self._service.symbols, *self._others)
+        found = wanted if wanted in names else next((name for name in names if wanted and wanted in name), "")
+        if found:
+            self.choose(found)
+        else:
+            self.setEditText(self._symbol)
+
+    def _request(self, symbol: str) -> None:
+        self.set_symbol(symbol)
+        self.symbolRequested.emit(symbol)
+
+    def _ask(self, symbol: str) -> None:
+        """Ask whether to record a symbol; with all symbols recorded there is no question."""
+        if is_recorded(symbol, self._service.recorded_symbols):
+            self._record(symbol)
+            return
+        text = self._translator.text
+        reads = self._service.status().state is ConnectionState.READING
+        self._question = QMessageBox(
+            QMessageBox.Icon.Question,
+            text("symbols.record_title", symbol=symbol),
+            text("symbols.record_question", symbol=symbol),
+            parent=self,
+        )
+        self._question.setObjectName("record_question")
+        self._question.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self._question.setInformativeText(
+            text("symbols.record_reading" if reads else "symbols.record_help", symbol=symbol)
+        )
+        record = self._question.addButton(text("symbols.record", symbol=symbol), QMessageBox.ButtonRole.AcceptRole)
+        self._question.addButton(QMessageBox.StandardButton.Cancel)
+        self._question.setDefaultButton(record)
+        self._question.accepted.connect(lambda: self._record(symbol))
+        self._question.rejected.connect(lambda: self.setEditText(self._symbol))
+        self._question.open()
+
+    def _record(self, symbol: str) -> None:
+        self._service.add_symbols([symbol])
+        self._request(symbol)
+
+    def _fill(self) -> None:
+        """Make the rows anew; what is being typed stays."""
+        recorded = self._service.symbols
+        typed = self.currentText() if self.hasFocus() and self._rows.rowCount() else self._symbol
+        self._rows.clear()
+        for symbol in recorded:
+            row = QStandardItem(self._mark, symbol)
+            words = self._translator.text("symbols.recorded", symbol=symbol)
+            row.setToolTip(words)
+            row.setData(words, Qt.ItemDataRole.AccessibleTextRole)
+            self._rows.appendRow(row)
+        others = [symbol for symbol in self._others if symbol not in recorded]
+        if others:
+            self.insertSeparator(len(recorded))
+            for symbol in others:
+                self._rows.appendRow(QStandardItem(symbol))
+        self.setCurrentIndex(self.findText(self._symbol))
+        self.setEditText(typed)
+
+    def _load(self) -> None:
+        if self._is_asking:
+            return
+        self._is_asking = True
+        threading.Thread(target=self._ask_exchange, name="heatmap-symbols", daemon=True).start()
+
+    def _ask_exchange(self) -> None:
+        """Ask the exchange; on a thread."""
+        symbols: Sequence[str] | None = None
+        reason = ""
+        try:
+            symbols = self._service.listed_symbols()
+        except FeedError as error:
+            reason = error.short
+        with contextlib.suppress(RuntimeError):  # the widget was deleted meanwhile
+            self._listed.emit(symbols, reason)
+
+    def _take_listed(self, symbols: Sequence[str] | None, reason: str) -> None:
+        self._is_asking = False
+        self._failure = self._translator.text("symbols.no_list", reason=reason) if reason else ""
+        if symbols is not None and tuple(symbols) != self._others:
+            self._others = tuple(symbols)
+        self.retranslate()
+        completer = self.completer()
+        if completer is not None and self.hasFocus() and self.currentText() != self._symbol:
+            completer.complete()
+
+
+def _mark() -> QIcon:
+    """Return the mark of a recorded symbol: a dot, as on a recorder."""
+    pixmap = QPixmap(QSize(_MARK_PX, _MARK_PX))
+    pixmap.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(pixmap)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(_RECORDED)
+    painter.drawEllipse(1, 1, _MARK_PX - 2, _MARK_PX - 2)
+    painter.end()
+    return QIcon(pixmap)
