@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from PyQt6.QtCore import Qt, pyqtSignal
+from PyQt6.QtCore import QPointF, Qt, pyqtSignal
+from PyQt6.QtGui import QIcon, QPainter, QPen, QPixmap
 from PyQt6.QtWidgets import QComboBox, QHBoxLayout, QToolBar, QToolButton, QWidget
 
 from Heatmap.app.elided_label import ElidedLabel
 
 if TYPE_CHECKING:
-    from PyQt6.QtGui import QAction
+    from PyQt6.QtGui import QAction, QColor
     from PyQt6.QtWidgets import QMainWindow
 
     from Heatmap.ui.translation import Translator
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 INTERVALS = ("1m", "3m", "5m", "15m", "30m", "1h", "4h", "1d")
 MARGIN_PX = 3
+ICON_PX = 16
 EXTENSION = "qt_toolbar_ext_button"  # Qt's name of the button with the menu
 
 
@@ -38,6 +41,8 @@ class ChartToolbar(QWidget):
         self._symbols = symbols
         self._interval = QComboBox(self)
         self._interval.setObjectName("interval")
+        # A click leaves the focus with the chart, whose keys go on working.
+        self._interval.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self._interval.addItems(INTERVALS)
         self._interval.setCurrentText(interval)
         self._interval.currentTextChanged.connect(self.intervalRequested)
@@ -59,6 +64,9 @@ class ChartToolbar(QWidget):
         row.addWidget(self._last)
         self._end = self._tools.addSeparator()
         self._extension = self._tools.findChild(QToolButton, EXTENSION)
+        if self._extension is not None:
+            self._extension.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+            self._extension.setIcon(_more_icon(self.palette().buttonText().color()))
         translator.languageChanged.connect(self._set_texts)
         self._set_texts()
         window.setMenuWidget(self)
@@ -96,6 +104,14 @@ class ChartToolbar(QWidget):
         button = self._tools.widgetForAction(action)
         if button is not None:
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # a tool bar takes it away
+        self._set_tab_order()
+
+    def _set_tab_order(self) -> None:
+        """Let Tab go from the left to the right, in whatever order the parts were made."""
+        buttons = map(self._tools.widgetForAction, self._tools.actions())
+        parts = (self._symbols, self._interval, *buttons, self._extension, self._last)
+        for before, after in pairwise(part for part in parts if part is not None):
+            QWidget.setTabOrder(before, after)
 
     def _set_texts(self) -> None:
         text = self._translator.text
@@ -107,6 +123,19 @@ class ChartToolbar(QWidget):
         )
         self._honesty.setToolTip(text("badge.lower_bound"))
         if self._extension is not None:
-            self._extension.setFocusPolicy(Qt.FocusPolicy.TabFocus)
             self._extension.setAccessibleName(text("toolbar.more"))
             self._extension.setToolTip(text("toolbar.more_help"))
+
+
+def _more_icon(color: QColor) -> QIcon:
+    """Return two arrow heads to the right; Qt's own are black on a dark bar, too."""
+    pixmap = QPixmap(ICON_PX, ICON_PX)
+    pixmap.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(pixmap)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setPen(QPen(color, 2))
+    middle = ICON_PX / 2
+    for left in (middle - 5, middle):
+        painter.drawPolyline(QPointF(left, middle - 4), QPointF(left + 4, middle), QPointF(left, middle + 4))
+    painter.end()
+    return QIcon(pixmap)

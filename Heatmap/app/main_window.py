@@ -227,7 +227,6 @@ class MainWindow(QMainWindow):
 
     def _interval_chosen(self, interval: str) -> None:
         self._store.setValue(INTERVAL_KEY, interval)
-        self._view.setFocus()
         self._feed.show(self._toolbar.symbol, interval)
 
     def _new_list_dock(self) -> Dock:

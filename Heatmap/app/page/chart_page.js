@@ -62,23 +62,33 @@ function scalePrices() {
 }
 
 const MIN_BARS = 5;
+let askedRange = null; // the chart takes a range with its next frame; keys may come sooner
 
-function moveView(share) {
-  const range = chart.timeScale().getVisibleLogicalRange();
-  if (!range) return;
-  const bars = (range.to - range.from) * share;
-  chart.timeScale().setVisibleLogicalRange({from: range.from + bars, to: range.to + bars});
+function shownRange() {
+  return askedRange || chart.timeScale().getVisibleLogicalRange();
 }
 
+function showRange(from, to) {
+  askedRange = {from, to};
+  chart.timeScale().setVisibleLogicalRange(askedRange);
+  requestAnimationFrame(() => { askedRange = null; });
+}
+
+function moveView(share) {
+  const range = shownRange();
+  if (!range) return;
+  const bars = (range.to - range.from) * share;
+  showRange(range.from + bars, range.to + bars);
+}
+
+// The newest bar keeps its place if it is in view, else the middle does.
 function zoomView(factor) {
-  const range = chart.timeScale().getVisibleLogicalRange();
+  const range = shownRange();
   if (!range) return;
   const newest = series.data().length - 1, isLive = range.from <= newest && newest <= range.to;
   const fixed = isLive ? newest : (range.from + range.to) / 2;
   const scale = Math.max(factor, MIN_BARS / (range.to - range.from));
-  chart.timeScale().setVisibleLogicalRange({
-    from: fixed - (fixed - range.from) * scale, to: fixed + (range.to - fixed) * scale,
-  });
+  showRange(fixed - (fixed - range.from) * scale, fixed + (range.to - fixed) * scale);
 }
 
 chart.subscribeCrosshairMove((move) => {

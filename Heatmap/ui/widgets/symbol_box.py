@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from Heatmap.ui.translation import Translator
 
 VISIBLE_ROWS: Final = 20
+QUESTION: Final = "record_question"  # object name
 _MIN_LETTERS: Final = 9
 _MARK_PX: Final = 10
 _RECORDED: Final = QColor("#d9534f")
@@ -48,7 +49,6 @@ class SymbolBox(QComboBox):
         self._others: tuple[str, ...] = ()
         self._failure = ""
         self._is_asking = False
-        self._question: QMessageBox | None = None
         self._mark = _mark()
         self.setEditable(True)
         self.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
@@ -62,7 +62,10 @@ class SymbolBox(QComboBox):
         completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
         completer.setMaxVisibleItems(VISIBLE_ROWS)
         self.setCompleter(completer)
-        self.textActivated.connect(self._typed)
+        self.textActivated.connect(self._take_text)
+        edit = self.lineEdit()
+        if edit is not None:
+            edit.returnPressed.connect(lambda: self._take_text(self.currentText()))  # of a part of a name, too
         self._listed.connect(self._take_listed)
         translator.languageChanged.connect(self.retranslate)
         self._fill()
@@ -77,6 +80,7 @@ class SymbolBox(QComboBox):
         """Show a symbol as chosen, without a question and without a signal."""
         self._symbol = symbol
         self._fill()
+        self.setEditText(symbol)
 
     def choose(self, symbol: str) -> None:
         """Choose a symbol as the user does; one that is not recorded is asked about."""
@@ -123,12 +127,16 @@ class SymbolBox(QComboBox):
     def _is_recorded(self, symbol: str) -> bool:
         return symbol in self._service.symbols
 
-    def _typed(self, text: str) -> None:
+    def _take_text(self, text: str) -> None:
         """Take what was typed or picked: a listed name, or else the first one that contains it."""
         wanted = text.strip().upper()
         names = (*self._service.symbols, *self._others)
         found = wanted if wanted in names else next((name for name in names if wanted and wanted in name), "")
-        if found:
+        completer = self.completer()
+        popup = completer.popup() if completer is not None else None
+        if popup is not None:
+            popup.hide()
+        if found and found != self._symbol:
             self.choose(found)
         else:
             self.setEditText(self._symbol)
@@ -142,25 +150,25 @@ class SymbolBox(QComboBox):
         if is_recorded(symbol, self._service.recorded_symbols):
             self._record(symbol)
             return
+        if self.findChild(QMessageBox, QUESTION) is not None:
+            return  # Qt reports Enter twice for a whole name
         text = self._translator.text
         reads = self._service.status().state is ConnectionState.READING
-        self._question = QMessageBox(
+        question = QMessageBox(
             QMessageBox.Icon.Question,
             text("symbols.record_title", symbol=symbol),
             text("symbols.record_question", symbol=symbol),
             parent=self,
         )
-        self._question.setObjectName("record_question")
-        self._question.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self._question.setInformativeText(
-            text("symbols.record_reading" if reads else "symbols.record_help", symbol=symbol)
-        )
-        record = self._question.addButton(text("symbols.record", symbol=symbol), QMessageBox.ButtonRole.AcceptRole)
-        self._question.addButton(QMessageBox.StandardButton.Cancel)
-        self._question.setDefaultButton(record)
-        self._question.accepted.connect(lambda: self._record(symbol))
-        self._question.rejected.connect(lambda: self.setEditText(self._symbol))
-        self._question.open()
+        question.setObjectName(QUESTION)
+        question.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        question.setInformativeText(text("symbols.record_reading" if reads else "symbols.record_help", symbol=symbol))
+        record = question.addButton(text("symbols.record", symbol=symbol), QMessageBox.ButtonRole.AcceptRole)
+        question.addButton(QMessageBox.StandardButton.Cancel)
+        question.setDefaultButton(record)
+        question.accepted.connect(lambda: self._record(symbol))
+        question.rejected.connect(lambda: self.setEditText(self._symbol))
+        question.open()
 
     def _record(self, symbol: str) -> None:
         self._service.add_symbols([symbol])
@@ -170,6 +178,8 @@ class SymbolBox(QComboBox):
         """Make the rows anew; what is being typed stays."""
         recorded = self._service.symbols
         typed = self.currentText() if self.hasFocus() and self._rows.rowCount() else self._symbol
+        edit = self.lineEdit()
+        is_marked = edit is not None and edit.hasSelectedText()
         self._rows.clear()
         for symbol in recorded:
             row = QStandardItem(self._mark, symbol)
@@ -184,6 +194,8 @@ class SymbolBox(QComboBox):
                 self._rows.appendRow(QStandardItem(symbol))
         self.setCurrentIndex(self.findText(self._symbol))
         self.setEditText(typed)
+        if edit is not None and is_marked:
+            edit.selectAll()
 
     def _load(self) -> None:
         if self._is_asking:

@@ -1,0 +1,71 @@
+"""Keys, toolbar and window state of the program, with the focus in the page and in a text field."""
+
+from __future__ import annotations
+
+import pytest
+from PyQt6.QtCore import Qt
+from PyQt6.QtTest import QTest
+from PyQt6.QtWidgets import QApplication, QComboBox, QDockWidget, QSpinBox
+
+pytestmark = [pytest.mark.gl]
+
+
+def press(keys, modifier=Qt.KeyboardModifier.NoModifier) -> None:
+    """Press a key in the widget that has the focus, as the system delivers it."""
+    QTest.keyClick(QApplication.focusWidget(), keys, modifier)
+
+
+def visible(stage) -> tuple[float, float]:
+    range_ = stage.evaluate("chart.timeScale().getVisibleLogicalRange()")
+    return range_["from"], range_["to"]
+
+
+def test_keys_work_in_the_page_and_are_left_to_text_fields_and_lists(open_stage):
+    with open_stage() as stage:
+        window, settings = stage.window, stage.settings
+        stage.wait_for_heat()
+        window.activateWindow()
+        stage.wait(window.isActiveWindow)
+        stage.view.setFocus()
+        assert stage.view.isAncestorOf(QApplication.focusWidget())
+        press("H")
+        assert not settings.value.enabled
+        for key, choice in (("1", "2h"), ("3", "2d"), ("2", "8h")):
+            press(key)
+            assert settings.value.window == choice
+        # The chart: moved by a tenth, then zoomed. An old view keeps its middle.
+        before = visible(stage)
+        width = before[1] - before[0]
+        for _ in range(8):
+            press(Qt.Key.Key_Left)
+        stage.wait(lambda: visible(stage)[0] == pytest.approx(before[0] - 0.8 * width, abs=1))
+        press("+")
+        stage.wait(lambda: visible(stage)[1] - visible(stage)[0] == pytest.approx(width / 1.25, rel=0.01))
+        middle = sum(visible(stage)) / 2
+        press("-")
+        stage.wait(lambda: visible(stage)[1] - visible(stage)[0] == pytest.approx(width, rel=0.01))
+        assert sum(visible(stage)) / 2 == pytest.approx(middle, abs=0.5)
+        press(Qt.Key.Key_Comma, Qt.KeyboardModifier.ControlModifier)
+        dock = window.findChild(QDockWidget, "settings_dock")
+        stage.wait(dock.isVisible)
+
+        # Written, not taken as a shortcut.
+        symbols = window.findChild(QComboBox, "symbol")
+        symbols.setFocus(Qt.FocusReason.ShortcutFocusReason)
+        press("H")
+        press("1")
+        assert symbols.currentText().upper() == "H1"
+        assert (settings.value.enabled, settings.value.window) == (False, "8h")
+        press(Qt.Key.Key_Escape)
+        assert symbols.currentText() == "BTCUSDT"
+        # A list searches by letters, and arrows move in it.
+        interval = window.findChild(QComboBox, "interval")
+        interval.setFocus()
+        press("4")
+        assert (interval.currentText(), settings.value.window) == ("4h", "8h")
+        minimum = dock.findChild(QSpinBox, "heatmap_min_notional_usd")
+        assert minimum is not None
+        minimum.setFocus()
+        minimum.selectAll()
+        press("2")
+        assert settings.value.window == "8h"
