@@ -61,6 +61,7 @@ class ChartBridge(QObject):
     liveChanged = pyqtSignal(bool)  # whether the newest bar is in view
     olderRequested = pyqtSignal(object)  # int: the view reaches the first bar, which opens at this time in ms
     formatsReady = pyqtSignal(str)
+    layoutReady = pyqtSignal(str)
     moveRequested = pyqtSignal(float)
     zoomRequested = pyqtSignal(float)
 
@@ -72,6 +73,7 @@ class ChartBridge(QObject):
         self._opens_ms: list[int] = []  # the bars' times
         self._interval_ms = 0
         self._version = 0  # of what bar 0 is
+        self._layout = _json({"badge_width": 0, "badge_height": 0, "font_px": 12})
         self._tick_size: float | None = None
         self._view: View | None = None  # what the user wants to see
         self._asked: View | None = None  # what the page was asked to show for it: not always the same
@@ -117,6 +119,7 @@ class ChartBridge(QObject):
         self._ready = True
         self._send_formats()
         self.lookReady.emit(_json(self._look))
+        self.layoutReady.emit(self._layout)
         if self._bars:
             self._send_history(keeps_view=False)
 
@@ -209,6 +212,12 @@ class ChartBridge(QObject):
 
     def _send_formats(self) -> None:
         self.formatsReady.emit(_json(self._formats))
+
+    def set_layout(self, badge_width_px: int, badge_height_px: int, font_px: int) -> None:
+        """Set the room of the badge over the pane's upper left, 0 without one, and the size of the chart's letters."""
+        self._layout = _json({"badge_width": badge_width_px, "badge_height": badge_height_px, "font_px": font_px})
+        if self._ready:
+            self.layoutReady.emit(self._layout)
 
     def move(self, share: float) -> None:
         """Move the view by a share of its width; positive is later."""

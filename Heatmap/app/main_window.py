@@ -91,6 +91,7 @@ class MainWindow(QMainWindow):
         self._area = ChartArea(
             self._view, self._trouble, settings, translator, source=Source(market.source), parent=self
         )
+        self._area.layoutChanged.connect(self._bridge.set_layout)
         self.setCentralWidget(self._area)
         self._feed = CandleFeed(
             service.ws_url,

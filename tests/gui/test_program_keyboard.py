@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import pytest
-from PyQt6.QtCore import Qt
+from PyQt6.QtCore import QRect, Qt
+from PyQt6.QtGui import QFont
 from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QApplication, QComboBox, QDockWidget, QSpinBox
 
+from Heatmap.ui.widgets.legend import Legend
+from Heatmap.ui.widgets.source_badge import SourceBadge
+
+MIN_AXIS_PX = 60
 pytestmark = [pytest.mark.gl]
 
 
@@ -20,10 +27,46 @@ def visible(stage) -> tuple[float, float]:
     return range_["from"], range_["to"]
 
 
+def line_of_prices(stage) -> QRect:
+    """Return where the page shows open, high, low and close, in pixels of the view."""
+    box = stage.evaluate("document.getElementById('bar').getBoundingClientRect()")
+    return QRect(*(round(box[edge]) for edge in ("left", "top", "width", "height")))
+
+
+def check_small_window(stage) -> None:
+    """At 420 px and after larger letters nothing lies over another, and no part is cut off."""
+    window, view = stage.window, stage.view
+    badge, legend = view.findChild(SourceBadge), view.findChild(Legend)
+
+    def is_apart() -> bool:
+        pane = view.rect().adjusted(0, 0, -MIN_AXIS_PX, 0)
+        parts = [badge.geometry(), line_of_prices(stage)] + ([legend.geometry()] if legend.isVisible() else [])
+        return all(pane.contains(part) for part in parts) and not any(
+            one.intersects(other) for one, other in combinations(parts, 2)
+        )
+
+    stage.wait(is_apart)
+    size, font = window.size(), QApplication.font()
+    one_line = badge.height()
+    try:
+        window.resize(420, 400)
+        stage.wait(lambda: view.width() == 420 and legend.isVisible() and is_apart())
+        larger = QFont(font)
+        larger.setPointSizeF(1.6 * font.pointSizeF())
+        QApplication.setFont(larger)
+        stage.wait(lambda: badge.height() > 1.6 * one_line and is_apart())
+        assert window.width() == 420
+    finally:
+        QApplication.setFont(font)
+        window.resize(size)
+    stage.wait(lambda: view.width() > 1000 and is_apart())
+
+
 def test_keys_work_in_the_page_and_are_left_to_text_fields_and_lists(open_stage):
     with open_stage() as stage:
         window, settings = stage.window, stage.settings
         stage.wait_for_heat()
+        check_small_window(stage)
         window.activateWindow()
         stage.wait(window.isActiveWindow)
         stage.view.setFocus()

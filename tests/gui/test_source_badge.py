@@ -33,3 +33,19 @@ def test_every_line_is_in_sight(qtbot, language, source):
     assert badge.height() >= len(lines) * metrics.height()
     # Short enough to lie beside the chart's line of prices.
     assert badge.width() <= 420
+
+
+def test_words_are_wrapped_into_the_room_there_is_and_follow_the_font(qtbot):
+    badge = SourceBadge()
+    qtbot.addWidget(badge)
+    badge.set_text(Translator("en").text(BADGE_KEYS[Source.DEMO]))
+    one_line = badge.size()
+    badge.set_room(one_line.width() * 2 // 3)
+    assert badge.width() <= one_line.width() * 2 // 3
+    assert badge.height() > 1.5 * one_line.height()
+    badge.set_room(1000)
+    assert badge.size() == one_line
+    font = badge.font()
+    font.setPointSizeF(1.6 * font.pointSizeF())
+    badge.setFont(font)
+    assert badge.width() > 1.4 * one_line.width()

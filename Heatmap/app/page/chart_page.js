@@ -162,5 +162,12 @@ new QWebChannel(qt.webChannelTransport, (channel) => {
   feed.newestRequested.connect((margin) => timeScale.scrollToPosition(margin, false));
   feed.moveRequested.connect(moveView);
   feed.zoomRequested.connect(zoomView);
+  feed.layoutReady.connect((text) => {
+    const room = JSON.parse(text), style = document.documentElement.style;
+    style.setProperty('--badge-width', `${room.badge_width}px`);
+    style.setProperty('--badge-height', `${room.badge_height}px`);
+    style.setProperty('--font-size', `${room.font_px}px`);
+    chart.applyOptions({layout: {fontSize: room.font_px}});
+  });
   feed.page_ready();
 });

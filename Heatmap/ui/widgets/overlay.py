@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from PyQt6.QtCore import QEvent, QObject, QPoint, QRect, QRectF, QSize, Qt, pyqtSlot
-from PyQt6.QtGui import QColor, QFont, QFontMetrics, QPainter
+from PyQt6.QtCore import QEvent, QObject, QPoint, QRect, QSize, Qt, pyqtSlot
 
 from Heatmap.events import Source
 from Heatmap.ui.geometry.background import begins_in_sight
 from Heatmap.ui.geometry.heat_mesh import is_any_in_sight
 from Heatmap.ui.widgets.legend import Legend
 from Heatmap.ui.widgets.legend_range import LegendRange
-from Heatmap.ui.widgets.overlay_widget import OverlayWidget
 from Heatmap.ui.widgets.raised_widget import RaisedWidget
+from Heatmap.ui.widgets.source_badge import SourceBadge
 
 if TYPE_CHECKING:
     from PyQt6.QtWidgets import QWidget
@@ -29,44 +28,11 @@ if TYPE_CHECKING:
 MARGIN_PX: Final = 8
 # The legend covers at most one part in so many of the pane.
 MAX_SHARE: Final = 4
-# Width of the chart library's logo in the pane's corner, which its licence requires.
+# Size of the chart library's logo in the pane's corner, which its licence requires.
 LOGO_PX: Final = 40
+LOGO_HEIGHT_PX: Final = 26
 BADGE_KEYS: Final = {Source.DEMO: "badge.simulated", Source.REPLAY: "badge.replay", Source.COIN_M: "badge.coin_m"}
 _DIRECT: Final = Qt.FindChildOption.FindDirectChildrenOnly
-_INK: Final = QColor(0x1B, 0x13, 0x00)
-_AMBER: Final = QColor(255, 193, 7)
-_PADDING_PX: Final = (12, 3)
-_CORNER_PX: Final = 4
-
-
-class SourceBadge(OverlayWidget):
-    """Lines of bold text on amber that mark a market as not real."""
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setObjectName("heatmap_badge")
-        font = QFont(self.font())
-        font.setWeight(QFont.Weight.DemiBold)
-        self.setFont(font)
-        self._text = ""
-
-    def set_text(self, text: str) -> None:
-        if text != self._text:
-            self._text = text
-            self.setAccessibleName(text)
-            self.setFixedSize(self.sizeHint())
-            self.update()
-
-    def sizeHint(self) -> QSize:
-        across_px, along_px = _PADDING_PX
-        return QFontMetrics(self.font()).size(0, self._text) + QSize(2 * across_px, 2 * along_px)
-
-    def draw(self, painter: QPainter) -> None:
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(_AMBER)
-        painter.drawRoundedRect(QRectF(self.rect()), _CORNER_PX, _CORNER_PX)
-        painter.setPen(_INK)
-        painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, self._text)
 
 
 class Overlay(QObject):
@@ -151,6 +117,7 @@ class Overlay(QObject):
         scale = viewport.ratio / self._view.devicePixelRatioF()  # page zoom
         box = (viewport.left_px, viewport.top_px, viewport.width_px, viewport.height_px)
         pane = QRect(*(round(edge * scale) for edge in box)).adjusted(MARGIN_PX, MARGIN_PX, -MARGIN_PX, -MARGIN_PX)
+        self._badge.set_room(pane.width())
         self._badge.move(pane.topLeft())
         if self._badge.isHidden():
             self._show_badge()
@@ -178,18 +145,30 @@ class Overlay(QObject):
             self._legend.show()
 
     def _has_room(self, pane: QRect, size: QSize) -> bool:
-        """Return True if a legend of this size would fit and cover at most a quarter of the pane."""
+        """Return True if a legend of this size fits apart from badge and logo, and covers at most a quarter of it."""
         is_small = MAX_SHARE * size.width() * size.height() <= pane.width() * pane.height()
-        return is_small and size.width() + LOGO_PX <= pane.width() and size.height() <= pane.height()
+        height = size.height() + self._top_px() + (0 if self._is_beside_logo(pane, size) else LOGO_HEIGHT_PX)
+        return is_small and size.width() <= pane.width() and height <= pane.height()
+
+    def _top_px(self) -> int:
+        """Return the height that the badge takes at the top."""
+        return 0 if self._badge.isHidden() else self._badge.height() + MARGIN_PX
+
+    @staticmethod
+    def _is_beside_logo(pane: QRect, size: QSize) -> bool:
+        """Return True if the legend has room to the right of the logo; else it lies above it."""
+        return size.width() + LOGO_PX <= pane.width()
 
     def _legend_corner(self, pane: QRect) -> QPoint:
         size = self._legend.size()
         left, right = pane.left(), pane.right() + 1 - size.width()
-        top, bottom = pane.top(), pane.bottom() + 1 - size.height()
-        if not self._badge.isHidden():
-            top = min(top + self._badge.height() + MARGIN_PX, bottom)
+        bottom = pane.bottom() + 1 - size.height()
+        if not self._is_beside_logo(pane, size):
+            bottom -= LOGO_HEIGHT_PX
+        top = min(pane.top() + self._top_px(), bottom)
         corners = {"top-left": (left, top), "top-right": (right, top), "bottom-right": (right, bottom)}
-        return QPoint(*corners.get(self._place, (left + LOGO_PX, bottom)))
+        beside = left + LOGO_PX if self._is_beside_logo(pane, size) else left
+        return QPoint(*corners.get(self._place, (beside, bottom)))
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         """Stay above the page when the view gets a new inner widget; raising in every frame would repaint both."""

@@ -96,6 +96,10 @@ class SymbolBox(QComboBox):
         self.setToolTip("\n".join(filter(None, (text("toolbar.symbol_help"), self._failure))))
         self._fill()
 
+    def minimumSizeHint(self) -> QSize:
+        """Return the usual size: a part of a name is none. Qt's own one keeps that of the first font."""
+        return self.sizeHint()
+
     def showPopup(self) -> None:  # noqa: N802 - Qt's name
         """Show the list; ask for the exchange's symbols if they are not known."""
         self._fill()
