@@ -221,16 +221,28 @@ class HeatmapService:
         if ALL_SYMBOLS in named:
             raise SettingsError(f"expected symbols, was {ALL_SYMBOLS}: name it when the service is made")
         with self._lifecycle:
-            together = tuple(dict.fromkeys((*self.symbols, *named)))
-            _check_number(together)
-            if together != self.symbols:
-                self.symbols = together
-                self._lookup = RecordLookup(self.db_path, self.source, together, self._clock)
-                if not self._records_all:
-                    self.recorded_symbols = together
-                    if self._collect:
-                        threading.Thread(target=self._restart, name="heatmap-restart", daemon=True).start()
+            self._change_symbols(tuple(dict.fromkeys((*self.symbols, *named))))
         return named
+
+    def remove_symbols(self, symbols: Sequence[str]) -> None:
+        """Stop recording some symbols; what is stored of them stays. Unknown ones are ignored.
+
+        Returns at once, with the gap of `add_symbols` for the others. `SettingsError` if none would be left.
+        """
+        named = {self._venue.normalise_symbol(symbol) for symbol in symbols}
+        with self._lifecycle:
+            self._change_symbols(tuple(symbol for symbol in self.symbols if symbol not in named))
+
+    def _change_symbols(self, symbols: tuple[str, ...]) -> None:
+        _check_number(symbols)
+        if symbols == self.symbols:
+            return
+        self.symbols = symbols
+        self._lookup = RecordLookup(self.db_path, self.source, symbols, self._clock)
+        if not self._records_all:
+            self.recorded_symbols = symbols
+            if self._collect:
+                threading.Thread(target=self._restart, name="heatmap-restart", daemon=True).start()
 
     def listed_symbols(self) -> tuple[str, ...]:
         """Return all symbols that the exchange trades at present, sorted.

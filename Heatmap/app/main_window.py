@@ -21,6 +21,7 @@ from Heatmap.app.chart_view import ChartView
 from Heatmap.app.docks import SETTINGS_WIDTH_PX, Dock, SettingsTabs
 from Heatmap.app.first_steps import FirstSteps
 from Heatmap.app.picture_actions import PictureActions
+from Heatmap.app.recorded_symbols import store_symbols
 from Heatmap.app.trouble_bar import TroubleBar
 from Heatmap.app.window_actions import RELOAD_KEY, WindowActions
 from Heatmap.events import Source
@@ -44,7 +45,6 @@ MIN_BARS, MAX_BARS = 60, 500
 INTERVAL_FOR_WINDOW = {"2h": "1m", "8h": "3m", "2d": "15m"}
 INTERVAL_KEY = "program/interval"
 MESSAGE_MS = 8000
-SYMBOL_KEY = "program/symbol"
 SETTINGS_SHORTCUT = "Ctrl+,"
 HEAT_SHORTCUTS = ("H", "Ctrl+H")
 
@@ -131,7 +131,6 @@ class MainWindow(QMainWindow):
             self, self._view, self._bridge, translator, fit=self.fit, find_symbol=self._symbols.setFocus
         )
         self._add_actions()
-        self._take_stored_symbol()
         bar = self.statusBar()
         if bar is not None:
             bar.setSizeGripEnabled(False)
@@ -206,19 +205,12 @@ class MainWindow(QMainWindow):
         self._set_title()
         self._bridge.set_formats(self._translator.locale.bcp47Name(), self._settings.value.time_zone)
 
-    def _take_stored_symbol(self) -> None:
-        """Show the symbol of the last run if it is recorded."""
-        stored = str(self._store.value(SYMBOL_KEY, ""))
-        if stored in self._service.symbols:
-            self._symbols.set_symbol(stored)
-            self.plugin.set_symbol(stored)
-
     def _set_title(self) -> None:
         title = self._translator.text("app.title", symbol=self._toolbar.symbol)
         self.setWindowTitle(f"{title} – {', '.join(self._area.source_text().splitlines()) or 'Binance USD-M'}")
 
     def _symbol_chosen(self, symbol: str) -> None:
-        self._store.setValue(SYMBOL_KEY, symbol)
+        store_symbols(self._store, symbol, self._service.symbols)
         self._view.setFocus()
         self.plugin.set_symbol(symbol)
         # The other symbol's candles must not be shown under this name until its own arrive.

@@ -19,6 +19,7 @@ from PyQt6.QtWidgets import QApplication
 
 from Heatmap.app.candle_feed import HISTORY_MS
 from Heatmap.app.main_window import MainWindow, Market
+from Heatmap.app.recorded_symbols import symbols_to_record
 from Heatmap.app.web_engine import prepare_web_engine, take_qt_messages
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.demo.exchange import DemoExchange
@@ -72,6 +73,10 @@ class ProgramOptions:
     after_s: float = 10.0
 
 
+def _store_of(source: Source) -> QSettings:
+    return QSettings(SETTINGS_ORGANIZATION, SETTINGS_OF_SOURCE.get(source, SETTINGS_ORGANIZATION))
+
+
 class _ProgramLoop(qasync.QEventLoop):  # type: ignore[misc]  # qasync ships no types
     """Qt's loop for asyncio. Names are resolved on daemon threads, which do not delay the end of the program."""
 
@@ -112,9 +117,11 @@ class Program:
             simulated = SimulatedMarket(symbol=options.symbols[0])
             source = Source.DEMO
         else:
+            first = Source(options.venues[0])
             services = services_for(
                 options.venues, dict(options.ws_url), dict(options.rest_url), db_path=options.db_path,
-                symbols=options.symbols, keep_raw=options.keep_raw, retention_days=options.retention_days,
+                symbols=symbols_to_record(_store_of(first), options.symbols, source=first),
+                keep_raw=options.keep_raw, retention_days=options.retention_days,
             )  # fmt: skip
             return Recorders(services), Market(source=services[0].source)
         exchange = stack.enter_context(DemoExchange(simulated))
@@ -164,7 +171,7 @@ class Program:
 
     def _run_window(self, application: QApplication, recorders: Recorders, market: Market) -> int:
         source = Source(market.source)
-        store = QSettings(SETTINGS_ORGANIZATION, SETTINGS_OF_SOURCE.get(source, SETTINGS_ORGANIZATION))
+        store = _store_of(source)
         overrides: dict[str, object] = {}
         if source is not Source.BINANCE:
             overrides["source"] = str(source)

@@ -15,6 +15,7 @@ from Heatmap.reports import ConnectionState
 from Heatmap.ui.translation import Translator
 from Heatmap.ui.widgets.symbol_box import SymbolBox
 
+STOP = "Stop recording ETHUSDT"
 LISTED = ("BTCUSDT", "ETHUSDT", "SOLBUSD", "SOLUSDT")
 
 
@@ -42,6 +43,9 @@ class RecordingService:
     def add_symbols(self, symbols):
         self.symbols = self.recorded_symbols = (*self.symbols, *symbols)
         return tuple(symbols)
+
+    def remove_symbols(self, symbols):
+        self.symbols = self.recorded_symbols = tuple(symbol for symbol in self.symbols if symbol not in symbols)
 
     def status(self):
         return Status(self.state)
@@ -77,10 +81,10 @@ def question(box) -> QMessageBox:
 
 
 def test_recorded_symbols_come_first_and_are_marked(qtbot, box):
-    assert texts(box) == ["ETHUSDT", "BTCUSDT"]
+    assert texts(box) == ["ETHUSDT", "BTCUSDT", STOP]
     loaded(qtbot, box)
-    assert texts(box) == ["ETHUSDT", "BTCUSDT", "", "SOLBUSD", "SOLUSDT"]
-    assert [box.itemIcon(row).isNull() for row in (0, 1, 3, 4)] == [False, False, True, True]
+    assert texts(box) == ["ETHUSDT", "BTCUSDT", STOP, "", "SOLBUSD", "SOLUSDT"]
+    assert [box.itemIcon(row).isNull() for row in (0, 1, 4, 5)] == [False, False, True, True]
     assert box.itemData(0, Qt.ItemDataRole.AccessibleTextRole) == "ETHUSDT, recorded"
     assert (box.symbol, box.currentText(), box.accessibleName()) == ("ETHUSDT", "ETHUSDT", "Symbol")
 
@@ -114,7 +118,17 @@ def test_a_new_symbol_is_recorded_after_one_click_that_says_what_it_means(qtbot,
     assert record is asked.defaultButton()
     record.click()
     assert (box.requests, box.service.symbols) == (["SOLUSDT"], ("ETHUSDT", "BTCUSDT", "SOLUSDT"))
-    assert texts(box) == ["ETHUSDT", "BTCUSDT", "SOLUSDT", "", "SOLBUSD"]
+    stop = STOP.replace("ETHUSDT", "SOLUSDT")
+    assert texts(box) == ["ETHUSDT", "BTCUSDT", "SOLUSDT", stop, "", "SOLBUSD"]
+    # The same list ends it; the last symbol stays.
+    box.activated.emit(texts(box).index(stop))
+    assert (box.service.symbols, box.symbol, box.requests) == (
+        ("ETHUSDT", "BTCUSDT"),
+        "ETHUSDT",
+        ["SOLUSDT", "ETHUSDT"],
+    )
+    box.activated.emit(texts(box).index(STOP))
+    assert texts(box)[:2] == ["BTCUSDT", ""]
 
 
 def test_a_program_that_only_reads_says_who_would_record(qtbot, box):

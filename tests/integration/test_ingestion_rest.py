@@ -11,11 +11,27 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from Heatmap.errors import RestError
+from Heatmap.clock import SYSTEM_CLOCK
+from Heatmap.errors import FeedError, RestError
 from Heatmap.ingestion import rest
 from Heatmap.ingestion.backoff import Backoff
+from Heatmap.ingestion.symbol_listing import KEEP_S, SymbolListing
 from Heatmap.ingestion.tick_refresher import refresh_tick_sizes
 from Heatmap.ingestion.venues import venue_of
+
+LISTED = [("ETHUSDT", "TRADING"), ("OLDUSDT", "SETTLING"), ("BTCUSDT", "TRADING")]
+
+
+class HandClock:
+    """A monotonic clock that is set by hand."""
+
+    now_s = 50.0
+
+    def monotonic_s(self):
+        return self.now_s
+
+    def now_ms(self):
+        return SYSTEM_CLOCK.now_ms()
 
 
 @asynccontextmanager
@@ -228,3 +244,22 @@ def test_tick_sizes_come_after_a_failure_too():
     asyncio.run(scenario())
     assert ticks == {"BTCUSDT": 0.1}
     assert unknown == {"BTCUSD": "The exchange has no symbol BTCUSD. Did you mean BTCUSDT?"}
+
+
+def test_traded_symbols_are_asked_for_once_an_hour_and_again_after_a_failure():
+    listed = {"symbols": [{"symbol": name, "status": status, "filters": []} for name, status in LISTED]}
+    clock = HandClock()
+
+    async def scenario():
+        first = answer(200, json.dumps(listed))
+        second = answer(200, json.dumps({"symbols": [{"symbol": "NEWUSDT", "filters": []}]}))
+        async with answering(answer(500, ""), first, second) as url:
+            listing = SymbolListing(venue_of("binance"), url, clock)
+            with pytest.raises(FeedError):
+                await asyncio.to_thread(listing.symbols)
+            symbols = await asyncio.to_thread(listing.symbols)
+            assert symbols == await asyncio.to_thread(listing.symbols) == ("BTCUSDT", "ETHUSDT")
+            clock.now_s += KEEP_S
+            assert await asyncio.to_thread(listing.symbols) == ("NEWUSDT",)
+
+    asyncio.run(scenario())

@@ -294,6 +294,11 @@ def test_symbols_can_be_added_before_and_after_the_start(path):
     with pytest.raises(SettingsError, match="1 to 2048 symbols, was 2049"):
         service.add_symbols([f"S{number}USDT" for number in range(2046)])
     assert len(service.symbols) == 3
+    service.remove_symbols(["ethusdt", "XRPUSDT"])
+    assert service.symbols == service.recorded_symbols == ("BTCUSDT", "SOLUSDT")
+    with pytest.raises(SettingsError, match="1 to 2048 symbols, was 0"):
+        service.remove_symbols(["btcusdt", "solusdt"])
+    assert len(service.symbols) == 2
 
 
 def test_symbols_that_are_added_while_it_records_are_recorded(path):

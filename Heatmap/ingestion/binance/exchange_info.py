@@ -52,4 +52,4 @@ def decode(body: bytes | str) -> Instruments:
         else:
             broken.add(entry.symbol)
     traded = tuple(entry.symbol for entry in answer.symbols if entry.status == TRADING)
-    return Instruments(ticks, frozenset(broken), traded)
+    return Instruments(ticks, frozenset(broken), traded=traded)

@@ -6,7 +6,7 @@ import contextlib
 import threading
 from typing import TYPE_CHECKING, Final
 
-from PyQt6.QtCore import QSize, Qt, pyqtSignal, pyqtSlot
+from PyQt6.QtCore import QSize, QSortFilterProxyModel, Qt, pyqtSignal, pyqtSlot
 from PyQt6.QtGui import QColor, QIcon, QPainter, QPixmap, QStandardItem, QStandardItemModel
 from PyQt6.QtWidgets import QComboBox, QCompleter, QMessageBox
 
@@ -28,6 +28,8 @@ QUESTION: Final = "record_question"  # object name
 _MIN_LETTERS: Final = 9
 _MARK_PX: Final = 10
 _RECORDED: Final = QColor("#d9534f")
+_KIND: Final = Qt.ItemDataRole.UserRole
+_NAME, _STOP = "name", "stop"  # of a row
 
 
 class SymbolBox(QComboBox):
@@ -57,12 +59,16 @@ class SymbolBox(QComboBox):
         self.setMinimumContentsLength(_MIN_LETTERS)
         self._rows = QStandardItemModel(self)
         self.setModel(self._rows)
-        completer = QCompleter(self._rows, self)
+        names = QSortFilterProxyModel(self)
+        names.setSourceModel(self._rows)
+        names.setFilterRole(_KIND)
+        names.setFilterFixedString(_NAME)
+        completer = QCompleter(names, self)
         completer.setFilterMode(Qt.MatchFlag.MatchContains)
         completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
         completer.setMaxVisibleItems(VISIBLE_ROWS)
         self.setCompleter(completer)
-        self.textActivated.connect(self._take_text)
+        self.activated.connect(self._take_row)
         edit = self.lineEdit()
         if edit is not None:
             edit.returnPressed.connect(lambda: self._take_text(self.currentText()))  # of a part of a name, too
@@ -190,16 +196,34 @@ class SymbolBox(QComboBox):
             words = self._translator.text("symbols.recorded", symbol=symbol)
             row.setToolTip(words)
             row.setData(words, Qt.ItemDataRole.AccessibleTextRole)
+            row.setData(_NAME, _KIND)
             self._rows.appendRow(row)
+        if len(recorded) > 1 and is_recorded(self._symbol, self._service.recorded_symbols):
+            self._rows.appendRow(self._stop_row())
         others = [symbol for symbol in self._others if symbol not in recorded]
         if others:
-            self.insertSeparator(len(recorded))
+            self.insertSeparator(self._rows.rowCount())
             for symbol in others:
-                self._rows.appendRow(QStandardItem(symbol))
+                row = QStandardItem(symbol)
+                row.setData(_NAME, _KIND)
+                self._rows.appendRow(row)
         self.setCurrentIndex(self.findText(self._symbol))
         self.setEditText(typed)
         if edit is not None and is_marked:
             edit.selectAll()
+
+    def _stop_row(self) -> QStandardItem:
+        row = QStandardItem(self._translator.text("symbols.stop", symbol=self._symbol))
+        row.setToolTip(self._translator.text("symbols.stop_help"))
+        row.setData(_STOP, _KIND)
+        return row
+
+    def _take_row(self, index: int) -> None:
+        if self.itemData(index, _KIND) == _STOP:
+            self._service.remove_symbols([self._symbol])
+            self._request(self._service.symbols[0])
+        else:
+            self._take_text(self.itemText(index))
 
     def _load(self) -> None:
         if self._is_asking:
