@@ -82,7 +82,7 @@ class ChartToolbar(QWidget):
         return self._interval.currentText()
 
     def add_tool(self, action: QAction) -> None:
-        """Put an action to the others; its shortcut works in the window, also while the action has no room."""
+        """Put an action to the others; its shortcut works in its context, also while the action has no room."""
         self._insert(action, self._end)
 
     def add_separator(self) -> None:
@@ -100,7 +100,8 @@ class ChartToolbar(QWidget):
 
     def _insert(self, action: QAction, before: QAction | None) -> None:
         self._tools.insertAction(before, action)
-        self._window.addAction(action)
+        if action.shortcutContext() is Qt.ShortcutContext.WindowShortcut:
+            self._window.addAction(action)
         button = self._tools.widgetForAction(action)
         if button is not None:
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # a tool bar takes it away

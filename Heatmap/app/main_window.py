@@ -138,17 +138,7 @@ class MainWindow(QMainWindow):
         self.resize(*START_SIZE_PX)
         window_state.restore(self, store)
 
-        self._feed.historyReady.connect(self._show_history)
-        self._feed.candleReady.connect(self._bridge.update_bar)
-        self._feed.olderReady.connect(self._bridge.add_older)
-        self._bridge.olderRequested.connect(self._feed.load_older)
-        self._feed.tickSizeReady.connect(self._bridge.set_tick_size)
-        self._feed.problemChanged.connect(self._trouble.set_candle_problem)
-        self._feed.olderProblemChanged.connect(self._trouble.set_older_candle_problem)
-        self._view.problemChanged.connect(self._trouble.set_page_problem)
-        settings.changed.connect(self._fit_window)
-        settings.changed.connect(self._show_look)
-        self._chart_settings.changed.connect(self._show_look)
+        self._connect_chart()
         self._show_look()
         translator.follow(settings)
         translator.languageChanged.connect(self._set_texts)
@@ -178,6 +168,20 @@ class MainWindow(QMainWindow):
         self._view.dispose()
         sip.delete(self)
 
+    def _connect_chart(self) -> None:
+        """Connect candles, page and settings."""
+        self._feed.historyReady.connect(self._show_history)
+        self._feed.candleReady.connect(self._bridge.update_bar)
+        self._feed.olderReady.connect(self._bridge.add_older)
+        self._bridge.olderRequested.connect(self._feed.load_older)
+        self._feed.tickSizeReady.connect(self._bridge.set_tick_size)
+        self._feed.problemChanged.connect(self._trouble.set_candle_problem)
+        self._feed.olderProblemChanged.connect(self._trouble.set_older_candle_problem)
+        self._view.problemChanged.connect(self._trouble.set_page_problem)
+        self._settings.changed.connect(self._fit_window)
+        self._settings.changed.connect(self._show_look)
+        self._chart_settings.changed.connect(self._show_look)
+
     def _add_actions(self) -> None:
         """Put the actions into the toolbar, in the order of the keyboard, and connect the choices."""
         bar, plugin = self._toolbar, self.plugin
@@ -188,6 +192,7 @@ class MainWindow(QMainWindow):
         heat.setShortcuts([QKeySequence(keys) for keys in HEAT_SHORTCUTS])
         bar.add_tool(heat)
         bar.add_tool(self._actions.fit)
+        bar.add_tool(self._actions.live)
         pictures = PictureActions(self.plugin, self._translator, lambda: bar.symbol, self)
         bar.add_tool(pictures.save)
         self.addAction(pictures.copy)

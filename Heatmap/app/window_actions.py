@@ -27,7 +27,7 @@ ZOOM_FACTOR = 1.25
 class WindowActions(QObject):
     """The actions; those without a tool are added to the window or the chart, whose keys they are.
 
-    Arrows, + and - belong to the chart: elsewhere they move through lists and change numbers.
+    Arrows, End, + and - belong to the chart: elsewhere they move through lists and change numbers.
     """
 
     def __init__(
@@ -45,6 +45,10 @@ class WindowActions(QObject):
         self._view = view
         self._translator = translator
         self.fit = self._made("toolbar.fit", (), fit)
+        self.live = self._made("toolbar.live", ("End",), bridge.show_live)
+        self.live.setDisabled(bridge.is_live)
+        bridge.liveChanged.connect(self.live.setDisabled)
+        self._give_to_chart(self.live)
         self.shortcuts = self._made("toolbar.shortcuts", ("?",), self._show_shortcuts, icon_text="?")
         # Not on the toolbar: the text above the chart names the key when it is needed.
         window.addAction(self._made("toolbar.reload", (RELOAD_KEY,), view.reload, name="reload_chart"))

@@ -6,7 +6,7 @@ from itertools import combinations
 
 import pytest
 from PyQt6.QtCore import QRect, Qt
-from PyQt6.QtGui import QFont
+from PyQt6.QtGui import QAction, QFont
 from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QApplication, QComboBox, QDockWidget, QSpinBox
 
@@ -88,6 +88,13 @@ def test_keys_work_in_the_page_and_are_left_to_text_fields_and_lists(open_stage)
         press("-")
         stage.wait(lambda: visible(stage)[1] - visible(stage)[0] == pytest.approx(width, rel=0.01))
         assert sum(visible(stage)) / 2 == pytest.approx(middle, abs=0.5)
+        live = window.findChild(QAction, "live")
+        stage.wait(live.isEnabled)
+        width = visible(stage)[1] - visible(stage)[0]
+        press(Qt.Key.Key_End)
+        stage.wait(lambda: visible(stage)[1] > stage.evaluate("series.data().length - 1"))
+        assert visible(stage)[1] - visible(stage)[0] == pytest.approx(width, rel=0.01)
+        stage.wait(lambda: not live.isEnabled())
         press(Qt.Key.Key_Comma, Qt.KeyboardModifier.ControlModifier)
         dock = window.findChild(QDockWidget, "settings_dock")
         stage.wait(dock.isVisible)

@@ -83,9 +83,9 @@ def test_the_view_is_kept_and_leads_back_to_the_newest_bar(open_stage):
         for name in ("5m", "1m", "3m"):
             interval.setCurrentText(name)
             shows(stage, left, right, STEP_S * int(name[0]))
-        symbol.setCurrentText("ETHUSDT")
+        symbol.choose("ETHUSDT")
         stage.wait(lambda: bridge.bar_count == 0)
-        symbol.setCurrentText("BTCUSDT")
+        symbol.choose("BTCUSDT")
         shows(stage, left, right, step_s)
 
         left, right = stage.evaluate(SHOWN)[:2]
