@@ -10,6 +10,7 @@ from PyQt6.QtGui import QIcon, QPainter, QPen, QPixmap
 from PyQt6.QtWidgets import QComboBox, QHBoxLayout, QToolBar, QToolButton, QWidget
 
 from Heatmap.app.elided_label import ElidedLabel
+from Heatmap.ui.widgets.text_action import plain_text
 
 if TYPE_CHECKING:
     from PyQt6.QtGui import QAction, QColor
@@ -105,7 +106,16 @@ class ChartToolbar(QWidget):
         button = self._tools.widgetForAction(action)
         if button is not None:
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # a tool bar takes it away
+        action.changed.connect(self._name_buttons)
+        self._name_buttons()
         self._set_tab_order()
+
+    def _name_buttons(self) -> None:
+        """Give each button the whole text of its action as the name: its own may be a sign."""
+        for action in self._tools.actions():
+            button = self._tools.widgetForAction(action)
+            if button is not None:
+                button.setAccessibleName(plain_text(action))
 
     def _set_tab_order(self) -> None:
         """Let Tab go from the left to the right, in whatever order the parts were made."""
@@ -119,10 +129,9 @@ class ChartToolbar(QWidget):
         self._interval.setAccessibleName(text("toolbar.interval"))
         self._interval.setToolTip(text("toolbar.interval_help"))
         self._tools.setAccessibleName(text("toolbar.tools"))
-        self._honesty.setText(
-            f"{text('badge.realised')} · {text('badge.lower_bound_short')} · {self._translator.zone_label()}"
-        )
-        self._honesty.setToolTip(text("badge.lower_bound"))
+        words = f"{text('badge.realised')} · {text('badge.lower_bound_short')} · {self._translator.zone_label()}"
+        self._honesty.setText(words)
+        self._honesty.setToolTip(f"{words}\n{text('badge.lower_bound')}")
         if self._extension is not None:
             self._extension.setAccessibleName(text("toolbar.more"))
             self._extension.setToolTip(text("toolbar.more_help"))

@@ -89,6 +89,16 @@ def test_recorded_symbols_come_first_and_are_marked(qtbot, box):
     assert (box.symbol, box.currentText(), box.accessibleName()) == ("ETHUSDT", "ETHUSDT", "Symbol")
 
 
+def test_a_list_that_is_open_grows_when_the_exchange_answers(qtbot, box):
+    box.service.may_answer.clear()
+    box.showPopup()
+    assert (box.view().isVisible(), box.count()) == (True, 3)
+    box.service.may_answer.set()
+    qtbot.waitUntil(lambda: box.count() == 6)
+    assert box.view().isVisible()
+    box.hidePopup()
+
+
 def test_any_part_of_a_name_filters_and_enter_takes_the_first(qtbot, box):
     loaded(qtbot, box)
     QTest.keyClicks(box, "usdt")  # replaces the name

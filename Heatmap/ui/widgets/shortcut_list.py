@@ -17,6 +17,8 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
+from Heatmap.ui.widgets.text_action import plain_text
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -30,7 +32,7 @@ _NATIVE = QKeySequence.SequenceFormat.NativeText
 def shortcuts_of(widgets: Iterable[QWidget]) -> list[tuple[str, str]]:
     """Return text and keys of each action with a shortcut that these widgets have, in their order, each once."""
     actions = dict.fromkeys(action for widget in widgets for action in widget.actions())
-    return [(_words(action), _keys(action)) for action in actions if action.isVisible() and action.shortcuts()]
+    return [(plain_text(action), _keys(action)) for action in actions if action.isVisible() and action.shortcuts()]
 
 
 class ShortcutList(QDialog):
@@ -51,17 +53,13 @@ class ShortcutList(QDialog):
         scroll.setWidget(table)
         scroll.setWidgetResizable(True)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        bar_px = QScrollBar(Qt.Orientation.Vertical, table).sizeHint().width() + 2 * scroll.frameWidth()
+        bar_px = QScrollBar(Qt.Orientation.Vertical).sizeHint().width() + 2 * scroll.frameWidth()
         scroll.setMinimumWidth(table.sizeHint().width() + bar_px)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close, self)
         buttons.rejected.connect(self.reject)
         column = QVBoxLayout(self)
         column.addWidget(scroll)
         column.addWidget(buttons)
-
-
-def _words(action: QAction) -> str:
-    return action.text().replace("&&", "\0").replace("&", "").replace("\0", "&")
 
 
 def _keys(action: QAction) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from PyQt6.QtCore import QSize, QSortFilterProxyModel, Qt, pyqtSignal, pyqtSlot
 from PyQt6.QtGui import QColor, QIcon, QPainter, QPixmap, QStandardItem, QStandardItemModel
-from PyQt6.QtWidgets import QComboBox, QCompleter, QMessageBox
+from PyQt6.QtWidgets import QComboBox, QCompleter, QMessageBox, QScrollBar
 
 from Heatmap.errors import FeedError
 from Heatmap.events import is_recorded
@@ -97,10 +97,12 @@ class SymbolBox(QComboBox):
 
     @pyqtSlot()
     def retranslate(self) -> None:
-        text = self._translator.text
-        self.setAccessibleName(text("toolbar.symbol"))
-        self.setToolTip("\n".join(filter(None, (text("toolbar.symbol_help"), self._failure))))
+        self.setAccessibleName(self._translator.text("toolbar.symbol"))
+        self._show_help()
         self._fill()
+
+    def _show_help(self) -> None:
+        self.setToolTip("\n".join(filter(None, (self._translator.text("toolbar.symbol_help"), self._failure))))
 
     def minimumSizeHint(self) -> QSize:
         """Return the usual size: a part of a name is none. Qt's own one keeps that of the first font."""
@@ -110,6 +112,10 @@ class SymbolBox(QComboBox):
         """Show the list; ask for the exchange's symbols if they are not known."""
         self._fill()
         self._load()
+        view = self.view()
+        if view is not None:
+            # Names are wider than the box, and the list has a scroll bar.
+            view.setMinimumWidth(view.sizeHintForColumn(0) + QScrollBar().sizeHint().width())
         super().showPopup()
 
     def focusInEvent(self, event: QFocusEvent | None) -> None:
@@ -245,12 +251,23 @@ class SymbolBox(QComboBox):
     def _take_listed(self, symbols: Sequence[str] | None, reason: str) -> None:
         self._is_asking = False
         self._failure = self._translator.text("symbols.no_list", reason=reason) if reason else ""
-        if symbols is not None and tuple(symbols) != self._others:
-            self._others = tuple(symbols)
+        if symbols is None or tuple(symbols) == self._others:
+            self._show_help()
+            return
+        self._others = tuple(symbols)
+        is_open = self._is_open()
+        if is_open:
+            self.hidePopup()
         self.retranslate()
         completer = self.completer()
-        if completer is not None and self.hasFocus() and self.currentText() != self._symbol:
+        if is_open:
+            self.showPopup()  # in its new length
+        elif completer is not None and self.hasFocus() and self.currentText() != self._symbol:
             completer.complete()
+
+    def _is_open(self) -> bool:
+        view = self.view()
+        return view is not None and view.isVisible()
 
 
 def _mark() -> QIcon:

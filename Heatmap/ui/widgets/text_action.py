@@ -23,6 +23,11 @@ def tooltip(help_text: str, shortcut: QKeySequence) -> str:
     return f"{help_text} ({keys})" if keys else help_text
 
 
+def plain_text(action: QAction) -> str:
+    """Return an action's text without the sign of its mnemonic."""
+    return action.text().replace("&&", "\0").replace("&", "").replace("\0", "&")
+
+
 class TextAction(QAction):
     """An action with the text ``key`` and the tooltip ``key_help`` of the catalogue, with its first shortcut.
 
