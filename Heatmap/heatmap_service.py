@@ -131,6 +131,8 @@ class HeatmapService:
         self._retention_days = retention_days
         self._clock = clock
         self._lifecycle = threading.RLock()
+        # Of the symbols alone: a restart, which has the other one, may take seconds.
+        self._change = threading.Lock()
         self.is_running = False
         self._writer: EventWriter | None = None
         self._collector: FeedGroup | None = None
@@ -220,7 +222,7 @@ class HeatmapService:
         named = tuple(self._venue.normalise_symbol(symbol) for symbol in symbols)
         if ALL_SYMBOLS in named:
             raise SettingsError(f"expected symbols, was {ALL_SYMBOLS}: name it when the service is made")
-        with self._lifecycle:
+        with self._change:
             self._change_symbols(tuple(dict.fromkeys((*self.symbols, *named))))
         return named
 
@@ -230,7 +232,7 @@ class HeatmapService:
         Returns at once, with the gap of `add_symbols` for the others. `SettingsError` if none would be left.
         """
         named = {self._venue.normalise_symbol(symbol) for symbol in symbols}
-        with self._lifecycle:
+        with self._change:
             self._change_symbols(tuple(symbol for symbol in self.symbols if symbol not in named))
 
     def _change_symbols(self, symbols: tuple[str, ...]) -> None:

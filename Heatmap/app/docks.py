@@ -47,13 +47,22 @@ class Dock(QDockWidget):
         self.toggle_action = TextAction(text_key, translator, shortcuts=shortcuts, parent=window)
         self.toggle_action.setObjectName(f"{name}_toggle")
         self.toggle_action.setCheckable(True)
+        others = [dock for dock in window.findChildren(QDockWidget) if dock is not self]
         window.addDockWidget(area, self)
+        for other in others:
+            if window.dockWidgetArea(other) == area:
+                window.tabifyDockWidget(other, self)  # side by side they leave no room for the chart
         self.hide()
         # Not `toggled`: hiding the window hides the dock, too, and must not close it.
-        self.toggle_action.triggered.connect(self.setVisible)
+        self.toggle_action.triggered.connect(self._open)
         self.visibilityChanged.connect(self.toggle_action.setChecked)
         translator.languageChanged.connect(self._set_texts)
         self._set_texts()
+
+    def _open(self, is_open: bool) -> None:  # a signal's argument
+        self.setVisible(is_open)
+        if is_open:
+            self.raise_()  # from behind another tab, where it counts as closed
 
     def _set_texts(self) -> None:
         self.setWindowTitle(self._translator.text(self._text_key).replace("&", ""))

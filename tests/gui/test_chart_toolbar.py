@@ -85,6 +85,17 @@ def test_every_control_has_a_name_and_takes_the_focus_by_tab_in_the_order_of_sig
     assert at == sorted(at)
 
 
+def test_docks_share_a_place_and_each_comes_to_the_front(qtbot, window):
+    other = Dock("list", QLabel("y"), window.translator, text_key="toolbar.list", window=window)
+    for dock, behind in ((window.dock, other), (other, window.dock), (window.dock, other)):
+        dock.toggle_action.trigger()
+        qtbot.waitUntil(dock.toggle_action.isChecked)
+        qtbot.waitUntil(lambda behind=behind: not behind.toggle_action.isChecked())
+    assert set(window.tabifiedDockWidgets(window.dock)) == {other}
+    window.dock.toggle_action.trigger()
+    qtbot.waitUntil(lambda: not window.dock.isVisible())
+
+
 def test_shortcuts_are_listed_from_the_actions(qtbot, window):
     window.addAction(TextAction("toolbar.zoom_in", window.translator, shortcuts=("+", "="), parent=window))
     hidden = QAction("Hidden", window, shortcut="Ctrl+Q", visible=False)

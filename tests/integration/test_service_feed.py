@@ -301,6 +301,29 @@ def test_symbols_can_be_added_before_and_after_the_start(path):
     assert len(service.symbols) == 2
 
 
+def test_further_symbols_do_not_wait_for_the_restart(path, monkeypatch):
+    stopping, may_stop, stop = threading.Event(), threading.Event(), EventWriter.stop
+
+    def slow_stop(writer, timeout_s):
+        stopping.set()
+        may_stop.wait(PATIENCE_S)
+        return stop(writer, timeout_s)
+
+    with ScriptedExchange([mark_price(T)]) as exchange:
+        service = HeatmapService(path, ["btcusdt"], **exchange.addresses)
+        with RunningService(service) as running:
+            running.until(lambda status: status.is_recorder)
+            monkeypatch.setattr(EventWriter, "stop", slow_stop)
+            service.add_symbols(["ethusdt"])
+            assert stopping.wait(PATIENCE_S)
+            more = threading.Thread(target=service.add_symbols, args=(["solusdt"],))
+            more.start()
+            more.join(PATIENCE_S / 2)
+            assert not more.is_alive()
+            assert service.symbols == ("BTCUSDT", "ETHUSDT", "SOLUSDT")
+            may_stop.set()
+
+
 def test_symbols_that_are_added_while_it_records_are_recorded(path):
     with ScriptedExchange([mark_price(T), liquidation(1), mark_price(T + 3000)]) as exchange:
         service = HeatmapService(path, ["ethusdt"], ws_url=exchange.ws_url, rest_url=exchange.rest_url)
