@@ -119,8 +119,10 @@ def test_a_new_symbol_is_recorded_after_one_click_that_says_what_it_means(qtbot,
     asked = question(box)
     assert "no history" in asked.informativeText()
     assert box.requests == []
+    box.setCurrentIndex(box.findText("SOLUSDT"))  # as a click does
     asked.reject()
     qtbot.waitUntil(lambda: question(box) is None)
+    assert box.currentIndex() == 0
     assert (box.requests, box.currentText(), box.service.symbols) == ([], "ETHUSDT", ("ETHUSDT", "BTCUSDT"))
     box.choose("SOLUSDT")
     asked = question(box)

@@ -27,6 +27,7 @@ VISIBLE_ROWS: Final = 20
 QUESTION: Final = "record_question"  # object name
 _MIN_LETTERS: Final = 9
 _MARK_PX: Final = 10
+_LIST_MARGIN_PX: Final = 16  # of a row, around its text
 _RECORDED: Final = QColor("#d9534f")
 _KIND: Final = Qt.ItemDataRole.UserRole
 _NAME, _STOP = "name", "stop"  # of a row
@@ -49,6 +50,7 @@ class SymbolBox(QComboBox):
         self._translator = translator
         self._symbol = service.symbols[0]
         self._others: tuple[str, ...] = ()
+        self._shown: object = None  # what the rows were made of
         self._failure = ""
         self._is_asking = False
         self._mark = _mark()
@@ -86,7 +88,7 @@ class SymbolBox(QComboBox):
         """Show a symbol as chosen, without a question and without a signal."""
         self._symbol = symbol
         self._fill()
-        self.setEditText(symbol)
+        self._restore()
 
     def choose(self, symbol: str) -> None:
         """Choose a symbol as the user does; one that is not recorded is asked about."""
@@ -115,7 +117,10 @@ class SymbolBox(QComboBox):
         view = self.view()
         if view is not None:
             # Names are wider than the box, and the list has a scroll bar.
-            view.setMinimumWidth(view.sizeHintForColumn(0) + QScrollBar().sizeHint().width())
+            longest = max((*self._service.symbols, self._stop_text()), key=len)
+            view.setMinimumWidth(
+                self.fontMetrics().horizontalAdvance(longest) + _LIST_MARGIN_PX + QScrollBar().sizeHint().width()
+            )
         super().showPopup()
 
     def focusInEvent(self, event: QFocusEvent | None) -> None:
@@ -130,12 +135,12 @@ class SymbolBox(QComboBox):
         """Drop what was typed and not chosen, but not when the list of finds opens."""
         super().focusOutEvent(event)
         if event is not None and event.reason() is not Qt.FocusReason.PopupFocusReason:
-            self.setEditText(self._symbol)
+            self._restore()
 
     def keyPressEvent(self, event: QKeyEvent | None) -> None:
         """Escape restores the name; the rest is Qt's."""
         if event is not None and event.key() == Qt.Key.Key_Escape:
-            self.setEditText(self._symbol)
+            self._restore()
             self.clearFocus()
         else:
             super().keyPressEvent(event)
@@ -155,7 +160,7 @@ class SymbolBox(QComboBox):
         if found and found != self._symbol:
             self.choose(found)
         else:
-            self.setEditText(self._symbol)
+            self._restore()
 
     def _request(self, symbol: str) -> None:
         self.set_symbol(symbol)
@@ -183,7 +188,7 @@ class SymbolBox(QComboBox):
         question.addButton(QMessageBox.StandardButton.Cancel)
         question.setDefaultButton(record)
         question.accepted.connect(lambda: self._record(symbol))
-        question.rejected.connect(lambda: self.setEditText(self._symbol))
+        question.rejected.connect(self._restore)
         question.open()
 
     def _record(self, symbol: str) -> None:
@@ -191,8 +196,12 @@ class SymbolBox(QComboBox):
         self._request(symbol)
 
     def _fill(self) -> None:
-        """Make the rows anew; what is being typed stays."""
+        """Make the rows anew if they have changed; what is being typed stays."""
         recorded = self._service.symbols
+        shown = (recorded, self._others, self._symbol, self._translator.language)
+        if shown == self._shown:
+            return
+        self._shown = shown
         typed = self.currentText() if self.hasFocus() and self._rows.rowCount() else self._symbol
         edit = self.lineEdit()
         is_marked = edit is not None and edit.hasSelectedText()
@@ -213,16 +222,24 @@ class SymbolBox(QComboBox):
                 row = QStandardItem(symbol)
                 row.setData(_NAME, _KIND)
                 self._rows.appendRow(row)
-        self.setCurrentIndex(self.findText(self._symbol))
+        self._restore()
         self.setEditText(typed)
         if edit is not None and is_marked:
             edit.selectAll()
 
+    def _restore(self) -> None:
+        """Show the symbol that is shown, whatever was typed or picked."""
+        self.setCurrentIndex(self.findText(self._symbol))
+        self.setEditText(self._symbol)
+
     def _stop_row(self) -> QStandardItem:
-        row = QStandardItem(self._translator.text("symbols.stop", symbol=self._symbol))
+        row = QStandardItem(self._stop_text())
         row.setToolTip(self._translator.text("symbols.stop_help"))
         row.setData(_STOP, _KIND)
         return row
+
+    def _stop_text(self) -> str:
+        return self._translator.text("symbols.stop", symbol=self._symbol)
 
     def _take_row(self, index: int) -> None:
         if self.itemData(index, _KIND) == _STOP:
