@@ -117,10 +117,12 @@ class Program:
             simulated = SimulatedMarket(symbol=options.symbols[0])
             source = Source.DEMO
         else:
-            first = Source(options.venues[0])
+            first, *others = (Source(venue) for venue in options.venues)
+            store = _store_of(first)
+            # The symbols of the last run are the first venue's: another one may not have them.
+            symbols = options.symbols if others else symbols_to_record(store, options.symbols, source=first)
             services = services_for(
-                options.venues, dict(options.ws_url), dict(options.rest_url), db_path=options.db_path,
-                symbols=symbols_to_record(_store_of(first), options.symbols, source=first),
+                options.venues, dict(options.ws_url), dict(options.rest_url), db_path=options.db_path, symbols=symbols,
                 keep_raw=options.keep_raw, retention_days=options.retention_days,
             )  # fmt: skip
             return Recorders(services), Market(source=services[0].source)
