@@ -158,11 +158,14 @@ def test_with_all_symbols_recorded_nothing_is_asked(qtbot, box):
 def test_an_exchange_that_does_not_answer_is_said_and_asked_again(qtbot, box):
     box.service.answer = RestError("x", reason="dns", short="The name was not found.")
     box.setFocus()
-    qtbot.waitUntil(lambda: "could not be loaded: The name was not found." in box.toolTip())
+    qtbot.waitUntil(lambda: "could not be loaded: The exchange's name was not found." in box.toolTip())
+    assert texts(box)[-1] == "Others: not loaded"
+    assert not box.model().item(box.count() - 1).isEnabled()
     box.service.answer = LISTED
     box.clearFocus()
     loaded(qtbot, box)
     assert "could not be loaded" not in box.toolTip()
+    assert texts(box)[-1] == "SOLUSDT"
 
 
 def test_an_answer_after_the_end_of_the_window_is_dropped(qtbot, box):

@@ -41,7 +41,7 @@ class SymbolBox(QComboBox):
     """
 
     symbolRequested = pyqtSignal(str)  # chosen by the user, and recorded by now
-    _listed = pyqtSignal(object, str)  # symbols, or None and the reason
+    _listed = pyqtSignal(object, str, str)  # symbols, or None with a reason word and an English sentence
 
     def __init__(self, service: HeatmapService, translator: Translator, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -51,7 +51,7 @@ class SymbolBox(QComboBox):
         self._symbol = service.symbols[0]
         self._others: tuple[str, ...] = ()
         self._shown: object = None  # what the rows were made of
-        self._failure = ""
+        self._failure = ("", "")  # reason word and English sentence
         self._is_asking = False
         self._mark = _mark()
         self.setEditable(True)
@@ -104,7 +104,16 @@ class SymbolBox(QComboBox):
         self._fill()
 
     def _show_help(self) -> None:
-        self.setToolTip("\n".join(filter(None, (self._translator.text("toolbar.symbol_help"), self._failure))))
+        self.setToolTip("\n".join(filter(None, (self._translator.text("toolbar.symbol_help"), self._failure_text()))))
+
+    def _failure_text(self) -> str:
+        """Return why the exchange's symbols are not known, "" without a failure."""
+        reason, detail = self._failure
+        if not reason:
+            return ""
+        key = f"connection.reason.{reason}"
+        words = self._translator.text(key) if self._translator.has(key) else detail
+        return self._translator.text("symbols.no_list", reason=words)
 
     def minimumSizeHint(self) -> QSize:
         """Return the usual size: a part of a name is none. Qt's own one keeps that of the first font."""
@@ -117,7 +126,8 @@ class SymbolBox(QComboBox):
         view = self.view()
         if view is not None:
             # Names are wider than the box, and the list has a scroll bar.
-            longest = max((*self._service.symbols, self._stop_text()), key=len)
+            failure = self._translator.text("symbols.no_list_brief")
+            longest = max((*self._service.symbols, self._stop_text(), failure), key=len)
             view.setMinimumWidth(
                 self.fontMetrics().horizontalAdvance(longest) + _LIST_MARGIN_PX + QScrollBar().sizeHint().width()
             )
@@ -198,7 +208,7 @@ class SymbolBox(QComboBox):
     def _fill(self) -> None:
         """Make the rows anew if they have changed; what is being typed stays."""
         recorded = self._service.symbols
-        shown = (recorded, self._others, self._symbol, self._translator.language)
+        shown = (recorded, self._others, self._failure, self._symbol, self._translator.language)
         if shown == self._shown:
             return
         self._shown = shown
@@ -222,6 +232,11 @@ class SymbolBox(QComboBox):
                 row = QStandardItem(symbol)
                 row.setData(_NAME, _KIND)
                 self._rows.appendRow(row)
+        if self._failure[0]:
+            row = QStandardItem(self._translator.text("symbols.no_list_brief"))
+            row.setToolTip(self._failure_text())
+            row.setFlags(Qt.ItemFlag.NoItemFlags)
+            self._rows.appendRow(row)
         self._restore()
         self.setEditText(typed)
         if edit is not None and is_marked:
@@ -257,21 +272,20 @@ class SymbolBox(QComboBox):
     def _ask_exchange(self) -> None:
         """Ask the exchange; on a thread."""
         symbols: Sequence[str] | None = None
-        reason = ""
+        reason = detail = ""
         try:
             symbols = self._service.listed_symbols()
         except FeedError as error:
-            reason = error.short
+            reason, detail = error.reason, error.short
         with contextlib.suppress(RuntimeError):  # the widget was deleted meanwhile
-            self._listed.emit(symbols, reason)
+            self._listed.emit(symbols, reason, detail)
 
-    def _take_listed(self, symbols: Sequence[str] | None, reason: str) -> None:
+    def _take_listed(self, symbols: Sequence[str] | None, reason: str, detail: str) -> None:
         self._is_asking = False
-        self._failure = self._translator.text("symbols.no_list", reason=reason) if reason else ""
-        if symbols is None or tuple(symbols) == self._others:
-            self._show_help()
+        listed = self._others if symbols is None else tuple(symbols)
+        if (listed, (reason, detail)) == (self._others, self._failure):
             return
-        self._others = tuple(symbols)
+        self._others, self._failure = listed, (reason, detail)
         is_open = self._is_open()
         if is_open:
             self.hidePopup()
