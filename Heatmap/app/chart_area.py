@@ -49,6 +49,7 @@ class ChartArea(QWidget):
         self._settings = settings
         self._translator = translator
         self._source = source
+        self._layout = (0, 0, 0)
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(0)
@@ -100,4 +101,7 @@ class ChartArea(QWidget):
         self._badge.setText(text)
         self._badge.setFixedSize(size + QSize(2 * MARGIN_PX, 2 * MARGIN_PX))
         self._badge.setVisible(bool(text) and not self._settings.value.enabled)
-        self.layoutChanged.emit(size.width(), size.height(), font_px)
+        layout = (size.width(), size.height(), font_px)
+        if layout != self._layout:
+            self._layout = layout
+            self.layoutChanged.emit(*layout)
