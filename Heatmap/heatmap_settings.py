@@ -164,7 +164,7 @@ class HeatmapSettings:
     enabled: bool = _flag(Group.SWITCH, default=True)
 
     window: Window = _choice(Group.DISPLAY, get_args(Window), default="8h")  # events are shown so far back from now
-    opacity: int = _number(Group.DISPLAY, 5, 100, default=85, step=5, unit=Unit.PERCENT)
+    opacity: int = _number(Group.DISPLAY, 0, 100, default=85, step=5, unit=Unit.PERCENT)
     trail: Trail = _choice(Group.DRAWING, get_args(Trail), default="20m")  # half-life of the heat to the right
     spot_size: SpotSize = _choice(Group.DRAWING, get_args(SpotSize), default="medium")
     smooth: bool = _flag(Group.DRAWING, default=True)

@@ -106,7 +106,11 @@ class HeatmapPresenter(QObject):
         view = visible_range(self.viewport, self.time_axis)
         return view.start_ms, view.end_ms
 
-    def set_symbol(self, symbol: str) -> None:
+    @property
+    def is_visible(self) -> bool:
+        """True if there is an image on the screen that is not transparent."""
+        return self.image is not None and self._settings.value.opacity > 0
+
         self._symbol = symbol
         self._show(None)
         self._request()

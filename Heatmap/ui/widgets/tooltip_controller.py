@@ -201,7 +201,7 @@ class TooltipController(QObject):
     def _hit_point(self, mouse: QPointF | None) -> HitPoint | None:
         """Return the point of the map under the mouse, None where there cannot be heat."""
         viewport, axis = self._presenter.viewport, self._presenter.time_axis
-        if mouse is None or viewport is None or axis is None or self._presenter.image is None:
+        if mouse is None or viewport is None or axis is None or not self._presenter.is_visible:
             return None
         return hit_point_at(viewport, axis, self._pane_px(viewport, mouse))
 
