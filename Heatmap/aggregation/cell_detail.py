@@ -65,7 +65,7 @@ def cell_details(
         ``sides`` is unknown.
     """
     require_sides(sides)
-    every = EventBatch.select(columns, first=0, sides=sides, min_notional=min_notional, by_side=False)
+    every = EventBatch.select(columns, sides=sides, min_notional=min_notional, by_side=False)
     batch = every.between(spec.t0_ms, spec.end_ms).kept()
     rows = price_bins(batch.price, spec.price_bin) - spec.first_price_bin
     inside = (rows >= 0) & (rows < spec.rows)

@@ -117,7 +117,7 @@ def load_kernels(*, may_compile: bool = True) -> int:
         columns = EventColumns(np.array([500, 1500]), np.array([1.5, 2.5]), np.ones(2), np.array([True, False]))
         spec = GridSpec(t0_ms=0, time_bin_ms=1000, cols=4, price0=0.0, price_bin=1.0, rows=4)
         options = RenderOptions(sigma_cols=0, sigma_rows=0, trail_half_life_ms=1000)
-        batch = EventBatch.select(columns, first=0, sides="both", min_notional=0.0, by_side=True)
+        batch = EventBatch.select(columns, sides="both", min_notional=0.0, by_side=True)
         cells = engine.bin(batch, spec)
         reference = engine.percentile(totals(cells.values), options.clip_percentile)
         edges = np.linspace(reference / 255, reference, 255, dtype=np.float32)

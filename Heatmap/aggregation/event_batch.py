@@ -62,18 +62,16 @@ class EventBatch:
         return max(self.short_channel, self.long_channel) + 1
 
     @classmethod
-    def select(
-        cls, columns: EventColumns, *, first: int, sides: Sides, min_notional: float, by_side: bool
-    ) -> EventBatch:
-        """Return the events from index ``first`` on; if ``by_side``, with shorts in channel 0 and longs in 1.
+    def select(cls, columns: EventColumns, *, sides: Sides, min_notional: float, by_side: bool) -> EventBatch:
+        """Return the events; if ``by_side``, with shorts in channel 0 and longs in 1.
 
         See `RenderOptions` for ``sides`` and ``min_notional``.
         """
         return cls(
-            ts_ms=columns.ts_ms[first:],
-            price=columns.price[first:],
-            weight=columns.notional[first:],
-            is_long=columns.is_long[first:].view(np.uint8),
+            ts_ms=columns.ts_ms,
+            price=columns.price,
+            weight=columns.notional,
+            is_long=columns.is_long.view(np.uint8),
             least=max(min_notional, _SMALLEST),
             short_channel=EXCLUDED if sides == "long" else 0,
             long_channel=EXCLUDED if sides == "short" else int(by_side),

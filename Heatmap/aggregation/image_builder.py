@@ -49,17 +49,17 @@ class HeatmapImage:
     spec
         Its grid, whose row 0 is the lowest price.
     reference
-        Dollars per cell at full colour; 0.0 if the window is empty.
+        Dollars per cell at full colour; 0.0 if there are no events.
     engine
         Name of the engine that painted it.
     build_ms
         Duration, milliseconds.
     events, outside
-        Number of events of the window that pass the filter inside the grid, and outside of it.
+        Number of events that pass the filter inside the grid, and outside of it.
     level_edges
-        float32 (255,): least dollars of each level from 1 to 255, infinite if the window is empty.
+        float32 (255,): least dollars of each level from 1 to 255, infinite if there are no events.
     automatic
-        The scale without ``ceiling_usd``; its cells are those of the events that pass side and size, anywhere.
+        The scale without ``ceiling_usd``; its cells are those of the window's events that pass side and size.
     """
 
     rgba: NDArray[np.uint8]
@@ -110,8 +110,8 @@ class ImageBuilder:
         self._buffers = ImageBuffers()
         self._columns = EventColumns.empty()
         self._selection_key: tuple[object, ...] = ()
-        self._every = EventBatch.select(self._columns, first=0, sides="both", min_notional=0.0, by_side=False)
-        self._selection = self._every
+        self._every = EventBatch.select(self._columns, sides="both", min_notional=0.0, by_side=False)
+        self._window = self._counted = self._selection = self._every
         self._sums: tuple[tuple[object, ...], NDArray[np.float32]] = (), np.empty(0, np.float32)
         self._shown: tuple[tuple[object, ...], EventBatch] = (), self._selection
         self._decayed_key: tuple[object, ...] = ()
@@ -136,11 +136,12 @@ class ImageBuilder:
         """Return the image of a grid: bin the events into cells, scale by a percentile of the window's cells, paint.
 
         The scale is kept while its reference is within `REFERENCE_TOLERANCE` of the exact one, lest colours flicker.
+        It is that of all events if the window has none.
 
         Parameters
         ----------
         columns
-            All events of the window, also those outside the grid; older ones are ignored.
+            All events of the window, also those outside the grid, and older ones to paint: the scale ignores them.
         spec
             The grid to show, usually the visible part of the window.
         options
@@ -161,9 +162,11 @@ class ImageBuilder:
         pad_cols, pad_rows = reach(options.sigma_cols), reach(options.sigma_rows)
         cells = self._bin(batch, spec, pad_cols, pad_rows)
         elsewhere = _outside(batch, spec.t0_ms - pad_cols * spec.time_bin_ms, spec.end_ms + pad_cols * spec.time_bin_ms)
-        is_whole = not elsewhere and cells.found == cells.kept and batch is self._every
-        scale = self._scale(self._every, spec, options, cells if is_whole else None)
-        shown = scale if selection is self._every else self._scale(selection, spec, options, None)
+        is_whole = not elsewhere and cells.found == cells.kept and batch is self._window
+        scale = self._scale(self._window, spec, options, cells if is_whole else None)
+        if not scale.reference and self._window is not self._every:
+            scale = self._scale(self._every, spec, options, None)
+        shown = scale if self._counted is self._window else self._scale(self._counted, spec, options, None)
         reference, edges = options.ceiling_usd or scale.reference, scale.edges
         if options.ceiling_usd:
             edges = level_edges(options.normalization, reference, totals(scale.cells))
@@ -184,17 +187,17 @@ class ImageBuilder:
         )
 
     def _select(self, columns: EventColumns, options: RenderOptions, window_start_ms: int) -> EventBatch:
-        """Return the events of the window with the filter of the options; `_every` has those of all sizes, too."""
+        """Return the events with the filter of the options; `_every` has all sizes, `_window` no older ones."""
         first = int(np.searchsorted(columns.ts_ms, window_start_ms, side="left"))
         by_side = find_palette(options.palette).is_bivariate and options.sides == "both"
         key = (first, options.sides, options.min_notional, by_side)
         if columns is not self._columns or key != self._selection_key:
             self._columns, self._selection_key = columns, key
-            self._every = EventBatch.select(
-                columns, first=first, sides=options.sides, min_notional=0.0, by_side=by_side
-            )
+            self._every = EventBatch.select(columns, sides=options.sides, min_notional=0.0, by_side=by_side)
+            self._window = self._every.part(first, len(columns))
             least = max(options.min_notional, self._every.least)
-            self._selection = self._every if least == self._every.least else replace(self._every, least=least)
+            parts = self._every, self._window
+            self._selection, self._counted = (x if x.least == least else replace(x, least=least) for x in parts)
         return self._selection
 
     def _show(self, selection: EventBatch, spec: GridSpec, floor_usd: float) -> EventBatch:

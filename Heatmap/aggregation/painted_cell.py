@@ -75,7 +75,7 @@ def figures_at(
     box, trail_ms = pixel.padded(pad_cols, pad_rows), options.trail_half_life_ms
     cols_before = 0 if trail_ms is None else math.ceil(LIFETIME_HALF_LIVES * trail_ms / box.time_bin_ms)
     part = columns.between(box.t0_ms - cols_before * box.time_bin_ms, box.end_ms)
-    batch = EventBatch.select(part, first=0, sides=options.sides, min_notional=options.min_notional, by_side=False)
+    batch = EventBatch.select(part, sides=options.sides, min_notional=options.min_notional, by_side=False)
     if options.floor_usd:
         batch = batch.at(batch.cell_usd(box.time_bin_ms, box.price_bin) >= options.floor_usd)
     if options.half_life_ms is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
@@ -10,12 +11,12 @@ from typing import TYPE_CHECKING, Final, Protocol
 from Heatmap.aggregation.image_builder import ImageBuilder
 from Heatmap.aggregation.painted_cell import CellFigures, HitPoint, figures_at
 from Heatmap.errors import HeatmapError
-from Heatmap.heatmap_settings import HeatmapSettings, decay_half_life_ms, window_ms
+from Heatmap.heatmap_settings import HeatmapSettings, decay_half_life_ms, trail_half_life_ms, window_ms
 from Heatmap.rendering.colour_axis import ColourAxis, colour_axis
-from Heatmap.rendering.event_window import FAR_MS, EventWindow, Gaps, MapStatistics, gaps_between
+from Heatmap.rendering.event_window import EventWindow, Gaps, MapStatistics, gaps_between
 from Heatmap.rendering.image_change import ChangedColumns, changed_columns
 from Heatmap.rendering.render_options import render_options
-from Heatmap.rendering.view_grid import View, covers, grid_for_view, near_cells, same_cells
+from Heatmap.rendering.view_grid import MARGIN, View, covers, grid_for_view, near_cells, same_cells
 from Heatmap.storage.sqlite_store import POLL_S
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ log = logging.getLogger(__name__)
 LIVE_INTERVAL_S = 0.25
 # With decay on, the image is built again after this share of the half-life: every value changes by 0.7 %.
 FADE_STEP = 0.01
+# Events before a view whose trails reach into it are read for so many half-lives.
+TRAIL_HALF_LIVES = 8
 # The end of an open gap moves in such steps, so that it does not repaint the map all the time.
 GAP_STEP_MS = 5_000
 
@@ -50,13 +53,14 @@ class BuildRequest:
 class BuildResult:
     """The answer to a `BuildRequest`."""
 
-    image: HeatmapImage | None  # None: the view and the window do not meet
+    image: HeatmapImage | None  # None: the view shows no time before now, or no price above 0
     request: BuildRequest
     changed: ChangedColumns | None  # against the previous image; None: not comparable
     window_start_ms: int  # since the epoch, UTC; in steps of `GAP_STEP_MS`
-    gaps: Gaps
-    statistics: MapStatistics  # the same object while image and settings stay the same
+    gaps: Gaps  # of the window, and of an older view
+    statistics: MapStatistics  # of the window; the same object while image and settings stay the same
     colour_axis: ColourAxis | None = None  # of the legend, the same object while it stays the same; None: no cells
+    cut_ms: int | None = None  # earlier events of the view were too many to be read; None: all were read
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +177,10 @@ class BuildWorker:
                 result = self._build(window, request, image, shown)
                 now_ms = self._clock.now_ms() // GAP_STEP_MS * GAP_STEP_MS
                 start_ms = now_ms - window_ms(request.settings)
-                covered = window.coverage(request.symbol, request.settings.source, start_ms)
+                first_ms = min(start_ms, window.asked_ms)
+                covered = window.coverage(request.symbol, request.settings.source, first_ms)
             except HeatmapError as error:
+                shown = None  # what has been read is not shown yet
                 if str(error) != trouble:
                     trouble = str(error)
                     log.warning("the heatmap cannot be built: %s", error)
@@ -192,9 +198,10 @@ class BuildWorker:
                     request,
                     changed_columns(image, result),
                     start_ms,
-                    gaps_between(covered, start_ms, now_ms),
+                    gaps_between(covered, first_ms, now_ms),
                     statistics,
                     axis,
+                    window.since_ms if window.since_ms > window.asked_ms else None,
                 )
             )
             image, shown = result, request
@@ -227,7 +234,7 @@ class BuildWorker:
         if window.shows(request.symbol, settings.source):
             now_ms = self._clock.now_ms()
             figures = figures_at(
-                window.columns.between(now_ms - window_ms(settings), FAR_MS),
+                window.columns,
                 image.spec,
                 inspection.point,
                 render_options(settings, request.view, image.spec, dark=request.dark),
@@ -245,9 +252,10 @@ class BuildWorker:
             self._builder.use_numba()
         settings, now_ms = request.settings, self._clock.now_ms()
         start_ms = now_ms - window_ms(settings)
-        changed = window.refresh(request.symbol, settings.source, start_ms)
+        changed = window.refresh(request.symbol, settings.source, start_ms, _times_read(request))
         tick_size = self._tick_size(request.symbol)
-        spec = grid_for_view(request.view, settings, now_ms=now_ms, tick_size=tick_size)
+        since_ms = window.since_ms
+        spec = grid_for_view(request.view, settings, since_ms=since_ms, now_ms=now_ms, tick_size=tick_size)
         if spec is None:
             return None
         half_life_ms = decay_half_life_ms(settings)
@@ -260,9 +268,16 @@ class BuildWorker:
             and image.engine == self._builder.engine_name
             and replace(shown, view=request.view, moving=request.moving) == request
             and (same_cells(image.spec, spec) or (request.moving and near_cells(image.spec, spec)))
-            and covers(image.spec, request.view, window_start_ms=start_ms, now_ms=now_ms)
+            and covers(image.spec, request.view, since_ms=since_ms, now_ms=now_ms)
         ):
             return image
         self._built_ms = now_ms
         options = render_options(settings, request.view, spec, dark=request.dark)
         return self._builder.build(window.columns, spec, options, now_ms=now_ms, window_start_ms=start_ms)
+
+
+def _times_read(request: BuildRequest) -> tuple[int, int]:
+    """Return the times whose events a view shows: with margin, and before them those whose trails reach into it."""
+    view, half_life_ms = request.view, trail_half_life_ms(request.settings)
+    margin_ms = math.ceil(MARGIN * (view.end_ms - view.start_ms))
+    return view.start_ms - margin_ms - TRAIL_HALF_LIVES * (half_life_ms or 0), view.end_ms + margin_ms

@@ -1,8 +1,12 @@
-"""The events of one symbol's time window in memory: one query when it opens, then the tail by row id."""
+"""The events of one symbol's time window in memory: one query when it opens, then the tail by row id.
+
+Events that are older than the window are read for the view that shows them, and dropped when it does no longer.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -27,6 +31,20 @@ Gaps = tuple[tuple[int, int], ...]
 FAR_MS: Final = 2**62
 # A running collector notes its coverage every 5 s, so the last seconds before now are no gap yet.
 LIVE_EDGE_MS: Final = 20_000
+# Most older events in memory: 10 MB, and 0.2 s to read. Of more, the newest of the view are read.
+MAX_OLDER_EVENTS: Final = 300_000
+# Older events are read so much further than needed on both sides, in lengths of the view, so that a pan reads seldom.
+_AHEAD: Final = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class _OlderEvents:
+    """Events ``[start_ms, end_ms)`` before the window; ``start_ms`` is ``asked_ms`` unless there are too many."""
+
+    asked_ms: int
+    start_ms: int
+    end_ms: int
+    columns: EventColumns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,37 +72,79 @@ class EventWindow:
         self._version: int | None = None
         self._coverage: list[Coverage] = []
         self._coverage_key: tuple[object, ...] = ()
-        self.columns = EventColumns.empty()  # oldest first; some may be older than the window
+        self._window = EventColumns.empty()
+        self._older: _OlderEvents | None = None
+        self._parts: tuple[EventColumns, _OlderEvents | None] = (self._window, None)  # of `columns`
+        self.columns = self._window  # of the window and of the view, oldest first
         self._cell_usd: tuple[EventColumns, tuple[object, ...], NDArray[np.float32]] | None = None
 
     def shows(self, symbol: str, source: str) -> bool:
         """Return True if the events in memory are those of this symbol and source."""
         return self._key is not None and self._key[:2] == (symbol, source)
 
-    def refresh(self, symbol: str, source: str, start_ms: int) -> bool:
+    @property
+    def since_ms(self) -> int:
+        """The moment from which on all events that the view may show are in `columns`, ms since the epoch."""
+        return self._start_ms if self._older is None else self._older.start_ms
+
+    @property
+    def asked_ms(self) -> int:
+        """`since_ms`, as it would be if there were not too many events."""
+        return self._start_ms if self._older is None else self._older.asked_ms
+
+    def refresh(self, symbol: str, source: str, start_ms: int, view_ms: tuple[int, int] = (FAR_MS, FAR_MS)) -> bool:
         """Bring the events up to date from ``start_ms`` on; return True if they changed.
 
         The window has no end: an event dated ahead of this machine's clock must be in it, because the tail continues
-        after its row.
+        after its row. Older events are read from the beginning of ``view_ms`` to its end, at most `MAX_OLDER_EVENTS`.
         """
+        self._refresh_window(symbol, source, start_ms)
+        self._refresh_older(symbol, source, *view_ms)
+        if self._parts[0] is self._window and self._parts[1] is self._older:
+            return False
+        self._parts = (self._window, self._older)
+        self.columns = self._window if self._older is None else self._older.columns.merged(self._window)
+        return True
+
+    def _refresh_window(self, symbol: str, source: str, start_ms: int) -> None:
         version = self._store.data_version()
         key = (symbol, source, self._store.generation)
         if self._key != key or start_ms < self._start_ms:
-            self.columns = self._store.window(symbol, source, start_ms, FAR_MS)
+            self._window = self._store.window(symbol, source, start_ms, FAR_MS)
             self._key, self._start_ms, self._version = key, start_ms, version
-            return True
-        changed = False
+            self._older = None
+            return
         if version != self._version:
             self._version = version
-            newer = self._store.tail(symbol, source, self.columns.last_row_id)
+            newer = self._store.tail(symbol, source, self._window.last_row_id)
             if len(newer):
-                self.columns = self.columns.merged(newer.between(start_ms, FAR_MS))
-                changed = True
+                self._window = self._window.merged(newer.between(self._start_ms, FAR_MS))
+                if newer.ts_ms[0] < self._start_ms:
+                    self._older = None
         # Old events go when they are a tenth of all, so that a tail stays cheap.
-        kept = self.columns.between(start_ms, FAR_MS)
-        if len(self.columns) - len(kept) > len(self.columns) // 10:
-            self.columns, self._start_ms = kept, start_ms
-        return changed
+        kept = self._window.between(start_ms, FAR_MS)
+        if len(self._window) - len(kept) > len(self._window) // 10:
+            self._window, self._start_ms = kept, start_ms
+
+    def _refresh_older(self, symbol: str, source: str, start_ms: int, end_ms: int) -> None:
+        older, end_ms = self._older, min(end_ms, self._start_ms)
+        if start_ms >= end_ms:
+            self._older = None
+            return
+        ahead_ms = math.ceil(_AHEAD * (end_ms - start_ms))
+        if (
+            older is not None
+            and older.asked_ms <= start_ms
+            and end_ms <= older.end_ms <= self._start_ms
+            # Of too many events, an earlier end would leave others.
+            and (older.start_ms <= start_ms or older.end_ms - end_ms <= 2 * ahead_ms)
+        ):
+            return
+        asked_ms, end_ms = start_ms - ahead_ms, min(end_ms + ahead_ms, self._start_ms)
+        first_ms = self._store.start_of_newest(symbol, source, asked_ms, end_ms, MAX_OLDER_EVENTS)
+        columns = self._store.window(symbol, source, first_ms, end_ms)
+        # The tail goes on where the window ends: `columns` never continues it.
+        self._older = _OlderEvents(asked_ms, first_ms, end_ms, replace(columns, last_row_id=0))
 
     def coverage(self, symbol: str, source: str, start_ms: int) -> list[Coverage]:
         """Return what was recorded since ``start_ms``; read again only when the file has changed."""
@@ -96,10 +156,8 @@ class EventWindow:
 
     def statistics(self, image: HeatmapImage | None, settings: HeatmapSettings, start_ms: int) -> MapStatistics:
         """Return the figures of the events since ``start_ms`` and of the image made from them."""
-        columns = self.columns.between(start_ms, FAR_MS)
-        batch = EventBatch.select(
-            columns, first=0, sides=settings.sides, min_notional=settings.min_notional_usd, by_side=False
-        )
+        columns = self._window.between(start_ms, FAR_MS)
+        batch = EventBatch.select(columns, sides=settings.sides, min_notional=settings.min_notional_usd, by_side=False)
         shown, longs, notional = batch.keeps(), columns.is_long, columns.notional
         if settings.floor_usd and image is not None:
             shown &= self._sums_of_cells(batch, image.spec) >= settings.floor_usd
@@ -119,8 +177,8 @@ class EventWindow:
         """Return the sum of the cell of each event; worked out again only when events or bins have changed."""
         key = (len(batch), batch.least, batch.short_channel, batch.long_channel, spec.time_bin_ms, spec.price_bin)
         kept = self._cell_usd
-        if kept is None or kept[0] is not self.columns or kept[1] != key:
-            kept = self.columns, key, batch.cell_usd(spec.time_bin_ms, spec.price_bin)
+        if kept is None or kept[0] is not self._window or kept[1] != key:
+            kept = self._window, key, batch.cell_usd(spec.time_bin_ms, spec.price_bin)
         self._cell_usd = kept
         return kept[2]
 

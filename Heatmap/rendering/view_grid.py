@@ -1,14 +1,16 @@
-"""Choice of the grid for a view: the visible range within the window, at the resolution of the settings."""
+"""Choice of the grid for a view: the visible range of what has been read, at the resolution of the settings."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from Heatmap.aggregation import GridSpec
 from Heatmap.aggregation.resolution import auto_spec, manual_spec, pixel_spec
-from Heatmap.heatmap_settings import HeatmapSettings, window_ms
+
+if TYPE_CHECKING:
+    from Heatmap.heatmap_settings import HeatmapSettings
 
 # Most rows or columns of any grid: what every graphics card with OpenGL 3.3 takes as one texture.
 MAX_SIDE: Final = 8192
@@ -58,12 +60,15 @@ def tick_or_guess(tick_size: float | None, price: float) -> float:
     return 10.0 ** math.floor(math.log10(max(abs(price), 1e-9) * FALLBACK_TICKS_PER_PRICE))
 
 
-def grid_for_view(view: View, settings: HeatmapSettings, *, now_ms: int, tick_size: float | None) -> GridSpec | None:
-    """Return the grid for a view and the settings' window and resolution, or None if view and window do not meet.
+def grid_for_view(
+    view: View, settings: HeatmapSettings, *, since_ms: int, now_ms: int, tick_size: float | None
+) -> GridSpec | None:
+    """Return the grid for a view at the settings' resolution, or None if no time between the two moments is in sight.
 
-    ``now_ms`` is the window's right edge, ``tick_size`` in quote currency, None if not known yet.
+    ``since_ms`` is the beginning of what has been read, ``now_ms`` the window's right edge; ``tick_size`` is in quote
+    currency, None if not known yet.
     """
-    first_ms = max(view.start_ms, now_ms - window_ms(settings))
+    first_ms = max(view.start_ms, since_ms)
     last_ms = min(view.end_ms, now_ms)
     price_low, price_high = max(view.price_low, 0.0), view.price_high
     if first_ms >= last_ms or price_low >= price_high:
@@ -78,7 +83,7 @@ def grid_for_view(view: View, settings: HeatmapSettings, *, now_ms: int, tick_si
     cols = spec.cols * (last_ms - first_ms) / span_ms
     if cols > MAX_COLS_WITH_GAPS or spec.rows * cols > MAX_CELLS_WITH_GAPS:
         spec = _bins(view, settings, (first_ms, last_ms), (price_low, price_high), tick)
-    return _with_margin(_reaching_back(spec, first_ms), window_start_ms=now_ms - window_ms(settings), now_ms=now_ms)
+    return _with_margin(_reaching_back(spec, first_ms), since_ms=since_ms, now_ms=now_ms)
 
 
 def _bins(
@@ -116,11 +121,11 @@ def _reaching_back(spec: GridSpec, first_ms: int) -> GridSpec:
     return replace(spec, t0_ms=spec.t0_ms - more * spec.time_bin_ms, cols=spec.cols + more)
 
 
-def _with_margin(spec: GridSpec, *, window_start_ms: int, now_ms: int) -> GridSpec:
-    """Grow a grid by `MARGIN` on each side: whole bins, within the window, never below price 0."""
+def _with_margin(spec: GridSpec, *, since_ms: int, now_ms: int) -> GridSpec:
+    """Grow a grid by `MARGIN` on each side: whole bins, within what has been read, never below price 0."""
     step = spec.time_bin_ms
     wish = math.ceil(spec.cols * MARGIN)
-    room_left = max((spec.t0_ms - window_start_ms + step - 1) // step, 0)
+    room_left = max((spec.t0_ms - since_ms + step - 1) // step, 0)
     room_right = max((now_ms - spec.t0_ms - spec.cols * step + step) // step, 0)
     left, right = min(wish, room_left), min(wish, room_right)
     rows = math.ceil(spec.rows * MARGIN)
@@ -148,9 +153,9 @@ def near_cells(spec: GridSpec, other: GridSpec) -> bool:
     )
 
 
-def covers(spec: GridSpec, view: View, *, window_start_ms: int, now_ms: int) -> bool:
-    """Return True if a grid reaches over all of a view that can hold heat."""
-    first_ms, last_ms = max(view.start_ms, window_start_ms), min(view.end_ms, now_ms)
+def covers(spec: GridSpec, view: View, *, since_ms: int, now_ms: int) -> bool:
+    """Return True if a grid reaches over all of a view between the two moments, see `grid_for_view`."""
+    first_ms, last_ms = max(view.start_ms, since_ms), min(view.end_ms, now_ms)
     return (
         spec.t0_ms <= first_ms
         and spec.t0_ms + spec.cols * spec.time_bin_ms >= last_ms

@@ -33,6 +33,11 @@ _WINDOW: Final = f"""
     SELECT ts_ms * 1.0, price, {sql.SIGNED_NOTIONAL} FROM liq_events INDEXED BY idx_liq_events_window
     WHERE source = ? AND symbol = ? AND ts_ms >= ? AND ts_ms < ? ORDER BY ts_ms, id
 """  # noqa: S608 - a constant
+# The newest of the events that are too many.
+_SURPLUS: Final = """
+    SELECT ts_ms FROM liq_events INDEXED BY idx_liq_events_window
+    WHERE source = ? AND symbol = ? AND ts_ms >= ? AND ts_ms < ? ORDER BY ts_ms DESC LIMIT 1 OFFSET ?
+"""
 # NOT INDEXED leaves the row id: few rows are new, however many the table has.
 _TAIL: Final = f"""
     SELECT ts_ms, price, {sql.SIGNED_NOTIONAL}, id FROM liq_events NOT INDEXED
@@ -75,6 +80,16 @@ class SqliteStore(Closing):
                 return _columns_of(rows, width=3, last_row_id=last_row_id)
             finally:
                 connection.execute("COMMIT")
+
+    def start_of_newest(self, symbol: str, source: str, start_ms: int, end_ms: int, most: int) -> int:
+        """Return the earliest time from ``start_ms`` on from which there are at most ``most`` events up to ``end_ms``.
+
+        Of the events of one millisecond it is before all or after all.
+        """
+        with self.reading() as connection:
+            values = (source, symbol, start_ms, end_ms, most)
+            row = None if connection is None else connection.execute(_SURPLUS, values).fetchone()
+        return start_ms if row is None else int(row[0]) + 1
 
     def tail(self, symbol: str, source: str, after_row_id: int) -> EventColumns:
         """Return a series' events stored after a row id, by time; ``last_row_id`` is the newest or ``after_row_id``."""

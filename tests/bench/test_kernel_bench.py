@@ -119,7 +119,7 @@ def test_new_events_on_a_map_of_100_000(benchmark):
 def test_painting_anew(benchmark):
     note(benchmark, "recolour", usable_threads())
     engine = NumbaEngine()
-    batch = EventBatch.select(market(100_000), first=0, sides="both", min_notional=0.0, by_side=False)
+    batch = EventBatch.select(market(100_000), sides="both", min_notional=0.0, by_side=False)
     cells = engine.bin(batch, SPEC)
     edges = level_edges(LOG.normalization, engine.percentile(totals(cells.values), 99.5), np.empty(0, np.float32))
     plan = paint_plan(batch, SPEC, LOG, edges, Decay(SPEC.end_ms, 1.0))

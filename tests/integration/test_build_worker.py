@@ -129,16 +129,75 @@ def test_another_source_and_another_symbol_are_not_mixed_in(worker, reports, db_
 
 def test_a_wider_window_is_read_again(worker, reports, db_path):
     bulk_insert(db_path, [event(30 * MINUTE_MS), event(5 * 60 * MINUTE_MS)])
-    wide = dataclasses.replace(request().view, start_ms=SYSTEM_CLOCK.now_ms() - 6 * 60 * MINUTE_MS)
-    worker.request(request(view=wide, settings=HeatmapSettings(window="2h")))
+    for window, events in (("2h", 1), ("8h", 2), ("2h", 1)):
+        asked = request(settings=HeatmapSettings(window=window))
+        worker.request(asked)
+        result = reports.wait_for(reports.results, lambda result, asked=asked: result.request is asked)
+        assert (result.statistics.events, result.image.events) == (events, 1)
+
+
+def older_view(first_h: float, last_h: float) -> View:
+    """Return the view from so many hours ago to so many hours ago."""
+    now_ms = SYSTEM_CLOCK.now_ms()
+    start_ms, end_ms = (now_ms - round(hours * 60 * MINUTE_MS) for hours in (first_h, last_h))
+    return dataclasses.replace(request().view, start_ms=start_ms, end_ms=end_ms)
+
+
+def test_a_view_that_reaches_beyond_the_window_shows_what_is_stored_there(worker, reports, db_path):
+    now_ms = SYSTEM_CLOCK.now_ms()
+    hour_ms = 60 * MINUTE_MS
+    recorded = [
+        Coverage("binance", "BTCUSDT", now_ms - 9 * hour_ms, now_ms - 6 * hour_ms),
+        Coverage("binance", "BTCUSDT", now_ms - 5 * hour_ms, now_ms + hour_ms),
+    ]
+    older = event(8 * hour_ms, qty=30.0), event(4 * hour_ms, qty=20.0)
+    bulk_insert(db_path, [event(30 * MINUTE_MS, qty=10.0), *older], coverage=recorded)
+    settings = HeatmapSettings(window="2h", palette="fire", trail="off")
+    # Within the window, beyond it, far from it, and back again.
+    for first_h, last_h, events, has_gap in ((1, 0, 1, 0), (9, 0, 3, 1), (9, 7, 1, 1), (4.2, 3.4, 1, 1), (1, 0, 1, 0)):
+        asked = request(view=older_view(first_h, last_h), settings=settings)
+        worker.request(asked)
+        result = reports.wait_for(reports.results, lambda result, asked=asked: result.request is asked)
+        image, case = result.image, (first_h, last_h)
+        assert (image.events, result.cut_ms) == (events, None), case
+        assert image.rgba[..., 3].any(), case
+        # Scale and statistics are the window's.
+        assert (image.reference, result.statistics.events, result.statistics.largest_usd) == (1000.0, 1, 1000.0), case
+        # The hour between the recordings is hatched where it is read.
+        assert ((recorded[0].end_ms, recorded[1].start_ms) in result.gaps) == bool(has_gap), case
+        if first_h == 9:
+            figures = answer(worker, reports, inspection(image, asked, older[0].ts_ms))
+            assert (figures.count, figures.long_usd) == (1, 3000.0)
+
+
+def test_of_too_many_older_events_the_newest_of_the_view_are_read(worker, reports, db_path, monkeypatch):
+    monkeypatch.setattr("Heatmap.rendering.event_window.MAX_OLDER_EVENTS", 30)
+    older = [event((180 + minute) * MINUTE_MS) for minute in range(60)]
+    bulk_insert(db_path, [event(30 * MINUTE_MS), *older])
+    settings = HeatmapSettings(window="2h", trail="off")
+    for first_h, last_h in ((4.5, 0), (3.9, 3.7), (3.3, 3.1)):
+        asked = request(view=older_view(first_h, last_h), settings=settings)
+        worker.request(asked)
+        result = reports.wait_for(reports.results, lambda result, asked=asked: result.request is asked)
+        assert (result.cut_ms is not None) == (first_h == 4.5), first_h
+        if first_h == 4.5:
+            assert (result.image.events, result.cut_ms) == (31, older[30].ts_ms + 1)
+            assert result.image.spec.t0_ms <= result.cut_ms < result.image.spec.t0_ms + result.image.spec.time_bin_ms
+        else:
+            assert result.image.events >= 12
+
+
+def test_an_import_into_older_times_comes_into_a_view_of_them(worker, reports, db_path):
+    bulk_insert(db_path, [event(30 * MINUTE_MS), event(240 * MINUTE_MS)])
+    worker.request(request(view=older_view(5, 3), settings=HeatmapSettings(window="2h")))
     built(reports, lambda image: image is not None and image.events == 1)
-    worker.request(request(view=wide, settings=HeatmapSettings(window="8h")))
+    bulk_insert(db_path, [event(250 * MINUTE_MS)])
     built(reports, lambda image: image is not None and image.events == 2)
 
 
-def test_a_view_out_of_the_window_shows_nothing(worker, reports):
-    past = dataclasses.replace(request().view, start_ms=0, end_ms=MINUTE_MS)
-    worker.request(request(view=past))
+def test_a_view_without_a_time_before_now_shows_nothing(worker, reports):
+    future = dataclasses.replace(request().view, start_ms=2**45, end_ms=2**45 + MINUTE_MS)
+    worker.request(request(view=future))
     built(reports, lambda image: image is None)
 
 
@@ -187,9 +246,9 @@ def test_statistics_count_what_is_shown_and_what_is_hidden(worker, reports, db_p
 
 def test_statistics_follow_the_filter_also_where_the_map_is_out_of_sight(worker, reports, db_path):
     bulk_insert(db_path, [event(5 * MINUTE_MS, qty=3.0)])
-    past = dataclasses.replace(request().view, start_ms=0, end_ms=MINUTE_MS)
+    future = dataclasses.replace(request().view, start_ms=2**45, end_ms=2**45 + MINUTE_MS)
     for least, shown in ((0, 1), (500, 0), (100, 1)):
-        asked = request(view=past, settings=HeatmapSettings(min_notional_usd=least))
+        asked = request(view=future, settings=HeatmapSettings(min_notional_usd=least))
         worker.request(asked)
         result = reports.wait_for(reports.results, lambda result, asked=asked: result.request is asked)
         assert (result.image, result.statistics.events, result.statistics.shown) == (None, 1, shown)

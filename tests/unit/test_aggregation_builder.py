@@ -86,10 +86,25 @@ def test_events_outside_are_counted_and_not_folded_into_the_edges(builder):
     assert (image.events, image.outside) == (0, 4)
 
 
-def test_what_is_older_than_the_window_is_not_used(builder):
-    columns = columns_of((101_000, 105, 1e6, True), (105_000, 105, 10, True))
+def test_what_is_older_than_the_window_is_painted_and_does_not_count_for_the_scale(builder):
+    columns = columns_of((101_000, 105, 1e6, True), (105_000, 105, 10, True), (106_000, 105, 1, True))
     image = builder.build(columns, SPEC, SHARP, now_ms=120_000, window_start_ms=102_000)
-    assert (image.reference, image.events, image.outside) == (10.0, 1, 0)
+    assert (image.reference, image.events, image.outside) == (pytest.approx(10.0, rel=0.01), 3, 0)
+    window = builder.build(columns.between(102_000, 120_000), SPEC, SHARP, now_ms=120_000, window_start_ms=102_000)
+    np.testing.assert_array_equal(image.level_edges, window.level_edges)
+    np.testing.assert_array_equal(image.rgba[:, 2:], window.rgba[:, 2:])
+    full = PALETTES["fire"].tables[0, 255]
+    np.testing.assert_array_equal(image.rgba[4, 1], full)
+
+
+@pytest.mark.parametrize("palette", ["fire", "long_short"])
+def test_what_is_older_has_a_scale_of_its_own_where_the_window_is_empty(builder, palette):
+    columns = columns_of((101_000, 105, 500, True), (105_000, 105, 10, False))
+    for sides, window_start_ms in (("both", 110_000), ("long", 103_000)):
+        options = RenderOptions(sigma_cols=0, sigma_rows=0, palette=palette, sides=sides, clip_percentile=100)
+        image = builder.build(columns, SPEC, options, now_ms=120_000, window_start_ms=window_start_ms)
+        assert image.reference == 500.0
+        assert alpha(image)[4, 1]
 
 
 def test_the_reference_is_the_window_s_and_not_the_view_s(builder):
@@ -539,7 +554,7 @@ def test_scales_of_other_windows_keep_no_events_alive(monkeypatch):
 @pytest.mark.parametrize("channels", [1, 2])
 def test_the_sums_of_a_window_are_the_same_by_both_engines_however_fine_the_bins(channels):
     columns = random_columns(3000, 5)
-    batch = EventBatch.select(columns, first=0, sides="both", min_notional=0.0, by_side=channels == 2)
+    batch = EventBatch.select(columns, sides="both", min_notional=0.0, by_side=channels == 2)
     for time_bin_ms, price_bin in ((250, 0.1), (1000, 1.0), (60_000, 50.0), (7, 0.00001)):
         fast, slow = (engine.sums(batch, time_bin_ms, price_bin) for engine in (NumbaEngine(), NumpyEngine()))
         np.testing.assert_array_equal(fast[np.lexsort(fast.T)], slow[np.lexsort(slow.T)])

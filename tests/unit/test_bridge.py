@@ -128,7 +128,9 @@ def test_what_is_taken_can_be_shown(first, second, pane, segments):
     for viewport in (view, pane_view):
         visible = visible_range(viewport, axis)
         with suppress(GridError):  # no grid serves such a view; the worker says so
-            grid = grid_for_view(visible, HeatmapSettings(), now_ms=1_760_000_000_000, tick_size=0.1)
+            grid = grid_for_view(
+                visible, HeatmapSettings(), since_ms=1_759_971_200_000, now_ms=1_760_000_000_000, tick_size=0.1
+            )
             heat_mesh(viewport, axis, grid or SPEC)
 
 

@@ -195,11 +195,11 @@ def test_around_the_largest_spots_of_a_market_it_names_what_is_seen(trail):
     events = EventColumns(ts_ms, price, np.exp(draw.normal(9, 2, count)), draw.random(count) < 0.5)
     view = View(now_ms - 8 * HOUR_MS, now_ms, 86_400.0, 87_600.0, 990, 480)
     settings = HeatmapSettings(palette="fire", trail=trail)
-    spec = grid_for_view(view, settings, now_ms=now_ms, tick_size=0.1)
+    spec = grid_for_view(view, settings, since_ms=view.start_ms, now_ms=now_ms, tick_size=0.1)
     options = render_options(settings, view, spec, dark=True)
     image = ImageBuilder(NumpyEngine()).build(events, spec, options, now_ms=now_ms, window_start_ms=view.start_ms)
     sums = NumpyEngine().grid(
-        NumpyEngine().bin(EventBatch.select(events, first=0, sides="both", min_notional=0.0, by_side=False), spec), 0
+        NumpyEngine().bin(EventBatch.select(events, sides="both", min_notional=0.0, by_side=False), spec), 0
     )
     price_per_px = (view.price_high - view.price_low) / view.height_px
     right = tried = 0

@@ -40,8 +40,8 @@ VIEW = View(
 SETTINGS = HeatmapSettings()
 
 
-def grid(view=VIEW, settings=SETTINGS, tick_size=0.1):
-    return grid_for_view(view, settings, now_ms=NOW_MS, tick_size=tick_size)
+def grid(view=VIEW, settings=SETTINGS, tick_size=0.1, hours=48):
+    return grid_for_view(view, settings, since_ms=NOW_MS - hours * HOUR_MS, now_ms=NOW_MS, tick_size=tick_size)
 
 
 def test_the_users_rule_sets_the_bins():
@@ -52,15 +52,16 @@ def test_the_users_rule_sets_the_bins():
     assert spec.time_bin_ms == 15_000
 
 
-def test_the_grid_ends_with_the_present_and_begins_with_the_window():
-    spec = grid(settings=SETTINGS.replaced(window="2h"))
+def test_the_grid_ends_with_the_present_and_begins_with_what_was_read():
+    spec = grid(hours=2)
     assert NOW_MS - 2 * HOUR_MS - 30_000 <= spec.t0_ms <= NOW_MS - 2 * HOUR_MS
     assert NOW_MS <= spec.end_ms <= NOW_MS + 2 * spec.time_bin_ms
 
 
-def test_a_view_outside_the_window_has_no_grid():
+def test_a_view_outside_of_what_was_read_has_no_grid():
     past = dataclasses.replace(VIEW, start_ms=NOW_MS - 30 * HOUR_MS, end_ms=NOW_MS - 20 * HOUR_MS)
-    assert grid(past) is None
+    assert grid(past, hours=8) is None
+    assert grid(past) is not None
     future = dataclasses.replace(VIEW, start_ms=NOW_MS + 1, end_ms=NOW_MS + HOUR_MS)
     assert grid(future) is None
 
@@ -101,27 +102,25 @@ def test_prices_below_zero_are_not_binned():
     ratio=st.floats(1.0001, 3.0),
     width=st.integers(1, 4000),
     height=st.integers(1, 2200),
-    window=st.sampled_from(["2h", "8h", "2d"]),
+    hours=st.sampled_from([2, 8, 48]),
 )
-def test_any_view_gets_a_grid_that_covers_it(shift_h, span_h, low, ratio, width, height, window):
+def test_any_view_gets_a_grid_that_covers_it(shift_h, span_h, low, ratio, width, height, hours):
     start = NOW_MS + round(shift_h * HOUR_MS)
     view = View(start, start + max(round(span_h * HOUR_MS), 1), low, low * ratio, width, height)
-    settings = SETTINGS.replaced(window=window)
-    spec = grid_for_view(view, settings, now_ms=NOW_MS, tick_size=0.0001)
-    hours = {"2h": 2, "8h": 8, "2d": 48}[window]
+    spec = grid(view, tick_size=0.0001, hours=hours)
     if spec is None:
         assert view.end_ms <= NOW_MS - hours * HOUR_MS or view.start_ms >= NOW_MS
     else:
-        assert covers(spec, view, window_start_ms=NOW_MS - hours * HOUR_MS, now_ms=NOW_MS)
+        assert covers(spec, view, since_ms=NOW_MS - hours * HOUR_MS, now_ms=NOW_MS)
 
 
 def test_a_small_pan_needs_no_new_grid_and_a_large_one_does():
     spec = grid()
-    window_start_ms = NOW_MS - 8 * HOUR_MS
+    since_ms = NOW_MS - 8 * HOUR_MS
     near = dataclasses.replace(VIEW, start_ms=VIEW.start_ms - 10 * 60_000, end_ms=VIEW.end_ms - 10 * 60_000)
     far = dataclasses.replace(VIEW, start_ms=VIEW.start_ms - 2 * HOUR_MS, end_ms=VIEW.end_ms - 2 * HOUR_MS)
-    assert covers(spec, near, window_start_ms=window_start_ms, now_ms=NOW_MS)
-    assert not covers(spec, far, window_start_ms=window_start_ms, now_ms=NOW_MS)
+    assert covers(spec, near, since_ms=since_ms, now_ms=NOW_MS)
+    assert not covers(spec, far, since_ms=since_ms, now_ms=NOW_MS)
     assert same_cells(spec, grid(far)) or grid(far).time_bin_ms != spec.time_bin_ms
 
 
@@ -199,11 +198,11 @@ def test_a_gap_has_no_width_and_takes_no_resolution():
     assert view.shown_ms(view.start_ms, view.end_ms) == pytest.approx(480 * 60_000, abs=2)
     (gap,) = view.gaps_ms
     assert gap[1] - gap[0] == 30 * HOUR_MS
-    spec = grid(view, SETTINGS.replaced(window="2d"))
+    spec = grid(view)
     # 38 hours would ask for columns of three minutes; the eight that are seen ask for 30 s, and the grid takes nearly
     # that: what is hidden costs no more than three times the columns of what is seen.
     assert spec.time_bin_ms == 30_000
-    assert covers(spec, view, window_start_ms=NOW_MS - 48 * HOUR_MS, now_ms=NOW_MS)
+    assert covers(spec, view, since_ms=NOW_MS - 48 * HOUR_MS, now_ms=NOW_MS)
 
 
 def test_a_gap_that_is_far_longer_than_what_is_seen_makes_columns_coarser_but_not_endless():
@@ -211,9 +210,9 @@ def test_a_gap_that_is_far_longer_than_what_is_seen_makes_columns_coarser_but_no
     narrow = dataclasses.replace(
         view, start_ms=NOW_MS - 31 * HOUR_MS, gaps_ms=((NOW_MS - 31 * HOUR_MS + 60_000, NOW_MS - 60_000),)
     )
-    spec = grid(narrow, SETTINGS.replaced(window="2d"))
+    spec = grid(narrow)
     assert spec.cols <= 1.4 * 4 * 860
-    assert covers(spec, narrow, window_start_ms=NOW_MS - 48 * HOUR_MS, now_ms=NOW_MS)
+    assert covers(spec, narrow, since_ms=NOW_MS - 48 * HOUR_MS, now_ms=NOW_MS)
 
 
 @given(
@@ -234,20 +233,20 @@ def test_no_grid_is_larger_than_a_texture(seen_s, size, cells):
     start_ms = NOW_MS - 48 * HOUR_MS
     gap = (start_ms + seen_s * 500, NOW_MS - seen_s * 500)
     view = View(start_ms, NOW_MS, 88_000.0, 90_000.0, *size, (gap,))
-    spec = grid(view, SETTINGS.replaced(window="2d", **cells))
+    spec = grid(view, SETTINGS.replaced(**cells))
     assert max(spec.rows, spec.cols) <= MAX_SIDE
-    assert covers(spec, view, window_start_ms=start_ms, now_ms=NOW_MS)
+    assert covers(spec, view, since_ms=start_ms, now_ms=NOW_MS)
 
 
 def test_a_window_inside_a_gap_has_no_grid():
     view, _ = over_a_weekend()
     inside = dataclasses.replace(view, gaps_ms=((NOW_MS - 9 * HOUR_MS, NOW_MS + 1),))
-    assert grid(inside) is None
+    assert grid(inside, hours=8) is None
 
 
 def test_a_spot_over_a_gap_is_as_wide_as_elsewhere():
     view, _ = over_a_weekend()
-    spec = grid(view, SETTINGS.replaced(window="2d"))
+    spec = grid(view)
     options = render_options(SETTINGS, view, spec, dark=True)
     # Two columns of 30 s are a bar, and 480 bars are 980 px.
     assert options.sigma_cols * 980 / 960 == pytest.approx(SPOT_PX[SETTINGS.spot_size][0], rel=0.01)
