@@ -18,6 +18,8 @@ uniform float fresh;   // share of the present image, 1: all
 #endif
 
 uniform float opacity;
+uniform float older_opacity;
+uniform float window_start; // position of the window's beginning in the grid's time; what is older has its own opacity
 // Position of the pane's top and bottom edge in the grid, 0 at its lowest price, 1 at its highest. For a LOGARITHMIC
 // scale these are log(price / price1), near 0 where it matters, so that float32 suffices; price = exp(at) * price1 is
 // brought to the grid by log_scale = price1 / (price1 - price0) and log_offset = price0 / (price1 - price0).
@@ -34,6 +36,10 @@ out vec4 color;
 const float OVERLAP = 1e-3;
 // Most cells per pixel and axis; the image is rebuilt long before there are more.
 const int MOST = 64;
+
+float strength() {
+    return time_at < window_start ? older_opacity : opacity;
+}
 
 float price_share(float height) {
     float at = mix(edge_top, edge_bottom, height);
@@ -88,7 +94,7 @@ void main() {
     prices = prices * old_grid.z + old_grid.w;
     color = mix(pixel_color(old_heat, vec2(times.x, 1.0 - prices.y), vec2(times.y, 1.0 - prices.x)), color, fresh);
 #endif
-    color *= opacity;
+    color *= strength();
 }
 #else
 vec4 sampled(sampler2D image, vec2 at) {
@@ -107,6 +113,6 @@ void main() {
 #if EASING
     color = mix(sampled(old_heat, at * old_grid.xz + old_grid.yw), color, fresh);
 #endif
-    color *= opacity;
+    color *= strength();
 }
 #endif

@@ -71,6 +71,7 @@ class HeatmapPresenter(QObject):
         self.image: HeatmapImage | None = None  # the one on the screen
         self.served: BuildRequest | None = None  # answered by that image; the settings may have changed since
         self.colour_axis: ColourAxis | None = None  # of that image
+        self.cut_ms: int | None = None  # see `BuildResult`, of that image
         self.ground: QColor | None = None  # what the heat lies on, the chart's own colour
         self._requested: BuildRequest | None = None
         self._gaps: Gaps | None = None
@@ -111,6 +112,7 @@ class HeatmapPresenter(QObject):
         """True if there is an image on the screen that is not transparent."""
         return self.image is not None and self._settings.value.opacity > 0
 
+    def set_symbol(self, symbol: str) -> None:
         self._symbol = symbol
         self._show(None)
         self._request()
@@ -230,7 +232,7 @@ class HeatmapPresenter(QObject):
             # The view has moved on: the old image stays until the next comes.
             and (result.image is not None or request is wanted)
         ):
-            self.served, self.colour_axis = request, result.colour_axis
+            self.served, self.colour_axis, self.cut_ms = request, result.colour_axis, result.cut_ms
             is_new = result.image is not self.image
         if result.window_start_ms != self._window_start_ms:
             self._window_start_ms = result.window_start_ms

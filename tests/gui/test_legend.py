@@ -13,7 +13,7 @@ from Heatmap.aggregation.palettes import palette_names
 from Heatmap.errors import GridError
 from Heatmap.heatmap_settings import FIELDS
 from Heatmap.ui.translation import Translator
-from Heatmap.ui.widgets.legend import Legend, round_values
+from Heatmap.ui.widgets.legend import Legend, Marks, round_values
 from Heatmap.ui.widgets.palette_image import palette_bars
 from Heatmap.vocabulary import Normalization
 
@@ -173,7 +173,7 @@ def test_the_hatching_is_explained_where_there_is_any(qtbot, language):
     qtbot.addWidget(legend)
     legend.set_scale("fire", "log", axis(353_000))
     without = legend.size()
-    legend.explain(gaps=True, window="")
+    legend.explain(Marks(gaps=True))
     assert legend.width() == without.width()
     assert legend.height() > without.height()
     words = Translator(language).text("legend.not_recorded")
@@ -189,7 +189,7 @@ def test_the_hatching_is_explained_where_there_is_any(qtbot, language):
     assert len(grey) > 10
     rising, falling = (sum((x + 3, y + down) in grey for x, y in grey) for down in (-3, 3))
     assert rising > 3 * falling
-    legend.explain(gaps=False, window="")
+    legend.explain(Marks())
     assert legend.size() == without
 
 
@@ -200,21 +200,49 @@ def test_the_windows_beginning_is_explained_while_it_is_in_sight(qtbot, language
     qtbot.addWidget(legend)
     legend.set_scale("fire", "log", axis(353_000))
     without = legend.size()
-    legend.explain(gaps=False, window=window)
+    legend.explain(Marks(window=window))
     assert legend.width() == without.width()
     assert legend.height() > without.height()
     ((swatch, words),) = legend.explanations()
     assert swatch == "line"
-    assert {"en": "Start of the window", "de": "Beginn des Fensters"}[language] in words
+    assert words.endswith({"en": "begins here", "de": "ab hier"}[language])
     assert 6 + 27 + 6 + QFontMetricsF(legend.font()).horizontalAdvance(words) <= legend.width() - 6
     # Left of the words stands one upright line.
     picture = legend.picture()
     middle = legend.height() - 6 - 5
     assert sum(45 < QColor(picture.pixel(x, middle)).red() < 160 for x in range(7, 33)) == 1
-    legend.explain(gaps=True, window=window)
+    legend.explain(Marks(gaps=True, window=window))
     assert [swatch for swatch, _ in legend.explanations()] == ["line", "hatching"]
-    legend.explain(gaps=False, window="")
+    legend.explain(Marks())
     assert legend.size() == without
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_older_heat_trails_and_what_was_left_out_are_explained(qtbot, language):
+    legend = Legend(Translator(language))
+    qtbot.addWidget(legend)
+    legend.set_scale("fire", "log", axis(353_000))
+    without = legend.size()
+    marks = Marks(window="8h", older=True, cut=True, gaps=True, trail=True)
+    legend.explain(marks)
+    assert [swatch for swatch, _ in legend.explanations()] == ["line", "older", "cut", "hatching", "trail"]
+    assert (legend.size(), legend.width()) == (legend.size_with(marks.count), without.width())
+    room = legend.width() - 6 - (6 + 27 + 6)
+    widths = {words: QFontMetricsF(legend.font()).horizontalAdvance(words) for _, words in legend.explanations()}
+    assert all(width <= room for width in widths.values()), widths
+    # What is older has the colours of the bar, fainter; a trail is full on the left and fades to the right.
+    picture = legend.picture()
+
+    def brightness(line: int) -> list[int]:
+        y = legend.height() - 6 - 13 * (5 - line) + 6
+        return [QColor(picture.pixel(x, y)).lightness() for x in (8, 19, 30)]
+
+    (box,) = legend.bar_boxes()
+    bar = [QColor(picture.pixel(6 + x, round(box.center().y()))).lightness() for x in (16, 108, 200)]
+    older, trail = brightness(1), brightness(4)
+    assert older == sorted(older)
+    assert older[0] < older[2] < 0.6 * bar[2]
+    assert trail[0] > 2 * trail[2]
 
 
 def test_the_mouse_goes_through(legend):

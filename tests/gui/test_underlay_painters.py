@@ -11,6 +11,7 @@ from support.underlay import (
     GAPPED,
     MINUTE,
     PLAIN,
+    SPEC,
     HandClock,
     image_of,
     images_kept,
@@ -25,6 +26,7 @@ from Heatmap.ui.geometry.background import Surface
 from Heatmap.ui.geometry.frame_follower import Frame
 from Heatmap.ui.geometry.viewport import PriceScaleMode, Viewport
 from Heatmap.ui.gl.heat_painter import HeatPainter
+from Heatmap.ui.gl.painter import OLDER_SHARE
 from Heatmap.ui.gl.pixel_painter import PixelPainter
 from Heatmap.ui.gl.underlay import EASING_S, Underlay
 
@@ -74,6 +76,16 @@ LOOKS = {
         "smooth": True,
     },
     "easing": {"eases": True, "smooth": True},
+    "older than the window": {
+        "window_start_ms": 20 * MINUTE + 7777,
+        "gaps": ((5 * MINUTE, 12 * MINUTE), (18 * MINUTE, 24 * MINUTE)),
+        "eases": True,
+    },
+    "older than the window, beyond the image": {
+        "window_start_ms": 70 * MINUTE,
+        "view": {"logical_from": -30.0, "logical_to": 130.0},
+        "smooth": True,
+    },
 }
 
 
@@ -91,6 +103,8 @@ def test_shader_and_kernel_paint_the_same(show_underlay, look):
         underlay.set_background(QColor(20, 60, 90), (Surface(10, 30, 200, 100, (1.0, 0.5, 0.0, 0.5)),))
         underlay.set_look(opacity=0.8, smooth=wanted.get("smooth", False))
         underlay.set_gaps(wanted.get("gaps", ()))
+        if "window_start_ms" in wanted:
+            underlay.set_window_start(wanted["window_start_ms"])
         view = viewport(wanted.get("ratio", 1.0), **wanted.get("view", {}))
         underlay.set_frame(Frame(view, wanted.get("axis", PLAIN)))
         if "eases" in wanted:
@@ -102,6 +116,25 @@ def test_shader_and_kernel_paint_the_same(show_underlay, look):
     differs = np.abs(pictures[0] - pictures[1]).max(axis=2)
     assert (differs > 3).mean() < 0.004, f"{(differs > 3).sum()} pixels, first {np.argwhere(differs > 3)[:3]}"
     assert len(np.unique(pictures[0].reshape(-1, 3), axis=0)) > 100, "there is something to be seen"
+
+
+@pytest.mark.parametrize("shaders_only", [True, False])
+def test_heat_older_than_the_window_is_fainter_by_the_stated_share(show_underlay, shaders_only):
+    cells = np.zeros((SPEC.rows, SPEC.cols, 4), np.uint8)
+    cells[:] = (200, 100, 40, 255)
+    underlay = show_underlay(image_of(cells), shaders_only=shaders_only)
+    underlay.set_look(opacity=0.5, smooth=False)
+    plain = pixels(underlay).astype(int)
+    assert plain[20:270, 25:370].min() > 15
+    # Within the pane, beyond its left and beyond its right edge.
+    for start_ms, line_px in ((20 * MINUTE, round(20 + 1.7 + 16.5 * 8.75)), (-MINUTE, 20), (500 * MINUTE, 380)):
+        underlay.set_window_start(start_ms)
+        picture = pixels(underlay).astype(int)
+        older_px = line_px - (20 < line_px < 380)  # without the line itself
+        np.testing.assert_allclose(picture[:, :older_px], OLDER_SHARE * plain[:, :older_px], atol=2)
+        np.testing.assert_array_equal(picture[:, line_px:], plain[:, line_px:])
+    underlay.set_look(opacity=0.0, smooth=False)
+    assert not pixels(underlay).any()
 
 
 def test_the_kernel_takes_over_when_it_is_loaded(show_underlay, monkeypatch):

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from Heatmap.ui.geometry.viewport import TimeAxis, Viewport
 
-# Width of the line at the beginning of the time window, in logical pixels; left of it no heat is shown.
+# Width of the line at the beginning of the time window, in logical pixels; left of it heat is fainter.
 LINE_PX: Final = 1.0
 # No line so near to the pane's left edge, CSS pixels: a chart fitted to the window shows a bit more than it.
 EDGE_PX: Final = 24.0
@@ -81,11 +81,16 @@ def background_rects(base: Rgb, surfaces: tuple[Surface, ...], size_px: tuple[in
     return tuple(rects)
 
 
+def older_px(viewport: Viewport | None, axis: TimeAxis | None, start_ms: int | None) -> float:
+    """Return how much of the pane's width lies before a moment, CSS pixels; 0 where one is not known."""
+    if viewport is None or axis is None or start_ms is None:
+        return 0.0
+    return min(max(viewport.x_px(axis.logical(start_ms)), 0.0), viewport.width_px)
+
+
 def begins_in_sight(viewport: Viewport | None, axis: TimeAxis | None, start_ms: int | None) -> bool:
     """Return True if the window begins on the pane, more than `EDGE_PX` from its left edge."""
-    if viewport is None or axis is None or start_ms is None:
-        return False
-    return EDGE_PX < viewport.x_px(axis.logical(start_ms)) < viewport.width_px
+    return viewport is not None and EDGE_PX < older_px(viewport, axis, start_ms) < viewport.width_px
 
 
 def window_start_line(

@@ -11,7 +11,7 @@ import numpy as np
 from Heatmap.errors import GraphicsError
 from Heatmap.rendering.view_grid import MAX_SIDE
 from Heatmap.ui.geometry.heat_mesh import gap_mesh, heat_blocks, heat_mesh
-from Heatmap.ui.gl.painter import hatch_lines_px
+from Heatmap.ui.gl.painter import OLDER_SHARE, hatch_lines_px
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +29,7 @@ _PACKAGE: Final = Path(__file__).resolve().parents[2]
 SHADERS: Final = _PACKAGE / "shaders" if (_PACKAGE / "shaders").is_dir() else _PACKAGE.parent / "shaders"
 _FIRST_VERTICES: Final = 64
 _CHANNELS: Final = 4
+_BEFORE_ALL: Final = -1e30  # GLSL 3.30 need not have infinity
 
 
 class HeatPainter:
@@ -98,7 +99,8 @@ class HeatPainter:
             program["old_heat"] = 1
             program["old_grid"] = _grid_change(present.spec, before.spec)
             program["fresh"] = scene.fresh
-        program["opacity"] = scene.opacity
+        program["opacity"], program["older_opacity"] = scene.opacity, OLDER_SHARE * scene.opacity
+        program["window_start"] = _time_share(present.spec, scene.window_start_ms)
         program["edge_top"], program["edge_bottom"] = mesh.edge_top, mesh.edge_bottom
         if mesh.logarithmic:
             program["log_scale"], program["log_offset"] = mesh.log_scale, mesh.log_offset
@@ -182,6 +184,11 @@ class _ShaderMesh:
         self._vertices.release()
         for program in self._programs.values():
             program.release()
+
+
+def _time_share(spec: GridSpec, time_ms: int | None) -> float:
+    """Return the position of a time in the grid, 0 its beginning, 1 its end; None: before everything."""
+    return _BEFORE_ALL if time_ms is None else (time_ms - spec.t0_ms) / (spec.time_bin_ms * spec.cols)
 
 
 def _needs_exact(mesh: HeatMesh, present: _HeatTexture, before: _HeatTexture | None) -> bool:

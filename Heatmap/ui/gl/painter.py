@@ -28,6 +28,10 @@ def hatch_lines_px(ratio: float) -> tuple[int, int]:
     return max(round(HATCH_LINE_PX * ratio), 1), max(round(HATCH_SPACING_PX * ratio), 2)
 
 
+# Share of the opacity of heat that is older than the window.
+OLDER_SHARE: Final = 0.4
+
+
 @dataclass(frozen=True, slots=True)
 class Scene:
     """What is painted over the page's colours in one frame: heat, and gaps hatched beneath it."""
@@ -38,6 +42,7 @@ class Scene:
     opacity: float  # of the heat, 0 to 1
     smooth: bool  # neighbouring cells blend into each other
     fresh: float  # share of the present image, 0 to 1; the rest is of the previous one
+    window_start_ms: int | None = None  # heat before is fainter, see `OLDER_SHARE`; None: nowhere on the pane
 
 
 class Painter(Protocol):

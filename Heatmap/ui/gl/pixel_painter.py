@@ -26,7 +26,7 @@ from Heatmap.ui.geometry.pixel_mapping import (
     times_across,
 )
 from Heatmap.ui.gl.gl_context import gl_function
-from Heatmap.ui.gl.painter import hatch_lines_px
+from Heatmap.ui.gl.painter import OLDER_SHARE, hatch_lines_px
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -143,19 +143,26 @@ class PixelPainter:
         times, ms_per_px = times_across(scene.viewport, scene.axis, pane)
         prices = prices_down(scene.viewport, pane)
         smooth = scene.smooth and max(columns_at(times, image.spec).widest, rows_at(prices, image.spec).widest) < 1.0
-        height = len(self._picture)
-        self._resampler.compose(
-            self._picture,
-            self._clean,
-            self._is_steady,
-            (pane.left, height - pane.bottom),
-            _layer(image, times, prices, smooth=smooth),
-            before=_layer(self._before, times, prices, smooth=smooth) if self._before is not None else None,
-            fresh=round(WHOLE * scene.fresh),
-            opacity=round(WHOLE * scene.opacity),
-            is_smooth=smooth,
-            hatching=_hatching(scene, times, ms_per_px, pane) if scene.gaps else None,
-        )
+        height, width = len(self._picture), pane.right - pane.left
+        layer = _layer(image, times, prices, smooth=smooth)
+        before = _layer(self._before, times, prices, smooth=smooth) if self._before is not None else None
+        hatching = _hatching(scene, times, ms_per_px, pane) if scene.gaps else None
+        start_ms = scene.window_start_ms
+        older = int(np.searchsorted(times.middle, start_ms)) if start_ms is not None else 0
+        for first, last, share in ((0, older, OLDER_SHARE), (older, width, 1.0)):
+            if first < last:
+                self._resampler.compose(
+                    self._picture,
+                    self._clean,
+                    self._is_steady,
+                    (pane.left + first, height - pane.bottom),
+                    _part_of_layer(layer, first, last),
+                    before=_part_of_layer(before, first, last) if before is not None else None,
+                    fresh=round(WHOLE * scene.fresh),
+                    opacity=round(WHOLE * share * scene.opacity),
+                    is_smooth=smooth,
+                    hatching=_part_of_hatching(hatching, first, last) if hatching is not None else None,
+                )
 
     def _texture_of(self, size_px: tuple[int, int]) -> moderngl.Texture:
         """Return the bound frame buffer's texture; Qt makes another one for another size."""
@@ -183,6 +190,16 @@ def _layer(image: HeatmapImage, times: AxisSegment, prices: AxisSegment, *, smoo
         across=shown_cells(columns_at(times, spec), spec.cols, smooth=smooth),
         down=np.ascontiguousarray(down[:, ::-1]),
     )
+
+
+def _part_of_layer(layer: Layer, first: int, last: int) -> Layer:
+    """Return the columns ``[first, last)`` of pixels."""
+    return layer._replace(across=np.ascontiguousarray(layer.across[:, first:last]))
+
+
+def _part_of_hatching(hatching: Hatching, first: int, last: int) -> Hatching:
+    spans = np.clip(hatching.spans, first, last) - first
+    return hatching._replace(spans=spans, along_x=hatching.along_x[first:last])
 
 
 def _hatching(scene: Scene, times: AxisSegment, ms_per_px: NDArray[np.float64], pane: Pane) -> Hatching:

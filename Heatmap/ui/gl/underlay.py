@@ -23,7 +23,7 @@ from Heatmap.ui.geometry.background import (
     Rgb,
     Surface,
     background_rects,
-    begins_in_sight,
+    older_px,
     window_start_line,
 )
 from Heatmap.ui.gl.gl_context import GlResources, moderngl_context, size_px
@@ -182,13 +182,13 @@ class Underlay(QOpenGLWidget):
             self._repaint()
 
     def set_window_start(self, start_ms: int) -> None:
-        """Set the window's beginning, ms since the epoch, UTC; a line marks it while there is heat."""
+        """Set the window's beginning, ms since the epoch, UTC: a line marks it, and heat before it is fainter."""
         if start_ms == self._window_start_ms:
             return
         frame, before_ms, self._window_start_ms = self.frame, self._window_start_ms, start_ms
         if frame is None or self._image is None:
             return
-        if any(begins_in_sight(frame.viewport, frame.axis, time_ms) for time_ms in (before_ms, start_ms)):
+        if any(older_px(frame.viewport, frame.axis, time_ms) > 0 for time_ms in (before_ms, start_ms)):
             self._repaint()
 
     def set_background(self, color: QColor, surfaces: tuple[Surface, ...] = ()) -> None:
@@ -289,8 +289,15 @@ class Underlay(QOpenGLWidget):
     def _scene(self, frame: Frame | None, now_s: float) -> Scene | None:
         if self._image is None or frame is None or frame.axis is None:
             return None
+        start_ms = self._window_start_ms
         return Scene(
-            frame.viewport, frame.axis, self._gaps, self._opacity, smooth=self._smooth, fresh=self._easing.share(now_s)
+            frame.viewport,
+            frame.axis,
+            self._gaps,
+            self._opacity,
+            smooth=self._smooth,
+            fresh=self._easing.share(now_s),
+            window_start_ms=start_ms if older_px(frame.viewport, frame.axis, start_ms) > 0 else None,
         )
 
     def showEvent(self, event: QShowEvent | None) -> None:

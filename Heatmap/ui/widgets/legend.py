@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
@@ -10,7 +11,7 @@ from PyQt6.QtCore import QPointF, QRectF, QSize, Qt, pyqtSlot
 from PyQt6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter, QPen
 
 from Heatmap.rendering.colour_axis import BINS, STEPS
-from Heatmap.ui.gl.painter import HATCH_LINE_PX, HATCH_SPACING_PX
+from Heatmap.ui.gl.painter import HATCH_LINE_PX, HATCH_SPACING_PX, OLDER_SHARE
 from Heatmap.ui.widgets.overlay_widget import FONT_PX, OverlayWidget, ink
 from Heatmap.ui.widgets.palette_image import DARK_CHART, LIGHT_CHART, palette_bars
 from Heatmap.vocabulary import Normalization
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from Heatmap.ui.translation import Translator
     from Heatmap.vocabulary import Sides
 
-Swatch = Literal["hatching", "line"]
+Swatch = Literal["line", "older", "cut", "hatching", "trail"]
 Handle = Literal["floor", "ceiling"]
 
 _PADDING_PX: Final = 6
@@ -58,8 +59,24 @@ def round_values(axis: ColourAxis) -> list[tuple[float, float]]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What is on the map and needs an explanation."""
+
+    window: str = ""  # line at the beginning of a window, a choice of that setting
+    older: bool = False  # heat before the window
+    cut: bool = False  # a time whose events were too many to be read
+    gaps: bool = False  # hatching
+    trail: bool = False
+
+    @property
+    def count(self) -> int:
+        """Number of lines that explain them."""
+        return sum(map(bool, (self.window, self.older, self.cut, self.gaps, self.trail)))
+
+
 class Legend(OverlayWidget):
-    """Colour bars with amounts, histogram and range, and the explained marks: hatching, line at the window's beginning.
+    """Colour bars with amounts, histogram and range, and the explained marks.
 
     It only paints; `LegendRange` takes mouse and keyboard.
     """
@@ -79,8 +96,7 @@ class Legend(OverlayWidget):
         self._is_compact = False
         self._dark = True
         self._sides: Sides = "both"
-        self._has_gaps = False
-        self._window = ""
+        self._marks = Marks()
         self._bars: list[QImage] = []
         self._names_px = 0.0
         self._ground: QColor | None = None
@@ -123,10 +139,10 @@ class Legend(OverlayWidget):
             self._ground, self._opacity = ground, opacity
             self.update()
 
-    def explain(self, *, gaps: bool, window: str) -> None:
-        """Explain the hatching or not, and the line at the beginning of a window, a choice of that setting, or ""."""
-        if (gaps, window) != (self._has_gaps, self._window):
-            self._has_gaps, self._window = gaps, window
+    def explain(self, marks: Marks) -> None:
+        """Explain these marks and no others."""
+        if marks != self._marks:
+            self._marks = marks
             self.retranslate()
 
     @pyqtSlot()
@@ -202,13 +218,16 @@ class Legend(OverlayWidget):
 
     def explanations(self) -> list[tuple[Swatch, str]]:
         """Return the explained marks and their texts, one line each."""
-        lines: list[tuple[Swatch, str]] = []
-        if self._window:
-            length = self._translator.text(f"settings.window.choice.{self._window}")
-            lines.append(("line", self._translator.text("legend.window", window=length)))
-        if self._has_gaps:
-            lines.append(("hatching", self._translator.text("legend.not_recorded")))
-        return lines
+        text, marks = self._translator.text, self._marks
+        length = text(f"settings.window.choice.{marks.window}") if marks.window else ""
+        lines: list[tuple[Swatch, str, object]] = [
+            ("line", text("legend.window", window=length), marks.window),
+            ("older", text("legend.older"), marks.older),
+            ("cut", text("legend.cut"), marks.cut),
+            ("hatching", text("legend.not_recorded"), marks.gaps),
+            ("trail", text("legend.trail"), marks.trail),
+        ]
+        return [(swatch, words) for swatch, words, is_there in lines if is_there]
 
     def size_with(self, lines: int, *, is_compact: bool = False) -> QSize:
         """Return the size with so many lines of explanations, without the histogram if ``is_compact``."""
@@ -335,7 +354,14 @@ class Legend(OverlayWidget):
         painter.save()
         if swatch == "hatching":
             _paint_hatching(painter, swatch_box)
-        else:
+        elif swatch in ("older", "trail"):
+            painter.fillRect(swatch_box, self._ground or (DARK_CHART if self._dark else LIGHT_CHART))
+            painter.setOpacity(self._opacity * (OLDER_SHARE if swatch == "older" else 1.0))
+            if swatch == "trail":  # from full to faint
+                painter.translate(2 * swatch_box.center().x(), 0.0)
+                painter.scale(-1.0, 1.0)
+            painter.drawImage(swatch_box, self._bars[0])
+        elif swatch == "line":
             painter.setPen(QPen(_GREY, 1))
             # In the middle of a pixel, or it is two pixels wide and half as strong.
             middle = math.floor(swatch_box.center().x()) + 0.5

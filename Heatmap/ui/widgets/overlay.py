@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 from PyQt6.QtCore import QEvent, QObject, QPoint, QRect, QSize, Qt, pyqtSlot
 
 from Heatmap.events import Source
-from Heatmap.ui.geometry.background import begins_in_sight
+from Heatmap.ui.geometry.background import EDGE_PX, begins_in_sight, older_px
 from Heatmap.ui.geometry.heat_mesh import is_any_in_sight
-from Heatmap.ui.widgets.legend import Legend
+from Heatmap.ui.widgets.legend import Legend, Marks
 from Heatmap.ui.widgets.legend_range import LegendRange
 from Heatmap.ui.widgets.raised_widget import RaisedWidget
 from Heatmap.ui.widgets.source_badge import SourceBadge
@@ -129,17 +129,21 @@ class Overlay(QObject):
             self._legend.hide()
             return
         # Only what is in sight needs an explanation.
-        gaps = axis is not None and is_any_in_sight(viewport, axis, self._gaps)
-        window = served.settings.window if begins_in_sight(viewport, axis, self._window_start_ms) else ""
-        lines = gaps + bool(window)
-        is_compact = not self._has_room(pane, self._legend.size_with(lines))
-        if is_compact and not self._has_room(pane, self._legend.size_with(lines, is_compact=True)):
-            gaps, window = False, ""
+        marks = Marks(
+            window=served.settings.window if begins_in_sight(viewport, axis, self._window_start_ms) else "",
+            older=older_px(viewport, axis, self._window_start_ms) > EDGE_PX,
+            cut=older_px(viewport, axis, self._presenter.cut_ms) > 0,
+            gaps=axis is not None and is_any_in_sight(viewport, axis, self._gaps),
+            trail=served.settings.trail != "off",
+        )
+        is_compact = not self._has_room(pane, self._legend.size_with(marks.count))
+        if is_compact and not self._has_room(pane, self._legend.size_with(marks.count, is_compact=True)):
+            marks = Marks()
             if not self._has_room(pane, self._legend.size_with(0, is_compact=True)):
                 self._legend.hide()
                 return
         self._legend.set_compact(is_compact)
-        self._legend.explain(gaps=gaps, window=window)
+        self._legend.explain(marks)
         self._legend.move(self._legend_corner(pane))
         if self._legend.isHidden():
             self._legend.show()
