@@ -29,7 +29,7 @@ def hatch_lines_px(ratio: float) -> tuple[int, int]:
 
 
 # Share of the opacity of heat that is older than the window.
-OLDER_SHARE: Final = 0.4
+OLDER_SHARE: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
