@@ -165,7 +165,7 @@ class HeatmapSettings:
 
     window: Window = _choice(Group.DISPLAY, get_args(Window), default="8h")  # events are shown so far back from now
     opacity: int = _number(Group.DISPLAY, 0, 100, default=85, step=5, unit=Unit.PERCENT)
-    trail: Trail = _choice(Group.DRAWING, get_args(Trail), default="20m")  # half-life of the heat to the right
+    trail: Trail = _choice(Group.DRAWING, get_args(Trail), default="off")  # half-life of the heat to the right
     spot_size: SpotSize = _choice(Group.DRAWING, get_args(SpotSize), default="medium")
     smooth: bool = _flag(Group.DRAWING, default=True)
     gaps: bool = _flag(Group.DISPLAY, default=True)  # times without a record are hatched

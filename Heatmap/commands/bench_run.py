@@ -1,8 +1,8 @@
 """The measurements of `heatmap bench`, in a process of their own with its own setting of the memory allocator.
 
 The job: events to an RGBA image of 380 x 1700 cells, each event in its own cell, log scale clipped at the exact 99.5th
-percentile of the occupied cells, or linear up to the maximum; and the default look. Every run starts from the raw
-events: no selection and no scale is reused.
+percentile of the occupied cells, or linear up to the maximum; and the default look and a trail. Every run starts from
+the raw events: no selection and no scale is reused.
 
 ``python -m Heatmap.commands.bench_run`` reads one JSON object (``counts``, ``rounds``) from standard input and writes
 what `measure` returns to standard output.

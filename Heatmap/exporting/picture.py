@@ -58,7 +58,6 @@ _FINEST_TICK_SHARE: Final = 1e-6
 _SPOT_PX: Final = (3.4, 1.8)
 _TITLE_FONT_PX: Final = 17
 _LABEL_FONT_PX: Final = 13
-_TRAIL_HALF_LIFE_MS: Final = 20 * 60_000
 _MINUTE_MS: Final = 60_000
 _HOUR_MS: Final = 60 * _MINUTE_MS
 DAY_MS: Final = 24 * _HOUR_MS
@@ -133,7 +132,6 @@ def draw_map(columns: EventColumns, request: MapRequest) -> bytes:
         tick_size=request.tick_size or high * _FINEST_TICK_SHARE,
     )
     options = RenderOptions(
-        trail_half_life_ms=_TRAIL_HALF_LIFE_MS,
         sigma_cols=_SPOT_PX[0] * spec.cols / request.width_px,
         sigma_rows=_SPOT_PX[1] * spec.rows / request.height_px,
     )

@@ -17,7 +17,7 @@ IMAGE_CHANGES = {
     "normalization": "linear",
     "decay": "20m",
     "resolution": "manual",
-    "trail": "off",
+    "trail": "20m",
     "spot_size": "large",
     "sides": "short",
     "min_notional_usd": 50_000,

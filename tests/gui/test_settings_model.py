@@ -17,7 +17,7 @@ NOT_DEFAULT = {
     "enabled": False,
     "window": "2d",
     "opacity": 40,
-    "trail": "off",
+    "trail": "20m",
     "spot_size": "large",
     "smooth": False,
     "gaps": False,

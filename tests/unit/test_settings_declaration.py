@@ -63,7 +63,7 @@ def test_stored_false_is_false():
 def test_bad_stored_values_give_the_default_and_a_sentence_each():
     stored = {
         "enabled": "maybe",
-        "opacity": "4",
+        "opacity": "-1",
         "window": ["8h", "2d"],
         "clip_percentile": "nan",
         "decay": "6h",
