@@ -47,7 +47,7 @@ def test_the_line_stands_at_its_bar_and_goes_with_it(open_host):
         host.show(start="makeChart(); chart.timeScale().fitContent();", plugin={"settings": two_hours})
         legend = host.view.findChild(Legend)
         wait_for_line(host)
-        assert legend.explanations()[0] == ("line", "Start of the window (2 hours)")
+        assert legend.explanations()[0] == ("line", "Window (2 hours) begins here")
         host.run("chart.timeScale().applyOptions({barSpacing: 6.3})")
         host.run("chart.timeScale().scrollToPosition(-20, false)")
         wait_for_line(host)
