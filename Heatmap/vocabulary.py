@@ -26,6 +26,9 @@ TIME_ZONES: Final = (
     "Asia/Hong_Kong", "Asia/Shanghai", "Asia/Tokyo", "Asia/Seoul", "Australia/Sydney",
 )  # fmt: skip
 
+# A chart fitted to the window shows up to so much more than it on the left, logical pixels: no line and no older heat.
+FITTED_PX: Final = 24.0
+
 _MINUTE_MS: Final = 60_000
 _HOUR_MS: Final = 60 * _MINUTE_MS
 

@@ -18,6 +18,7 @@ from Heatmap.rendering.image_change import ChangedColumns, changed_columns
 from Heatmap.rendering.render_options import render_options
 from Heatmap.rendering.view_grid import MARGIN, View, covers, grid_for_view, near_cells, same_cells
 from Heatmap.storage.sqlite_store import POLL_S
+from Heatmap.vocabulary import FITTED_PX
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -252,7 +253,7 @@ class BuildWorker:
             self._builder.use_numba()
         settings, now_ms = request.settings, self._clock.now_ms()
         start_ms = now_ms - window_ms(settings)
-        changed = window.refresh(request.symbol, settings.source, start_ms, _times_read(request))
+        changed = window.refresh(request.symbol, settings.source, start_ms, _times_read(request, start_ms))
         tick_size = self._tick_size(request.symbol)
         since_ms = window.since_ms
         spec = grid_for_view(request.view, settings, since_ms=since_ms, now_ms=now_ms, tick_size=tick_size)
@@ -276,8 +277,13 @@ class BuildWorker:
         return self._builder.build(window.columns, spec, options, now_ms=now_ms, window_start_ms=start_ms)
 
 
-def _times_read(request: BuildRequest) -> tuple[int, int]:
-    """Return the times whose events a view shows: with margin, and before them those whose trails reach into it."""
+def _times_read(request: BuildRequest, start_ms: int) -> tuple[int, int]:
+    """Return the times whose events a view shows: with margin, and before them those whose trails reach into it.
+
+    ``start_ms`` is the window's beginning, where the times end if the chart is fitted to it.
+    """
     view, half_life_ms = request.view, trail_half_life_ms(request.settings)
+    if half_life_ms is None and view.shown_ms(view.start_ms, start_ms) <= FITTED_PX * view.ms_per_px:
+        return start_ms, start_ms
     margin_ms = math.ceil(MARGIN * (view.end_ms - view.start_ms))
     return view.start_ms - margin_ms - TRAIL_HALF_LIVES * (half_life_ms or 0), view.end_ms + margin_ms

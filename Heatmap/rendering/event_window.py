@@ -31,10 +31,12 @@ Gaps = tuple[tuple[int, int], ...]
 FAR_MS: Final = 2**62
 # A running collector notes its coverage every 5 s, so the last seconds before now are no gap yet.
 LIVE_EDGE_MS: Final = 20_000
-# Most older events in memory: 10 MB, and 0.2 s to read. Of more, the newest of the view are read.
-MAX_OLDER_EVENTS: Final = 300_000
+# Most older events in memory: 7 MB, and 0.2 s to read. Of more, the newest of the view are read.
+MAX_OLDER_EVENTS: Final = 200_000
 # Older events are read so much further than needed on both sides, in lengths of the view, so that a pan reads seldom.
 _AHEAD: Final = 0.25
+# When a view needs far less, in such lengths, they are read again.
+_MOST_AHEAD: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +76,9 @@ class EventWindow:
         self._coverage_key: tuple[object, ...] = ()
         self._window = EventColumns.empty()
         self._older: _OlderEvents | None = None
-        self._parts: tuple[EventColumns, _OlderEvents | None] = (self._window, None)  # of `columns`
+        self._parts: tuple[EventColumns, _OlderEvents | None, int] = (self._window, None, 0)  # of `columns`
         self.columns = self._window  # of the window and of the view, oldest first
+        self.since_ms = 0  # from then on `columns` has all events that the view may show, ms since the epoch
         self._cell_usd: tuple[EventColumns, tuple[object, ...], NDArray[np.float32]] | None = None
 
     def shows(self, symbol: str, source: str) -> bool:
@@ -83,14 +86,9 @@ class EventWindow:
         return self._key is not None and self._key[:2] == (symbol, source)
 
     @property
-    def since_ms(self) -> int:
-        """The moment from which on all events that the view may show are in `columns`, ms since the epoch."""
-        return self._start_ms if self._older is None else self._older.start_ms
-
-    @property
     def asked_ms(self) -> int:
         """`since_ms`, as it would be if there were not too many events."""
-        return self._start_ms if self._older is None else self._older.asked_ms
+        return self.since_ms if self._older is None else self._older.asked_ms
 
     def refresh(self, symbol: str, source: str, start_ms: int, view_ms: tuple[int, int] = (FAR_MS, FAR_MS)) -> bool:
         """Bring the events up to date from ``start_ms`` on; return True if they changed.
@@ -100,11 +98,16 @@ class EventWindow:
         """
         self._refresh_window(symbol, source, start_ms)
         self._refresh_older(symbol, source, *view_ms)
-        if self._parts[0] is self._window and self._parts[1] is self._older:
-            return False
-        self._parts = (self._window, self._older)
-        self.columns = self._window if self._older is None else self._older.columns.merged(self._window)
-        return True
+        shows_older = view_ms[0] < min(view_ms[1], start_ms)
+        self.since_ms = start_ms if not shows_older else self._start_ms if self._older is None else self._older.start_ms
+        first = 0 if shows_older else int(self._window.ts_ms.searchsorted(start_ms))
+        window, older, first_before = self._parts
+        changed = window is not self._window or older is not self._older
+        if changed or first != first_before:
+            self._parts = (self._window, self._older, first)
+            part = self._window.between(start_ms, FAR_MS) if first else self._window
+            self.columns = part if self._older is None else self._older.columns.merged(part)
+        return changed
 
     def _refresh_window(self, symbol: str, source: str, start_ms: int) -> None:
         version = self._store.data_version()
@@ -127,14 +130,14 @@ class EventWindow:
             self._window, self._start_ms = kept, start_ms
 
     def _refresh_older(self, symbol: str, source: str, start_ms: int, end_ms: int) -> None:
-        older, end_ms = self._older, min(end_ms, self._start_ms)
+        older, ahead_ms = self._older, math.ceil(_AHEAD * (end_ms - start_ms))
+        end_ms = min(end_ms, self._start_ms)
         if start_ms >= end_ms:
             self._older = None
             return
-        ahead_ms = math.ceil(_AHEAD * (end_ms - start_ms))
         if (
             older is not None
-            and older.asked_ms <= start_ms
+            and older.asked_ms <= start_ms <= older.asked_ms + _MOST_AHEAD * ahead_ms
             and end_ms <= older.end_ms <= self._start_ms
             # Of too many events, an earlier end would leave others.
             and (older.start_ms <= start_ms or older.end_ms - end_ms <= 2 * ahead_ms)

@@ -154,7 +154,7 @@ def test_a_view_that_reaches_beyond_the_window_shows_what_is_stored_there(worker
     bulk_insert(db_path, [event(30 * MINUTE_MS, qty=10.0), *older], coverage=recorded)
     settings = HeatmapSettings(window="2h", palette="fire", trail="off")
     # Within the window, beyond it, far from it, and back again.
-    for first_h, last_h, events, has_gap in ((1, 0, 1, 0), (9, 0, 3, 1), (9, 7, 1, 1), (4.2, 3.4, 1, 1), (1, 0, 1, 0)):
+    for first_h, last_h, events, has_gap in ((1, 0, 1, 0), (9, 0, 3, 1), (9, 7, 1, 1), (4.2, 3.4, 1, 0), (1, 0, 1, 0)):
         asked = request(view=older_view(first_h, last_h), settings=settings)
         worker.request(asked)
         result = reports.wait_for(reports.results, lambda result, asked=asked: result.request is asked)
@@ -168,6 +168,18 @@ def test_a_view_that_reaches_beyond_the_window_shows_what_is_stored_there(worker
         if first_h == 9:
             figures = answer(worker, reports, inspection(image, asked, older[0].ts_ms))
             assert (figures.count, figures.long_usd) == (1, 3000.0)
+
+
+def test_a_chart_fitted_to_the_window_reads_nothing_older_but_for_trails(worker, reports, db_path):
+    bulk_insert(db_path, [event(30 * MINUTE_MS, qty=10.0), event(122 * MINUTE_MS, qty=20.0)])
+    for first_h, trail, events in ((2.05, "off", 1), (2.1, "off", 2), (1.9, "60m", 2), (1.9, "off", 1)):
+        asked = request(view=older_view(first_h, 0), settings=HeatmapSettings(window="2h", palette="fire", trail=trail))
+        worker.request(asked)
+        result = reports.wait_for(reports.results, lambda result, asked=asked: result.request is asked)
+        assert result.image.events == events
+        # The trail of an event before view and window reaches into both, however the view has come there.
+        middle = result.image.rgba[:, (result.image.spec.cols - 100) // 2, 3]
+        assert bool(middle.any()) == (trail == "60m")
 
 
 def test_of_too_many_older_events_the_newest_of_the_view_are_read(worker, reports, db_path, monkeypatch):

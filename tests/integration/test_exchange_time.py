@@ -69,7 +69,7 @@ def test_the_map_shows_the_last_minutes_of_the_exchange_whatever_this_clock_says
 
             worker.start()
             now_ms = SYSTEM_CLOCK.now_ms()
-            view = View(now_ms - 4 * HOUR_MS, now_ms + HOUR_MS // 12, 90.0, 110.0, 800, 400)
+            view = View(now_ms - 2 * HOUR_MS, now_ms + HOUR_MS // 12, 90.0, 110.0, 800, 400)
             worker.request(BuildRequest("BTCUSDT", view, HeatmapSettings(window="2h"), dark=True))
             result = reports.wait_for(
                 reports.results, lambda result: result.image is not None and result.image.events == 1

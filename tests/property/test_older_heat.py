@@ -43,7 +43,7 @@ def cell_sums(window: EventWindow, start_ms: int, end_ms: int) -> dict[float, fl
     return {price: found for price, found in zip(PRICES, sums.tolist(), strict=True) if found}
 
 
-@pytest.mark.parametrize("most", [5, 300_000])
+@pytest.mark.parametrize("most", [5, 200_000])
 @given(rows, st.lists(step, min_size=1, max_size=6))
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_cells_left_and_right_of_the_line_are_those_of_sql(tmp_path_factory, monkeypatch, most, first_rows, steps):

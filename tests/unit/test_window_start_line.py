@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.charts import shifted_viewport
 
-from Heatmap.ui.geometry.background import EDGE_PX, BackgroundRect, begins_in_sight, window_start_line
+from Heatmap.ui.geometry.background import BackgroundRect, begins_in_sight, window_start_line
 from Heatmap.ui.geometry.viewport import BarSegment, TimeAxis
+from Heatmap.vocabulary import FITTED_PX
 
 MINUTE = 60_000
 AXIS = TimeAxis((BarSegment(0, 0, MINUTE, 30), BarSegment(30, 50 * MINUTE, MINUTE, 60)))
@@ -47,7 +48,7 @@ def test_out_of_sight_there_is_none():
 
 
 def test_a_chart_that_fits_the_window_has_no_line_at_its_edge():
-    edge_ms = round((EDGE_PX / 10 + 0.5) * MINUTE)
+    edge_ms = round((FITTED_PX / 10 + 0.5) * MINUTE)
     assert not begins_in_sight(VIEW, AXIS, edge_ms)
     assert begins_in_sight(VIEW, AXIS, edge_ms + 1000)
 

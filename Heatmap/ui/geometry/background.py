@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from Heatmap.vocabulary import FITTED_PX
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -12,8 +14,6 @@ if TYPE_CHECKING:
 
 # Width of the line at the beginning of the time window, in logical pixels; left of it heat is fainter.
 LINE_PX: Final = 1.0
-# No line so near to the pane's left edge, CSS pixels: a chart fitted to the window shows a bit more than it.
-EDGE_PX: Final = 24.0
 # Share of black or white in the line's colour, the rest is the background's: as faint as an axis.
 _SHARE: Final = 0.3
 _MIDDLE: Final = 0.5
@@ -89,8 +89,8 @@ def older_px(viewport: Viewport | None, axis: TimeAxis | None, start_ms: int | N
 
 
 def begins_in_sight(viewport: Viewport | None, axis: TimeAxis | None, start_ms: int | None) -> bool:
-    """Return True if the window begins on the pane, more than `EDGE_PX` from its left edge."""
-    return viewport is not None and EDGE_PX < older_px(viewport, axis, start_ms) < viewport.width_px
+    """Return True if the window begins on the pane, more than `FITTED_PX` from its left edge."""
+    return viewport is not None and FITTED_PX < older_px(viewport, axis, start_ms) < viewport.width_px
 
 
 def window_start_line(

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Final
 from PyQt6.QtCore import QEvent, QObject, QPoint, QRect, QSize, Qt, pyqtSlot
 
 from Heatmap.events import Source
-from Heatmap.ui.geometry.background import EDGE_PX, begins_in_sight, older_px
+from Heatmap.ui.geometry.background import begins_in_sight, older_px
 from Heatmap.ui.geometry.heat_mesh import is_any_in_sight
 from Heatmap.ui.widgets.legend import Legend, Marks
 from Heatmap.ui.widgets.legend_range import LegendRange
 from Heatmap.ui.widgets.raised_widget import RaisedWidget
 from Heatmap.ui.widgets.source_badge import SourceBadge
+from Heatmap.vocabulary import FITTED_PX
 
 if TYPE_CHECKING:
     from PyQt6.QtWidgets import QWidget
@@ -131,7 +132,7 @@ class Overlay(QObject):
         # Only what is in sight needs an explanation.
         marks = Marks(
             window=served.settings.window if begins_in_sight(viewport, axis, self._window_start_ms) else "",
-            older=older_px(viewport, axis, self._window_start_ms) > EDGE_PX,
+            older=older_px(viewport, axis, self._window_start_ms) > FITTED_PX,
             cut=older_px(viewport, axis, self._presenter.cut_ms) > 0,
             gaps=axis is not None and is_any_in_sight(viewport, axis, self._gaps),
             trail=served.settings.trail != "off",
