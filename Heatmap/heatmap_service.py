@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from Heatmap.errors import FeedError
     from Heatmap.events import LiquidationEvent
+    from Heatmap.ingestion.venue import Venue
     from Heatmap.storage.recorder_lock import LockHolder
 
 _LOG = logging.getLogger(__name__)
@@ -114,7 +115,7 @@ class HeatmapService:
         venue = venue_of(self.source)
         wanted = (symbols,) if isinstance(symbols, str) else symbols
         # A dict keeps the order and drops duplicates.
-        named = dict.fromkeys(venue.normalise_symbol(symbol) for symbol in wanted)
+        named = dict.fromkeys(_normalised(venue, symbol) for symbol in wanted)
         self._records_all = ALL_SYMBOLS in named
         named.pop(ALL_SYMBOLS, None)
         self.symbols = tuple(named) or ((DEFAULT_SYMBOL,) if self._records_all else ())
@@ -219,7 +220,7 @@ class HeatmapService:
         Returns at once. A running feed is started again on another thread: a gap of about a second in the coverage.
         Subscriptions to events go on, with the symbols they had. `SettingsError` as for the class.
         """
-        named = tuple(self._venue.normalise_symbol(symbol) for symbol in symbols)
+        named = tuple(_normalised(self._venue, symbol) for symbol in symbols)
         if ALL_SYMBOLS in named:
             raise SettingsError(f"expected symbols, was {ALL_SYMBOLS}: name it when the service is made")
         with self._change:
@@ -550,6 +551,11 @@ class HeatmapService:
                 listener()
             except Exception:  # noqa: BLE001 - a listener's fault must end neither the feed nor the writer
                 _LOG.exception("a listener of the service failed")
+
+
+def _normalised(venue: Venue, symbol: str) -> str:
+    """Return a symbol as the venue spells it; `ALL_SYMBOLS` is no venue's symbol."""
+    return ALL_SYMBOLS if symbol.strip().upper() == ALL_SYMBOLS else venue.normalise_symbol(symbol)
 
 
 def _check_number(symbols: Sequence[str]) -> None:
