@@ -218,9 +218,15 @@ class Connection:
         """Send the requests, no faster than the exchange allows."""
         with contextlib.suppress(WebSocketException):
             # Counted as sent before it is, for the answer may be read while the sending waits.
-            while (request := self.session.next_request(self._clock.monotonic_s())) is not None:
-                await socket.send(request)
-                await asyncio.sleep(self._policy.request_pause_s)
+            while True:
+                request = self.session.next_request(self._clock.monotonic_s())
+                if request is not None:
+                    await socket.send(request)
+                    await asyncio.sleep(self._policy.request_pause_s)
+                elif self.session.is_subscribed:
+                    return
+                else:  # an answer may call for another request
+                    await asyncio.sleep(_POLL_S)
 
     async def _keep_alive(self, socket: ClientConnection) -> None:
         with contextlib.suppress(WebSocketException):
