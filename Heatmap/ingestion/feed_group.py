@@ -57,41 +57,37 @@ class FeedGroup:
         sizes: ContractSizes | None = None,
     ) -> None:
         self._sizes = sizes if sizes is not None else ContractSizes()
-        self._counts_contracts = venue.counts_contracts
+        # Without a stream of all symbols they are asked for by name, once these are known.
+        self._waits_for_symbols = symbols is None and not venue.has_stream_of_all
+        self._waits_for_instruments = venue.counts_contracts or self._waits_for_symbols
         self._on_state = on_state
         self._states: dict[int, FeedState] = {}
         self._frames = FrameHandler(sink, source=source, policy=venue.policy, clock=clock)
-        groups: list[Sequence[str] | None] = [None]
-        if symbols is not None:
-            size = venue.policy.symbols_per_connection
-            groups = [symbols[start : start + size] for start in range(0, len(symbols), size)]
-        backoff = backoff if backoff is not None else Backoff()
-        self._collectors = []
-        for number, group in enumerate(groups):
-            new_session = partial(venue.session, ws_url, group, source=source, keep_raw=keep_raw, sizes=self._sizes)
-            new_session()  # what cannot be is refused here, not on the loop
-            collector = FeedCollector(
-                venue.policy,
-                None if group is None else frozenset(group),
-                new_session,
-                self._frames,
-                partial(self._take_state, number),
-                clock=clock,
-                backoff=backoff,
-            )
-            self._collectors.append(collector)
+        self._new_session = partial(venue.session, ws_url, source=source, keep_raw=keep_raw, sizes=self._sizes)
+        self._policy = venue.policy
+        self._clock = clock
+        self._backoff = backoff if backoff is not None else Backoff()
+        self._collectors: list[FeedCollector] = []
+        if self._waits_for_symbols:
+            self._new_session(())  # an address that cannot be is refused here, not on the loop
+        elif symbols is None:
+            self._add_collector(None)
+        else:
+            self._add_collectors(symbols)
 
     @property
     def counts(self) -> FeedCounts:
         """A snapshot of all sockets together, readable from any thread."""
         counts = self._frames.counts
         # The first of each socket is no reconnection.
-        return replace(counts, connections=max(0, counts.connections - len(self._collectors) + 1))
+        return replace(counts, connections=max(0, counts.connections - max(1, len(self._collectors)) + 1))
 
     async def run(self) -> None:
         """Collect until cancelled; every socket is closed when this returns."""
-        if self._counts_contracts:
+        if self._waits_for_instruments:
             await self._sizes.wait_until_known()
+        if self._waits_for_symbols and not self._collectors:
+            self._add_collectors(self._sizes.symbols)
         async with TaskGroup() as tasks:
             for collector in self._collectors:
                 tasks.create_task(collector.run())
@@ -100,6 +96,25 @@ class FeedGroup:
         """Make the next attempts at once where limit and ban allow it. On the loop."""
         for collector in self._collectors:
             collector.retry_now()
+
+    def _add_collectors(self, symbols: Sequence[str]) -> None:
+        size = self._policy.symbols_per_connection
+        for start in range(0, len(symbols), size):
+            self._add_collector(symbols[start : start + size])
+
+    def _add_collector(self, symbols: Sequence[str] | None) -> None:
+        new_session = partial(self._new_session, symbols)
+        new_session()  # what cannot be is refused here, not on the loop
+        collector = FeedCollector(
+            self._policy,
+            None if symbols is None else frozenset(symbols),
+            new_session,
+            self._frames,
+            partial(self._take_state, len(self._collectors)),
+            clock=self._clock,
+            backoff=self._backoff,
+        )
+        self._collectors.append(collector)
 
     def _take_state(self, number: int, state: FeedState) -> None:
         self._states[number] = state

@@ -19,6 +19,22 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 
 REFRESH_S: Final = 24 * 3600.0
+_MOST_PAGES: Final = 20  # a list that never ends is a fault of the exchange
+
+
+async def fetch_instruments(venue: Venue, rest_url: str, *, clock: Clock = SYSTEM_CLOCK) -> Instruments:
+    """Return the venue's list of symbols, all its pages as one, or raise `FeedError`."""
+    url = venue.instruments_url(rest_url)
+    instruments = venue.decode_instruments(await rest.fetch_bytes(url, clock=clock))
+    for _ in range(_MOST_PAGES - 1):
+        if not instruments.more:
+            break
+        await asyncio.sleep(venue.policy.request_pause_s)
+        page = venue.decode_instruments(await rest.fetch_bytes(url + instruments.more, clock=clock))
+        instruments = instruments.with_page(page)
+    if not instruments.tick_sizes and not instruments.broken:
+        raise FeedError(f"expected symbols in the list of {venue.name}, was none", reason="bad-json")
+    return instruments
 
 
 async def refresh_tick_sizes(
@@ -39,12 +55,11 @@ async def refresh_tick_sizes(
     sentence)`` for one that is not listed; ``on_instruments`` gets the whole list before, and ``on_failure`` ``(error,
     seconds to the next request)``. The default ``backoff`` makes at most two requests a minute.
     """
-    url = venue.instruments_url(rest_url)
     backoff = backoff if backoff is not None else Backoff(base_s=5.0, cap_s=900.0, attempts_per_min=2)
     while True:
         backoff.attempted(clock.monotonic_s())
         try:
-            instruments = venue.decode_instruments(await rest.fetch_bytes(url, clock=clock))
+            instruments = await fetch_instruments(venue, rest_url, clock=clock)
             on_instruments(instruments)
             for symbol in instruments.tick_sizes if symbols is None else symbols:
                 try:

@@ -95,15 +95,28 @@ class Instruments:
     broken
         Symbols that are listed without a usable one.
     contract_sizes
-        Coins of one contract by symbol; empty for a venue that reports sizes in coins.
+        Coins of one contract by symbol; a venue that reports sizes in coins needs none.
     traded
         Symbols that are traded at present; empty for a venue that lists only those.
+    more
+        What to append to the address of the list for its next page; "" if this is the last one.
     """
 
     tick_sizes: dict[str, float] = field(default_factory=dict)
     broken: frozenset[str] = frozenset()
     contract_sizes: dict[str, ContractSize] = field(default_factory=dict)
     traded: tuple[str, ...] = ()
+    more: str = ""
+
+    def with_page(self, page: Instruments) -> Instruments:
+        """Return this list and its next page as one."""
+        return Instruments(
+            self.tick_sizes | page.tick_sizes,
+            self.broken | page.broken,
+            self.contract_sizes | page.contract_sizes,
+            self.traded + page.traded,
+            page.more,
+        )
 
     def tick_size(self, symbol: str) -> float:
         """Return the tick size of ``symbol``, in quote currency.
@@ -178,3 +191,4 @@ class Venue:
     decode_instruments: Callable[[bytes], Instruments]  # raises FeedError
     candles: CandleApi
     counts_contracts: bool = False  # sizes are in contracts: nothing is read before its instruments are known
+    has_stream_of_all: bool = True  # False: to record all symbols, those with a contract size are asked for by name
