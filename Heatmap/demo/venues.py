@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from Heatmap.clock import SYSTEM_CLOCK, Clock
 from Heatmap.demo.binance import BinanceProtocol
+from Heatmap.demo.bybit import BybitProtocol
 from Heatmap.demo.server import DemoServer
 from Heatmap.demo.venue_market import VenueMarket, WholeMarket
 from Heatmap.events import Source
@@ -32,6 +33,7 @@ class DemoVenue:
 # The order decides which liquidations are whose. Shares as in an hour of August 2026; the rest happens elsewhere.
 DEMO_VENUES: Final[dict[Source, DemoVenue]] = {
     Source.BINANCE: DemoVenue(BinanceProtocol, share=0.33, is_complete=False),
+    Source.BYBIT: DemoVenue(BybitProtocol, share=0.21, is_complete=True),
 }
 
 

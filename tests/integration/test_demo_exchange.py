@@ -13,6 +13,7 @@ import urllib.request
 from itertools import pairwise
 
 import pytest
+from support.clock import FastClock
 from support.demo import SteeredExchange
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
@@ -26,19 +27,6 @@ from Heatmap.demo.replay import ReplayMarket
 from Heatmap.errors import FeedError
 
 WAIT_S = 10
-
-
-class FastClock:
-    """A clock that starts at a chosen moment and runs faster than the real one."""
-
-    def __init__(self, start_ms: int, speed: int) -> None:
-        self._start_ms, self._speed, self._begun_s = start_ms, speed, time.monotonic()
-
-    def now_ms(self) -> int:
-        return self._start_ms + int((time.monotonic() - self._begun_s) * 1_000 * self._speed)
-
-    def monotonic_s(self) -> float:
-        return time.monotonic()
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections import Counter
 from itertools import pairwise
 
@@ -10,7 +11,7 @@ import pytest
 from Heatmap.demo.market import SimulatedMarket
 from Heatmap.demo.price_series import MINUTE_MS, SECOND_MS
 from Heatmap.demo.venue_market import VenueMarket, WholeMarket
-from Heatmap.demo.venues import DEMO_VENUES, venue_markets
+from Heatmap.demo.venues import DEMO_VENUES, DemoVenues, venue_markets
 from Heatmap.events import Source
 
 NOW = 1_795_003_205_250
@@ -75,3 +76,14 @@ def test_the_shares_of_all_venues_are_parts_of_one():
         for event in market.happened(START, START + MINUTE_MS * 9)
     )
     assert max(seen.values()) == 1
+
+
+def test_each_venue_listens_on_a_port_of_its_own_and_none_is_left():
+    with DemoVenues(SimulatedMarket()) as venues:
+        ports = {int(server.rest_url.rpartition(":")[2]) for server in venues.servers.values()}
+        assert len(ports) == len(DEMO_VENUES)
+        for port in ports:
+            socket.create_connection(("127.0.0.1", port)).close()
+    for port in ports:
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port))
