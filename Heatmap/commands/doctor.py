@@ -35,6 +35,7 @@ from Heatmap.ingestion.binance.endpoints import (
 from Heatmap.ingestion.failure import of_socket_error
 from Heatmap.ingestion.proxy import proxy_for, shown
 from Heatmap.ingestion.rest import fetch_bytes
+from Heatmap.ingestion.tick_refresher import fetch_instruments
 from Heatmap.ingestion.venue import MarketHeartbeat
 from Heatmap.ingestion.venues import VENUES
 from Heatmap.storage.location import default_db_path
@@ -166,14 +167,14 @@ async def _venue_finding(source: str, symbol: str, rest_url: str | None, *, is_n
     venue = VENUES[source]
     try:
         _, base = venue.base_urls(None, rest_url)
-        listed = venue.decode_instruments(await fetch_bytes(venue.instruments_url(base), timeout_s=TIMEOUT_S))
+        listed = await fetch_instruments(venue, base, timeout_s=TIMEOUT_S)
         name = venue.normalise_symbol(symbol)
         tick_size = listed.tick_size(name)
     except HeatmapError as error:
         cure = f"leave --venue {source} out, or name another symbol"
         return Finding(venue.name, False if is_needed else None, error.short, cure)
     size = listed.contract_sizes.get(name)
-    contract = "" if size is None else f", one contract is {size.coins:g} coins"
+    contract = "" if size is None or not venue.counts_contracts else f", one contract is {size.coins:g} coins"
     return Finding(venue.name, True, f"lists {name}, tick size {tick_size}{contract}")
 
 

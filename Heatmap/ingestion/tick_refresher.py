@@ -22,16 +22,18 @@ REFRESH_S: Final = 24 * 3600.0
 _MOST_PAGES: Final = 20  # a list that never ends is a fault of the exchange
 
 
-async def fetch_instruments(venue: Venue, rest_url: str, *, clock: Clock = SYSTEM_CLOCK) -> Instruments:
-    """Return the venue's list of symbols, all its pages as one, or raise `FeedError`."""
+async def fetch_instruments(
+    venue: Venue, rest_url: str, *, timeout_s: float = 10.0, clock: Clock = SYSTEM_CLOCK
+) -> Instruments:
+    """Return the venue's list of symbols, all its pages as one, or raise `FeedError`; a page takes ``timeout_s``."""
     url = venue.instruments_url(rest_url)
-    instruments = venue.decode_instruments(await rest.fetch_bytes(url, clock=clock))
+    instruments = venue.decode_instruments(await rest.fetch_bytes(url, timeout_s=timeout_s, clock=clock))
     for _ in range(_MOST_PAGES - 1):
         if not instruments.more:
             break
         await asyncio.sleep(venue.policy.request_pause_s)
-        page = venue.decode_instruments(await rest.fetch_bytes(url + instruments.more, clock=clock))
-        instruments = instruments.with_page(page)
+        body = await rest.fetch_bytes(url + instruments.more, timeout_s=timeout_s, clock=clock)
+        instruments = instruments.with_page(venue.decode_instruments(body))
     if not instruments.tick_sizes and not instruments.broken:
         raise FeedError(f"expected symbols in the list of {venue.name}, was none", reason="bad-json")
     return instruments
