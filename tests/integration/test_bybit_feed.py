@@ -75,7 +75,7 @@ def hasty(monkeypatch):
     """Short waits, but the real limit of attempts."""
     monkeypatch.setattr(feed_group, "Backoff", lambda: Backoff(base_s=0.05, cap_s=0.2))
     monkeypatch.setattr(server_module, "TICK_S", 0.05)
-    policy = replace(BYBIT.policy, silent_after_s=0.6, symbols_per_connection=2, request_pause_s=0.01)
+    policy = replace(BYBIT.policy, silent_after_s=0.6, symbols_per_connection=2, request_pause_s=0.0)
     monkeypatch.setitem(VENUES, "bybit", replace(BYBIT, policy=policy))
 
 
