@@ -446,6 +446,12 @@ def test_candles_that_cannot_be_are_refused(body):
         candles.decode_history(body, T)
 
 
+def test_candles_of_an_unknown_symbol_are_told_apart():
+    with pytest.raises(FrameError) as caught:
+        candles.decode_history(b'{"retCode":10001,"retMsg":"params error: symbol invalid","result":{}}', T)
+    assert caught.value.kind == "unknown-symbol"
+
+
 def test_a_length_that_bybit_does_not_have_is_said():
     with pytest.raises(SettingsError, match="8h"):
         candles.stream("ws://h:1", "BTCUSDT", "8h")

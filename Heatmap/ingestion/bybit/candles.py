@@ -131,7 +131,7 @@ def decode_update(data: str | bytes) -> CandleUpdate | None:
 def decode_history(body: bytes, now_ms: int) -> list[Candle]:
     """Return the candles of a REST answer, ascending; one that ends before ``now_ms`` is closed.
 
-    Raises `FrameError`.
+    Raises `FrameError`, ``"unknown-symbol"`` for a symbol that is not listed: Bybit answers with HTTP 200.
     """
     try:
         answer = _ANSWER.decode(body)
@@ -140,7 +140,8 @@ def decode_history(body: bytes, now_ms: int) -> list[Candle]:
     except _UNREADABLE as error:
         raise refusal("bad-json", f"expected JSON: {error}", body) from error
     if answer.retCode != 0:
-        raise refusal("bad-kline", f"expected candles, was code {answer.retCode}: {answer.retMsg}", body)
+        kind = "unknown-symbol" if _INVALID_SYMBOL in answer.retMsg.lower() else "bad-kline"
+        raise refusal(kind, f"expected candles, was code {answer.retCode}: {answer.retMsg}", body)
     rows = sorted(answer.result.rows, key=lambda row: row.start)
     # The answer does not name its interval: neighbours tell it. A lone candle is the newest, whose end nobody reads.
     length_ms = min((after.start - before.start for before, after in pairwise(rows)), default=60_000)
