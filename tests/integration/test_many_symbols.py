@@ -143,7 +143,7 @@ def test_all_records_what_the_exchange_has_and_no_contracts_of_the_other_margin(
             [entry] = store_summary(path).collectors
             assert entry.report.symbols == ("ALL",)
         assert symbols_with_events(path) == {"BTCUSDT", "币安人生USDT", "BTCUSDT_260327", "NEWUSDT"}
-        assert "recording ALL into" in "".join(log)
+        assert "recording ALL of binance into" in "".join(log)
 
 
 class Stubborn(LoopbackExchange):
