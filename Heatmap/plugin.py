@@ -27,6 +27,7 @@ from Heatmap.ui.widgets.liquidation_lists import LiquidationLists
 from Heatmap.ui.widgets.notice_bar import NoticeBar
 from Heatmap.ui.widgets.notices import Notices
 from Heatmap.ui.widgets.picture_caption import picture_caption
+from Heatmap.ui.widgets.replay_bar import ReplayBar
 from Heatmap.ui.widgets.settings_tabs import SettingsTabs
 from Heatmap.vocabulary import LegendPlace
 
@@ -118,6 +119,7 @@ class HeatmapPlugin(HostControls):
         self._kept_above: list[QWidget] = []
         # What a chart in UTC shows its times in is the user's choice.
         self._shown_time: TimeOffset = translator if chart_time.is_utc else chart_time
+        self._as_of_ms: int | None = None
         self._display: HeatDisplay | None = None  # None while the heat is disabled
         self._closed_display: HeatDisplay | None = None  # its threads may still run
         bridge = Bridge(chart_time, parent=self)
@@ -264,6 +266,21 @@ class HeatmapPlugin(HostControls):
         if self._display is not None:
             self._display.set_symbol(self._symbol)
 
+    def show_as_of(self, time_ms: int | None) -> None:
+        """Show the record as it was at a time, ms since the epoch, UTC: nothing later; None: as it is now.
+
+        Recording goes on. The candles are the host's: `replay_bar` says by a signal which ones it should hide.
+        """
+        self._as_of_ms = time_ms
+        if self._display is not None:
+            self._display.set_as_of(time_ms)
+
+    def replay_bar(self, parent: QWidget | None = None) -> ReplayBar:
+        """Return a new bar with play, pause, speed and a time line; it calls `show_as_of`. See `ReplayBar`."""
+        bar = ReplayBar(self._translator, self._shown_time, parent)
+        bar.timeChanged.connect(self.show_as_of)
+        return bar
+
     def set_legend(self, place: LegendPlace) -> None:
         """Move or hide the legend; see `attach`. `SettingsError` if there is no such place."""
         _check_legend(place)
@@ -404,6 +421,7 @@ class HeatmapPlugin(HostControls):
                 clock=self._clock,
                 parent=self,
             )
+            self._display.set_as_of(self._as_of_ms)
             for widget in self._kept_above:
                 self._display.keep_above(widget)
             self._display.imageChanged.connect(self.imageChanged)

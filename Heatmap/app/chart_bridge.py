@@ -57,6 +57,7 @@ class ChartBridge(QObject):
     barReady = pyqtSignal(str)
     priceFormatReady = pyqtSignal(str)
     rangeRequested = pyqtSignal(str)
+    endRequested = pyqtSignal(str)  # to the page: the time in s from which on no bar is drawn, or null
     newestRequested = pyqtSignal(int)  # to the page: the newest bar, with room for so many more, at the present zoom
     liveChanged = pyqtSignal(bool)  # whether the newest bar is in view
     olderRequested = pyqtSignal(object)  # int: the view reaches the first bar, which opens at this time in ms
@@ -81,6 +82,7 @@ class ChartBridge(QObject):
         self._is_live = True
         self._has_refused = False
         self._formats = {"locale": "en-US", "zone": "UTC"}
+        self._end_s: int | None = None
         self.shown_range: tuple[float, float] | None = None
         """The two logical positions that the page was last asked to show."""
 
@@ -120,6 +122,7 @@ class ChartBridge(QObject):
         self._send_formats()
         self.lookReady.emit(_json(self._look))
         self.layoutReady.emit(self._layout)
+        self.endRequested.emit(_json(self._end_s))
         if self._bars:
             self._send_history(keeps_view=False)
 
@@ -132,6 +135,22 @@ class ChartBridge(QObject):
         self._look = series_colours(look, heat_is_shown=heat_is_shown)
         if self._ready:
             self.lookReady.emit(_json(self._look))
+
+    @property
+    def span_ms(self) -> tuple[int, int] | None:
+        """Begin of the first bar and end of the last one, ms since the epoch; None without bars."""
+        return (self._opens_ms[0], self._opens_ms[-1] + self._interval_ms) if self._opens_ms else None
+
+    def end_at(self, time_ms: int | None) -> None:
+        """Draw only the bars that are complete at a time, ms since the epoch; None: all. Their places stay."""
+        # A bar that is not complete has prices from later than that.
+        end_s = None
+        if time_ms is not None and self._interval_ms:
+            end_s = time_ms // self._interval_ms * self._interval_ms // 1000
+        if end_s != self._end_s:
+            self._end_s = end_s
+            if self._ready:
+                self.endRequested.emit(_json(end_s))
 
     def set_history(self, candles: Sequence[Candle], *, tick_size: float | None) -> None:
         """Replace all candles, or those from the first given on if they continue the others; none empties the chart."""

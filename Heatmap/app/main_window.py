@@ -22,6 +22,7 @@ from Heatmap.app.docks import SETTINGS_WIDTH_PX, Dock, SettingsTabs
 from Heatmap.app.first_steps import FirstSteps
 from Heatmap.app.picture_actions import PictureActions
 from Heatmap.app.recorded_symbols import store_symbols
+from Heatmap.app.replay_action import ReplayAction
 from Heatmap.app.trouble_bar import TroubleBar
 from Heatmap.app.window_actions import RELOAD_KEY, WindowActions
 from Heatmap.events import Source
@@ -195,6 +196,10 @@ class MainWindow(QMainWindow):
         bar.add_tool(self._actions.live)
         pictures = PictureActions(self.plugin, self._translator, lambda: bar.symbol, self)
         bar.add_tool(pictures.save)
+        replay_bar = plugin.replay_bar(self)
+        self._area.add_row(replay_bar)
+        self._replay = ReplayAction(replay_bar, self._bridge, self._translator, self)
+        bar.add_tool(self._replay)
         self.addAction(pictures.copy)
         bar.add_at_end(self._list_dock.toggle_action)
         bar.add_at_end(self._actions.shortcuts)
@@ -260,6 +265,8 @@ class MainWindow(QMainWindow):
         if not self._fitted:
             self._fitted = True
             self.fit()
+            if self._market.source == Source.REPLAY:
+                self._replay.open_bar()
 
     def chart_absence(self) -> str | None:
         """Return why no chart is visible, as one English sentence; None if one is."""

@@ -13,7 +13,7 @@ from Heatmap.aggregation.painted_cell import CellFigures, HitPoint, figures_at
 from Heatmap.errors import HeatmapError
 from Heatmap.heatmap_settings import HeatmapSettings, decay_half_life_ms, trail_half_life_ms, window_ms
 from Heatmap.rendering.colour_axis import ColourAxis, colour_axis
-from Heatmap.rendering.event_window import EventWindow, Gaps, MapStatistics, gaps_between
+from Heatmap.rendering.event_window import FAR_MS, EventWindow, Gaps, MapStatistics, gaps_between
 from Heatmap.rendering.image_change import ChangedColumns, changed_columns
 from Heatmap.rendering.render_options import render_options
 from Heatmap.rendering.view_grid import MARGIN, View, covers, grid_for_view, near_cells, same_cells
@@ -47,6 +47,7 @@ class BuildRequest:
     view: View
     settings: HeatmapSettings
     dark: bool  # background of the chart
+    as_of_ms: int | None = None  # show the record as it was then, ms since the epoch; None: as it is
     moving: bool = False  # the view is about to change again: cells of nearly the right size suffice
 
 
@@ -176,7 +177,7 @@ class BuildWorker:
                 continue
             try:
                 result = self._build(window, request, image, shown)
-                now_ms = self._clock.now_ms() // GAP_STEP_MS * GAP_STEP_MS
+                now_ms = self._now_ms(request) // GAP_STEP_MS * GAP_STEP_MS
                 start_ms = now_ms - window_ms(request.settings)
                 first_ms = min(start_ms, window.asked_ms)
                 covered = window.coverage(request.symbol, request.settings.source, first_ms)
@@ -233,7 +234,7 @@ class BuildWorker:
         figures, request, image = None, inspection.request, inspection.image
         settings = request.settings
         if window.shows(request.symbol, settings.source):
-            now_ms = self._clock.now_ms()
+            now_ms = self._now_ms(request)
             figures = figures_at(
                 window.columns,
                 image.spec,
@@ -244,6 +245,9 @@ class BuildWorker:
             )
         self._listener.on_inspected(figures, inspection)
 
+    def _now_ms(self, request: BuildRequest) -> int:
+        return self._clock.now_ms() if request.as_of_ms is None else request.as_of_ms
+
     def _build(
         self, window: EventWindow, request: BuildRequest, image: HeatmapImage | None, shown: BuildRequest | None
     ) -> HeatmapImage | None:
@@ -251,9 +255,11 @@ class BuildWorker:
         if self._swap_engine:
             self._swap_engine = False
             self._builder.use_numba()
-        settings, now_ms = request.settings, self._clock.now_ms()
+        settings, now_ms = request.settings, self._now_ms(request)
         start_ms = now_ms - window_ms(settings)
-        changed = window.refresh(request.symbol, settings.source, start_ms, _times_read(request, start_ms))
+        end_ms = FAR_MS if request.as_of_ms is None else request.as_of_ms + 1
+        times_ms = _times_read(request, start_ms)
+        changed = window.refresh(request.symbol, settings.source, start_ms, times_ms, end_ms=end_ms)
         tick_size = self._tick_size(request.symbol)
         since_ms = window.since_ms
         spec = grid_for_view(request.view, settings, since_ms=since_ms, now_ms=now_ms, tick_size=tick_size)

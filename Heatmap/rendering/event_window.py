@@ -77,6 +77,7 @@ class EventWindow:
         self._window = EventColumns.empty()
         self._older: _OlderEvents | None = None
         self._parts: tuple[EventColumns, _OlderEvents | None, int] = (self._window, None, 0)  # of `columns`
+        self._end_ms = FAR_MS
         self.columns = self._window  # of the window and of the view, oldest first
         self.since_ms = 0  # from then on `columns` has all events that the view may show, ms since the epoch
         self._cell_usd: tuple[EventColumns, tuple[object, ...], NDArray[np.float32]] | None = None
@@ -90,11 +91,20 @@ class EventWindow:
         """`since_ms`, as it would be if there were not too many events."""
         return self.since_ms if self._older is None else self._older.asked_ms
 
-    def refresh(self, symbol: str, source: str, start_ms: int, view_ms: tuple[int, int] = (FAR_MS, FAR_MS)) -> bool:
+    def refresh(
+        self,
+        symbol: str,
+        source: str,
+        start_ms: int,
+        view_ms: tuple[int, int] = (FAR_MS, FAR_MS),
+        *,
+        end_ms: int = FAR_MS,
+    ) -> bool:
         """Bring the events up to date from ``start_ms`` on; return True if they changed.
 
         The window has no end: an event dated ahead of this machine's clock must be in it, because the tail continues
         after its row. Older events are read from the beginning of ``view_ms`` to its end, at most `MAX_OLDER_EVENTS`.
+        Events from ``end_ms`` on are kept from `columns` and `statistics`: a replay has not reached them.
         """
         self._refresh_window(symbol, source, start_ms)
         self._refresh_older(symbol, source, *view_ms)
@@ -103,10 +113,10 @@ class EventWindow:
         first = 0 if shows_older else int(self._window.ts_ms.searchsorted(start_ms))
         window, older, first_before = self._parts
         changed = window is not self._window or older is not self._older
-        if changed or first != first_before:
-            self._parts = (self._window, self._older, first)
-            part = self._window.between(start_ms, FAR_MS) if first else self._window
-            self.columns = part if self._older is None else self._older.columns.merged(part)
+        if changed or first != first_before or end_ms != self._end_ms:
+            self._parts, self._end_ms = (self._window, self._older, first), end_ms
+            part = self._window.between(start_ms if first else -FAR_MS, end_ms)
+            self.columns = part if self._older is None else self._older.columns.between(-FAR_MS, end_ms).merged(part)
         return changed
 
     def _refresh_window(self, symbol: str, source: str, start_ms: int) -> None:
@@ -159,7 +169,7 @@ class EventWindow:
 
     def statistics(self, image: HeatmapImage | None, settings: HeatmapSettings, start_ms: int) -> MapStatistics:
         """Return the figures of the events since ``start_ms`` and of the image made from them."""
-        columns = self._window.between(start_ms, FAR_MS)
+        columns = self._window.between(start_ms, self._end_ms)
         batch = EventBatch.select(columns, sides=settings.sides, min_notional=settings.min_notional_usd, by_side=False)
         shown, longs, notional = batch.keeps(), columns.is_long, columns.notional
         if settings.floor_usd and image is not None:

@@ -119,6 +119,10 @@ class HeatDisplay(QObject):
     def set_symbol(self, symbol: str) -> None:
         self.presenter.set_symbol(symbol)
 
+    def set_as_of(self, as_of_ms: int | None) -> None:
+        """See `HeatmapPresenter.set_as_of`."""
+        self.presenter.set_as_of(as_of_ms)
+
     def set_legend(self, place: LegendPlace) -> None:
         self._overlay.set_legend(place)
 

@@ -66,6 +66,7 @@ class HeatmapPresenter(QObject):
         self._worker = worker
         self._settings = settings
         self._symbol = symbol
+        self._as_of_ms: int | None = None
         self.viewport: Viewport | None = None  # as the chart last reported it
         self.time_axis: TimeAxis | None = None
         self.image: HeatmapImage | None = None  # the one on the screen
@@ -116,6 +117,12 @@ class HeatmapPresenter(QObject):
         self._symbol = symbol
         self._show(None)
         self._request()
+
+    def set_as_of(self, as_of_ms: int | None, *, moving: bool = False) -> None:
+        """Show the record as it was at a time, ms since the epoch; None: as it is. ``moving``: another one follows."""
+        if as_of_ms != self._as_of_ms:
+            self._as_of_ms = as_of_ms
+            self._request(moving=moving)
 
     @pyqtSlot(object)
     def set_viewport(self, viewport: Viewport | None) -> None:
@@ -216,7 +223,9 @@ class HeatmapPresenter(QObject):
             self._show(None)
         else:
             view = visible_range(self.viewport, self.time_axis)
-            self._requested = BuildRequest(self._symbol, view, settings, dark=self._dark, moving=moving)
+            self._requested = BuildRequest(
+                self._symbol, view, settings, dark=self._dark, as_of_ms=self._as_of_ms, moving=moving
+            )
         self._worker.request(self._requested if self._seen else None)
 
     @pyqtSlot(object)

@@ -17,7 +17,12 @@ const series = chart.addSeries(LightweightCharts.CandlestickSeries);
 const formats = new ChartFormats(chart, series);
 const REPORT_AFTER_MS = 100; // the visible range is reported at most so often
 
+const MOST_SINGLY = 50; // bars that are changed one by one; with more it is faster to set them all
+
+const REPLAY_MARGIN = 0.2; // of the view, right of the bar that a replay has reached
+
 let bars = [], version = 0;
+let end = null; // in seconds, see `reached`
 let look = {up: TEXT, down: TEXT, wide: {}, narrow: {}};
 let applied = null; // of the look's options and colours, those that the series has
 let pointedX = null; // where the cross-hair is, null outside of the chart
@@ -33,8 +38,8 @@ function barOf([time, open, high, low, close]) {
 }
 
 function showBar() {
-  const line = document.getElementById('bar'), bar = pointedBar() || bars[bars.length - 1];
-  if (!bar) { line.textContent = ''; return; }
+  const line = document.getElementById('bar'), bar = pointedBar() || lastBar();
+  if (!bar || bar.open === undefined) { line.textContent = ''; return; }
   const number = (value) => series.priceFormatter().format(value);
   line.textContent = `O ${number(bar.open)}  H ${number(bar.high)}  L ${number(bar.low)}  C ${number(bar.close)}`;
   line.style.color = colorOf(bar);
@@ -47,10 +52,19 @@ function colorOf(bar) {
 // The library would draw the price line like the newest body, which may be hollow.
 function applyLook() {
   const options = chart.timeScale().options().barSpacing < NARROW_PX ? look.narrow : look.wide;
-  const priceLineColor = bars.length ? colorOf(bars[bars.length - 1]) : look.up;
+  const last = lastBar(), priceLineColor = last ? colorOf(last) : look.up;
   if (applied && applied.options === options && applied.priceLineColor === priceLineColor) return;
   applied = {options, priceLineColor};
   series.applyOptions({...options, priceLineColor});
+}
+
+// A replay has not reached the bars from `end` on: they keep their places, without prices.
+function reached(bar) {
+  return end === null || bar.time < end ? bar : {time: bar.time};
+}
+
+function lastBar() {
+  return bars.findLast((bar) => reached(bar) === bar);
 }
 
 function setPriceFormat(format) {
@@ -119,7 +133,7 @@ new QWebChannel(qt.webChannelTransport, (channel) => {
   function show(message, newBars) {
     version = message.version;
     bars = newBars;
-    series.setData(bars);
+    series.setData(end === null ? bars : bars.map(reached));
     if (message.view) timeScale.setVisibleLogicalRange(message.view);
     showBar();
     viewChanged();
@@ -150,8 +164,25 @@ new QWebChannel(qt.webChannelTransport, (channel) => {
   });
   feed.barReady.connect((text) => {
     const bar = barOf(JSON.parse(text)), last = bars[bars.length - 1];
-    series.update(bar);
+    series.update(reached(bar));
     bars[last && bar.time === last.time ? bars.length - 1 : bars.length] = bar;
+    applyLook();
+    showBar();
+  });
+  feed.endRequested.connect((text) => {
+    const before = end, range = timeScale.getVisibleLogicalRange();
+    end = JSON.parse(text);
+    const [low, high] = [before ?? Infinity, end ?? Infinity].sort((a, b) => a - b);
+    const changed = bars.filter((bar) => bar.time >= low && bar.time < high);
+    if (changed.length > MOST_SINGLY) series.setData(end === null ? bars : bars.map(reached));
+    else for (const bar of changed) series.update(reached(bar), true);
+    // The library moves the view with the last bar that has prices. It stays, unless that bar would leave it.
+    if (range && changed.length) {
+      const last = bars.findLastIndex((bar) => reached(bar) === bar), width = range.to - range.from;
+      const isInView = last <= range.to && last >= range.from;
+      const to = isInView || last < 0 ? range.to : last + REPLAY_MARGIN * width;
+      timeScale.setVisibleLogicalRange({from: to - width, to});
+    }
     applyLook();
     showBar();
   });
