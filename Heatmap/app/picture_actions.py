@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PyQt6.QtCore import QBuffer, QObject, QStandardPaths
-from PyQt6.QtGui import QAction, QGuiApplication, QKeySequence
+from PyQt6.QtGui import QGuiApplication
 from PyQt6.QtWidgets import QFileDialog, QMessageBox
 
 from Heatmap.clock import SYSTEM_CLOCK, utc_text
 from Heatmap.output_file import written
+from Heatmap.ui.widgets.text_action import TextAction
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MESSAGE_MS = 6000
-COPY_KEY = "Ctrl+Shift+C"
 
 
 class PictureActions(QObject):
@@ -46,22 +46,12 @@ class PictureActions(QObject):
         self._symbol = symbol
         self._window = window
         self._clock = clock
-        self.save, self.copy = QAction(self), QAction(self)
+        self.save = TextAction("picture.save", translator, shortcuts=("Ctrl+S",), on_trigger=self._save, parent=self)
         self.save.setObjectName("save_picture")
-        self.save.setShortcut(QKeySequence(QKeySequence.StandardKey.Save))
-        self.save.triggered.connect(self._save)
+        self.copy = TextAction(
+            "picture.copy", translator, shortcuts=("Ctrl+Shift+C",), on_trigger=self._copy, parent=self
+        )
         self.copy.setObjectName("copy_picture")
-        self.copy.setShortcut(COPY_KEY)
-        self.copy.triggered.connect(self._copy)
-        translator.languageChanged.connect(self._retranslate)
-        self._retranslate()
-
-    def _retranslate(self) -> None:
-        text = self._translator.text
-        self.save.setText(text("picture.save"))
-        self.save.setToolTip(text("picture.save_help"))
-        self.copy.setText(text("picture.copy"))
-        self.copy.setToolTip(text("picture.copy_help"))
 
     def _save(self) -> None:
         # Taken first: the dialog must not be on it, and the chart moves on while somebody chooses a name.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PyQt6.QtGui import QAction
+from Heatmap.ui.widgets.text_action import TextAction
 
 if TYPE_CHECKING:
     from PyQt6.QtCore import QObject
@@ -14,21 +14,17 @@ if TYPE_CHECKING:
     from Heatmap.ui.widgets.replay_bar import ReplayBar
 
 
-class ReplayAction(QAction):
+class ReplayAction(TextAction):
     """Checked while the bar is open. The bar's time ends the candles, too."""
 
     def __init__(self, bar: ReplayBar, bridge: ChartBridge, translator: Translator, parent: QObject) -> None:
-        super().__init__(parent)
+        super().__init__("replay.title", translator, shortcuts=("R",), parent=parent)
         self.setObjectName("replay")
         self.setCheckable(True)
-        self.setShortcut("R")
         self._bar = bar
         self._bridge = bridge
-        self._translator = translator
         self.triggered.connect(self._toggle)
         bar.timeChanged.connect(self._take_time)
-        translator.languageChanged.connect(self._retranslate)
-        self._retranslate()
 
     def open_bar(self) -> None:
         """Open the bar for the time of all candles that are loaded; nothing without candles."""
@@ -46,7 +42,3 @@ class ReplayAction(QAction):
     def _take_time(self, time_ms: int | None) -> None:
         self._bridge.end_at(time_ms)
         self.setChecked(time_ms is not None)
-
-    def _retranslate(self) -> None:
-        self.setText(self._translator.text("replay.title"))
-        self.setToolTip(self._translator.text("replay.title_help"))
