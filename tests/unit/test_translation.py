@@ -63,7 +63,18 @@ def test_no_text_stands_for_a_choice_or_field_that_does_not_exist():
 
 
 # Texts whose key is put together: by the field, state, reason, unit or line they belong to.
-COMPOSED = ("settings.", "connection.", "group.", "unit.", "money.", "statistics.", "toolbar.", "preset.", "picture.", "replay.")
+COMPOSED = (
+    "settings.",
+    "connection.",
+    "group.",
+    "unit.",
+    "money.",
+    "statistics.",
+    "toolbar.",
+    "preset.",
+    "picture.",
+    "replay.",
+)
 
 
 def test_every_text_is_used():
