@@ -1,4 +1,4 @@
-"""The heat on the screen and all that it needs: build thread, kernels, OpenGL layer, legend, tooltip."""
+"""The heat on the screen and all that it needs: build thread, kernels, OpenGL layers, legend, tooltip."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from PyQt6.QtCore import QObject, Qt, pyqtSignal, pyqtSlot
 from Heatmap.aggregation.engine_choice import kernels_are_loaded
 from Heatmap.aggregation.warmup import KernelWarmup
 from Heatmap.rendering.build_worker import BuildWorker
+from Heatmap.ui.gl.front_layer import FrontLayer
 from Heatmap.ui.gl.underlay import Underlay
 from Heatmap.ui.gl.visibility import is_seen
 from Heatmap.ui.page.frame_sync import FrameSync
@@ -68,7 +69,8 @@ class HeatDisplay(QObject):
         super().__init__(parent)
         self._view = view
         self.underlay = Underlay(view)
-        self.frame_sync = FrameSync(view, self.underlay, self)
+        self.front = FrontLayer(self)
+        self.frame_sync = FrameSync(view, self.underlay, self.front, self)
         self._worker = BuildWorker(service.db_path, signals, tick_size=service.tick_size, clock=clock)
         self.presenter = HeatmapPresenter(
             self.underlay, self._worker, signals, settings=settings, symbol=symbol, parent=self

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import math
-from typing import TYPE_CHECKING, Any, Self, SupportsInt, cast
+from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, SupportsInt, TypeVar, cast
 
 import moderngl
 from PyQt6 import sip
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from PyQt6.QtWidgets import QWidget
-
-    from Heatmap.ui.gl.painter import Painter
 
 # OpenGL's functions are stdcall on 32-bit Windows and ordinary ones everywhere else.
 _prototype: Callable[..., Any] = getattr(ctypes, "WINFUNCTYPE", ctypes.CFUNCTYPE)
@@ -90,13 +88,23 @@ def moderngl_context(context: QOpenGLContext) -> moderngl.Context:
     return _contexts[driver]
 
 
-class GlResources:
+class Releasable(Protocol):
+    """Owner of OpenGL objects."""
+
+    def release(self) -> None:
+        """Release them; their context is current."""
+
+
+_Owner = TypeVar("_Owner", bound=Releasable)
+
+
+class GlResources(Generic[_Owner]):
     """Owner of a painter's OpenGL objects.
 
     All of Qt's contexts share their objects, so these outlive the context that made them unless they are released.
     """
 
-    def __init__(self, context: QOpenGLContext, painter: Painter) -> None:
+    def __init__(self, context: QOpenGLContext, painter: _Owner) -> None:
         self._context, self.painter = context, painter
         # The widget's own surface may be gone when its context ends.
         self._surface = QOffscreenSurface()

@@ -109,7 +109,7 @@ class Underlay(QOpenGLWidget):
         self._opacity = 1.0
         self._smooth = False
         self._gl: moderngl.Context | None = None
-        self._resources: GlResources | None = None
+        self._resources: GlResources[Painter] | None = None
         self._wants_kernel = False
         self._target: tuple[tuple[int, ...], moderngl.Framebuffer] | None = None
         self._resting = False
@@ -260,7 +260,7 @@ class Underlay(QOpenGLWidget):
             self._target = (key, gl.detect_framebuffer(key[0]))
         return self._target[1]
 
-    def _change_painter(self, gl: moderngl.Context, resources: GlResources) -> None:
+    def _change_painter(self, gl: moderngl.Context, resources: GlResources[Painter]) -> None:
         """Paint with the kernel from now on, if OpenGL is software. Decided once for each context."""
         self._wants_kernel = False
         context = self.context()

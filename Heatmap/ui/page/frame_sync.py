@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from Heatmap.ui.geometry.background import Surface
     from Heatmap.ui.geometry.frame_stamp import StampPlace
     from Heatmap.ui.geometry.viewport import TimeAxis, Viewport
+    from Heatmap.ui.gl.front_layer import FrontLayer
     from Heatmap.ui.gl.underlay import Underlay
 
 log = logging.getLogger(__name__)
@@ -44,15 +45,18 @@ COVERED_MS: Final = 2000
 
 
 class FrameSync(QObject):
-    """Sets the underlay's frame to the one of the page's picture."""
+    """Sets the underlay's frame to the one of the page's picture, and has the front layer drawn into that picture."""
 
     coveredChanged = pyqtSignal(bool)  # something opaque lies over the pane, in the page
     stamp_gone = pyqtSignal()  # the chart shows nothing any more, and neither does the page's picture
 
-    def __init__(self, view: QWebEngineView, underlay: Underlay, parent: QObject | None = None) -> None:
+    def __init__(
+        self, view: QWebEngineView, underlay: Underlay, front: FrontLayer, parent: QObject | None = None
+    ) -> None:
         super().__init__(parent)
         self._view = view
         self._underlay = underlay
+        self._front = front
         self._axis: TimeAxis | None = None
         self._surfaces: tuple[Surface, ...] | None = None
         self.follower = FrameFollower()
@@ -67,6 +71,7 @@ class FrameSync(QObject):
         self._repaint_timer = new_timer(self, REPAINT_MS, self._repaint)
         self._left_places: list[StampPlace] = []  # of the last frames before the chart showed nothing
         view.installEventFilter(self)
+        front.update_wanted.connect(self._repaint)
         self._find_window()
 
     @pyqtSlot(object)
@@ -113,14 +118,14 @@ class FrameSync(QObject):
         if window is not None:
             # Emitted on the GUI thread while the page is painted; later signals would be a frame too late.
             window.afterRenderPassRecording.connect(self._picture_painted)
-            window.sceneGraphInvalidated.connect(self._forget_reader)
+            window.sceneGraphInvalidated.connect(self._forget_context)
 
     def _leave_window(self) -> None:
         if self._window is not None and not sip.isdeleted(self._window):
             self._window.afterRenderPassRecording.disconnect(self._picture_painted)
-            self._window.sceneGraphInvalidated.disconnect(self._forget_reader)
+            self._window.sceneGraphInvalidated.disconnect(self._forget_context)
         self._widget = self._window = None
-        self._forget_reader()
+        self._forget_context()
 
     def _picture_painted(self) -> None:
         before = self.follower.mode
@@ -136,11 +141,24 @@ class FrameSync(QObject):
         if self._left_places and number is None:
             self._left_places = []
             self.stamp_gone.emit()
+        self._paint_front(window, picture_px)
         self._report_mode(before)
 
+    def _paint_front(self, window: QQuickWindow, picture_px: tuple[int, int]) -> None:
+        """Draw in front of the candles of the frame that the picture shows; never over what covers the pane."""
+        frame = self.follower.shown
+        if frame is None or self._opaque_for.isValid() or not _uses_opengl(window):
+            return
+        shapes = self._front.shapes(frame)
+        if shapes:
+            window.beginExternalCommands()
+            try:
+                self._front.paint(frame, shapes, picture_px)
+            finally:
+                window.endExternalCommands()
+
     def _read(self, window: QQuickWindow, places: list[StampPlace], picture_px: tuple[int, int]) -> int | None:
-        interface = window.rendererInterface()
-        if interface is None or interface.graphicsApi() != QSGRendererInterface.GraphicsApi.OpenGL:
+        if not _uses_opengl(window):
             self._obstacle = "the page is not painted with OpenGL"
             return None
         # Qt has only recorded the commands so far; this runs them.
@@ -203,9 +221,10 @@ class FrameSync(QObject):
                 self._obstacle = str(error)
         return self._reader
 
-    def _forget_reader(self) -> None:
+    def _forget_context(self) -> None:
         # Its fence goes with the context; deleting it here would need that one to be current.
         self._reader = self._reader_context = None
+        self._front.release()
 
     def _show(self, frame: Frame | None) -> None:
         if frame is not None:
@@ -222,3 +241,8 @@ class FrameSync(QObject):
             log.warning("the heat follows the chart by messages and may lag while it moves: %s", reason)
         elif mode is SyncMode.STAMP:
             log.info("the heat follows the chart frame by frame")
+
+
+def _uses_opengl(window: QQuickWindow) -> bool:
+    interface = window.rendererInterface()
+    return interface is not None and interface.graphicsApi() == QSGRendererInterface.GraphicsApi.OpenGL
