@@ -62,6 +62,14 @@ def test_boxes_and_pictures_lie_in_front_of_the_candles_at_their_place(open_host
         drawn = texels[opaque][:, :3].astype(int)
         front, part = host.plugin.findChild(FrontLayer), MarkPart()
         front.add(part)
+        host.wait(lambda: bool(box_of(host.picture(), DISC)))
+        # Off: the page is as it was, without a report of the page.
+        part.is_on = False
+        front.update()
+        host.wait(lambda: not box_of(host.picture(), DISC))
+        assert np.abs(host.still_picture().astype(int) - before).max() <= 2
+        part.is_on = True
+        front.update()
         for zoom in (1.0, 1.5):
             host.view.setZoomFactor(zoom)
             host.wait_for_place()
@@ -81,18 +89,11 @@ def test_boxes_and_pictures_lie_in_front_of_the_candles_at_their_place(open_host
             assert (right - left, bottom - top) == (30 * zoom, 10 * zoom)
             assert abs((left + right) / 2 - x) <= 1
             assert (picture[top:bottom, left:right] == BOX).all()
-        host.view.setZoomFactor(1.0)
-        host.wait_for_place()
         # The picture for the user has it, too.
         image = host.plugin.picture().convertToFormat(QImage.Format.Format_RGB888)
         shown = np.frombuffer(image.constBits().asstring(image.sizeInBytes()), np.uint8)
         shown = shown.reshape(image.height(), image.bytesPerLine())[:, : 3 * image.width()]
         assert box_of(shown.reshape(image.height(), image.width(), 3), DISC)
-        # Off: the page is as it was, without a report of the page.
-        part.is_on = False
-        front.update()
-        host.wait(lambda: not box_of(host.picture(), DISC))
-        assert np.abs(host.still_picture().astype(int) - before).max() <= 2
         host.plugin.set_enabled(False)
         host.plugin.set_enabled(True)
         host.wait_for_heat()
