@@ -15,6 +15,7 @@ from Heatmap.heatmap_settings import HeatmapSettings, decay_half_life_ms, trail_
 from Heatmap.rendering.colour_axis import ColourAxis, colour_axis
 from Heatmap.rendering.event_window import FAR_MS, EventWindow, Gaps, MapStatistics, gaps_between
 from Heatmap.rendering.image_change import ChangedColumns, changed_columns
+from Heatmap.rendering.largest_events import LargestEvents, largest_events
 from Heatmap.rendering.render_options import render_options
 from Heatmap.rendering.view_grid import MARGIN, View, covers, grid_for_view, near_cells, same_cells
 from Heatmap.storage.sqlite_store import POLL_S
@@ -61,6 +62,7 @@ class BuildResult:
     window_start_ms: int  # since the epoch, UTC; in steps of `GAP_STEP_MS`
     gaps: Gaps  # of the window, and of an older view
     statistics: MapStatistics  # of the window; the same object while image and settings stay the same
+    largest: LargestEvents  # the largest events of the view, for bubbles
     colour_axis: ColourAxis | None = None  # of the legend, the same object while it stays the same; None: no cells
     cut_ms: int | None = None  # earlier events of the view were too many to be read; None: all were read
 
@@ -202,6 +204,7 @@ class BuildWorker:
                     start_ms,
                     gaps_between(covered, first_ms, now_ms),
                     statistics,
+                    largest_events(window.columns, request.view, request.settings, start_ms),
                     axis,
                     window.since_ms if window.since_ms > window.asked_ms else None,
                 )

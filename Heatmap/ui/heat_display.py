@@ -17,6 +17,7 @@ from Heatmap.ui.gl.visibility import is_seen
 from Heatmap.ui.page.frame_sync import FrameSync
 from Heatmap.ui.presenter import HeatmapPresenter
 from Heatmap.ui.timer import new_timer
+from Heatmap.ui.widgets.bubble_part import BubblePart
 from Heatmap.ui.widgets.overlay import Overlay
 from Heatmap.ui.widgets.raised_widget import RaisedWidget
 from Heatmap.ui.widgets.tooltip_controller import TooltipController
@@ -79,6 +80,7 @@ class HeatDisplay(QObject):
         self._tooltip = TooltipController(
             view, self.presenter, self._worker, signals, translator=translator, chart_time=chart_time
         )
+        self._bubbles = BubblePart(self.front, self.presenter, settings, translator, self)
         self._raised: list[RaisedWidget] = []
         self._warmup = KernelWarmup(self._worker.use_numba, log.debug)  # it logs its report itself
 

@@ -49,6 +49,7 @@ class HeatmapPresenter(QObject):
     viewportChanged = pyqtSignal(object)  # Viewport | None
     gapsChanged = pyqtSignal(object)  # Gaps: the hatched times of the window
     groundChanged = pyqtSignal(QColor)  # `ground`
+    largestChanged = pyqtSignal(object)  # LargestEvents | None: of the view that was last built
     windowChanged = pyqtSignal(object)  # int: beginning of the window, ms since the epoch, UTC
 
     def __init__(
@@ -115,6 +116,7 @@ class HeatmapPresenter(QObject):
 
     def set_symbol(self, symbol: str) -> None:
         self._symbol = symbol
+        self.largestChanged.emit(None)
         self._show(None)
         self._request()
 
@@ -243,6 +245,7 @@ class HeatmapPresenter(QObject):
         ):
             self.served, self.colour_axis, self.cut_ms = request, result.colour_axis, result.cut_ms
             is_new = result.image is not self.image
+            self.largestChanged.emit(result.largest)
         if result.window_start_ms != self._window_start_ms:
             self._window_start_ms = result.window_start_ms
             self._underlay.set_window_start(result.window_start_ms)

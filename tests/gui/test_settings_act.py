@@ -25,7 +25,7 @@ IMAGE_CHANGES = {
     "floor_usd": 50_000,
     "ceiling_usd": 5_000_000,
 }
-SCREEN_CHANGES = {"enabled": False, "opacity": 10, "smooth": False, "gaps": False}
+SCREEN_CHANGES = {"enabled": False, "opacity": 10, "smooth": False, "gaps": False, "bubbles": False, "bubble_count": 2}
 NEEDS_MANUAL = {"manual_rows": 60, "manual_cols": 150}
 NEEDS_PIXELS = {"px_per_row": 12.0, "px_per_col": 9.0}
 OTHERS = {"source", "language", "time_zone", "figures"}

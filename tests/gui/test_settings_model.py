@@ -22,6 +22,8 @@ NOT_DEFAULT = {
     "smooth": False,
     "gaps": False,
     "figures": True,
+    "bubbles": False,
+    "bubble_count": 7,
     "language": "de",
     "time_zone": "Asia/Tokyo",
     "palette": "cividis",

@@ -1,0 +1,161 @@
+"""Bubbles: the largest events of the view as circles in front of the candles."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from PyQt6.QtCore import QObject, pyqtSlot
+from PyQt6.QtGui import QGuiApplication
+
+from Heatmap.ui.geometry.bubble_layout import (
+    LabelRoom,
+    centres_px,
+    circle_at,
+    fits_inside,
+    radii_px,
+    reference_usd,
+    without_overlap,
+)
+from Heatmap.ui.gl.front_part import FrontShapes, Sprite
+from Heatmap.ui.widgets.bubble_picture import BubbleLook, BubblePictures
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from Heatmap.rendering.largest_events import LargeEvent, LargestEvents
+    from Heatmap.ui.geometry.viewport import TimeAxis, Viewport
+    from Heatmap.ui.gl.front_layer import FrontLayer
+    from Heatmap.ui.presenter import HeatmapPresenter
+    from Heatmap.ui.settings_model import SettingsModel
+    from Heatmap.ui.translation import Translator
+
+_DIGITS: Final = 5  # of a price beside its bubble
+_MOST_DECIMALS: Final = 8
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Layout:
+    """The bubbles of one frame."""
+
+    viewport: Viewport
+    axis: TimeAxis
+    centres: NDArray[np.float64]  # of all events, also of those without a bubble
+    radii: NDArray[np.float64]
+    shown: NDArray[np.intp]
+    shapes: FrontShapes
+
+
+class BubblePart(QObject):
+    """A `FrontPart`: draws the events that the presenter's latest image was made with."""
+
+    def __init__(
+        self,
+        front: FrontLayer,
+        presenter: HeatmapPresenter,
+        settings: SettingsModel,
+        translator: Translator,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._front = front
+        self._presenter = presenter
+        self._settings = settings
+        self._translator = translator
+        self._events: LargestEvents | None = None
+        self._texts: list[tuple[str, str]] = []  # dollars and price of each event
+        self._radii = np.empty(0)
+        self._look: BubbleLook | None = None
+        self._pictures: BubblePictures | None = None
+        self._layout: _Layout | None = None
+        presenter.largestChanged.connect(self._take)
+        settings.changed.connect(self._refresh)
+        translator.languageChanged.connect(self._refresh)
+        front.add(self)
+
+    def shapes(self, viewport: Viewport, axis: TimeAxis) -> FrontShapes | None:
+        """See `FrontPart`."""
+        if not self._settings.value.bubbles or not self._events or self._look is None:
+            return None
+        # A moving crosshair brings many frames of the same.
+        seen, layout = replace(viewport, frame=0, stamps=()), self._layout
+        if layout is None or layout.axis is not axis or layout.viewport != seen:
+            layout = self._layout = self._arrange(self._events, self._look, seen, axis)
+        return layout.shapes
+
+    def event_at(self, at_px: tuple[float, float]) -> LargeEvent | None:
+        """Return the event whose bubble contains a point of the pane (x, y in CSS pixels), None if none does."""
+        layout, events = self._layout, self._events
+        if layout is None or events is None or not self._settings.value.bubbles:
+            return None
+        number = circle_at(layout.centres, layout.radii, at_px, layout.shown.tolist())
+        return events.event(number) if number is not None else None
+
+    @pyqtSlot(object)
+    def _take(self, events: LargestEvents | None) -> None:
+        served = self._presenter.served
+        look = None
+        if served is not None:
+            look = BubbleLook(served.settings.palette, served.dark, QGuiApplication.font().toString())
+        if look != self._look or not _same(events, self._events):
+            self._look, self._events = look, events
+            self._refresh()
+
+    def _refresh(self) -> None:
+        events, words = self._events, self._translator
+        self._layout, self._texts = None, []
+        if events is not None and len(events):
+            self._radii = radii_px(events.notional, reference_usd(float(events.notional[0])))
+            self._texts = [
+                (words.format_usd(usd), words.format_number(price, price_decimals(price)))
+                for usd, price in zip(events.notional.tolist(), events.price.tolist(), strict=True)
+            ]
+        self._front.update()
+
+    def _arrange(self, events: LargestEvents, look: BubbleLook, viewport: Viewport, axis: TimeAxis) -> _Layout:
+        pictures = self._pictures
+        if pictures is None or pictures.look != look or pictures.ratio != viewport.ratio:
+            pictures = self._pictures = BubblePictures(look, viewport.ratio)
+        centres, radii = centres_px(events, viewport, axis), self._radii
+        pane_px = (viewport.width_px, viewport.height_px)
+        in_sight = np.flatnonzero(
+            ((centres + radii[:, np.newaxis] > 0.0) & (centres - radii[:, np.newaxis] < pane_px)).all(axis=1)
+        )
+        shown = in_sight[without_overlap(centres[in_sight], radii[in_sight])]
+        room = LabelRoom(centres[shown], radii[shown], pane_px)
+        sprites = []
+        for at, number in enumerate(shown.tolist()):
+            (x, y), radius = centres[number].tolist(), float(radii[number])
+            inside, beside = self._lines(pictures, number, radius)
+            circle = pictures.bubble(radius, inside, is_long=bool(events.is_long[number]))
+            half_px = (circle.width() / 2.0 / viewport.ratio, circle.height() / 2.0 / viewport.ratio)
+            sprites.append(Sprite(circle, x - half_px[0], y - half_px[1]))
+            box = room.place(at, pictures.text_size_px(beside)) if beside else None
+            if box is not None:
+                sprites.append(Sprite(pictures.label(beside), box.left, box.top))
+        return _Layout(viewport, axis, centres, radii, shown, FrontShapes(sprites=tuple(sprites)))
+
+    def _lines(self, pictures: BubblePictures, number: int, radius_px: float) -> tuple[tuple[str, ...], str]:
+        """Return the lines of text inside a bubble and the one beside it."""
+        usd, price = self._texts[number]
+        if fits_inside(pictures.text_size_px(usd, price), radius_px):
+            return (usd, price), ""
+        if fits_inside(pictures.text_size_px(usd), radius_px):
+            return (usd,), price
+        return (), f"{usd} · {price}"
+
+
+def price_decimals(price: float) -> int:
+    """Return the number of decimals with which a price has five digits, at most eight."""
+    if not price > 0.0:
+        return 0
+    return min(max(_DIGITS - 1 - math.floor(math.log10(price)), 0), _MOST_DECIMALS)
+
+
+def _same(first: LargestEvents | None, second: LargestEvents | None) -> bool:
+    if first is None or second is None:
+        return first is second
+    pairs = ((getattr(first, name), getattr(second, name)) for name in ("ts_ms", "price", "notional", "is_long"))
+    return all(np.array_equal(one, other) for one, other in pairs)

@@ -1,0 +1,129 @@
+"""Pictures of the bubbles and their labels, drawn once each and kept."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from PyQt6.QtCore import QPointF, QRectF, Qt
+from PyQt6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter, QPainterPath, QPen
+
+from Heatmap.aggregation.palettes import find_palette
+from Heatmap.ui.widgets.overlay_widget import FONT_PX, ink
+from Heatmap.ui.widgets.palette_image import DARK_CHART, LIGHT_CHART
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+# Level of the palette's table: near its full colour, where hues differ most.
+_LEVEL: Final = 200
+_FILL: Final = 0.5  # opacity of a bubble; its candle shines through
+_RING_FILL: Final = 0.2  # of a short one where the palette has one hue for both sides
+_EDGE_PX: Final = 1.5
+_HALO_PX: Final = 3.0  # around letters, in the chart's colour
+_KEPT: Final = 512
+
+
+@dataclass(frozen=True, slots=True)
+class BubbleLook:
+    """Colours and font of all bubbles."""
+
+    palette: str
+    dark: bool
+    font: str  # `QFont.toString`
+
+    def colors(self) -> tuple[QColor, QColor]:
+        """Return the colours of a liquidated long and a liquidated short; equal ones where hue is no side."""
+        palette = find_palette(self.palette)
+        tables = palette.for_background(self.dark)
+        return _color(tables[-1][_LEVEL]), _color(tables[0][_LEVEL])
+
+
+class BubblePictures:
+    """Cache of pictures in one look; lengths in CSS pixels, ``ratio`` device pixels each."""
+
+    def __init__(self, look: BubbleLook, ratio: float) -> None:
+        self.look, self.ratio = look, ratio
+        self._font = QFont()
+        self._font.fromString(look.font)
+        self._font.setPixelSize(FONT_PX)
+        self._metrics = QFontMetricsF(self._font)
+        self._long, self._short = look.colors()
+        self._images: dict[Hashable, QImage] = {}
+        self._sizes: dict[tuple[str, ...], tuple[float, float]] = {}
+
+    def text_size_px(self, *lines: str) -> tuple[float, float]:
+        """Return width and height of some lines of text."""
+        if lines not in self._sizes:
+            width = max(self._metrics.horizontalAdvance(line) for line in lines)
+            self._sizes[lines] = (width, len(lines) * self._metrics.height())
+        return self._sizes[lines]
+
+    def bubble(self, radius_px: float, lines: tuple[str, ...], *, is_long: bool) -> QImage:
+        """Return a circle with lines of text in its middle, which is the picture's middle."""
+        return self._kept(("bubble", radius_px, lines, is_long), lambda: self._draw_bubble(radius_px, lines, is_long))
+
+    def label(self, text: str) -> QImage:
+        """Return a line of text, with the size of `text_size_px`."""
+        return self._kept(("label", text), lambda: self._draw_label(text))
+
+    def _kept(self, key: Hashable, draw: Callable[[], QImage]) -> QImage:
+        image = self._images.get(key)
+        if image is None:
+            if len(self._images) >= _KEPT:
+                self._images.clear()
+            image = self._images[key] = draw()
+        return image
+
+    def _draw_bubble(self, radius_px: float, lines: tuple[str, ...], is_long: bool) -> QImage:
+        side_px = 2.0 * radius_px + 2.0
+        image, painter = self._blank(side_px, side_px)
+        # Whole device pixels may be a little more.
+        middle = QPointF(image.width(), image.height()) / (2.0 * self.ratio)
+        edge = self._long if is_long else self._short
+        fill = QColor(edge)
+        fill.setAlphaF(_RING_FILL if self._long == self._short and not is_long else _FILL)
+        painter.setBrush(fill)
+        painter.setPen(QPen(edge, _EDGE_PX))
+        painter.drawEllipse(middle, radius_px - _EDGE_PX / 2.0, radius_px - _EDGE_PX / 2.0)
+        height = self._metrics.height()
+        for number, line in enumerate(lines):
+            top = middle.y() + (number - len(lines) / 2.0) * height
+            self._draw_text(painter, line, QRectF(0.0, top, 2.0 * middle.x(), height))
+        painter.end()
+        return image
+
+    def _draw_label(self, text: str) -> QImage:
+        width, height = self.text_size_px(text)
+        image, painter = self._blank(width, height)
+        self._draw_text(painter, text, QRectF(0.0, 0.0, width, height))
+        painter.end()
+        return image
+
+    def _draw_text(self, painter: QPainter, text: str, box: QRectF) -> None:
+        path = QPainterPath()
+        left = box.center().x() - self._metrics.horizontalAdvance(text) / 2.0
+        path.addText(left, box.top() + self._metrics.ascent(), self._font, text)
+        halo = QPen(DARK_CHART if self.look.dark else LIGHT_CHART, _HALO_PX)
+        halo.setJoinStyle(Qt.PenJoinStyle.RoundJoin)
+        painter.strokePath(path, halo)
+        painter.fillPath(path, ink(dark=self.look.dark))
+
+    def _blank(self, width_px: float, height_px: float) -> tuple[QImage, QPainter]:
+        size = (math.ceil(width_px * self.ratio), math.ceil(height_px * self.ratio))
+        image = QImage(*size, QImage.Format.Format_RGBA8888_Premultiplied)
+        image.fill(Qt.GlobalColor.transparent)
+        painter = QPainter(image)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.scale(self.ratio, self.ratio)
+        return image, painter
+
+
+def _color(pixel: NDArray[np.uint8]) -> QColor:
+    """Return a premultiplied pixel, uint8 (4,), as an opaque colour."""
+    red, green, blue, alpha = (int(channel) for channel in pixel)
+    return QColor(*(min(255, round(255 * channel / alpha)) for channel in (red, green, blue)))
