@@ -88,10 +88,14 @@ class LabelRoom:
         self._labels = np.empty((0, 4))
 
     def place(self, number: int, size_px: tuple[float, float]) -> Box | None:
-        """Return the box of a label of this width and height right or left of a circle; None: there is no room."""
-        (x, y), radius, (width, height) = self._centres[number], self._radii[number], size_px
-        top = float(y) - height / 2.0
-        for left in (float(x) + radius + GAP_PX, float(x) - radius - GAP_PX - width):
+        """Return the box of a label of this width and height beside a circle; None: there is no room.
+
+        It is right of the circle, else left of it, above or below.
+        """
+        (x, y), reach, (width, height) = self._centres[number].tolist(), self._radii[number] + GAP_PX, size_px
+        beside, over = y - height / 2.0, x - width / 2.0
+        corners = (x + reach, beside), (x - reach - width, beside), (over, y - reach - height), (over, y + reach)
+        for left, top in corners:
             box = Box(left, top, left + width, top + height)
             if self._is_free(box, number):
                 self._labels = np.vstack((self._labels, box))

@@ -132,19 +132,23 @@ class BubblePart(QObject):
             circle = pictures.bubble(radius, inside, is_long=bool(events.is_long[number]))
             half_px = (circle.width() / 2.0 / viewport.ratio, circle.height() / 2.0 / viewport.ratio)
             sprites.append(Sprite(circle, x - half_px[0], y - half_px[1]))
-            box = room.place(at, pictures.text_size_px(beside)) if beside else None
-            if box is not None:
-                sprites.append(Sprite(pictures.label(beside), box.left, box.top))
+            for text in beside:
+                box = room.place(at, pictures.text_size_px(text))
+                if box is not None:
+                    sprites.append(Sprite(pictures.label(text), box.left, box.top))
+                    break
         return _Layout(viewport, axis, centres, radii, shown, FrontShapes(sprites=tuple(sprites)))
 
-    def _lines(self, pictures: BubblePictures, number: int, radius_px: float) -> tuple[tuple[str, ...], str]:
-        """Return the lines of text inside a bubble and the one beside it."""
+    def _lines(
+        self, pictures: BubblePictures, number: int, radius_px: float
+    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return the lines of text inside a bubble, and texts of which the first that fits is written beside it."""
         usd, price = self._texts[number]
         if fits_inside(pictures.text_size_px(usd, price), radius_px):
-            return (usd, price), ""
+            return (usd, price), ()
         if fits_inside(pictures.text_size_px(usd), radius_px):
-            return (usd,), price
-        return (), f"{usd} · {price}"
+            return (usd,), (price,)
+        return (), (f"{usd} · {price}", usd)
 
 
 def price_decimals(price: float) -> int:

@@ -187,8 +187,8 @@ class Host(PluginParts):
         assert loaded.args == [True]
 
     def attach(self, view=None, **options) -> HeatmapPlugin:
-        """Attach a plugin with a spot that is symmetrical, without trail and smooth, and without hatching."""
-        look = {"trail": "off", "smooth": True, "gaps": False, "palette": "fire", "language": "en"}
+        """Attach a plugin with a spot that is symmetrical, without trail, hatching and bubbles."""
+        look = {"trail": "off", "smooth": True, "gaps": False, "bubbles": False, "palette": "fire", "language": "en"}
         settings = SettingsModel(None, overrides=look)
         options = {"settings": settings, "clock": StoppedClock()} | options
         self.plugin = HeatmapPlugin.attach(view or self.view, service=self.service, **options)
