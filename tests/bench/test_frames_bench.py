@@ -46,6 +46,7 @@ BARS = 480
 EVENTS = 100_000
 SIZE_PX = (1780, 700)
 CHART_COLOR = "#0e1116"
+MOST_BUBBLES = 30
 PATIENCE_MS = round(60_000 * float(os.environ.get("HEATMAP_PATIENCE", "1")))
 
 PAGE = """<!DOCTYPE html><meta charset="utf-8">
@@ -297,6 +298,34 @@ def test_frames_with_the_heatmap_against_without(qtbot, tmp_path, opened, benchm
         software = "llvmpipe" in description or "softpipe" in description
         assert np.median(ratios) >= (0.75 if software else 0.9)
         assert min(drags) >= (20 if software else 30)
+
+
+def test_frames_with_bubbles_against_heat_alone(qtbot, tmp_path, opened, benchmark, capsys):
+    rounds, seconds = (1, 0.5) if benchmark.disabled else (8, 3.0)
+    scene = Scene(qtbot, tmp_path, events=1000 if benchmark.disabled else EVENTS)
+    opened.append(scene)
+    settings = scene.attach().settings
+    rates: dict[bool, list[float]] = {False: [], True: []}
+
+    def measure() -> None:
+        for _ in range(rounds):
+            for bubbles, of in rates.items():
+                settings.update(bubbles=bubbles, bubble_count=MOST_BUBBLES)
+                scene.rate(0.5)
+                of.append(scene.rate(seconds))
+
+    benchmark.pedantic(measure, rounds=1, iterations=1)
+    ratios = np.array(rates[True]) / np.array(rates[False])
+    with capsys.disabled():
+        report(
+            scene.underlay.gl_description,
+            f"alone:   {np.round(rates[False], 1)} frames/s",
+            f"bubbles: {np.round(rates[True], 1)} frames/s",
+            f"ratio: median {np.median(ratios):.2f} of {np.round(ratios, 2)}",
+        )
+    assert min(rates[True]) > 0
+    if not benchmark.disabled:
+        assert np.median(ratios) >= 0.9
 
 
 def _give_back_free_memory() -> None:

@@ -61,18 +61,23 @@ def centres_px(events: LargestEvents, viewport: Viewport, axis: TimeAxis) -> NDA
     return np.array(places, np.float64).reshape(-1, 2)
 
 
-def without_overlap(centres: NDArray[np.float64], radii: NDArray[np.float64]) -> NDArray[np.intp]:
+def without_overlap(centres: NDArray[np.float64], radii: NDArray[np.float64]) -> list[int]:
     """Return the numbers of the circles to draw: each that does not touch one drawn before it, in their order.
 
     ``centres`` (N, 2) and ``radii`` (N,), the largest first; so the largest of those that overlap is drawn.
     """
-    free = np.ones(len(radii), np.bool_)
-    for number in range(len(radii)):
-        if free[number]:
-            apart = centres[number + 1 :] - centres[number]
-            least = radii[number + 1 :] + radii[number] + GAP_PX
-            free[number + 1 :] &= (apart * apart).sum(axis=1) >= least * least
-    return np.flatnonzero(free)
+    # Plain numbers: for so few circles, calls of NumPy would take longer than the arithmetic.
+    drawn: list[tuple[float, float, float]] = []
+    numbers = []
+    for number, ((x, y), radius) in enumerate(zip(centres.tolist(), radii.tolist(), strict=True)):
+        reach = radius + GAP_PX
+        if all(
+            (x - other_x) * (x - other_x) + (y - other_y) * (y - other_y) >= (reach + other) * (reach + other)
+            for other_x, other_y, other in drawn
+        ):
+            drawn.append((x, y, radius))
+            numbers.append(number)
+    return numbers
 
 
 def fits_inside(size_px: tuple[float, float], radius_px: float) -> bool:
@@ -81,43 +86,45 @@ def fits_inside(size_px: tuple[float, float], radius_px: float) -> bool:
 
 
 class LabelRoom:
-    """Free room beside the circles, shrinking with each label that is placed."""
+    """Free room beside the circles, shrinking with each label that is placed.
+
+    ``centres`` (N, 2) and ``radii`` (N,) are those of the circles that are drawn.
+    """
 
     def __init__(self, centres: NDArray[np.float64], radii: NDArray[np.float64], pane_px: tuple[float, float]) -> None:
-        self._centres, self._radii, self._pane_px = centres, radii, pane_px
-        self._labels = np.empty((0, 4))
+        self._circles = [(x, y, radius) for (x, y), radius in zip(centres.tolist(), radii.tolist(), strict=True)]
+        self._pane_px = pane_px
+        self._labels: list[Box] = []
 
     def place(self, number: int, size_px: tuple[float, float]) -> Box | None:
         """Return the box of a label of this width and height beside a circle; None: there is no room.
 
         It is right of the circle, else left of it, above or below.
         """
-        (x, y), reach, (width, height) = self._centres[number].tolist(), self._radii[number] + GAP_PX, size_px
-        beside, over = y - height / 2.0, x - width / 2.0
+        (x, y, radius), (width, height) = self._circles[number], size_px
+        reach, beside, over = radius + GAP_PX, y - height / 2.0, x - width / 2.0
         corners = (x + reach, beside), (x - reach - width, beside), (over, y - reach - height), (over, y + reach)
         for left, top in corners:
             box = Box(left, top, left + width, top + height)
-            if self._is_free(box, number):
-                self._labels = np.vstack((self._labels, box))
+            if self._is_free(box):
+                self._labels.append(box)
                 return box
         return None
 
-    def _is_free(self, box: Box, number: int) -> bool:
-        width_px, height_px = self._pane_px
-        if box.left < 0.0 or box.top < 0.0 or box.right > width_px or box.bottom > height_px:
+    def _is_free(self, box: Box) -> bool:
+        left, top, right, bottom = box
+        if left < 0.0 or top < 0.0 or right > self._pane_px[0] or bottom > self._pane_px[1]:
             return False
-        labels = self._labels
-        if (
-            (labels[:, 0] < box.right)
-            & (labels[:, 2] > box.left)
-            & (labels[:, 1] < box.bottom)
-            & (labels[:, 3] > box.top)
-        ).any():
-            return False
-        nearest = np.clip(self._centres, box[:2], box[2:])
-        is_near = ((nearest - self._centres) ** 2).sum(axis=1) < self._radii**2
-        is_near[number] = False
-        return not is_near.any()
+        for label in self._labels:
+            if label[0] < right and label[2] > left and label[1] < bottom and label[3] > top:
+                return False
+        # The box's own circle is `GAP_PX` away.
+        for x, y, radius in self._circles:
+            apart_x = left - x if x < left else x - right if x > right else 0.0
+            apart_y = top - y if y < top else y - bottom if y > bottom else 0.0
+            if apart_x * apart_x + apart_y * apart_y < radius * radius:
+                return False
+        return True
 
 
 def circle_at(

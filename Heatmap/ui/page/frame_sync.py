@@ -38,6 +38,8 @@ log = logging.getLogger(__name__)
 
 # At rest no picture comes by itself; one whose stamp could not be read is painted once more after so long.
 REPAINT_MS: Final = 100
+# What changes in front of the candles waits so long for a picture of the page, which brings it at no cost.
+FRONT_MS: Final = 40
 # So often the pane is checked for being covered while pictures come, and once more after the last one.
 PROBE_MS: Final = 500
 # A page is opaque for a while after it was loaded, on a busy machine for more than a second.
@@ -71,7 +73,8 @@ class FrameSync(QObject):
         self._repaint_timer = new_timer(self, REPAINT_MS, self._repaint)
         self._left_places: list[StampPlace] = []  # of the last frames before the chart showed nothing
         view.installEventFilter(self)
-        front.update_wanted.connect(self._repaint)
+        self._front_timer = new_timer(self, FRONT_MS, self._repaint)
+        front.update_wanted.connect(self._want_front)
         self._find_window()
 
     @pyqtSlot(object)
@@ -98,6 +101,7 @@ class FrameSync(QObject):
 
     def stop(self) -> None:
         self._repaint_timer.stop()
+        self._front_timer.stop()
         if not sip.isdeleted(self._view):
             self._view.removeEventFilter(self)
         self._leave_window()
@@ -146,6 +150,7 @@ class FrameSync(QObject):
 
     def _paint_front(self, window: QQuickWindow, picture_px: tuple[int, int]) -> None:
         """Draw in front of the candles of the frame that the picture shows; never over what covers the pane."""
+        self._front_timer.stop()
         frame = self.follower.shown
         if frame is None or self._opaque_for.isValid() or not _uses_opengl(window):
             return
@@ -202,6 +207,10 @@ class FrameSync(QObject):
         if covered != self.is_covered:
             self.is_covered = covered
             self.coveredChanged.emit(covered)
+
+    def _want_front(self) -> None:
+        if not self._front_timer.isActive():
+            self._front_timer.start()
 
     def _repaint(self) -> None:
         """Have the page's last picture composed once more."""

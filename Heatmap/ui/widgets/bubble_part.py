@@ -44,7 +44,7 @@ class _Layout:
     axis: TimeAxis
     centres: NDArray[np.float64]  # of all events, also of those without a bubble
     radii: NDArray[np.float64]
-    shown: NDArray[np.intp]
+    shown: list[int]  # those with a bubble, the largest first
     shapes: FrontShapes
 
 
@@ -90,7 +90,7 @@ class BubblePart(QObject):
         layout, events = self._layout, self._events
         if layout is None or events is None or not self._settings.value.bubbles:
             return None
-        number = circle_at(layout.centres, layout.radii, at_px, layout.shown.tolist())
+        number = circle_at(layout.centres, layout.radii, at_px, layout.shown)
         return events.event(number) if number is not None else None
 
     @pyqtSlot(object)
@@ -123,11 +123,11 @@ class BubblePart(QObject):
         in_sight = np.flatnonzero(
             ((centres + radii[:, np.newaxis] > 0.0) & (centres - radii[:, np.newaxis] < pane_px)).all(axis=1)
         )
-        shown = in_sight[without_overlap(centres[in_sight], radii[in_sight])]
+        shown = in_sight[without_overlap(centres[in_sight], radii[in_sight])].tolist()
         room = LabelRoom(centres[shown], radii[shown], pane_px)
-        sprites = []
-        for at, number in enumerate(shown.tolist()):
-            (x, y), radius = centres[number].tolist(), float(radii[number])
+        places, sizes, sprites = centres[shown].tolist(), radii[shown].tolist(), []
+        for at, number in enumerate(shown):
+            (x, y), radius = places[at], sizes[at]
             inside, beside = self._lines(pictures, number, radius)
             circle = pictures.bubble(radius, inside, is_long=bool(events.is_long[number]))
             half_px = (circle.width() / 2.0 / viewport.ratio, circle.height() / 2.0 / viewport.ratio)
