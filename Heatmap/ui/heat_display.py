@@ -77,10 +77,16 @@ class HeatDisplay(QObject):
             self.underlay, self._worker, signals, settings=settings, symbol=symbol, parent=self
         )
         self._overlay = Overlay(view, self.presenter, settings, translator, legend=legend)
+        self._bubbles = BubblePart(self.front, self.presenter, settings, translator, chart_time=chart_time, parent=self)
         self._tooltip = TooltipController(
-            view, self.presenter, self._worker, signals, translator=translator, chart_time=chart_time
+            view,
+            self.presenter,
+            self._worker,
+            signals,
+            translator=translator,
+            chart_time=chart_time,
+            bubbles=self._bubbles,
         )
-        self._bubbles = BubblePart(self.front, self.presenter, settings, translator, self)
         self._raised: list[RaisedWidget] = []
         self._warmup = KernelWarmup(self._worker.use_numba, log.debug)  # it logs its report itself
 

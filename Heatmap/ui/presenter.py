@@ -114,6 +114,11 @@ class HeatmapPresenter(QObject):
         """True if there is an image on the screen that is not transparent."""
         return self.image is not None and self._settings.value.opacity > 0
 
+    @property
+    def is_dark(self) -> bool:
+        """True if the chart's own colour is dark."""
+        return self._dark
+
     def set_symbol(self, symbol: str) -> None:
         self._symbol = symbol
         self.largestChanged.emit(None)

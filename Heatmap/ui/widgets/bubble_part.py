@@ -21,18 +21,21 @@ from Heatmap.ui.geometry.bubble_layout import (
 )
 from Heatmap.ui.gl.front_part import FrontShapes, Sprite
 from Heatmap.ui.widgets.bubble_picture import BubbleLook, BubblePictures
+from Heatmap.ui.widgets.tooltip import Lines, moment_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from Heatmap.rendering.largest_events import LargeEvent, LargestEvents
+    from Heatmap.rendering.largest_events import LargestEvents
+    from Heatmap.ui.geometry.chart_time import TimeOffset
     from Heatmap.ui.geometry.viewport import TimeAxis, Viewport
     from Heatmap.ui.gl.front_layer import FrontLayer
     from Heatmap.ui.presenter import HeatmapPresenter
     from Heatmap.ui.settings_model import SettingsModel
     from Heatmap.ui.translation import Translator
 
-_DIGITS: Final = 5  # of a price beside its bubble
+_LABEL_DIGITS: Final = 5  # of a price beside its bubble
+_CARD_DIGITS: Final = 7  # in the tooltip
 _MOST_DECIMALS: Final = 8
 
 
@@ -40,9 +43,10 @@ _MOST_DECIMALS: Final = 8
 class _Layout:
     """The bubbles of one frame."""
 
+    events: LargestEvents
     viewport: Viewport
     axis: TimeAxis
-    centres: NDArray[np.float64]  # of all events, also of those without a bubble
+    centres: NDArray[np.float64]  # of all these events, also of those without a bubble
     radii: NDArray[np.float64]
     shown: list[int]  # those with a bubble, the largest first
     shapes: FrontShapes
@@ -57,19 +61,23 @@ class BubblePart(QObject):
         presenter: HeatmapPresenter,
         settings: SettingsModel,
         translator: Translator,
-        parent: QObject | None = None,
+        *,
+        chart_time: TimeOffset,
+        parent: QObject,
     ) -> None:
         super().__init__(parent)
         self._front = front
         self._presenter = presenter
         self._settings = settings
         self._translator = translator
+        self._chart_time = chart_time
         self._events: LargestEvents | None = None
         self._texts: list[tuple[str, str]] = []  # dollars and price of each event
         self._radii = np.empty(0)
         self._look: BubbleLook | None = None
         self._pictures: BubblePictures | None = None
-        self._layout: _Layout | None = None
+        self._layout: _Layout | None = None  # of the page's last picture
+        self._is_stale = False
         presenter.largestChanged.connect(self._take)
         settings.changed.connect(self._refresh)
         translator.languageChanged.connect(self._refresh)
@@ -81,17 +89,35 @@ class BubblePart(QObject):
             return None
         # A moving crosshair brings many frames of the same.
         seen, layout = replace(viewport, frame=0, stamps=()), self._layout
-        if layout is None or layout.axis is not axis or layout.viewport != seen:
+        if self._is_stale or layout is None or layout.axis is not axis or layout.viewport != seen:
             layout = self._layout = self._arrange(self._events, self._look, seen, axis)
+            self._is_stale = False
         return layout.shapes
 
-    def event_at(self, at_px: tuple[float, float]) -> LargeEvent | None:
-        """Return the event whose bubble contains a point of the pane (x, y in CSS pixels), None if none does."""
-        layout, events = self._layout, self._events
-        if layout is None or events is None or not self._settings.value.bubbles:
+    def lines_at(self, at_px: tuple[float, float]) -> Lines | None:
+        """Return time, price and dollars of the bubble at a point of the pane (x, y in CSS pixels), None beside them.
+
+        The bubbles are those of the page's last picture, which is what the user sees.
+        """
+        layout = self._layout
+        if layout is None or not self._events or not self._settings.value.bubbles:
             return None
         number = circle_at(layout.centres, layout.radii, at_px, layout.shown)
-        return events.event(number) if number is not None else None
+        if number is None:
+            return None
+        event, words = layout.events.event(number), self._translator
+        least, most = (decimals_of(event.price, digits) for digits in (_LABEL_DIGITS, _CARD_DIGITS))
+        # An average price has many decimals, most prices have few.
+        exact = round(event.price, most)
+        needed = next(count for count in range(least, most + 1) if round(exact, count) == exact)
+        price = words.format_number(event.price, needed)
+        return Lines(
+            moment_text(event.ts_ms, words, self._chart_time.offset_ms(event.ts_ms)),
+            (
+                (words.text("tooltip.price"), price),
+                (words.text("tooltip.long" if event.is_long else "tooltip.short"), words.format_usd(event.notional)),
+            ),
+        )
 
     @pyqtSlot(object)
     def _take(self, events: LargestEvents | None) -> None:
@@ -105,11 +131,11 @@ class BubblePart(QObject):
 
     def _refresh(self) -> None:
         events, words = self._events, self._translator
-        self._layout, self._texts = None, []
+        self._is_stale, self._texts = True, []
         if events is not None and len(events):
             self._radii = radii_px(events.notional, reference_usd(float(events.notional[0])))
             self._texts = [
-                (words.format_usd(usd), words.format_number(price, price_decimals(price)))
+                (words.format_usd(usd), words.format_number(price, decimals_of(price, _LABEL_DIGITS)))
                 for usd, price in zip(events.notional.tolist(), events.price.tolist(), strict=True)
             ]
         self._front.update()
@@ -137,7 +163,7 @@ class BubblePart(QObject):
                 if box is not None:
                     sprites.append(Sprite(pictures.label(text), box.left, box.top))
                     break
-        return _Layout(viewport, axis, centres, radii, shown, FrontShapes(sprites=tuple(sprites)))
+        return _Layout(events, viewport, axis, centres, radii, shown, FrontShapes(sprites=tuple(sprites)))
 
     def _lines(
         self, pictures: BubblePictures, number: int, radius_px: float
@@ -151,11 +177,11 @@ class BubblePart(QObject):
         return (), (f"{usd} · {price}", usd)
 
 
-def price_decimals(price: float) -> int:
-    """Return the number of decimals with which a price has five digits, at most eight."""
+def decimals_of(price: float, digits: int) -> int:
+    """Return the number of decimals with which a price has so many digits, at most eight."""
     if not price > 0.0:
         return 0
-    return min(max(_DIGITS - 1 - math.floor(math.log10(price)), 0), _MOST_DECIMALS)
+    return min(max(digits - 1 - math.floor(math.log10(price)), 0), _MOST_DECIMALS)
 
 
 def _same(first: LargestEvents | None, second: LargestEvents | None) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from PyQt6.QtCore import QDateTime, QRectF, QSize, Qt, QTimeZone, pyqtSlot
 from PyQt6.QtGui import QColor, QFont, QFontMetricsF, QPainter
@@ -13,6 +13,8 @@ from Heatmap.ui.geometry.chart_time import UTC_TIME, TimeOffset
 from Heatmap.ui.widgets.overlay_widget import FONT_PX, OverlayWidget, ink
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from PyQt6.QtWidgets import QWidget
 
     from Heatmap.aggregation.grid import GridSpec
@@ -46,6 +48,20 @@ def time_text(cell: GridSpec, translator: Translator, offset_ms: int = 0) -> str
     return f"{' – '.join(parts)} {offset_text(offset_ms)}"
 
 
+def moment_text(time_ms: int, translator: Translator, offset_ms: int = 0) -> str:
+    """Return a moment to the second as a time of the chart, with its offset from UTC."""
+    moment = QDateTime.fromMSecsSinceEpoch(time_ms + offset_ms, QTimeZone.utc())
+    text = translator.locale.toString(moment, translator.text("tooltip.moment", time="HH:mm:ss"))
+    return f"{text} {offset_text(offset_ms)}"
+
+
+class Lines(NamedTuple):
+    """What a tooltip says: a title, and names with their values."""
+
+    title: str
+    rows: tuple[tuple[str, str], ...]
+
+
 class Tooltip(OverlayWidget):
     """A panel with the figures of one cell, whose times are those of the chart."""
 
@@ -71,6 +87,12 @@ class Tooltip(OverlayWidget):
             self._figures, self._dark = figures, dark
             self.retranslate()
 
+    def set_lines(self, title: str, rows: Sequence[tuple[str, str]], *, dark: bool = True) -> None:
+        """Show a title, and names with their values, in the language in which they are."""
+        if (title, list(rows), dark) != (self._title, self._rows, self._dark):
+            self._figures, self._dark, self._title, self._rows = None, dark, title, list(rows)
+            self._fit()
+
     @pyqtSlot()
     def retranslate(self) -> None:
         if self._figures is None:
@@ -85,6 +107,9 @@ class Tooltip(OverlayWidget):
             usd = self._translator.format_usd(self._figures.long_usd + self._figures.short_usd)
             begin = QDateTime.fromMSecsSinceEpoch(cell.t0_ms + offset_ms, QTimeZone.utc()).toString("HH:mm")
             self._title = self._translator.text("tooltip.trail", usd=usd, time=begin)
+        self._fit()
+
+    def _fit(self) -> None:
         self.setAccessibleName(self.text())
         self.setFixedSize(self.sizeHint())
         self.update()

@@ -16,7 +16,7 @@ from Heatmap.rendering.build_worker import Inspection
 from Heatmap.ui.geometry.hit_test import hit_point_at, is_near, tooltip_corner
 from Heatmap.ui.page.page_widget import CHILD_EVENTS, page_widget
 from Heatmap.ui.timer import new_timer
-from Heatmap.ui.widgets.tooltip import Tooltip
+from Heatmap.ui.widgets.tooltip import Lines, Tooltip
 
 if TYPE_CHECKING:
     from PyQt6.QtWidgets import QWidget
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from Heatmap.ui.geometry.viewport import Viewport
     from Heatmap.ui.presenter import HeatmapPresenter
     from Heatmap.ui.translation import Translator
+    from Heatmap.ui.widgets.bubble_part import BubblePart
 
 # The mouse must rest so long before the tooltip appears; from then on it follows the mouse over the spot.
 REST_MS: Final = 150
@@ -42,7 +43,10 @@ _ENDS: Final = (
 
 
 class TooltipController(QObject):
-    """Shows what the cell under the mouse contains. The tooltip becomes a child of the view, above the page."""
+    """Shows what the cell under the mouse contains, or which event a bubble is.
+
+    The tooltip becomes a child of the view, above the page.
+    """
 
     levelClicked = pyqtSignal(float)  # the price in the middle of a cell with heat that was clicked
 
@@ -55,16 +59,19 @@ class TooltipController(QObject):
         *,
         translator: Translator,
         chart_time: TimeOffset,
+        bubbles: BubblePart | None = None,
     ) -> None:
         super().__init__(view)
         self._view = view
         self._presenter = presenter
         self._worker = worker
         self._signals = signals
+        self._bubbles = bubbles
         self._tooltip = Tooltip(translator, chart_time=chart_time, parent=view)
         self._tooltip.hide()
         self._mouse: QPointF | None = None
-        self._last_point: HitPoint | None = None
+        self._last_point: HitPoint | Lines | None = None
+        self._shown_lines: Lines | None = None  # of a bubble
         self._shown: CellFigures | None = None
         self._shown_at: HitPoint | None = None  # for this point of the map
         self._asked: Inspection | None = None
@@ -133,14 +140,18 @@ class TooltipController(QObject):
 
     def _look(self) -> None:
         """Move the tooltip while the mouse is on its spot; else hide it, and wait until the mouse rests."""
-        point = self._hit_point(self._mouse)
+        lines = self._lines(self._mouse)
+        if lines is not None and self._shown_lines is not None:
+            self._show_lines(lines)  # from one to the next without a wait
+            return
+        point = lines or self._hit_point(self._mouse)
         # Reports and images also come while the chart stands still; they must not restart the wait.
         moved, self._last_point = point != self._last_point, point
-        if point is not None and self._is_near_shown():
+        if point is not None and lines is None and self._is_near_shown():
             self._arrange()
             self._ask()
             return
-        if moved or self._shown is not None:
+        if moved or self._shown is not None or self._shown_lines is not None:
             self._hide()
         if point is not None and not self._rest_timer.isActive():
             self._rest_timer.start()
@@ -163,7 +174,23 @@ class TooltipController(QObject):
             if moved.manhattanLength() < QApplication.startDragDistance():
                 self._clicked = self._inspect(self._hit_point(event.position()))
 
+    def _lines(self, mouse: QPointF | None) -> Lines | None:
+        """Return what the bubble under the mouse stands for, None beside them."""
+        viewport = self._presenter.viewport
+        if self._bubbles is None or mouse is None or viewport is None:
+            return None
+        return self._bubbles.lines_at(self._pane_px(viewport, mouse))
+
+    def _show_lines(self, lines: Lines) -> None:
+        self._shown_lines = lines
+        self._tooltip.set_lines(lines.title, lines.rows, dark=self._presenter.is_dark)
+        self._arrange()
+
     def _ask(self) -> None:
+        lines = self._lines(self._mouse)
+        if lines is not None:
+            self._show_lines(lines)
+            return
         if self._clicked is None:  # a new question would drop the one about the click
             self._asked = self._inspect(self._hit_point(self._mouse)) or self._asked
 
@@ -195,7 +222,7 @@ class TooltipController(QObject):
 
     def _hide(self) -> None:
         self._rest_timer.stop()
-        self._shown = self._shown_at = self._asked = None
+        self._shown = self._shown_at = self._asked = self._shown_lines = None
         self._tooltip.hide()
 
     def _hit_point(self, mouse: QPointF | None) -> HitPoint | None:

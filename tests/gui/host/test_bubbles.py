@@ -14,6 +14,7 @@ from Heatmap.aggregation.palettes import find_palette
 from Heatmap.events import Side
 from Heatmap.ui.settings_model import SettingsModel
 from Heatmap.ui.widgets.bubble_picture import BubbleLook
+from Heatmap.ui.widgets.tooltip import Tooltip
 
 pytestmark = [pytest.mark.gl]
 
@@ -96,6 +97,14 @@ def test_they_lie_over_their_candles_and_follow_the_settings(open_with_events):
         assert len(letters) > 30
         green = inside[:, 18:23].astype(int)
         assert (green[:, :, 1] > green[:, :, 2] + 40).mean() > 0.2
+        # The card at the mouse names the event.
+        mouse = Mouse(host.view)
+        card = host.view.findChild(Tooltip)
+        mouse.move(x + 12, y + 12)
+        host.wait(card.isVisible)
+        assert card.text().split("\n") == ["Oct 9, 07:34:30 UTC", "Price: 97.000", "Long liquidated: $5M"]
+        mouse.move(x + 60, y + 60)
+        assert not card.isVisible()
         # The largest only; then shorts only; then from a size on; each of them has effect at once.
         update = host.plugin.settings.update
         update(bubble_count=1)
