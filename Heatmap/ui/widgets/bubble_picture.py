@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-# Level of the palette's table: near its full colour, where hues differ most.
+# Level of the palette's table: near its full colour, where hues differ most. Of a palette of sums, of longs and shorts.
 _LEVEL: Final = 200
+_SUM_LEVELS: Final = (225, 120)
 _FILL: Final = 0.5  # opacity of a bubble; its candle shines through
-_RING_FILL: Final = 0.2  # of a short one where the palette has one hue for both sides
 _EDGE_PX: Final = 1.5
 _HALO_PX: Final = 3.0  # around letters, in the chart's colour
 _KEPT: Final = 512
@@ -37,10 +37,11 @@ class BubbleLook:
     font: str  # `QFont.toString`
 
     def colors(self) -> tuple[QColor, QColor]:
-        """Return the colours of a liquidated long and a liquidated short; equal ones where hue is no side."""
+        """Return the colours of a liquidated long and a liquidated short."""
         palette = find_palette(self.palette)
         tables = palette.for_background(self.dark)
-        return _color(tables[-1][_LEVEL]), _color(tables[0][_LEVEL])
+        long_level, short_level = (_LEVEL, _LEVEL) if palette.is_bivariate else _SUM_LEVELS
+        return _color(tables[-1][long_level]), _color(tables[0][short_level])
 
 
 class BubblePictures:
@@ -86,7 +87,7 @@ class BubblePictures:
         middle = QPointF(image.width(), image.height()) / (2.0 * self.ratio)
         edge = self._long if is_long else self._short
         fill = QColor(edge)
-        fill.setAlphaF(_RING_FILL if self._long == self._short and not is_long else _FILL)
+        fill.setAlphaF(_FILL)
         painter.setBrush(fill)
         painter.setPen(QPen(edge, _EDGE_PX))
         painter.drawEllipse(middle, radius_px - _EDGE_PX / 2.0, radius_px - _EDGE_PX / 2.0)

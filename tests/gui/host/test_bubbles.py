@@ -10,7 +10,7 @@ from PyQt6.QtCore import QPoint, QTimer
 from PyQt6.QtGui import QImage
 from support.mouse import Mouse
 
-from Heatmap.aggregation.palettes import find_palette
+from Heatmap.aggregation.palettes import PALETTES
 from Heatmap.events import Side
 from Heatmap.ui.settings_model import SettingsModel
 from Heatmap.ui.widgets.bubble_picture import BubbleLook
@@ -178,8 +178,10 @@ def test_they_stay_on_their_candles_in_every_frame(open_with_events):
         assert (far <= 1.0).mean() >= LEAST_SHARE
 
 
-def test_every_palette_has_two_colours_or_one():
-    for palette in ("long_short", "fire", "viridis"):
-        for dark in (True, False):
-            long, short = BubbleLook(palette, dark=dark, font="").colors()
-            assert (long != short) == find_palette(palette).is_bivariate
+@pytest.mark.parametrize("dark", [True, False])
+@pytest.mark.parametrize("palette", PALETTES)
+def test_the_sides_differ_in_every_palette(palette, dark):
+    long, short = (np.array(color.getRgb()[:3]) for color in BubbleLook(palette, dark=dark, font="").colors())
+    assert np.abs(long - short).max() > 60
+    ground = 14 if dark else 255
+    assert min(np.abs(color - ground).max() for color in (long, short)) > 80, "both are seen on the chart's own colour"
