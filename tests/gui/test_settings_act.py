@@ -76,7 +76,14 @@ def test_the_size_of_a_cell_is_obeyed(open_stage):
 
 
 def test_smooth_and_sharp_cells_look_different(open_stage):
-    coarse = {"resolution": "manual", "manual_rows": 50, "manual_cols": 100, "trail": "off", "smooth": True}
+    coarse = {
+        "resolution": "manual",
+        "manual_rows": 50,
+        "manual_cols": 100,
+        "trail": "off",
+        "smooth": True,
+        "bubbles": False,
+    }
     with open_stage(settings=coarse) as stage:
         stage.wait_for_heat()
         seen: list[float] = []

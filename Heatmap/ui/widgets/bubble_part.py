@@ -78,6 +78,7 @@ class BubblePart(QObject):
         self._pictures: BubblePictures | None = None
         self._layout: _Layout | None = None  # of the page's last picture
         self._is_stale = False
+        self._is_drawn = False  # in the page's last picture
         presenter.largestChanged.connect(self._take)
         settings.changed.connect(self._refresh)
         translator.languageChanged.connect(self._refresh)
@@ -85,7 +86,8 @@ class BubblePart(QObject):
 
     def shapes(self, viewport: Viewport, axis: TimeAxis) -> FrontShapes | None:
         """See `FrontPart`."""
-        if not self._settings.value.bubbles or not self._events or self._look is None:
+        self._is_drawn = self._is_on
+        if not self._is_on or self._events is None or self._look is None:
             return None
         # A moving crosshair brings many frames of the same.
         seen, layout = replace(viewport, frame=0, stamps=()), self._layout
@@ -100,7 +102,7 @@ class BubblePart(QObject):
         The bubbles are those of the page's last picture, which is what the user sees.
         """
         layout = self._layout
-        if layout is None or not self._events or not self._settings.value.bubbles:
+        if layout is None or not self._is_on:
             return None
         number = circle_at(layout.centres, layout.radii, at_px, layout.shown)
         if number is None:
@@ -138,7 +140,13 @@ class BubblePart(QObject):
                 (words.format_usd(usd), words.format_number(price, decimals_of(price, _LABEL_DIGITS)))
                 for usd, price in zip(events.notional.tolist(), events.price.tolist(), strict=True)
             ]
-        self._front.update()
+        # A picture without a change of the page is composed for nothing.
+        if self._is_on or self._is_drawn:
+            self._front.update()
+
+    @property
+    def _is_on(self) -> bool:
+        return self._settings.value.bubbles and bool(self._events)
 
     def _arrange(self, events: LargestEvents, look: BubbleLook, viewport: Viewport, axis: TimeAxis) -> _Layout:
         pictures = self._pictures
