@@ -170,7 +170,7 @@ class HeatmapSettings:
     smooth: bool = _flag(Group.DRAWING, default=True)
     gaps: bool = _flag(Group.DISPLAY, default=True)  # times without a record are hatched
     bubbles: bool = _flag(Group.DISPLAY, default=True)  # the largest events of the view, in front of the candles
-    bubble_count: int = _number(Group.DISPLAY, 1, 100, default=15, needs=("bubbles", True))
+    bubble_count: int = _number(Group.DISPLAY, 1, 50, default=15, needs=("bubbles", True))
     figures: bool = _flag(Group.GENERAL, default=False)  # rates, build time and frames in the status bar
     language: str = _choice(Group.GENERAL, ("auto", *LANGUAGES), default="auto")
     time_zone: str = _choice(Group.GENERAL, TIME_ZONES, default="UTC")  # of all times, where the chart's are UTC

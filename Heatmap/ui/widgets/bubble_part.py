@@ -167,7 +167,7 @@ class BubblePart(QObject):
             half_px = (circle.width() / 2.0 / viewport.ratio, circle.height() / 2.0 / viewport.ratio)
             sprites.append(Sprite(circle, x - half_px[0], y - half_px[1]))
             for text in beside:
-                box = room.place(at, pictures.text_size_px(text))
+                box = room.place(at, pictures.label_size_px(text))
                 if box is not None:
                     sprites.append(Sprite(pictures.label(text), box.left, box.top))
                     break
