@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from Heatmap.aggregation.event_batch import EventBatch
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -52,11 +54,8 @@ def largest_events(columns: EventColumns, view: View, settings: HeatmapSettings,
     """
     count = settings.bubble_count if settings.bubbles else 0
     seen = columns.between(max(start_ms, view.start_ms), view.end_ms if count else 0)
-    # As `EventBatch.keeps`.
-    keep = (seen.notional > 0.0) & (seen.notional >= settings.min_notional_usd) & (seen.notional < np.inf)
-    if settings.sides != "both":
-        keep &= seen.is_long == (settings.sides == "long")
-    rows = np.flatnonzero(keep & (seen.price >= view.price_low) & (seen.price <= view.price_high))
+    batch = EventBatch.select(seen, sides=settings.sides, min_notional=settings.min_notional_usd, by_side=False)
+    rows = np.flatnonzero(batch.keeps() & (seen.price >= view.price_low) & (seen.price <= view.price_high))
     if len(rows) > count:
         size = seen.notional[rows]
         least = np.partition(size, -count)[-count]
