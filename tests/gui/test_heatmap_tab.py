@@ -209,7 +209,12 @@ def test_tab_moves_from_top_to_bottom_and_from_left_to_right(make_tab):
         heading.setChecked(True)
     seen, widget = [], field(tab, "enabled")
     while widget not in seen:
-        if widget.isVisible() and widget.focusPolicy() & Qt.FocusPolicy.TabFocus:
+        # The line of text within a box of numbers has its own place.
+        if (
+            widget.isVisible()
+            and widget.focusPolicy() & Qt.FocusPolicy.TabFocus
+            and widget.objectName() != "qt_spinbox_lineedit"
+        ):
             seen.append(widget)
         widget = widget.nextInFocusChain()
     places = [(widget.mapTo(tab, QPoint()).y() // 20, widget.mapTo(tab, QPoint()).x()) for widget in seen]
