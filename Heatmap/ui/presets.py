@@ -39,7 +39,7 @@ BUILT_IN: Final[Mapping[str, Mapping[str, Value]]] = MappingProxyType(
         "standard": {},
         "levels": {"window": "2d", "trail": "60m", "spot_size": "medium", "normalization": "log"},
         "large": {"min_notional_usd": 100_000, "spot_size": "large"},
-        "calm": {"opacity": 45, "trail": "off", "normalization": "sqrt", "gaps": False},
+        "calm": {"opacity": 45, "trail": "off", "bubbles": False, "normalization": "sqrt", "gaps": False},
     }
 )
 
