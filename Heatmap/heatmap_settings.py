@@ -169,6 +169,9 @@ class HeatmapSettings:
     spot_size: SpotSize = _choice(Group.DRAWING, get_args(SpotSize), default="medium")
     smooth: bool = _flag(Group.DRAWING, default=True)
     gaps: bool = _flag(Group.DISPLAY, default=True)  # times without a record are hatched
+    coverage_lane: bool = _flag(Group.DISPLAY, default=True)  # what was recorded, in a strip along the lower edge
+    candle_sums: bool = _flag(Group.DISPLAY, default=True)  # sums of longs and shorts by bar, above that edge
+    profile: bool = _flag(Group.DISPLAY, default=False)  # sums of longs and shorts by price, at the right edge
     bubbles: bool = _flag(Group.DISPLAY, default=True)  # the largest events of the view, in front of the candles
     bubble_count: int = _number(Group.DISPLAY, 1, 50, default=15, needs=("bubbles", True))
     figures: bool = _flag(Group.GENERAL, default=False)  # rates, build time and frames in the status bar

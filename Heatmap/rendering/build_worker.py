@@ -18,6 +18,7 @@ from Heatmap.rendering.image_change import ChangedColumns, changed_columns
 from Heatmap.rendering.largest_events import LargestEvents, largest_events
 from Heatmap.rendering.render_options import render_options
 from Heatmap.rendering.view_grid import MARGIN, View, covers, grid_for_view, near_cells, same_cells
+from Heatmap.rendering.view_sums import LatestSums, ViewSums
 from Heatmap.storage.sqlite_store import POLL_S
 from Heatmap.vocabulary import FITTED_PX
 
@@ -65,6 +66,7 @@ class BuildResult:
     largest: LargestEvents  # the largest events of the view, for bubbles
     colour_axis: ColourAxis | None = None  # of the legend, the same object while it stays the same; None: no cells
     cut_ms: int | None = None  # earlier events of the view were too many to be read; None: all were read
+    sums: ViewSums | None = None  # of the view, if the settings show any; the same object while it stays the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +170,7 @@ class BuildWorker:
     def _loop(self, window: EventWindow) -> None:
         image: HeatmapImage | None = None
         shown: BuildRequest | None = None
-        statistics, axis = MapStatistics(), None
+        statistics, axis, sums_of_view = MapStatistics(), None, LatestSums()
         trouble = ""
         while (request := self._next()) is not _STOP:
             self._answer_inspection(window)
@@ -183,6 +185,16 @@ class BuildWorker:
                 start_ms = now_ms - window_ms(request.settings)
                 first_ms = min(start_ms, window.asked_ms)
                 covered = window.coverage(request.symbol, request.settings.source, first_ms)
+                gaps = gaps_between(covered, first_ms, now_ms)
+                sums = sums_of_view.of(
+                    window,
+                    request.view,
+                    request.settings,
+                    symbol=request.symbol,
+                    window_ms=(start_ms, now_ms),
+                    tick_size=self._tick_size(request.symbol),
+                    gaps=gaps,
+                )
             except HeatmapError as error:
                 shown = None  # what has been read is not shown yet
                 if str(error) != trouble:
@@ -202,11 +214,12 @@ class BuildWorker:
                     request,
                     changed_columns(image, result),
                     start_ms,
-                    gaps_between(covered, first_ms, now_ms),
+                    gaps,
                     statistics,
                     largest_events(window.columns, request.view, request.settings, start_ms),
                     axis,
                     window.since_ms if window.since_ms > window.asked_ms else None,
+                    sums,
                 )
             )
             image, shown = result, request

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
@@ -49,6 +49,14 @@ class _OlderEvents:
     columns: EventColumns
 
 
+class RecorderRun(NamedTuple):
+    """What a database says about who recorded a symbol; times in ms since the epoch."""
+
+    first_ms: int | None = None  # beginning of the symbol's first coverage, None if there is none
+    started_ms: int | None = None  # of the last recorder, None if none of the symbol is known
+    seen_ms: int = 0  # last sign of life of that recorder
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MapStatistics:
     """Figures of one window and of the image made from it; None: not known."""
@@ -74,6 +82,8 @@ class EventWindow:
         self._version: int | None = None
         self._coverage: list[Coverage] = []
         self._coverage_key: tuple[object, ...] = ()
+        self._run = RecorderRun()
+        self._run_key: tuple[object, ...] = ()
         self._window = EventColumns.empty()
         self._older: _OlderEvents | None = None
         self._parts: tuple[EventColumns, _OlderEvents | None, int] = (self._window, None, 0)  # of `columns`
@@ -166,6 +176,14 @@ class EventWindow:
             self._coverage = self._store.coverage(symbol, source, start_ms, FAR_MS)
             self._coverage_key = key
         return self._coverage
+
+    def recorder_run(self, symbol: str, source: str) -> RecorderRun:
+        """Return what is known of the symbol's recorders; read again only when the file has changed."""
+        key = (symbol, source, self._store.generation, self._version)
+        if self._run_key != key:
+            run = self._store.recorder_run(symbol, source) or (None, 0)
+            self._run, self._run_key = RecorderRun(self._store.first_coverage_ms(symbol, source), *run), key
+        return self._run
 
     def statistics(self, image: HeatmapImage | None, settings: HeatmapSettings, start_ms: int) -> MapStatistics:
         """Return the figures of the events since ``start_ms`` and of the image made from them."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from Heatmap.aggregation import GridSpec
 from Heatmap.aggregation.resolution import auto_spec, manual_spec, pixel_spec
@@ -30,6 +30,14 @@ NEAR = 0.1
 FALLBACK_TICKS_PER_PRICE = 1e-6
 
 
+class BarRun(NamedTuple):
+    """Evenly spaced bars: begin of the first (ms since the epoch, UTC), interval and number."""
+
+    start_ms: int
+    step_ms: int
+    number: int
+
+
 @dataclass(frozen=True, slots=True)
 class View:
     """Visible range of the chart in units of the data; times in ms since the epoch, UTC."""
@@ -41,6 +49,7 @@ class View:
     width_px: int  # size of the pane in logical pixels
     height_px: int
     gaps_ms: tuple[tuple[int, int], ...] = ()  # (start, end) of times that the chart leaves out, ascending: no width
+    bars: tuple[BarRun, ...] = ()  # those in sight and some beyond both edges, ascending
 
     def shown_ms(self, first_ms: int, last_ms: int) -> int:
         """Return how much of the time from ``first_ms`` to ``last_ms`` has a width on the screen."""

@@ -65,6 +65,7 @@ STATUS_COLUMNS: Final = (
 
 _COLLECTOR_COLUMNS: Final = f"source, symbols, run_id, host, pid, started_ms, heartbeat_ms, {', '.join(STATUS_COLUMNS)}"
 PUT_COLLECTOR: Final = f"INSERT OR REPLACE INTO collector ({_COLLECTOR_COLUMNS}) VALUES ({', '.join('?' * 19)})"  # noqa: S608 - names of this module
+RECORDER_RUN: Final = "SELECT symbols, started_ms, heartbeat_ms FROM collector WHERE source = ?"
 COLLECTORS: Final = f"SELECT {_COLLECTOR_COLUMNS} FROM collector ORDER BY source"  # noqa: S608 - names of this module
 
 

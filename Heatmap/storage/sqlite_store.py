@@ -8,7 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from Heatmap.events import Coverage
+from Heatmap.events import Coverage, is_recorded
 from Heatmap.reports import ClockReading
 from Heatmap.storage import sql
 from Heatmap.storage.connection import Closing, RecordConnection, closed_on_error, open_reader, storage_error
@@ -42,6 +42,14 @@ _SURPLUS: Final = """
 _TAIL: Final = f"""
     SELECT ts_ms, price, {sql.SIGNED_NOTIONAL}, id FROM liq_events NOT INDEXED
     WHERE id > ? AND source = ? AND symbol = ? ORDER BY id
+"""  # noqa: S608 - a constant
+# By the index, and so cheap: intervals of one series do not overlap but for imports.
+_FIRST_COVERAGE: Final = f"""
+    SELECT min(start_ms) FROM (
+        SELECT start_ms FROM (SELECT start_ms FROM coverage WHERE source = ?1 AND symbol = ?2 ORDER BY end_ms LIMIT 1)
+        UNION ALL SELECT start_ms FROM (
+            SELECT start_ms FROM coverage WHERE source = ?1 || '{sql.CLAIMED_SUFFIX}' AND symbol = ?2
+            ORDER BY end_ms LIMIT 1))
 """  # noqa: S608 - a constant
 _COVERAGE: Final = f"""
     SELECT ?1, symbol, start_ms, end_ms FROM coverage
@@ -116,6 +124,25 @@ class SqliteStore(Closing):
             values = (source, symbol, start_ms, end_ms)
             rows = [] if connection is None else connection.execute(_COVERAGE, values).fetchall()
         return merged([Coverage(*row) for row in rows])
+
+    def first_coverage_ms(self, symbol: str, source: str) -> int | None:
+        """Return when the coverage of one series begins in ms since the epoch, None if there is none."""
+        with self.reading() as connection:
+            row = None if connection is None else connection.execute(_FIRST_COVERAGE, (source, symbol)).fetchone()
+        return None if row is None else row[0]
+
+    def recorder_run(self, symbol: str, source: str) -> tuple[int, int] | None:
+        """Return the start and the last sign of life of a source's last recorder, ms since the epoch.
+
+        None if none is known, or it does not record the symbol.
+        """
+        with self.reading() as connection:
+            if connection is None or self.schema_version < REPORTS_VERSION:
+                return None
+            row = connection.execute(sql.RECORDER_RUN, (source,)).fetchone()
+        if row is None or not is_recorded(symbol, row[0].split()):
+            return None
+        return row[1], row[2]
 
     def tick_size(self, symbol: str, source: str) -> float | None:
         """Return the last known tick size of a symbol in quote currency, or None."""

@@ -25,14 +25,15 @@ IMAGE_CHANGES = {
     "floor_usd": 50_000,
     "ceiling_usd": 5_000_000,
 }
-SCREEN_CHANGES = {"enabled": False, "opacity": 10, "smooth": False, "gaps": False, "bubbles": False, "bubble_count": 2}
+SCREEN_CHANGES = {"enabled": False, "opacity": 10, "smooth": False, "gaps": True, "bubbles": False, "bubble_count": 2}
+STRIPS = {"coverage_lane", "candle_sums", "profile"}  # see test_strips
 NEEDS_MANUAL = {"manual_rows": 60, "manual_cols": 150}
 NEEDS_PIXELS = {"px_per_row": 12.0, "px_per_col": 9.0}
 OTHERS = {"source", "language", "time_zone", "figures"}
 
 
 def test_every_setting_is_covered_here():
-    assert set(FIELDS) == {*IMAGE_CHANGES, *SCREEN_CHANGES, *NEEDS_MANUAL, *NEEDS_PIXELS, *OTHERS}
+    assert set(FIELDS) == {*IMAGE_CHANGES, *SCREEN_CHANGES, *NEEDS_MANUAL, *NEEDS_PIXELS, *OTHERS, *STRIPS}
 
 
 def test_image_settings_change_the_image(open_stage):
@@ -76,15 +77,10 @@ def test_the_size_of_a_cell_is_obeyed(open_stage):
 
 
 def test_smooth_and_sharp_cells_look_different(open_stage):
-    coarse = {
-        "resolution": "manual",
-        "manual_rows": 50,
-        "manual_cols": 100,
-        "trail": "off",
-        "smooth": True,
-        "bubbles": False,
-    }
-    with open_stage(settings=coarse) as stage:
+    coarse = {"resolution": "manual", "manual_rows": 50, "manual_cols": 100, "trail": "off", "smooth": True}
+    # Letters and bars have sharp edges, too.
+    in_front = dict.fromkeys(("bubbles", *STRIPS), False)
+    with open_stage(settings=coarse | in_front) as stage:
         stage.wait_for_heat()
         seen: list[float] = []
 

@@ -69,6 +69,23 @@ def test_stored_events_are_built(worker, reports, db_path):
     assert image.rgba[..., 3].max() > 0
 
 
+def test_the_sums_of_the_view_come_with_its_image_if_they_are_wanted(worker, reports, db_path):
+    bulk_insert(
+        db_path, [event(10 * MINUTE_MS), event(20 * MINUTE_MS, side=Side.BUY), event(9 * MINUTE_MS, price=150.0)]
+    )
+    worker.request(request(settings=HeatmapSettings(sides="long")))
+    first = reports.wait_for(reports.results, lambda result: result.sums is not None)
+    assert (first.sums.total, first.sums.above) == ((2500.0, 0.0), (1500.0, 0.0))
+    reports.results.clear()
+    again = reports.wait_for(reports.results, lambda _result: True)
+    assert again.sums is first.sums or again.window_start_ms != first.window_start_ms
+    bulk_insert(db_path, [event(5 * MINUTE_MS)])
+    reports.wait_for(reports.results, lambda result: result.sums.total == (3500.0, 0.0))
+    off = HeatmapSettings(coverage_lane=False, candle_sums=False, profile=False)
+    worker.request(request(settings=off))
+    assert reports.wait_for(reports.results, lambda result: result.request.settings is off).sums is None
+
+
 def test_a_new_row_comes_in_without_being_asked_for(worker, reports, db_path):
     bulk_insert(db_path, [event(10 * MINUTE_MS)])
     worker.request(request())

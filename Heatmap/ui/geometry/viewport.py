@@ -12,12 +12,16 @@ from bisect import bisect_right
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from Heatmap.rendering.view_grid import View
+from Heatmap.rendering.view_grid import BarRun, View
 
 if TYPE_CHECKING:
     from Heatmap.ui.geometry.frame_stamp import StampPlace
+
+
+# Share of the pane's width beyond each edge for which `visible_range` also has bars: a pan shows them at once.
+BARS_BEYOND: Final = 0.15
 
 
 class PriceScaleMode(IntEnum):
@@ -98,6 +102,23 @@ class TimeAxis:
             time_b = segment.start_ms + (b - segment.index + 0.5) * segment.step_ms
             pieces.append(Piece(a, b, time_a, time_b, segment.step_ms))
         return pieces
+
+    def bars(self, first: float, last: float) -> tuple[BarRun, ...]:
+        """Return the bars in the logical range ``[first, last)``, extrapolated ones too; none begins in a later run."""
+        runs: list[BarRun] = []
+        for number in range(self._number_at(first), self._number_at(last) + 1):
+            segment = self.segments[number]
+            begin, end = math.floor(first + 0.5), math.ceil(last + 0.5)
+            if number:
+                begin = max(begin, segment.index)
+            if number + 1 < len(self.segments):
+                following = self.segments[number + 1]
+                room = -((segment.start_ms - following.start_ms) // segment.step_ms)
+                end = min(end, following.index, segment.index + room)
+            if begin < end:
+                start_ms = segment.start_ms + (begin - segment.index) * segment.step_ms
+                runs.append(BarRun(start_ms, segment.step_ms, end - begin))
+        return tuple(runs)
 
     def _number_at(self, logical: float) -> int:
         """Return the number of the segment at a logical position; the first one also covers all before it."""
@@ -189,6 +210,7 @@ def visible_range(viewport: Viewport, axis: TimeAxis) -> View:
     gaps_ms = tuple(
         (math.ceil(left[3]), math.floor(right[2])) for left, right in pairwise(pieces) if right[2] - left[3] >= 1.0
     )
+    beyond_px = BARS_BEYOND * viewport.width_px
     return View(
         start_ms=math.floor(pieces[0][2]),
         end_ms=math.ceil(pieces[-1][3]),
@@ -197,4 +219,5 @@ def visible_range(viewport: Viewport, axis: TimeAxis) -> View:
         width_px=max(round(viewport.width_px), 1),
         height_px=max(round(viewport.height_px), 1),
         gaps_ms=gaps_ms,
+        bars=axis.bars(viewport.logical(-beyond_px), viewport.logical(viewport.width_px + beyond_px)),
     )
