@@ -162,6 +162,7 @@ def shown_events(columns: EventColumns, settings: HeatmapSettings, start_ms: int
         columns.between(start_ms, FAR_MS),
         sides=settings.sides,
         min_notional=settings.min_notional_usd,
+        by_side=False,
     ).kept()
     return ShownEvents(kept.ts_ms, kept.price, np.where([kept.is_long != 0, kept.is_long == 0], kept.weight, 0.0))
 

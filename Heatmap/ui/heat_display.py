@@ -20,6 +20,7 @@ from Heatmap.ui.timer import new_timer
 from Heatmap.ui.widgets.bubble_part import BubblePart
 from Heatmap.ui.widgets.overlay import Overlay
 from Heatmap.ui.widgets.raised_widget import RaisedWidget
+from Heatmap.ui.widgets.strips import Strips
 from Heatmap.ui.widgets.tooltip_controller import TooltipController
 
 if TYPE_CHECKING:
@@ -77,6 +78,9 @@ class HeatDisplay(QObject):
             self.underlay, self._worker, signals, settings=settings, symbol=symbol, parent=self
         )
         self._overlay = Overlay(view, self.presenter, settings, translator, legend=legend)
+        self._strips = Strips(self.presenter, settings, translator, chart_time=chart_time, parent=self)
+        self.front.add(self._strips)
+        self._strips.changed.connect(self.front.update)
         self._bubbles = BubblePart(self.front, self.presenter, settings, translator, chart_time=chart_time, parent=self)
         self._tooltip = TooltipController(
             view,
@@ -85,7 +89,7 @@ class HeatDisplay(QObject):
             signals,
             translator=translator,
             chart_time=chart_time,
-            bubbles=self._bubbles,
+            in_front=(self._bubbles, self._strips),
         )
         self._raised: list[RaisedWidget] = []
         self._warmup = KernelWarmup(self._worker.use_numba, log.debug)  # it logs its report itself

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from Heatmap.rendering.colour_axis import ColourAxis
     from Heatmap.rendering.event_window import Gaps
     from Heatmap.rendering.image_change import ChangedColumns
+    from Heatmap.rendering.view_sums import ViewSums
     from Heatmap.ui.build_signals import BuildSignals
     from Heatmap.ui.geometry.viewport import TimeAxis, Viewport
     from Heatmap.ui.gl.underlay import Underlay
@@ -48,6 +49,7 @@ class HeatmapPresenter(QObject):
     imageChanged = pyqtSignal(object)  # HeatmapImage | None: the image on the screen
     viewportChanged = pyqtSignal(object)  # Viewport | None
     gapsChanged = pyqtSignal(object)  # Gaps: the hatched times of the window
+    sumsChanged = pyqtSignal(object)  # ViewSums | None: of the view, if the settings show any
     groundChanged = pyqtSignal(QColor)  # `ground`
     largestChanged = pyqtSignal(object)  # LargestEvents | None: of the view that was last built
     windowChanged = pyqtSignal(object)  # int: beginning of the window, ms since the epoch, UTC
@@ -76,7 +78,9 @@ class HeatmapPresenter(QObject):
         self.cut_ms: int | None = None  # see `BuildResult`, of that image
         self.ground: QColor | None = None  # what the heat lies on, the chart's own colour
         self._requested: BuildRequest | None = None
+        self.sums: ViewSums | None = None
         self._gaps: Gaps | None = None
+        self._hatched = False
         self._window_start_ms: int | None = None
         self._dark = True
         self._seen = True
@@ -123,6 +127,7 @@ class HeatmapPresenter(QObject):
         self._symbol = symbol
         self.largestChanged.emit(None)
         self._show(None)
+        self._show_sums(None)
         self._request()
 
     def set_as_of(self, as_of_ms: int | None, *, moving: bool = False) -> None:
@@ -228,6 +233,7 @@ class HeatmapPresenter(QObject):
         if not settings.enabled or self.viewport is None or self.time_axis is None:
             self._requested = None
             self._show(None)
+            self._show_sums(None)
         else:
             view = visible_range(self.viewport, self.time_axis)
             self._requested = BuildRequest(
@@ -251,6 +257,7 @@ class HeatmapPresenter(QObject):
             self.served, self.colour_axis, self.cut_ms = request, result.colour_axis, result.cut_ms
             is_new = result.image is not self.image
             self.largestChanged.emit(result.largest)
+            self._show_sums(result.sums)
         if result.window_start_ms != self._window_start_ms:
             self._window_start_ms = result.window_start_ms
             self._underlay.set_window_start(result.window_start_ms)
@@ -261,8 +268,19 @@ class HeatmapPresenter(QObject):
         if is_new:  # last, for the host may answer `imageChanged` by ending it all
             self._show(result.image, result.changed)
 
+    def _show_sums(self, sums: ViewSums | None) -> None:
+        if sums is not self.sums:
+            self.sums = sums
+            self.sumsChanged.emit(sums)
+
+    def set_hatched(self, *, hatched: bool) -> None:
+        """Hatch the times without a record for now, whatever the settings say."""
+        if hatched != self._hatched and not self._stopped:
+            self._hatched = hatched
+            self._show_gaps()
+
     def _show_gaps(self) -> None:
-        gaps = self._gaps if self._gaps is not None and self._settings.value.gaps else ()
+        gaps = self._gaps if self._gaps is not None and (self._settings.value.gaps or self._hatched) else ()
         self._underlay.set_gaps(gaps)
         self.gapsChanged.emit(gaps)
 

@@ -60,6 +60,7 @@ class Lines(NamedTuple):
 
     title: str
     rows: tuple[tuple[str, str], ...]
+    is_coverage: bool = False  # about the record: the times without one are hatched meanwhile
 
 
 class Tooltip(OverlayWidget):

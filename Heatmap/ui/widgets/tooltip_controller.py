@@ -5,7 +5,7 @@ Mouse events are only observed; the page gets them all.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from PyQt6 import sip
 from PyQt6.QtCore import QEvent, QObject, QPointF, QRect, Qt, pyqtSignal
@@ -19,6 +19,8 @@ from Heatmap.ui.timer import new_timer
 from Heatmap.ui.widgets.tooltip import Lines, Tooltip
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from PyQt6.QtWidgets import QWidget
 
     from Heatmap.aggregation.painted_cell import CellFigures, HitPoint
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
     from Heatmap.ui.geometry.viewport import Viewport
     from Heatmap.ui.presenter import HeatmapPresenter
     from Heatmap.ui.translation import Translator
-    from Heatmap.ui.widgets.bubble_part import BubblePart
 
 # The mouse must rest so long before the tooltip appears; from then on it follows the mouse over the spot.
 REST_MS: Final = 150
@@ -40,6 +41,13 @@ _ENDS: Final = (
     QEvent.Type.Leave,
     QEvent.Type.Hide,
 )
+
+
+class HasLines(Protocol):
+    """Something in front of the candles that a tooltip explains."""
+
+    def lines_at(self, at_px: tuple[float, float]) -> Lines | None:
+        """Return what it says about a point of the pane, CSS pixels; None if it is not there."""
 
 
 class TooltipController(QObject):
@@ -59,19 +67,19 @@ class TooltipController(QObject):
         *,
         translator: Translator,
         chart_time: TimeOffset,
-        bubbles: BubblePart | None = None,
+        in_front: Sequence[HasLines] = (),
     ) -> None:
         super().__init__(view)
         self._view = view
         self._presenter = presenter
         self._worker = worker
         self._signals = signals
-        self._bubbles = bubbles
+        self._in_front = in_front
         self._tooltip = Tooltip(translator, chart_time=chart_time, parent=view)
         self._tooltip.hide()
         self._mouse: QPointF | None = None
         self._last_point: HitPoint | Lines | None = None
-        self._shown_lines: Lines | None = None  # of a bubble
+        self._shown_lines: Lines | None = None  # of something in front of the candles
         self._shown: CellFigures | None = None
         self._shown_at: HitPoint | None = None  # for this point of the map
         self._asked: Inspection | None = None
@@ -175,14 +183,16 @@ class TooltipController(QObject):
                 self._clicked = self._inspect(self._hit_point(event.position()))
 
     def _lines(self, mouse: QPointF | None) -> Lines | None:
-        """Return what the bubble under the mouse stands for, None beside them."""
+        """Return what lies in front of the candles under the mouse, the foremost first; None if there is nothing."""
         viewport = self._presenter.viewport
-        if self._bubbles is None or mouse is None or viewport is None:
+        if mouse is None or viewport is None:
             return None
-        return self._bubbles.lines_at(self._pane_px(viewport, mouse))
+        at_px = self._pane_px(viewport, mouse)
+        return next((lines for part in self._in_front if (lines := part.lines_at(at_px)) is not None), None)
 
     def _show_lines(self, lines: Lines) -> None:
         self._shown_lines = lines
+        self._presenter.set_hatched(hatched=lines.is_coverage)
         self._tooltip.set_lines(lines.title, lines.rows, dark=self._presenter.is_dark)
         self._arrange()
 
@@ -222,6 +232,8 @@ class TooltipController(QObject):
 
     def _hide(self) -> None:
         self._rest_timer.stop()
+        if self._shown_lines is not None:
+            self._presenter.set_hatched(hatched=False)
         self._shown = self._shown_at = self._asked = self._shown_lines = None
         self._tooltip.hide()
 

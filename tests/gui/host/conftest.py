@@ -187,9 +187,10 @@ class Host(PluginParts):
         assert loaded.args == [True]
 
     def attach(self, view=None, **options) -> HeatmapPlugin:
-        """Attach a plugin with a spot that is symmetrical, without trail, hatching and bubbles."""
-        look = {"trail": "off", "smooth": True, "gaps": False, "bubbles": False, "palette": "fire", "language": "en"}
-        settings = SettingsModel(None, overrides=look)
+        """Attach a plugin with a spot that is symmetrical, smooth, and without trail, hatching, strips and bubbles."""
+        look = {"trail": "off", "smooth": True, "palette": "fire", "language": "en"}
+        off = dict.fromkeys(("gaps", "coverage_lane", "candle_sums", "profile", "bubbles"), False)
+        settings = SettingsModel(None, overrides=look | off)
         options = {"settings": settings, "clock": StoppedClock()} | options
         self.plugin = HeatmapPlugin.attach(view or self.view, service=self.service, **options)
         self.plugins.append(self.plugin)

@@ -33,8 +33,9 @@ LEAST_SHARE = 0.95
 
 
 def look(**changes) -> dict:
-    settings = {"trail": "off", "gaps": False, "bubbles": True, "palette": "long_short", "language": "en"} | changes
-    return {"settings": SettingsModel(None, overrides=settings)}
+    settings = {"trail": "off", "bubbles": True, "palette": "long_short", "language": "en"} | changes
+    off = dict.fromkeys(("gaps", "coverage_lane", "candle_sums", "profile"), False)  # some have a bubble's colours
+    return {"settings": SettingsModel(None, overrides=settings | off)}
 
 
 def colors() -> tuple[np.ndarray, np.ndarray]:
