@@ -168,7 +168,7 @@ class HeatmapSettings:
     trail: Trail = _choice(Group.DRAWING, get_args(Trail), default="off")  # half-life of the heat to the right
     spot_size: SpotSize = _choice(Group.DRAWING, get_args(SpotSize), default="medium")
     smooth: bool = _flag(Group.DRAWING, default=True)
-    gaps: bool = _flag(Group.DISPLAY, default=True)  # times without a record are hatched
+    gaps: bool = _flag(Group.DISPLAY, default=False)  # times without a record are hatched, too
     coverage_lane: bool = _flag(Group.DISPLAY, default=True)  # what was recorded, in a strip along the lower edge
     candle_sums: bool = _flag(Group.DISPLAY, default=True)  # sums of longs and shorts by bar, above that edge
     profile: bool = _flag(Group.DISPLAY, default=False)  # sums of longs and shorts by price, at the right edge
