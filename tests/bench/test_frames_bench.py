@@ -47,6 +47,8 @@ EVENTS = 100_000
 SIZE_PX = (1780, 700)
 CHART_COLOR = "#0e1116"
 MOST_BUBBLES = 30
+# What is drawn in front of the candles, on top of the heat alone.
+STRIPS = ("coverage_lane", "candle_sums", "profile")
 PATIENCE_MS = round(60_000 * float(os.environ.get("HEATMAP_PATIENCE", "1")))
 
 PAGE = """<!DOCTYPE html><meta charset="utf-8">
@@ -175,7 +177,7 @@ class Scene(PluginParts):
         self.frames += 1
 
     def attach(self) -> HeatmapPlugin:
-        settings = SettingsModel(None, overrides={"language": "en"})
+        settings = SettingsModel(None, overrides={"language": "en", "bubbles": False, **dict.fromkeys(STRIPS, False)})
         self.plugin = HeatmapPlugin.attach(
             self.view, "chart", "series", service=self.service, settings=settings, clock=StoppedClock()
         )
@@ -257,7 +259,7 @@ def test_frames_with_the_heatmap_against_without(qtbot, tmp_path, opened, benchm
     rounds, seconds = (1, 0.5) if benchmark.disabled else (8, 3.0)
     scene = Scene(qtbot, tmp_path, events=1000 if benchmark.disabled else EVENTS)
     opened.append(scene)
-    rates: dict[str, list[float]] = {"without": [], "empty": [], "with": []}
+    rates: dict[str, list[float]] = {"without": [], "empty": [], "with": [], "everything": []}
     description, build_ms, drags = "", [], []
 
     def measure() -> None:
@@ -272,6 +274,9 @@ def test_frames_with_the_heatmap_against_without(qtbot, tmp_path, opened, benchm
             plugin = scene.attach()
             scene.rate(0.3)
             rates["with"].append(scene.rate(seconds))
+            plugin.settings.update(bubbles=True, bubble_count=MOST_BUBBLES, **dict.fromkeys(STRIPS, True))
+            scene.rate(0.3)
+            rates["everything"].append(scene.rate(seconds))
             description = scene.underlay.gl_description
             build_ms.append(plugin.image.build_ms)
             counts = scene.frame_sync.follower.counts
@@ -283,12 +288,15 @@ def test_frames_with_the_heatmap_against_without(qtbot, tmp_path, opened, benchm
     benchmark.pedantic(measure, rounds=1, iterations=1)
     without = np.array(rates["without"])
     ratios, floor = np.array(rates["with"]) / without, np.array(rates["empty"]) / without
+    in_front = np.array(rates["everything"]) / np.array(rates["with"])
     with capsys.disabled():
         report(
             description,
             f"without: {np.round(rates['without'], 1)} frames/s",
             f"with:    {np.round(rates['with'], 1)} frames/s",
             f"ratio: median {np.median(ratios):.2f} of {np.round(ratios, 2)}",
+            f"everything on: {np.round(rates['everything'], 1)} frames/s",
+            f"everything on against the heat alone: median {np.median(in_front):.2f} of {np.round(in_front, 2)}",
             f"an empty layer beneath a transparent page: median {np.median(floor):.2f} of {np.round(floor, 2)}",
             f"an image of {EVENTS:,} events: {np.median(build_ms):.1f} ms",
             f"while a handle of the legend is dragged: {np.round(drags, 1)} images/s",
@@ -298,6 +306,7 @@ def test_frames_with_the_heatmap_against_without(qtbot, tmp_path, opened, benchm
         software = "llvmpipe" in description or "softpipe" in description
         assert np.median(ratios) >= (0.75 if software else 0.9)
         assert min(drags) >= (20 if software else 30)
+        assert np.median(in_front) >= 0.7
 
 
 def test_frames_with_bubbles_against_heat_alone(qtbot, tmp_path, opened, benchmark, capsys):
