@@ -10,7 +10,7 @@ import numpy as np
 from Heatmap.aggregation.event_batch import EventBatch
 from Heatmap.aggregation.grid import price_bin_index, price_bins
 from Heatmap.aggregation.resolution import round_step
-from Heatmap.rendering.bar_coverage import bar_states, idle_times
+from Heatmap.rendering.bar_coverage import BarState, bar_states, idle_times
 from Heatmap.rendering.event_window import FAR_MS, LIVE_EDGE_MS
 from Heatmap.rendering.view_grid import MARGIN, tick_or_guess
 
@@ -96,6 +96,13 @@ class ViewSums:
     window_start_ms: int
     sides: Sides
     min_notional_usd: int
+
+    @property
+    def is_complete(self) -> bool:
+        """True if all of the time in sight within the window is on record."""
+        bars = self.bars
+        seen = (bars.ends_ms > self.start_ms) & (bars.starts_ms < self.end_ms) & (bars.states > BarState.OUTSIDE)
+        return bool((bars.states[seen] == BarState.RECORDED).all())
 
 
 class ShownEvents(NamedTuple):

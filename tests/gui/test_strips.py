@@ -97,6 +97,12 @@ def test_filters_apply_and_are_named(open_strips):
     assert written(open_strips(min_notional_usd=200_000))["sums"] == "In view | long $2.5M | short $0 | only from $200K"
 
 
+def test_nothing_is_written_as_zero_only_where_all_is_on_record(open_strips):
+    for first, expected in ((30.0, "In view | long $0 | short $0"), (10.0, None)):
+        quiet = viewport(logical_from=first, logical_to=first + 15.0)
+        assert written(open_strips(view=quiet), view=quiet).get("sums") == expected
+
+
 def test_what_is_off_is_neither_drawn_nor_written(open_strips):
     lane_only = open_strips(candle_sums=False, profile=False)
     assert set(written(lane_only)) == {"lane"}

@@ -13,7 +13,7 @@ from Heatmap.ui.widgets.legend import Legend, Marks
 from Heatmap.ui.widgets.legend_range import LegendRange
 from Heatmap.ui.widgets.raised_widget import RaisedWidget
 from Heatmap.ui.widgets.source_badge import SourceBadge
-from Heatmap.ui.widgets.strips import bands_in
+from Heatmap.ui.widgets.strips import room_below_px
 from Heatmap.vocabulary import FITTED_PX
 
 if TYPE_CHECKING:
@@ -119,9 +119,9 @@ class Overlay(QObject):
         scale = viewport.ratio / self._view.devicePixelRatioF()  # page zoom
         box = (viewport.left_px, viewport.top_px, viewport.width_px, viewport.height_px)
         pane = QRect(*(round(edge * scale) for edge in box)).adjusted(MARGIN_PX, MARGIN_PX, -MARGIN_PX, -MARGIN_PX)
-        # The strips along the lower edge stay free.
-        bands = bands_in(viewport, self._settings.value)
-        pane.setBottom(pane.bottom() - round((bands.bottom_px - bands.bars_top_px) * scale))
+        # The strips along the lower edge stay free, and the texts at its right end.
+        room_px = room_below_px(viewport, self._settings.value, right=self._place == "bottom-right")
+        pane.setBottom(pane.bottom() - round(room_px * scale))
         self._badge.set_room(pane.width())
         self._badge.move(pane.topLeft())
         if self._badge.isHidden():

@@ -188,8 +188,10 @@ class Strips(QObject):
         if sums is None:
             return {}
         found: dict[TextPlace, Text] = {}
-        if settings.profile or settings.candle_sums:
-            found["sums"] = self._sums_text(sums)
+        if _has_sums(settings):
+            # Nothing is not known to be nothing while some of the view is not on record.
+            if sums.total.total_usd > 0 or sums.is_complete:
+                found["sums"] = self._sums_text(sums)
             is_inverted = viewport.price_top < viewport.price_bottom
             for of, key, is_upper in (
                 (sums.above, "strips.above", not is_inverted),
@@ -265,6 +267,17 @@ class Strips(QObject):
 def bands_in(viewport: Viewport, settings: HeatmapSettings) -> Bands:
     """Return the rooms of the strips that the settings show."""
     return bands_of(viewport, profile=settings.profile, bars=settings.candle_sums, lane=settings.coverage_lane)
+
+
+def room_below_px(viewport: Viewport, settings: HeatmapSettings, *, right: bool) -> float:
+    """Return the height that the strips fill along the lower edge, ``right`` with the texts there; CSS pixels."""
+    bands = bands_in(viewport, settings)
+    texts_px = 2.0 * (TEXT_PX + _MARGIN_PX) if right and _has_sums(settings) else 0.0
+    return bands.bottom_px - bands.bars_top_px + texts_px
+
+
+def _has_sums(settings: HeatmapSettings) -> bool:
+    return settings.profile or settings.candle_sums
 
 
 @cache
