@@ -193,6 +193,7 @@ class MainWindow(QMainWindow):
         heat.setShortcuts([QKeySequence(keys) for keys in HEAT_SHORTCUTS])
         bar.add_tool(heat)
         bar.add_tool(plugin.setting_action("bubbles"))
+        bar.add_tool(plugin.setting_action("profile"))
         bar.add_tool(self._actions.fit)
         bar.add_tool(self._actions.live)
         pictures = PictureActions(self.plugin, self._translator, lambda: bar.symbol, self)

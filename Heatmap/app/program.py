@@ -51,6 +51,7 @@ log = logging.getLogger(__name__)
 
 _WINDOW, _BASE, _BUTTON = QColor("#161a21"), QColor("#0e1116"), QColor("#232933")
 _TEXT, _DIM, _ACCENT = QColor("#d5dae2"), QColor("#7d8796"), QColor("#2f7fd1")
+STARTING_MS = 3000  # longest from here to the recorder's first market data
 # Each source has its own settings: trying the demo must not change the look of the live map.
 SETTINGS_OF_SOURCE = {Source.DEMO: "Heatmap-demo", Source.REPLAY: "Heatmap-replay"}
 
@@ -143,8 +144,9 @@ class Program:
 
     def _prepare_database(self, db_path: Path, market: SimulatedMarket | ReplayMarket) -> None:
         if isinstance(market, SimulatedMarket):
-            now_ms = self._clock.now_ms()
-            span = Coverage(Source.DEMO, market.instrument.symbol, now_ms - HISTORY_MS, now_ms)
+            # Until the recorder's own coverage begins. The market is the same each time, so nothing is stored twice.
+            end_ms = self._clock.now_ms() + STARTING_MS
+            span = Coverage(Source.DEMO, market.instrument.symbol, end_ms - HISTORY_MS, end_ms)
             bulk_insert(db_path, market.liquidations(span.start_ms, span.end_ms), coverage=[span])
         else:
             # The shift depends on the present: an earlier replay would be in the map a second time.
