@@ -6,7 +6,7 @@ import asyncio
 import threading
 from typing import TYPE_CHECKING, Final
 
-from Heatmap.ingestion import rest
+from Heatmap.ingestion.tick_refresher import fetch_instruments
 
 if TYPE_CHECKING:
     from Heatmap.clock import Clock
@@ -20,7 +20,7 @@ class SymbolListing:
 
     def __init__(self, venue: Venue, rest_url: str, clock: Clock) -> None:
         self._venue = venue
-        self._url = venue.instruments_url(rest_url)
+        self._rest_url = rest_url
         self._clock = clock
         self._lock = threading.Lock()
         self._symbols: tuple[str, ...] = ()
@@ -34,8 +34,7 @@ class SymbolListing:
         with self._lock:
             now_s = self._clock.monotonic_s()
             if not self._symbols or now_s - self._asked_s >= KEEP_S:
-                body = asyncio.run(rest.fetch_bytes(self._url, clock=self._clock))
-                instruments = self._venue.decode_instruments(body)
+                instruments = asyncio.run(fetch_instruments(self._venue, self._rest_url, clock=self._clock))
                 self._symbols = tuple(sorted(instruments.traded or instruments.tick_sizes))
                 self._asked_s = now_s
             return self._symbols
