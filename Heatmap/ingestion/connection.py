@@ -174,6 +174,7 @@ class Connection:
                 ping_interval=None,
                 max_size=self._policy.max_frame_bytes,
                 proxy=self._proxy,
+                additional_headers=self._policy.headers,
             ) as socket:
                 self._socket = socket
                 self.liveness.opened(self._clock.monotonic_s())

@@ -10,7 +10,8 @@ import contextlib
 import http.client
 import urllib.error
 import urllib.request
-from typing import Final
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from Heatmap.clock import SYSTEM_CLOCK, Clock
@@ -18,6 +19,9 @@ from Heatmap.errors import RestError
 from Heatmap.ingestion import failure
 from Heatmap.ingestion.daemon_thread import run_in_daemon_thread
 from Heatmap.ingestion.proxy import is_socks, proxy_for, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _CHUNK_BYTES: Final = 256 * 1024
 _ERROR_BODY_BYTES: Final = 4096
@@ -29,6 +33,7 @@ async def fetch_bytes(
     timeout_s: float = 10.0,
     max_bytes: int = 32 * 1024 * 1024,  # a list of symbols has a few megabytes
     clock: Clock = SYSTEM_CLOCK,
+    headers: Mapping[str, str] = MappingProxyType({}),  # besides the usual ones
 ) -> bytes:
     """Return the body of the answer at an ``http`` or ``https`` address.
 
@@ -38,17 +43,19 @@ async def fetch_bytes(
     try:
         # Not wait_for: before Python 3.12 it swallows a cancellation that meets the answer.
         async with asyncio.timeout(timeout_s):
-            return await run_in_daemon_thread(lambda: _get(url, timeout_s, max_bytes, clock), name="heatmap-rest")
+            return await run_in_daemon_thread(
+                lambda: _get(url, timeout_s, max_bytes, clock, headers), name="heatmap-rest"
+            )
     except TimeoutError as error:
         raise _rest_error(failure.of_network_error(error, _host(url), proxy=proxy_for(url)), url) from error
 
 
-def _get(url: str, timeout_s: float, max_bytes: int, clock: Clock) -> bytes:
+def _get(url: str, timeout_s: float, max_bytes: int, clock: Clock, more: Mapping[str, str]) -> bytes:
     """Perform the request; on a thread that may wait."""
     scheme = urlsplit(url).scheme
     if scheme not in ("http", "https"):
         raise RestError(f"expected an http address, was {url!r}", reason="http")
-    headers = {"Accept": "application/json", "User-Agent": "heatmap"}
+    headers = {"Accept": "application/json", "User-Agent": "heatmap", **more}
     request = urllib.request.Request(url, headers=headers)  # noqa: S310 - the scheme is checked above
     deadline_s = clock.monotonic_s() + timeout_s
     proxy = proxy_for(url)

@@ -14,7 +14,7 @@ from Heatmap.errors import FeedError
 from Heatmap.ingestion.liveness import QUIET_AFTER_S, SILENT_AFTER_S
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from Heatmap.candle import Candle
     from Heatmap.errors import FrameError, RestError
@@ -39,6 +39,7 @@ class ConnectionPolicy:
     request_pause_s: float = 0.25  # after each request
     keep_alive: str = ""  # text message that the venue expects every `keep_alive_s`; "" if it needs none
     keep_alive_s: float = 20.0
+    headers: Mapping[str, str] = field(default_factory=dict)  # of the handshake, and of requests for a back-fill
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +158,29 @@ class CandleApi:
     is_unknown_symbol: Callable[[RestError], bool]  # True for the error of a symbol that is not listed
 
 
+@dataclass(frozen=True, slots=True)
+class BackFillPage:
+    """The decoded answer to a request for past liquidations.
+
+    ``is_complete`` is False if the exchange may have left out some: then the same time is asked for in two parts.
+    """
+
+    events: Sequence[LiquidationEvent]  # in whole seconds, without a receive time
+    faults: Sequence[FrameError] = ()  # parts that do not decode; the others are above
+    is_complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class BackFill:
+    """A venue's history of liquidations, to fill gaps of the record with; see `Heatmap.gap_filler`."""
+
+    window_s: int  # longest time of a request, in seconds
+    # (rest_url, symbol or None for all, first_s, last_s) → address of the orders of these seconds, both included
+    url: Callable[[str, str | None, int, int], str]
+    # (body, symbols, sizes, source) → the orders of these symbols, or a `FrameError`
+    decode: Callable[[bytes, Collection[str], ContractSizes, str], BackFillPage]
+
+
 class SessionFactory(Protocol):
     """Makes the protocol of one new connection; a bad address or too many symbols raise `SettingsError`."""
 
@@ -192,3 +216,4 @@ class Venue:
     candles: CandleApi
     counts_contracts: bool = False  # sizes are in contracts: nothing is read before its instruments are known
     has_stream_of_all: bool = True  # False: to record all symbols, those with a contract size are asked for by name
+    back_fill: BackFill | None = None
