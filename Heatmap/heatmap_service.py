@@ -16,6 +16,7 @@ from Heatmap.clock import SYSTEM_CLOCK, Clock, ExchangeClock, utc_text
 from Heatmap.errors import SettingsError
 from Heatmap.event_delivery import EventDelivery
 from Heatmap.events import ALL_SYMBOLS, DEFAULT_SYMBOL, Source, is_recorded, shown_symbols
+from Heatmap.gap_filler import GapFiller
 from Heatmap.ingestion.collector import FeedState
 from Heatmap.ingestion.contracts import ContractSizes
 from Heatmap.ingestion.feed_group import FeedGroup
@@ -172,7 +173,9 @@ class HeatmapService:
                 series=[(self.source, symbol) for symbol in self.symbols],
                 report=self._report,
                 on_role=self._take_role,
-                housekeeper=Housekeeper(self.source, self._retention_days, self._clock),
+                housekeeper=Housekeeper(
+                    self.source, self._retention_days, self._clock, fills_gaps=self._venue.back_fill is not None
+                ),
                 on_change=self._notify,
             )
             with self._lock:
@@ -292,6 +295,13 @@ class HeatmapService:
             async with asyncio.TaskGroup() as group:
                 group.create_task(collector.run())
                 group.create_task(ticks)
+                if self._venue.back_fill is not None:
+                    filler = GapFiller(
+                        self._venue, writer, rest_url=self.rest_url, source=self.source, db_path=self.db_path,
+                        symbols=symbols, sizes=sizes, keep_days=self._retention_days, clock=self.exchange_clock,
+                        on_filled=self._notify,
+                    )  # fmt: skip
+                    group.create_task(filler.run())
         except* Exception:
             # No fault is expected here, but an ended feed must not be reported as live.
             fault = "The feed ended because of a fault; see the log."

@@ -16,6 +16,7 @@ from Heatmap.events import Source
 from Heatmap.storage import sql
 from Heatmap.storage.connection import Closing, RecordConnection, storage_errors, write_transaction
 from Heatmap.storage.migrations import open_database
+from Heatmap.storage.second_match import not_stored
 
 if TYPE_CHECKING:
     import sqlite3
@@ -114,10 +115,16 @@ class ImportWriter(Closing):
         self._path = Path(db_path)
         self._connection = open_database(self._path)
 
-    def insert(self, file: ImportedFile, events: Sequence[LiquidationEvent]) -> int:
-        """Insert up to `IMPORT_CHUNK_ROWS` events, all or nothing, and update ``file``; return how many were new."""
+    def insert(self, file: ImportedFile, events: Sequence[LiquidationEvent], *, by_second: bool = False) -> int:
+        """Insert up to `IMPORT_CHUNK_ROWS` events, all or nothing, and update ``file``; return how many were new.
+
+        With ``by_second`` the events have no milliseconds, and are compared with stored ones that have: see
+        `Heatmap.storage.second_match`.
+        """
         connection, row_id = self._connection, file.row_id
         with _transaction(connection, self._path):
+            if by_second:
+                events = not_stored(connection, events)
             if row_id is None:
                 row_id = connection.execute(_INSERT_IMPORT, (file.name, file.format, file.imported_ms)).lastrowid
             rows = [(*sql.event_row(event), row_id) for event in events]

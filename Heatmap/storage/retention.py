@@ -51,9 +51,10 @@ _SYMBOLS: Final = """
     )
     SELECT symbol FROM known WHERE symbol IS NOT NULL
 """
+_BACK_FILLS: Final = f"SELECT id FROM imports WHERE format = '{sql.BACK_FILL_FORMAT}'"  # noqa: S608 - a constant
 # A row with neither an import nor a receive time was rebuilt from an index of a damaged file: its origin is unknown.
 _OLD_ROWS: Final = f"""
-    SELECT id, ts_ms, import_id IS NULL AND received_ms IS NOT NULL AND NOT EXISTS (
+    SELECT id, ts_ms, iif(import_id IS NULL, received_ms IS NOT NULL, import_id IN ({_BACK_FILLS})) AND NOT EXISTS (
         SELECT 1 FROM coverage AS c WHERE c.source = ?1 || '{sql.CLAIMED_SUFFIX}' AND c.symbol = ?2
             AND c.end_ms >= liq_events.ts_ms AND c.start_ms <= liq_events.ts_ms)
     FROM liq_events INDEXED BY idx_liq_events_window
@@ -62,17 +63,29 @@ _OLD_ROWS: Final = f"""
 _DELETE_EVENT: Final = "DELETE FROM liq_events WHERE id = ?"
 _FORGET_COVERAGE: Final = "DELETE FROM coverage WHERE source = ? AND end_ms < ?"
 _SHORTEN_COVERAGE: Final = "UPDATE coverage SET start_ms = ? WHERE source = ? AND start_ms < ?"
+_IS_BACK_FILLED: Final = f"""
+    source = ?1 || '{sql.CLAIMED_SUFFIX}' AND NOT EXISTS (
+        SELECT 1 FROM liq_events AS e INDEXED BY idx_liq_events_window
+        WHERE e.source = ?1 AND e.symbol = coverage.symbol AND e.ts_ms BETWEEN coverage.start_ms AND coverage.end_ms
+            AND e.import_id NOT IN ({_BACK_FILLS}))
+"""  # noqa: S608 - a constant
+_FORGET_BACK_FILLED: Final = f"DELETE FROM coverage WHERE end_ms < ?2 AND {_IS_BACK_FILLED}"  # noqa: S608 - a constant
+_SHORTEN_BACK_FILLED: Final = f"UPDATE coverage SET start_ms = ?2 WHERE start_ms < ?2 AND {_IS_BACK_FILLED}"  # noqa: S608 - a constant
 _FORGET_CLOCK_OFFSETS: Final = "DELETE FROM clock_offsets WHERE source = ? AND measured_ms < ?"
 _FORGET_REJECTED: Final = "DELETE FROM quarantine WHERE source = ? AND received_ms < ?"
 
 
 class Housekeeper:
-    """Retention of one source, ``keep_days`` days (0: for ever), in steps; only for the thread of its connection."""
+    """Retention of one source, ``keep_days`` days (0: for ever), in steps; only for the thread of its connection.
 
-    def __init__(self, source: str, keep_days: float, clock: Clock) -> None:
+    ``fills_gaps`` is True if its recorder claims coverage for gaps that it fills.
+    """
+
+    def __init__(self, source: str, keep_days: float, clock: Clock, *, fills_gaps: bool = False) -> None:
         self._source = source
         self._keep_ms = round(keep_days * MS_PER_DAY)
         self._clock = clock
+        self._fills_gaps = fills_gaps
         self._due_s = clock.monotonic_s()
         self._steps: Generator[None] | None = None
         # Time and row id up to which each symbol has been read; what is imported before it stays anyway.
@@ -119,6 +132,9 @@ class Housekeeper:
         with write_transaction(connection):
             connection.execute(_FORGET_COVERAGE, (self._source, before_ms))
             connection.execute(_SHORTEN_COVERAGE, (before_ms, self._source, before_ms))
+            if self._fills_gaps:
+                connection.execute(_FORGET_BACK_FILLED, (self._source, before_ms))
+                connection.execute(_SHORTEN_BACK_FILLED, (self._source, before_ms))
             connection.execute(_FORGET_CLOCK_OFFSETS, (self._source, before_ms))
             connection.execute(_FORGET_REJECTED, (self._source, before_ms))
         yield

@@ -41,6 +41,7 @@ NEWEST_EVENT: Final = "SELECT max(ts_ms) FROM liq_events WHERE source = ? AND sy
 INSERT_COVERAGE: Final = "INSERT INTO coverage (source, symbol, start_ms, end_ms) VALUES (?, ?, ?, ?)"
 CLAIMED_SUFFIX: Final = "-claimed"  # of the source of coverage that nobody recorded; see ``schema.sql``
 IS_RECORDED: Final = f"source NOT LIKE '%{CLAIMED_SUFFIX}'"  # a row of ``coverage``
+BACK_FILL_FORMAT: Final = "back-fill"  # ``imports.format`` of what the recorder requested itself to fill gaps
 TICK_SIZE: Final = "SELECT tick_size FROM tick_sizes WHERE source = ? AND symbol = ?"
 PUT_TICK_SIZE: Final = """
     INSERT INTO tick_sizes (source, symbol, tick_size, updated_ms) VALUES (?, ?, ?, ?)

@@ -77,6 +77,26 @@ def test_what_is_older_goes_and_the_rest_stays(path):
     assert times(path) == sorted(e.ts_ms for e in kept)
 
 
+def test_what_filled_a_gap_ages_like_what_was_recorded(path):
+    second = [event(days, source="gate", received_ms=None) for days in (0, 13.9, 15, 16, 40)]
+    bulk_insert(path, [event(0, source="gate"), event(15.2, source="gate")])
+    with ImportWriter(path) as writer:
+        writer.insert(ImportedFile("Gate history", "back-fill", T), second, by_second=True)
+        file = ImportedFile("old.csv", "csv", T)
+        writer.insert(file, [event(30, source="gate", received_ms=None), event(14.5, source="binance")])
+        day = [T - days * DAY_MS for days in range(60)]
+        spans = [(day[13], day[12]), (day[15], day[13]), (day[16], day[15]), (day[31], day[29])]
+        writer.claim([Coverage(source, "BTCUSDT", *span) for span in spans for source in ("gate", "binance")])
+    clock = Clock()
+    whole_round(path, clock, keeper=Housekeeper("gate", 14.0, clock, fills_gaps=True))
+    left = rows(path, "SELECT ts_ms FROM liq_events WHERE source = 'gate' ORDER BY ts_ms")
+    assert [round((T - ts_ms) / DAY_MS, 1) for (ts_ms,) in left] == [30.0, 13.9, 0.0]
+    claimed = rows(path, "SELECT start_ms, end_ms FROM coverage WHERE source = 'gate-claimed' ORDER BY start_ms")
+    # The owner's claim stays, for it has a row of the owner's file.
+    assert claimed == [(day[31], day[29]), (day[14], day[13]), (day[13], day[12])]
+    assert rows(path, "SELECT count(*) FROM coverage WHERE source = 'binance-claimed'") == [(4,)]
+
+
 def test_imported_history_and_other_sources_stay_whatever_their_age(path):
     kept = [event(400, received_ms=None), event(400, source="demo"), event(0), event(3)]
     bulk_insert(path, [*kept, *(event(20, number) for number in range(3))])

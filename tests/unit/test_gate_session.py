@@ -326,7 +326,6 @@ def test_what_is_written_is_what_is_read(is_long, contracts, price):
 
 def test_symbols_are_peoples_and_contracts_are_gates():
     assert endpoints.normalise_symbol(" btcusdt ") == endpoints.normalise_symbol("btc_usdt") == "BTCUSDT"
-    assert endpoints.normalise_symbol("all") == "ALL"
     assert endpoints.contract_of("1INCHUSDT") == "1INCH_USDT"
     assert endpoints.symbol_of(endpoints.contract_of("BTCUSDT")) == "BTCUSDT"
     for wrong in ("BTCUSD", "BTC_USD", "USDT", "", "BTC USDT", "BTC_USDT_20261225", "A_B_USDT", "BTC-USDT-SWAP"):

@@ -10,7 +10,6 @@ from typing import Final
 from urllib.parse import urlencode
 
 from Heatmap.errors import SettingsError
-from Heatmap.events import ALL_SYMBOLS
 from Heatmap.ingestion import addresses
 
 DEFAULT_WS_URL: Final = "wss://fx-ws.gateio.ws"
@@ -35,11 +34,11 @@ def base_urls(ws_url: str | None, rest_url: str | None) -> tuple[str, str]:
 def normalise_symbol(text: str) -> str:
     """Return a symbol in people's spelling, e.g. BTCUSDT; `SettingsError` unless it can be a linear USDT perpetual.
 
-    Gate's own name (BTC_USDT) and `ALL_SYMBOLS` are understood, too.
+    Gate's own name (BTC_USDT) is understood, too.
     """
     symbol = addresses.normalise_symbol(text)
     symbol = symbol_of(symbol) or symbol
-    if symbol != ALL_SYMBOLS and symbol_of(contract_of(symbol)) != symbol:
+    if symbol_of(contract_of(symbol)) != symbol:
         raise SettingsError(
             f"expected a symbol like BTCUSDT, was {text!r}", short=f"Gate has no USDT perpetual “{text.strip()}”."
         )
