@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final, Self
 from Heatmap.clock import SYSTEM_CLOCK, Clock
 from Heatmap.demo.binance import BinanceProtocol
 from Heatmap.demo.bybit import BybitProtocol
+from Heatmap.demo.gate import GateProtocol
+from Heatmap.demo.okx import OkxProtocol
 from Heatmap.demo.server import DemoServer
 from Heatmap.demo.venue_market import VenueMarket, WholeMarket
 from Heatmap.events import Source
@@ -34,6 +36,8 @@ class DemoVenue:
 DEMO_VENUES: Final[dict[Source, DemoVenue]] = {
     Source.BINANCE: DemoVenue(BinanceProtocol, share=0.33, is_complete=False),
     Source.BYBIT: DemoVenue(BybitProtocol, share=0.21, is_complete=True),
+    Source.OKX: DemoVenue(OkxProtocol, share=0.03, is_complete=False),
+    Source.GATE: DemoVenue(GateProtocol, share=0.05, is_complete=True),
 }
 
 
