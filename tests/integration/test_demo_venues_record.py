@@ -17,7 +17,7 @@ from Heatmap.heatmap_service import HeatmapService
 from Heatmap.reports import ConnectionState as State
 from Heatmap.storage.connection import open_reader
 
-NOON = 1_795_003_200_000
+BEGIN = 1_795_003_380_000  # minutes in which venues with a small share have orders, too
 SPEED = 60  # a silence of more than 15 s of the venue's time is a gap: nothing here may wait for 250 ms
 ROW_USD = 50
 MINUTE_MS = 60_000
@@ -33,7 +33,7 @@ def sums(events):
 
 def test_the_sums_of_each_venue_are_those_of_its_own_book(tmp_path, monkeypatch):
     monkeypatch.setattr(server_module, "TICK_S", 0.05)
-    path, clock = tmp_path / "record.sqlite3", FastClock(NOON, SPEED)
+    path, clock = tmp_path / "record.sqlite3", FastClock(BEGIN, SPEED)
     with ExitStack() as stack:
         venues = stack.enter_context(DemoVenues(SimulatedMarket(), clock=clock))
         running = {
@@ -46,7 +46,7 @@ def test_the_sums_of_each_venue_are_those_of_its_own_book(tmp_path, monkeypatch)
         }  # fmt: skip
         for one in running.values():
             one.until(lambda s: s.state is State.LIVE and s.received)
-        until(lambda: clock.now_ms() > NOON + 3 * MINUTE_MS)
+        until(lambda: clock.now_ms() > BEGIN + 3 * MINUTE_MS)
         assert {one.service.status().undecodable for one in running.values()} == {0}
     with contextlib.closing(open_reader(path)) as reader:
         rows = reader.execute("SELECT source, ts_ms, side, price, notional FROM liq_events").fetchall()

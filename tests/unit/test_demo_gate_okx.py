@@ -101,7 +101,7 @@ def test_what_is_no_request_is_answered_with_an_error(protocol, source, request_
 
 
 def test_unknown_topics_and_contracts_are_refused(protocol, source):
-    ours, theirs = sessions(protocol, source)
+    _, theirs = sessions(protocol, source)
     subscribed = theirs.streams
     fresh = VENUES[source].session("ws://h", ["BTCUSDT"], source=source, sizes=ContractSizes())
     asked = {
