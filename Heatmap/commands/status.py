@@ -19,6 +19,7 @@ from Heatmap.reports import FLOWING, ConnectionState
 from Heatmap.storage.location import default_db_path
 from Heatmap.storage.record_summary import record_summary, store_summary
 from Heatmap.storage.recorder_lock import HEARTBEAT_MISSED_MS
+from Heatmap.storage.sql import BACK_FILL_FORMAT
 from Heatmap.vocabulary import LANGUAGES
 
 if TYPE_CHECKING:
@@ -26,7 +27,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from Heatmap.hidden_sum import HiddenSum, NotEnough
-    from Heatmap.storage.record_summary import CollectorEntry, RecordSummary, SeriesRecord, SeriesSummary, StoreSummary
+    from Heatmap.storage.record_summary import (
+        CollectorEntry,
+        ImportSummary,
+        RecordSummary,
+        SeriesRecord,
+        SeriesSummary,
+        StoreSummary,
+    )
 
 # The fields of `ServiceStatus` that `--json` shows of a collector; the others are not stored.
 _STATUS_KEYS: Final = (
@@ -162,17 +170,20 @@ def _as_text(summary: StoreSummary, now_ms: int, texts: Mapping[str, str]) -> li
 
 def _record_lines(summary: RecordSummary) -> list[str]:
     lines = [line for series in summary.series for line in _series_lines(series)]
-    lines += [
-        f"Imported ({entry.format}): {counted(entry.rows, 'liquidation')} of "
-        f"{counted(entry.files, 'file')}, the last on {_utc(entry.last_ms)}"
-        for entry in summary.imports
-    ]
+    lines += map(_import_line, summary.imports)
     raw, log = summary.raw, f"write-ahead log {_mb(summary.wal_bytes)}"
     if raw.rows:
         about = "about " if raw.is_estimate else ""
         compressed = f"compressed {about}{_mb(raw.compressed_bytes)}"
         lines.append(f"Kept frames: {about}{raw.rows:,}, {_mb(raw.size_bytes)}, {compressed}")
     return [*lines, f"Size: {_mb(summary.file_bytes)}, of which {_mb(summary.free_bytes)} are free; {log}"]
+
+
+def _import_line(entry: ImportSummary) -> str:
+    rows, last = counted(entry.rows, "liquidation"), f"the last on {_utc(entry.last_ms)}"
+    if entry.format == BACK_FILL_FORMAT:
+        return f"Filled in from an exchange's history: {rows}, {last}"
+    return f"Imported ({entry.format}): {rows} of {counted(entry.files, 'file')}, {last}"
 
 
 def _series_lines(series: SeriesRecord) -> list[str]:
@@ -182,7 +193,7 @@ def _series_lines(series: SeriesRecord) -> list[str]:
     lines = [f"{name}: {series.last_hour:,} in the last hour, {series.last_day:,} in the last 24 h{mean}"]
     share, since_ms = series.covered_share, series.covered_since_ms
     if series.claimed_ms:
-        lines.append(f"  {duration(series.claimed_ms)} claimed as covered by the owners of imported files")
+        lines.append(f"  {duration(series.claimed_ms)} claimed as covered by imported files or the exchange's history")
     if share is None or since_ms is None:
         return [*lines, "  no coverage: nobody recorded it live"]
     whole = duration(series.covered_ms + series.gap_ms)

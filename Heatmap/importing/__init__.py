@@ -12,5 +12,5 @@
   numbers, sides and symbols are certain.
 * **COIN-M contracts are another market.** They are converted to coins and dollars and have the source
   ``binance-coinm``, so that they never add to USD-M sums; they keep their own symbol unless the user names a USD-M one.
-* **Retention does not delete imported rows**: whoever imports old history wants to keep it.
+* **Retention does not delete rows of imported files**: whoever imports old history wants to keep it.
 """

@@ -1,7 +1,7 @@
 -- The newest version of the schema. All times are milliseconds since the Unix epoch, UTC; prices in quote currency, quantities in base
 -- currency. Read it with any SQLite tool; write only through the program.
 
--- Files that were imported; only those that brought something new.
+-- Files that were imported, and what filled gaps from an exchange's history; only those that brought something new.
 CREATE TABLE imports (
     id          INTEGER PRIMARY KEY,
     file        TEXT    NOT NULL CHECK (file <> ''),  -- its name, without the folder; inside a zip "archive.zip/member"
@@ -38,7 +38,8 @@ CREATE INDEX idx_liq_events_ts ON liq_events (ts_ms);
 CREATE INDEX idx_liq_events_window ON liq_events (source, symbol, ts_ms, id, price, notional, side);
 
 -- When a live, delivering connection existed. Outside of it nothing is known, which is not "no liquidations". A source
--- with "-claimed" behind it marks what nobody recorded: the owner of an imported file says that it is complete.
+-- with "-claimed" behind it marks what nobody recorded: the owner of an imported file says that it is complete, or it
+-- was filled from the exchange's history.
 CREATE TABLE coverage (
     id       INTEGER PRIMARY KEY,
     source   TEXT    NOT NULL CHECK (source <> ''),

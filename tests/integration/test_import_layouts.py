@@ -565,7 +565,7 @@ def test_covered_time_is_claimed_and_marked(run, tmp_path, capsys):
     run(ARCHIVE, "--covered")
     assert main(["status", "--db", str(db)]) == 0
     said = capsys.readouterr().out
-    assert " claimed as covered by the owners of imported files" in said
+    assert " claimed as covered by imported files or the exchange's history" in said
     assert "no coverage: nobody recorded it live" in said
     assert "binance-claimed" not in said
 

@@ -17,7 +17,7 @@ from Heatmap.errors import StorageError
 from Heatmap.events import Coverage, LiquidationEvent, Side
 from Heatmap.importing.import_filter import ImportOptions
 from Heatmap.importing.importer import import_file
-from Heatmap.storage.bulk_insert import ImportWriter, bulk_insert
+from Heatmap.storage.bulk_insert import ImportedFile, ImportWriter, bulk_insert
 from Heatmap.storage.connection import open_reader
 from Heatmap.storage.record_reader import RecordReader, Selection
 from Heatmap.storage.record_summary import record_summary
@@ -93,7 +93,7 @@ def test_claimed_time_is_covered_for_the_map_and_told_apart_in_the_status(db, ca
     assert bitcoin.claimed_ms == pytest.approx(HOUR_MS, abs=2)
     assert status.run(argparse.Namespace(db=db, json=False, lang="en"), clock=Now()) == 0
     text = capsys.readouterr().out
-    assert "claimed as covered by the owners of imported files" in text
+    assert "claimed as covered by imported files or the exchange's history" in text
     assert "-claimed" not in text
 
 
@@ -124,8 +124,11 @@ def test_imports_are_told_by_format(db, tmp_path, capsys):
     )
     with ImportWriter(db) as writer:
         list(import_file(path, writer, ImportOptions(), clock=Now()))
+        writer.insert(ImportedFile("Gate history", "back-fill", T), [event(0, source="gate")], by_second=True)
     assert status.run(argparse.Namespace(db=db, json=False, lang="en"), clock=Now()) == 0
-    assert "Imported (tardis): 1 liquidation of 1 file, the last on 2026-09-22 20:13:20 UTC" in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert "Imported (tardis): 1 liquidation of 1 file, the last on 2026-09-22 20:13:20 UTC" in text
+    assert "Filled in from an exchange's history: 1 liquidation, the last on 2026-09-21 14:13:20 UTC" in text
 
 
 @pytest.mark.parametrize(
