@@ -22,6 +22,7 @@ from Heatmap.reports import RejectedFrame
 from Heatmap.storage import sql
 from Heatmap.storage.bulk_insert import ImportedFile, ImportWriter
 from Heatmap.storage.coverage_gaps import coverage_gaps
+from Heatmap.storage.coverage_log import without
 from Heatmap.storage.retention import MS_PER_DAY
 
 if TYPE_CHECKING:
@@ -71,23 +72,26 @@ class Window:
 
 
 def windows_of(gaps: Gaps, longest_s: int) -> Iterator[Window]:
-    """Yield windows of at most ``longest_s`` that contain all gaps, from the latest to the earliest, none twice."""
-    seconds = sorted(
+    """Yield windows of at most ``longest_s`` that contain all gaps: as few as can be, the latest first."""
+    spans: list[tuple[int, int]] = []
+    for first_s, last_s in sorted(
         (start_ms // _MS_PER_S, (end_ms - 1) // _MS_PER_S)
         for intervals in gaps.values()
         for start_ms, end_ms in intervals
-    )
-    joined: list[list[int]] = []
-    for first_s, last_s in seconds:
-        if joined and first_s <= joined[-1][1] + 1:
-            joined[-1][1] = max(joined[-1][1], last_s)
-        else:
-            joined.append([first_s, last_s])
-    for first_s, last_s in reversed(joined):
-        end_s = last_s
-        while end_s >= first_s:
-            yield Window(max(first_s, end_s - longest_s + 1), end_s)
-            end_s -= longest_s
+    ):
+        if spans and first_s <= spans[-1][1] + 1:
+            first_s, last_s = spans[-1][0], max(last_s, spans.pop()[1])  # noqa: PLW2901 - joined
+        spans.append((first_s, last_s))
+    while spans:
+        end_s = spans[-1][1]
+        begin_s = end_s - longest_s + 1
+        window = Window(end_s, end_s)
+        while spans and spans[-1][1] >= begin_s:
+            first_s, last_s = spans.pop()
+            window = Window(max(first_s, begin_s), end_s)
+            if first_s < begin_s:
+                spans.append((first_s, begin_s - 1))
+        yield window
 
 
 class GapFiller:
@@ -125,7 +129,7 @@ class GapFiller:
         self._clock = clock
         self._on_filled = on_filled
         self._backoff = Backoff(base_s=5.0, cap_s=900.0, attempts_per_min=60)
-        self._given_up: set[tuple[str, int]] = set()  # symbol and last second of what the exchange does not give
+        self._given_up: dict[str, list[tuple[int, int]]] = {}  # time by symbol that the exchange does not give, in ms
 
     async def run(self) -> NoReturn:
         """Look for gaps and fill them, until cancelled."""
@@ -148,7 +152,7 @@ class GapFiller:
         now_ms, gaps = await run_in_daemon_thread(self._look, name="heatmap-gaps")
         known = frozenset(self._sizes.symbols)
         settled = {
-            symbol: [gap for gap in intervals if gap[1] + SETTLE_MS <= now_ms]
+            symbol: [gap for gap in self._wanted(symbol, intervals) if gap[1] + SETTLE_MS <= now_ms]
             for symbol, intervals in gaps.items()
             if symbol in known
         }
@@ -159,9 +163,12 @@ class GapFiller:
         while waiting:
             window = waiting.pop()
             parts = window.parts(settled)
-            wanted = {symbol: part for symbol, part in parts.items() if (symbol, window.last_s) not in self._given_up}
-            if wanted and not await self._fill(window, wanted, file):
+            if parts and not await self._fill(window, parts, file):
                 waiting += reversed(window.halves())
+
+    def _wanted(self, symbol: str, gaps: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+        intervals = [Coverage(self._source, symbol, *gap) for gap in gaps]
+        return [(left.start_ms, left.end_ms) for left in without(intervals, self._given_up.get(symbol, []))]
 
     def _look(self) -> tuple[int, Gaps]:
         now_ms = self._clock.now_ms()
@@ -176,7 +183,7 @@ class GapFiller:
         """Store what the exchange has of a window; return False if it must be asked for in two halves."""
         page = await self._request(window, parts)
         if page is None:
-            self._give_up(window, parts)
+            self._give_up(parts)
             return True
         if not page.is_complete and window.last_s > window.first_s:
             return False
@@ -191,7 +198,7 @@ class GapFiller:
             rejected = RejectedFrame(self._source, fault.kind, str(fault), self._clock.now_ms(), len(frame), frame)
             self._writer.quarantine(rejected)
         if not is_whole:
-            self._give_up(window, parts)
+            self._give_up(parts)
         span = f"{utc_text(window.first_s * _MS_PER_S)} to {utc_text(window.last_s * _MS_PER_S)}"
         _LOG.info("%s: %d liquidations from the history of %s", span, inserted, self._venue.name)
         self._on_filled()
@@ -222,10 +229,11 @@ class GapFiller:
                 writer.claim(claims)
         return inserted
 
-    def _give_up(self, window: Window, parts: Gaps) -> None:
-        self._given_up.update((symbol, window.last_s) for symbol in parts)
+    def _give_up(self, parts: Gaps) -> None:
+        for symbol, intervals in parts.items():
+            self._given_up.setdefault(symbol, []).extend(intervals)
 
 
 def _lies_in(event: LiquidationEvent, parts: Sequence[tuple[int, int]]) -> bool:
-    """Return True if the second of an event touches one of the parts."""
-    return any(event.ts_ms + _MS_PER_S > start_ms and event.ts_ms <= end_ms for start_ms, end_ms in parts)
+    """Return True if the second of an event overlaps one of the parts."""
+    return any(event.ts_ms + _MS_PER_S > start_ms and event.ts_ms < end_ms for start_ms, end_ms in parts)

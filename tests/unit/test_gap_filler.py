@@ -51,6 +51,12 @@ def test_windows_contain_all_gaps_and_nothing_twice(gaps, longest_s):
         assert covered == Counter(tick for start, end in intervals for tick in range(start, end, 500))
 
 
+def test_near_gaps_are_asked_for_at_once():
+    gaps = {"A": [(1000, 2000), (7000, 9500)], "B": [(8000, 12_000), (30_000, 31_000)]}
+    assert list(windows_of(gaps, 11)) == [Window(30, 30), Window(1, 11)]
+    assert list(windows_of(gaps, 4)) == [Window(30, 30), Window(8, 11), Window(7, 7), Window(1, 1)]
+
+
 def test_a_window_that_is_too_full_is_asked_for_in_halves():
     assert Window(10, 19).halves() == (Window(15, 19), Window(10, 14))
     assert Window(10, 11).halves() == (Window(11, 11), Window(10, 10))

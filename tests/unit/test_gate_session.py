@@ -395,9 +395,9 @@ def test_a_wrong_row_of_history_takes_none_of_the_others_with_it():
     full = json.dumps([row()] * liq_orders.MAX_ROWS).encode()
     assert not liq_orders.decode(full, {"BTCUSDT"}, sizes(), Source.GATE).is_complete
     assert liq_orders.url("http://h:2", "BTCUSDT", 100, 200) == (
-        "http://h:2/api/v4/futures/usdt/liq_orders?contract=BTC_USDT&from=100&to=200&limit=1000"
+        "http://h:2/api/v4/futures/usdt/liq_orders?contract=BTC_USDT&from=100&to=201&limit=1000"
     )
-    assert liq_orders.url("http://h:2", None, 1, 2).endswith("/liq_orders?from=1&to=2&limit=1000")
+    assert liq_orders.url("http://h:2", None, 1, 2).endswith("/liq_orders?from=1&to=3&limit=1000")
 
 
 def bar(open_s, **changes) -> dict:

@@ -45,9 +45,12 @@ _UNREADABLE: Final = (msgspec.DecodeError, UnicodeError, RecursionError)
 
 
 def url(rest_url: str, symbol: str | None, first_s: int, last_s: int) -> str:
-    """Return the address of the orders of seconds ``[first_s, last_s]``, of one symbol or of all."""
+    """Return the address of the orders of seconds ``[first_s, last_s]``, of one symbol or of all.
+
+    The end is asked for a second later: it is not documented whether ``to`` is part of the range.
+    """
     query: dict[str, str | int] = {} if symbol is None else {"contract": endpoints.contract_of(symbol)}
-    return endpoints.rest(rest_url, "liq_orders", **query, **{"from": first_s, "to": last_s, "limit": MAX_ROWS})
+    return endpoints.rest(rest_url, "liq_orders", **query, **{"from": first_s, "to": last_s + 1, "limit": MAX_ROWS})
 
 
 def decode(body: bytes, symbols: Collection[str], sizes: ContractSizes, source: str) -> BackFillPage:
