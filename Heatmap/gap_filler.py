@@ -13,6 +13,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from Heatmap.clock import utc_text
+from Heatmap.count_text import counted
 from Heatmap.errors import FrameError, RestError, StorageError
 from Heatmap.events import Coverage, LiquidationEvent
 from Heatmap.ingestion import rest
@@ -200,7 +201,7 @@ class GapFiller:
         if not is_whole:
             self._give_up(parts)
         span = f"{utc_text(window.first_s * _MS_PER_S)} to {utc_text(window.last_s * _MS_PER_S)}"
-        _LOG.info("%s: %d liquidations from the history of %s", span, inserted, self._venue.name)
+        _LOG.info("%s: %s from the history of %s", span, counted(inserted, "liquidation"), self._venue.name)
         self._on_filled()
         return True
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.record import T, event
 
@@ -24,6 +24,7 @@ def test_a_gap_lies_between_intervals_and_has_their_bounds():
     assert gaps_before_newest([], [(10, 20)], 5) == []
 
 
+@settings(max_examples=60)
 @given(_INTERVALS, _INTERVALS, st.integers(1, 80))
 def test_gaps_are_what_nothing_covers(recorded, claimed, from_ms):
     newest_ms = max((start for start, _ in recorded), default=0)
@@ -82,6 +83,7 @@ def test_what_the_stream_stored_is_not_missing_and_alike_orders_are_counted():
     assert list(missing_events(listed, map(row, [*stored, *missing]))) == []
 
 
+@settings(max_examples=40)
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 999), st.sampled_from([1.0, 2.0])), unique=True), st.data())
 def test_stored_and_missing_together_are_the_exchanges_book(book, data):
     base = T - T % 1000
