@@ -88,7 +88,7 @@ def test_a_file_is_imported_and_its_result_shown(qtbot, host, monkeypatch, tmp_p
     stored = len(store.window("BTCUSDT", "binance", 0, 2**62))
     store.close()
     assert stored > 0
-    assert f"{stored} new, 0 refused." in box.text()
+    assert f"new: {stored}, refused: 0." in box.text()
 
 
 def test_a_file_that_is_no_record_is_refused_in_words(qtbot, host, monkeypatch, tmp_path):

@@ -109,10 +109,11 @@ def test_new_events_appear_without_a_rebuild_being_asked_for(open_stage):
 
 
 def test_opacity_acts_on_the_screen(open_stage):
-    with open_stage(settings={"enabled": False, "opacity": 100}) as stage:
+    with open_stage(settings={"opacity": 0, "bubbles": False}) as stage:
+        stage.wait_for_heat()
         stage.wait_for_candles()
         bare = stage.pane()
-        stage.plugin.set_enabled(True)
+        stage.settings.update(opacity=100)
         strong = steady_heat(stage, bare)
         stage.settings.update(opacity=10)
         stage.wait(lambda: heat_pixels(stage.pane(), bare) < strong / 3)

@@ -20,14 +20,14 @@ def parts(qapp):
 
 def test_a_flag_follows_its_setting_and_sets_it(parts):
     settings, translator, parent = parts
-    action = SettingAction("gaps", settings, translator, parent=parent)
-    assert (action.text(), action.isChecked(), action.shortcut().isEmpty()) == ("Hatch unrecorded times", True, True)
-    settings.update(gaps=False)
+    action = SettingAction("smooth", settings, translator, parent=parent)
+    assert (action.text(), action.isChecked(), action.shortcut().isEmpty()) == ("Smooth cells", True, True)
+    settings.update(smooth=False)
     assert not action.isChecked()
     action.trigger()
-    assert settings.value.gaps
+    assert settings.value.smooth
     translator.set_language("de")
-    assert action.text() != "Hatch unrecorded times"
+    assert action.text() != "Smooth cells"
 
 
 def test_the_tooltip_names_the_present_shortcut(parts):

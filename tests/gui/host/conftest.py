@@ -139,6 +139,11 @@ class Spot:
     strength: float
 
 
+SPOT_ALONE = {"trail": "off", "smooth": True, "palette": "fire", "language": "en"} | dict.fromkeys(
+    ("gaps", "coverage_lane", "candle_sums", "profile", "bubbles"), False
+)
+
+
 class Host(PluginParts):
     """A foreign program: window, view and page are its own; the plugin comes when the test attaches it."""
 
@@ -186,11 +191,9 @@ class Host(PluginParts):
             self.view.load(address)
         assert loaded.args == [True]
 
-    def attach(self, view=None, **options) -> HeatmapPlugin:
+    def attach(self, view=None, *, look: dict | None = None, **options) -> HeatmapPlugin:
         """Attach a plugin with a spot that is symmetrical, smooth, and without trail, hatching, strips and bubbles."""
-        look = {"trail": "off", "smooth": True, "palette": "fire", "language": "en"}
-        off = dict.fromkeys(("gaps", "coverage_lane", "candle_sums", "profile", "bubbles"), False)
-        settings = SettingsModel(None, overrides=look | off)
+        settings = SettingsModel(None, overrides=SPOT_ALONE | (look or {}))
         options = {"settings": settings, "clock": StoppedClock()} | options
         self.plugin = HeatmapPlugin.attach(view or self.view, service=self.service, **options)
         self.plugins.append(self.plugin)

@@ -12,7 +12,6 @@ from PyQt6.QtGui import QColor
 from PyQt6.QtQuickWidgets import QQuickWidget
 from PyQt6.QtWidgets import QDockWidget, QHBoxLayout, QLabel, QSplitter, QTabWidget, QWidget
 
-from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.ui.gl.underlay import Underlay
 from Heatmap.ui.page.bars import BarRuns
 from Heatmap.ui.settings_model import SettingsModel
@@ -166,7 +165,7 @@ def test_the_charts_colour_is_seen_as_before(open_host, color):
     with open_host() as host:
         host.load(start=start, css=css)
         before = host.still_picture()
-        host.attach(clock=SYSTEM_CLOCK)  # the window of today has no heat where these candles are
+        host.attach(look={"opacity": 0}, legend="off")
         host.wait(lambda: host.plugin.is_attached)
         after = host.still_picture()
         # Thin translucent lines keep fewer digits on a transparent canvas than on an opaque one.
@@ -269,9 +268,9 @@ def test_detaching_gives_back_every_pixel(open_host, start):
 
 
 def test_settings_outlive_a_detached_plugin(open_host):
-    settings = SettingsModel(None, overrides={"trail": "off", "palette": "fire"})
     with open_host() as host:
-        host.show(plugin={"settings": settings})
+        host.show()
+        settings = host.plugin.settings
         tab = host.plugin.settings_tab()
         host.plugin.detach()
         QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
