@@ -18,7 +18,6 @@ from support.plugin_parts import UploadCounter
 from support.stamps import stamp_bits
 from support.underlay import images_kept
 
-from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.ui.geometry.frame_follower import SyncMode
 from Heatmap.ui.gl.stamp_reader import StampReader
 from Heatmap.ui.gl.underlay import Underlay
@@ -109,7 +108,7 @@ def test_a_page_frame_that_is_hostile_to_canvases(open_host):
 def test_a_stamp_cannot_be_seen(open_host):
     with open_host() as host:
         host.load()
-        host.attach(clock=SYSTEM_CLOCK)  # the window of today has no heat where these candles are
+        host.attach(look={"opacity": 0}, legend="off")
         host.wait(lambda: host.evaluate("document.querySelectorAll('canvas[aria-hidden]').length") > 0)
         stamped = host.still_picture().astype(int)
         host.plugin.detach()
