@@ -12,11 +12,13 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, cast, get_args
 
 from Heatmap.errors import SettingsError
-from Heatmap.events import Source
+from Heatmap.source_choice import CHOICES, choice_text, chosen_sources
 from Heatmap.vocabulary import LANGUAGES, PALETTE_NAMES, TIME_ZONES, Normalization, Sides
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from Heatmap.events import Source
 
 Value = bool | int | float | str
 
@@ -34,6 +36,7 @@ class Kind(StrEnum):
 
     FLAG = "flag"  # bool
     CHOICE = "choice"  # str, one of `FieldSpec.choices`
+    SOURCES = "sources"  # str, one or several of `FieldSpec.choices`, see `Heatmap.source_choice`
     INTEGER = "integer"  # int within `minimum` and `maximum`
     NUMBER = "number"  # float within `minimum` and `maximum`
 
@@ -104,11 +107,15 @@ class FieldSpec:
                 if isinstance(value, str) and value == choice:
                     return choice
             raise self._refusal(f"expected one of {', '.join(self.choices)}", value)
+        if self.kind is Kind.SOURCES:
+            if isinstance(value, str) and (sources := chosen_sources(value)):
+                return choice_text(sources)
+            raise self._refusal(f"expected one of {', '.join(self.choices)}, or exchanges with + between them", value)
         return self._checked_number(value)
 
     def parsed(self, raw: object) -> Value:
         """Return a stored value, which may be text, in the field's own type, or raise `SettingsError`."""
-        if not isinstance(raw, str) or self.kind is Kind.CHOICE:
+        if not isinstance(raw, str) or self.kind in (Kind.CHOICE, Kind.SOURCES):
             return self.checked(raw)
         text = raw.strip().lower()
         if self.kind is Kind.FLAG:
@@ -139,6 +146,10 @@ def _flag(group: Group, *, default: bool) -> Any:
 
 def _choice(group: Group, choices: Iterable[str], *, default: str) -> Any:
     return field(default=default, metadata={"kind": Kind.CHOICE, "group": group, "choices": tuple(choices)})
+
+
+def _sources(group: Group, *, default: str) -> Any:
+    return field(default=default, metadata={"kind": Kind.SOURCES, "group": group, "choices": CHOICES})
 
 
 def _number(group: Group, minimum: float, maximum: float, *, default: float, **rest: Any) -> Any:
@@ -196,7 +207,7 @@ class HeatmapSettings:
     px_per_row: float = _number(Group.RESOLUTION, 0.5, 20, default=2.5, step=0.1, unit=Unit.PIXEL, needs=_PIXELS)
     px_per_col: float = _number(Group.RESOLUTION, 0.5, 20, default=1.5, step=0.1, unit=Unit.PIXEL, needs=_PIXELS)
 
-    source: Source = _choice(Group.DATA, Source, default=Source.BINANCE)
+    source: str = _sources(Group.DATA, default="binance")  # see `sources`
     sides: Sides = _choice(Group.DATA, get_args(Sides), default="both")
     min_notional_usd: int = _number(Group.DATA, 0, 10_000_000, default=0, step=1000, unit=Unit.USD)
 
@@ -204,6 +215,11 @@ class HeatmapSettings:
         """Check every field and convert it to its own type."""
         for key, spec in FIELDS.items():
             object.__setattr__(self, key, spec.checked(getattr(self, key)))
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """The sources whose events are shown together, at least one."""
+        return chosen_sources(self.source)
 
     def replaced(self, **changes: object) -> HeatmapSettings:
         """Return a copy with some fields changed; an unknown name or a wrong value raises `SettingsError`."""

@@ -315,7 +315,7 @@ class HeatmapPlugin(HostControls):
         shown = self._display.presenter if self._display is not None else None
         span_ms = shown.visible_span_ms if shown is not None else None
         now_ms = self._clock.now_ms()
-        texts = picture_caption(self._translator, self._symbol, self._settings.value.source, span_ms, now_ms)
+        texts = picture_caption(self._translator, self._symbol, self._settings.value.sources, span_ms, now_ms)
         return with_caption(picture, *texts, self._view.font())
 
     def settings_tab(self, parent: QWidget | None = None) -> HeatmapTab:

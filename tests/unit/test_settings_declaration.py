@@ -4,6 +4,8 @@ import subprocess
 import sys
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from Heatmap.aggregation.palettes import palette_names
 from Heatmap.errors import SettingsError
@@ -16,6 +18,7 @@ from Heatmap.heatmap_settings import (
     trail_half_life_ms,
     window_ms,
 )
+from Heatmap.source_choice import ALL, VENUES
 from Heatmap.vocabulary import PALETTE_NAMES
 
 
@@ -27,7 +30,7 @@ def test_every_named_palette_is_defined():
 def test_every_field_takes_its_whole_range_and_nothing_beyond(spec):
     if spec.kind is Kind.FLAG:
         inside, outside = [True, False], [1, "true", None]
-    elif spec.kind is Kind.CHOICE:
+    elif spec.kind in (Kind.CHOICE, Kind.SOURCES):
         inside, outside = list(spec.choices), [spec.choices[0].swapcase(), "", None, 8, [spec.choices[0]]]
     else:
         inside = [spec.minimum, spec.maximum, float(spec.minimum)]
@@ -77,9 +80,33 @@ def test_bad_stored_values_give_the_default_and_a_sentence_each():
     assert len(problems) == 6
 
 
-def test_source_is_the_vocabulary_word():
-    settings, _ = HeatmapSettings.from_mapping({"source": "demo"})
-    assert settings.source is Source.DEMO
+@pytest.mark.parametrize("source", Source)
+def test_a_source_of_an_earlier_version_is_that_source(source):
+    settings, problems = HeatmapSettings.from_mapping({"source": str(source)})
+    assert (settings.source, settings.sources, problems) == (source, (source,), [])
+
+
+@given(st.lists(st.sampled_from(VENUES), min_size=1))
+def test_any_exchanges_can_be_chosen_together_in_any_order(venues):
+    settings, problems = HeatmapSettings.from_mapping({"source": " + ".join(venues)})
+    assert not problems
+    assert settings.sources == tuple(venue for venue in VENUES if venue in venues)
+    assert HeatmapSettings(source=settings.source) == settings
+    assert (settings.source == ALL) == (set(venues) == set(VENUES))
+
+
+def test_all_exchanges_are_one_word_that_stays():
+    assert HeatmapSettings(source="all").source == "all"
+    assert HeatmapSettings(source="all").sources == VENUES
+
+
+@pytest.mark.parametrize(
+    "text", ["binance+demo", "replay+demo", "binance-coinm+binance", "all+binance", "binance,bybit", "+", "binance+", 5]
+)
+def test_a_wrong_choice_of_sources_is_harmless(text):
+    settings, problems = HeatmapSettings.from_mapping({"source": text})
+    assert settings == HeatmapSettings()
+    assert len(problems) == 1
 
 
 def test_manual_numbers_have_an_effect_only_in_manual_resolution():

@@ -23,7 +23,7 @@ from PyQt6.QtWidgets import (
 from Heatmap.heatmap_settings import Kind, Unit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Iterable
 
     from Heatmap.heatmap_settings import FieldSpec, Value
     from Heatmap.ui.translation import Translator
@@ -110,7 +110,7 @@ class FlagEditor(FieldEditor):
 
 
 class ChoiceEditor(FieldEditor):
-    """A list of choices, each with its icon; only those ``available`` (None: all) can be selected in this run."""
+    """A list of choices, each with its icon."""
 
     def __init__(
         self,
@@ -119,10 +119,8 @@ class ChoiceEditor(FieldEditor):
         parent: QWidget | None = None,
         *,
         icon: Callable[[str], QIcon] | None = None,
-        available: Collection[str] | None = None,
     ) -> None:
         super().__init__(spec, translator, parent)
-        self._available = frozenset(spec.choices if available is None else available)
         self.combo = QComboBox(self)
         self.combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -146,9 +144,6 @@ class ChoiceEditor(FieldEditor):
         super().retranslate()
         for choice, item in self._items.items():
             item.setText(self._translator.text(self.spec.choice_key(choice)))
-            if choice not in self._available:
-                item.setEnabled(False)
-                item.setToolTip(self._translator.text("tab.choice_unavailable"))
 
     def _on_index_changed(self, _row: int) -> None:
         self._report(self.combo.currentData())

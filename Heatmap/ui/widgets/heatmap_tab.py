@@ -17,6 +17,7 @@ from Heatmap.ui.widgets.fold_section import FoldSection
 from Heatmap.ui.widgets.notice_bar import NOTICE_COLOURS
 from Heatmap.ui.widgets.palette_image import palette_swatch
 from Heatmap.ui.widgets.preset_bar import PresetBar
+from Heatmap.ui.widgets.source_editor import SourceEditor
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -134,11 +135,11 @@ class HeatmapTab(QWidget):
     def _make_editor(self, spec: FieldSpec) -> FieldEditor:
         if spec.kind is Kind.FLAG:
             return FlagEditor(spec, self._translator, self)
+        if spec.kind is Kind.SOURCES:
+            return SourceEditor(spec, self._translator, self, available=self._sources)
         if spec.kind is not Kind.CHOICE:
             return NumberEditor(spec, self._translator, self)
-        icon = palette_swatch if spec.key == "palette" else None
-        available = self._sources if spec.key == "source" else None
-        return ChoiceEditor(spec, self._translator, self, icon=icon, available=available)
+        return ChoiceEditor(spec, self._translator, self, icon=palette_swatch if spec.key == "palette" else None)
 
     def _lay_out(self) -> None:
         page = QWidget(self)

@@ -10,6 +10,7 @@ from PyQt6.QtCore import QObject
 
 from Heatmap.events import Source
 from Heatmap.rendering.event_window import MapStatistics
+from Heatmap.source_choice import VENUES
 from Heatmap.ui.widgets.heatmap_tab import HeatmapTab
 
 if TYPE_CHECKING:
@@ -51,8 +52,8 @@ class SettingsTabs(QObject):
 
     def new_tab(self, parent: QWidget | None) -> HeatmapTab:
         own = Source(self._service.source)
-        # Imported COIN-M liquidations are in the same database, and are marked on the map.
-        sources = (own, Source.COIN_M) if own is Source.BINANCE else (own,)
+        # Other programs may record or import other exchanges into the same database. COIN-M is marked on the map.
+        sources = (*VENUES, Source.COIN_M) if own in VENUES else (own,)
         tab = HeatmapTab(self._settings, self._translator, parent, sources=sources, left_out=self._left_out)
         tab.set_statistics(self._statistics)
         self._tabs.add(tab)
