@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Pixels = NDArray[np.uint32]
     Places = NDArray[np.int32]
     LayerArrays = tuple[Pixels, Places, Places]
-    HatchingArrays = tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32], np.float32, np.uint32]
+    HatchingArrays = tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32], np.float32, Pixels]
 
 _EVEN: Final = np.uint32(0x00FF00FF)
 _ODD: Final = np.uint32(0xFF00FF00)
@@ -37,7 +37,8 @@ _SPANS_IN: Final = types.Array(types.int64, 2, "C", readonly=True)
 _LAYER: Final = group(COLOURS_IN, _PLACES_IN, _PLACES_IN)
 _HOW: Final = group(types.boolean, types.uint32, types.uint32)
 _GROUND: Final = group(COLOURS_IN, UINT8_IN)
-_HATCHING: Final = group(_SPANS_IN, FLOAT32_IN, FLOAT32_IN, types.float32, types.uint32)
+_LINE_COLOURS_IN: Final = types.Array(types.uint32, 1, "C", readonly=True)
+_HATCHING: Final = group(_SPANS_IN, FLOAT32_IN, FLOAT32_IN, types.float32, _LINE_COLOURS_IN)
 _CORNER: Final = group(*(types.int64,) * 2)
 
 
@@ -201,7 +202,7 @@ def compose(
     old_down = old_layer[2]
     is_smooth, fresh, opacity = how
     ground, is_steady = beneath
-    hatched, along_x, along_y, half_line, line_colour = hatching
+    hatched, along_x, along_y, half_line, line_colours = hatching
     left, top = corner
     width, height = across.shape[1], down.shape[1]
     is_easing = fresh < _ALL
@@ -227,6 +228,6 @@ def compose(
             row[:] = picture[top + y - 1][left : left + width]
         else:
             _compose_row(ground_row, heat, opacity, row)
-        for span in hatched:
-            part = slice(span[0], span[1])
-            _hatch(along_x[part], along_y[y], half_line, line_colour, ground_row[part], heat[part], opacity, row[part])
+        for number in range(len(hatched)):
+            part, colour = slice(hatched[number, 0], hatched[number, 1]), line_colours[number]
+            _hatch(along_x[part], along_y[y], half_line, colour, ground_row[part], heat[part], opacity, row[part])

@@ -33,7 +33,8 @@ class HitPoint:
 class CellFigures:
     """Figures of one cell, see `CellDetails`; ``cell`` is a grid of one cell and ``count`` at least 1.
 
-    ``is_trail``: the pixel shows the trail of the cell, not its spot.
+    ``is_trail``: the pixel shows the trail of the cell, not its spot. ``by_source``: dollars of each source that has
+    any; () if not known.
     """
 
     cell: GridSpec
@@ -42,6 +43,7 @@ class CellFigures:
     short_usd: float
     largest_usd: float
     is_trail: bool = False
+    by_source: tuple[tuple[str, float], ...] = ()
 
 
 def figures_at(

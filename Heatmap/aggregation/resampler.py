@@ -44,19 +44,19 @@ class Hatching(NamedTuple):
         down, in spacings of the lines; their sum is not negative.
     half_line
         Half the width of a line, in spacings.
-    color
-        Premultiplied RGBA in the order of bytes.
+    colors
+        uint32 (n,): of the lines of each part, premultiplied RGBA in the order of bytes.
     """
 
     spans: NDArray[np.int64]
     along_x: NDArray[np.float32]
     along_y: NDArray[np.float32]
     half_line: float
-    color: int
+    colors: NDArray[np.uint32]
 
 
 _NO_LINES: Final = np.empty(0, np.float32)
-_NO_HATCHING: Final = Hatching(np.empty((0, 2), np.int64), _NO_LINES, _NO_LINES, 0.0, 0)
+_NO_HATCHING: Final = Hatching(np.empty((0, 2), np.int64), _NO_LINES, _NO_LINES, 0.0, np.empty(0, np.uint32))
 
 
 class Resampler:
@@ -114,7 +114,7 @@ class Resampler:
             (*(before or layer),),
             (is_smooth, np.uint32(fresh), np.uint32(opacity)),
             (ground, is_steady),
-            (lines.spans, lines.along_x, lines.along_y, np.float32(lines.half_line), np.uint32(lines.color)),
+            (lines.spans, lines.along_x, lines.along_y, np.float32(lines.half_line), lines.colors),
             corner,
             self._scratch,
             picture,

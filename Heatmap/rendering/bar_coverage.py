@@ -12,7 +12,7 @@ from Heatmap.rendering.event_window import FAR_MS, LIVE_EDGE_MS
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from Heatmap.rendering.event_window import Gaps, RecorderRun
+    from Heatmap.rendering.event_window import Gaps, RecorderRun, RecordGaps
 
 # A bar without a record counts as one without a recorder if none ran for more than this share of it.
 _IDLE_SHARE: Final = 0.5
@@ -26,6 +26,7 @@ class BarState(IntEnum):
     PARTLY = 2
     NOT_RECORDED = 3  # nothing was received, although a recorder may have run
     NOT_RUNNING = 4  # nothing was received, for no recorder of the symbol ran
+    SOME_SOURCES = 5  # all of the time is recorded, but for some of it not from all chosen sources
 
 
 def idle_times(gaps: Gaps, run: RecorderRun, now_ms: int) -> Gaps:
@@ -37,7 +38,11 @@ def idle_times(gaps: Gaps, run: RecorderRun, now_ms: int) -> Gaps:
     begun_ms = min((moment for moment in run[:2] if moment is not None), default=FAR_MS)
     idle = [(-FAR_MS, min(begun_ms, now_ms))]
     if run.started_ms is not None:
-        idle += [(start, run.started_ms) for start, end in gaps if max(start, begun_ms) < run.started_ms <= end]
+        idle += [
+            (max(start, begun_ms), run.started_ms)
+            for start, end in gaps
+            if max(start, begun_ms) < run.started_ms <= end
+        ]
         if run.seen_ms < now_ms - LIVE_EDGE_MS:
             idle.append((max(run.seen_ms, begun_ms), now_ms))
     elif gaps and gaps[-1][1] >= now_ms:
@@ -46,7 +51,7 @@ def idle_times(gaps: Gaps, run: RecorderRun, now_ms: int) -> Gaps:
 
 
 def bar_states(
-    starts_ms: NDArray[np.int64], ends_ms: NDArray[np.int64], gaps: Gaps, idle: Gaps, window_ms: tuple[int, int]
+    starts_ms: NDArray[np.int64], ends_ms: NDArray[np.int64], gaps: RecordGaps, idle: Gaps, window_ms: tuple[int, int]
 ) -> NDArray[np.uint8]:
     """Return the `BarState` of each bar, uint8 (N,).
 
@@ -55,15 +60,16 @@ def bar_states(
     starts_ms, ends_ms
         int64 (N,), begin and end of each bar, ms since the epoch.
     gaps, idle
-        Times without a record and without a recorder, each ascending and without overlap.
+        Times without a record, and without a recorder, ascending and without overlap.
     window_ms
         Begin and end of the window; only what lies within it counts.
     """
     begin, end = np.maximum(starts_ms, window_ms[0]), np.minimum(ends_ms, window_ms[1])
     length = end - begin
-    missing = _overlap(begin, end, gaps)
+    missing = _overlap(begin, end, gaps.none)
     states = np.full(len(starts_ms), BarState.PARTLY, np.uint8)
     states[missing <= 0] = BarState.RECORDED
+    states[(missing <= 0) & (_overlap(begin, end, gaps.some) > 0)] = BarState.SOME_SOURCES
     none = missing >= length
     states[none] = BarState.NOT_RECORDED
     states[none & (_overlap(begin, end, idle) > _IDLE_SHARE * length)] = BarState.NOT_RUNNING

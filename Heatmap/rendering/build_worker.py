@@ -5,15 +5,18 @@ from __future__ import annotations
 import logging
 import math
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from Heatmap.aggregation.image_builder import ImageBuilder
 from Heatmap.aggregation.painted_cell import CellFigures, HitPoint, figures_at
 from Heatmap.errors import HeatmapError
 from Heatmap.heatmap_settings import HeatmapSettings, decay_half_life_ms, trail_half_life_ms, window_ms
+from Heatmap.rendering.cell_sources import with_sources
 from Heatmap.rendering.colour_axis import ColourAxis, colour_axis
-from Heatmap.rendering.event_window import FAR_MS, EventWindow, Gaps, MapStatistics, gaps_between
+from Heatmap.rendering.event_window import FAR_MS, EventWindow, MapStatistics, RecordGaps
 from Heatmap.rendering.image_change import ChangedColumns, changed_columns
 from Heatmap.rendering.largest_events import LargestEvents, largest_events
 from Heatmap.rendering.render_options import render_options
@@ -61,7 +64,7 @@ class BuildResult:
     request: BuildRequest
     changed: ChangedColumns | None  # against the previous image; None: not comparable
     window_start_ms: int  # since the epoch, UTC; in steps of `GAP_STEP_MS`
-    gaps: Gaps  # of the window, and of an older view
+    gaps: RecordGaps  # of the window, and of an older view
     statistics: MapStatistics  # of the window; the same object while image and settings stay the same
     largest: LargestEvents  # the largest events of the view, for bubbles
     colour_axis: ColourAxis | None = None  # of the legend, the same object while it stays the same; None: no cells
@@ -184,8 +187,7 @@ class BuildWorker:
                 now_ms = self._now_ms(request) // GAP_STEP_MS * GAP_STEP_MS
                 start_ms = now_ms - window_ms(request.settings)
                 first_ms = min(start_ms, window.asked_ms)
-                covered = window.coverage(request.symbol, request.settings.source, first_ms)
-                gaps = gaps_between(covered, first_ms, now_ms)
+                gaps = window.gaps(request.symbol, request.settings.sources, first_ms, now_ms)
                 sums = sums_of_view.of(
                     window,
                     request.view,
@@ -249,7 +251,7 @@ class BuildWorker:
             return
         figures, request, image = None, inspection.request, inspection.image
         settings = request.settings
-        if window.shows(request.symbol, settings.source):
+        if window.shows(request.symbol, settings.sources):
             now_ms = self._now_ms(request)
             figures = figures_at(
                 window.columns,
@@ -259,6 +261,16 @@ class BuildWorker:
                 edges=image.level_edges,
                 now_ms=now_ms,
             )
+        if figures is not None:
+            # Without the sums by source if the file cannot be read; the next image reports that.
+            with suppress(HeatmapError):
+                figures = with_sources(
+                    figures,
+                    settings.sources,
+                    partial(window.events_of, request.symbol),
+                    sides=settings.sides,
+                    min_notional=settings.min_notional_usd,
+                )
         self._listener.on_inspected(figures, inspection)
 
     def _now_ms(self, request: BuildRequest) -> int:
@@ -275,7 +287,7 @@ class BuildWorker:
         start_ms = now_ms - window_ms(settings)
         end_ms = FAR_MS if request.as_of_ms is None else request.as_of_ms + 1
         times_ms = _times_read(request, start_ms)
-        changed = window.refresh(request.symbol, settings.source, start_ms, times_ms, end_ms=end_ms)
+        changed = window.refresh(request.symbol, settings.sources, start_ms, times_ms, end_ms=end_ms)
         tick_size = self._tick_size(request.symbol)
         since_ms = window.since_ms
         spec = grid_for_view(request.view, settings, since_ms=since_ms, now_ms=now_ms, tick_size=tick_size)

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
 from Heatmap.aggregation.event_batch import EventBatch
 from Heatmap.event_columns import EventColumns
+from Heatmap.events import Source
+from Heatmap.source_choice import each_source
 from Heatmap.storage.sqlite_store import SqliteStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from Heatmap.aggregation import GridSpec, HeatmapImage
     from Heatmap.events import Coverage
     from Heatmap.heatmap_settings import HeatmapSettings
+    from Heatmap.source_choice import Sources
 
 # Times without a record: ``(start, end)`` each in ms since the epoch, half-open, ascending.
 Gaps = tuple[tuple[int, int], ...]
@@ -57,6 +61,20 @@ class RecorderRun(NamedTuple):
     seen_ms: int = 0  # last sign of life of that recorder
 
 
+# What a source may still push is not covered yet: its `ConnectionPolicy.push_delay_ms`, if more than a few seconds.
+_PUSH_DELAYS_MS: Final[dict[str, int]] = {Source.OKX: 60_000}
+
+
+class RecordGaps(NamedTuple):
+    """Times without a record of any chosen source, and those with a record of some but not of all."""
+
+    none: Gaps
+    some: Gaps
+
+
+NO_GAPS: Final = RecordGaps((), ())
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MapStatistics:
     """Figures of one window and of the image made from it; None: not known."""
@@ -77,13 +95,13 @@ class EventWindow:
 
     def __init__(self, path: Path) -> None:
         self._store = SqliteStore(path)
-        self._key: tuple[str, str, int] | None = None
+        self._key: tuple[str, Sources, int] | None = None
         self._start_ms = 0
         self._version: int | None = None
-        self._coverage: list[Coverage] = []
-        self._coverage_key: tuple[object, ...] = ()
-        self._run = RecorderRun()
-        self._run_key: tuple[object, ...] = ()
+        self._runs: tuple[RecorderRun, ...] = ()
+        self._runs_key: tuple[object, ...] = ()
+        self._gaps = NO_GAPS
+        self._gaps_key: tuple[object, ...] = ()
         self._window = EventColumns.empty()
         self._older: _OlderEvents | None = None
         self._parts: tuple[EventColumns, _OlderEvents | None, int] = (self._window, None, 0)  # of `columns`
@@ -92,8 +110,8 @@ class EventWindow:
         self.since_ms = 0  # from then on `columns` has all events that the view may show, ms since the epoch
         self._cell_usd: tuple[EventColumns, tuple[object, ...], NDArray[np.float32]] | None = None
 
-    def shows(self, symbol: str, source: str) -> bool:
-        """Return True if the events in memory are those of this symbol and source."""
+    def shows(self, symbol: str, source: Sources) -> bool:
+        """Return True if the events in memory are those of this symbol and these sources."""
         return self._key is not None and self._key[:2] == (symbol, source)
 
     @property
@@ -104,7 +122,7 @@ class EventWindow:
     def refresh(
         self,
         symbol: str,
-        source: str,
+        source: Sources,
         start_ms: int,
         view_ms: tuple[int, int] = (FAR_MS, FAR_MS),
         *,
@@ -129,7 +147,7 @@ class EventWindow:
             self.columns = part if self._older is None else self._older.columns.between(-FAR_MS, end_ms).merged(part)
         return changed
 
-    def _refresh_window(self, symbol: str, source: str, start_ms: int) -> None:
+    def _refresh_window(self, symbol: str, source: Sources, start_ms: int) -> None:
         version = self._store.data_version()
         key = (symbol, source, self._store.generation)
         if self._key != key or start_ms < self._start_ms:
@@ -149,7 +167,7 @@ class EventWindow:
         if len(self._window) - len(kept) > len(self._window) // 10:
             self._window, self._start_ms = kept, start_ms
 
-    def _refresh_older(self, symbol: str, source: str, start_ms: int, end_ms: int) -> None:
+    def _refresh_older(self, symbol: str, source: Sources, start_ms: int, end_ms: int) -> None:
         older, ahead_ms = self._older, math.ceil(_AHEAD * (end_ms - start_ms))
         end_ms = min(end_ms, self._start_ms)
         if start_ms >= end_ms:
@@ -169,21 +187,33 @@ class EventWindow:
         # The tail goes on where the window ends: `columns` never continues it.
         self._older = _OlderEvents(asked_ms, first_ms, end_ms, replace(columns, last_row_id=0))
 
-    def coverage(self, symbol: str, source: str, start_ms: int) -> list[Coverage]:
-        """Return what was recorded since ``start_ms``; read again only when the file has changed."""
-        key = (symbol, source, self._store.generation, self._version, start_ms)
-        if self._coverage_key != key:
-            self._coverage = self._store.coverage(symbol, source, start_ms, FAR_MS)
-            self._coverage_key = key
-        return self._coverage
+    def events_of(self, symbol: str, source: str, start_ms: int, end_ms: int) -> EventColumns:
+        """Return the events of one source with ``start_ms <= ts_ms < end_ms`` that the map may show, from the file."""
+        return self._store.window(symbol, source, max(start_ms, self.since_ms), min(end_ms, self._end_ms))
 
-    def recorder_run(self, symbol: str, source: str) -> RecorderRun:
-        """Return what is known of the symbol's recorders; read again only when the file has changed."""
+    def gaps(self, symbol: str, source: Sources, start_ms: int, now_ms: int) -> RecordGaps:
+        """Return the times without a record in ``[start_ms, now_ms)``; read again only when the file has changed."""
+        key = (symbol, source, self._store.generation, self._version, start_ms, now_ms)
+        if self._gaps_key != key:
+            gaps = [
+                gaps_between(
+                    self._store.coverage(symbol, each, start_ms, FAR_MS), start_ms, now_ms, edge_ms=live_edge_ms(each)
+                )
+                for each in each_source(source)
+            ]
+            self._gaps, self._gaps_key = combined_gaps(gaps), key
+        return self._gaps
+
+    def recorder_runs(self, symbol: str, source: Sources) -> tuple[RecorderRun, ...]:
+        """Return what is known of the recorders of each source; read again only when the file has changed."""
         key = (symbol, source, self._store.generation, self._version)
-        if self._run_key != key:
-            run = self._store.recorder_run(symbol, source) or (None, 0)
-            self._run, self._run_key = RecorderRun(self._store.first_coverage_ms(symbol, source), *run), key
-        return self._run
+        if self._runs_key != key:
+            self._runs_key, self._runs = key, tuple(self._run_of(symbol, each) for each in each_source(source))
+        return self._runs
+
+    def _run_of(self, symbol: str, source: str) -> RecorderRun:
+        run = self._store.recorder_run(symbol, source) or (None, 0)
+        return RecorderRun(self._store.first_coverage_ms(symbol, source), *run)
 
     def statistics(self, image: HeatmapImage | None, settings: HeatmapSettings, start_ms: int) -> MapStatistics:
         """Return the figures of the events since ``start_ms`` and of the image made from them."""
@@ -217,8 +247,16 @@ class EventWindow:
         self._store.close()
 
 
-def gaps_between(covered: Iterable[Coverage], start_ms: int, now_ms: int) -> Gaps:
-    """Return the parts of ``[start_ms, now_ms)`` without coverage; ``covered`` is ascending and does not overlap."""
+def live_edge_ms(source: str) -> int:
+    """Return how old the newest coverage of a source may be while it is recorded."""
+    return LIVE_EDGE_MS + _PUSH_DELAYS_MS.get(source, 0)
+
+
+def gaps_between(covered: Iterable[Coverage], start_ms: int, now_ms: int, *, edge_ms: int = LIVE_EDGE_MS) -> Gaps:
+    """Return the parts of ``[start_ms, now_ms)`` without coverage; ``covered`` is ascending and does not overlap.
+
+    What is younger than ``edge_ms`` is no gap yet.
+    """
     gaps, at_ms = [], start_ms
     for interval in covered:
         if interval.start_ms > at_ms:
@@ -226,6 +264,23 @@ def gaps_between(covered: Iterable[Coverage], start_ms: int, now_ms: int) -> Gap
         at_ms = max(at_ms, interval.end_ms)
         if at_ms >= now_ms:
             break
-    if at_ms < now_ms - LIVE_EDGE_MS:
+    if at_ms < now_ms - edge_ms:
         gaps.append((at_ms, now_ms))
     return tuple(gaps)
+
+
+def combined_gaps(gaps: Sequence[Gaps]) -> RecordGaps:
+    """Return when there are gaps in all records, and when in some but not in all, from those of each."""
+    if len(gaps) == 1:
+        return RecordGaps(gaps[0], ())
+    steps = sorted((moment, step) for one in gaps for span in one for moment, step in zip(span, (1, -1), strict=True))
+    found: dict[bool, list[tuple[int, int]]] = {True: [], False: []}
+    missing = 0
+    for (begin, step), (end, _) in pairwise(steps):
+        missing += step
+        if begin == end or not missing:
+            continue
+        spans = found[missing == len(gaps)]
+        touches = bool(spans) and spans[-1][1] == begin
+        spans.append((spans.pop()[0] if touches else begin, end))
+    return RecordGaps(tuple(found[True]), tuple(found[False]))

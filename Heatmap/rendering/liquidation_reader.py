@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from Heatmap.clock import Clock
+    from Heatmap.source_choice import Sources
     from Heatmap.vocabulary import ListOrder, Sides
 
 __all__ = ["MOST_ROWS", "LiquidationReader", "LiquidationRows", "ListRequest", "ListedLiquidation"]
@@ -35,7 +36,7 @@ class ListRequest:
     """Which liquidations a list shows."""
 
     symbol: str
-    source: str
+    source: Sources
     window_ms: int
     sides: Sides
     min_notional_usd: float

@@ -11,7 +11,7 @@ from Heatmap.aggregation.event_batch import EventBatch
 from Heatmap.aggregation.grid import price_bin_index, price_bins
 from Heatmap.aggregation.resolution import round_step
 from Heatmap.rendering.bar_coverage import BarState, bar_states, idle_times
-from Heatmap.rendering.event_window import FAR_MS, LIVE_EDGE_MS
+from Heatmap.rendering.event_window import FAR_MS, LIVE_EDGE_MS, NO_GAPS, combined_gaps
 from Heatmap.rendering.view_grid import MARGIN, tick_or_guess
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from Heatmap.event_columns import EventColumns
     from Heatmap.heatmap_settings import HeatmapSettings
-    from Heatmap.rendering.event_window import EventWindow, Gaps
+    from Heatmap.rendering.event_window import EventWindow, Gaps, RecordGaps
     from Heatmap.rendering.view_grid import BarRun, View
     from Heatmap.vocabulary import Sides
 
@@ -142,7 +142,7 @@ class LatestSums:
         symbol: str,
         window_ms: tuple[int, int],
         tick_size: float | None,
-        gaps: Gaps,
+        gaps: RecordGaps,
     ) -> ViewSums | None:
         """Return the sums for the settings that show them, else None; the same object while all stays the same."""
         if not (settings.profile or settings.candle_sums or settings.coverage_lane):
@@ -152,8 +152,9 @@ class LatestSums:
         if self._events is None or columns is not self._columns or chosen != self._filter:
             self._columns, self._filter, self._key = columns, chosen, ()
             self._events = shown_events(columns, settings, window_ms[0])
-        run = window.recorder_run(symbol, settings.source)
-        idle = idle_times(gaps, run, window_ms[1])
+        runs = window.recorder_runs(symbol, settings.sources)
+        # No recorder ran where none of any source did.
+        idle = combined_gaps([idle_times(gaps.none, run, window_ms[1]) for run in runs]).none
         key = (view, window_ms, tick_size, gaps, idle)
         if key != self._key:
             self._key = key
@@ -187,7 +188,7 @@ def view_sums(
     *,
     window_ms: tuple[int, int],
     tick_size: float | None,
-    gaps: Gaps = (),
+    gaps: RecordGaps = NO_GAPS,
     idle: Gaps = (),
 ) -> ViewSums | None:
     """Return the sums of a view, None if it shows no price or does not meet the window.
@@ -240,7 +241,7 @@ def _by_row(row: NDArray[np.float64], usd: NDArray[np.float64], rows: int) -> ND
 
 
 def _bar_sums(
-    events: ShownEvents, runs: tuple[BarRun, ...], gaps: Gaps, idle: Gaps, window_ms: tuple[int, int]
+    events: ShownEvents, runs: tuple[BarRun, ...], gaps: RecordGaps, idle: Gaps, window_ms: tuple[int, int]
 ) -> BarSums:
     runs = _within(runs, window_ms)
     none = np.empty(0, np.int64)

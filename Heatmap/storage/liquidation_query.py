@@ -1,18 +1,21 @@
-"""The newest or the largest liquidations of one series, for a list."""
+"""The newest or the largest liquidations of a symbol, for a list."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from Heatmap.events import Source
+from Heatmap.source_choice import each_source
 from Heatmap.storage import sql
 
 if TYPE_CHECKING:
+    from Heatmap.source_choice import Sources
     from Heatmap.storage.sqlite_store import SqliteStore
     from Heatmap.vocabulary import ListOrder, Sides
 
 _FROM: Final = """
-    FROM liq_events INDEXED BY idx_liq_events_window WHERE source = ? AND symbol = ? AND ts_ms >= ?
+    FROM liq_events INDEXED BY idx_liq_events_window WHERE source IN ({}) AND symbol = ? AND ts_ms >= ?
 """
 _PASSES: Final = f"notional >= ? AND ({sql.IS_LONG}) IN (?, ?)"
 _ORDERS: Final = {"latest": "ts_ms DESC, id DESC", "largest": "notional DESC, ts_ms DESC, id DESC"}
@@ -27,6 +30,7 @@ class ListedLiquidation(NamedTuple):
     is_long: int  # 1: a long position was liquidated, 0: a short
     price: float  # in quote currency
     notional: float  # price x quantity in quote currency
+    source: str = Source.BINANCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,7 @@ class ListQuery:
     """What a list contains: the series, its filters, and which come first."""
 
     symbol: str
-    source: str
+    source: Sources
     start_ms: int
     sides: Sides
     min_notional: float
@@ -47,17 +51,18 @@ def listed(store: SqliteStore, query: ListQuery) -> tuple[list[ListedLiquidation
 
     Raises `StorageError` if the file cannot be read.
     """
-    series = query.source, query.symbol, query.start_ms
+    sources = each_source(query.source)
+    series, of_series = (*sources, query.symbol, query.start_ms), _FROM.format(sql.places(sources))
     passes = query.min_notional, *_SIDES[query.sides]
     with store.reading() as connection:
         if connection is None:
             return [], 0, 0
         connection.execute("BEGIN")  # one state of the file for both queries
         try:
-            counts = connection.execute(f"SELECT ifnull(sum({_PASSES}), 0), count(*) {_FROM}", (*passes, *series))
+            counts = connection.execute(f"SELECT ifnull(sum({_PASSES}), 0), count(*) {of_series}", (*passes, *series))
             passing, total = counts.fetchone()
             rows = connection.execute(
-                f"SELECT id, ts_ms, {sql.IS_LONG}, price, notional {_FROM} AND {_PASSES}"
+                f"SELECT id, ts_ms, {sql.IS_LONG}, price, notional, source {of_series} AND {_PASSES}"
                 f" ORDER BY {_ORDERS[query.order]} LIMIT ?",
                 (*series, *passes, query.limit),
             )

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 from Heatmap.events import LiquidationEvent, Side
 
 if TYPE_CHECKING:
+    from collections.abc import Sized
+
     from Heatmap.events import Coverage
     from Heatmap.reports import CollectorReport, RejectedFrame
 
@@ -83,6 +85,11 @@ def collector_row(report: CollectorReport, now_ms: int) -> tuple[str | int | flo
         status["since_ms"] = report.started_ms
     who = (report.source, " ".join(report.symbols), report.run_id, report.host, report.pid, report.started_ms)
     return (*who, now_ms, *status.values())
+
+
+def places(values: Sized) -> str:
+    """Return the placeholders of some values, for ``IN (...)``."""
+    return ", ".join("?" * len(values))
 
 
 def claimed_source(source: str) -> str:

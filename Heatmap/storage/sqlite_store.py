@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from Heatmap.events import Coverage, is_recorded
 from Heatmap.reports import ClockReading
+from Heatmap.source_choice import each_source
 from Heatmap.storage import sql
 from Heatmap.storage.connection import Closing, RecordConnection, closed_on_error, open_reader, storage_error
 from Heatmap.storage.coverage_log import merged
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from Heatmap.event_columns import EventColumns
+    from Heatmap.source_choice import Sources
 
 REPORTS_VERSION: Final = 2
 """First schema version with the tables of collectors, clock offsets, imports and rejected frames."""
@@ -36,12 +38,12 @@ _WINDOW: Final = f"""
 # The newest of the events that are too many.
 _SURPLUS: Final = """
     SELECT ts_ms FROM liq_events INDEXED BY idx_liq_events_window
-    WHERE source = ? AND symbol = ? AND ts_ms >= ? AND ts_ms < ? ORDER BY ts_ms DESC LIMIT 1 OFFSET ?
+    WHERE source IN ({}) AND symbol = ? AND ts_ms >= ? AND ts_ms < ? ORDER BY ts_ms DESC LIMIT 1 OFFSET ?
 """
 # NOT INDEXED leaves the row id: few rows are new, however many the table has.
 _TAIL: Final = f"""
     SELECT ts_ms, price, {sql.SIGNED_NOTIONAL}, id FROM liq_events NOT INDEXED
-    WHERE id > ? AND source = ? AND symbol = ? ORDER BY id
+    WHERE id > ? AND symbol = ? AND source IN ({{}}) ORDER BY id
 """  # noqa: S608 - a constant
 # By the index, and so cheap: intervals of one series do not overlap but for imports.
 _FIRST_COVERAGE: Final = f"""
@@ -71,8 +73,8 @@ class SqliteStore(Closing):
         self.generation = 0  # number of files opened so far; after a change row ids begin anew
         self.schema_version = 0  # of the file last read
 
-    def window(self, symbol: str, source: str, start_ms: int, end_ms: int) -> EventColumns:
-        """Return the events of one series with ``start_ms <= ts_ms < end_ms``.
+    def window(self, symbol: str, source: Sources, start_ms: int, end_ms: int) -> EventColumns:
+        """Return a symbol's events of one source or several with ``start_ms <= ts_ms < end_ms``.
 
         Its ``last_row_id`` is the newest row id of the whole database: with it `tail` returns what came later. Then
         ``end_ms`` must be beyond now, for the exchange's clock may be ahead of this machine's.
@@ -84,26 +86,32 @@ class SqliteStore(Closing):
             connection.execute("BEGIN")
             try:
                 last_row_id = connection.execute("SELECT ifnull(max(id), 0) FROM liq_events").fetchone()[0]
-                rows = connection.execute(_WINDOW, (source, symbol, start_ms, end_ms))
+                # The index is in order of time within a source.
+                rows = chain.from_iterable(
+                    connection.execute(_WINDOW, (each, symbol, start_ms, end_ms)) for each in each_source(source)
+                )
                 return _columns_of(rows, width=3, last_row_id=last_row_id)
             finally:
                 connection.execute("COMMIT")
 
-    def start_of_newest(self, symbol: str, source: str, start_ms: int, end_ms: int, most: int) -> int:
+    def start_of_newest(self, symbol: str, source: Sources, start_ms: int, end_ms: int, most: int) -> int:
         """Return the earliest time from ``start_ms`` on from which there are at most ``most`` events up to ``end_ms``.
 
         Of the events of one millisecond it is before all or after all.
         """
         with self.reading() as connection:
-            values = (source, symbol, start_ms, end_ms, most)
-            row = None if connection is None else connection.execute(_SURPLUS, values).fetchone()
+            sources = each_source(source)
+            query, values = _SURPLUS.format(sql.places(sources)), (*sources, symbol, start_ms, end_ms, most)
+            row = None if connection is None else connection.execute(query, values).fetchone()
         return start_ms if row is None else int(row[0]) + 1
 
-    def tail(self, symbol: str, source: str, after_row_id: int) -> EventColumns:
-        """Return a series' events stored after a row id, by time; ``last_row_id`` is the newest or ``after_row_id``."""
+    def tail(self, symbol: str, source: Sources, after_row_id: int) -> EventColumns:
+        """Return the events stored after a row id, by time; ``last_row_id`` is the newest or ``after_row_id``."""
         with self.reading() as connection:
-            values = (after_row_id, source, symbol)
-            rows = () if connection is None else connection.execute(_TAIL, values)
+            # One query: between two of them rows could be stored, and the newest row id would be beyond some.
+            sources = each_source(source)
+            query, values = _TAIL.format(sql.places(sources)), (after_row_id, symbol, *sources)
+            rows = () if connection is None else connection.execute(query, values)
             return _columns_of(rows, width=4, last_row_id=after_row_id)
 
     def data_version(self) -> int:

@@ -10,6 +10,7 @@ from PyQt6.QtGui import QColor
 
 from Heatmap.heatmap_settings import FIELDS
 from Heatmap.rendering.build_worker import BuildRequest
+from Heatmap.rendering.event_window import NO_GAPS
 from Heatmap.ui.geometry.background import Surface, opaque_colors
 from Heatmap.ui.geometry.viewport import visible_range
 from Heatmap.ui.gl.visibility import is_seen
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from Heatmap.heatmap_settings import HeatmapSettings
     from Heatmap.rendering.build_worker import BuildResult, BuildWorker
     from Heatmap.rendering.colour_axis import ColourAxis
-    from Heatmap.rendering.event_window import Gaps
     from Heatmap.rendering.image_change import ChangedColumns
     from Heatmap.rendering.view_sums import ViewSums
     from Heatmap.ui.build_signals import BuildSignals
@@ -48,8 +48,8 @@ class HeatmapPresenter(QObject):
 
     imageChanged = pyqtSignal(object)  # HeatmapImage | None: the image on the screen
     viewportChanged = pyqtSignal(object)  # Viewport | None
-    gapsChanged = pyqtSignal(object)  # Gaps: the hatched times of the window
     sumsChanged = pyqtSignal(object)  # ViewSums | None: of the view, if the settings show any
+    gapsChanged = pyqtSignal(object)  # RecordGaps: the hatched times of the window
     groundChanged = pyqtSignal(QColor)  # `ground`
     largestChanged = pyqtSignal(object)  # LargestEvents | None: of the view that was last built
     windowChanged = pyqtSignal(object)  # int: beginning of the window, ms since the epoch, UTC
@@ -79,7 +79,7 @@ class HeatmapPresenter(QObject):
         self.ground: QColor | None = None  # what the heat lies on, the chart's own colour
         self._requested: BuildRequest | None = None
         self.sums: ViewSums | None = None
-        self._gaps: Gaps | None = None
+        self._gaps = NO_GAPS
         self._hatched = False
         self._window_start_ms: int | None = None
         self._dark = True
@@ -280,8 +280,8 @@ class HeatmapPresenter(QObject):
             self._show_gaps()
 
     def _show_gaps(self) -> None:
-        gaps = self._gaps if self._gaps is not None and (self._settings.value.gaps or self._hatched) else ()
-        self._underlay.set_gaps(gaps)
+        gaps = self._gaps if self._settings.value.gaps or self._hatched else NO_GAPS
+        self._underlay.set_gaps(*gaps)
         self.gapsChanged.emit(gaps)
 
     def _show(self, image: HeatmapImage | None, changed: ChangedColumns | None = None) -> None:

@@ -27,6 +27,7 @@ from Heatmap.aggregation import GridSpec
 from Heatmap.events import Source
 from Heatmap.heatmap_settings import FIELDS, HeatmapSettings, Kind
 from Heatmap.rendering.event_window import MapStatistics
+from Heatmap.source_choice import ALL, choice_text
 from Heatmap.ui.presets import BUILT_IN
 from Heatmap.ui.settings_model import SettingsModel
 from Heatmap.ui.translation import Translator
@@ -76,8 +77,15 @@ def shown(widget):
         return widget.isChecked()
     if isinstance(widget, QComboBox):
         return widget.currentData()
+    if isinstance(widget, QPushButton):
+        return choice_text(tuple(each.data() for each in ticks(widget) if each.isChecked() and each.data() != ALL))
     assert isinstance(widget, (QSpinBox, QDoubleSpinBox))
     return widget.value()
+
+
+def ticks(button):
+    """Return the entries of a menu that can be ticked."""
+    return [action for action in button.menu().actions() if action.isCheckable()]
 
 
 def put(widget, value):
@@ -85,6 +93,8 @@ def put(widget, value):
         widget.setChecked(value)
     elif isinstance(widget, QComboBox):
         widget.setCurrentIndex(widget.findData(value))
+    elif isinstance(widget, QPushButton):
+        next(action for action in ticks(widget) if action.data() == value).trigger()
     else:
         widget.setValue(value)
 
@@ -94,6 +104,8 @@ def values_of(spec):
         return [not spec.default, spec.default]
     if spec.kind is Kind.CHOICE:
         return [choice for choice in spec.choices if choice != spec.default] + [spec.default]
+    if spec.kind is Kind.SOURCES:
+        return [ALL, "demo", spec.default]
     return [spec.minimum, spec.maximum, spec.default]
 
 
@@ -251,12 +263,33 @@ def test_every_control_has_a_name_for_screen_readers(make_tab):
 
 def test_only_the_sources_of_this_run_can_be_chosen(make_tab):
     tab = make_tab(sources=(Source.DEMO,))
-    combo = field(tab, "source")
-    enabled = {
-        combo.itemData(row): bool(combo.model().index(row, 0).flags() & Qt.ItemFlag.ItemIsEnabled)
-        for row in range(combo.count())
-    }
-    assert enabled == {str(source): source is Source.DEMO for source in Source}
+    enabled = {action.data(): action.isEnabled() for action in ticks(field(tab, "source"))}
+    assert enabled == {choice: choice == Source.DEMO for choice in (ALL, *Source)}
+
+
+def test_exchanges_are_ticked_together_and_other_sources_alone(make_tab, model, qtbot):
+    tab = make_tab()
+    button = field(tab, "source")
+    seen = []
+    model.changed.connect(lambda new, _previous: seen.append(new.source))
+    # The last tick stays.
+    for choice in ("okx", "binance", "okx", "bybit", "binance", "gate", "gate", "binance-coinm", "gate", "all", "okx"):
+        put(button, choice)
+        assert shown(button) == model.value.source
+    assert seen == [
+        "binance+okx", "okx", "bybit+okx", "binance+bybit+okx", "all", "binance+bybit+okx", "binance-coinm", "gate",
+        "all", "binance+bybit+gate",
+    ]  # fmt: skip
+    assert button.text() == "Binance, Bybit, Gate"
+    assert button.accessibleName() == "Source: Binance, Bybit, Gate"
+    # By the keyboard: the menu stays open for Space.
+    menu = button.menu()
+    menu.popup(button.mapToGlobal(QPoint(0, 0)))
+    menu.setActiveAction(next(action for action in ticks(button) if action.data() == "okx"))
+    qtbot.keyClick(menu, Qt.Key.Key_Space)
+    assert menu.isVisible()
+    assert (model.value.source, button.text()) == ("all", "All exchanges")
+    menu.close()
 
 
 def test_every_palette_has_a_swatch_of_its_own(make_tab):

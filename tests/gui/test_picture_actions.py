@@ -23,10 +23,10 @@ def pixels(image: QImage) -> np.ndarray:
 
 
 def test_the_caption_says_what_the_picture_shows():
-    left, right = picture_caption(Translator("en"), "BTCUSDT", "binance", (START_MS, END_MS), END_MS - 60_000)
-    assert left == "BTCUSDT · Binance · 2026-11-28 00:00 – 2026-11-28 07:59 UTC"
+    left, right = picture_caption(Translator("en"), "BTCUSDT", ("binance", "okx"), (START_MS, END_MS), END_MS - 60_000)
+    assert left == "BTCUSDT · Binance, OKX · 2026-11-28 00:00 – 2026-11-28 07:59 UTC"
     assert right == "Realised liquidations, not estimates · Sums are lower bounds · Heatmap"
-    assert picture_caption(Translator("de"), "BTCUSDT", "demo", None, 0)[0] == "BTCUSDT · Simulation"
+    assert picture_caption(Translator("de"), "BTCUSDT", ("demo",), None, 0)[0] == "BTCUSDT · Simulation"
 
 
 @pytest.mark.usefixtures("qapp")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from PyQt6.QtWidgets import QCheckBox, QComboBox, QLabel
+from PyQt6.QtWidgets import QCheckBox, QLabel, QPushButton
 
 from Heatmap.heatmap_settings import FIELDS
 
@@ -139,10 +139,6 @@ def test_language_and_time_zone_are_the_same_everywhere_at_once(open_stage):
 
 def test_only_the_source_of_this_run_can_be_chosen(open_stage):
     with open_stage() as stage:
-        box = next(
-            box
-            for box in stage.window.findChildren(QComboBox)
-            if {"demo", "replay", "binance"} <= {box.itemData(row) for row in range(box.count())}
-        )
-        enabled = {box.itemData(row) for row in range(box.count()) if box.model().item(row).isEnabled()}
+        menu = stage.window.findChild(QPushButton, "heatmap_source").menu()
+        enabled = {action.data() for action in menu.actions() if action.isCheckable() and action.isEnabled()}
         assert enabled == {"demo"}

@@ -9,6 +9,7 @@ from PyQt6.QtGui import QColor
 from support.charts import MINUTE, PLAIN, viewport
 
 from Heatmap.event_columns import EventColumns
+from Heatmap.rendering.event_window import RecordGaps
 from Heatmap.rendering.view_sums import shown_events, view_sums
 from Heatmap.ui.geometry.chart_time import UTC_TIME, chart_time
 from Heatmap.ui.geometry.strips import lane_boxes
@@ -50,7 +51,7 @@ class ShownView(QObject):
             settings.value,
             window_ms=(0, 100 * MINUTE),
             tick_size=0.1,
-            gaps=GAPS,
+            gaps=RecordGaps(GAPS, ()),
             idle=((0, 21 * MINUTE),),
         )
         self.sumsChanged.emit(self.sums)

@@ -181,7 +181,7 @@ def test_a_view_that_reaches_beyond_the_window_shows_what_is_stored_there(worker
         # Scale and statistics are the window's.
         assert (image.reference, result.statistics.events, result.statistics.largest_usd) == (1000.0, 1, 1000.0), case
         # The hour between the recordings is hatched where it is read.
-        assert ((recorded[0].end_ms, recorded[1].start_ms) in result.gaps) == bool(has_gap), case
+        assert ((recorded[0].end_ms, recorded[1].start_ms) in result.gaps.none) == bool(has_gap), case
         if first_h == 9:
             figures = answer(worker, reports, inspection(image, asked, older[0].ts_ms))
             assert (figures.count, figures.long_usd) == (1, 3000.0)
@@ -359,7 +359,9 @@ def test_what_nobody_recorded_is_told(worker, reports, db_path):
     worker.request(request())
     reports.wait_for(
         reports.results,
-        lambda result: [gap[0] for gap in result.gaps[1:]] == [known.end_ms] and result.gaps[0][1] == known.start_ms,
+        lambda result: (
+            [gap[0] for gap in result.gaps.none[1:]] == [known.end_ms] and result.gaps.none[0][1] == known.start_ms
+        ),
     )
 
 

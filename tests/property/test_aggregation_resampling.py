@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from Heatmap.aggregation.resampler import WHOLE, Hatching, Layer, Resampler
 
 GREY = 0x4D262626
+LIGHT_GREY = 0x21101010
 
 
 def mixed(first: int, second: int, share: int) -> int:
@@ -47,10 +48,13 @@ def wanted_picture(picture, ground, corner, layer, *, before, fresh, opacity, is
             if fresh < WHOLE:
                 pixel = mixed(shown(before, x, y, is_smooth=is_smooth), pixel, fresh)
             beneath = int(ground[top + y, left + x])
-            if hatching is not None and any(first <= x < last for first, last in hatching.spans):
+            part = (
+                None if hatching is None else next((n for n, (a, b) in enumerate(hatching.spans) if a <= x < b), None)
+            )
+            if part is not None:
                 at = np.float32(hatching.along_x[x] + hatching.along_y[y]) % np.float32(1)
                 if min(at, np.float32(1) - at) < np.float32(hatching.half_line):
-                    beneath = over(beneath, hatching.color, WHOLE)
+                    beneath = over(beneath, int(hatching.colors[part]), WHOLE)
             expected[top + y, left + x] = over(beneath, pixel, opacity)
     return expected
 
@@ -112,7 +116,7 @@ def test_every_pixel(seed, is_smooth, fine, fresh, opacity, is_hatched):
             random.uniform(0, 30, width).astype(np.float32),
             random.uniform(0, 30, height).astype(np.float32),
             0.2,
-            GREY,
+            np.array([GREY, LIGHT_GREY], np.uint32),
         )
     picture = random.integers(0, 2**32, shape).astype(np.uint32)
     options = {

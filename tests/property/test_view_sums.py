@@ -12,7 +12,7 @@ from support.record import event, rows
 from Heatmap.events import Side
 from Heatmap.heatmap_settings import HeatmapSettings
 from Heatmap.rendering.bar_coverage import BarState, bar_states
-from Heatmap.rendering.event_window import FAR_MS
+from Heatmap.rendering.event_window import FAR_MS, RecordGaps
 from Heatmap.rendering.view_grid import BarRun, View
 from Heatmap.rendering.view_sums import ViewSums, shown_events, view_sums
 from Heatmap.storage.bulk_insert import bulk_insert
@@ -126,12 +126,13 @@ EDGES = st.lists(st.integers(0, 100), max_size=8, unique=True)
     st.lists(st.integers(-20, 120), min_size=2, max_size=12, unique=True),
     EDGES,
     EDGES,
+    EDGES,
     st.tuples(st.integers(-5, 40), st.integers(60, 110)),
 )
-def test_the_state_of_a_bar_is_that_of_each_of_its_moments(borders, gap_edges, idle_edges, window):
-    borders, gaps, idle = sorted(borders), spans(gap_edges), spans(idle_edges)
+def test_the_state_of_a_bar_is_that_of_each_of_its_moments(borders, gap_edges, some_edges, idle_edges, window):
+    borders, gaps, some, idle = sorted(borders), spans(gap_edges), spans(some_edges), spans(idle_edges)
     starts, ends = np.array(borders[:-1]), np.array(borders[1:])
-    states = bar_states(starts, ends, gaps, idle, window)
+    states = bar_states(starts, ends, RecordGaps(gaps, some), idle, window)
     for start, end, state in zip(starts, ends, states, strict=True):
         moments = range(max(start, window[0]), min(end, window[1]))
         counts = Counter((any(a <= ms < b for a, b in gaps), any(a <= ms < b for a, b in idle)) for ms in moments)
@@ -140,7 +141,8 @@ def test_the_state_of_a_bar_is_that_of_each_of_its_moments(borders, gap_edges, i
         if not moments:
             expected = BarState.OUTSIDE
         elif missing == 0:
-            expected = BarState.RECORDED
+            of_some = any(a <= ms < b for a, b in some for ms in moments)
+            expected = BarState.SOME_SOURCES if of_some else BarState.RECORDED
         elif missing < len(moments):
             expected = BarState.PARTLY
         else:

@@ -56,7 +56,7 @@ def test_the_last_run_and_the_first_coverage_are_read_from_the_file(tmp_path):
     path = tmp_path / "events.sqlite3"
     window = EventWindow(path)
     window.refresh("BTCUSDT", "binance", 0)
-    assert window.recorder_run("BTCUSDT", "binance") == RecorderRun()
+    assert window.recorder_runs("BTCUSDT", "binance") == (RecorderRun(),)
     covered = [Coverage("binance", "BTCUSDT", at(first), at(first + 5)) for first in (30, 10, 20)]
     bulk_insert(path, [], coverage=[*covered, Coverage("binance-claimed", "BTCUSDT", at(3), at(4))])
     report = CollectorReport("binance", ("BTCUSDT", "ETHUSDT"), "run", "host", 1, at(15), ServiceStatus())
@@ -65,8 +65,8 @@ def test_the_last_run_and_the_first_coverage_are_read_from_the_file(tmp_path):
         connection.execute(sql.PUT_COLLECTOR, sql.collector_row(report, at(60)))
     connection.close()
     window.refresh("BTCUSDT", "binance", 0)
-    assert window.recorder_run("BTCUSDT", "binance") == RecorderRun(at(3), at(15), at(60))
-    assert window.recorder_run("ETHUSDT", "binance") == RecorderRun(None, at(15), at(60))
-    assert window.recorder_run("XRPUSDT", "binance") == RecorderRun()
-    assert window.recorder_run("BTCUSDT", "demo") == RecorderRun()
+    assert window.recorder_runs("BTCUSDT", "binance") == (RecorderRun(at(3), at(15), at(60)),)
+    assert window.recorder_runs("ETHUSDT", ("binance", "okx")) == (RecorderRun(None, at(15), at(60)), RecorderRun())
+    assert window.recorder_runs("XRPUSDT", "binance") == (RecorderRun(),)
+    assert window.recorder_runs("BTCUSDT", "demo") == (RecorderRun(),)
     window.close()

@@ -13,6 +13,7 @@ from support.charts import GAPPED, MINUTE, PLAIN, viewport
 from Heatmap.event_columns import EventColumns
 from Heatmap.heatmap_settings import HeatmapSettings
 from Heatmap.rendering.bar_coverage import BarState
+from Heatmap.rendering.event_window import RecordGaps
 from Heatmap.rendering.view_sums import ViewSums, shown_events, view_sums
 from Heatmap.ui.geometry.strips import (
     LANE_PX,
@@ -82,7 +83,10 @@ def test_a_newer_axis_does_not_move_the_bars():
 
 def test_the_lane_shows_runs_of_bars_and_leaves_out_what_the_chart_leaves_out():
     sums = sums_of(
-        VIEW, GAPPED, gaps=((4 * MINUTE, 6 * MINUTE + 1), (42 * MINUTE, 45 * MINUTE)), idle=((0, 5 * MINUTE),)
+        VIEW,
+        GAPPED,
+        gaps=RecordGaps(((4 * MINUTE, 6 * MINUTE + 1), (42 * MINUTE, 45 * MINUTE)), ()),
+        idle=((0, 5 * MINUTE),),
     )
     boxes = lane_boxes(bar_places(sums.bars, GAPPED), VIEW, bands_of(VIEW, **ALL))
     found = {(left, right, BarState(state)) for (left, _, right, _), state in zip(*boxes, strict=True)}

@@ -11,7 +11,7 @@ import numpy as np
 from Heatmap.errors import GraphicsError
 from Heatmap.rendering.view_grid import MAX_SIDE
 from Heatmap.ui.geometry.heat_mesh import gap_mesh, heat_blocks, heat_mesh
-from Heatmap.ui.gl.painter import OLDER_SHARE, hatch_lines_px
+from Heatmap.ui.gl.painter import HATCH_STRENGTH, LIGHT_HATCH_STRENGTH, OLDER_SHARE, hatch_lines_px
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,7 +111,9 @@ class HeatPainter:
         program = self._hatch.use()
         line_px, spacing_px = hatch_lines_px(scene.viewport.ratio)
         program["line_px"], program["spacing_px"] = line_px, spacing_px
-        self._hatch.paint(target, gap_mesh(scene.viewport, scene.axis, scene.gaps, spacing_px), mesh)
+        for gaps, strength in ((scene.gaps, HATCH_STRENGTH), (scene.gaps_of_some, LIGHT_HATCH_STRENGTH)):
+            program["strength"] = strength
+            self._hatch.paint(target, gap_mesh(scene.viewport, scene.axis, gaps, spacing_px), mesh)
 
 
 class _HeatTexture:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 # Lines of the hatching, in logical pixels.
 HATCH_LINE_PX: Final = 1.0
 HATCH_SPACING_PX: Final = 9.0
+# Opacity of the lines where no chosen exchange was recorded, and where only some were.
+HATCH_STRENGTH: Final = 0.30
+LIGHT_HATCH_STRENGTH: Final = 0.13
 
 
 def hatch_lines_px(ratio: float) -> tuple[int, int]:
@@ -43,6 +46,7 @@ class Scene:
     smooth: bool  # neighbouring cells blend into each other
     fresh: float  # share of the present image, 0 to 1; the rest is of the previous one
     window_start_ms: int | None = None  # heat before is fainter, see `OLDER_SHARE`; None: nowhere on the pane
+    gaps_of_some: Gaps = ()  # hatched lightly
 
 
 class Painter(Protocol):

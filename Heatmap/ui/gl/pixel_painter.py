@@ -39,8 +39,9 @@ if TYPE_CHECKING:
     from Heatmap.ui.geometry.background import BackgroundRect, Rgb
     from Heatmap.ui.gl.painter import Scene
 
-# As in hatch.frag: half grey, three tenths of it; premultiplied, alpha first.
+# Half grey, premultiplied, alpha first: `HATCH_STRENGTH` of it, and `LIGHT_HATCH_STRENGTH`.
 _HATCHING_COLOR: Final = 0x4D262626
+_LIGHT_HATCHING_COLOR: Final = 0x21101010
 _CHANNELS: Final = 4
 
 # Names and numbers of the OpenGL 3.3 core specification.
@@ -146,7 +147,7 @@ class PixelPainter:
         height, width = len(self._picture), pane.right - pane.left
         layer = _layer(image, times, prices, smooth=smooth)
         before = _layer(self._before, times, prices, smooth=smooth) if self._before is not None else None
-        hatching = _hatching(scene, times, ms_per_px, pane) if scene.gaps else None
+        hatching = _hatching(scene, times, ms_per_px, pane) if scene.gaps or scene.gaps_of_some else None
         start_ms = scene.window_start_ms
         older = int(np.searchsorted(times.middle, start_ms)) if start_ms is not None else 0
         for first, last, share in ((0, older, OLDER_SHARE), (older, width, 1.0)):
@@ -205,14 +206,17 @@ def _part_of_hatching(hatching: Hatching, first: int, last: int) -> Hatching:
 def _hatching(scene: Scene, times: AxisSegment, ms_per_px: NDArray[np.float64], pane: Pane) -> Hatching:
     line_px, spacing_px = hatch_lines_px(scene.viewport.ratio)
     spans, along_px = gaps_across(times, ms_per_px, scene.gaps)
+    light_spans, light_along_px = gaps_across(times, ms_per_px, scene.gaps_of_some)
+    # Both are 0 where they are not hatched, and they do not overlap.
+    along_px = along_px + light_along_px
     # The kernel's lines are symmetrical: an even width lies between two pixels.
     middle = 0.5 * (line_px - 1)
     return Hatching(
-        spans=spans,
+        spans=np.concatenate((spans, light_spans)),
         along_x=((along_px + spacing_px - middle) % spacing_px / spacing_px).astype(np.float32),
         along_y=(np.arange(pane.bottom - 1, pane.top - 1, -1) % spacing_px / spacing_px).astype(np.float32),
         half_line=0.5 * line_px / spacing_px,
-        color=_HATCHING_COLOR,
+        colors=np.repeat(np.array([_HATCHING_COLOR, _LIGHT_HATCHING_COLOR], np.uint32), [len(spans), len(light_spans)]),
     )
 
 

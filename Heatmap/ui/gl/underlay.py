@@ -102,7 +102,7 @@ class Underlay(QOpenGLWidget):
         self._dirty: tuple[int, int] | None = None  # columns to upload with the next frame
         self._easing = Easing()
         self._keep_before = False
-        self._gaps: Gaps = ()
+        self._gaps: tuple[Gaps, Gaps] = ((), ())
         self._window_start_ms: int | None = None
         self._base: Rgb = (1.0, 1.0, 1.0)
         self._surfaces: tuple[Surface, ...] = ()
@@ -175,10 +175,10 @@ class Underlay(QOpenGLWidget):
             self._dirty = everything
         self._repaint()
 
-    def set_gaps(self, gaps: Gaps) -> None:
-        """Set the times without a record; they are hatched behind the heat."""
-        if gaps != self._gaps:
-            self._gaps = gaps
+    def set_gaps(self, gaps: Gaps, of_some: Gaps = ()) -> None:
+        """Set the times without a record, hatched behind the heat, and those without one ``of_some``, lightly."""
+        if (gaps, of_some) != self._gaps:
+            self._gaps = (gaps, of_some)
             self._repaint()
 
     def set_window_start(self, start_ms: int) -> None:
@@ -293,11 +293,12 @@ class Underlay(QOpenGLWidget):
         return Scene(
             frame.viewport,
             frame.axis,
-            self._gaps,
+            self._gaps[0],
             self._opacity,
             smooth=self._smooth,
             fresh=self._easing.share(now_s),
             window_start_ms=start_ms if older_px(frame.viewport, frame.axis, start_ms) > 0 else None,
+            gaps_of_some=self._gaps[1],
         )
 
     def showEvent(self, event: QShowEvent | None) -> None:

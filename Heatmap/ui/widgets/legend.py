@@ -11,7 +11,7 @@ from PyQt6.QtCore import QPointF, QRectF, QSize, Qt, pyqtSlot
 from PyQt6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter, QPen
 
 from Heatmap.rendering.colour_axis import BINS, STEPS
-from Heatmap.ui.gl.painter import HATCH_LINE_PX, HATCH_SPACING_PX, OLDER_SHARE
+from Heatmap.ui.gl.painter import HATCH_LINE_PX, HATCH_SPACING_PX, HATCH_STRENGTH, LIGHT_HATCH_STRENGTH, OLDER_SHARE
 from Heatmap.ui.widgets.overlay_widget import FONT_PX, OverlayWidget, ink
 from Heatmap.ui.widgets.palette_image import DARK_CHART, LIGHT_CHART, palette_bars
 from Heatmap.vocabulary import Normalization
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from Heatmap.ui.translation import Translator
     from Heatmap.vocabulary import Sides
 
-Swatch = Literal["line", "older", "cut", "hatching", "trail"]
+Swatch = Literal["line", "older", "cut", "hatching", "light", "trail"]
 Handle = Literal["floor", "ceiling"]
 
 _PADDING_PX: Final = 6
@@ -39,6 +39,7 @@ _LABEL_GAP_PX: Final = 6
 _MAX_LABELS: Final = 4
 _SWATCH_PX: Final = 27
 _GREY: Final = QColor(128, 128, 128)  # stronger than on the map, for a small swatch
+_LIGHT_GREY: Final = QColor(128, 128, 128, round(255 * LIGHT_HATCH_STRENGTH / HATCH_STRENGTH))
 _NONE_KEYS: Final = {"both": "legend.none", "long": "legend.none_long", "short": "legend.none_short"}
 _LOWEST_POSITION: Final = 0.04  # further left the colour is hardly visible
 
@@ -67,12 +68,13 @@ class Marks:
     older: bool = False  # heat before the window
     cut: bool = False  # a time whose events were too many to be read
     gaps: bool = False  # hatching
+    gaps_of_some: bool = False  # light hatching
     trail: bool = False
 
     @property
     def count(self) -> int:
         """Number of lines that explain them."""
-        return sum(map(bool, (self.window, self.older, self.cut, self.gaps, self.trail)))
+        return sum(map(bool, (self.window, self.older, self.cut, self.gaps, self.gaps_of_some, self.trail)))
 
 
 class Legend(OverlayWidget):
@@ -225,6 +227,7 @@ class Legend(OverlayWidget):
             ("older", text("legend.older"), marks.older),
             ("cut", text("legend.cut"), marks.cut),
             ("hatching", text("legend.not_recorded"), marks.gaps),
+            ("light", text("legend.some_not_recorded"), marks.gaps_of_some),
             ("trail", text("legend.trail"), marks.trail),
         ]
         return [(swatch, words) for swatch, words, is_there in lines if is_there]
@@ -352,8 +355,8 @@ class Legend(OverlayWidget):
         """Paint a swatch of the map and its meaning."""
         swatch_box = QRectF(_PADDING_PX, top + (_LINE_PX - _BAR_PX) / 2, _SWATCH_PX, _BAR_PX)
         painter.save()
-        if swatch == "hatching":
-            _paint_hatching(painter, swatch_box)
+        if swatch in ("hatching", "light"):
+            _paint_hatching(painter, swatch_box, _GREY if swatch == "hatching" else _LIGHT_GREY)
         elif swatch in ("older", "trail"):
             painter.fillRect(swatch_box, self._ground or (DARK_CHART if self._dark else LIGHT_CHART))
             painter.setOpacity(self._opacity * (OLDER_SHARE if swatch == "older" else 1.0))
@@ -378,9 +381,9 @@ class Legend(OverlayWidget):
         return left, left + width_px
 
 
-def _paint_hatching(painter: QPainter, swatch_box: QRectF) -> None:
+def _paint_hatching(painter: QPainter, swatch_box: QRectF, colour: QColor) -> None:
     painter.setClipRect(swatch_box)
-    painter.setPen(QPen(_GREY, 1.5 * HATCH_LINE_PX))
+    painter.setPen(QPen(colour, 1.5 * HATCH_LINE_PX))
     along = swatch_box.left()
     while along < swatch_box.right() + swatch_box.height():
         # Rising to the right, as on the map.

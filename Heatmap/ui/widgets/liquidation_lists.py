@@ -80,7 +80,7 @@ class ListFeed(QObject):
         self._widget.set_hint("")
         request = ListRequest(
             self._symbol,
-            settings.source,
+            settings.sources,
             window_ms(settings),
             settings.sides,
             settings.min_notional_usd,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from PyQt6.QtCore import QEvent, QObject, QPoint, QRect, QSize, Qt, pyqtSlot
 
 from Heatmap.events import Source
+from Heatmap.rendering.event_window import NO_GAPS
 from Heatmap.ui.geometry.background import begins_in_sight, older_px
 from Heatmap.ui.geometry.heat_mesh import is_any_in_sight
 from Heatmap.ui.widgets.legend import Legend, Marks
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from PyQt6.QtWidgets import QWidget
 
     from Heatmap.aggregation import HeatmapImage
-    from Heatmap.rendering.event_window import Gaps
+    from Heatmap.rendering.event_window import RecordGaps
     from Heatmap.ui.geometry.viewport import Viewport
     from Heatmap.ui.presenter import HeatmapPresenter
     from Heatmap.ui.settings_model import SettingsModel
@@ -61,7 +62,7 @@ class Overlay(QObject):
         self._badge = SourceBadge(view)
         self._badge.hide()
         self._window_start_ms: int | None = None
-        self._gaps: Gaps = ()
+        self._gaps = NO_GAPS
         view.installEventFilter(self)
         presenter.imageChanged.connect(self._show_image)
         presenter.viewportChanged.connect(self._arrange)
@@ -94,7 +95,7 @@ class Overlay(QObject):
     def _show_ground(self) -> None:
         self._legend.set_ground(self._presenter.ground, self._settings.value.opacity / 100.0)
 
-    def _show_gaps(self, gaps: Gaps) -> None:
+    def _show_gaps(self, gaps: RecordGaps) -> None:
         self._gaps = gaps
         self._arrange(self._presenter.viewport)
 
@@ -105,7 +106,7 @@ class Overlay(QObject):
     @pyqtSlot()
     def _show_badge(self) -> None:
         """Show the badge also without heat: the candles are not real either."""
-        key = BADGE_KEYS.get(Source(self._settings.value.source))
+        key = BADGE_KEYS.get(self._settings.value.sources[0])
         if key is not None:
             self._badge.set_text(self._translator.text(key))
         self._badge.setVisible(key is not None and self._presenter.viewport is not None)
@@ -138,7 +139,8 @@ class Overlay(QObject):
             window=served.settings.window if begins_in_sight(viewport, axis, self._window_start_ms) else "",
             older=older_px(viewport, axis, self._window_start_ms) > FITTED_PX,
             cut=older_px(viewport, axis, self._presenter.cut_ms) > 0,
-            gaps=axis is not None and is_any_in_sight(viewport, axis, self._gaps),
+            gaps=axis is not None and is_any_in_sight(viewport, axis, self._gaps.none),
+            gaps_of_some=axis is not None and is_any_in_sight(viewport, axis, self._gaps.some),
             trail=served.settings.trail != "off",
         )
         is_compact = not self._has_room(pane, self._legend.size_with(marks.count))

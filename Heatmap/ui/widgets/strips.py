@@ -55,12 +55,14 @@ _STATE_COLORS: Final = {
     BarState.PARTLY: (245, 185, 40),
     BarState.NOT_RECORDED: (225, 85, 45),
     BarState.NOT_RUNNING: (150, 60, 40),
+    BarState.SOME_SOURCES: (160, 150, 95),
 }
 _STATE_KEYS: Final = {
     BarState.RECORDED: "strips.recorded",
     BarState.PARTLY: "strips.partly",
     BarState.NOT_RECORDED: "strips.not_recorded",
     BarState.NOT_RUNNING: "strips.not_running",
+    BarState.SOME_SOURCES: "strips.some_sources",
 }
 _STATE_TABLE: Final = np.array([(0, 0, 0, 0), *((*color, _LANE_ALPHA) for color in _STATE_COLORS.values())], np.uint8)
 _SIDE_KEYS: Final = {"long": ("strips.long", "strips.no_long"), "short": ("strips.short", "strips.no_short")}
@@ -68,6 +70,7 @@ _LANE_KEYS: Final = {
     BarState.PARTLY: "strips.lane_partly",
     BarState.NOT_RECORDED: "strips.lane_not_recorded",
     BarState.NOT_RUNNING: "strips.lane_not_running",
+    BarState.SOME_SOURCES: "strips.lane_some_sources",
 }
 TEXT_PX: Final = 16
 _MARGIN_PX: Final = 4

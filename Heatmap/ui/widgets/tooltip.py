@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from PyQt6.QtCore import QDateTime, QRectF, QSize, Qt, QTimeZone, pyqtSlot
 from PyQt6.QtGui import QColor, QFont, QFontMetricsF, QPainter
 
+from Heatmap.events import Source
 from Heatmap.time_zone import offset_text
 from Heatmap.ui.geometry.chart_time import UTC_TIME, TimeOffset
 from Heatmap.ui.widgets.overlay_widget import FONT_PX, OverlayWidget, ink
@@ -26,6 +27,9 @@ _LINE_PX: Final = 15
 _COLUMN_GAP_PX: Final = 18
 _MINUTE_MS: Final = 60_000
 _MOST_DECIMALS: Final = 8
+# By `Source.reports_fills`.
+_PRICE_KEYS: Final = {True: "tooltip.price_fill", False: "tooltip.price_bankruptcy"}
+_KEYS: Final = {True: "tooltip.source_fill", False: "tooltip.source_bankruptcy"}
 
 
 def price_decimals(price_bin: float) -> int:
@@ -61,6 +65,20 @@ class Lines(NamedTuple):
     title: str
     rows: tuple[tuple[str, str], ...]
     is_coverage: bool = False  # about the record: the times without one are hatched meanwhile
+
+
+def _price_names(figures: CellFigures, words: Translator) -> list[str]:
+    """Return the name of the price and those of the sources, of which one says what kind of price it is.
+
+    The sources are left out if there is only one.
+    """
+    sources = [Source(source) for source, _ in figures.by_source]
+    names = [words.text(f"settings.source.choice.{source}") for source in sources] if len(sources) > 1 else []
+    kinds = {source.reports_fills for source in sources}
+    if len(kinds) == 1:
+        return [words.text(_PRICE_KEYS[kinds.pop()]), *names]
+    named = zip(sources, names, strict=True)
+    return [words.text("tooltip.price"), *(words.text(_KEYS[of.reports_fills], source=name) for of, name in named)]
 
 
 class Tooltip(OverlayWidget):
@@ -122,7 +140,8 @@ class Tooltip(OverlayWidget):
         words, cell = self._translator, figures.cell
         decimals = price_decimals(cell.price_bin)
         low, high = (words.format_number(price, decimals) for price in (cell.price0, cell.price1))
-        rows = [(words.text("tooltip.price"), f"{low} – {high}")]
+        names = _price_names(figures, words)
+        rows = [(names.pop(0), f"{low} – {high}")]
         sides = ("tooltip.long", figures.long_usd), ("tooltip.short", figures.short_usd)
         parts = [(words.text(key), words.format_usd(usd)) for key, usd in sides if usd > 0]
         rows += parts
@@ -132,6 +151,7 @@ class Tooltip(OverlayWidget):
         rows.append((words.text("tooltip.count"), words.format_number(figures.count)))
         if figures.count > 1:
             rows.append((words.text("tooltip.largest"), words.format_usd(figures.largest_usd)))
+        rows += [(name, words.format_usd(usd)) for name, (_, usd) in zip(names, figures.by_source, strict=bool(names))]
         return rows
 
     def sizeHint(self) -> QSize:

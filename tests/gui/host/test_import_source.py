@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 
-from PyQt6.QtCore import Qt
-from PyQt6.QtWidgets import QComboBox
+from PyQt6.QtWidgets import QPushButton
 
 from Heatmap.storage.connection import open_writer
 from Heatmap.ui.widgets.overlay import SourceBadge
@@ -18,13 +17,9 @@ def test_imported_coin_m_contracts_are_shown_when_chosen_and_named_on_the_map(op
         host.load()
         host.attach()
         tab = host.plugin.settings_tab()
-        combo = tab.findChild(QComboBox, "heatmap_source")
-        enabled = {
-            combo.itemData(row)
-            for row in range(combo.count())
-            if combo.model().index(row, 0).flags() & Qt.ItemFlag.ItemIsEnabled
-        }
-        assert enabled == {"binance", "binance-coinm"}
+        menu = tab.findChild(QPushButton, "heatmap_source").menu()
+        enabled = {action.data() for action in menu.actions() if action.isCheckable() and action.isEnabled()}
+        assert enabled == {"all", "binance", "bybit", "okx", "gate", "binance-coinm"}
         badge = host.view.findChild(SourceBadge)
         assert not badge.isVisible()
         host.plugin.settings.update(source="binance-coinm")
