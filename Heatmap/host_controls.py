@@ -110,6 +110,13 @@ class HostControls(QObject):
         self._performance.add_panel(panel)
         return panel
 
+    def add_recorder(self, service: HeatmapService) -> None:
+        """Show the state of one more recorder in the status widgets: of another exchange, into the same database.
+
+        The map shows the exchanges that are chosen in the settings, whoever records them.
+        """
+        self._performance.add_recorder(service)
+
     def alerts_tab(self, parent: QWidget | None = None) -> AlertTab:
         """Return a new page for the settings of alerts, which are off until the user sets a rule there."""
         return AlertTab(self._alerts, self._service, self._translator, parent)

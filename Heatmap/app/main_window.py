@@ -64,7 +64,7 @@ class Market:
 
 
 class MainWindow(QMainWindow):
-    """The program's window; the service is started and stopped by the caller, ``store`` keeps the chosen interval."""
+    """The program's window; the services are started and stopped by the caller, ``store`` keeps the chosen interval."""
 
     closing = pyqtSignal()
 
@@ -77,6 +77,7 @@ class MainWindow(QMainWindow):
         store: QSettings,
         market: Market,
         clock: Clock,
+        others: Sequence[HeatmapService] = (),
     ) -> None:
         super().__init__()
         self._service = service
@@ -111,6 +112,8 @@ class MainWindow(QMainWindow):
             translator=translator,
             clock=clock,
         )
+        for other in others:
+            self.plugin.add_recorder(other)
         notice_bar = self.plugin.notice_bar(self, without=["page"])  # the trouble bar says that
         if market.is_real:
             first_steps = FirstSteps(service.db_path, translator, self)

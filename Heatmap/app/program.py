@@ -191,7 +191,8 @@ class Program:
         loop = _ProgramLoop(application)
         asyncio.set_event_loop(loop)
         recorders.start()
-        window = MainWindow(recorders.services[0], settings, translator, store=store, market=market, clock=self._clock)
+        service, *others = recorders.services
+        window = MainWindow(service, settings, translator, store=store, market=market, clock=self._clock, others=others)
         try:
             # A signal may arrive in a paint event, in which the window must not be closed: it is closed after that.
             with on_end_signals(lambda: QTimer.singleShot(0, window.close)), loop:

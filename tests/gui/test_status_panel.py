@@ -273,3 +273,22 @@ def test_heat_that_may_lag_behind_the_chart_is_said(make_panel):
     panel.set_lagging(lags=False)
     assert part(panel, "fps").text == "60 fps"
     assert "roughly" not in part(panel, "fps").toolTip()
+
+
+def test_each_recorder_has_a_dot_with_its_sentence(make_panel):
+    panel = make_panel()
+    panel.set_service_status(LIVE, NOW_MS)
+    assert texts(panel)[0] == "Live"
+    down = ServiceStatus(state=ConnectionState.DOWN, reason="banned")
+    panel.set_others({"bybit": LIVE, "okx": down})
+    panel.set_others({"bybit": LIVE, "okx": replace(down, storage_problem="The disk is full.")})
+    dots = panel.findChildren(QWidget, "heatmap_status_dot")
+    assert [dot.accessibleName().splitlines()[0] for dot in dots] == [
+        "Binance: Live",
+        "Bybit: Live",
+        "OKX: Database problem",
+    ]
+    assert texts(panel)[0] == "Binance: Live"
+    assert "The disk is full." in dots[2].toolTip()
+    colours = [dot.grab().toImage().pixelColor(5, 5) for dot in dots]
+    assert colours[0] == colours[1] != colours[2]

@@ -64,6 +64,7 @@ class Performance(QObject):
     def __init__(self, service: HeatmapService, clock: Clock, *, parent: QObject) -> None:
         super().__init__(parent)
         self._service = service
+        self._others: list[HeatmapService] = []
         self._clock = clock
         self._display: tuple[HeatmapPresenter, FrameSync] | None = None
         self._frame_rate = FrameRate(clock=clock)
@@ -82,6 +83,11 @@ class Performance(QObject):
         self._frame_rate = FrameRate(clock=self._clock)
         self.refresh()
 
+    def add_recorder(self, service: HeatmapService) -> None:
+        """Show the state of one more recorder, of another source, in all panels."""
+        self._others.append(service)
+        self.refresh()
+
     def add_panel(self, panel: StatusPanel) -> None:
         """Keep one more panel up to date until it is destroyed."""
         self._panels.add(panel)
@@ -97,7 +103,9 @@ class Performance(QObject):
             self._timer.stop()
             return
         status, now_ms, fps = self._service.status(), self._clock.now_ms(), self._frame_rate.value()
+        others = {service.source: service.status() for service in self._others}
         for panel in panels:
+            panel.set_others(others)
             panel.set_service_status(status, now_ms)
             panel.set_fps(fps)
             if self._display is None:

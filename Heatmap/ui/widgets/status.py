@@ -16,6 +16,8 @@ from Heatmap.ui.widgets.status_text import status_text
 from Heatmap.ui.widgets.tab_notice import AWAITING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from Heatmap.ui.settings_model import SettingsModel
     from Heatmap.ui.translation import Translator
 
@@ -60,6 +62,8 @@ class StatusPanel(QWidget):
         self._fps: float | None = None
         self._lags = False
         self._dot = _Dot(self)
+        self._others: dict[str, ServiceStatus] = {}  # by source
+        self._dots: dict[str, _Dot] = {}
         self._connection = _ElidedText("connection", self)
         self._recording = _ElidedText("recording", self)
         self._last_event = _ElidedText("last_event", self)
@@ -79,6 +83,8 @@ class StatusPanel(QWidget):
         connection = QHBoxLayout()
         connection.setSpacing(6)
         connection.addWidget(self._dot)
+        self._more_dots = QHBoxLayout()
+        connection.addLayout(self._more_dots)
         for text in (self._connection, self._recording, self._last_event):
             connection.addWidget(text)
         connection.addStretch(1)
@@ -100,6 +106,15 @@ class StatusPanel(QWidget):
         self._show_recording()
         self._show_last_event()
         self._show_insert_rate()
+
+    def set_others(self, others: Mapping[str, ServiceStatus]) -> None:
+        """Show the recorders of other sources, each by a dot whose tooltip is its state; none are removed again."""
+        self._others = dict(others)
+        for source in self._others:
+            if source not in self._dots:
+                self._dots[source] = _Dot(self)
+                self._more_dots.addWidget(self._dots[source])
+        self._show_connection()
 
     def set_build(self, build: tuple[float, str, int] | None) -> None:
         """Show how long the newest image took to build in ms, by which engine and from how many events."""
@@ -144,9 +159,19 @@ class StatusPanel(QWidget):
         )
 
     def _show_connection(self) -> None:
-        status = self._status
-        self._dot.set_colour(_PROBLEM_COLOUR if status.storage_problem else _STATE_COLOURS[status.state])
-        self._connection.set_text(*status_text(status, self._translator, self._source))
+        headline, sentences = status_text(self._status, self._translator, self._source)
+        self._dot.set_colour(_colour_of(self._status))
+        if self._others:
+            headline = self._of_source(self._source, headline)
+            self._dot.set_text(f"{headline}\n{sentences}")
+        self._connection.set_text(headline, sentences)
+        for source, status in self._others.items():
+            other_headline, other_sentences = status_text(status, self._translator, Source(source))
+            self._dots[source].set_colour(_colour_of(status))
+            self._dots[source].set_text(f"{self._of_source(source, other_headline)}\n{other_sentences}")
+
+    def _of_source(self, source: str, headline: str) -> str:
+        return f"{self._translator.text(f'settings.source.choice.{source}')}: {headline}"
 
     @pyqtSlot()
     def _show_figures(self) -> None:
@@ -214,8 +239,12 @@ def _figure(value: float | None) -> str:
     return "-" if value is None else f"{value:.0f}"
 
 
+def _colour_of(status: ServiceStatus) -> QColor:
+    return _PROBLEM_COLOUR if status.storage_problem else _STATE_COLOURS[status.state]
+
+
 class _Dot(QWidget):
-    """A coloured dot; the text beside it has the same meaning."""
+    """A coloured dot; the text beside it, or its own tooltip, has the same meaning."""
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
@@ -227,6 +256,11 @@ class _Dot(QWidget):
         if colour != self._colour:
             self._colour = colour
             self.update()
+
+    def set_text(self, text: str) -> None:
+        if text != self.accessibleName():
+            self.setAccessibleName(text)
+            self.setToolTip(wrapping_tooltip(text))
 
     def paintEvent(self, _event: QPaintEvent | None) -> None:
         painter = QPainter(self)
