@@ -17,6 +17,7 @@ from Heatmap.heatmap_settings import HeatmapSettings, decay_half_life_ms, trail_
 from Heatmap.rendering.cell_sources import with_sources
 from Heatmap.rendering.colour_axis import ColourAxis, colour_axis
 from Heatmap.rendering.event_window import FAR_MS, EventWindow, MapStatistics, RecordGaps
+from Heatmap.rendering.hidden_estimate import REST_S, HiddenEstimates
 from Heatmap.rendering.image_change import ChangedColumns, changed_columns
 from Heatmap.rendering.largest_events import LargestEvents, largest_events
 from Heatmap.rendering.render_options import render_options
@@ -120,7 +121,7 @@ class BuildWorker:
         self._inspection: Inspection | None = None
         self._stopping = False
         self._swap_engine = False
-        self._served_at_s = clock.monotonic_s()
+        self._served_at_s = self._requested_at_s = clock.monotonic_s()
         self._built_ms = 0
         self._builder = ImageBuilder()
         self._thread = threading.Thread(target=self._run, name="heatmap-build", daemon=True)
@@ -133,6 +134,7 @@ class BuildWorker:
         with self._wake:
             self._request = request
             self._request_is_new = True
+            self._requested_at_s = self._clock.monotonic_s()
             self._wake.notify()
 
     def inspect(self, inspection: Inspection) -> None:
@@ -174,6 +176,7 @@ class BuildWorker:
         image: HeatmapImage | None = None
         shown: BuildRequest | None = None
         statistics, axis, sums_of_view = MapStatistics(), None, LatestSums()
+        estimates = HiddenEstimates(self._db_path)
         trouble = ""
         while (request := self._next()) is not _STOP:
             self._answer_inspection(window)
@@ -210,6 +213,7 @@ class BuildWorker:
             if result is not image or shown is None or shown.settings != request.settings:
                 statistics = window.statistics(result, request.settings, start_ms)
                 axis = colour_axis(result, request.settings.floor_usd, axis) if result is not None else None
+            statistics = estimates.added_to(statistics, request.symbol, request.settings)
             self._listener.on_built(
                 BuildResult(
                     result,
@@ -225,6 +229,18 @@ class BuildWorker:
                 )
             )
             image, shown = result, request
+            self._estimate(estimates, request, (start_ms, now_ms))
+
+    def _estimate(self, estimates: HiddenEstimates, request: BuildRequest, span_ms: tuple[int, int]) -> None:
+        """Work out what Binance leaves out if that is due and the view rests, so that no picture waits for it."""
+        now_s = self._clock.monotonic_s()
+        with self._wake:
+            is_resting = not self._request_is_new and not self._stopping and now_s - self._requested_at_s >= REST_S
+        if is_resting and request.as_of_ms is None and estimates.is_due(request.symbol, request.settings, now_s):
+            try:
+                estimates.work_out(request.symbol, request.settings, span_ms, now_s)
+            except HeatmapError as error:
+                log.debug("no estimate: %s", error)
 
     def _next(self) -> BuildRequest | None:
         """Wait until there is something to do; return the request, None to rest, `_INSPECT` or `_STOP`."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from Heatmap.aggregation import GridSpec, HeatmapImage
     from Heatmap.events import Coverage
     from Heatmap.heatmap_settings import HeatmapSettings
+    from Heatmap.hidden_sum import HiddenSum, NotEnough
     from Heatmap.source_choice import Sources
 
 # Times without a record: ``(start, end)`` each in ms since the epoch, half-open, ascending.
@@ -88,6 +89,7 @@ class MapStatistics:
     spec: GridSpec | None = None  # the image's grid
     build_ms: float | None = None
     engine: str = ""
+    hidden: HiddenSum | NotEnough | None = None  # what Binance left out of the window; None: not asked or not known
 
 
 class EventWindow:

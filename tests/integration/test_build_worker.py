@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 from support.build_reports import BuildReports
+from support.two_venues import write_two_venues
 
 from Heatmap.aggregation import GridSpec, HeatmapImage
 from Heatmap.aggregation.painted_cell import HitPoint
@@ -445,3 +446,39 @@ def test_of_many_questions_only_the_latest_is_answered(db_path, reports):
         go_on.set()
         worker.stop()
     assert [about is questions[-1] for _, about in reports.answers] == [True]
+
+
+def test_a_place_is_split_by_exchange_and_gaps_are_those_of_all_or_of_some(worker, reports, db_path):
+    known = event(10 * MINUTE_MS, qty=3.0)
+    others = [
+        msgspec.structs.replace(known, source=source, qty=qty, notional=100.0 * qty)
+        for source, qty in (("bybit", 4.0), ("okx", 5.0), ("demo", 6.0))
+    ]
+    now_ms = SYSTEM_CLOCK.now_ms()
+    spans = {"binance": (now_ms - 50 * MINUTE_MS, now_ms), "okx": (now_ms - 40 * MINUTE_MS, now_ms - 60_000)}
+    coverage = [Coverage(source, "BTCUSDT", *span) for source, span in spans.items()]
+    bulk_insert(db_path, [known, *others], coverage=coverage)
+    asked = request(settings=HeatmapSettings(source="okx+binance"))
+    worker.request(asked)
+    result = reports.wait_for(reports.results, lambda result: result.image is not None and result.image.events == 2)
+    assert result.statistics.long_usd == 800.0
+    assert [end for _, end in result.gaps.none] == [spans["binance"][0]]
+    assert result.gaps.some == ((spans["binance"][0], spans["okx"][0]),)
+    figures = answer(worker, reports, inspection(result.image, asked, known.ts_ms))
+    assert (figures.count, figures.long_usd, figures.largest_usd) == (2, 800.0, 500.0)
+    assert figures.by_source == (("binance", 300.0), ("okx", 500.0))
+    worker.request(request())
+    image = built(reports, lambda image: image is not None and image.events == 1)
+    figures = answer(worker, reports, inspection(image, request(), known.ts_ms))
+    assert figures.by_source == (("binance", 300.0),)
+
+
+def test_what_binance_leaves_out_is_told_while_the_view_rests(worker, reports, db_path, monkeypatch):
+    monkeypatch.setattr("Heatmap.rendering.build_worker.REST_S", 0.0)
+    write_two_venues(db_path, 10)
+    worker.request(request())
+    hidden = reports.wait_for(reports.results, lambda result: result.statistics.hidden is not None).statistics.hidden
+    assert hidden.hours < hidden.needed
+    worker.request(request(settings=HeatmapSettings(source="bybit")))
+    reports.results.clear()
+    reports.wait_for(reports.results, lambda result: result.statistics.hidden is None)

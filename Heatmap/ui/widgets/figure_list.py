@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Final
 from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import QFormLayout, QLabel, QVBoxLayout, QWidget
 
+from Heatmap.hidden_sum import HiddenSum
 from Heatmap.rendering.event_window import MapStatistics
 from Heatmap.ui.widgets.tooltip import price_decimals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from Heatmap.hidden_sum import NotEnough
     from Heatmap.ui.translation import Translator
 
 SUMS: Final = ("long_usd", "short_usd", "largest_usd", "events", "hidden_usd")
@@ -94,3 +96,15 @@ def _figures(statistics: MapStatistics, translator: Translator) -> dict[str, str
         build = translator.format_milliseconds(statistics.build_ms)
         found["build"] = translator.text("statistics.build_value", build=build, engine=statistics.engine)
     return found
+
+
+def hidden_text(hidden: HiddenSum | NotEnough | None, translator: Translator) -> str:
+    """Return what Binance left out, or why that is not known, as a sentence; "" for None."""
+    if hidden is None:
+        return ""
+    if isinstance(hidden, HiddenSum):
+        amounts = {name: translator.format_usd(getattr(hidden, f"{name}_usd")) for name in ("reported", "low", "high")}
+        return translator.text("statistics.hidden_sum", **amounts)
+    if hidden.is_beyond:
+        return translator.text("statistics.hidden_beyond")
+    return translator.text("statistics.hidden_hours", hours=hidden.hours, needed=hidden.needed)

@@ -12,7 +12,7 @@ from Heatmap.events import Source
 from Heatmap.heatmap_settings import FIELDS, FieldSpec, Group, Kind
 from Heatmap.ui.widgets.field_editors import ChoiceEditor, FieldEditor, FlagEditor, NumberEditor, wrapping_tooltip
 from Heatmap.ui.widgets.field_form import FieldForm
-from Heatmap.ui.widgets.figure_list import DETAILS, SUMS, FigureList
+from Heatmap.ui.widgets.figure_list import DETAILS, SUMS, FigureList, hidden_text
 from Heatmap.ui.widgets.fold_section import FoldSection
 from Heatmap.ui.widgets.notice_bar import NOTICE_COLOURS
 from Heatmap.ui.widgets.palette_image import palette_swatch
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from Heatmap.heatmap_settings import HeatmapSettings
+    from Heatmap.hidden_sum import HiddenSum, NotEnough
     from Heatmap.rendering.event_window import MapStatistics
     from Heatmap.ui.settings_model import SettingsModel
     from Heatmap.ui.translation import Translator
@@ -68,6 +69,7 @@ class HeatmapTab(QWidget):
         self._notice.setWordWrap(True)
         self._notice.setTextFormat(Qt.TextFormat.PlainText)
         self._notice.hide()
+        self._hidden: HiddenSum | NotEnough | None = None
         self._sums = FigureList(SUMS, translator, self)
         self._sums.setObjectName("heatmap_sums")
         self._details = FigureList(DETAILS, translator, self)
@@ -110,6 +112,14 @@ class HeatmapTab(QWidget):
     def set_statistics(self, statistics: MapStatistics) -> None:
         self._sums.set_statistics(statistics)
         self._details.set_statistics(statistics)
+        if statistics.hidden != self._hidden:
+            self._hidden = statistics.hidden
+            self._explain_sums()
+
+    def _explain_sums(self) -> None:
+        sentences = [self._translator.text("badge.lower_bound"), hidden_text(self._hidden, self._translator)]
+        self._sums.setToolTip(wrapping_tooltip("\n".join(filter(None, sentences))))
+        self._sums.setAccessibleDescription("\n".join(filter(None, sentences)))
 
     @pyqtSlot()
     def retranslate(self) -> None:
@@ -120,7 +130,7 @@ class HeatmapTab(QWidget):
             section.set_title(text(f"group.{name}"), text("tab.fold_help"))
         self._presets.retranslate()
         self._sums.setAccessibleName(text("tab.sums"))
-        self._sums.setToolTip(wrapping_tooltip(text("badge.lower_bound")))
+        self._explain_sums()
         self._bound.setText(text("badge.lower_bound"))
         self._sums.retranslate()
         self._details.retranslate()
