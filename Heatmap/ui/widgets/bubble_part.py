@@ -21,7 +21,7 @@ from Heatmap.ui.geometry.bubble_layout import (
 )
 from Heatmap.ui.gl.front_part import FrontShapes, Sprite
 from Heatmap.ui.widgets.bubble_picture import BubbleLook, BubblePictures
-from Heatmap.ui.widgets.tooltip import Lines, moment_text
+from Heatmap.ui.widgets.tooltip import Lines, moment_text, price_name
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -113,10 +113,12 @@ class BubblePart(QObject):
         exact = round(event.price, most)
         needed = next(count for count in range(least, most + 1) if round(exact, count) == exact)
         price = words.format_number(event.price, needed)
+        served = self._presenter.served
+        sources = served.settings.sources if served is not None else ()
         return Lines(
             moment_text(event.ts_ms, words, self._chart_time.offset_ms(event.ts_ms)),
             (
-                (words.text("tooltip.price"), price),
+                (price_name(sources, words), price),
                 (words.text("tooltip.long" if event.is_long else "tooltip.short"), words.format_usd(event.notional)),
             ),
         )

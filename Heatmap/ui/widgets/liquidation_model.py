@@ -10,9 +10,10 @@ from PyQt6.QtCore import QAbstractTableModel, QDateTime, QModelIndex, Qt, QTimeZ
 from PyQt6.QtGui import QColor
 
 from Heatmap.clock import utc_text
+from Heatmap.events import Source
 from Heatmap.time_zone import offset_text
 from Heatmap.ui.geometry.chart_time import UTC_TIME, TimeOffset
-from Heatmap.ui.widgets.tooltip import price_decimals
+from Heatmap.ui.widgets.tooltip import price_decimals, source_with_price
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -103,8 +104,10 @@ class LiquidationModel(QAbstractTableModel):
         if not index.isValid():
             return None
         row, column = self._rows[index.row()], index.column()
-        if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole):
+        if role == Qt.ItemDataRole.DisplayRole:
             return self._text(row, column)
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return f"{self._text(row, column)}\n{source_with_price(Source(row.source), self._translator)}"
         if role == Qt.ItemDataRole.TextAlignmentRole and column in (PRICE, USD, AGE):
             return _RIGHT
         if role == Qt.ItemDataRole.ForegroundRole and column == SIDE:

@@ -12,6 +12,7 @@ from Heatmap.events import Source
 from Heatmap.time_zone import offset_text
 from Heatmap.ui.geometry.chart_time import UTC_TIME, TimeOffset
 from Heatmap.ui.widgets.overlay_widget import FONT_PX, OverlayWidget, ink
+from Heatmap.ui.widgets.source_text import sources_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +30,7 @@ _MINUTE_MS: Final = 60_000
 _MOST_DECIMALS: Final = 8
 # By `Source.reports_fills`.
 _PRICE_KEYS: Final = {True: "tooltip.price_fill", False: "tooltip.price_bankruptcy"}
-_KEYS: Final = {True: "tooltip.source_fill", False: "tooltip.source_bankruptcy"}
+_SOURCE_KEYS: Final = {True: "tooltip.source_fill", False: "tooltip.source_bankruptcy"}
 
 
 def price_decimals(price_bin: float) -> int:
@@ -67,18 +68,29 @@ class Lines(NamedTuple):
     is_coverage: bool = False  # about the record: the times without one are hatched meanwhile
 
 
+def price_name(sources: Sequence[Source], words: Translator) -> str:
+    """Return the name of a price that may be of any of some sources, with its kind if that is the same for all."""
+    kinds = {source.reports_fills for source in sources}
+    return words.text(_PRICE_KEYS[kinds.pop()] if len(kinds) == 1 else "tooltip.price")
+
+
+def source_with_price(source: Source, words: Translator) -> str:
+    """Return the name of a source, and what kind of prices it reports."""
+    return words.text(_SOURCE_KEYS[source.reports_fills], source=sources_text([source], words))
+
+
 def _price_names(figures: CellFigures, words: Translator) -> list[str]:
     """Return the name of the price and those of the sources, of which one says what kind of price it is.
 
     The sources are left out if there is only one.
     """
     sources = [Source(source) for source, _ in figures.by_source]
-    names = [words.text(f"settings.source.choice.{source}") for source in sources] if len(sources) > 1 else []
-    kinds = {source.reports_fills for source in sources}
-    if len(kinds) == 1:
-        return [words.text(_PRICE_KEYS[kinds.pop()]), *names]
-    named = zip(sources, names, strict=True)
-    return [words.text("tooltip.price"), *(words.text(_KEYS[of.reports_fills], source=name) for of, name in named)]
+    name = price_name(sources, words)
+    if len(sources) < 2:  # noqa: PLR2004 - nothing to tell apart
+        return [name]
+    if len({source.reports_fills for source in sources}) == 1:
+        return [name, *(sources_text([source], words) for source in sources)]
+    return [name, *(source_with_price(source, words) for source in sources)]
 
 
 class Tooltip(OverlayWidget):
