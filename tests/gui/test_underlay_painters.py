@@ -66,7 +66,11 @@ LOOKS = {
         "view": {"mode": PriceScaleMode.LOGARITHMIC, "price_top": 112.0, "price_bottom": 70.0},
         "smooth": True,
     },
-    "a gap, hatched": {"axis": GAPPED, "gaps": ((5 * MINUTE, 12 * MINUTE), (60 * MINUTE, 70 * MINUTE))},
+    "gaps, hatched and lightly": {
+        "axis": GAPPED,
+        "gaps": ((5 * MINUTE, 12 * MINUTE), (60 * MINUTE, 70 * MINUTE)),
+        "gaps_of_some": ((12 * MINUTE, 18 * MINUTE), (70 * MINUTE, 75 * MINUTE)),
+    },
     "beyond the image": {
         "view": {"logical_from": -30.0, "logical_to": 130.0, "price_top": 125.0, "price_bottom": 80.0}
     },
@@ -78,7 +82,7 @@ LOOKS = {
     "easing": {"eases": True, "smooth": True},
     "older than the window": {
         "window_start_ms": 20 * MINUTE + 7777,
-        "gaps": ((5 * MINUTE, 12 * MINUTE), (18 * MINUTE, 24 * MINUTE)),
+        "gaps_of_some": ((5 * MINUTE, 12 * MINUTE), (18 * MINUTE, 24 * MINUTE)),
         "eases": True,
     },
     "older than the window, beyond the image": {
@@ -102,7 +106,7 @@ def test_shader_and_kernel_paint_the_same(show_underlay, look):
         underlay = show_underlay(image_of(cells), clock=clock, shaders_only=shaders_only)
         underlay.set_background(QColor(20, 60, 90), (Surface(10, 30, 200, 100, (1.0, 0.5, 0.0, 0.5)),))
         underlay.set_look(opacity=0.8, smooth=wanted.get("smooth", False))
-        underlay.set_gaps(wanted.get("gaps", ()))
+        underlay.set_gaps(wanted.get("gaps", ()), wanted.get("gaps_of_some", ()))
         if "window_start_ms" in wanted:
             underlay.set_window_start(wanted["window_start_ms"])
         view = viewport(wanted.get("ratio", 1.0), **wanted.get("view", {}))

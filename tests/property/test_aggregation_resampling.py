@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from Heatmap.aggregation.resampler import WHOLE, Hatching, Layer, Resampler
 
 GREY = 0x4D262626
-LIGHT_GREY = 0x21101010
+LIGHT_GREY = 0x29141414
 
 
 def mixed(first: int, second: int, share: int) -> int:

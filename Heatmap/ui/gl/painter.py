@@ -23,7 +23,7 @@ HATCH_LINE_PX: Final = 1.0
 HATCH_SPACING_PX: Final = 9.0
 # Opacity of the lines where no chosen exchange was recorded, and where only some were.
 HATCH_STRENGTH: Final = 0.30
-LIGHT_HATCH_STRENGTH: Final = 0.13
+LIGHT_HATCH_STRENGTH: Final = 0.16
 
 
 def hatch_lines_px(ratio: float) -> tuple[int, int]:

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 # Half grey, premultiplied, alpha first: `HATCH_STRENGTH` of it, and `LIGHT_HATCH_STRENGTH`.
 _HATCHING_COLOR: Final = 0x4D262626
-_LIGHT_HATCHING_COLOR: Final = 0x21101010
+_LIGHT_HATCHING_COLOR: Final = 0x29141414
 _CHANNELS: Final = 4
 
 # Names and numbers of the OpenGL 3.3 core specification.

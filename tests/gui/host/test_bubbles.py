@@ -103,7 +103,7 @@ def test_they_lie_over_their_candles_and_follow_the_settings(open_with_events):
         card = host.view.findChild(Tooltip)
         mouse.move(x + 12, y + 12)
         host.wait(card.isVisible)
-        assert card.text().split("\n") == ["Oct 9, 07:34:30 UTC", "Price: 97.000", "Long liquidated: $5M"]
+        assert card.text().split("\n") == ["Oct 9, 07:34:30 UTC", "Fill price: 97.000", "Long liquidated: $5M"]
         mouse.move(x + 60, y + 60)
         assert not card.isVisible()
         # The largest only; then shorts only; then from a size on; each of them has effect at once.
