@@ -9,7 +9,9 @@ from Heatmap.events import Source
 Sources = str | tuple[str, ...]
 """One source, or several whose events are read together."""
 
-VENUES: Final = (Source.BINANCE, Source.BYBIT, Source.OKX, Source.GATE)
+_ALONE: Final = (Source.COIN_M, Source.DEMO, Source.REPLAY)
+
+VENUES: Final = tuple(source for source in Source if source not in _ALONE)
 """Sources that may be shown together, in the order of texts and lists."""
 
 ALL: Final = "all"

@@ -129,6 +129,10 @@ def test_each_moment_is_told_by_how_many_exchanges_recorded_it(recorded):
         assert all(before[1] < after[0] for before, after in itertools.pairwise(each))
 
 
+def test_every_exchange_that_is_recorded_can_be_chosen():
+    assert set(RECORDED) <= set(VENUES)
+
+
 @pytest.mark.parametrize("source", RECORDED)
 def test_the_live_edge_of_no_exchange_is_a_gap(source):
     """What a venue may still push is never covered: a heartbeat covers up to its delay before."""
