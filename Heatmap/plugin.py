@@ -13,7 +13,6 @@ from PyQt6.QtCore import QCoreApplication, QEvent, QObject, QSettings, pyqtSigna
 from Heatmap.attach_arguments import check_arguments
 from Heatmap.clock import SYSTEM_CLOCK, ExchangeClock
 from Heatmap.errors import AttachError, SettingsError
-from Heatmap.events import Source
 from Heatmap.host_controls import HostControls
 from Heatmap.ui.build_signals import BuildSignals
 from Heatmap.ui.geometry.chart_time import chart_time
@@ -208,8 +207,7 @@ class HeatmapPlugin(HostControls):
             )
         if not isinstance(settings, SettingsModel):
             store = settings if settings is not None else QSettings(SETTINGS_ORGANIZATION, SETTINGS_APPLICATION)
-            overrides = {} if service.source == Source.BINANCE else {"source": service.source}
-            settings = SettingsModel(store, overrides=overrides)
+            settings = SettingsModel(store, recorded=service.source)
         time = chart_time(time_zone, time_offset_s)
         if translator is None:
             translator = Translator(settings.value.language)

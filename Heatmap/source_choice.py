@@ -17,7 +17,7 @@ VENUES: Final = tuple(source for source in Source if source not in _ALONE)
 ALL: Final = "all"
 """All of `VENUES`, those of later versions included."""
 
-CHOICES: Final = (ALL, *Source)
+CHOICES: Final = (ALL, *VENUES, *_ALONE)
 
 _BETWEEN: Final = "+"  # not a comma: settings files read that as a list
 

@@ -28,6 +28,7 @@ from Heatmap.app.window_actions import RELOAD_KEY, WindowActions
 from Heatmap.events import Source
 from Heatmap.heatmap_settings import window_ms
 from Heatmap.plugin import HeatmapPlugin
+from Heatmap.ui.widgets.source_text import sources_text
 from Heatmap.vocabulary import INTERVALS_MS
 
 if TYPE_CHECKING:
@@ -184,6 +185,7 @@ class MainWindow(QMainWindow):
         self._view.problemChanged.connect(self._trouble.set_page_problem)
         self._settings.changed.connect(self._fit_window)
         self._settings.changed.connect(self._show_look)
+        self._settings.changed.connect(self._set_title)
         self._chart_settings.changed.connect(self._show_look)
 
     def _add_actions(self) -> None:
@@ -222,7 +224,8 @@ class MainWindow(QMainWindow):
 
     def _set_title(self) -> None:
         title = self._translator.text("app.title", symbol=self._toolbar.symbol)
-        self.setWindowTitle(f"{title} – {', '.join(self._area.source_text().splitlines()) or 'Binance USD-M'}")
+        names = ", ".join(self._area.source_text().splitlines())
+        self.setWindowTitle(f"{title} – {names or sources_text(self._settings.value.sources, self._translator)}")
 
     def _symbol_chosen(self, symbol: str) -> None:
         store_symbols(self._store, symbol, self._service.symbols)

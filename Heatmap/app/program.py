@@ -177,13 +177,11 @@ class Program:
         source = Source(market.source)
         store = _store_of(source)
         overrides: dict[str, object] = {}
-        if source is not Source.BINANCE:
-            overrides["source"] = str(source)
         if source is Source.REPLAY:
             overrides["window"] = "2d"  # the recording was made to fit it
         if self._options.language:
             overrides["language"] = self._options.language
-        settings = SettingsModel(store, overrides=overrides)
+        settings = SettingsModel(store, overrides=overrides, recorded=source)
         translator = Translator(settings.value.language)
         qt_texts = QTranslator(application)
         if qt_texts.load(f"qtbase_{translator.language}", QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath)):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from PyQt6.QtCore import QCoreApplication, QObject, QSettings, pyqtSignal, pyqtSlot
 
+from Heatmap.events import Source
 from Heatmap.heatmap_settings import FIELDS, HeatmapSettings
 from Heatmap.ui.presets import Presets
 from Heatmap.ui.timer import new_timer
@@ -32,7 +33,8 @@ class SettingsModel(QObject):
 
     The store keeps the values under ``heatmap/<key>``; None keeps nothing. A damaged or unwritable store is logged, and
     the defaults are used. Overrides are values for this run only, e.g. the window of a replay: they are not stored, and
-    each is dropped when the user changes its field. A wrong override raises `SettingsError`.
+    each is dropped when the user changes its field. A wrong override raises `SettingsError`. What a host has
+    ``recorded``, if not Binance, is shown in this run unless it is part of the stored choice of sources.
     """
 
     changed = pyqtSignal(object, object)  # new, previous `HeatmapSettings`; emitted only when they differ
@@ -43,13 +45,17 @@ class SettingsModel(QObject):
         store: QSettings | None = None,
         *,
         overrides: Mapping[str, object] | None = None,
+        recorded: str = Source.BINANCE,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
         self._store = store
         self._overrides = dict(overrides or {})
         self._reported_status = QSettings.Status.NoError
-        self._value = self._read().replaced(**self._overrides)
+        stored = self._read()
+        if recorded not in (Source.BINANCE, *stored.sources):
+            self._overrides.setdefault("source", recorded)
+        self._value = stored.replaced(**self._overrides)
         self._undo: tuple[UndoStep, HeatmapSettings] | None = None
         self.presets = Presets(self, store, self)
         self._sync_timer = new_timer(self, _SYNC_DELAY_MS, self.flush)

@@ -149,6 +149,21 @@ def test_a_bad_override_is_a_fault_of_the_program(open_model):
         open_model(window="3h")
 
 
+def test_what_is_recorded_is_shown_unless_the_stored_choice_has_it(tmp_path):
+    store = QSettings(str(tmp_path / "chosen.ini"), QSettings.Format.IniFormat)
+    assert SettingsModel(store, recorded="bybit").value.source == "bybit"
+    SettingsModel(store).update(source="okx")
+    assert SettingsModel(store).value.source == "okx"
+    assert SettingsModel(store, recorded="bybit").value.source == "bybit"
+    SettingsModel(store).update(source="okx+bybit")
+    assert SettingsModel(store, recorded="bybit").value.source == "bybit+okx"
+    store.sync()
+    assert SettingsModel(QSettings(store.fileName(), QSettings.Format.IniFormat)).value.source == "bybit+okx"
+    for wrong in ("binance, okx", "bybit+nowhere", "", ["a", "b"]):
+        store.setValue("heatmap/source", wrong)
+        assert SettingsModel(store).value.source == "binance"
+
+
 def test_reset_forgets_what_was_stored_but_not_the_run(open_model, qtbot):
     model = open_model(source="demo")
     model.update(opacity=10, decay="6h")
