@@ -114,9 +114,9 @@ def test_keyboard_mouse_and_clipboard(listing, qtbot):
     qtbot.keyClick(table, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
     clipboard = QGuiApplication.clipboard()
     assert clipboard.text().splitlines() == [
-        "time_utc,symbol,side,price,notional_usd",
-        "2026-09-21T13:56:47.000Z,BTCUSDT,long,85000.5,1000.0",
-        "2026-09-21T13:56:46.000Z,BTCUSDT,short,85000.5,1000.0",
+        "time_utc,symbol,side,price,notional_usd,source",
+        "2026-09-21T13:56:47.000Z,BTCUSDT,long,85000.5,1000.0,binance",
+        "2026-09-21T13:56:46.000Z,BTCUSDT,short,85000.5,1000.0,binance",
     ]
     listing.copy_all()
     assert len(clipboard.text().splitlines()) == 11

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 TIME, SIDE, PRICE, USD, AGE = range(5)
 _HEADERS: Final = ("list.time", "list.side", "list.price", "list.usd", "list.age")
-CSV_COLUMNS: Final = ("time_utc", "symbol", "side", "price", "notional_usd")
+CSV_COLUMNS: Final = ("time_utc", "symbol", "side", "price", "notional_usd", "source")
 # With more changes than this in the middle of the list it is replaced as a whole.
 _MOST_RANGES: Final = 50
 # Readable on light and on dark; the words say the same.
@@ -80,7 +80,9 @@ class LiquidationModel(QAbstractTableModel):
         for number in numbers:
             row = self._rows[number]
             time = f"{utc_text(row.ts_ms, '%Y-%m-%dT%H:%M:%S')}.{row.ts_ms % 1000:03}Z"
-            writer.writerow((time, self._symbol, "long" if row.is_long else "short", row.price, row.notional))
+            writer.writerow(
+                (time, self._symbol, "long" if row.is_long else "short", row.price, row.notional, row.source)
+            )
         return text.getvalue()
 
     def rowCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: B008 - Qt's signature
