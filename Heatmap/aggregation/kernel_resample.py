@@ -37,8 +37,7 @@ _SPANS_IN: Final = types.Array(types.int64, 2, "C", readonly=True)
 _LAYER: Final = group(COLOURS_IN, _PLACES_IN, _PLACES_IN)
 _HOW: Final = group(types.boolean, types.uint32, types.uint32)
 _GROUND: Final = group(COLOURS_IN, UINT8_IN)
-_LINE_COLOURS_IN: Final = types.Array(types.uint32, 1, "C", readonly=True)
-_HATCHING: Final = group(_SPANS_IN, FLOAT32_IN, FLOAT32_IN, types.float32, _LINE_COLOURS_IN)
+_HATCHING: Final = group(_SPANS_IN, FLOAT32_IN, FLOAT32_IN, types.float32, COLOURS_IN)
 _CORNER: Final = group(*(types.int64,) * 2)
 
 
@@ -229,5 +228,5 @@ def compose(
         else:
             _compose_row(ground_row, heat, opacity, row)
         for number in range(len(hatched)):
-            part, colour = slice(hatched[number, 0], hatched[number, 1]), line_colours[number]
+            part, colour = slice(hatched[number, 0], hatched[number, 1]), line_colours[number, 0]
             _hatch(along_x[part], along_y[y], half_line, colour, ground_row[part], heat[part], opacity, row[part])

@@ -31,19 +31,15 @@ class HitPoint:
 
 @dataclass(frozen=True, slots=True)
 class CellFigures:
-    """Figures of one cell, see `CellDetails`; ``cell`` is a grid of one cell and ``count`` at least 1.
-
-    ``is_trail``: the pixel shows the trail of the cell, not its spot. ``by_source``: dollars of each source that has
-    any; () if not known.
-    """
+    """Figures of one cell, see `CellDetails`; ``cell`` is a grid of one cell and ``count`` at least 1."""
 
     cell: GridSpec
     count: int
     long_usd: float
     short_usd: float
     largest_usd: float
-    is_trail: bool = False
-    by_source: tuple[tuple[str, float], ...] = ()
+    is_trail: bool = False  # the pixel shows the trail of the cell, not its spot
+    by_source: tuple[tuple[str, float], ...] = ()  # dollars of each source that has any; () if not known
 
 
 def figures_at(

@@ -45,7 +45,7 @@ class Hatching(NamedTuple):
     half_line
         Half the width of a line, in spacings.
     colors
-        uint32 (n,): of the lines of each part, premultiplied RGBA in the order of bytes.
+        uint32 (n, 1): of the lines of each part, premultiplied RGBA in the order of bytes.
     """
 
     spans: NDArray[np.int64]
@@ -56,7 +56,7 @@ class Hatching(NamedTuple):
 
 
 _NO_LINES: Final = np.empty(0, np.float32)
-_NO_HATCHING: Final = Hatching(np.empty((0, 2), np.int64), _NO_LINES, _NO_LINES, 0.0, np.empty(0, np.uint32))
+_NO_HATCHING: Final = Hatching(np.empty((0, 2), np.int64), _NO_LINES, _NO_LINES, 0.0, np.empty((0, 1), np.uint32))
 
 
 class Resampler:

@@ -54,7 +54,7 @@ def wanted_picture(picture, ground, corner, layer, *, before, fresh, opacity, is
             if part is not None:
                 at = np.float32(hatching.along_x[x] + hatching.along_y[y]) % np.float32(1)
                 if min(at, np.float32(1) - at) < np.float32(hatching.half_line):
-                    beneath = over(beneath, int(hatching.colors[part]), WHOLE)
+                    beneath = over(beneath, int(hatching.colors[part, 0]), WHOLE)
             expected[top + y, left + x] = over(beneath, pixel, opacity)
     return expected
 
@@ -116,7 +116,7 @@ def test_every_pixel(seed, is_smooth, fine, fresh, opacity, is_hatched):
             random.uniform(0, 30, width).astype(np.float32),
             random.uniform(0, 30, height).astype(np.float32),
             0.2,
-            np.array([GREY, LIGHT_GREY], np.uint32),
+            np.array([[GREY], [LIGHT_GREY]], np.uint32),
         )
     picture = random.integers(0, 2**32, shape).astype(np.uint32)
     options = {

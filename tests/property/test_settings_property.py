@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from Heatmap.heatmap_settings import FIELDS, HeatmapSettings, Kind
+from Heatmap.source_choice import VENUES
 
 ANYTHING = st.one_of(
     st.none(),
@@ -16,11 +17,17 @@ ANYTHING = st.one_of(
 )
 
 
+def of_venues(venues):
+    return "+".join(venues)
+
+
 def valid(spec):
     if spec.kind is Kind.FLAG:
         return st.booleans()
     if spec.kind is Kind.CHOICE:
         return st.sampled_from(spec.choices)
+    if spec.kind is Kind.SOURCES:
+        return st.one_of(st.sampled_from(spec.choices), st.sets(st.sampled_from(VENUES), min_size=1).map(of_venues))
     if spec.kind is Kind.INTEGER:
         return st.integers(int(spec.minimum), int(spec.maximum))
     return st.floats(spec.minimum, spec.maximum)

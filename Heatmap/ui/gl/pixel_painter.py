@@ -40,8 +40,7 @@ if TYPE_CHECKING:
     from Heatmap.ui.gl.painter import Scene
 
 # Half grey, premultiplied, alpha first: `HATCH_STRENGTH` of it, and `LIGHT_HATCH_STRENGTH`.
-_HATCHING_COLOR: Final = 0x4D262626
-_LIGHT_HATCHING_COLOR: Final = 0x29141414
+_HATCHING_COLORS: Final = np.array([[0x4D262626], [0x29141414]], np.uint32)
 _CHANNELS: Final = 4
 
 # Names and numbers of the OpenGL 3.3 core specification.
@@ -216,7 +215,7 @@ def _hatching(scene: Scene, times: AxisSegment, ms_per_px: NDArray[np.float64], 
         along_x=((along_px + spacing_px - middle) % spacing_px / spacing_px).astype(np.float32),
         along_y=(np.arange(pane.bottom - 1, pane.top - 1, -1) % spacing_px / spacing_px).astype(np.float32),
         half_line=0.5 * line_px / spacing_px,
-        colors=np.repeat(np.array([_HATCHING_COLOR, _LIGHT_HATCHING_COLOR], np.uint32), [len(spans), len(light_spans)]),
+        colors=np.repeat(_HATCHING_COLORS, [len(spans), len(light_spans)], axis=0),
     )
 
 
