@@ -213,7 +213,8 @@ class BuildWorker:
             if result is not image or shown is None or shown.settings != request.settings:
                 statistics = window.statistics(result, request.settings, start_ms)
                 axis = colour_axis(result, request.settings.floor_usd, axis) if result is not None else None
-            statistics = estimates.added_to(statistics, request.symbol, request.settings)
+            if request.as_of_ms is None:  # estimates are of windows that end now
+                statistics = estimates.added_to(statistics, request.symbol, request.settings)
             self._listener.on_built(
                 BuildResult(
                     result,

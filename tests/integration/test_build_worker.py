@@ -479,6 +479,10 @@ def test_what_binance_leaves_out_is_told_while_the_view_rests(worker, reports, d
     worker.request(request())
     hidden = reports.wait_for(reports.results, lambda result: result.statistics.hidden is not None).statistics.hidden
     assert hidden.hours < hidden.needed
+    earlier = request(as_of_ms=SYSTEM_CLOCK.now_ms() - MINUTE_MS)
+    worker.request(earlier)
+    replayed = reports.wait_for(reports.results, lambda result: result.request is earlier)
+    assert replayed.statistics.hidden is None
     worker.request(request(settings=HeatmapSettings(source="bybit")))
     reports.results.clear()
     reports.wait_for(reports.results, lambda result: result.statistics.hidden is None)
