@@ -51,7 +51,7 @@ log = logging.getLogger(__name__)
 
 _WINDOW, _BASE, _BUTTON = QColor("#161a21"), QColor("#0e1116"), QColor("#232933")
 _TEXT, _DIM, _ACCENT = QColor("#d5dae2"), QColor("#7d8796"), QColor("#2f7fd1")
-STARTING_MS = 3000  # longest from here to the recorder's first market data
+STARTING_MS = 8000  # longest from here to the recorder's first market data, on a busy machine
 # Each source has its own settings: trying the demo must not change the look of the live map.
 SETTINGS_OF_SOURCE = {Source.DEMO: "Heatmap-demo", Source.REPLAY: "Heatmap-replay"}
 
