@@ -131,6 +131,13 @@ def test_a_bar_a_row_and_the_lane_say_their_figures(open_strips):
     assert strips.lines_at((500.0, 200.0)) is None
 
 
+def test_bars_drawn_together_say_their_common_time(open_strips):
+    # Of 13 bars each, so the last group ends with the window; its beginning is no multiple of its length.
+    narrow = viewport(logical_to=6500.0)
+    lines = open_strips(view=narrow).lines_at((narrow.x_px(95.0), 398.0))
+    assert lines == Lines("Jan 1, 01:31 – 01:41 UTC", (("Record", "complete"),), is_coverage=True)
+
+
 def test_texts_are_drawn_once_and_anew_when_their_words_change(open_strips):
     strips = open_strips()
     first, again = ([sprite.image for sprite in strips.shapes(VIEW, PLAIN).sprites] for _ in range(2))

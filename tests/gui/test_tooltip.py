@@ -12,7 +12,7 @@ from Heatmap.aggregation.painted_cell import CellFigures
 from Heatmap.ui.geometry.chart_time import chart_time
 from Heatmap.ui.settings_model import SettingsModel
 from Heatmap.ui.translation import Translator
-from Heatmap.ui.widgets.tooltip import Tooltip, price_decimals, time_text
+from Heatmap.ui.widgets.tooltip import Tooltip, price_decimals, span_text
 
 # 2026-11-23 16:08:00 UTC
 T0_MS = 1_795_450_080_000
@@ -129,7 +129,7 @@ def test_of_a_single_liquidation_nothing_is_said_twice(make_tooltip):
 )
 def test_times_are_those_of_the_charts_axis(time_bin_ms, offset_ms, expected):
     assert T0_MS % time_bin_ms == 0
-    assert time_text(cell(time_bin_ms=time_bin_ms), Translator("en"), offset_ms) == expected
+    assert span_text(T0_MS, T0_MS + time_bin_ms, Translator("en"), offset_ms) == expected
 
 
 @pytest.mark.parametrize(

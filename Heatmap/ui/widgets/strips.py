@@ -9,7 +9,6 @@ import numpy as np
 from PyQt6.QtCore import QObject, QRectF, QSize, Qt, pyqtSignal, pyqtSlot
 from PyQt6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter
 
-from Heatmap.aggregation.grid import GridSpec
 from Heatmap.aggregation.palettes import find_palette
 from Heatmap.rendering.bar_coverage import BarState
 from Heatmap.rendering.view_sums import SideSums
@@ -29,7 +28,7 @@ from Heatmap.ui.geometry.strips import (
 from Heatmap.ui.gl.front_part import FrontShapes, Sprite
 from Heatmap.ui.widgets.overlay_widget import FONT_PX, ink
 from Heatmap.ui.widgets.palette_image import DARK_CHART, LIGHT_CHART
-from Heatmap.ui.widgets.tooltip import Lines, price_decimals, time_text
+from Heatmap.ui.widgets.tooltip import Lines, price_decimals, span_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -160,11 +159,10 @@ class Strips(QObject):
     def _bar_lines(self, sums: ViewSums, found: Hit) -> Lines:
         bars, words = sums.bars, self._translator
         begin, end = int(bars.starts_ms[found.first]), int(bars.ends_ms[found.last - 1])
-        cell = GridSpec(t0_ms=begin, time_bin_ms=end - begin, cols=1, price0=0.0, price_bin=1.0, rows=1)
-        title = time_text(cell, words, self._chart_time.offset_ms(begin))
-        states = bars.states[found.first : found.last]
+        title = span_text(begin, end, words, self._chart_time.offset_ms(begin))
+        states = set(bars.states[found.first : found.last].tolist()) - {BarState.OUTSIDE}
         # Of several bars, what is true of all; some recorded and some not are partly recorded.
-        state = BarState(int(states[0])) if (states == states[0]).all() else BarState.PARTLY
+        state = BarState.PARTLY if len(states) > 1 else BarState(states.pop() if states else BarState.OUTSIDE)
         coverage = ((words.text("strips.coverage"), words.text(_STATE_KEYS[state])),) if state in _STATE_KEYS else ()
         if found.kind == "lane":
             return Lines(title, coverage, is_coverage=True)

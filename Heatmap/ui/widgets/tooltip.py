@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from PyQt6.QtWidgets import QWidget
 
-    from Heatmap.aggregation.grid import GridSpec
     from Heatmap.aggregation.painted_cell import CellFigures
     from Heatmap.ui.translation import Translator
 
@@ -41,13 +40,11 @@ def price_decimals(price_bin: float) -> int:
     return _MOST_DECIMALS
 
 
-def time_text(cell: GridSpec, translator: Translator, offset_ms: int = 0) -> str:
-    """Return beginning and end of a grid of one cell as times of the chart, with their offset from UTC."""
-    begin, end = (
-        QDateTime.fromMSecsSinceEpoch(time_ms + offset_ms, QTimeZone.utc()) for time_ms in (cell.t0_ms, cell.end_ms)
-    )
+def span_text(start_ms: int, end_ms: int, translator: Translator, offset_ms: int = 0) -> str:
+    """Return beginning and end as times of the chart, with their offset from UTC."""
+    begin, end = (QDateTime.fromMSecsSinceEpoch(time_ms + offset_ms, QTimeZone.utc()) for time_ms in (start_ms, end_ms))
     # 24 hours in every locale, as on the chart.
-    time = "HH:mm" if cell.time_bin_ms % _MINUTE_MS == 0 else "HH:mm:ss"
+    time = "HH:mm:ss" if start_ms % _MINUTE_MS or end_ms % _MINUTE_MS else "HH:mm"
     moment, locale = translator.text("tooltip.moment", time=time), translator.locale
     parts = [locale.toString(begin, moment), locale.toString(end, time if end.date() == begin.date() else moment)]
     return f"{' – '.join(parts)} {offset_text(offset_ms)}"
@@ -130,7 +127,7 @@ class Tooltip(OverlayWidget):
             return
         cell = self._figures.cell
         offset_ms = self._chart_time.offset_ms(cell.t0_ms)
-        self._title = time_text(cell, self._translator, offset_ms)
+        self._title = span_text(cell.t0_ms, cell.end_ms, self._translator, offset_ms)
         self._rows = self._rows_of(self._figures)
         if self._figures.is_trail:
             # The mouse is to the right of this time.
