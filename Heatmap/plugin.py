@@ -116,6 +116,7 @@ class HeatmapPlugin(HostControls):
         self._symbol = symbol
         self._legend = legend
         self._kept_above: list[QWidget] = []
+        self._area_sums = True
         # What a chart in UTC shows its times in is the user's choice.
         self._shown_time: TimeOffset = translator if chart_time.is_utc else chart_time
         self._as_of_ms: int | None = None
@@ -286,6 +287,12 @@ class HeatmapPlugin(HostControls):
         if self._display is not None:
             self._display.set_legend(place)
 
+    def set_area_sums(self, enabled: bool) -> None:  # as Qt's setters
+        """Take Shift and drag on the chart for sums of a rectangle, which is so at first; or leave them to the page."""
+        self._area_sums = enabled
+        if self._display is not None:
+            self._display.set_area_sums(enabled)
+
     def keep_above(self, widget: QWidget) -> None:
         """Show a widget of the host above the candles, which are composed over ordinary widgets while heat is shown.
 
@@ -420,6 +427,7 @@ class HeatmapPlugin(HostControls):
                 parent=self,
             )
             self._display.set_as_of(self._as_of_ms)
+            self._display.set_area_sums(self._area_sums)
             for widget in self._kept_above:
                 self._display.keep_above(widget)
             self._display.imageChanged.connect(self.imageChanged)

@@ -14,9 +14,10 @@ from Heatmap.aggregation.image_builder import ImageBuilder
 from Heatmap.aggregation.painted_cell import CellFigures, HitPoint, figures_at
 from Heatmap.errors import HeatmapError
 from Heatmap.heatmap_settings import HeatmapSettings, decay_half_life_ms, trail_half_life_ms, window_ms
+from Heatmap.rendering.area_sums import Area, AreaFigures, area_figures
 from Heatmap.rendering.cell_sources import with_sources
 from Heatmap.rendering.colour_axis import ColourAxis, colour_axis
-from Heatmap.rendering.event_window import FAR_MS, EventWindow, MapStatistics, RecordGaps
+from Heatmap.rendering.event_window import FAR_MS, NO_GAPS, EventWindow, MapStatistics, RecordGaps
 from Heatmap.rendering.hidden_estimate import REST_S, HiddenEstimates
 from Heatmap.rendering.image_change import ChangedColumns, changed_columns
 from Heatmap.rendering.largest_events import LargestEvents, largest_events
@@ -82,6 +83,14 @@ class Inspection:
     point: HitPoint
 
 
+@dataclass(frozen=True, slots=True)
+class AreaQuestion:
+    """The question what was liquidated in an area, with symbol and filters of the displayed image."""
+
+    request: BuildRequest
+    area: Area
+
+
 class BuildListener(Protocol):
     """Receives the reports of a `BuildWorker`, on its thread."""
 
@@ -91,12 +100,15 @@ class BuildListener(Protocol):
     def on_inspected(self, figures: CellFigures | None, inspection: Inspection) -> None:
         """Take the figures of the cell that paints the point; None: the map is empty there."""
 
+    def on_measured(self, figures: AreaFigures | None, question: AreaQuestion) -> None:
+        """Take the sums of an area; None: the events in memory are those of another symbol or source."""
+
     def on_problem(self, key: str, detail: str) -> None:
         """Take the key of a text and details in English on why nothing can be built; both "" when it works again."""
 
 
 _STOP: Final = BuildRequest("", View(0, 0, 0.0, 0.0, 0, 0), HeatmapSettings(), dark=False)
-# Nothing to build, only an inspection to answer.
+# Nothing to build, only questions to answer.
 _INSPECT: Final = replace(_STOP, dark=True)
 
 
@@ -119,6 +131,7 @@ class BuildWorker:
         self._request_is_new = False
         self._data_is_new = False
         self._inspection: Inspection | None = None
+        self._question: AreaQuestion | None = None
         self._stopping = False
         self._swap_engine = False
         self._served_at_s = self._requested_at_s = clock.monotonic_s()
@@ -141,6 +154,12 @@ class BuildWorker:
         """Answer this question; a question still unanswered is dropped."""
         with self._wake:
             self._inspection = inspection
+            self._wake.notify()
+
+    def measure(self, question: AreaQuestion) -> None:
+        """Answer this question; a question still unanswered is dropped."""
+        with self._wake:
+            self._question = question
             self._wake.notify()
 
     def data_changed(self) -> None:
@@ -176,10 +195,11 @@ class BuildWorker:
         image: HeatmapImage | None = None
         shown: BuildRequest | None = None
         statistics, axis, sums_of_view = MapStatistics(), None, LatestSums()
-        estimates = HiddenEstimates(self._db_path)
+        estimates, gaps = HiddenEstimates(self._db_path), NO_GAPS
         trouble = ""
         while (request := self._next()) is not _STOP:
             self._answer_inspection(window)
+            self._answer_question(window, gaps)
             if request is _INSPECT:
                 continue
             if request is None:
@@ -247,7 +267,7 @@ class BuildWorker:
         """Wait until there is something to do; return the request, None to rest, `_INSPECT` or `_STOP`."""
         with self._wake:
             while not self._stopping and not self._request_is_new:
-                if self._inspection is not None:
+                if self._inspection is not None or self._question is not None:
                     return _INSPECT
                 patience_s = None
                 if self._request is not None:
@@ -289,6 +309,23 @@ class BuildWorker:
                     min_notional=settings.min_notional_usd,
                 )
         self._listener.on_inspected(figures, inspection)
+
+    def _answer_question(self, window: EventWindow, gaps: RecordGaps) -> None:
+        with self._wake:
+            question, self._question = self._question, None
+        if question is None:
+            return
+        figures, settings = None, question.request.settings
+        if window.shows(question.request.symbol, settings.sources):
+            figures = area_figures(
+                window.columns,
+                question.area,
+                sides=settings.sides,
+                min_notional=settings.min_notional_usd,
+                since_ms=window.since_ms,
+                gaps=(*gaps.none, *gaps.some),
+            )
+        self._listener.on_measured(figures, question)
 
     def _now_ms(self, request: BuildRequest) -> int:
         return self._clock.now_ms() if request.as_of_ms is None else request.as_of_ms

@@ -8,7 +8,8 @@ from PyQt6.QtCore import QObject, pyqtSignal
 
 if TYPE_CHECKING:
     from Heatmap.aggregation.painted_cell import CellFigures
-    from Heatmap.rendering.build_worker import BuildResult, Inspection
+    from Heatmap.rendering.area_sums import AreaFigures
+    from Heatmap.rendering.build_worker import AreaQuestion, BuildResult, Inspection
 
 
 class BuildSignals(QObject):
@@ -16,6 +17,7 @@ class BuildSignals(QObject):
 
     built = pyqtSignal(object)  # BuildResult
     inspected = pyqtSignal(object, object)  # CellFigures | None, Inspection
+    measured = pyqtSignal(object, object)  # AreaFigures | None, AreaQuestion
     problem = pyqtSignal(str, str)  # key of a text, details; both "" when it works again
 
     def on_built(self, result: BuildResult) -> None:
@@ -23,6 +25,9 @@ class BuildSignals(QObject):
 
     def on_inspected(self, figures: CellFigures | None, inspection: Inspection) -> None:
         self.inspected.emit(figures, inspection)
+
+    def on_measured(self, figures: AreaFigures | None, question: AreaQuestion) -> None:
+        self.measured.emit(figures, question)
 
     def on_problem(self, key: str, detail: str) -> None:
         self.problem.emit(key, detail)

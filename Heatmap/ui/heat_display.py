@@ -17,6 +17,7 @@ from Heatmap.ui.gl.visibility import is_seen
 from Heatmap.ui.page.frame_sync import FrameSync
 from Heatmap.ui.presenter import HeatmapPresenter
 from Heatmap.ui.timer import new_timer
+from Heatmap.ui.widgets.area_selection import AreaSelection
 from Heatmap.ui.widgets.bubble_part import BubblePart
 from Heatmap.ui.widgets.overlay import Overlay
 from Heatmap.ui.widgets.raised_widget import RaisedWidget
@@ -91,6 +92,10 @@ class HeatDisplay(QObject):
             chart_time=chart_time,
             in_front=(self._bubbles, self._strips),
         )
+        self._area = AreaSelection(
+            view, self.front, self.presenter, self._worker, signals, translator=translator, chart_time=chart_time
+        )
+        self._area.began.connect(self._tooltip.end)
         self._raised: list[RaisedWidget] = []
         self._warmup = KernelWarmup(self._worker.use_numba, log.debug)  # it logs its report itself
 
@@ -140,6 +145,10 @@ class HeatDisplay(QObject):
     def set_legend(self, place: LegendPlace) -> None:
         self._overlay.set_legend(place)
 
+    def set_area_sums(self, enabled: bool) -> None:  # as Qt's setters
+        """See `AreaSelection.set_enabled`."""
+        self._area.set_enabled(enabled)
+
     def keep_above(self, widget: QWidget) -> None:
         """Show a widget of the host above the page; nothing if it is a window of its own."""
         raised = RaisedWidget(widget)
@@ -158,6 +167,7 @@ class HeatDisplay(QObject):
         if not sip.isdeleted(self._view):
             self._overlay.remove()
             self._tooltip.remove()
+            self._area.remove()
             self.underlay.remove()
         for raised in self._raised:
             if not sip.isdeleted(raised):

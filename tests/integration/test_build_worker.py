@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 from support.build_reports import BuildReports
+from support.record import rows
 from support.two_venues import write_two_venues
 
 from Heatmap.aggregation import GridSpec, HeatmapImage
@@ -17,7 +18,8 @@ from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.errors import StorageError
 from Heatmap.events import Coverage, LiquidationEvent, Side
 from Heatmap.heatmap_settings import HeatmapSettings
-from Heatmap.rendering.build_worker import BuildRequest, BuildWorker, Inspection
+from Heatmap.rendering.area_sums import Area
+from Heatmap.rendering.build_worker import AreaQuestion, BuildRequest, BuildWorker, Inspection
 from Heatmap.rendering.view_grid import View
 from Heatmap.storage.bulk_insert import bulk_insert
 from Heatmap.storage.sqlite_store import SqliteStore
@@ -85,6 +87,37 @@ def test_the_sums_of_the_view_come_with_its_image_if_they_are_wanted(worker, rep
     off = HeatmapSettings(coverage_lane=False, candle_sums=False, profile=False)
     worker.request(request(settings=off))
     assert reports.wait_for(reports.results, lambda result: result.request.settings is off).sums is None
+
+
+def test_an_area_is_summed_to_the_cent(worker, reports, db_path):
+    events = [
+        event(age * MINUTE_MS, price=95.0 + age / 10, qty=age + 0.01, side=Side(("BUY", "SELL")[age % 2]))
+        for age in range(1, 60)
+    ]
+    bulk_insert(db_path, events)
+    asked = request(settings=HeatmapSettings(min_notional_usd=1000))
+    worker.request(asked)
+    built(reports, lambda image: image is not None and image.events)
+    start_ms, end_ms = asked.view.start_ms + 10 * MINUTE_MS, asked.view.start_ms + 40 * MINUTE_MS
+    worker.measure(AreaQuestion(asked, Area(start_ms, end_ms, 97.5, 99.5)))
+    figures, question = reports.wait_for(reports.sums, lambda _report: True)
+    found = rows(
+        db_path,
+        "SELECT count(*), sum(notional) FILTER (WHERE side = 'SELL'), sum(notional) FILTER (WHERE side = 'BUY'),"
+        " max(notional) FROM liq_events WHERE price >= 97.5 AND price < 99.5 AND notional >= 1000"
+        " AND ts_ms >= ? AND ts_ms < ?",
+        start_ms,
+        end_ms,
+    )
+    count, long_usd, short_usd, largest_usd = found[0]
+    assert count == figures.count > 5
+    assert (figures.long_usd, figures.short_usd, figures.largest_usd) == pytest.approx(
+        (long_usd, short_usd, largest_usd), abs=0.001
+    )
+    assert not figures.is_complete  # an import claims no coverage
+    # Nothing is known of a symbol that the map does not show.
+    worker.measure(AreaQuestion(request(symbol="ETHUSDT"), question.area))
+    assert reports.wait_for(reports.sums, lambda report: report[1].request.symbol == "ETHUSDT")[0] is None
 
 
 def test_a_new_row_comes_in_without_being_asked_for(worker, reports, db_path):

@@ -12,6 +12,7 @@ class BuildReports:
         self._news = threading.Condition()
         self.results = []
         self.answers = []
+        self.sums = []
         self.problems = []
 
     def on_built(self, result) -> None:
@@ -19,6 +20,9 @@ class BuildReports:
 
     def on_inspected(self, figures, inspection) -> None:
         self._add(self.answers, (figures, inspection))
+
+    def on_measured(self, figures, question) -> None:
+        self._add(self.sums, (figures, question))
 
     def on_problem(self, key, detail) -> None:
         self._add(self.problems, (key, detail))

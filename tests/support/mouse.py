@@ -16,6 +16,7 @@ class Mouse:
     def __init__(self, view) -> None:
         self._view = view
         self.buttons = NOTHING
+        self.modifiers = Qt.KeyboardModifier.NoModifier
 
     @property
     def page(self):
@@ -36,7 +37,7 @@ class Mouse:
     def wheel(self, notches: float) -> None:
         turned, phase = QPoint(0, round(120 * notches)), Qt.ScrollPhase.NoScrollPhase
         where = self.at, QPointF(self.page.mapToGlobal(self.at.toPoint()))
-        event = QWheelEvent(*where, QPoint(), turned, self.buttons, Qt.KeyboardModifier.NoModifier, phase, False)
+        event = QWheelEvent(*where, QPoint(), turned, self.buttons, self.modifiers, phase, False)
         QApplication.sendEvent(self.page, event)
 
     def leave(self) -> None:
@@ -44,5 +45,5 @@ class Mouse:
 
     def _send(self, kind, button) -> None:
         everywhere = QPointF(self.page.mapToGlobal(self.at.toPoint()))
-        event = QMouseEvent(kind, self.at, everywhere, button, self.buttons, Qt.KeyboardModifier.NoModifier)
+        event = QMouseEvent(kind, self.at, everywhere, button, self.buttons, self.modifiers)
         QApplication.sendEvent(self.page, event)

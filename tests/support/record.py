@@ -19,10 +19,10 @@ def event(number, **changes):
     return LiquidationEvent(**{"notional": values["price"] * values["qty"], **values})
 
 
-def rows(path, query="SELECT count(*) FROM liq_events"):
-    """Return what a query finds in a database that is opened for it alone."""
+def rows(path, query="SELECT count(*) FROM liq_events", *values):
+    """Return what a query with these values finds in a database that is opened for it alone."""
     with closing(open_reader(path)) as connection:
-        return connection.execute(query).fetchall()
+        return connection.execute(query, values).fetchall()
 
 
 def create_version_1(path):

@@ -36,7 +36,7 @@ def shortcuts_of(widgets: Iterable[QWidget]) -> list[tuple[str, str]]:
 
 
 class ShortcutList(QDialog):
-    """A window with the shortcuts of some widgets' actions; it is made anew each time."""
+    """A window with the shortcuts of some widgets' actions, and the one of the mouse; it is made anew each time."""
 
     def __init__(self, widgets: Sequence[QWidget], translator: Translator, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -45,7 +45,8 @@ class ShortcutList(QDialog):
         self.setWindowTitle(translator.text("shortcuts.title"))
         table = QWidget(self)
         rows = QFormLayout(table)
-        for words, keys in shortcuts_of(widgets):
+        by_mouse = (translator.text("shortcuts.area"), translator.text("shortcuts.area_keys"))
+        for words, keys in [*shortcuts_of(widgets), by_mouse]:
             name = QLabel(keys, table)
             name.setAccessibleName(f"{words}: {keys}")
             rows.addRow(words, name)

@@ -94,7 +94,7 @@ class TooltipController(QObject):
         signals.inspected.connect(self._take)
 
     def remove(self) -> None:
-        self._end()
+        self.end()
         self._presenter.viewportChanged.disconnect(self._view_changed)
         self._presenter.imageChanged.disconnect(self._view_changed)
         self._signals.inspected.disconnect(self._take)
@@ -114,10 +114,10 @@ class TooltipController(QObject):
             if isinstance(event, QMouseEvent) and event.button() == Qt.MouseButton.LeftButton:
                 self._take_button(event)
             if event.type() in _ENDS:
-                self._end()
+                self.end()
             elif event.type() == QEvent.Type.MouseMove and isinstance(event, QMouseEvent):
                 if event.buttons() != Qt.MouseButton.NoButton:  # the user drags the view, or something on it
-                    self._end()
+                    self.end()
                 else:
                     self._mouse = event.position()
                     self._look()
@@ -126,7 +126,7 @@ class TooltipController(QObject):
     def _find_page(self) -> None:
         page = page_widget(self._view)
         if page is not self._page:
-            self._end()
+            self.end()
             self._leave_page()
             self._page = page
             if page is not None:
@@ -137,7 +137,7 @@ class TooltipController(QObject):
             self._page.removeEventFilter(self)
         self._page = None
 
-    def _end(self) -> None:
+    def end(self) -> None:
         """Hide the tooltip until the mouse moves again."""
         self._mouse = None
         self._hide()
