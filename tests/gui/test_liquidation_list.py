@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 import time
 
@@ -65,6 +66,14 @@ def test_what_it_says(listing):
     listing.set_problem("It is damaged.")
     assert count.text().endswith("It is damaged.")
     assert table.accessibleName() == "Liquidations"
+
+
+def test_a_price_is_not_rounded_by_the_tick_size_of_another_symbol(listing):
+    listing.set_rows(found([998]))
+    for symbol, price, text in (("DOGEUSDT", 0.12345, "0.123450"), ("ETHUSDT", 3003.25, "3,003.25")):
+        only = ListedLiquidation(1, NOW_MS, 1, price, 1000.0)
+        listing.set_rows(LiquidationRows(dataclasses.replace(LATEST, symbol=symbol), [only], 1, 1, None))
+        assert texts(listing, 0)[2] == text
 
 
 def test_it_follows_the_newest_until_the_user_scrolls_or_selects(listing):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -21,7 +20,7 @@ from Heatmap.ui.geometry.bubble_layout import (
 )
 from Heatmap.ui.gl.front_part import FrontShapes, Sprite
 from Heatmap.ui.widgets.bubble_picture import BubbleLook, BubblePictures
-from Heatmap.ui.widgets.tooltip import Lines, moment_text, price_name
+from Heatmap.ui.widgets.tooltip import Lines, decimals_of, moment_text, price_name
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
 
 _LABEL_DIGITS: Final = 5  # of a price beside its bubble
 _CARD_DIGITS: Final = 7  # in the tooltip
-_MOST_DECIMALS: Final = 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -185,13 +183,6 @@ class BubblePart(QObject):
         if fits_inside(pictures.text_size_px(usd), radius_px):
             return (usd,), (price,)
         return (), (f"{usd} · {price}", usd)
-
-
-def decimals_of(price: float, digits: int) -> int:
-    """Return the number of decimals with which a price has so many digits, at most eight."""
-    if not price > 0.0:
-        return 0
-    return min(max(digits - 1 - math.floor(math.log10(price)), 0), _MOST_DECIMALS)
 
 
 def _same(first: LargestEvents | None, second: LargestEvents | None) -> bool:

@@ -13,7 +13,7 @@ from Heatmap.clock import utc_text
 from Heatmap.events import Source
 from Heatmap.time_zone import offset_text
 from Heatmap.ui.geometry.chart_time import UTC_TIME, TimeOffset
-from Heatmap.ui.widgets.tooltip import price_decimals, source_with_price
+from Heatmap.ui.widgets.tooltip import decimals_of, price_decimals, source_with_price
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -31,6 +31,8 @@ _MOST_RANGES: Final = 50
 _LONG, _SHORT = QColor(0xE0, 0x6C, 0x1F), QColor(0x2F, 0x86, 0xD6)
 _RIGHT: Final = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 _DAY_MS: Final = 86_400_000
+# Of a price whose tick size is not known.
+_DIGITS: Final = 6
 
 
 class LiquidationModel(QAbstractTableModel):
@@ -47,7 +49,11 @@ class LiquidationModel(QAbstractTableModel):
 
     def set_rows(self, found: LiquidationRows) -> None:
         """Show other rows: those that stay keep their selection, and a view its place, as far as that can be."""
-        decimals = self._decimals if found.tick_size is None else price_decimals(found.tick_size)
+        if found.tick_size is not None:
+            decimals = price_decimals(found.tick_size)
+        else:
+            dearest = max((row.price for row in found.rows), default=0.0)
+            decimals = max(decimals_of(dearest, _DIGITS), self._decimals if found.request.symbol == self._symbol else 0)
         same_kind = found.request.symbol == self._symbol and decimals == self._decimals
         self._symbol, self._decimals = found.request.symbol, decimals
         if not (same_kind and self._change_ranges(found.rows)):

@@ -40,6 +40,13 @@ def price_decimals(price_bin: float) -> int:
     return _MOST_DECIMALS
 
 
+def decimals_of(price: float, digits: int) -> int:
+    """Return the number of decimals with which a price has so many digits, at most eight."""
+    if not price > 0.0:
+        return 0
+    return min(max(digits - 1 - math.floor(math.log10(price)), 0), _MOST_DECIMALS)
+
+
 def span_text(start_ms: int, end_ms: int, translator: Translator, offset_ms: int = 0) -> str:
     """Return beginning and end as times of the chart, with their offset from UTC."""
     begin, end = (QDateTime.fromMSecsSinceEpoch(time_ms + offset_ms, QTimeZone.utc()) for time_ms in (start_ms, end_ms))
