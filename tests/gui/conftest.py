@@ -113,9 +113,9 @@ class Stage(PluginParts):
 
     def wait_for_heat(self) -> None:
         """Wait until the chart shows the range the program asked for, and the image made for it is on the card."""
-        self.wait(self._is_settled)
+        self.wait(self.is_settled)
 
-    def _is_settled(self) -> bool:
+    def is_settled(self) -> bool:
         viewport, wanted = self.presenter.viewport, self.window._bridge.shown_range
         if viewport is None or wanted is None or self.plugin.image is None or not self.presenter.is_current:
             return False
