@@ -16,6 +16,7 @@ from Heatmap.rendering.liquidation_reader import MOST_ROWS, LiquidationRows, Lis
 from Heatmap.ui.geometry.chart_time import chart_time
 from Heatmap.ui.translation import Translator
 from Heatmap.ui.widgets.liquidation_list import LiquidationList, LiquidationTable
+from Heatmap.ui.widgets.liquidation_model import TIME, USD
 
 NOW_MS = 1_790_000_000_000  # 2026-09-21 14:13:20 UTC
 LATEST = ListRequest("BTCUSDT", "binance", 8 * 3_600_000, "both", 0, "latest")
@@ -66,6 +67,21 @@ def test_what_it_says(listing):
     listing.set_problem("It is damaged.")
     assert count.text().endswith("It is damaged.")
     assert table.accessibleName() == "Liquidations"
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_date_time_and_dollars_have_room_at_the_preferred_width(qtbot, language):
+    widget = LiquidationList(Translator(language), StoppedClock())
+    qtbot.addWidget(widget)
+    widget.resize(widget.sizeHint())
+    yesterday = [ListedLiquidation(1, NOW_MS - 86_400_000, 1, 88_000.5, 28.8e6)]
+    widget.set_rows(LiquidationRows(LATEST, yesterday, 1, 1, 0.1))
+    with qtbot.waitExposed(widget):
+        widget.show()
+    table = widget.findChild(LiquidationTable)
+    for column in (TIME, USD):
+        wanted_px = table.fontMetrics().horizontalAdvance(widget.model.index(0, column).data())
+        assert wanted_px < table.columnWidth(column) < wanted_px + 20
 
 
 def test_a_price_is_not_rounded_by_the_tick_size_of_another_symbol(listing):

@@ -10,7 +10,7 @@ from PyQt6.QtWidgets import QAbstractItemView, QHeaderView, QLabel, QMenu, QTabB
 
 from Heatmap.ui.geometry.chart_time import UTC_TIME, TimeOffset
 from Heatmap.ui.timer import new_timer
-from Heatmap.ui.widgets.liquidation_model import LiquidationModel
+from Heatmap.ui.widgets.liquidation_model import TIME, USD, LiquidationModel
 
 if TYPE_CHECKING:
     from PyQt6.QtGui import QHideEvent, QKeyEvent, QShowEvent
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _ORDERS: Final[tuple[ListOrder, ...]] = ("latest", "largest")
 _AGE_MS: Final = 1000
-_WIDTH_PX, _HEIGHT_PX = 380, 220
+_WIDTH_PX, _HEIGHT_PX = 420, 220
 _ROW_SCALE: Final = 1.35
 
 
@@ -50,7 +50,15 @@ class LiquidationTable(QTableView):
             rows.setDefaultSectionSize(round(self.fontMetrics().height() * _ROW_SCALE))
             columns.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
             columns.setHighlightSections(False)
+            columns.setResizeContentsPrecision(0)  # by the rows in sight
         self.clicked.connect(self._take_click)
+
+    def fit_times(self) -> None:
+        """Keep room for date and time of a row, and for its dollars; the other columns share the rest."""
+        columns = self.horizontalHeader()
+        if columns is not None:
+            for column in (TIME, USD):
+                columns.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
 
     def keyPressEvent(self, event: QKeyEvent | None) -> None:
         if event is not None and event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
@@ -100,6 +108,7 @@ class LiquidationList(QWidget):
             self._orders.addTab("")
         self._table = LiquidationTable(self)
         self._table.setModel(self.model)
+        self._table.fit_times()
         self._count = QLabel(self)
         self._count.setObjectName("list_count")
         self._count.setWordWrap(True)
