@@ -271,6 +271,7 @@ class HeatmapPlugin(HostControls):
         Recording goes on. The candles are the host's: `replay_bar` says by a signal which ones it should hide.
         """
         self._as_of_ms = time_ms
+        self._lists.set_as_of(time_ms)
         if self._display is not None:
             self._display.set_as_of(time_ms)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from Heatmap.errors import StorageError
-from Heatmap.storage.liquidation_query import ListedLiquidation, ListQuery, listed
+from Heatmap.storage.liquidation_query import NO_END_MS, ListedLiquidation, ListQuery, listed
 from Heatmap.storage.sqlite_store import POLL_S, SqliteStore
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ class ListRequest:
     sides: Sides
     min_notional_usd: float
     order: ListOrder
+    as_of_ms: int | None = None  # show the record as it was then, ms since the epoch; None: as it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,14 +135,16 @@ class LiquidationReader:
                     self._on_read(found)
 
     def _read(self, store: SqliteStore, request: ListRequest) -> LiquidationRows:
+        as_of_ms = request.as_of_ms
         query = ListQuery(
             request.symbol,
             request.source,
-            self._clock.now_ms() - request.window_ms,
+            (self._clock.now_ms() if as_of_ms is None else as_of_ms) - request.window_ms,
             request.sides,
             request.min_notional_usd,
             request.order,
             MOST_ROWS,
+            NO_END_MS if as_of_ms is None else as_of_ms + 1,
         )
         rows, passing, total = listed(store, query)
         return LiquidationRows(request, rows, passing, total, self._tick_size(request.symbol))

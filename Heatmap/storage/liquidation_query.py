@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     from Heatmap.storage.sqlite_store import SqliteStore
     from Heatmap.vocabulary import ListOrder, Sides
 
+NO_END_MS: Final = 2**62
+
 _FROM: Final = """
-    FROM liq_events INDEXED BY idx_liq_events_window WHERE source IN ({}) AND symbol = ? AND ts_ms >= ?
+    FROM liq_events INDEXED BY idx_liq_events_window
+    WHERE source IN ({}) AND symbol = ? AND ts_ms >= ? AND ts_ms < ?
 """
 _PASSES: Final = f"notional >= ? AND ({sql.IS_LONG}) IN (?, ?)"
 _ORDERS: Final = {"latest": "ts_ms DESC, id DESC", "largest": "notional DESC, ts_ms DESC, id DESC"}
@@ -44,15 +47,17 @@ class ListQuery:
     min_notional: float
     order: ListOrder
     limit: int
+    end_ms: int  # exclusive; see `NO_END_MS`
 
 
 def listed(store: SqliteStore, query: ListQuery) -> tuple[list[ListedLiquidation], int, int]:
-    """Return the first rows, how many pass the filters, and how many there are since ``start_ms``.
+    """Return the first rows, how many pass the filters, and how many there are in ``[start_ms, end_ms)``.
 
     Raises `StorageError` if the file cannot be read.
     """
     sources = each_source(query.source)
-    series, of_series = (*sources, query.symbol, query.start_ms), _FROM.format(sql.places(sources))
+    series = *sources, query.symbol, query.start_ms, query.end_ms
+    of_series = _FROM.format(sql.places(sources))
     passes = query.min_notional, *_SIDES[query.sides]
     with store.reading() as connection:
         if connection is None:

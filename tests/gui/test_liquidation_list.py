@@ -69,6 +69,17 @@ def test_what_it_says(listing):
     assert table.accessibleName() == "Liquidations"
 
 
+def test_in_a_replay_ages_are_those_of_its_time_and_the_place_is_kept(listing):
+    listing.resize(380, 200)
+    listing.set_rows(found(range(99, -1, -1)))
+    bar = listing.findChild(LiquidationTable).verticalScrollBar()
+    bar.setValue(20)
+    at = dataclasses.replace(LATEST, as_of_ms=NOW_MS - 900_000)
+    listing.set_rows(found(range(99, -1, -1), at))
+    assert bar.value() == 20
+    assert texts(listing, 0)[4] == "1 s"
+
+
 @pytest.mark.parametrize("language", ["en", "de"])
 def test_date_time_and_dollars_have_room_at_the_preferred_width(qtbot, language):
     widget = LiquidationList(Translator(language), StoppedClock())

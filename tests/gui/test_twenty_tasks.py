@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from PyQt6.QtCore import Qt
-from PyQt6.QtGui import QGuiApplication
+from PyQt6.QtGui import QAction, QGuiApplication
 from PyQt6.QtWidgets import (
     QLabel,
 )
@@ -332,13 +332,19 @@ def what_had_happened_until_then(at: Trader) -> None:
     at.open_settings()
     time = at.window.findChild(QLabel, "heatmap_replay_time")
 
-    def expected() -> tuple[str, str]:
-        end_ms = round(datetime.fromisoformat(time.text()).replace(tzinfo=UTC).timestamp() * 1000)
-        assert end_ms < SYSTEM_CLOCK.now_ms() - HOUR_MS
-        sums = f"SELECT {LONGS}, {SHORTS} {FILTER} AND ts_ms >= ? AND ts_ms <= ?"
-        return tuple(map(usd, at.sql(sums, end_ms - 8 * HOUR_MS, end_ms)))
+    def end_ms() -> int:
+        return round(datetime.fromisoformat(time.text()).replace(tzinfo=UTC).timestamp() * 1000)
 
-    at.shows(lambda: (at.label("long_usd"), at.label("short_usd")), expected)
+    def sums() -> tuple[str, str]:
+        query = f"SELECT {LONGS}, {SHORTS} {FILTER} AND ts_ms >= ? AND ts_ms <= ?"
+        return tuple(map(usd, at.sql(query, end_ms() - 8 * HOUR_MS, end_ms())))
+
+    assert end_ms() < SYSTEM_CLOCK.now_ms() - HOUR_MS
+    at.shows(lambda: (at.label("long_usd"), at.label("short_usd")), sums)
+    # The list follows, too.
+    at.window.findChild(QAction, "list_toggle").trigger()
+    latest = f"SELECT price, notional {FILTER} AND ts_ms <= ? ORDER BY ts_ms DESC LIMIT 1"
+    at.shows(lambda: at.row()[2:], lambda: _price_and_usd(at.sql(latest, end_ms())))
 
 
 def what_was_the_largest_of_another_symbol(at: Trader) -> None:

@@ -80,6 +80,15 @@ def test_the_rows_are_those_of_a_sort(tmp_path, order, sides, least):
     assert len({row.row_id for row in result.rows}) == len(result.rows)
 
 
+def test_a_replay_lists_nothing_later_than_its_time(tmp_path):
+    path = tmp_path / "record.sqlite3"
+    bulk_insert(path, [event(1000), event(2000), event(2001), event(1000 - HOUR_MS)])
+    with reading(path) as (reader, found, _):
+        result = answer(reader, found, replace(PLAIN, as_of_ms=T + 2000))
+        assert [row.ts_ms - T for row in result.rows] == [2000, 1000]
+        assert (result.passing, result.total) == (2, 2)
+
+
 def test_new_events_come_and_old_ones_leave(tmp_path):
     path, clock = tmp_path / "record.sqlite3", LateClock()
     with reading(path, clock) as (reader, found, problems):

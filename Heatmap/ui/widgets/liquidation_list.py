@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from PyQt6.QtCore import QModelIndex, QPoint, QSize, Qt, pyqtSignal, pyqtSlot
@@ -145,7 +146,8 @@ class LiquidationList(QWidget):
 
     def set_rows(self, found: LiquidationRows) -> None:
         """Show what was read from the record."""
-        is_other = self._found is None or self._found.request != found.request
+        before = None if self._found is None else replace(self._found.request, as_of_ms=found.request.as_of_ms)
+        is_other = before != found.request
         self._found = found
         self.model.set_rows(found)
         if is_other:

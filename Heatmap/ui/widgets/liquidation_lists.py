@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from PyQt6 import sip
 from PyQt6.QtCore import QObject, pyqtSignal
 
 from Heatmap.heatmap_settings import window_ms
 from Heatmap.rendering.liquidation_reader import LiquidationReader, ListRequest
+from Heatmap.ui.timer import new_timer
 from Heatmap.ui.widgets.liquidation_list import LiquidationList
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from Heatmap.ui.geometry.chart_time import TimeOffset
     from Heatmap.ui.settings_model import SettingsModel
     from Heatmap.ui.translation import Translator
+
+# A replay moves on many times a second; the list follows it so often.
+REPLAY_MS: Final = 500
 
 
 class ListFeed(QObject):
@@ -44,6 +48,8 @@ class ListFeed(QObject):
         self._widget = widget
         self._settings = settings
         self._symbol = symbol
+        self._as_of_ms: int | None = None
+        self._replay_timer = new_timer(self, REPLAY_MS, self.ask)
         # The thread emits signals, which Qt delivers on the GUI thread.
         self._reader = LiquidationReader(
             service.db_path,
@@ -68,6 +74,14 @@ class ListFeed(QObject):
         self._symbol = symbol
         self.ask()
 
+    def set_as_of(self, as_of_ms: int | None) -> None:
+        """List nothing later than that, ms since the epoch; a running replay sets it many times a second."""
+        self._as_of_ms = as_of_ms
+        if as_of_ms is None:
+            self.ask()
+        elif not self._replay_timer.isActive():
+            self._replay_timer.start()
+
     def set_hint(self, sentence: str) -> None:
         if self.is_alive:
             self._widget.set_hint(sentence)
@@ -85,6 +99,7 @@ class ListFeed(QObject):
             settings.sides,
             settings.min_notional_usd,
             self._widget.order,
+            self._as_of_ms,
         )
         self._reader.request(request if self._widget.isVisible() else None)
 
@@ -124,10 +139,12 @@ class LiquidationLists(QObject):
         self._chart_time = chart_time
         self._clock = clock
         self._feeds: list[ListFeed] = []
+        self._as_of_ms: int | None = None
 
     def new_list(self, parent: QWidget | None) -> LiquidationList:
         widget = LiquidationList(self._translator, self._clock, parent, chart_time=self._chart_time)
         feed = ListFeed(widget, self._service, self._settings, symbol=self._symbol, clock=self._clock, parent=self)
+        feed.set_as_of(self._as_of_ms)
         self._feeds.append(feed)
         widget.activated.connect(partial(self._activate, feed))
         widget.destroyed.connect(self._forget_destroyed)
@@ -137,6 +154,12 @@ class LiquidationLists(QObject):
         self._symbol = symbol
         for feed in self._feeds:
             feed.set_symbol(symbol)
+
+    def set_as_of(self, as_of_ms: int | None) -> None:
+        """See `ListFeed.set_as_of`."""
+        self._as_of_ms = as_of_ms
+        for feed in self._feeds:
+            feed.set_as_of(as_of_ms)
 
     def stop(self) -> None:
         """End all threads."""

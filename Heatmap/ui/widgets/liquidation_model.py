@@ -45,6 +45,7 @@ class LiquidationModel(QAbstractTableModel):
         self._chart_time = chart_time
         self._symbol = ""
         self._decimals = 2
+        self._as_of_ms: int | None = None  # the time of a replay
         self._rows: list[ListedLiquidation] = []
 
     def set_rows(self, found: LiquidationRows) -> None:
@@ -55,7 +56,7 @@ class LiquidationModel(QAbstractTableModel):
             dearest = max((row.price for row in found.rows), default=0.0)
             decimals = max(decimals_of(dearest, _DIGITS), self._decimals if found.request.symbol == self._symbol else 0)
         same_kind = found.request.symbol == self._symbol and decimals == self._decimals
-        self._symbol, self._decimals = found.request.symbol, decimals
+        self._symbol, self._decimals, self._as_of_ms = found.request.symbol, decimals, found.request.as_of_ms
         if not (same_kind and self._change_ranges(found.rows)):
             self.beginResetModel()
             self._rows = list(found.rows)
@@ -132,10 +133,13 @@ class LiquidationModel(QAbstractTableModel):
             return words.format_number(row.price, self._decimals)
         if column == USD:
             return words.format_usd(row.notional)
-        return words.format_duration((self._clock.now_ms() - row.ts_ms) / 1000)
+        return words.format_duration((self._now_ms() - row.ts_ms) / 1000)
+
+    def _now_ms(self) -> int:
+        return self._clock.now_ms() if self._as_of_ms is None else self._as_of_ms
 
     def _time_text(self, ts_ms: int) -> str:
-        now_ms = self._clock.now_ms()
+        now_ms = self._now_ms()
         moment = self._moment(ts_ms)
         is_today = now_ms - ts_ms < _DAY_MS and moment.date() == self._moment(now_ms).date()
         # 24 hours in every locale, as on the chart.
@@ -146,7 +150,7 @@ class LiquidationModel(QAbstractTableModel):
         return QDateTime.fromMSecsSinceEpoch(time_ms + self._chart_time.offset_ms(time_ms), QTimeZone.utc())
 
     def _zone(self) -> str:
-        return offset_text(self._chart_time.offset_ms(self._clock.now_ms()))
+        return offset_text(self._chart_time.offset_ms(self._now_ms()))
 
     def _change_ranges(self, rows: Sequence[ListedLiquidation]) -> bool:
         """Change what differs, and return True; False where the order or too much differs."""
