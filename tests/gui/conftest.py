@@ -55,7 +55,14 @@ class Stage(PluginParts):
     """A running program with its exchange, to be looked at and to be operated."""
 
     def __init__(
-        self, qtbot, folder: Path, *, history: bool = True, settings: dict | None = None, symbols=("BTCUSDT",)
+        self,
+        qtbot,
+        folder: Path,
+        *,
+        history: bool = True,
+        settings: dict | None = None,
+        symbols=("BTCUSDT",),
+        record=None,
     ) -> None:
         self.qtbot = qtbot
         self.market = SimulatedMarket()
@@ -63,7 +70,9 @@ class Stage(PluginParts):
         self.exchange.start()
         self.db_path = folder / "stage.sqlite3"
         now_ms = SYSTEM_CLOCK.now_ms()
-        if history:
+        if record is not None:
+            record(self.db_path, self.market, now_ms)
+        elif history:
             # As the program itself does; from before the widest window, or the time without a record is hatched.
             covered = Coverage(Source.DEMO, "BTCUSDT", now_ms - 72 * HOUR_MS, now_ms)
             bulk_insert(self.db_path, self.market.liquidations(now_ms - 7 * HOUR_MS, now_ms), coverage=[covered])

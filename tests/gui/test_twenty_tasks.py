@@ -13,6 +13,7 @@ import io
 import re
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
@@ -24,7 +25,6 @@ from PyQt6.QtWidgets import (
 from support.trader import Trader
 
 from Heatmap.clock import SYSTEM_CLOCK
-from Heatmap.demo.market import SimulatedMarket
 from Heatmap.events import Coverage, LiquidationEvent, Side, Source
 from Heatmap.storage.bulk_insert import bulk_insert
 from Heatmap.ui.translation import Translator
@@ -32,6 +32,9 @@ from Heatmap.ui.widgets.legend import Legend
 from Heatmap.ui.widgets.legend_range import RangeHandle
 from Heatmap.ui.widgets.status import StatusPanel
 from Heatmap.ui.widgets.tooltip import span_text
+
+if TYPE_CHECKING:
+    from Heatmap.demo.market import SimulatedMarket
 
 pytestmark = [pytest.mark.gl]
 
@@ -50,15 +53,15 @@ LONGS, SHORTS = (
 )
 
 
-def known_record(db_path, now_ms: int) -> int:
-    """Store 30 hours of the demo's market with known events and a gap; return when recording stopped."""
+def known_record(db_path, market: SimulatedMarket, now_ms: int) -> None:
+    """Store 30 hours of the demo's market with known events and a gap."""
     stopped_ms = (now_ms - 3 * HOUR_MS) // BAR_MS * BAR_MS + MINUTE_MS
     begun_ms = stopped_ms + 33 * MINUTE_MS
     # None so near the beginning of a window that it leaves it while a question is answered.
     edges = [now_ms - hours * HOUR_MS for hours in (2, 8)]
     events = [
         event
-        for event in SimulatedMarket().liquidations(now_ms - 30 * HOUR_MS, now_ms - MINUTE_MS)
+        for event in market.liquidations(now_ms - 30 * HOUR_MS, now_ms - MINUTE_MS)
         if not stopped_ms <= event.ts_ms < begun_ms and min(abs(event.ts_ms - edge) for edge in edges) > MINUTE_MS
     ]
     midnight_ms = now_ms // DAY_MS * DAY_MS
@@ -73,7 +76,6 @@ def known_record(db_path, now_ms: int) -> int:
     events += [msgspec.structs.replace(event, symbol="ETHUSDT") for event in ether]
     covered = [(now_ms - 72 * HOUR_MS, stopped_ms), (begun_ms, now_ms)]
     bulk_insert(db_path, events, coverage=[Coverage(Source.DEMO, "BTCUSDT", *each) for each in covered])
-    return stopped_ms
 
 
 def _event(like: LiquidationEvent, ts_ms: int, side: Side, price: float, notional: float) -> LiquidationEvent:
@@ -266,7 +268,9 @@ def which_price_had_most(at: Trader) -> None:
 
 
 def how_much_is_in_view(at: Trader) -> None:
+    before = at.viewport.bar_spacing_px
     at.press("+")
+    at.stage.wait(lambda: at.viewport.bar_spacing_px > 1.1 * before)
 
     def expected() -> str:
         start_ms, end_ms = at.stage.presenter.visible_span_ms
@@ -391,15 +395,14 @@ TASKS = (
     is_it_recorded_now_and_when_was_the_last,
     when_did_recording_stop,
     what_had_happened_until_then,
-    what_was_the_largest_of_another_symbol,
     can_i_have_it_as_a_table,
+    what_was_the_largest_of_another_symbol,
 )
 
 
-def test_each_is_answered_in_three_steps_and_as_sql_does(open_stage, tmp_path):
-    known_record(tmp_path / "stage.sqlite3", SYSTEM_CLOCK.now_ms())
+def test_each_is_answered_in_three_steps_and_as_sql_does(open_stage):
     faults = []
-    with open_stage(history=False, symbols=("BTCUSDT", "ETHUSDT")) as stage:
+    with open_stage(record=known_record, symbols=("BTCUSDT", "ETHUSDT")) as stage:
         stage.window.resize(1500, 700)
         stage.window.activateWindow()
         stage.wait(stage.window.isActiveWindow)

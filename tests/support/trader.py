@@ -59,6 +59,8 @@ class Trader:
     def open_list(self) -> None:
         self.click_tool("list_toggle")
         self.stage.wait(lambda: self.listing.isVisible() and self.listing.model.rowCount() > 0)
+        # The page has taken its new width.
+        self.stage.wait(lambda: self.viewport is None or self.viewport.page_px[0] <= self.stage.view.width())
 
     def show_largest(self) -> None:
         self.steps += 1
@@ -197,7 +199,7 @@ class Trader:
             raise AssertionError(f"the window shows {last[0]!r}, SQL says {last[1]!r}") from None
 
     def tidy(self) -> None:
-        """Go back to the program as it was opened."""
+        """Go back to the program as it was opened; the symbol stays."""
         for dock in ("list_dock", "settings_dock"):
             self.window.findChild(QDockWidget, dock).close()
         self.window.findChild(ReplayBar).hide()
@@ -206,10 +208,6 @@ class Trader:
         self.stage.settings.update(
             window="8h", sides="both", min_notional_usd=0, floor_usd=0, bubbles=True, profile=False
         )
-        symbols = self.window.findChild(QComboBox, "symbol")
-        if symbols.symbol != "BTCUSDT":
-            symbols.choose("BTCUSDT")
-            self.stage.wait_for_candles()
         self.listing.set_order("latest")
         QTest.keyClick(self.mouse.page, Qt.Key.Key_Escape)
         self.stage.view.setFocus()
