@@ -211,9 +211,9 @@ def what_is_this_bright_spot(at: Trader) -> None:
     def of_cell() -> bool:
         # The cell that the card names, in ticks of 0.1: fractions have no exact borders.
         card = at.card()
-        if "Price: " not in card:
+        if "rice: " not in card:
             return False
-        low, high = (float(each.replace(",", "")) for each in re.search(r"Price: (\S+) – (\S+)", card).groups())
+        low, high = (float(each.replace(",", "")) for each in re.search(r"rice: (\S+) – (\S+)", card).groups())
         spec = at.stage.plugin.image.spec
         begin_ms = ts_ms // spec.time_bin_ms * spec.time_bin_ms
         count, total = at.sql(
