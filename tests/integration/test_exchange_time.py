@@ -75,7 +75,7 @@ def test_the_map_shows_the_last_minutes_of_the_exchange_whatever_this_clock_says
                 reports.results, lambda result: result.image is not None and result.image.events == 1
             )
             # What nobody recorded is hatched up to where recording began, and not beyond.
-            first, *_ = result.gaps
+            first, *_ = result.gaps.none
             assert abs(first[0] - (now_ms - 2 * HOUR_MS)) < 30_000
             assert abs(first[1] - covered.start_ms) < CLOSE_MS
         finally:
