@@ -6,9 +6,10 @@ import dataclasses
 import threading
 
 import pytest
-from PyQt6.QtCore import Qt
+from PyQt6.QtCore import QPoint, QPointF, Qt
+from PyQt6.QtGui import QWheelEvent
 from PyQt6.QtTest import QTest
-from PyQt6.QtWidgets import QLineEdit, QMessageBox, QWidget
+from PyQt6.QtWidgets import QApplication, QLineEdit, QMessageBox, QWidget
 
 from Heatmap.errors import RestError
 from Heatmap.reports import ConnectionState
@@ -141,6 +142,27 @@ def test_a_new_symbol_is_recorded_after_one_click_that_says_what_it_means(qtbot,
     )
     box.activated.emit(texts(box).index(STOP))
     assert texts(box)[:2] == ["BTCUSDT", ""]
+
+
+def test_neither_wheel_nor_arrows_choose_a_row_that_was_only_passed(qtbot, box):
+    loaded(qtbot, box)
+    at, nothing = QPointF(box.rect().center()), QPoint()
+    for _ in range(3):
+        turn = QWheelEvent(
+            at, box.mapToGlobal(at), nothing, QPoint(0, -120), Qt.MouseButton.NoButton, Qt.KeyboardModifier.NoModifier,
+            Qt.ScrollPhase.NoScrollPhase, False,
+        )  # fmt: skip
+        QApplication.sendEvent(box, turn)
+    assert not turn.isAccepted()
+    for key in (Qt.Key.Key_Up, Qt.Key.Key_Down, Qt.Key.Key_PageUp, Qt.Key.Key_PageDown):
+        QTest.keyClick(box, key)
+        assert box.view().isVisible()
+        QTest.keyClick(box.view(), Qt.Key.Key_Escape)
+    assert (box.requests, box.service.symbols, box.currentText()) == ([], ("ETHUSDT", "BTCUSDT"), "ETHUSDT")
+    QTest.keyClick(box, Qt.Key.Key_Down)
+    QTest.keyClick(box.view(), Qt.Key.Key_Down)
+    QTest.keyClick(box.view(), Qt.Key.Key_Return)
+    assert box.requests == ["BTCUSDT"]
 
 
 def test_a_program_that_only_reads_says_who_would_record(qtbot, box):

@@ -17,7 +17,7 @@ from Heatmap.reports import ConnectionState
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from PyQt6.QtGui import QFocusEvent, QKeyEvent
+    from PyQt6.QtGui import QFocusEvent, QKeyEvent, QWheelEvent
     from PyQt6.QtWidgets import QWidget
 
     from Heatmap.heatmap_service import HeatmapService
@@ -31,6 +31,7 @@ _LIST_MARGIN_PX: Final = 16  # of a row, around its text
 _RECORDED: Final = QColor("#d9534f")
 _KIND: Final = Qt.ItemDataRole.UserRole
 _NAME, _STOP = "name", "stop"  # of a row
+_ROW_KEYS: Final = frozenset({Qt.Key.Key_Up, Qt.Key.Key_Down, Qt.Key.Key_PageUp, Qt.Key.Key_PageDown})
 
 
 class SymbolBox(QComboBox):
@@ -148,12 +149,19 @@ class SymbolBox(QComboBox):
             self._restore()
 
     def keyPressEvent(self, event: QKeyEvent | None) -> None:
-        """Escape restores the name; the rest is Qt's."""
+        """Escape restores the name; the keys that go through rows open the list, where Enter chooses."""
         if event is not None and event.key() == Qt.Key.Key_Escape:
             self._restore()
             self.clearFocus()
+        elif event is not None and event.key() in _ROW_KEYS:  # Qt would choose each row that they come to
+            self.showPopup()
         else:
             super().keyPressEvent(event)
+
+    def wheelEvent(self, event: QWheelEvent | None) -> None:
+        """Ignore the wheel: Qt would choose each row that it comes to, and one of them ends the recording."""
+        if event is not None:
+            event.ignore()
 
     def _is_recorded(self, symbol: str) -> bool:
         return symbol in self._service.symbols
