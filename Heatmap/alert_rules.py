@@ -93,7 +93,7 @@ class AlertSettings(msgspec.Struct, frozen=True, kw_only=True):
         """Return settings of JSON; `SettingsError` if it is damaged or a value is out of its range."""
         try:
             return msgspec.json.decode(text, type=cls)
-        except (msgspec.DecodeError, UnicodeEncodeError) as error:
+        except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
             raise SettingsError(f"expected the settings of alerts as JSON, was {text[:100]!r}: {error}") from error
 
 

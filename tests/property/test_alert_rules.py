@@ -166,6 +166,7 @@ def test_settings_survive_as_text_and_refuse_what_cannot_be():
         '{"rules":{"":{"size_usd":"x"}}}',
         '{"quiet_from_min":1440}',
         "\ud800",
+        '{"other":' * 20_000,
     ):
         with pytest.raises(SettingsError):
             AlertSettings.from_text(text)

@@ -32,6 +32,11 @@ def test_a_view_that_cannot_be_is_refused_and_changes_nothing(qapp, caplog, chan
     assert (told, bridge.is_live, len(caplog.records)) == ([], True, 1)
 
 
+def test_a_view_nested_without_end_is_refused():
+    with pytest.raises(BridgeError):
+        parse_visible_range('{"more":' * 20_000)
+
+
 @pytest.mark.parametrize(("right", "live"), [(19.9, False), (20.0, True), (24.0, True)])
 def test_the_chart_is_live_while_the_newest_bar_is_in_view(right, live):
     assert parse_visible_range(json.dumps(GOOD | {"to": right})).has_newest is live

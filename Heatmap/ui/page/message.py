@@ -20,5 +20,5 @@ def decode(text: str, kind: type[_Message]) -> _Message:
     try:
         return msgspec.json.decode(text, type=kind)
     # JavaScript's strings may contain half of a surrogate pair, which UTF-8 cannot encode.
-    except (msgspec.DecodeError, UnicodeEncodeError) as error:
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
         raise BridgeError(f"the page sent a bad {kind.__name__}: {error}; began {text[:120]!r}") from error
