@@ -82,7 +82,8 @@ class ChartBridge(QObject):
         self._is_live = True
         self._has_refused = False
         self._formats = {"locale": "en-US", "zone": "UTC"}
-        self._end_s: int | None = None
+        self._end_ms: int | None = None  # see `end_at`
+        self._end_s: int | None = None  # what the page was asked for it
         self.shown_range: tuple[float, float] | None = None
         """The two logical positions that the page was last asked to show."""
 
@@ -143,14 +144,8 @@ class ChartBridge(QObject):
 
     def end_at(self, time_ms: int | None) -> None:
         """Draw only the bars that are complete at a time, ms since the epoch; None: all. Their places stay."""
-        # A bar that is not complete has prices from later than that.
-        end_s = None
-        if time_ms is not None and self._interval_ms:
-            end_s = time_ms // self._interval_ms * self._interval_ms // 1000
-        if end_s != self._end_s:
-            self._end_s = end_s
-            if self._ready:
-                self.endRequested.emit(_json(end_s))
+        self._end_ms = time_ms
+        self._set_end()
 
     def set_history(self, candles: Sequence[Candle], *, tick_size: float | None) -> None:
         """Replace all candles, or those from the first given on if they continue the others; none empties the chart."""
@@ -162,6 +157,7 @@ class ChartBridge(QObject):
         )
         older = bisect_left(self._opens_ms, candles[0].open_ms) if continues else 0
         self._interval_ms, self._tick_size = interval_ms, tick_size
+        self._set_end()
         self._set_bars(self._bars[:older] + [bar_of(candle) for candle in candles])
         if self._ready:
             self._send_history(keeps_view=continues)
@@ -260,6 +256,17 @@ class ChartBridge(QObject):
         near = OLDER_WITHIN_VIEWS * (shown.to - shown.from_)
         if shown.from_ < near and len(self._bars) < MAX_LOADED_BARS:
             self.olderRequested.emit(self._opens_ms[0])
+
+    def _set_end(self) -> None:
+        end_s = None
+        if self._end_ms is not None:
+            # A bar that is not complete has prices from later than that.
+            step_ms = self._interval_ms or 1
+            end_s = self._end_ms // step_ms * step_ms // 1000
+        if end_s != self._end_s:
+            self._end_s = end_s
+            if self._ready:
+                self.endRequested.emit(_json(end_s))
 
     def _set_bars(self, bars: list[Bar]) -> None:
         self._bars = bars

@@ -256,3 +256,18 @@ def test_a_reconnection_keeps_older_bars_and_lets_the_page_stay_where_it_is(brid
     bridge.set_history(candles(3000, 3199), tick_size=0.1)
     assert len(page.histories[-1]["bars"]) == 200
     assert page.view == pytest.approx((1010 - 3000, 1060 - 3000))
+
+
+def test_the_end_of_a_replay_is_that_of_a_whole_bar_of_whatever_length(bridge):
+    ends = []
+    bridge.endRequested.connect(lambda text: ends.append(json.loads(text)))
+    bridge.page_ready()
+    bridge.set_history(candles(0, 299, minutes=3), tick_size=0.1)
+    bridge.end_at(100 * MINUTE_MS + 1)
+    bridge.set_history(candles(0, 299, minutes=15), tick_size=0.1)
+    bridge.set_history((), tick_size=None)  # another symbol
+    bridge.set_history(candles(0, 299), tick_size=0.1)
+    minutes = [end and end // 60 for end in ends]
+    assert minutes == [None, 99, 90, 100]
+    bridge.end_at(None)
+    assert ends[-1] is None
