@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from PyQt6.QtCore import Qt
 from PyQt6.QtGui import QAction
-from PyQt6.QtWidgets import QComboBox, QSlider, QToolButton
+from PyQt6.QtWidgets import QComboBox, QLabel, QSlider, QToolButton, QWidget
 
 from Heatmap.storage.sqlite_store import SqliteStore
 from Heatmap.ui.geometry.chart_time import chart_time
+from Heatmap.ui.settings_model import SettingsModel
 from Heatmap.ui.translation import Translator
 from Heatmap.ui.widgets.replay_bar import ReplayBar
 from Heatmap.ui.widgets.replay_player import SPEEDS, ReplayPlayer
@@ -81,6 +82,38 @@ def test_the_bar_seeks_plays_and_ends(qtbot, bar):
     bar.findChild(QToolButton, "heatmap_replay_end").click()
     assert times[-1] is None
     assert bar.isHidden()
+
+
+def test_a_bar_that_is_hidden_with_its_window_goes_on_at_its_time(qtbot, bar):
+    window, times = QWidget(), []
+    qtbot.addWidget(window)
+    bar.setParent(window)
+    bar.timeChanged.connect(times.append)
+    window.show()
+    assert times == []
+    bar.open(START_MS, END_MS)
+    bar.player.seek(START_MS + HOUR_MS)
+    window.hide()
+    assert times[-1] is None
+    assert not bar.isHidden()
+    window.show()
+    assert times[-1] == START_MS + HOUR_MS
+    bar.setParent(None)
+
+
+@pytest.mark.usefixtures("qapp")
+def test_the_time_is_in_the_zone_and_the_language_that_the_user_chooses(qtbot):
+    settings, words = SettingsModel(None), Translator("en")
+    words.follow(settings)
+    bar = ReplayBar(words, words)
+    qtbot.addWidget(bar)
+    bar.open(START_MS, END_MS)
+    shown = bar.findChild(QLabel, "heatmap_replay_time")
+    assert shown.text() == "Nov 28, 08:00:00 UTC"
+    settings.update(time_zone="Asia/Tokyo")
+    assert shown.text() == "Nov 28, 17:00:00 UTC+9"
+    settings.update(language="de")
+    assert shown.text() == "28. Nov. 17:00:00 UTC+9"
 
 
 def test_map_and_candles_end_at_the_time_of_the_replay(open_stage):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from PyQt6.QtCore import QEvent, Qt, pyqtSignal, pyqtSlot
+from PyQt6.QtCore import QDateTime, QEvent, Qt, QTimeZone, pyqtSignal, pyqtSlot
 from PyQt6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSlider, QStyle, QToolButton, QWidget
 
-from Heatmap.clock import utc_text
+from Heatmap.time_zone import offset_text
 from Heatmap.ui.widgets.replay_player import SPEEDS, ReplayPlayer
 
 if TYPE_CHECKING:
-    from PyQt6.QtGui import QHideEvent, QKeyEvent
+    from PyQt6.QtGui import QHideEvent, QKeyEvent, QShowEvent
 
     from Heatmap.ui.geometry.chart_time import TimeOffset
     from Heatmap.ui.translation import Translator
@@ -20,7 +20,8 @@ _STEP_S: Final = 60
 _PAGE_S: Final = 30 * 60
 _MARGINS_PX: Final = (8, 2, 8, 2)
 _SECOND_MS: Final = 1000
-_SECONDS_FORM: Final = "%Y-%m-%d %H:%M:%S"
+_CLOCK_FORM: Final = "HH:mm:ss"  # 24 hours in every locale, as on the chart
+_LEAST_LINE_PX: Final = 60  # in a narrow window, too, one can seek
 
 
 class ReplayBar(QWidget):
@@ -47,6 +48,7 @@ class ReplayBar(QWidget):
         self._speed.currentIndexChanged.connect(self._take_speed)
         self._line = QSlider(Qt.Orientation.Horizontal, self)
         self._line.setObjectName("heatmap_replay_line")
+        self._line.setMinimumWidth(_LEAST_LINE_PX)
         self._line.setSingleStep(_STEP_S)
         self._line.setPageStep(_PAGE_S)
         self._line.valueChanged.connect(self._take_line)
@@ -75,8 +77,8 @@ class ReplayBar(QWidget):
         self._line.blockSignals(False)
         self.player.position_ms = end_ms
         self.player.set_span(start_ms, end_ms)
-        self.show()
         self._show_position(end_ms)
+        self.show()
         self._play.setFocus()
 
     def keyPressEvent(self, event: QKeyEvent | None) -> None:
@@ -85,6 +87,12 @@ class ReplayBar(QWidget):
             self.player.toggle()
         else:
             super().keyPressEvent(event)
+
+    def showEvent(self, event: QShowEvent | None) -> None:
+        """Show the map of the bar's time, at which it was hidden with its window or its tab."""
+        super().showEvent(event)
+        if event is None or not event.spontaneous():
+            self.timeChanged.emit(self.player.position_ms)
 
     def hideEvent(self, event: QHideEvent | None) -> None:
         """End the replay: the map shows everything again."""
@@ -114,10 +122,15 @@ class ReplayBar(QWidget):
             self._line.blockSignals(True)
             self._line.setValue(position_ms // _SECOND_MS)
             self._line.blockSignals(False)
-        shown_ms = position_ms + self._chart_time.offset_ms(position_ms)
-        self._time.setText(utc_text(shown_ms, _SECONDS_FORM))
+        self._show_time()
         if self.isVisible():
             self.timeChanged.emit(position_ms)
+
+    def _show_time(self) -> None:
+        offset_ms = self._chart_time.offset_ms(self.player.position_ms)
+        here = QDateTime.fromMSecsSinceEpoch(self.player.position_ms + offset_ms, QTimeZone.utc())
+        form = self._translator.text("tooltip.moment", time=_CLOCK_FORM)
+        self._time.setText(f"{self._translator.locale.toString(here, form)} {offset_text(offset_ms)}")
 
     @pyqtSlot(bool)
     def _show_playing(self, playing: bool) -> None:  # Qt's signature
@@ -131,6 +144,7 @@ class ReplayBar(QWidget):
     @pyqtSlot()
     def _retranslate(self) -> None:
         text = self._translator.text
+        self._show_time()
         self._show_playing(self.player.is_playing)
         self._speed.setToolTip(text("replay.speed"))
         self._speed.setAccessibleName(text("replay.speed"))
