@@ -76,18 +76,19 @@ class HostControls(QObject):
     def setting_action(self, key: str) -> QAction:
         """Return a checkable action that follows a setting of two states, and sets it; text and tooltip are translated.
 
-        It is the same one at each call and is removed with the plugin. Its shortcut works in windows that have the
-        action in a menu or tool bar, or added by ``addAction``; ``setShortcut`` gives it another one, or none.
+        It is the same at each call, until the host deletes it, and is removed with the plugin. Its shortcut works in
+        windows that have the action in a menu or tool bar, or added by ``addAction``; ``setShortcut`` gives it another
+        one, or none.
         `SettingsError` if there is no such setting.
         """
-        if key not in self._actions:
+        if key not in self._actions or sip.isdeleted(self._actions[key]):
             self._actions[key] = SettingAction(key, self._settings, self._translator, parent=self)
             self._actions[key].setEnabled(not self._detached)
         return self._actions[key]
 
     def choice_actions(self, key: str) -> QActionGroup:
         """Return an action for each choice of a setting, e.g. ``"window"``; the rest is as for `setting_action`."""
-        if key not in self._groups:
+        if key not in self._groups or sip.isdeleted(self._groups[key]):
             self._groups[key] = choice_actions(key, self._settings, self._translator, parent=self)
             self._groups[key].setEnabled(not self._detached)
         return self._groups[key]
@@ -130,10 +131,9 @@ class HostControls(QObject):
             if not sip.isdeleted(self._alerts):
                 self._alerts.raised.disconnect(self._report_alert)
             self._performance.stop()
-            for action in self._actions.values():
-                action.setEnabled(False)
-            for group in self._groups.values():
-                group.setEnabled(False)
+            for action in (*self._actions.values(), *self._groups.values()):
+                if not sip.isdeleted(action):
+                    action.setEnabled(False)
 
     def _report_alert(self, line: str, _alert: object) -> None:
         self.alertRaised.emit(line)

@@ -279,6 +279,7 @@ class HeatmapPlugin(HostControls):
         """Return a new bar with play, pause, speed and a time line; it calls `show_as_of`. See `ReplayBar`."""
         bar = ReplayBar(self._translator, self._shown_time, parent)
         bar.timeChanged.connect(self.show_as_of)
+        bar.destroyed.connect(self._end_replay)
         return bar
 
     def set_legend(self, place: LegendPlace) -> None:
@@ -392,6 +393,9 @@ class HeatmapPlugin(HostControls):
     def _view_destroyed(self) -> None:
         self._view_alive = False
         self.detach()
+
+    def _end_replay(self) -> None:
+        self.show_as_of(None)
 
     def _forget_destroyed(self) -> None:
         self._kept_above = [widget for widget in self._kept_above if not sip.isdeleted(widget)]

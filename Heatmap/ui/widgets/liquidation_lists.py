@@ -107,7 +107,8 @@ class ListFeed(QObject):
         """End the thread and wait for it: it is within one query at most."""
         self._unsubscribe()
         if not sip.isdeleted(self):
-            self._settings.changed.disconnect(self.ask)
+            if not sip.isdeleted(self._settings):
+                self._settings.changed.disconnect(self.ask)
             self.blockSignals(True)
         self._reader.stop()
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from PyQt6 import sip
 from PyQt6.QtGui import QKeySequence
 from support.mouse import Mouse
+
+from Heatmap.ui.settings_model import SettingsModel
 
 pytestmark = [pytest.mark.gl]
 
@@ -74,3 +77,26 @@ def test_a_click_on_heat_is_a_price_and_one_beside_it_or_a_drag_is_not(open_host
         mouse.release()
         host.wait(lambda: len(prices) > 1)
         assert prices[1:] == prices[:1]
+
+
+def test_a_host_may_delete_controls_and_its_settings_before_the_end(open_host):
+    with open_host() as host:
+        settings = SettingsModel(None, overrides={"enabled": False})
+        plugin = host.attach(settings=settings)
+        replay = plugin.replay_bar()
+        shown = []
+        plugin.show_as_of = shown.append
+        sip.delete(replay)
+        assert shown == [None]  # nothing else would end the replay
+        first, group = plugin.setting_action("bubbles"), plugin.choice_actions("window")
+        sip.delete(first)
+        sip.delete(group)
+        second = plugin.setting_action("bubbles")
+        assert second.isCheckable()
+        assert len(plugin.choice_actions("window").actions()) == 3
+        sip.delete(plugin.setting_action("gaps"))
+        listing = plugin.liquidation_list()
+        sip.delete(settings)
+        plugin.detach()
+        assert not second.isEnabled()
+        sip.delete(listing)
