@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from Heatmap.ui.widgets.text_action import TextAction
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from PyQt6.QtGui import QImage
     from PyQt6.QtWidgets import QMainWindow
 
     from Heatmap.clock import Clock
@@ -59,16 +61,21 @@ class PictureActions(QObject):
         text = self._translator.text
         folder = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.PicturesLocation) or str(Path.home())
         name = f"{self._symbol()}-{utc_text(self._clock.now_ms(), '%Y%m%d-%H%M')}.png"
-        chosen, _ = QFileDialog.getSaveFileName(
-            self._window, text("picture.save"), str(Path(folder) / name), "PNG (*.png)"
-        )
-        if not chosen:
-            return
-        path = Path(chosen)
+        dialog = QFileDialog(self._window, text("picture.save"), folder, "PNG (*.png)")
+        dialog.setObjectName("save_picture_dialog")
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setDefaultSuffix("png")  # Qt adds it before it asks whether a file is to be replaced
+        dialog.selectFile(name)
+        dialog.fileSelected.connect(partial(self._write, picture))
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.open()
+
+    def _write(self, picture: QImage, chosen: str) -> None:
+        text, path = self._translator.text, Path(chosen)
         content = QBuffer()
         picture.save(content, "PNG")
         try:
-            with written(path.with_suffix(".png") if not path.suffix else path) as file:
+            with written(path) as file:
                 file.write(content.data().data())
         except OSError as error:
             log.warning("the picture cannot be saved: %s", error)
