@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import qasync
-from PyQt6.QtCore import QBuffer, QLibraryInfo, QSettings, QTimer, QTranslator
+from PyQt6.QtCore import QBuffer, QSettings, QTimer
 from PyQt6.QtGui import QColor, QGuiApplication, QPalette
 from PyQt6.QtWidgets import QApplication
 
 from Heatmap.app.candle_feed import HISTORY_MS
 from Heatmap.app.main_window import MainWindow, Market
+from Heatmap.app.qt_texts import QtTexts
 from Heatmap.app.recorded_symbols import symbols_to_record
 from Heatmap.app.web_engine import prepare_web_engine, take_qt_messages
 from Heatmap.clock import SYSTEM_CLOCK
@@ -183,9 +184,7 @@ class Program:
             overrides["language"] = self._options.language
         settings = SettingsModel(store, overrides=overrides, recorded=source)
         translator = Translator(settings.value.language)
-        qt_texts = QTranslator(application)
-        if qt_texts.load(f"qtbase_{translator.language}", QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath)):
-            application.installTranslator(qt_texts)
+        QtTexts(application, translator)
         loop = _ProgramLoop(application)
         asyncio.set_event_loop(loop)
         recorders.start()
