@@ -62,6 +62,8 @@ class BubblePictures:
     def text_size_px(self, *lines: str) -> tuple[float, float]:
         """Return width and height of some lines of text."""
         if lines not in self._sizes:
+            if len(self._sizes) >= _KEPT:
+                self._sizes.clear()
             width = max(self._metrics.horizontalAdvance(line) for line in lines)
             self._sizes[lines] = (width, len(lines) * self._metrics.height())
         return self._sizes[lines]
