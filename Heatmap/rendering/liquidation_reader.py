@@ -99,7 +99,7 @@ class LiquidationReader:
             self._wake.notify()
 
     def stop(self, timeout_s: float = 5.0) -> None:
-        """End the thread and wait for it."""
+        """End the thread and wait for it; what it is reading is not reported any more."""
         with self._wake:
             self._stopping = True
             self._wake.notify()
@@ -121,7 +121,7 @@ class LiquidationReader:
                     version, self._read_s = newest, began_s
                     found = self._read(store, request)
                 except StorageError as error:
-                    if error.short != trouble:
+                    if error.short != trouble and not self._stopping:
                         trouble = error.short
                         _LOG.warning("the list of liquidations cannot be read: %s", error)
                         self._on_problem(trouble)
@@ -130,6 +130,8 @@ class LiquidationReader:
                     trouble = ""
                     self._on_problem("")
                 self._pause_s = max(_INTERVAL_S, _SHARE * (self._clock.monotonic_s() - began_s))
+                if self._stopping:  # the receiver may be gone
+                    return
                 if found != shown:
                     shown = found
                     self._on_read(found)

@@ -119,3 +119,22 @@ def test_a_damaged_record_is_reported_until_it_can_be_read(tmp_path):
         path.unlink()
         until(lambda: problems[-1] == "" and bool(found))
         assert problems[0]
+
+
+def test_what_is_read_while_it_ends_is_not_reported(tmp_path):
+    bulk_insert(tmp_path / "x.sqlite3", list(events(1)))
+    found, reads, goes_on = [], threading.Event(), threading.Event()
+
+    def tick_size(_symbol):
+        reads.set()
+        goes_on.wait(10)
+
+    reader = LiquidationReader(
+        tmp_path / "x.sqlite3", on_read=found.append, on_problem=found.append, tick_size=tick_size, clock=LateClock()
+    )
+    reader.request(PLAIN)
+    assert reads.wait(10)
+    reader.stop(timeout_s=0.0)
+    goes_on.set()
+    reader.stop()
+    assert found == []
