@@ -289,8 +289,9 @@ def test_the_tab_sets_rules_for_all_and_for_one_symbol(qtbot, tmp_path):
     service.stop()
 
 
-def test_a_damaged_store_switches_alerts_off(tmp_path, caplog):
+@pytest.mark.parametrize("damage", ["{damaged", '{"sound":true,"rules":{}}, "x"', ["{", "}"], 7])
+def test_a_damaged_store_switches_alerts_off(tmp_path, caplog, damage):
     store = QSettings(str(tmp_path / "alerts.ini"), QSettings.Format.IniFormat)
-    store.setValue("alerts/settings", "{damaged")
+    store.setValue("alerts/settings", damage)
     assert AlertModel(store).value == AlertSettings()
     assert "alerts are off" in caplog.text

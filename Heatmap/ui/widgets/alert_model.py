@@ -43,10 +43,10 @@ class AlertModel(QObject):
 
     def _read(self) -> AlertSettings:
         text = self._store.value(_KEY) if self._store is not None else None
-        if not isinstance(text, str):
+        if text is None:
             return AlertSettings()
         try:
-            return AlertSettings.from_text(text)
+            return AlertSettings.from_text(text if isinstance(text, str) else repr(text))
         except SettingsError as error:
             _LOG.warning("The alerts are off, because their settings cannot be read: %s", error)
             return AlertSettings()
