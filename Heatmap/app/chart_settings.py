@@ -51,5 +51,6 @@ class ChartSettings(QObject):
         try:
             return type(default)(word)
         except ValueError:
-            log.warning("%s: expected one of %s for %s, was %r", self._store.fileName(), list(type(default)), key, word)
+            choices = ", ".join(type(default))
+            log.warning("%s: expected one of %s for %s, was %r", self._store.fileName(), choices, key, word)
             return default

@@ -54,7 +54,7 @@ def test_the_look_is_stored_and_a_damaged_one_is_the_default(tmp_path, qapp, cap
     assert not caplog.records
     again.setValue(BODY_KEY, "fluid")
     assert ChartSettings(again).look == CandleLook(CandleLook().body, Colours.BLUE_ORANGE)
-    assert "fluid" in caplog.text
+    assert "expected one of hollow, translucent, solid for program/candle_body, was 'fluid'" in caplog.text
 
 
 def test_a_page_gets_the_look_before_the_bars_and_again_after_a_reload(qapp):
