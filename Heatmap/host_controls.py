@@ -131,9 +131,12 @@ class HostControls(QObject):
             if not sip.isdeleted(self._alerts):
                 self._alerts.raised.disconnect(self._report_alert)
             self._performance.stop()
-            for action in (*self._actions.values(), *self._groups.values()):
+            for action in self._actions.values():
                 if not sip.isdeleted(action):
                     action.setEnabled(False)
+            for group in self._groups.values():
+                if not sip.isdeleted(group):
+                    group.setEnabled(False)
 
     def _report_alert(self, line: str, _alert: object) -> None:
         self.alertRaised.emit(line)
