@@ -30,6 +30,7 @@ _LOG = logging.getLogger(__name__)
 
 _FULL_PAUSE_S: Final = 0.02
 _INTERRUPTION_POLL_S: Final = 1.0
+_SAME_TIME_MS: Final = 1000
 
 _SLEPT = Failure("slept", "This machine slept, or its clock was set; reconnecting.")
 _MOVED = Failure("network-changed", "This machine's network changed; reconnecting.")
@@ -170,8 +171,10 @@ class FeedCollector:
         await _any_of(self._retry_now, timeout_s=delay_s)
 
     def _announce(self, delay_s: float) -> None:
-        """Report when the next attempt is made."""
-        self._retry_at_ms = self._clock.now_ms() + round(delay_s * 1000)
+        """Report when the next attempt is made, unless that is known to the second."""
+        at_ms = self._clock.now_ms() + round(delay_s * 1000)
+        if self._retry_at_ms is None or abs(at_ms - self._retry_at_ms) >= _SAME_TIME_MS:
+            self._retry_at_ms = at_ms
         self._report()
 
     async def _wait_for_permission(self) -> None:
