@@ -55,6 +55,7 @@ class ContractSizes:
 
     def __init__(self) -> None:
         self._sizes: dict[str, ContractSize] = {}
+        self._listed: tuple[str, ...] = ()
         self._known = asyncio.Event()
 
     @property
@@ -64,12 +65,13 @@ class ContractSizes:
 
     @property
     def symbols(self) -> tuple[str, ...]:
-        """The symbols with a known size."""
-        return tuple(self._sizes)
+        """The symbols with a known size that the venue listed last: one that it has removed can refuse a request."""
+        return self._listed
 
     def update(self, sizes: Mapping[str, ContractSize]) -> None:
-        """Take the venue's instruments; a size that is missing now stays as it was."""
+        """Take the venue's instruments, all of them; a size that is missing now stays known for late events."""
         self._sizes.update(sizes)
+        self._listed = tuple(sizes)
         self._known.set()
 
     async def wait_until_known(self) -> None:

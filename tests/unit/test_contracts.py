@@ -38,5 +38,7 @@ def test_sizes_are_known_from_the_first_answer_on():
         await waiting
         sizes.update({"ETHUSDT": ContractSize(0.1)})
         assert sizes.of("BTCUSDT").coins == 0.01
+        # A request that names what is listed no longer would be refused as a whole.
+        assert sizes.symbols == ("ETHUSDT",)
 
     asyncio.run(run())

@@ -156,7 +156,10 @@ def acknowledge(running: OkxSession, request: str) -> None:
 
 
 def test_a_connection_subscribes_and_waits_for_every_answer():
-    running = session(symbols=[f"C{number}USDT" for number in range(150)])
+    names = [f"C{number}USDT" for number in range(150)]
+    known = ContractSizes()
+    known.update(dict.fromkeys(names, ContractSize(1.0)))
+    running = OkxSession("ws://127.0.0.1:1", names, source=Source.OKX, sizes=known)
     assert running.url == "ws://127.0.0.1:1/ws/v5/public"
     requests = []
     while (request := running.next_request(0.0)) is not None:
@@ -178,6 +181,34 @@ def test_for_all_symbols_those_with_a_known_size_prove_the_connection():
     running = session(symbols=None)
     args = json.loads(running.next_request(0.0))["args"]
     assert [arg.get("instId") for arg in args] == [None, "BTC-USDT-SWAP", "ETH-USDT-SWAP", "PEPE-USDT-SWAP"]
+
+
+def refusal(instrument: str) -> bytes:
+    message = f"Wrong URL or channel:mark-price,instId:{instrument} doesn't exist."
+    return json.dumps({"event": "error", "code": "60018", "msg": message, "connId": "a4d3ae55"}).encode()
+
+
+def test_a_symbol_that_okx_does_not_have_is_left_out_and_the_others_go_on():
+    running = session(symbols=("BTCUSDT", "NOSUCHUSDT"))
+    args = json.loads(running.next_request(0.0))["args"]
+    assert [arg.get("instId") for arg in args] == [None, "BTC-USDT-SWAP"]
+
+
+def test_a_symbol_that_okx_refuses_ends_the_connection_only_if_none_is_left():
+    running = session(symbols=("BTCUSDT", "ETHUSDT"))
+    assert running.next_request(0.0)
+    assert running.receive(refusal("ETH-USDT-SWAP"), T).refusal is None
+    assert not running.is_subscribed
+    assert running.receive(refusal("BTC-USDT-SWAP"), T).refusal.reason == "refused-subscription"
+    unknown = session(symbols=("NOSUCHUSDT",))
+    assert "NOSUCH-USDT-SWAP" in unknown.next_request(0.0)
+    assert unknown.receive(refusal("NOSUCH-USDT-SWAP"), T).refusal.reason == "refused-subscription"
+
+
+def test_a_notice_that_the_connection_will_be_closed_is_taken():
+    notice = b'{"event":"notice","code":"64008","msg":"The connection will soon be closed for a service upgrade."}'
+    assert session().receive(notice, T).is_closing
+    assert not session().receive(notice.replace(b"64008", b"1"), T).is_closing
 
 
 def test_a_refusal_says_what_okx_says():

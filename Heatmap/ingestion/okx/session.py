@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -31,6 +32,9 @@ PONG: Final = b"pong"
 ANSWER_TIMEOUT_S: Final = 10.0  # for each subscription
 _PER_REQUEST: Final = 100  # subscriptions; a request may have 64 KB
 _SUBSCRIBED: Final = "subscribe"
+_NOTICE: Final = "notice"
+_WILL_CLOSE: Final = "64008"  # the code of a notice
+_NAMED_SWAPS: Final = re.compile(r"\w+-USDT-SWAP")
 _CLOSES: Final = {"long": Side.SELL, "short": Side.BUY}
 _ORDERS: Final = {"sell": Side.SELL, "buy": Side.BUY}
 
@@ -82,7 +86,11 @@ def closing_side(pos_side: str, side: str) -> Side | None:
 
 
 class OkxSession(FeedSession):
-    """Implements `FeedSession`. ``symbols`` are in people's spelling; None: all whose contract size is known."""
+    """Implements `FeedSession`. ``symbols`` are in people's spelling; None: all whose contract size is known.
+
+    A symbol whose size is not known, or that OKX refuses, is left out and the others go on; without one that is left
+    the connection is of no use.
+    """
 
     def __init__(
         self,
@@ -101,6 +109,7 @@ class OkxSession(FeedSession):
         self._requests: Iterator[list[dict[str, str]]] | None = None
         self._asked_s: dict[tuple[str, str], float] = {}  # channel and instrument without an answer
         self._all_sent = False
+        self._has_mark_price = False  # of any symbol
 
     @property
     def is_subscribed(self) -> bool:
@@ -136,7 +145,8 @@ class OkxSession(FeedSession):
         except _UNREADABLE as error:
             raise refusal("bad-json", f"expected JSON: {error}", data) from error
         if frame.event:
-            return FrameContent(refusal=self._answered(frame))
+            is_closing = frame.event == _NOTICE and frame.code == _WILL_CLOSE
+            return FrameContent(refusal=self._answered(frame), is_closing=is_closing)
         if frame.arg.channel == LIQUIDATIONS:
             return self._liquidations(frame, data, received_ms)
         if frame.arg.channel == MARK_PRICE:
@@ -144,7 +154,9 @@ class OkxSession(FeedSession):
         return FrameContent()
 
     def _batches(self) -> Iterator[list[dict[str, str]]]:
-        names = self._sizes.symbols if self._symbols is None else self._symbols
+        known = self._sizes.symbols
+        # Where none is known, the refusal says so.
+        names = known if self._symbols is None else [n for n in self._symbols if n in known] or self._symbols
         args = [{"channel": LIQUIDATIONS, "instType": "SWAP"}]
         args += [{"channel": MARK_PRICE, "instId": endpoints.instrument_of(name)} for name in names]
         for start in range(0, len(args), _PER_REQUEST):
@@ -153,11 +165,18 @@ class OkxSession(FeedSession):
     def _answered(self, frame: _Frame) -> Failure | None:
         if frame.event == _SUBSCRIBED:
             self._asked_s.pop((frame.arg.channel, frame.arg.instId), None)
+            self._has_mark_price |= frame.arg.channel == MARK_PRICE
             return None
         if frame.event != "error":
             return None
         _LOG.warning("OKX refuses a request (%s): %s", frame.code, frame.msg)
         if not self._asked_s:
+            return None
+        named = self._asked_s.keys() & {(MARK_PRICE, name) for name in _NAMED_SWAPS.findall(frame.msg)}
+        for key in named:
+            del self._asked_s[key]
+        is_any_left = self._has_mark_price or any(channel == MARK_PRICE for channel, _ in self._asked_s)
+        if named and is_any_left:
             return None
         return Failure(
             "refused-subscription", f"OKX refuses to deliver what was asked for (code {frame.code}): {frame.msg}."
