@@ -54,10 +54,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--source",
         metavar="SOURCE",
-        help="binance, binance-coinm, demo or replay; for tables also all (default: binance, or the only one there is)",
+        help="binance, bybit, okx, gate, binance-coinm, demo or replay; for tables also all (default: binance, or the"
+        " only one there is)",
     )
     parser.add_argument(
-        "--candles", action="store_true", help="draw candles into a picture; they are loaded from the exchange"
+        "--candles", action="store_true", help="draw candles into a picture; they are loaded from the source's exchange"
     )
     parser.add_argument("--rest-url", metavar="BASE", help="base address of the candles, http://host:port")
     span = parser.add_argument_group("span")
@@ -102,6 +103,9 @@ def run(args: argparse.Namespace) -> int:
                 what = _write_picture(args, db_path, selection)
             else:
                 what = _write_table(args.output, args.format, reader, selection)
+        except SettingsError as error:  # the address of the candles
+            sys.stderr.write(f"{error.short}\n")
+            return ExitCode.USAGE
         except BrokenPipeError:
             raise
         except OSError as error:

@@ -8,9 +8,11 @@ from PIL import Image
 
 from Heatmap.cli import main
 from Heatmap.clock import SYSTEM_CLOCK
+from Heatmap.commands import candle_history
 from Heatmap.commands.candle_history import MOST_BARS, interval_for
 from Heatmap.demo.exchange import DemoExchange
 from Heatmap.demo.market import SimulatedMarket
+from Heatmap.errors import RecordFileError, RestError
 from Heatmap.events import Coverage, Source
 from Heatmap.storage.bulk_insert import bulk_insert
 from Heatmap.vocabulary import INTERVALS_MS
@@ -74,6 +76,27 @@ def test_a_table_has_no_candles(record, tmp_path, capsys):
     arguments = ["export", "--format", "csv", "--db", str(path), "--output", str(tmp_path / "a.csv"), "--candles"]
     assert main(arguments) == 2
     assert "give --format png" in capsys.readouterr().err
+
+
+def test_the_real_exchange_has_no_candles_of_a_simulated_market(record, tmp_path, capsys):
+    assert export(record, tmp_path / "map.png", "--candles") == 2
+    assert "No exchange has the candles of source demo" in capsys.readouterr().err
+    assert export(record, tmp_path / "map.png", "--candles", "--rest-url", "no address") == 2
+    assert "no address" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("source", "hours", "longest"), [("gate", 24, "5m"), ("okx", 500 * 7, "12Hutc")])
+def test_an_interval_that_the_exchange_does_not_have_is_passed_over(monkeypatch, source, hours, longest):
+    asked = []
+
+    async def answer(url):
+        asked.append(url)
+        raise RestError("was not sent", reason="refused")
+
+    monkeypatch.setattr(candle_history, "fetch_bytes", answer)
+    with pytest.raises(RecordFileError):
+        candle_history.fetch_candles(None, "BTCUSDT", 0, hours * HOUR_MS, source=source)
+    assert longest in asked[0]
 
 
 @pytest.mark.parametrize("hours", [0.01, 2, 8, 48, 24 * 30, 24 * 4000])
