@@ -76,7 +76,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=list(VENUES),
         help="exchange that must be reached, repeatable (default: binance); the others are only asked",
     )
-    parser.add_argument("--ws-url", default=DEFAULT_WS_URL, metavar="BASE", help="base address of the streams")
+    parser.add_argument(
+        "--ws-url",
+        dest="ws_urls",
+        action="append",
+        type=venue_address,
+        metavar="[VENUE=]BASE",
+        help="base address of the streams; repeatable, without a VENUE it is Binance's, the only ones that are tried",
+    )
     parser.add_argument(
         "--rest-url",
         dest="rest_urls",
@@ -90,10 +97,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Check everything and print one line each; return 0 if all is well, 1 otherwise."""
     findings = [*_graphics(), database_finding(options.db or default_db_path())]
-    rest_urls = dict(options.rest_urls or ())
+    rest_urls, needed = dict(options.rest_urls or ()), options.venues or (Source.BINANCE,)
     options.rest_url = rest_urls.get(Source.BINANCE, DEFAULT_REST_URL)
-    findings += asyncio.run(endpoint_findings(options))
-    findings += asyncio.run(venue_findings(options.symbol, options.venues or (), rest_urls))
+    options.ws_url = dict(options.ws_urls or ()).get(Source.BINANCE, DEFAULT_WS_URL)
+    if Source.BINANCE in needed:
+        findings += asyncio.run(endpoint_findings(options))
+    findings += asyncio.run(venue_findings(options.symbol, needed, rest_urls))
     sys.stdout.write("".join(f"{finding.line()}\n" for finding in findings))
     return ExitCode.OK if all(finding.is_well is not False for finding in findings) else ExitCode.PROBLEM
 
@@ -157,8 +166,11 @@ async def endpoint_findings(options: argparse.Namespace) -> list[Finding]:
 
 
 async def venue_findings(symbol: str, needed: Collection[str], rest_urls: Mapping[str, str]) -> list[Finding]:
-    """Ask the other venues whether they list a symbol, in people's spelling; only those that are needed can fail."""
-    others = [source for source in VENUES if source != Source.BINANCE]
+    """Ask venues whether they list a symbol, in people's spelling; only those that are needed can fail.
+
+    Binance, if it is needed, is checked by `endpoint_findings` instead.
+    """
+    others = [source for source in VENUES if source != Source.BINANCE or source not in needed]
     asked = [_venue_finding(source, symbol, rest_urls.get(source), is_needed=source in needed) for source in others]
     return list(await asyncio.gather(*asked))
 

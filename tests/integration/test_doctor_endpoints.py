@@ -110,7 +110,7 @@ SWAPS = {
 @pytest.mark.parametrize("is_needed", [True, False])
 def test_each_venue_says_whether_it_lists_the_symbol(monkeypatch, is_needed):
     monkeypatch.setattr(doctor, "VENUES", {name: venue for name, venue in VENUES.items() if name in ("binance", "okx")})
-    needed = ["okx"] if is_needed else []
+    needed = ["binance", "okx"] if is_needed else ["binance"]
 
     async def ask(symbol):
         def answer(connection, request):
@@ -130,3 +130,16 @@ def test_each_venue_says_whether_it_lists_the_symbol(monkeypatch, is_needed):
     [away] = asyncio.run(doctor.venue_findings("BTCUSDT", needed, {"okx": "http://127.0.0.1:9"}))
     assert away.is_well is (False if is_needed else None)
     assert "refuses" in away.detail
+
+
+def test_only_the_venues_that_are_recorded_must_be_reached(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(doctor, "_graphics", list)
+    monkeypatch.setattr(doctor, "VENUES", {name: venue for name, venue in VENUES.items() if name in ("binance", "okx")})
+    parser = argparse.ArgumentParser()
+    doctor.add_arguments(parser)
+    away = ["--rest-url", "http://127.0.0.1:9", "--rest-url", "okx=http://127.0.0.1:9"]
+    away += ["--ws-url", "ws://127.0.0.1:9", "--ws-url", "okx=ws://127.0.0.1:9"]
+    for venue, marks in (("okx", ["-", "FAIL"]), ("binance", ["FAIL", "FAIL", "-"])):
+        words = [*away, "--db", str(tmp_path / "record.sqlite3"), "--venue", venue]
+        assert doctor.run(parser.parse_args(words)) == 1
+        assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["ok", *marks]
