@@ -97,7 +97,8 @@ def _exit_code(venue: str, status: ServiceStatus, length_s: float) -> ExitCode:
         return ExitCode.PROBLEM
     if status.is_recorder and status.last_market_ms is None and length_s >= _DATA_PATIENCE_S:
         sys.stderr.write(
-            f"No market data ever arrived from {venue}: nothing was recorded. `heatmap doctor` looks for the reason.\n"
+            f"No market data ever arrived from {venue}: nothing of it was recorded."
+            f" `heatmap doctor --venue {venue}` looks for the reason.\n"
         )
         return ExitCode.NOTHING
     return ExitCode.OK

@@ -91,7 +91,7 @@ class FeedCollector:
                 failed = await self._keep_connected(connection)
                 self._lost(failed)
                 delay_s = self._backoff.next_delay_s(self._clock.monotonic_s(), at_least_s=failed.wait_s)
-                _LOG.info("next attempt in %.1f s: %s", delay_s, failed.detail)
+                _LOG.info("%s: next attempt in %.1f s: %s", self._frames.source, delay_s, failed.detail)
                 await self._pause(delay_s)
         finally:
             interruptions.cancel()
@@ -138,14 +138,16 @@ class FeedCollector:
                 await _any_of(old.ended, timeout_s=held_back_s)
             if old.ended.done():
                 return old
-            _LOG.info("a new connection is opened to take the place of the old one")
+            _LOG.info("%s: a new connection is opened to take the place of the old one", self._frames.source)
             new = self._connect()
             await _any_of(new.delivering, new.ended, old.ended)
             if new.ended.done():
                 self._connections.remove(new)
                 failed = new.failure()
                 delay_s = self._backoff.next_delay_s(self._clock.monotonic_s(), at_least_s=failed.wait_s)
-                _LOG.warning("no new connection yet, next attempt in %.1f s: %s", delay_s, failed.detail)
+                _LOG.warning(
+                    "%s: no new connection yet, next attempt in %.1f s: %s", self._frames.source, delay_s, failed.detail
+                )
                 await _any_of(old.ended, timeout_s=delay_s)
                 continue
             if old.ended.done() and not new.liveness.delivered:
@@ -156,7 +158,7 @@ class FeedCollector:
             # Only now: until the old one has delivered all it had, the new one's heartbeats prove nothing.
             self._frames.hand_over_coverage(old.last_ms, new.first_ms, new.last_ms)
             self._covering = new
-            _LOG.info("the new connection has taken over")
+            _LOG.info("%s: the new connection has taken over", self._frames.source)
             return new
 
     def _lost(self, failed: Failure) -> None:
@@ -236,7 +238,7 @@ class FeedCollector:
         if content.refusal is not None:
             connection.abandon(content.refusal)
         if content.is_closing:
-            _LOG.info("the exchange announces that it will close this connection")
+            _LOG.info("%s announces that it will close this connection", self._frames.source)
             connection.closing.set()
 
     def connection_opened(self, connection: Connection) -> None:
@@ -271,7 +273,8 @@ class FeedCollector:
             return
         before, self._reported = self._reported, current
         if before is None or replace(before, retry_at_ms=current.retry_at_ms) != current:
-            _LOG.info("feed: %s%s", current.state, f" ({current.reason}) {current.detail}" if current.reason else "")
+            why = f" ({current.reason}) {current.detail}" if current.reason else ""
+            _LOG.info("%s feed: %s%s", self._frames.source, current.state, why)
         self._on_state(current)
 
 

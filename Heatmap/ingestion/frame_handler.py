@@ -90,7 +90,7 @@ class FrameHandler:
         self.sink = sink
         self.clock_offset = ClockOffset()
         self.received = self.connections = 0  # counted by the caller
-        self._source = source
+        self.source = source
         self._policy = policy
         self._clock = clock
         self._quarantine = QuarantineLimiter()
@@ -139,7 +139,7 @@ class FrameHandler:
     def extend_coverage(self, symbol: str, pushed_ms: int) -> None:
         """Report coverage up to a heartbeat, less the time that a liquidation may be pushed later."""
         begun_ms = self._covered_from_ms.setdefault(symbol, pushed_ms)
-        self.sink.extend_coverage(self._source, symbol, max(begun_ms, pushed_ms - self._policy.push_delay_ms))
+        self.sink.extend_coverage(self.source, symbol, max(begun_ms, pushed_ms - self._policy.push_delay_ms))
 
     def end_coverage(self, symbols: frozenset[str] | None) -> None:
         """Report that these symbols are no longer delivered; None: nothing is."""
@@ -161,7 +161,8 @@ class FrameHandler:
             and new_first_ms.get(symbol, math.inf) - last_ms > self._policy.max_handover_ms
         }
         if late:
-            _LOG.warning("between the old connection and the new one nothing came of %s", shown_symbols(sorted(late)))
+            what = shown_symbols(sorted(late))
+            _LOG.warning("%s: between the old connection and the new one nothing came of %s", self.source, what)
             for symbol in late:
                 self._covered_from_ms.pop(symbol)
             self.sink.close_coverage(frozenset(late))
@@ -171,19 +172,21 @@ class FrameHandler:
 
     def _note_clock(self, received_ms: int, event_ms: int) -> None:
         self.clock_offset.note_message(received_ms, event_ms)
-        reading = self.clock_offset.reading_to_record(self._source, received_ms, self._clock.monotonic_s())
+        reading = self.clock_offset.reading_to_record(self.source, received_ms, self._clock.monotonic_s())
         if reading is None:
             return
         level = logging.WARNING if abs(reading.offset_ms) >= WRONG_CLOCK_MS else logging.INFO
-        _LOG.log(level, "%s", clock_line(reading.offset_ms, reading.uncertainty_ms))
+        _LOG.log(level, "%s: %s", self.source, clock_line(reading.offset_ms, reading.uncertainty_ms))
         self.sink.note_clock(reading)
 
     def _reject(self, error: FrameError, data: bytes, received_ms: int) -> None:
         self._undecodable += 1
         if error.kind not in self._logged_kinds:
             self._logged_kinds.add(error.kind)
-            _LOG.warning("a frame does not decode (%s, logged once): %s; %r", error.kind, error, error.excerpt)
+            _LOG.warning(
+                "%s: a frame does not decode (%s, logged once): %s; %r", self.source, error.kind, error, error.excerpt
+            )
         if self._quarantine.keeps(error.kind, self._clock.monotonic_s()):
             self.sink.quarantine(
-                RejectedFrame(self._source, error.kind, str(error), received_ms, len(data), bytes(data))
+                RejectedFrame(self.source, error.kind, str(error), received_ms, len(data), bytes(data))
             )

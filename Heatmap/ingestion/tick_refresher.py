@@ -67,17 +67,17 @@ async def refresh_tick_sizes(
                 try:
                     on_tick(symbol, instruments.tick_size(symbol))
                 except FeedError as error:
-                    _LOG.warning("%s", error)
+                    _LOG.warning("%s: %s", venue.name, error)
                     if error.reason == "unknown-symbol":
                         on_unknown(symbol, error.short)
         except FeedError as error:
             wait_s = (error.retry_after_s if isinstance(error, RestError) else None) or 0.0
             delay_s = backoff.next_delay_s(clock.monotonic_s(), at_least_s=wait_s)
-            _LOG.warning("no tick sizes (%s), next request in %.0f s: %s", error.reason, delay_s, error)
+            _LOG.warning("no symbols of %s (%s), next request in %.0f s: %s", venue.name, error.reason, delay_s, error)
             on_failure(error, delay_s)
         except Exception:  # noqa: BLE001 - a fault here must not end the feed beside it
             delay_s = backoff.next_delay_s(clock.monotonic_s())
-            _LOG.exception("the request for tick sizes failed, next one in %.0f s", delay_s)
+            _LOG.exception("the request for symbols of %s failed, next one in %.0f s", venue.name, delay_s)
         else:
             backoff.reset()
             delay_s = REFRESH_S

@@ -223,7 +223,7 @@ class WriterSession:
         if not self._lock.is_held:
             if not self._lock.acquire():
                 return False
-            _LOG.info("this program records now")
+            _LOG.info("this program records now: %s", self.report().source)
         self._heartbeat_due_s = 0.0
         self._set_role(may_record=True, holder=None)
         return True

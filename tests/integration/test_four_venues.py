@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from contextlib import ExitStack
 
 import pytest
@@ -48,7 +49,8 @@ def recorders(path, servers):
     )
 
 
-def test_a_venue_that_is_down_is_named_and_touches_no_other(tmp_path, venues):
+def test_a_venue_that_is_down_is_named_and_touches_no_other(tmp_path, venues, caplog):
+    caplog.set_level(logging.INFO)
     path, (markets, servers) = tmp_path / "record.sqlite3", venues
     assert set(servers) == set(VENUES)
     group = recorders(path, servers)
@@ -69,6 +71,8 @@ def test_a_venue_that_is_down_is_named_and_touches_no_other(tmp_path, venues):
         after = group.statuses()
     finally:
         assert group.stop() == 0
+    for venue in after:
+        assert f"{venue} feed: live" in caplog.messages
     for venue in set(after) - {"bybit"}:
         assert after[venue].state in FLOWING
         assert after[venue].reconnects == before[venue].reconnects
