@@ -266,7 +266,7 @@ def test_symbols_are_peoples_and_instruments_are_okxs():
     assert endpoints.normalise_symbol(" btcusdt ") == endpoints.normalise_symbol("BTC-USDT-SWAP") == "BTCUSDT"
     assert endpoints.instrument_of("1INCHUSDT") == "1INCH-USDT-SWAP"
     assert endpoints.symbol_of(endpoints.instrument_of("BTCUSDT")) == "BTCUSDT"
-    for wrong in ("BTCUSD", "BTC-USD-SWAP", "USDT", "", "BTC USDT"):
+    for wrong in ("BTCUSD", "BTC-USD-SWAP", "USDT", "", "BTC USDT", "BTC_USDT"):
         with pytest.raises(SettingsError):
             endpoints.normalise_symbol(wrong)
     assert endpoints.base_urls(None, None) == ("wss://ws.okx.com", "https://www.okx.com")

@@ -16,7 +16,7 @@ DEFAULT_REST_URL: Final = "https://www.okx.com"
 
 _QUOTE: Final = "USDT"
 # Matched as a whole: a prefix "BTC" would let BTC-USD-SWAP in, whose contract is 100 dollars.
-_LINEAR_SWAP: Final = re.compile(rf"(\w{{1,30}})-{_QUOTE}-SWAP")
+_LINEAR_SWAP: Final = re.compile(rf"([^\W_]{{1,30}})-{_QUOTE}-SWAP")
 
 
 def base_urls(ws_url: str | None, rest_url: str | None) -> tuple[str, str]:
@@ -37,7 +37,7 @@ def normalise_symbol(text: str) -> str:
     """
     own = symbol_of(text.strip().upper())
     symbol = own if own is not None else addresses.normalise_symbol(text)
-    if not symbol.endswith(_QUOTE) or symbol == _QUOTE:
+    if symbol_of(instrument_of(symbol)) != symbol:
         raise SettingsError(
             f"expected a symbol like BTCUSDT, was {text!r}", short=f"OKX has no USDT swap “{text.strip()}”."
         )
