@@ -257,6 +257,33 @@ def test_a_refusal_says_what_gate_says(changes):
         assert "unknown contract" in failure.detail
 
 
+def test_a_contract_that_gate_no_longer_has_takes_none_of_the_others_with_it():
+    running = session(symbols=("BTCUSDT", "ETHUSDT", "HEIUSDT"))
+    refused = {"error": {"code": 2, "message": "unknown contract"}, "result": None}
+    liquidations, tickers = requests_of(running)
+    assert running.receive(answer_to(liquidations), T).refusal is None
+    answers = []
+    waiting = [tickers]
+    while waiting:
+        request = waiting.pop(0)
+        changes = refused if "ETH_USDT" in request else {}
+        answers.append((json.loads(request)["payload"], running.receive(answer_to(request, **changes), T).refusal))
+        waiting += requests_of(running)
+    accepted = [payload for payload, _ in answers if "ETH_USDT" not in payload]
+    assert sorted(name for payload in accepted for name in payload) == ["BTC_USDT", "HEI_USDT"]
+    assert [refusal for _, refusal in answers if refusal is not None] == []
+    assert running.is_subscribed
+
+
+def test_without_a_contract_that_gate_has_the_refusal_says_so():
+    running = session(symbols=("NOSUCHUSDT",))
+    liquidations, tickers = requests_of(running)
+    running.receive(answer_to(liquidations), T)
+    assert json.loads(tickers)["payload"] == ["NOSUCH_USDT"]
+    refused = answer_to(tickers, error={"code": 2, "message": "unknown contract"}, result=None)
+    assert "unknown contract" in running.receive(refused, T).refusal.detail
+
+
 def test_a_refused_ping_ends_nothing():
     running = session()
     for request in requests_of(running):

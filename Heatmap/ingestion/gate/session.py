@@ -90,8 +90,9 @@ _UNREADABLE: Final = (msgspec.DecodeError, UnicodeError, RecursionError)
 class GateSession(FeedSession):
     """Implements `FeedSession`. ``symbols`` are in people's spelling; None: all whose contract size is known.
 
-    The liquidations of all contracts are asked for, and the tickers of those whose size is known: the exchange refuses
-    a whole request that names a contract it does not have.
+    The liquidations of all contracts are asked for, and the tickers of those whose size is known. The exchange refuses
+    a whole request that names a contract it does not have: that one is looked for by halves and left out. Without a
+    ticker that is left the connection is of no use.
     """
 
     def __init__(
@@ -108,29 +109,28 @@ class GateSession(FeedSession):
         self._source = source
         self._keep_raw = keep_raw
         self._sizes = sizes if sizes is not None else ContractSizes()
-        self._requests: Iterator[tuple[str, list[str]]] | None = None
-        # By channel: when the requests were sent that are not answered yet. Answers come in order and name the channel.
-        self._asked_s: dict[str, deque[float]] = {LIQUIDATIONS: deque(), TICKERS: deque()}
-        self._all_sent = False
+        self._unsent: deque[tuple[str, list[str]]] | None = None
+        # By channel: the requests that are not answered yet, each with the time when it was sent and its contracts.
+        # Answers come in order and name the channel.
+        self._asked: dict[str, deque[tuple[float, list[str]]]] = {LIQUIDATIONS: deque(), TICKERS: deque()}
+        self._has_tickers = False
 
     @property
     def is_subscribed(self) -> bool:
-        return self._all_sent and not any(self._asked_s.values())
+        return self._unsent is not None and not self._unsent and not any(self._asked.values())
 
     def next_request(self, now_s: float) -> str | None:
-        if self._requests is None:
-            self._requests = self._batches()
-        request = next(self._requests, None)
-        if request is None:
-            self._all_sent = True
+        if self._unsent is None:
+            self._unsent = deque(self._batches())
+        if not self._unsent:
             return None
-        channel, contracts = request
-        self._asked_s[channel].append(now_s)
+        channel, contracts = self._unsent.popleft()
+        self._asked[channel].append((now_s, contracts))
         message = {"time": _TIME_S, "channel": channel, "event": _SUBSCRIBED, "payload": contracts}
         return json.dumps(message, ensure_ascii=False)
 
     def overdue(self, now_s: float) -> Failure | None:
-        late = sum(now_s - asked_s >= ANSWER_TIMEOUT_S for asked in self._asked_s.values() for asked_s in asked)
+        late = sum(now_s - asked_s >= ANSWER_TIMEOUT_S for asked in self._asked.values() for asked_s, _ in asked)
         if not late:
             return None
         return Failure(
@@ -156,24 +156,39 @@ class GateSession(FeedSession):
     def _batches(self) -> Iterator[tuple[str, list[str]]]:
         yield LIQUIDATIONS, [ALL_CONTRACTS]
         known = self._sizes.symbols
-        names = [endpoints.contract_of(name) for name in known if self._symbols is None or name in self._symbols]
+        symbols = known if self._symbols is None else [name for name in known if name in self._symbols]
+        # Where none is known, the refusal says so.
+        names = [endpoints.contract_of(name) for name in symbols or self._symbols or ()]
         for start in range(0, len(names), _PER_REQUEST):
             yield TICKERS, names[start : start + _PER_REQUEST]
 
     def _answered(self, frame: _Frame) -> Failure | None:
-        asked = self._asked_s.get(frame.channel)
+        asked = self._asked.get(frame.channel)
         status = _STATUS.decode(frame.result) if frame.error is None else None
         if status is not None and status.status == _SUCCESS:
             if asked:
                 asked.popleft()
+            self._has_tickers |= frame.channel == TICKERS
             return None
         error = frame.error or _Error(message="no success")
         _LOG.warning("Gate refuses a request for %s (%d): %s", frame.channel or "nothing", error.code, error.message)
         # A ping that is refused ends nothing.
         if not asked and (frame.channel or self.is_subscribed):
             return None
+        if asked and frame.channel == TICKERS and self._ask_without(asked.popleft()[1]):
+            return None
         reason = f"Gate refuses to deliver what was asked for (code {error.code}): {error.message}."
         return Failure("refused-subscription", reason)
+
+    def _ask_without(self, refused: list[str]) -> bool:
+        """Ask for the halves of what was refused, or leave a lone contract out; return False if none is left."""
+        unsent = self._unsent if self._unsent is not None else deque()
+        if len(refused) > 1:
+            half = len(refused) // 2
+            unsent.extend((TICKERS, part) for part in (refused[:half], refused[half:]))
+            return True
+        _LOG.warning("Gate refuses %s", refused)
+        return self._has_tickers or bool(self._asked[TICKERS]) or any(channel == TICKERS for channel, _ in unsent)
 
     def _liquidations(self, frame: _Frame, data: bytes, received_ms: int) -> FrameContent:
         """Decode every order of a batch; one that is wrong takes none of the others with it."""
