@@ -19,7 +19,7 @@ CREATE TABLE liq_events (
     price       REAL    NOT NULL CHECK (price > 0 AND price < 9e999),  -- average fill price; 9e999 is infinity
     qty         REAL    NOT NULL CHECK (qty > 0 AND qty < 9e999),  -- filled quantity
     notional    REAL    NOT NULL CHECK (notional > 0 AND notional < 9e999),  -- price * qty
-    source      TEXT    NOT NULL CHECK (source <> ''),  -- binance, binance-coinm, demo, replay
+    source      TEXT    NOT NULL CHECK (source <> ''),  -- binance, bybit, okx, gate, binance-coinm, demo, replay
     raw_json    TEXT,  -- the frame as received, if frames are kept
     order_price REAL,  -- limit (bankruptcy) price
     order_qty   REAL,  -- original quantity
