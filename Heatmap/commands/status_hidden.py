@@ -38,6 +38,7 @@ def line(symbol: str, found: HiddenSum | NotEnough) -> str:
         )
         return f"{symbol}: no estimate of what Binance leaves out: {why}."
     return (
-        f"{symbol}: Binance reported ${found.reported_usd:,.0f} in the last 24 h; by Bybit's thinning the true sum is"
-        f" ${found.low_usd:,.0f} to ${found.high_usd:,.0f} (90 %, learned from {found.hours} h)."
+        f"{symbol}: Binance reported ${found.reported_usd:,.0f} in what is recorded of the last 24 h; by Bybit's"
+        f" thinning the true sum of that time is ${found.low_usd:,.0f} to ${found.high_usd:,.0f}"
+        f" (90 %, learned from {found.hours} h)."
     )

@@ -21,6 +21,7 @@ def test_the_interval_holds_the_true_sum_and_begins_above_what_was_reported(tmp_
     assert found["reported_usd"] < found["low_usd"] < true < found["high_usd"]
     assert main(["status", "--db", str(path)]) == 0
     assert "BTCUSDT: Binance reported $" in (said := capsys.readouterr().out)
+    assert "in what is recorded of the last 24 h" in said
     assert "(90 %, learned from " in said
 
 
