@@ -6,8 +6,10 @@ import math
 import re
 from typing import TYPE_CHECKING, Final
 
+from msgspec import structs
+
 from Heatmap.errors import RowError
-from Heatmap.events import LiquidationEvent
+from Heatmap.events import LiquidationEvent, Source
 from Heatmap.importing.cell import NumberReader, TimeReader, contract_symbol, order_side, position_side
 from Heatmap.importing.column_names import (
     NOTIONAL,
@@ -34,6 +36,10 @@ _USD_M: Final = frozenset({
     "binancelinear", "binanceperp", "binanceperpetual", "binanceswap",
 })  # fmt: skip
 _COIN_M: Final = frozenset({"binancedelivery", "binancecoinm", "binancecm"})
+_OTHER_VENUES: Final = {
+    "bybit": Source.BYBIT, "okexswap": Source.OKX, "okex": Source.OKX, "gateiofutures": Source.GATE,
+    "gateio": Source.GATE,
+}  # fmt: skip
 _NO_ID: Final = frozenset({"", "None", "nan", "NaN", "null"})
 
 
@@ -65,7 +71,9 @@ class RowParser:
         columns = self._columns
         if len(cells) != columns.count:
             self._check_count(cells)
-        is_coin_m = None if self._exchange_at is None else _is_coin_m(cells[self._exchange_at])
+        exchange = None if self._exchange_at is None else cells[self._exchange_at]
+        source = Source.BINANCE if exchange is None else self._source(exchange)
+        is_coin_m = _is_coin_m(exchange) if exchange is not None and source is Source.BINANCE else None
         if self._id_at is not None and cells[self._id_at].strip() not in _NO_ID:
             raise RowError("trade", "a row with an id may be a trade; --map says that it is a liquidation")
         qty = None if self._qty_at is None else self._number(cells[self._qty_at], "the quantity", "bad-qty")
@@ -88,13 +96,34 @@ class RowParser:
             price=price,
             qty=qty,
             notional=notional,
+            source=source,
             order_price=order_price,
             order_qty=self._optional(cells, self._order_qty_at, "the order's quantity", "bad-qty"),
         )
+        if source is Source.BYBIT:
+            if not event.symbol.endswith("USDT"):
+                raise RowError("other-contract", f"{event.symbol} is no USDT perpetual of Bybit")
+            # As it is recorded live: there is one price, that of bankruptcy, and one quantity.
+            event = structs.replace(event, order_price=price, order_qty=qty)
         if is_coin_m is not None and is_coin_m != (coin_of(event.symbol) is not None):
             raise RowError("bad-symbol", f"symbol is {quoted(event.symbol)}, which that exchange does not have")
         self._rows += 1
         return event
+
+    def _source(self, exchange: str) -> Source:
+        """Return whose liquidation a row is, by the name of its exchange; `RowError` if its size cannot be known.
+
+        Only tardis.dev documents that its sides mean the same for each exchange.
+        """
+        name = _NOT_ALPHANUMERIC.sub("", exchange.lower())
+        if self._columns.format != "tardis" or name not in _OTHER_VENUES:
+            return Source.BINANCE
+        source = _OTHER_VENUES[name]
+        if source is not Source.BYBIT:
+            raise RowError(
+                "unknown-contract", f"{exchange} reports sizes in contracts, and the file does not tell their size"
+            )
+        return source
 
     def notes(self) -> tuple[str, ...]:
         """Return what was assumed, and what the owner must know about the figures, each a clause."""

@@ -7,7 +7,7 @@ import io
 import pytest
 
 from Heatmap.errors import RowError, SettingsError
-from Heatmap.events import LiquidationEvent, Side
+from Heatmap.events import LiquidationEvent, Side, Source
 from Heatmap.importing.cell import NumberReader, TimeReader, TimeUnit, contract_symbol, decimal_mark
 from Heatmap.importing.column_names import (
     ARCHIVE_COLUMNS,
@@ -81,6 +81,12 @@ def test_a_tardis_row_is_in_microseconds_and_knows_no_order():
     assert of_tardis(TARDIS.replace("sell", "buy")).side is Side.BUY
 
 
+def test_a_tardis_row_of_bybit_is_as_if_it_had_been_recorded_live():
+    row = TARDIS.replace("binance-futures", "bybit")
+    assert of_tardis(row) == liquidation(source=Source.BYBIT, order_price=30_000.5, order_qty=0.4)
+    assert of_tardis(row.replace("sell", "buy")).side is Side.BUY
+
+
 def test_a_row_of_our_own_says_exactly_what_it_says():
     assert record(RECORD) == liquidation(notional=12000.2, event_ms=T + 1000)
     assert record(RECORD + '"{""e"":""forceOrder"",""x"":[1,2]}"').raw_json == '{"e":"forceOrder","x":[1,2]}'
@@ -109,7 +115,11 @@ def test_a_row_of_our_own_says_exactly_what_it_says():
         (ten, "no", "bad-columns"),
         (eleven, ELEVEN.replace("BTCUSDT", "BTC"), "bad-symbol"),
         (eleven, ELEVEN.replace("BTCUSDT", ""), "bad-symbol"),
-        (of_tardis, TARDIS.replace("binance-futures", "bybit"), "other-exchange"),
+        (of_tardis, TARDIS.replace("binance-futures", "kraken"), "other-exchange"),
+        (of_tardis, TARDIS.replace("binance-futures", ""), "other-exchange"),
+        (of_tardis, TARDIS.replace("binance-futures", "bybit").replace("BTCUSDT", "BTCUSDC"), "other-contract"),
+        (of_tardis, TARDIS.replace("binance-futures", "okex-swap"), "unknown-contract"),
+        (of_tardis, TARDIS.replace("binance-futures", "gate-io-futures"), "unknown-contract"),
         (of_tardis, TARDIS.replace(",,", ",77,"), "trade"),
         (of_tardis, TARDIS.replace("sell", "unknown"), "bad-side"),
         (of_tardis, TARDIS.replace("BTCUSDT", "BTCUSD_PERP"), "bad-symbol"),
