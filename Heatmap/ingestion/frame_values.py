@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
+
+from msgspec import structs
 
 from Heatmap.errors import FrameError
 from Heatmap.events import FIRST_PLAUSIBLE_MS, LAST_PLAUSIBLE_MS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from Heatmap.events import LiquidationEvent
 
 _EXCERPT_CHARS = 200
 
@@ -32,3 +40,20 @@ def frame_text(data: str | bytes) -> str:
 def refusal(kind: str, message: str, data: str | bytes) -> FrameError:
     """Return the error to raise for a frame."""
     return FrameError(message, kind=kind, excerpt=frame_text(data[:_EXCERPT_CHARS]))
+
+
+def told_apart(events: Iterable[LiquidationEvent]) -> list[LiquidationEvent]:
+    """Return the events of one frame, equal ones a millisecond apart.
+
+    A venue that reports every order gives no id: two that are equal in all that is stored would be one row. The same
+    frame on another connection gives the same times, so that it is still stored once.
+    """
+    taken: set[tuple[object, ...]] = set()
+    apart = []
+    for event in events:
+        ts_ms = event.ts_ms
+        while (key := (ts_ms, event.symbol, event.side, event.price, event.qty)) in taken:
+            ts_ms += 1
+        taken.add(key)
+        apart.append(event if ts_ms == event.ts_ms else structs.replace(event, ts_ms=ts_ms))
+    return apart

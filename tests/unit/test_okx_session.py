@@ -105,6 +105,13 @@ def test_every_detail_of_every_instrument_counts():
     ]  # fmt: skip
 
 
+def test_equal_orders_of_a_frame_are_told_apart_and_come_out_the_same_each_time():
+    data = frame(("BTC-USDT-SWAP", detail(), detail(), detail(ts=str(T + 1)), detail(sz="9"), detail()))
+    times = [event.ts_ms - T for event in session().receive(data, T).events]
+    assert times == [0, 1, 2, 0, 3]
+    assert [event.ts_ms - T for event in session().receive(data, T + 5).events] == times
+
+
 @pytest.mark.parametrize(
     "name",
     [

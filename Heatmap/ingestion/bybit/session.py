@@ -18,7 +18,7 @@ from Heatmap.errors import FrameError
 from Heatmap.events import LiquidationEvent, Side, shown_symbols
 from Heatmap.ingestion.bybit import endpoints
 from Heatmap.ingestion.failure import Failure
-from Heatmap.ingestion.frame_values import frame_text, plausible_ms, positive, refusal
+from Heatmap.ingestion.frame_values import frame_text, plausible_ms, positive, refusal, told_apart
 from Heatmap.ingestion.venue import FeedSession, FrameContent, MarketHeartbeat
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ class BybitSession(FeedSession):
                 events.append(self._event(symbol, raw, data, event_ms, received_ms))
             except FrameError as error:
                 faults.append(error)
-        return FrameContent(events=events, faults=faults)
+        return FrameContent(events=told_apart(events), faults=faults)
 
     def _event(
         self, symbol: str, raw: msgspec.Raw, data: bytes, event_ms: int | None, received_ms: int

@@ -17,7 +17,7 @@ from msgspec import structs
 from Heatmap.errors import FrameError
 from Heatmap.ingestion.contracts import ContractSizes
 from Heatmap.ingestion.failure import Failure
-from Heatmap.ingestion.frame_values import frame_text, plausible_ms, positive, refusal
+from Heatmap.ingestion.frame_values import frame_text, plausible_ms, positive, refusal, told_apart
 from Heatmap.ingestion.gate import endpoints
 from Heatmap.ingestion.gate.order import Order, liquidation
 from Heatmap.ingestion.venue import FeedSession, FrameContent, MarketHeartbeat
@@ -203,7 +203,7 @@ class GateSession(FeedSession):
                 continue
             if event is not None:
                 events.append(event)
-        return FrameContent(events=events, faults=faults)
+        return FrameContent(events=told_apart(events), faults=faults)
 
     def _event(self, raw: msgspec.Raw, data: bytes, received_ms: int) -> LiquidationEvent | None:
         """Return the event of an order, None for a contract that nobody asked for."""

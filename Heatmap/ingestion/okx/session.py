@@ -17,7 +17,7 @@ from Heatmap.errors import FrameError
 from Heatmap.events import LiquidationEvent, Side
 from Heatmap.ingestion.contracts import Contracts, ContractSizes
 from Heatmap.ingestion.failure import Failure
-from Heatmap.ingestion.frame_values import frame_text, plausible_ms, positive, refusal
+from Heatmap.ingestion.frame_values import frame_text, plausible_ms, positive, refusal, told_apart
 from Heatmap.ingestion.okx import endpoints
 from Heatmap.ingestion.venue import FeedSession, FrameContent, MarketHeartbeat
 
@@ -195,7 +195,7 @@ class OkxSession(FeedSession):
                     events.append(self._event(symbol, raw, data, received_ms))
                 except FrameError as error:
                     faults.append(error)
-        return FrameContent(events=events, faults=faults)
+        return FrameContent(events=told_apart(events), faults=faults)
 
     def _event(self, symbol: str, raw: msgspec.Raw, data: bytes, received_ms: int) -> LiquidationEvent:
         try:
