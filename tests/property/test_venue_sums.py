@@ -22,7 +22,7 @@ from Heatmap.rendering.event_window import EventWindow, combined_gaps, gaps_betw
 from Heatmap.source_choice import VENUES
 from Heatmap.storage.bulk_insert import bulk_insert
 from Heatmap.storage.connection import open_reader
-from Heatmap.storage.liquidation_query import ListQuery, listed
+from Heatmap.storage.liquidation_query import NO_END_MS, ListQuery, listed
 from Heatmap.storage.sqlite_store import SqliteStore
 
 NOW_MS = 1_000_000
@@ -77,7 +77,8 @@ def test_every_set_of_exchanges_is_summed_to_the_cent(first, later, sources):
                 assert (columns.ts_ms[1:] >= columns.ts_ms[:-1]).all()
             figures = window.statistics(None, HeatmapSettings(), T)
             assert (figures.long_usd, figures.short_usd) == (to_the_cent(long_usd), to_the_cent(short_usd))
-            rows, passing, total = listed(store, ListQuery("BTCUSDT", sources, T, "both", 0.0, "latest", 1000))
+            query = ListQuery("BTCUSDT", sources, T, "both", 0.0, "latest", 1000, NO_END_MS)
+            rows, passing, total = listed(store, query)
             assert len(rows) == passing == total == count
             assert sum(row.notional for row in rows) == to_the_cent(long_usd + short_usd)
             assert {row.source for row in rows} <= set(sources)
