@@ -7,6 +7,7 @@ The child has a low priority, loading takes a few ms of the GIL, and the NumPy e
 
 from __future__ import annotations
 
+import concurrent.futures.thread  # noqa: F401 - Numba's, on this thread: while Python ends it can no longer be loaded
 import json
 import logging
 import os
@@ -69,7 +70,8 @@ class KernelWarmup:
         try:
             self._run()
         except Exception:  # the thread must report every failure: NumPy stays in use
-            _logger.exception("kernel warm-up failed")
+            if threading.main_thread().is_alive():  # while Python ends, nothing can be imported any more
+                _logger.exception("kernel warm-up failed")
             self._report("fast kernels could not be loaded; the map is painted by NumPy (details in the log)")
 
     def _run(self) -> None:

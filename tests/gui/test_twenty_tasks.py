@@ -337,7 +337,9 @@ def what_had_happened_until_then(at: Trader) -> None:
     time = at.window.findChild(QLabel, "heatmap_replay_time")
 
     def end_ms() -> int:
-        return round(datetime.fromisoformat(time.text()).replace(tzinfo=UTC).timestamp() * 1000)
+        year = datetime.now(UTC).year
+        shown = datetime.strptime(f"{year} {time.text()}", "%Y %b %d, %H:%M:%S UTC").replace(tzinfo=UTC)
+        return round(shown.timestamp() * 1000)
 
     def sums() -> tuple[str, str]:
         query = f"SELECT {LONGS}, {SHORTS} {FILTER} AND ts_ms >= ? AND ts_ms <= ?"
