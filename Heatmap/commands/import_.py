@@ -18,7 +18,7 @@ from Heatmap.events import Source
 from Heatmap.exit_code import ExitCode
 from Heatmap.importing.cell import TimeUnit
 from Heatmap.importing.column_names import ColumnMap
-from Heatmap.importing.import_filter import ImportOptions
+from Heatmap.importing.import_filter import ImportOptions, parsed_sizes
 from Heatmap.importing.importer import import_file
 from Heatmap.storage.bulk_insert import ImportWriter
 from Heatmap.storage.location import default_db_path
@@ -68,6 +68,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--symbol-suffix", default="", metavar="USDT", help="complete the coins in a table to symbols")
     parser.add_argument(
+        "--contract-size",
+        dest="contract_sizes",
+        action="append",
+        default=[],
+        metavar="SYMBOL=COINS",
+        help="coins of one contract of OKX or Gate in files of tardis.dev, e.g. BTCUSDT=0.01; repeatable",
+    )
+    parser.add_argument(
         "--covered",
         action="store_true",
         help="claim that the files have all liquidations that the exchange sent from their first to their last",
@@ -96,6 +104,7 @@ def run(args: argparse.Namespace) -> int:
             time_unit=TimeUnit(args.time_unit) if args.time_unit else None,
             symbol_suffix=args.symbol_suffix,
             claims_coverage=args.covered,
+            contract_sizes=parsed_sizes(args.contract_sizes),
         )
     except SettingsError as error:
         sys.stderr.write(f"{error.short}\n")

@@ -10,8 +10,8 @@
 * **What is not certain is refused** with its line: a table whose columns are not known, a time that lost its digits, a
   side that may be the order's or the position's. `column_names` says which names mean what, `cell` which times,
   numbers, sides and symbols are certain.
-* **The column ``exchange`` of tardis.dev decides**: rows of Bybit's USDT perpetuals get its source. Those of OKX and
-  Gate are refused: their sizes are in contracts, and the file does not tell how large one is.
+* **The column ``exchange`` of tardis.dev decides**: rows of the USDT perpetuals of Bybit, OKX and Gate get their
+  source. Sizes of OKX and Gate are in contracts; how large one is the user must say, or the row is refused.
 * **COIN-M contracts are another market.** They are converted to coins and dollars and have the source
   ``binance-coinm``, so that they never add to USD-M sums; they keep their own symbol unless the user names a USD-M one.
 * **Retention does not delete rows of imported files**: whoever imports old history wants to keep it.

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from Heatmap.errors import RowError, SettingsError
 from Heatmap.events import LiquidationEvent, Source
 from Heatmap.importing.row import COIN_M_REFUSAL, Parsed, SkippedRow, coin_of, converted
 from Heatmap.ingestion.addresses import normalise_symbol
+from Heatmap.ingestion.contracts import ContractSize
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from Heatmap.importing.cell import TimeUnit
     from Heatmap.importing.column_names import ColumnMap
 
@@ -28,6 +31,7 @@ class ImportOptions:
     time_unit: TimeUnit | None = None  # of the times in a table; None: by their magnitude
     symbol_suffix: str = ""  # what completes the names in a table to symbols
     claims_coverage: bool = False  # the user says that the files have all liquidations of their span
+    contract_sizes: Mapping[str, ContractSize] = field(default_factory=dict)  # by symbol, as the user gives them
 
     def __post_init__(self) -> None:
         for name in ("symbol", "coin_m_as"):
@@ -38,6 +42,21 @@ class ImportOptions:
             object.__setattr__(self, "symbol_suffix", normalise_symbol(self.symbol_suffix))
         if self.coin_m_as is not None and coin_of(self.coin_m_as) is not None:
             raise SettingsError(f"expected a USD-M symbol such as BTCUSDT for COIN-M contracts, was {self.coin_m_as}")
+
+
+def parsed_sizes(texts: Iterable[str]) -> dict[str, ContractSize]:
+    """Return contract sizes given as ``BTCUSDT=0.01``: coins of one contract; `SettingsError` for anything else."""
+    sizes: dict[str, ContractSize] = {}
+    for text in texts:
+        symbol, _, coins = text.partition("=")
+        try:
+            sizes[normalise_symbol(symbol)] = ContractSize(float(coins))
+        except ValueError:
+            raise SettingsError(
+                f"expected a size like BTCUSDT=0.01, was {text!r}",
+                short=f"--contract-size: “{text}” is not like BTCUSDT=0.01, the coins of one contract.",
+            ) from None
+    return sizes
 
 
 def apply_filter(parsed: Parsed, options: ImportOptions, *, counts_contracts: bool) -> Parsed:

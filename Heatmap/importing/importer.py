@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     Progress = Callable[[str, float, int], None]
 
-_RECORDED: Final = (Source.BINANCE, Source.COIN_M, Source.BYBIT)
+_RECORDED: Final = (Source.BINANCE, Source.COIN_M, Source.BYBIT, Source.OKX, Source.GATE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,9 +24,12 @@ from Heatmap.importing.column_names import (
     Columns,
 )
 from Heatmap.importing.row import Parsed, SkippedRow, coin_of, quoted
+from Heatmap.ingestion.contracts import Contracts
+from Heatmap.ingestion.gate import endpoints as gate_names
+from Heatmap.ingestion.okx import endpoints as okx_names
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from Heatmap.importing.import_filter import ImportOptions
 
@@ -39,6 +42,9 @@ _COIN_M: Final = frozenset({"binancedelivery", "binancecoinm", "binancecm"})
 _OTHER_VENUES: Final = {
     "bybit": Source.BYBIT, "okexswap": Source.OKX, "okex": Source.OKX, "gateiofutures": Source.GATE,
     "gateio": Source.GATE,
+}  # fmt: skip
+_OWN_NAMES: Final[dict[Source, Callable[[str], str | None]]] = {
+    Source.OKX: okx_names.symbol_of, Source.GATE: gate_names.symbol_of,
 }  # fmt: skip
 _NO_ID: Final = frozenset({"", "None", "nan", "NaN", "null"})
 
@@ -53,6 +59,7 @@ class RowParser:
         at = columns.at.get
         self._columns = columns
         self._suffix = options.symbol_suffix
+        self._sizes = options.contract_sizes
         self._symbol = symbol
         self._time_at = columns.at[TIME]
         self._price_at = columns.at[PRICE]
@@ -89,7 +96,7 @@ class RowParser:
             raise RowError("bad-qty", f"price times quantity is {notional:g}")
         event = LiquidationEvent(
             ts_ms=self._time(cells[self._time_at]),
-            symbol=self._symbol if self._symbol_at is None else contract_symbol(cells[self._symbol_at], self._suffix),
+            symbol=self._symbol if self._symbol_at is None else self._symbol_of(cells[self._symbol_at], source),
             side=order_side(cells[self._side_at], is_certain=columns.is_side_certain)
             if self._side_at is not None
             else position_side(cells[self._position_at], is_certain=columns.format == "mapped"),
@@ -100,30 +107,41 @@ class RowParser:
             order_price=order_price,
             order_qty=self._optional(cells, self._order_qty_at, "the order's quantity", "bad-qty"),
         )
-        if source is Source.BYBIT:
-            if not event.symbol.endswith("USDT"):
-                raise RowError("other-contract", f"{event.symbol} is no USDT perpetual of Bybit")
-            # As it is recorded live: there is one price, that of bankruptcy, and one quantity.
-            event = structs.replace(event, order_price=price, order_qty=qty)
+        if source is not Source.BINANCE:
+            event = self._as_recorded(event)
         if is_coin_m is not None and is_coin_m != (coin_of(event.symbol) is not None):
             raise RowError("bad-symbol", f"symbol is {quoted(event.symbol)}, which that exchange does not have")
         self._rows += 1
         return event
 
     def _source(self, exchange: str) -> Source:
-        """Return whose liquidation a row is, by the name of its exchange; `RowError` if its size cannot be known.
+        """Return whose liquidation a row is, by the name of its exchange.
 
         Only tardis.dev documents that its sides mean the same for each exchange.
         """
         name = _NOT_ALPHANUMERIC.sub("", exchange.lower())
-        if self._columns.format != "tardis" or name not in _OTHER_VENUES:
-            return Source.BINANCE
-        source = _OTHER_VENUES[name]
-        if source is not Source.BYBIT:
+        return _OTHER_VENUES.get(name, Source.BINANCE) if self._columns.format == "tardis" else Source.BINANCE
+
+    def _symbol_of(self, text: str, source: Source) -> str:
+        people_name = _OWN_NAMES.get(source)
+        own = None if people_name is None else people_name(text.strip().upper())
+        return own if own is not None else contract_symbol(text, self._suffix)
+
+    def _as_recorded(self, event: LiquidationEvent) -> LiquidationEvent:
+        """Return another venue's event in coins, with the order's figures that a live recording has."""
+        symbol = event.symbol
+        if not symbol.endswith("USDT"):
+            raise RowError("other-contract", f"{symbol} is no USDT perpetual of {event.source}")
+        if event.source == Source.BYBIT:
+            return structs.replace(event, order_price=event.price, order_qty=event.qty)
+        size = self._sizes.get(symbol)
+        if size is None:
             raise RowError(
-                "unknown-contract", f"{exchange} reports sizes in contracts, and the file does not tell their size"
+                "unknown-contract",
+                f"{event.source} reports {symbol} in contracts; --contract-size {symbol}=COINS says how large one is",
             )
-        return source
+        coins = Contracts(event.qty).coins(size)
+        return structs.replace(event, qty=coins.amount, notional=coins.notional(event.price), order_price=event.price)
 
     def notes(self) -> tuple[str, ...]:
         """Return what was assumed, and what the owner must know about the figures, each a clause."""

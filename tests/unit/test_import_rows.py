@@ -17,7 +17,7 @@ from Heatmap.importing.column_names import (
     columns_by_name,
 )
 from Heatmap.importing.heatmap_table import CsvParser, parse_row
-from Heatmap.importing.import_filter import ImportOptions, apply_filter
+from Heatmap.importing.import_filter import ImportOptions, apply_filter, parsed_sizes
 from Heatmap.importing.json_record import JsonParser
 from Heatmap.importing.row import SkippedRow, coin_of, converted
 from Heatmap.importing.table_row import RowParser
@@ -85,6 +85,27 @@ def test_a_tardis_row_of_bybit_is_as_if_it_had_been_recorded_live():
     row = TARDIS.replace("binance-futures", "bybit")
     assert of_tardis(row) == liquidation(source=Source.BYBIT, order_price=30_000.5, order_qty=0.4)
     assert of_tardis(row.replace("sell", "buy")).side is Side.BUY
+
+
+@pytest.mark.parametrize(
+    ("exchange", "symbol", "source"),
+    [("okex-swap", "BTC-USDT-SWAP", Source.OKX), ("gate-io-futures", "BTC_USDT", Source.GATE)],
+)
+def test_a_tardis_row_in_contracts_needs_their_size(exchange, symbol, source):
+    row = TARDIS.replace("binance-futures", exchange).replace("BTCUSDT", symbol)
+    options = ImportOptions(contract_sizes=parsed_sizes(["btcusdt=0.01"]))
+    event = RowParser(columns_by_name(TARDIS_COLUMNS), options, "")(split_row(row, ","))
+    assert (event.symbol, event.source, event.order_price) == ("BTCUSDT", source, 30_000.5)
+    assert event.qty == pytest.approx(0.004)
+    assert event.notional == pytest.approx(120.002)
+
+
+@pytest.mark.parametrize(
+    "text", ["BTCUSDT", "BTCUSDT=", "BTCUSDT=x", "BTCUSDT=0", "BTCUSDT=-1", "BTCUSDT=inf", "=0.01"]
+)
+def test_a_contract_size_that_cannot_be_is_refused(text):
+    with pytest.raises(SettingsError):
+        parsed_sizes([text])
 
 
 def test_a_row_of_our_own_says_exactly_what_it_says():
