@@ -305,7 +305,8 @@ def test_frames_with_the_heatmap_against_without(qtbot, tmp_path, opened, benchm
     if not benchmark.disabled:
         software = "llvmpipe" in description or "softpipe" in description
         assert np.median(ratios) >= (0.75 if software else 0.9)
-        assert min(drags) >= (20 if software else 30)
+        # Software OpenGL paints fewer than 30 frames a second of heat in any case.
+        assert min(drags) >= (0.6 * np.median(rates["with"]) if software else 30)
         assert np.median(in_front) >= 0.7
 
 
