@@ -73,6 +73,7 @@ class Exchange(LoopbackExchange):
     def __init__(self, *plays, **options):
         super().__init__(**{"ping_interval": None} | options)
         self.plays = plays
+        self.sent = []  # events of which some may not have arrived
         self.delivered = []  # events whose arrival the client has shown by answering a later ping
         self._numbers = itertools.count()
 
@@ -88,6 +89,7 @@ class Exchange(LoopbackExchange):
         spoilers = itertools.cycle(spoil) if spoil else None
         await ws.send(mark_price())
         for one in events:
+            self.sent.append(one)
             await ws.send(encode(one, combined=True))
             if spoilers is not None:
                 await ws.send(next(spoilers))
@@ -231,7 +233,14 @@ def test_what_was_sent_is_stored_once_whatever_the_exchange_does(tmp_path, villa
         until(lambda: service.status().stored >= len(delivered))
         assert service.status().storage_problem == ""
     assert exchange.attempts <= 10
-    assert rows(path) == sorted({key(one) for one in exchange.delivered}, key=lambda row: (row[0], row[2]))
+    assert_stored_once(path, exchange)
+
+
+def assert_stored_once(path, exchange):
+    """Check that all that arrived is stored once, and nothing that was not sent; a cut leaves some in doubt."""
+    stored = rows(path)
+    assert len(stored) == len(set(stored))
+    assert {key(one) for one in exchange.delivered} <= set(stored) <= {key(one) for one in exchange.sent}
 
 
 @pytest.mark.usefixtures("hasty")
@@ -241,7 +250,7 @@ def test_all_of_it_in_a_row_within_the_limit_of_attempts(tmp_path):
     with Exchange(*plays) as exchange, recording(path, exchange, rotate_after_s=1.0):
         until(lambda: exchange.attempts >= len(plays) and len(exchange.delivered) >= 20 + 3 + 5 + 3 + 4 + 3 + 63)
     assert exchange.attempts <= 10
-    assert rows(path) == sorted({key(one) for one in exchange.delivered}, key=lambda row: (row[0], row[2]))
+    assert_stored_once(path, exchange)
 
 
 @pytest.mark.usefixtures("hasty")
