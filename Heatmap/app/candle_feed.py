@@ -10,7 +10,7 @@ from PyQt6.QtCore import QObject, pyqtSignal
 from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
-from Heatmap.errors import FrameError, RestError
+from Heatmap.errors import FrameError, RestError, SettingsError
 from Heatmap.events import Source
 from Heatmap.ingestion.backoff import Backoff
 from Heatmap.ingestion.daemon_thread import run_in_daemon_thread
@@ -153,6 +153,8 @@ class CandleFeed(QObject):
         except (OSError, WebSocketException) as error:
             now_ms, proxy = self._clock.now_ms(), proxy_for(self._ws_url)
             return of_socket_error(error, self._host, max_bytes=MAX_FRAME_BYTES, now_ms=now_ms, proxy=proxy)
+        except SettingsError as error:  # the exchange has no candles of this length
+            return Failure("interval", error.short)
         except Exception:  # the task's last line of defence: nobody awaits it
             log.exception("candles of %s %s: a fault", symbol, interval)
             return Failure("internal", "The candles' connection ended because of a fault; see the log.")

@@ -43,3 +43,15 @@ def base_address(url: str, *, schemes: tuple[str, ...], routes: frozenset[str], 
         if segment:
             kept.append(segment)
     return urlunsplit((parts.scheme, parts.netloc, "/".join(["", *kept]) if kept else "", "", ""))
+
+
+def base_pair(
+    given: tuple[str | None, str | None], own: tuple[str, str], *, ws_route: str, rest_route: str
+) -> tuple[str, str]:
+    """Return the base addresses of streams and REST without a route: those given, the venue's ``own`` for None.
+
+    A route begins with ``ws_route`` and ``rest_route``. `SettingsError` as for `base_address`.
+    """
+    ws = base_address(given[0] or own[0], schemes=("ws", "wss"), routes=frozenset({ws_route}), example=own[0])
+    rest = base_address(given[1] or own[1], schemes=("http", "https"), routes=frozenset({rest_route}), example=own[1])
+    return ws, rest

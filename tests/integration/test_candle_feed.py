@@ -275,3 +275,19 @@ def test_a_pause_that_the_exchange_asks_for_is_kept_before_the_next_page(exchang
         assert len(waits) == len(rest.pages) == 4
 
     play(scene, exchange)
+
+
+def test_a_length_that_the_exchange_does_not_have_is_said_and_is_no_fault(caplog):
+    async def run() -> list[tuple[str, str]]:
+        told: list[tuple[str, str]] = []
+        said = asyncio.Event()
+        urls = ("ws://127.0.0.1:9", "http://127.0.0.1:9")
+        feed = CandleFeed(*urls, tick_size=lambda _symbol: 0.1, clock=SYSTEM_CLOCK, source="gate")
+        feed.problemChanged.connect(lambda *problem: (told.append(problem), said.set()))
+        feed.show("BTCUSDT", "3m")
+        await asyncio.wait_for(said.wait(), PATIENCE_S)
+        await feed.close()
+        return told
+
+    assert asyncio.run(run())[0] == ("interval", "Gate has no candles of 3m.")
+    assert "a fault" not in caplog.text

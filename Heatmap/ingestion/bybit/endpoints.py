@@ -21,12 +21,8 @@ _LINEAR_PERPETUAL: Final = re.compile(r"[^\W_a-z]{1,30}USDT")
 
 def base_urls(ws_url: str | None, rest_url: str | None) -> tuple[str, str]:
     """Return both base addresses without a route, the exchange's own for None; `SettingsError` if one cannot be."""
-    routes = frozenset({"v5"})
-    ws = addresses.base_address(ws_url or DEFAULT_WS_URL, schemes=("ws", "wss"), routes=routes, example=DEFAULT_WS_URL)
-    rest = addresses.base_address(
-        rest_url or DEFAULT_REST_URL, schemes=("http", "https"), routes=routes, example=DEFAULT_REST_URL
-    )
-    return ws, rest
+    own = (DEFAULT_WS_URL, DEFAULT_REST_URL)
+    return addresses.base_pair((ws_url, rest_url), own, ws_route="v5", rest_route="v5")
 
 
 def is_linear_perpetual(symbol: str) -> bool:

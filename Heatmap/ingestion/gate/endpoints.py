@@ -22,13 +22,8 @@ _PERPETUAL: Final = re.compile(rf"([^\W_]{{1,30}})_{_QUOTE}")
 
 def base_urls(ws_url: str | None, rest_url: str | None) -> tuple[str, str]:
     """Return both base addresses without a route, the exchange's own for None; `SettingsError` if one cannot be."""
-    ws = addresses.base_address(
-        ws_url or DEFAULT_WS_URL, schemes=("ws", "wss"), routes=frozenset({"v4"}), example=DEFAULT_WS_URL
-    )
-    rest = addresses.base_address(
-        rest_url or DEFAULT_REST_URL, schemes=("http", "https"), routes=frozenset({"api"}), example=DEFAULT_REST_URL
-    )
-    return ws, rest
+    own = (DEFAULT_WS_URL, DEFAULT_REST_URL)
+    return addresses.base_pair((ws_url, rest_url), own, ws_route="v4", rest_route="api")
 
 
 def normalise_symbol(text: str) -> str:
