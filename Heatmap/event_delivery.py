@@ -13,14 +13,14 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from Heatmap.ingestion.daemon_thread import run_in_daemon_thread
-from Heatmap.storage.sqlite_store import POLL_S
+from Heatmap.storage.sqlite.sqlite_store import POLL_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from Heatmap.clock import Clock
     from Heatmap.events import LiquidationEvent
-    from Heatmap.storage.event_tail import EventTail
+    from Heatmap.storage.sqlite.event_tail import EventTail
 
     Subscribe = Callable[[Callable[[], None]], Callable[[], None]]
 

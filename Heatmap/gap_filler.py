@@ -1,6 +1,6 @@
 """Fills the gaps of a record with what the exchange publishes later, beside the feed and politely.
 
-What is inserted is marked as imported and its time as claimed, not recorded (see `Heatmap.storage.bulk_insert`): it is
+What is inserted is marked as imported and its time as claimed, not recorded (see `Heatmap.storage.contract`): it is
 history, and never delivered as a new liquidation. One request is made at a time, with a pause after each.
 """
 
@@ -21,18 +21,18 @@ from Heatmap.ingestion.backoff import Backoff
 from Heatmap.ingestion.daemon_thread import run_in_daemon_thread
 from Heatmap.reports import RejectedFrame
 from Heatmap.storage import sql
-from Heatmap.storage.bulk_insert import ImportedFile, ImportWriter
+from Heatmap.storage.contract import ImportedFile
 from Heatmap.storage.coverage_gaps import coverage_gaps
 from Heatmap.storage.coverage_log import without
 from Heatmap.storage.retention import MS_PER_DAY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from Heatmap.clock import Clock
     from Heatmap.ingestion.contracts import ContractSizes
     from Heatmap.ingestion.venue import BackFill, BackFillPage, Venue
+    from Heatmap.storage.contract import Database
     from Heatmap.storage.writer import EventWriter
 
     Gaps = Mapping[str, Sequence[tuple[int, int]]]
@@ -109,7 +109,7 @@ class GapFiller:
         *,
         rest_url: str,
         source: str,
-        db_path: Path,
+        database: Database,
         symbols: Collection[str] | None,
         sizes: ContractSizes,
         keep_days: float,
@@ -123,7 +123,7 @@ class GapFiller:
         self._writer = writer
         self._rest_url = rest_url
         self._source = source
-        self._db_path = db_path
+        self._database = database
         self._symbols = symbols
         self._sizes = sizes
         self._reach_ms = min(REACH_MS, round(keep_days * MS_PER_DAY)) if keep_days else REACH_MS
@@ -173,7 +173,8 @@ class GapFiller:
 
     def _look(self) -> tuple[int, Gaps]:
         now_ms = self._clock.now_ms()
-        return now_ms, coverage_gaps(self._db_path, self._source, self._symbols, now_ms - self._reach_ms)
+        with self._database.reader() as reader:
+            return now_ms, coverage_gaps(reader, self._source, self._symbols, now_ms - self._reach_ms)
 
     async def _drained(self) -> None:
         """Wait until all that the feed has delivered before is stored."""
@@ -224,7 +225,7 @@ class GapFiller:
         return page
 
     def _store(self, file: ImportedFile, events: Sequence[LiquidationEvent], claims: Sequence[Coverage]) -> int:
-        with ImportWriter(self._db_path) as writer:
+        with self._database.importer() as writer:
             inserted = writer.insert(file, events, by_second=True) if events else 0
             if claims:
                 writer.claim(claims)

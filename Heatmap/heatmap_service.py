@@ -9,7 +9,6 @@ import platform
 import secrets
 import threading
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from Heatmap.clock import SYSTEM_CLOCK, Clock, ExchangeClock, utc_text
@@ -28,9 +27,9 @@ from Heatmap.ingestion.venue import ROTATE_AFTER_S
 from Heatmap.ingestion.venues import venue_of
 from Heatmap.record_lookup import RecordLookup
 from Heatmap.reports import FLOWING, CollectorReport, ConnectionState, ServiceStatus
-from Heatmap.storage.event_tail import EventTail
-from Heatmap.storage.location import default_db_path
+from Heatmap.storage.database import database_of
 from Heatmap.storage.retention import DEFAULT_DAYS, Housekeeper
+from Heatmap.storage.sqlite.event_tail import EventTail
 from Heatmap.storage.writer import EventWriter
 from Heatmap.storage.writer_statistics import WriterStats
 
@@ -40,7 +39,8 @@ if TYPE_CHECKING:
     from Heatmap.errors import FeedError
     from Heatmap.events import LiquidationEvent
     from Heatmap.ingestion.venue import Venue
-    from Heatmap.storage.recorder_lock import LockHolder
+    from Heatmap.reports import LockHolder
+    from Heatmap.storage.database import Address
 
 _LOG = logging.getLogger(__name__)
 
@@ -55,12 +55,12 @@ class HeatmapService:
 
     No failure of the network or the disk raises out of this class: `status` reports it, and it is tried again. Of all
     programs that collect one source into one database only one does so at a time; the others read, report who records,
-    and take over within a second when that program ends (see `Heatmap.storage.recorder_lock`).
+    and take over within a second when that program ends (see `Heatmap.storage.sqlite.recorder_lock`).
 
     Parameters
     ----------
-    db_path
-        The database; None for the one in the user's data folder (`Heatmap.storage.location`).
+    db
+        The database: a path, or ``postgresql://user@host/name``; None for the file in the user's data folder.
     symbols
         Symbols of the exchange, in upper or lower case. With ``"ALL"`` among them everything that the exchange lists
         is recorded; the others are then those that a chart offers.
@@ -78,10 +78,16 @@ class HeatmapService:
         Age at which a connection is replaced by the next one, in seconds.
     clock
         Wall and monotonic time.
+    db_path
+        Another name of ``db``.
 
     Attributes
     ----------
-    db_path, source, ws_url, rest_url
+    database
+        Where the record is kept; ``str(service.database)`` is for people, without a password.
+    db_path
+        The file that the map reads: the database, or this machine's copy of a server's.
+    source, ws_url, rest_url
         As given or by default; addresses are normalised.
     symbols, recorded_symbols
         The symbols in the exchange's spelling, and what is recorded: these or `Heatmap.events.ALL_SYMBOLS` alone.
@@ -99,7 +105,7 @@ class HeatmapService:
 
     def __init__(
         self,
-        db_path: str | Path | None = None,
+        db: Address | None = None,
         symbols: Sequence[str] = ("BTCUSDT",),
         *,
         ws_url: str | None = None,
@@ -110,8 +116,10 @@ class HeatmapService:
         retention_days: float = DEFAULT_DAYS,
         rotate_after_s: float = ROTATE_AFTER_S,
         clock: Clock = SYSTEM_CLOCK,
+        db_path: Address | None = None,
     ) -> None:
-        self.db_path = Path(db_path) if db_path is not None else default_db_path()
+        self.database = database_of(db if db is not None else db_path)
+        self.db_path = self.database.local_path
         self.source = str(source)
         venue = venue_of(self.source)
         wanted = (symbols,) if isinstance(symbols, str) else symbols
@@ -168,7 +176,7 @@ class HeatmapService:
                 self._set_state(FeedState(ConnectionState.READING))
                 return
             writer = EventWriter(
-                self.db_path,
+                self.database,
                 clock=self._clock,
                 series=[(self.source, symbol) for symbol in self.symbols],
                 report=self._report,
@@ -297,7 +305,7 @@ class HeatmapService:
                 group.create_task(ticks)
                 if self._venue.back_fill is not None:
                     filler = GapFiller(
-                        self._venue, writer, rest_url=self.rest_url, source=self.source, db_path=self.db_path,
+                        self._venue, writer, rest_url=self.rest_url, source=self.source, database=self.database,
                         symbols=symbols, sizes=sizes, keep_days=self._retention_days, clock=self.exchange_clock,
                         on_filled=self._notify,
                     )  # fmt: skip

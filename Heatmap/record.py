@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, get_args
 
 import numpy as np
@@ -19,11 +18,9 @@ from Heatmap.aggregation.grid import MAX_PRICE, MIN_PRICE_BIN
 from Heatmap.errors import QueryError, StorageError
 from Heatmap.events import FIRST_PLAUSIBLE_MS, LAST_PLAUSIBLE_MS, Source
 from Heatmap.record_sums import column_edges_ms, default_step, grid_of, profile_of
-from Heatmap.storage import sql
-from Heatmap.storage.connection import Closing
-from Heatmap.storage.location import default_db_path
+from Heatmap.storage.closing import Closing
+from Heatmap.storage.database import database_of
 from Heatmap.storage.record_reader import RecordReader, Selection
-from Heatmap.storage.sqlite_store import SqliteStore
 from Heatmap.vocabulary import Sides
 
 if TYPE_CHECKING:
@@ -34,6 +31,7 @@ if TYPE_CHECKING:
     from Heatmap.event_columns import RecordedEvents
     from Heatmap.events import LiquidationEvent
     from Heatmap.record_sums import DollarGrid, PriceProfile
+    from Heatmap.storage.database import Address
 
 _SUMMED: Final = ("ts_ms", "price", "notional", "is_long")
 _END_OF_TIME_MS: Final = 1 << 62
@@ -54,13 +52,13 @@ class Record(Closing):
 
     Parameters
     ----------
-    path
-        The database.
+    db
+        The database: a path, or ``postgresql://user@host/name``.
 
     Attributes
     ----------
-    path
-        The database, absolute.
+    name
+        The database for people: an absolute path, or the address of a server without its password.
 
     Raises
     ------
@@ -72,8 +70,9 @@ class Record(Closing):
         The database cannot be read, or was moved or deleted, or the record was closed.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path).absolute()
+    def __init__(self, db: Address) -> None:
+        self._database = database_of(db)
+        self.name = str(self._database)
         self._is_closed = False
         with self._reading():
             pass
@@ -141,7 +140,8 @@ class Record(Closing):
         with self._reading() as reader:
             name, origin = _chosen_series(reader, symbol, source)
             events = reader.table(Selection(name, origin, *span), _SUMMED)
-        return profile_of(events, step or default_step(events, self._tick_size(name, origin)))
+            tick_size = reader.tick_size(name, origin)
+        return profile_of(events, step or default_step(events, tick_size))
 
     def grid(
         self,
@@ -193,9 +193,10 @@ class Record(Closing):
         with self._reading() as reader:
             name, origin = _chosen_series(reader, symbol, source)
             events = reader.table(Selection(name, origin, first_ms, last_ms), _SUMMED)
+            tick_size = reader.tick_size(name, origin)
         if sides != "both":
             events = events[events.is_long == (sides == "long")]
-        return grid_of(events, edges_ms, step or default_step(events, self._tick_size(name, origin)))
+        return grid_of(events, edges_ms, step or default_step(events, tick_size))
 
     def coverage(
         self, symbol: str, *, start_ms: int | None = None, end_ms: int | None = None, source: str | None = None
@@ -214,9 +215,7 @@ class Record(Closing):
         first_ms, last_ms = _checked_span(start_ms, end_ms)
         first_ms, last_ms = first_ms or 0, _END_OF_TIME_MS if last_ms is None else last_ms
         with self._reading() as reader:
-            name, origin = _chosen_series(reader, symbol, source)
-        with SqliteStore(self.path) as store:
-            found = store.coverage(name, origin, first_ms, last_ms)
+            found = reader.coverage(*_chosen_series(reader, symbol, source), first_ms, last_ms)
         spans = np.array([(interval.start_ms, interval.end_ms) for interval in found], np.int64).reshape(-1, 2)
         spans = np.clip(spans, first_ms, last_ms)
         return spans[spans[:, 0] < spans[:, 1]]
@@ -264,31 +263,29 @@ class Record(Closing):
             raise QueryError(f"delay_ms: expected 0 or more, was {delay_ms}")
         with self._reading() as reader:
             name, origin = _chosen_series(reader, symbol, source)
-            ((unknown,),) = reader.query(sql.COUNT_WITHOUT_ARRIVAL, (origin, name, first_ms, last_ms))
+            unknown = reader.count_without_arrival(name, origin, first_ms, last_ms)
         if unknown and delay_ms is None:
             raise QueryError(
                 f"{unknown:,} liquidations of {name} from {origin} have no receive time, as most imported ones: "
                 "expected delay_ms, e.g. 1000, how long after ts_ms they count as received"
             )
-        return self._replayed((-1 if delay_ms is None else delay_ms, origin, name, first_ms, last_ms))
+        return self._replayed(name, origin, first_ms, last_ms, delay_ms)
 
-    def _replayed(self, values: tuple[int, str, str, int, int]) -> Iterator[LiquidationEvent]:
+    def _replayed(
+        self, symbol: str, source: str, start_ms: int, end_ms: int, delay_ms: int | None
+    ) -> Iterator[LiquidationEvent]:
         with self._reading() as reader:
-            yield from map(sql.row_event, reader.query(sql.BY_ARRIVAL, values))
+            yield from reader.replayed(symbol, source, start_ms, end_ms, delay_ms)
 
     @contextmanager
     def _reading(self) -> Iterator[RecordReader]:
         if self._is_closed:
-            raise StorageError(f"the record {self.path} was closed; open it again with Heatmap.open_record")
-        with RecordReader(self.path) as reader:
+            raise StorageError(f"the record {self.name} was closed; open it again with Heatmap.open_record")
+        with self._database.reader() as reader:
             yield reader
 
-    def _tick_size(self, symbol: str, source: str) -> float | None:
-        with SqliteStore(self.path) as store:
-            return store.tick_size(symbol, source)
 
-
-def open_record(db: str | Path | None = None) -> Record:
+def open_record(db: Address | None = None) -> Record:
     """Open a record of liquidations for reading.
 
     ::
@@ -299,7 +296,8 @@ def open_record(db: str | Path | None = None) -> Record:
     Parameters
     ----------
     db
-        The database; None: the one in the user's data folder, which `HeatmapService` fills by default.
+        The database: a path, or ``postgresql://user@host/name``; None: the file in the user's data folder, which
+        `HeatmapService` fills by default.
 
     Raises
     ------
@@ -307,7 +305,7 @@ def open_record(db: str | Path | None = None) -> Record:
         There is no such file, nothing is recorded in it yet, it is another program's, it was written by a newer version
         of this one, or it cannot be read; ``error.short`` is a sentence for people.
     """
-    return Record(default_db_path() if db is None else db)
+    return Record(database_of(db))
 
 
 def _chosen_series(reader: RecordReader, symbol: object, source: object) -> tuple[str, str]:

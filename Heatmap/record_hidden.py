@@ -8,13 +8,13 @@ from Heatmap.events import Source
 from Heatmap.hidden_sum import HiddenShare, HiddenSum, NotEnough, whole_hours
 
 if TYPE_CHECKING:
-    from Heatmap.storage.sqlite_store import SqliteStore
+    from Heatmap.storage.series_queries import SeriesQueries
 
 DAYS: Final = 30  # of record that are learned from
 _DAY_MS: Final = 86_400_000
 
 
-def hidden_sum(store: SqliteStore, symbol: str, start_ms: int, end_ms: int) -> HiddenSum | NotEnough:
+def hidden_sum(store: SeriesQueries, symbol: str, start_ms: int, end_ms: int) -> HiddenSum | NotEnough:
     """Return an interval for the true sum of Binance's liquidations of a symbol in ``[start_ms, end_ms)``.
 
     Learned from the hours of the last `DAYS` before the span's end in which both venues were recorded. `StorageError`

@@ -8,7 +8,7 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 from Heatmap.errors import StorageError
-from Heatmap.storage.sqlite_store import SqliteStore
+from Heatmap.storage.sqlite.sqlite_store import SqliteStore
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+HEARTBEAT_MISSED_MS: Final = 15_000
+"""Time without a report after which a recorder does not count as recording: three are missing."""
 READING_VALID_MS: Final = 2 * 3_600_000  # longest age of a valid clock reading
 
 
@@ -89,3 +91,15 @@ class ClockReading:
     def is_valid_at(self, machine_ms: int) -> bool:
         """Return True if the reading is not too old; recorders take one an hour, and when the offset changes."""
         return 0 <= machine_ms - self.measured_ms <= READING_VALID_MS
+
+
+@dataclass(frozen=True, slots=True)
+class LockHolder:
+    """The recorder that holds a lock, by its row in ``collector``; ``started_ms`` in ms since the epoch."""
+
+    run_id: str
+    host: str
+    pid: int
+    symbols: tuple[str, ...]
+    started_ms: int
+    is_silent: bool = False  # it has not reported for `HEARTBEAT_MISSED_MS`

@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 import atexit
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from PyQt6.QtCore import QCoreApplication, QMetaObject, QObject, QTimer
 
 from Heatmap.heatmap_service import HeatmapService
-from Heatmap.storage.location import default_db_path
+from Heatmap.storage.database import database_of
 
 if TYPE_CHECKING:
-    from Heatmap.plugin import HeatmapPlugin
+    from pathlib import Path
 
-_Key = tuple[Path, bool]  # the database, and whether it is recorded into
+    from Heatmap.plugin import HeatmapPlugin
+    from Heatmap.storage.database import Address
+
+_Key = tuple["Path", bool]  # the database, and whether it is recorded into
 
 
 class SharedService:
@@ -61,14 +63,14 @@ class SharedService:
 _in_use: Final[dict[_Key, SharedService]] = {}
 
 
-def shared_service(db: str | Path | None, symbol: str, *, collect: bool) -> tuple[SharedService, str]:
+def shared_service(db: Address | None, symbol: str, *, collect: bool) -> tuple[SharedService, str]:
     """Return the service of a database, which serves a symbol from now on, and its spelling of that symbol.
 
     `SettingsError` if no exchange can have such a symbol, `StorageError` if there is no folder for the user's data.
     """
-    path = (Path(db) if db is not None else default_db_path()).resolve()
-    key = path, collect
-    shared = _in_use.get(key) or SharedService(key, HeatmapService(path, (symbol,), collect=collect))
+    database = database_of(db)
+    key = database.local_path.resolve(), collect
+    shared = _in_use.get(key) or SharedService(key, HeatmapService(database, (symbol,), collect=collect))
     (name,) = shared.service.add_symbols((symbol,))
     return shared, name
 

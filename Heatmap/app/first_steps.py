@@ -16,12 +16,12 @@ from Heatmap.child_process import module_command, module_environment
 from Heatmap.errors import HeatmapError
 from Heatmap.importing.import_filter import ImportOptions
 from Heatmap.importing.importer import import_file
-from Heatmap.storage.bulk_insert import ImportWriter
 
 if TYPE_CHECKING:
     from PyQt6.QtWidgets import QWidget
 
     from Heatmap.importing.importer import FileReport
+    from Heatmap.storage.contract import Database
     from Heatmap.ui.translation import Translator
 
 log = logging.getLogger(__name__)
@@ -32,9 +32,9 @@ class FirstSteps(QObject):
 
     _imported = pyqtSignal(object, str)  # list[FileReport], and an English sentence if it ended early
 
-    def __init__(self, db_path: Path, translator: Translator, window: QWidget) -> None:
+    def __init__(self, database: Database, translator: Translator, window: QWidget) -> None:
         super().__init__(window)
-        self._db_path = db_path
+        self._database = database
         self._translator = translator
         self._window = window
         self.show_demo, self.import_file = QAction(self), QAction(self)
@@ -77,7 +77,7 @@ class FirstSteps(QObject):
         reports: list[FileReport] = []
         problem = ""
         try:
-            with ImportWriter(self._db_path) as writer:
+            with self._database.importer() as writer:
                 reports.extend(import_file(path, writer, ImportOptions()))
         except HeatmapError as error:
             problem = error.short

@@ -117,7 +117,7 @@ class MainWindow(QMainWindow):
             self.plugin.add_recorder(other)
         notice_bar = self.plugin.notice_bar(self, without=["page"])  # the trouble bar says that
         if market.is_real:
-            first_steps = FirstSteps(service.db_path, translator, self)
+            first_steps = FirstSteps(service.database, translator, self)
             notice_bar.add_action(first_steps.show_demo, "first_event")
             notice_bar.add_action(first_steps.import_file, "first_event")
         self._area.add_bar(notice_bar)

@@ -36,7 +36,7 @@ from Heatmap.ingestion.daemon_thread import run_in_daemon_thread
 from Heatmap.output_file import written
 from Heatmap.plugin import SETTINGS_ORGANIZATION
 from Heatmap.recorders import Recorders, services_for
-from Heatmap.storage.bulk_insert import bulk_insert, erase_source
+from Heatmap.storage.database import database_of
 from Heatmap.storage.retention import DEFAULT_DAYS
 from Heatmap.ui.gl.graphics import configure_graphics, ensure_graphics
 from Heatmap.ui.settings_model import SettingsModel
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from Heatmap.clock import Clock
+    from Heatmap.storage.contract import Database
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +63,7 @@ class ProgramOptions:
     """What the command line asks for; see ``heatmap --help``."""
 
     symbols: Sequence[str] = (DEFAULT_SYMBOL,)
-    db_path: Path | None = None
+    db: Database | None = None
     venues: Sequence[str] = (Source.BINANCE,)  # the first one's candles are shown
     ws_url: Sequence[tuple[str, str]] = ()  # venue and base address
     rest_url: Sequence[tuple[str, str]] = ()
@@ -124,38 +125,38 @@ class Program:
             # The symbols of the last run are the first venue's: another one may not have them.
             symbols = options.symbols if others else symbols_to_record(store, options.symbols, source=first)
             services = services_for(
-                options.venues, dict(options.ws_url), dict(options.rest_url), db_path=options.db_path, symbols=symbols,
+                options.venues, dict(options.ws_url), dict(options.rest_url), db=options.db, symbols=symbols,
                 keep_raw=options.keep_raw, retention_days=options.retention_days,
             )  # fmt: skip
             return Recorders(services), Market(source=services[0].source)
         exchange = stack.enter_context(DemoExchange(simulated))
-        db_path = options.db_path
-        if db_path is None:
+        database = options.db
+        if database is None:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="heatmap-", ignore_cleanup_errors=True))
-            db_path = Path(folder) / f"{source}.sqlite3"
+            database = database_of(Path(folder) / f"{source}.sqlite3")
         try:
-            self._prepare_database(db_path, simulated)
+            self._prepare_database(database, simulated)
         except StorageError as error:
             # The service has the same problem and retries; the window shows it. The chart works without.
             log.warning("the database is not prepared: %s", error)
         service = HeatmapService(
-            db_path, (simulated.instrument.symbol,), ws_url=exchange.ws_url, rest_url=exchange.rest_url, source=source
+            database, (simulated.instrument.symbol,), ws_url=exchange.ws_url, rest_url=exchange.rest_url, source=source
         )
         return Recorders([service]), Market(source=source, notes=notes)
 
-    def _prepare_database(self, db_path: Path, market: SimulatedMarket | ReplayMarket) -> None:
+    def _prepare_database(self, database: Database, market: SimulatedMarket | ReplayMarket) -> None:
         if isinstance(market, SimulatedMarket):
             # Until the recorder's own coverage begins. The market is the same each time, so nothing is stored twice.
             end_ms = self._clock.now_ms() + STARTING_MS
             span = Coverage(Source.DEMO, market.instrument.symbol, end_ms - HISTORY_MS, end_ms)
-            bulk_insert(db_path, market.liquidations(span.start_ms, span.end_ms), coverage=[span])
+            database.insert(market.liquidations(span.start_ms, span.end_ms), [span])
         else:
             # The shift depends on the present: an earlier replay would be in the map a second time.
-            erase_source(db_path, Source.REPLAY)
+            database.erase(Source.REPLAY)
             # A recording counts as complete: it covers its whole span.
             begin_ms = market.recording.frames[0].event.ts_ms
             whole = Coverage(Source.REPLAY, market.instrument.symbol, begin_ms, max(begin_ms, self._clock.now_ms()))
-            bulk_insert(db_path, [], coverage=[whole])
+            database.insert([], [whole])
 
     def _application(self, stack: ExitStack) -> QApplication:
         take_qt_messages()

@@ -18,7 +18,6 @@ from Heatmap.errors import SettingsError, StorageError
 from Heatmap.events import shown_symbols
 from Heatmap.exit_code import ExitCode
 from Heatmap.recorders import Recorders, services_for
-from Heatmap.storage.recovery import check_db_path
 
 if TYPE_CHECKING:
     import argparse
@@ -57,12 +56,12 @@ def run(args: argparse.Namespace) -> int:
     kept, after which a service should not start it again; 3 if no market data arrived in 10 s or more.
     """
     # What is not given gets the default of `HeatmapService`.
-    names = ("db_path", "symbols", "keep_raw", "retention_days", "rotate_after_s")
+    names = ("db", "symbols", "keep_raw", "retention_days", "rotate_after_s")
     given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     try:
         services = services_for(args.venues, dict(args.ws_url or ()), dict(args.rest_url or ()), **given)
         recorders = Recorders(services)
-        check_db_path(recorders.services[0].db_path)
+        recorders.services[0].database.check()
     except (SettingsError, StorageError) as error:
         sys.stderr.write(f"{error.short}\n")
         return ExitCode.USAGE
@@ -72,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
         try:
             for service in recorders.services:
                 what = shown_symbols(service.recorded_symbols)
-                _LOG.info("recording %s of %s into %s", what, service.source, service.db_path)
+                _LOG.info("recording %s of %s into %s", what, service.source, service.database)
             recorders.start()
             _report_until(stopping, recorders, args.duration)
             lost = recorders.stop()

@@ -6,10 +6,8 @@ import asyncio
 import json
 import subprocess
 import sys
-import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from websockets.asyncio.client import connect
@@ -18,7 +16,7 @@ from websockets.exceptions import WebSocketException
 from Heatmap.app.virtual_display import display_is_missing, virtual_display
 from Heatmap.child_process import module_command, module_environment
 from Heatmap.clock import SYSTEM_CLOCK
-from Heatmap.commands.recorder_options import venue_address
+from Heatmap.commands.recorder_options import add_db_argument, venue_address
 from Heatmap.errors import HeatmapError, RestError
 from Heatmap.events import Source
 from Heatmap.exit_code import ExitCode
@@ -38,12 +36,13 @@ from Heatmap.ingestion.rest import fetch_bytes
 from Heatmap.ingestion.tick_refresher import fetch_instruments
 from Heatmap.ingestion.venue import MarketHeartbeat
 from Heatmap.ingestion.venues import VENUES
-from Heatmap.storage.location import default_db_path
-from Heatmap.storage.migrations import check_writable, open_database
+from Heatmap.storage.database import database_of
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Collection, Mapping
+
+    from Heatmap.storage.contract import Database
 
 TIMEOUT_S = 15.0
 PROBE_TIMEOUT_S = 60.0
@@ -67,7 +66,7 @@ class Finding:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of this command."""
-    parser.add_argument("--db", type=Path, metavar="PATH", help="database (default: the user's data folder)")
+    add_db_argument(parser)
     parser.add_argument("--symbol", default="BTCUSDT", help="symbol to ask the endpoints for")
     parser.add_argument(
         "--venue",
@@ -96,7 +95,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Check everything and print one line each; return 0 if all is well, 1 otherwise."""
-    findings = [*_graphics(), database_finding(options.db or default_db_path())]
+    findings = [*_graphics(), database_finding(database_of(options.db))]
     rest_urls, needed = dict(options.rest_urls or ()), options.venues or (Source.BINANCE,)
     options.rest_url = rest_urls.get(Source.BINANCE, DEFAULT_REST_URL)
     options.ws_url = dict(options.ws_urls or ()).get(Source.BINANCE, DEFAULT_WS_URL)
@@ -140,20 +139,13 @@ def _graphics() -> list[Finding]:
     ]
 
 
-def database_finding(path: Path) -> Finding:
-    """Check that the database, or its future folder, can be written."""
-    cure = "check the folder's permissions and free space, or choose another file with --db"
+def database_finding(database: Database) -> Finding:
+    """Check that a record can be kept in the database."""
     try:
-        if path.exists():
-            check_writable(path)
-            return Finding("database", True, f"{path}, {path.stat().st_size / 1e6:.1f} MB")
-        folder = next(parent for parent in path.absolute().parents if parent.exists())
-        with tempfile.TemporaryDirectory(dir=folder) as trial:
-            open_database(Path(trial) / "trial.sqlite3").close()
+        return Finding("database", True, database.probe())
     except (HeatmapError, OSError) as error:
         detail = error.short if isinstance(error, HeatmapError) else str(error)
-        return Finding("database", False, detail, cure)
-    return Finding("database", True, f"{path} will be created")
+        return Finding("database", False, detail, database.cure)
 
 
 async def endpoint_findings(options: argparse.Namespace) -> list[Finding]:

@@ -6,11 +6,11 @@ import argparse
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, get_args
 
 from tqdm import tqdm
 
+from Heatmap.commands.recorder_options import add_db_argument
 from Heatmap.count_text import counted
 from Heatmap.errors import RecordFileError, SettingsError
 from Heatmap.events import FIRST_PLAUSIBLE_MS, LAST_PLAUSIBLE_MS
@@ -18,12 +18,14 @@ from Heatmap.exit_code import ExitCode
 from Heatmap.heatmap_settings import HeatmapSettings, Window, window_ms
 from Heatmap.ingestion.addresses import normalise_symbol
 from Heatmap.output_file import is_standard_output, output_path, written
-from Heatmap.storage.location import default_db_path
+from Heatmap.storage.database import database_of
 from Heatmap.storage.record_reader import RecordReader, Selection
-from Heatmap.storage.sqlite_store import SqliteStore
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from Heatmap.candle import Candle
+    from Heatmap.storage.contract import Database
 
 FORMATS: Final = ("csv", "parquet", "npz", "png")
 _DEFAULT_SYMBOL: Final = "BTCUSDT"
@@ -49,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="file to write, replaced if it exists; - is standard output",
     )
-    parser.add_argument("--db", type=Path, metavar="PATH", help="database file (default: in your data folder)")
+    add_db_argument(parser)
     parser.add_argument("--symbol", metavar="SYMBOL", help="only this symbol")
     parser.add_argument(
         "--source",
@@ -90,17 +92,17 @@ def run(args: argparse.Namespace) -> int:
     `StorageError` if the database cannot be read, `RecordFileError` if there is nothing to draw, the file cannot be
     written, or pyarrow is missing.
     """
-    db_path: Path = args.db or default_db_path()
+    database = database_of(args.db)
     try:
-        _check(args, db_path)
+        _check(args, database)
     except SettingsError as error:
         sys.stderr.write(f"{error.short}\n")
         return ExitCode.USAGE
-    with RecordReader(db_path) as reader:
+    with database.reader() as reader:
         selection = _selection(reader, args)
         try:
             if args.format == "png":
-                what = _write_picture(args, db_path, selection)
+                what = _write_picture(args, reader, selection)
             else:
                 what = _write_table(args.output, args.format, reader, selection)
         except SettingsError as error:  # the address of the candles
@@ -118,7 +120,7 @@ def run(args: argparse.Namespace) -> int:
     return ExitCode.OK
 
 
-def _check(args: argparse.Namespace, db_path: Path) -> None:
+def _check(args: argparse.Namespace, database: Database) -> None:
     """Refuse arguments that contradict each other, and an output that is the record itself."""
     if args.from_ms is not None and args.window is not None:
         raise SettingsError("--from and --window both say where to begin; give one of them.")
@@ -126,6 +128,7 @@ def _check(args: argparse.Namespace, db_path: Path) -> None:
         raise SettingsError("--candles are drawn into a picture: give --format png.")
     if args.symbol is not None:
         args.symbol = normalise_symbol(args.symbol)
+    db_path = database.local_path
     ours = {db_path.with_name(f"{db_path.name}{suffix}").resolve() for suffix in ("", "-wal", "-shm", "-journal")}
     if args.output.resolve() in ours:
         raise SettingsError(f"{args.output} is the record itself; give another --output.")
@@ -171,17 +174,16 @@ def _write_table(path: Path, kind: str, reader: RecordReader, selection: Selecti
     return f"{counted(rows, 'liquidation')} of {selection.symbol or 'all symbols'}, {source}"
 
 
-def _write_picture(args: argparse.Namespace, db_path: Path, selection: Selection) -> str:
+def _write_picture(args: argparse.Namespace, reader: RecordReader, selection: Selection) -> str:
     from Heatmap.commands.candle_history import fetch_candles  # noqa: PLC0415 - only what is asked for is loaded
     from Heatmap.exporting.picture import MapRequest, draw_map  # noqa: PLC0415 - NumPy only for pictures
 
     symbol, source, start_ms, end_ms = selection.symbol, selection.source, selection.start_ms, selection.end_ms
     # Without a single event there is no time to count back from.
     if symbol is not None and source is not None and start_ms is not None and end_ms is not None:
-        with SqliteStore(db_path) as store:
-            columns = store.window(symbol, source, start_ms, end_ms)
-            tick_size = store.tick_size(symbol, source)
-            coverage = tuple(store.coverage(symbol, source, start_ms, end_ms))
+        columns = reader.window(symbol, source, start_ms, end_ms)
+        tick_size = reader.tick_size(symbol, source)
+        coverage = tuple(reader.coverage(symbol, source, start_ms, end_ms))
         if len(columns):
             candles: tuple[Candle, ...] = ()
             if args.candles:

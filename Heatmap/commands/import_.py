@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from tqdm import tqdm
 
 from Heatmap.clock import utc_text
+from Heatmap.commands.recorder_options import add_db_argument
 from Heatmap.count_text import counted
 from Heatmap.errors import SettingsError
 from Heatmap.events import Source
@@ -20,8 +21,7 @@ from Heatmap.importing.cell import TimeUnit
 from Heatmap.importing.column_names import ColumnMap
 from Heatmap.importing.import_filter import ImportOptions, parsed_sizes
 from Heatmap.importing.importer import import_file
-from Heatmap.storage.bulk_insert import ImportWriter
-from Heatmap.storage.location import default_db_path
+from Heatmap.storage.database import database_of
 
 if TYPE_CHECKING:
     from Heatmap.importing.import_hint import ImportHint
@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EPILOG
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="what to import")
-    parser.add_argument("--db", type=Path, metavar="PATH", help="database file (default: in your data folder)")
+    add_db_argument(parser)
     parser.add_argument(
         "--symbol", metavar="SYMBOL", help="take only this symbol; also names the symbol of a file that does not"
     )
@@ -116,7 +116,7 @@ def run(args: argparse.Namespace) -> int:
             sys.stderr.write(f"{problem}\n")
         return ExitCode.USAGE
     reports: list[FileReport] = []
-    with ImportWriter(args.db or default_db_path()) as writer, _ProgressBar() as bar:
+    with database_of(args.db).importer() as writer, _ProgressBar() as bar:
         try:
             for path in args.files:
                 for report in import_file(path, writer, options, on_progress=bar.show):

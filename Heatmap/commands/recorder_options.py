@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import argparse
 import math
-from pathlib import Path
+from typing import TYPE_CHECKING
 
+from Heatmap.errors import StorageError
 from Heatmap.events import Source
 from Heatmap.ingestion.venues import VENUES
+from Heatmap.storage.database import database_of
+
+if TYPE_CHECKING:
+    from Heatmap.storage.contract import Database
 
 
 def add_recorder_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare database, symbols, endpoints and retention."""
-    parser.add_argument(
-        "--db", dest="db_path", type=Path, metavar="PATH", help="database file (default: in your data folder)"
-    )
+    add_db_argument(parser)
     parser.add_argument(
         "--symbol",
         dest="symbols",
@@ -44,6 +47,24 @@ def add_recorder_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="delete recorded liquidations after this many days, 0: never (default: 14)",
     )
+
+
+def add_db_argument(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--db``; `Heatmap.storage.database.database_of` turns None into the default."""
+    parser.add_argument(
+        "--db",
+        type=database,
+        metavar="DATABASE",
+        help="file, or postgresql://user@host/name (default: a file in your data folder)",
+    )
+
+
+def database(text: str) -> Database:
+    """Return the database of an address given on the command line."""
+    try:
+        return database_of(text)
+    except StorageError as error:
+        raise argparse.ArgumentTypeError(error.short) from error
 
 
 def venue_address(text: str) -> tuple[str, str]:

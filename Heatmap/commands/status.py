@@ -5,20 +5,18 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from Heatmap.clock import SYSTEM_CLOCK, Clock, exchange_now_ms, utc_text
+from Heatmap.commands.recorder_options import add_db_argument
 from Heatmap.connection_message import connection_text, duration
 from Heatmap.count_text import counted
 from Heatmap.errors import StorageError
 from Heatmap.events import Source, is_recorded, shown_symbols
 from Heatmap.exit_code import ExitCode, code_of
 from Heatmap.message_catalogue import catalogue
-from Heatmap.reports import FLOWING, ConnectionState
-from Heatmap.storage.location import default_db_path
-from Heatmap.storage.record_summary import record_summary, store_summary
-from Heatmap.storage.recorder_lock import HEARTBEAT_MISSED_MS
+from Heatmap.reports import FLOWING, HEARTBEAT_MISSED_MS, ConnectionState
+from Heatmap.storage.database import database_of
 from Heatmap.storage.sql import BACK_FILL_FORMAT
 from Heatmap.vocabulary import LANGUAGES
 
@@ -46,21 +44,21 @@ _BYTES_PER_MB: Final = 1e6
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("--db", type=Path, metavar="PATH", help="database file (default: in your data folder)")
+    add_db_argument(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
     parser.add_argument("--lang", choices=LANGUAGES, default="en", help="language of the sentences (default: en)")
 
 
 def run(args: argparse.Namespace, *, clock: Clock = SYSTEM_CLOCK) -> int:
     """Print what is in the database; return 0, also if there is none yet, or `code_of` its error."""
-    path = args.db or default_db_path()
+    database = database_of(args.db)
     try:
-        summary = store_summary(path)
+        summary = database.summary()
         now_ms = clock.now_ms()
-        record = record_summary(path, _exchange_now_ms(summary, now_ms)) if summary.schema_version else None
+        record = database.record_summary(_exchange_now_ms(summary, now_ms)) if summary.schema_version else None
     except StorageError as error:
         if args.json:
-            sys.stdout.write(json.dumps({"db": str(path), "problem": error.short}) + "\n")
+            sys.stdout.write(json.dumps({"db": str(database), "problem": error.short}) + "\n")
         else:
             sys.stderr.write(f"{error.short}\n")
         return code_of(error)
@@ -70,7 +68,7 @@ def run(args: argparse.Namespace, *, clock: Clock = SYSTEM_CLOCK) -> int:
         # It needs NumPy, which a status alone does not.
         from Heatmap.commands import status_hidden  # noqa: PLC0415
 
-        hidden = status_hidden.hidden_sums(path, record.series, _exchange_now_ms(summary, now_ms))
+        hidden = status_hidden.hidden_sums(database, record.series, _exchange_now_ms(summary, now_ms))
         hidden_lines = [status_hidden.line(symbol, found) for symbol, found in hidden.items()]
     if args.json:
         answer = _as_json(summary, now_ms) | {"record": None if record is None else _record_as_json(record)}
@@ -103,7 +101,7 @@ def _is_recording(summary: StoreSummary, series: SeriesSummary, now_ms: int) -> 
 
 def _as_json(summary: StoreSummary, now_ms: int) -> dict[str, object]:
     return {
-        "db": str(summary.path),
+        "db": summary.name,
         "exists": summary.exists,
         "size_bytes": summary.size_bytes,
         "schema_version": summary.schema_version,
@@ -150,8 +148,8 @@ def _collector_lines(entry: CollectorEntry, now_ms: int, texts: Mapping[str, str
 
 def _as_text(summary: StoreSummary, now_ms: int, texts: Mapping[str, str]) -> list[str]:
     if not summary.exists:
-        return [f"Nothing is recorded yet: there is no database {summary.path}."]
-    lines = [f"{summary.path}: {summary.size_bytes / _BYTES_PER_MB:.1f} MB"]
+        return [f"Nothing is recorded yet: there is no database {summary.name}."]
+    lines = [f"{summary.name}: {summary.size_bytes / _BYTES_PER_MB:.1f} MB"]
     if not summary.series:
         lines.append("Nothing is recorded yet.")
     for series in summary.series:

@@ -7,25 +7,24 @@ from typing import TYPE_CHECKING, Final
 from Heatmap.events import Source
 from Heatmap.hidden_sum import HiddenSum, NotEnough
 from Heatmap.record_hidden import hidden_sum
-from Heatmap.storage.sqlite_store import SqliteStore
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
+    from Heatmap.storage.contract import Database
     from Heatmap.storage.record_summary import SeriesRecord
 
 _DAY_MS: Final = 86_400_000
 
 
-def hidden_sums(path: Path, series: Sequence[SeriesRecord], now_ms: int) -> dict[str, HiddenSum | NotEnough]:
+def hidden_sums(database: Database, series: Sequence[SeriesRecord], now_ms: int) -> dict[str, HiddenSum | NotEnough]:
     """Return the estimate of the last 24 hours by symbol, for those that Binance and Bybit have both recorded."""
     by_source = {source: {one.symbol for one in series if one.source == source} for source in Source}
     symbols = sorted(by_source[Source.BINANCE] & by_source[Source.BYBIT])
     if not symbols:
         return {}
-    with SqliteStore(path) as store:
-        return {symbol: hidden_sum(store, symbol, now_ms - _DAY_MS, now_ms) for symbol in symbols}
+    with database.reader() as reader:
+        return {symbol: hidden_sum(reader, symbol, now_ms - _DAY_MS, now_ms) for symbol in symbols}
 
 
 def line(symbol: str, found: HiddenSum | NotEnough) -> str:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from Heatmap.commands.recorder_options import add_db_argument
 from Heatmap.errors import StorageError
 from Heatmap.exit_code import ExitCode, code_of
-from Heatmap.storage.location import default_db_path
-from Heatmap.storage.retention import compact
+from Heatmap.storage.database import database_of
 
 if TYPE_CHECKING:
     import argparse
@@ -17,16 +16,16 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("--db", type=Path, metavar="PATH", help="database file (default: in your data folder)")
+    add_db_argument(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Rewrite the database without its empty pages; return the exit code."""
-    path = args.db or default_db_path()
     try:
-        done = compact(path)
+        database = database_of(args.db)
+        done = database.compact()
     except StorageError as error:
         sys.stderr.write(f"{error.short}\n")
         return code_of(error)
-    sys.stdout.write(f"{path}: {done.before_bytes / 1e6:.1f} MB before, {done.after_bytes / 1e6:.1f} MB now\n")
+    sys.stdout.write(f"{database}: {done.before_bytes / 1e6:.1f} MB before, {done.after_bytes / 1e6:.1f} MB now\n")
     return ExitCode.OK

@@ -13,7 +13,8 @@ from Heatmap.importing.import_filter import ImportOptions, apply_filter
 from Heatmap.importing.import_hint import NO_HINT, ImportHint
 from Heatmap.importing.import_source import UnreadableSource, import_sources
 from Heatmap.importing.row import SkippedRow
-from Heatmap.storage.bulk_insert import IMPORT_CHUNK_ROWS, ImportedFile, ImportWriter
+from Heatmap.storage.contract import ImportedFile, ImportWriter
+from Heatmap.storage.imports import IMPORT_CHUNK_ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

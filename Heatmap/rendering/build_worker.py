@@ -24,7 +24,7 @@ from Heatmap.rendering.largest_events import LargestEvents, largest_events
 from Heatmap.rendering.render_options import render_options
 from Heatmap.rendering.view_grid import MARGIN, View, covers, grid_for_view, near_cells, same_cells
 from Heatmap.rendering.view_sums import LatestSums, ViewSums
-from Heatmap.storage.sqlite_store import POLL_S
+from Heatmap.storage.sqlite.sqlite_store import POLL_S
 from Heatmap.vocabulary import FITTED_PX
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from Heatmap.aggregation.event_batch import EventBatch
 from Heatmap.event_columns import EventColumns
 from Heatmap.events import Source
 from Heatmap.source_choice import each_source
-from Heatmap.storage.sqlite_store import SqliteStore
+from Heatmap.storage.sqlite.sqlite_store import SqliteStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

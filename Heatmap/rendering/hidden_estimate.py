@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from Heatmap.events import Source
 from Heatmap.record_hidden import DAYS, hidden_sum
-from Heatmap.storage.sqlite_store import SqliteStore
+from Heatmap.storage.sqlite.sqlite_store import SqliteStore
 
 if TYPE_CHECKING:
     from pathlib import Path

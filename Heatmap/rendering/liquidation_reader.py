@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from Heatmap.errors import StorageError
-from Heatmap.storage.liquidation_query import NO_END_MS, ListedLiquidation, ListQuery, listed
-from Heatmap.storage.sqlite_store import POLL_S, SqliteStore
+from Heatmap.storage.sqlite.liquidation_query import NO_END_MS, ListedLiquidation, ListQuery, listed
+from Heatmap.storage.sqlite.sqlite_store import POLL_S, SqliteStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import logging
-import sqlite3
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from Heatmap.events import LiquidationEvent
+from Heatmap.reports import ClockReading, RejectedFrame
 from Heatmap.storage import sql
-from Heatmap.storage.connection import write_transaction
 
 if TYPE_CHECKING:
-    from Heatmap.events import LiquidationEvent
-    from Heatmap.reports import ClockReading, RejectedFrame
     from Heatmap.storage.coverage_log import CoverageInterval
+    from Heatmap.storage.sql_connection import Connection
 
 _LOG = logging.getLogger(__name__)
 
-# Errors of one unacceptable row; all others concern the whole database.
-_ROW_ERRORS: Final = (
-    sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError, OverflowError, UnicodeError,
-)  # fmt: skip
 _EXTEND_COVERAGE: Final = "UPDATE coverage SET end_ms = ? WHERE id = ?"
 
 
@@ -31,6 +26,20 @@ class TickSize(NamedTuple):
     symbol: str
     tick_size: float
     updated_ms: int
+
+
+class LivenessSpans(dict[tuple[str, str], list[int]]):
+    """Times of uninterrupted delivery between two events: ``(source, symbol) -> [first_ms, last_ms]``."""
+
+
+class FeedLost(NamedTuple):
+    """Delivery of some symbols has ended; None: of all."""
+
+    symbols: frozenset[str] | None
+
+
+# What the writer's queue contains.
+Item = LiquidationEvent | LivenessSpans | FeedLost | TickSize | RejectedFrame | ClockReading
 
 
 @dataclass(slots=True)
@@ -49,59 +58,66 @@ class Batch:
 class Committed(NamedTuple):
     inserted: int  # number of new rows
     accepted: list[LiquidationEvent]  # by the schema, whether new or stored before
-    row_ids: list[int | None]  # of the intervals
+    row_ids: list[int]  # of the intervals
 
 
 def commit(
-    connection: sqlite3.Connection,
+    connection: Connection,
     batch: Batch,
     intervals: list[CoverageInterval],
     collector_row: tuple[str | int | float | None, ...] | None = None,
 ) -> Committed:
-    """Store a batch, coverage intervals and the collector's row (see `sql.collector_row`), all or nothing."""
-    with write_transaction(connection):
-        inserted, accepted = _insert(connection, batch.events)
-        for tick in batch.ticks:
-            _store_tick_size(connection, tick)
-        if batch.rejected:
-            connection.executemany(sql.INSERT_REJECTED, map(sql.rejected_row, batch.rejected))
-            connection.execute(sql.TRIM_QUARANTINE)
-        for reading in batch.readings:
-            values = (reading.source, reading.measured_ms, reading.offset_ms, reading.uncertainty_ms)
-            connection.execute(sql.INSERT_CLOCK_OFFSET, values)
-        if collector_row is not None:
-            connection.execute(sql.PUT_COLLECTOR, collector_row)
-        return Committed(inserted, accepted, [_store_interval(connection, interval) for interval in intervals])
+    """Store a batch, coverage intervals and the collector's row (see `sql.collector_row`) in the open transaction."""
+    inserted, accepted = _insert(connection, batch.events)
+    for tick in batch.ticks:
+        _store_tick_size(connection, tick)
+    if batch.rejected:
+        connection.executemany(sql.INSERT_REJECTED, map(sql.rejected_row, batch.rejected))
+        connection.execute(sql.TRIM_QUARANTINE)
+    for reading in batch.readings:
+        values = (reading.source, reading.measured_ms, reading.offset_ms, reading.uncertainty_ms)
+        connection.execute(sql.INSERT_CLOCK_OFFSET, values)
+    if collector_row is not None:
+        connection.execute(sql.PUT_COLLECTOR, collector_row)
+    return Committed(inserted, accepted, [_store_interval(connection, interval) for interval in intervals])
 
 
-def _insert(connection: sqlite3.Connection, events: list[LiquidationEvent]) -> tuple[int, list[LiquidationEvent]]:
+def _insert(connection: Connection, events: list[LiquidationEvent]) -> tuple[int, list[LiquidationEvent]]:
     if not events:
         return 0, []
     connection.execute("SAVEPOINT events")
     try:
         rows = [sql.event_row(event) for event in events]
-        return connection.executemany(sql.INSERT_EVENT, rows).rowcount, events
-    except _ROW_ERRORS:
+        inserted = connection.executemany(sql.INSERT_EVENT, rows).rowcount
+    except connection.row_errors:
         connection.execute("ROLLBACK TO events")
+    else:
+        connection.execute("RELEASE events")
+        return inserted, events
     inserted, accepted = 0, []
     for event in events:
         try:
             inserted += connection.execute(sql.INSERT_EVENT, sql.event_row(event)).rowcount
-        except _ROW_ERRORS as error:
+        except connection.row_errors as error:
+            connection.execute("ROLLBACK TO events")
             _LOG.error("an event is refused (%s): %r", error, event)
         else:
             accepted.append(event)
+            # What is accepted stays when a later one is refused.
+            connection.execute("RELEASE events")
+            connection.execute("SAVEPOINT events")
+    connection.execute("RELEASE events")
     return inserted, accepted
 
 
-def _store_tick_size(connection: sqlite3.Connection, tick: TickSize) -> None:
+def _store_tick_size(connection: Connection, tick: TickSize) -> None:
     before = connection.execute(sql.TICK_SIZE, (tick.source, tick.symbol)).fetchone()
     if before is not None and before[0] != tick.tick_size:
         _LOG.warning("the tick size of %s changed from %s to %s", tick.symbol, before[0], tick.tick_size)
     connection.execute(sql.PUT_TICK_SIZE, tick)
 
 
-def _store_interval(connection: sqlite3.Connection, interval: CoverageInterval) -> int | None:
+def _store_interval(connection: Connection, interval: CoverageInterval) -> int:
     start_ms = interval.start_ms
     if interval.row_id is not None:
         if connection.execute(_EXTEND_COVERAGE, (interval.end_ms, interval.row_id)).rowcount:
@@ -109,4 +125,4 @@ def _store_interval(connection: sqlite3.Connection, interval: CoverageInterval) 
         # The row was deleted meanwhile, with the events of its time: only what came since is covered.
         start_ms = interval.stored_end_ms if interval.stored_end_ms is not None else interval.start_ms
     values = (interval.source, interval.symbol, start_ms, interval.end_ms)
-    return connection.execute(sql.INSERT_COVERAGE, values).lastrowid
+    return int(connection.execute(sql.INSERT_COVERAGE, values).fetchone()[0])

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Final
 from Heatmap.events import Coverage
 from Heatmap.storage import sql
 from Heatmap.storage.coverage_log import merged
-from Heatmap.storage.sqlite_store import SqliteStore
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
-    from pathlib import Path
+
+    from Heatmap.storage.record_reader import RecordReader
 
 _COVERAGE: Final = """
     SELECT source, symbol, start_ms, end_ms FROM coverage WHERE source IN (?, ?) AND end_ms >= ?
@@ -40,15 +40,13 @@ def gaps_before_newest(
 
 
 def coverage_gaps(
-    db_path: Path, source: str, symbols: Collection[str] | None, from_ms: int
+    reader: RecordReader, source: str, symbols: Collection[str] | None, from_ms: int
 ) -> dict[str, list[tuple[int, int]]]:
-    """Return `gaps_before_newest` by symbol, of all symbols for None; `StorageError` if the file cannot be read."""
+    """Return `gaps_before_newest` by symbol, of all symbols for None; `StorageError` if it cannot be read."""
     claimed_source = sql.claimed_source(source)
     found: dict[str, tuple[list[tuple[int, int]], list[tuple[int, int]]]] = {}
-    with SqliteStore(db_path) as store, store.reading() as connection:
-        values = (source, claimed_source, from_ms)
-        for row_source, symbol, start_ms, end_ms in [] if connection is None else connection.execute(_COVERAGE, values):
-            if symbols is None or symbol in symbols:
-                found.setdefault(symbol, ([], []))[row_source == claimed_source].append((start_ms, end_ms))
+    for row_source, symbol, start_ms, end_ms in reader.query(_COVERAGE, (source, claimed_source, from_ms)):
+        if symbols is None or symbol in symbols:
+            found.setdefault(symbol, ([], []))[row_source == claimed_source].append((start_ms, end_ms))
     gaps = {symbol: gaps_before_newest(*intervals, from_ms) for symbol, intervals in found.items()}
     return {symbol: intervals for symbol, intervals in gaps.items() if intervals}

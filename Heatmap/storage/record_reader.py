@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from Heatmap.errors import QueryError, StorageError
+from Heatmap.errors import QueryError
 from Heatmap.events import shown_symbols
 from Heatmap.storage import sql
-from Heatmap.storage.connection import Closing, closed_on_error, open_reader, storage_errors
-from Heatmap.storage.file_guard import FileState
-from Heatmap.storage.migrations import version_of
+from Heatmap.storage.series_queries import SeriesQueries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from Heatmap.event_columns import RecordedEvents
+    from Heatmap.events import LiquidationEvent
 
 COLUMNS: Final = (
     "ts_ms", "symbol", "side", "price", "qty", "notional", "source", "order_price", "order_qty", "event_ms",
@@ -32,7 +31,7 @@ NPZ_COLUMNS: Final = COLUMNS[:-1]
 NPZ_UNKNOWN_MS: Final = -1
 RECORD_FIELDS: Final = ("ts_ms", "received_ms", "price", "qty", "notional", "is_long")
 """Fields of `Heatmap.event_columns.RecordedEvents`; an unknown time is `NPZ_UNKNOWN_MS` there."""
-_FIELD_SQL: Final = {"received_ms": f"ifnull(received_ms, {NPZ_UNKNOWN_MS})", "is_long": sql.IS_LONG}
+FIELD_SQL: Final = {"received_ms": f"coalesce(received_ms, {NPZ_UNKNOWN_MS})", "is_long": sql.IS_LONG}
 
 _SHOWN_SYMBOLS: Final = 20  # in an error
 
@@ -51,11 +50,16 @@ class Selection:
     start_ms: int | None = None
     end_ms: int | None = None
 
-    def where(self) -> tuple[str, list[str | int]]:
-        columns = ("symbol = ?", "source = ?", "ts_ms >= ?", "ts_ms < ?")
+    def given(self) -> list[tuple[str, str, str | int]]:
+        """Return column, comparison and value of each filter that is given."""
         values = (self.symbol, self.source, self.start_ms, self.end_ms)
-        given = {text: value for text, value in zip(columns, values, strict=True) if value is not None}
-        return " AND ".join(given) or "TRUE", list(given.values())
+        comparisons = (("symbol", "="), ("source", "="), ("ts_ms", ">="), ("ts_ms", "<"))
+        return [(*each, value) for each, value in zip(comparisons, values, strict=True) if value is not None]
+
+    def where(self) -> tuple[str, list[str | int]]:
+        given = self.given()
+        text = " AND ".join(f"{column} {sign} ?" for column, sign, _ in given)
+        return text or "TRUE", [value for *_, value in given]
 
     def index_in_order(self) -> str:
         """Return the index with the selected rows in order of time: sorting would need memory for all of them."""
@@ -64,26 +68,23 @@ class Selection:
         return "idx_liq_events_symbol_ts" if self.source is None else "idx_liq_events_window"
 
 
-class RecordReader(Closing):
-    """Reads one state of a database, whatever is written meanwhile; only for the thread that made it.
+class RecordReader(SeriesQueries):
+    """Reads one state of a record, whatever is written meanwhile; only for the thread that made it.
 
-    SQLite cannot shorten its write-ahead log meanwhile. Raises `Heatmap.errors.StorageError` if there is no database,
-    it cannot be read, or its log was deleted meanwhile.
+    Attributes
+    ----------
+    name
+        The database, for people.
+    schema_version
+        Of its tables.
     """
 
-    def __init__(self, db_path: str | Path) -> None:
-        self.path = Path(db_path)
-        if not self.path.exists():
-            raise StorageError(f"no file {self.path}", short=f"There is no database {self.path}.")
-        self._connection = connection = open_reader(self.path)
-        with closed_on_error(connection):
-            self.schema_version = version_of(connection, self.path)
-            connection.guard()
-            if self.schema_version == 0:
-                raise StorageError(f"empty database {self.path}", short=f"Nothing is recorded yet in {self.path}.")
-            connection.execute("BEGIN")
-            # The state is that of the first read, not that of BEGIN.
-            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    name: str
+    schema_version: int
+
+    @abstractmethod
+    def query(self, statement: str, values: Sequence[str | int] = ()) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of a statement in the words of `Heatmap.storage.sql`, in constant memory."""
 
     def series(self) -> list[tuple[str, str]]:
         """Return ``(source, symbol)`` of each series with events, in alphabetical order."""
@@ -102,7 +103,7 @@ class RecordReader(Closing):
             if symbol.casefold() == wanted:
                 return symbol
         known = shown_symbols(symbols, most=_SHOWN_SYMBOLS) or "nothing"
-        raise QueryError(f"{text.strip() or 'no symbol'!r} is not recorded in {self.path}; it has {known}")
+        raise QueryError(f"{text.strip() or 'no symbol'!r} is not recorded in {self.name}; it has {known}")
 
     def _series_of(self, table: str) -> list[tuple[str, str]]:
         found: list[tuple[str, str]] = []
@@ -144,15 +145,24 @@ class RecordReader(Closing):
         from Heatmap.event_columns import RecordedEvents, recorded_dtype  # noqa: PLC0415 - it imports NumPy
 
         where, values = selection.where()
-        names, index = ", ".join(_FIELD_SQL.get(name, name) for name in fields), selection.index_in_order()
+        names, index = ", ".join(FIELD_SQL.get(name, name) for name in fields), selection.index_in_order()
         query = f"SELECT {names} FROM liq_events INDEXED BY {index} WHERE {where} ORDER BY ts_ms, id"  # noqa: S608 - ours
         return np.fromiter(self.query(query, values), recorded_dtype(fields)).view(RecordedEvents)
 
-    def close(self) -> None:
-        self._connection.close()
+    def replayed(
+        self, symbol: str, source: str, start_ms: int, end_ms: int, delay_ms: int | None
+    ) -> Iterator[LiquidationEvent]:
+        """Yield events in the order of receipt, ``start_ms <= received_ms < end_ms``.
 
-    def query(self, statement: str, values: Sequence[str | int] = ()) -> Iterator[tuple[Any, ...]]:
-        with storage_errors(self.path):
-            yield from self._connection.execute(statement, values)
-        if self._connection.file_state() is FileState.LOG_REMOVED:
-            self._connection.check_in_place()
+        Those without a receive time count as received ``delay_ms`` after ``ts_ms``; None: they are left out.
+        """
+        values = (-1 if delay_ms is None else delay_ms, source, symbol, start_ms, end_ms)
+        yield from map(sql.row_event, self.query(sql.BY_ARRIVAL, values))
+
+    def count_without_arrival(self, symbol: str, source: str, start_ms: int, end_ms: int) -> int:
+        """Return how many events of a span have no receive time."""
+        ((count,),) = self.query(sql.COUNT_WITHOUT_ARRIVAL, (source, symbol, start_ms, end_ms))
+        return int(count)
+
+    def _rows_of(self, statement: str, values: Sequence[str | int]) -> list[tuple[Any, ...]]:
+        return list(self.query(statement, values))

@@ -8,16 +8,14 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from Heatmap.events import Coverage
-from Heatmap.reports import CollectorReport, ConnectionState, ServiceStatus
+from Heatmap.reports import HEARTBEAT_MISSED_MS, CollectorReport, ConnectionState, ServiceStatus
 from Heatmap.storage import sql
 from Heatmap.storage.coverage_log import merged, without
-from Heatmap.storage.file_guard import LOG_SUFFIX, beside
-from Heatmap.storage.record_reader import RecordReader
-from Heatmap.storage.recorder_lock import HEARTBEAT_MISSED_MS, is_locked
-from Heatmap.storage.sqlite_store import REPORTS_VERSION, SqliteStore
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
+
+    from Heatmap.storage.record_reader import RecordReader
 
 HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 24 * HOUR_MS
@@ -26,9 +24,11 @@ SHOWN_GAPS: Final = 5
 _SAMPLE_ROWS: Final = 4096
 
 _SERIES: Final = f"""
-    SELECT s.source, s.symbol, sum(s.rows), min(s.first_ms), max(s.last_ms), max(s.covered_ms), t.tick_size
+    SELECT s.source, s.symbol, CAST(sum(s.rows) AS bigint), min(s.first_ms), max(s.last_ms), max(s.covered_ms),
+        max(t.tick_size)
     FROM (
-        SELECT source, symbol, count(*) AS rows, min(ts_ms) AS first_ms, max(ts_ms) AS last_ms, NULL AS covered_ms
+        SELECT source, symbol, count(*) AS rows, min(ts_ms) AS first_ms, max(ts_ms) AS last_ms,
+            CAST(NULL AS bigint) AS covered_ms
         FROM liq_events GROUP BY source, symbol
         UNION ALL
         SELECT source, symbol, 0, NULL, NULL, max(end_ms) FROM coverage WHERE {sql.IS_RECORDED} GROUP BY source, symbol
@@ -37,7 +37,9 @@ _SERIES: Final = f"""
     GROUP BY s.source, s.symbol ORDER BY s.source, s.symbol
 """  # noqa: S608 - a constant
 _QUARANTINED: Final = "SELECT kind, count(*) FROM quarantine GROUP BY kind ORDER BY kind"
-_IMPORTS: Final = "SELECT format, count(*), sum(rows), max(imported_ms) FROM imports GROUP BY format ORDER BY format"
+_IMPORTS: Final = (
+    "SELECT format, count(*), CAST(sum(rows) AS bigint), max(imported_ms) FROM imports GROUP BY format ORDER BY format"
+)
 _COVERAGE: Final = """
     SELECT source, symbol, start_ms, end_ms FROM coverage WHERE source = ? AND symbol = ? ORDER BY start_ms, end_ms
 """
@@ -79,9 +81,9 @@ class CollectorEntry:
 
 @dataclass(frozen=True, slots=True)
 class StoreSummary:
-    path: Path
+    name: str  # of the database, for people
     exists: bool = False  # with a schema; the rest is empty if not
-    size_bytes: int = 0  # of the file and of its write-ahead log
+    size_bytes: int = 0  # of the database, with its write-ahead log
     schema_version: int = 0
     series: tuple[SeriesSummary, ...] = ()  # by source and symbol
     collectors: tuple[CollectorEntry, ...] = ()  # by source
@@ -139,7 +141,10 @@ class ImportSummary:
 
 @dataclass(frozen=True, slots=True)
 class RecordSummary:
-    """Quality and size of a record: one entry a series and a format; sizes of file, log and free pages in bytes."""
+    """Quality and size of a record: one entry a series and a format; sizes of file, log and free pages in bytes.
+
+    On a server the file is the database, and the other two are 0: they are its administrator's.
+    """
 
     series: tuple[SeriesRecord, ...]
     raw: RawFrames
@@ -149,43 +154,36 @@ class RecordSummary:
     free_bytes: int
 
 
-def store_summary(db_path: Path) -> StoreSummary:
-    """Return the contents of a database; reads an index from end to end."""
-    with SqliteStore(db_path) as store, store.reading() as connection:
-        if connection is None:
-            return StoreSummary(db_path)
-        series = tuple(SeriesSummary(*row) for row in connection.execute(_SERIES))
-        collectors: tuple[CollectorEntry, ...] = ()
-        quarantined: dict[str, int] = {}
-        if store.schema_version >= REPORTS_VERSION:
-            collectors = tuple(_collector_entry(db_path, row) for row in connection.execute(sql.COLLECTORS))
-            quarantined = dict(connection.execute(_QUARANTINED))
-        return StoreSummary(db_path, True, sum(_sizes(db_path)), store.schema_version, series, collectors, quarantined)
+def store_summary(reader: RecordReader, *, size_bytes: int, is_locked: Callable[[str], bool | None]) -> StoreSummary:
+    """Return the contents of a record; reads an index from end to end.
+
+    ``is_locked`` returns whether a recorder of a source has the lock now, None if that cannot be known.
+    """
+    series = tuple(SeriesSummary(*row) for row in reader.query(_SERIES))
+    collectors: tuple[CollectorEntry, ...] = ()
+    quarantined: dict[str, int] = {}
+    if reader.schema_version >= sql.REPORTS_VERSION:
+        collectors = tuple(_collector_entry(row, is_locked(row[0])) for row in reader.query(sql.COLLECTORS))
+        quarantined = dict(reader.query(_QUARANTINED))
+    return StoreSummary(reader.name, True, size_bytes, reader.schema_version, series, collectors, quarantined)
 
 
-def record_summary(db_path: Path, now_ms: int) -> RecordSummary:
-    """Return quality and size of an existing database as of ``now_ms``."""
-    with RecordReader(db_path) as reader:
-        series = tuple(_series_record(reader, source, symbol, now_ms) for source, symbol in reader.known_series())
-        raw = _raw_frames(reader)
-        rows = reader.query(_IMPORTS) if reader.schema_version >= REPORTS_VERSION else ()
-        imports = tuple(ImportSummary(*row) for row in rows)
-        ((free_pages,),) = reader.query("PRAGMA freelist_count")
-        ((page_bytes,),) = reader.query("PRAGMA page_size")
-    return RecordSummary(series, raw, imports, *_sizes(db_path), free_pages * page_bytes)
+def record_summary(
+    reader: RecordReader, now_ms: int, *, file_bytes: int, wal_bytes: int = 0, free_bytes: int = 0
+) -> RecordSummary:
+    """Return quality of a record as of ``now_ms``, together with these sizes."""
+    series = tuple(_series_record(reader, source, symbol, now_ms) for source, symbol in reader.known_series())
+    rows = reader.query(_IMPORTS) if reader.schema_version >= sql.REPORTS_VERSION else ()
+    imports = tuple(ImportSummary(*row) for row in rows)
+    return RecordSummary(series, _raw_frames(reader), imports, file_bytes, wal_bytes, free_bytes)
 
 
-def _sizes(db_path: Path) -> tuple[int, int]:
-    log = beside(db_path, LOG_SUFFIX)
-    return db_path.stat().st_size, log.stat().st_size if log.exists() else 0
-
-
-def _collector_entry(db_path: Path, row: tuple[Any, ...]) -> CollectorEntry:
+def _collector_entry(row: tuple[Any, ...], is_locked: bool | None) -> CollectorEntry:
     source, symbols, run_id, host, pid, started_ms, heartbeat_ms, *values = row
     fields = dict(zip(sql.STATUS_COLUMNS, values, strict=True))
     status = ServiceStatus(**fields | {"state": ConnectionState(fields["state"])})
     report = CollectorReport(source, tuple(symbols.split()), run_id, host, pid, started_ms, status)
-    return CollectorEntry(report, heartbeat_ms, is_locked(db_path, source))
+    return CollectorEntry(report, heartbeat_ms, is_locked)
 
 
 def _series_record(reader: RecordReader, source: str, symbol: str, now_ms: int) -> SeriesRecord:

@@ -1,4 +1,4 @@
-"""Retention: deletes old rows while recording, and shrinks the file and its log. `compact` rewrites a file.
+"""Retention: deletes old rows while recording.
 
 Deleted are liquidations *recorded live* (with a ``received_ms`` and without an ``import_id``) of the collector's own
 source that are older than the retention; the coverage of that time (first, for covered time without its rows would mean
@@ -8,28 +8,27 @@ measured from the newest stored event of the source, or from this machine's cloc
 year ahead deletes nothing.
 
 It works in steps, between which the writer and other programs get the lock: each reads some rows without a lock, then
-deletes row by row for at most 30 ms under the write lock. Freed pages are returned to the file system a few at a time;
-files made before version 2 have no ``auto_vacuum``, and only ``heatmap vacuum`` shrinks them.
+deletes row by row for at most 30 ms under the write lock. Freed pages of a file are returned to the file system a few
+at a time; files made before version 2 have no ``auto_vacuum``, and only ``heatmap vacuum`` shrinks them.
 """
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import shutil
-from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
-from Heatmap.errors import StorageError
 from Heatmap.storage import sql
-from Heatmap.storage.connection import storage_errors, write_transaction
-from Heatmap.storage.migrations import open_database
 
 if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
+    from contextlib import AbstractContextManager
 
     from Heatmap.clock import Clock
+    from Heatmap.storage.sql_connection import Connection
+
+    # A write transaction on a connection; and steps that shrink the database, between which others get the lock.
+    Writing = Callable[[Connection], AbstractContextManager[None]]
+    Shrink = Callable[[Any], Generator[None]]
 
 _LOG = logging.getLogger(__name__)
 
@@ -39,8 +38,6 @@ PASS_S: Final = 600.0  # between two rounds
 PAUSE_S: Final = 0.05  # between two steps
 LOCK_S: Final = 0.03  # after it a step releases the write lock: a third of the 100 ms that it may take
 LOOK_ROWS: Final = 500  # read in one step
-VACUUM_PAGES: Final = 64  # returned in one step: 256 KiB at SQLite's page size
-SPARE_PAGES: Final = 1024  # free pages that stay in the file for new rows: 4 MiB
 # Skips from one symbol to the next within an index: as many steps as there are symbols.
 _SYMBOLS: Final = """
     WITH RECURSIVE known (symbol) AS (
@@ -54,7 +51,8 @@ _SYMBOLS: Final = """
 _BACK_FILLS: Final = f"SELECT id FROM imports WHERE format = '{sql.BACK_FILL_FORMAT}'"  # noqa: S608 - a constant
 # A row with neither an import nor a receive time was rebuilt from an index of a damaged file: its origin is unknown.
 _OLD_ROWS: Final = f"""
-    SELECT id, ts_ms, iif(import_id IS NULL, received_ms IS NOT NULL, import_id IN ({_BACK_FILLS})) AND NOT EXISTS (
+    SELECT id, ts_ms, CASE WHEN import_id IS NULL THEN received_ms IS NOT NULL ELSE import_id IN ({_BACK_FILLS}) END
+        AND NOT EXISTS (
         SELECT 1 FROM coverage AS c WHERE c.source = ?1 || '{sql.CLAIMED_SUFFIX}' AND c.symbol = ?2
             AND c.end_ms >= liq_events.ts_ms AND c.start_ms <= liq_events.ts_ms)
     FROM liq_events INDEXED BY idx_liq_events_window
@@ -102,34 +100,32 @@ class Housekeeper:
         self._steps = None
         self._done.clear()
 
-    def step(self, connection: sqlite3.Connection) -> None:
-        """Do one step if it is due; after a sqlite3.Error a new round begins when it is due."""
+    def step(self, connection: Connection, writing: Writing, shrink: Shrink) -> None:
+        """Do one step if it is due; after an error a new round begins when it is due."""
         if self.left_s() > 0:
             return
-        steps, self._steps = self._steps or self._round(connection), None
+        steps, self._steps = self._steps or self._round(connection, writing, shrink), None
         # After a failure, too, the next round is due a whole pause later.
         self._due_s = self._clock.monotonic_s() + PASS_S
         if next(steps, steps) is not steps:
             self._steps, self._due_s = steps, self._clock.monotonic_s() + PAUSE_S
 
-    def _round(self, connection: sqlite3.Connection) -> Generator[None]:
+    def _round(self, connection: Connection, writing: Writing, shrink: Shrink) -> Generator[None]:
         if self._keep_ms:
-            deleted = yield from self._forget(connection)
+            deleted = yield from self._forget(connection, writing)
             if deleted:
                 days = self._keep_ms / MS_PER_DAY
                 _LOG.info("%d liquidations were older than %g days and are deleted", deleted, days)
-        if connection.execute("PRAGMA auto_vacuum").fetchone()[0]:
-            yield from _shrink(connection)
-        _shorten_log(connection)
+        yield from shrink(connection)
 
-    def _forget(self, connection: sqlite3.Connection) -> Generator[None, None, int]:
+    def _forget(self, connection: Connection, writing: Writing) -> Generator[None, None, int]:
         symbols = [symbol for (symbol,) in connection.execute(_SYMBOLS, (self._source,))]
         newest = [connection.execute(sql.NEWEST_EVENT, (self._source, symbol)).fetchone()[0] for symbol in symbols]
         newest_ms = max((ts_ms for ts_ms in newest if ts_ms is not None), default=None)
         if newest_ms is None:
             return 0
         before_ms = min(self._clock.now_ms(), newest_ms) - self._keep_ms
-        with write_transaction(connection):
+        with writing(connection):
             connection.execute(_FORGET_COVERAGE, (self._source, before_ms))
             connection.execute(_SHORTEN_COVERAGE, (before_ms, self._source, before_ms))
             if self._fills_gaps:
@@ -147,82 +143,19 @@ class Housekeeper:
                 if not rows:
                     break
                 old = [row_id for row_id, _, is_live in rows if is_live]
-                gone = self._delete(connection, old) if old else 0
+                gone = self._delete(connection, writing, old) if old else 0
                 deleted += gone
                 if gone == len(old):
                     self._done[symbol] = (rows[-1][1], rows[-1][0])
                 yield
         return deleted
 
-    def _delete(self, connection: sqlite3.Connection, row_ids: list[int]) -> int:
+    def _delete(self, connection: Connection, writing: Writing, row_ids: list[int]) -> int:
         """Delete the first of some rows, until the lock has been held for `LOCK_S`; return how many."""
-        with write_transaction(connection):
+        with writing(connection):
             enough_s = self._clock.monotonic_s() + LOCK_S
             for done, row_id in enumerate(row_ids, start=1):
                 connection.execute(_DELETE_EVENT, (row_id,))
                 if self._clock.monotonic_s() >= enough_s:
                     return done
         return len(row_ids)
-
-
-def _shrink(connection: sqlite3.Connection) -> Generator[None]:
-    """Return free pages to the file system, apart from some spare ones."""
-    (before,) = connection.execute("PRAGMA freelist_count").fetchone()
-    while before > SPARE_PAGES:
-        # `execute` would stop after the first page; a script runs to its end.
-        connection.executescript(f"PRAGMA incremental_vacuum({min(VACUUM_PAGES, before - SPARE_PAGES)})")
-        (free,) = connection.execute("PRAGMA freelist_count").fetchone()
-        if free >= before:
-            return
-        before = free
-        yield
-
-
-def _shorten_log(connection: sqlite3.Connection) -> None:
-    """Write the log into the file, and cut the log if no reader still needs it; waits for nobody."""
-    # PASSIVE takes no write lock, and leaves next to nothing for TRUNCATE.
-    _, frames, done = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-    if frames != done:
-        return
-    timeout_ms = connection.execute("PRAGMA busy_timeout").fetchone()[0]
-    connection.execute("PRAGMA busy_timeout = 0")
-    try:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-    finally:
-        connection.execute(f"PRAGMA busy_timeout = {timeout_ms}")
-
-
-class Compaction(NamedTuple):
-    """Size of the file before and after, in bytes."""
-
-    before_bytes: int
-    after_bytes: int
-
-
-def compact(db_path: str | Path) -> Compaction:
-    """Rewrite a database without free pages, so that it returns them by itself from now on; a crash leaves the old one.
-
-    A collector keeps new events in memory meanwhile. Raises StorageError without a database, or room for a second one.
-    """
-    path = Path(db_path)
-    if not path.exists():
-        raise StorageError(f"{path} does not exist", short=f"There is no database {path}.")
-    with contextlib.closing(open_database(path)) as connection, storage_errors(path):
-        # The log's content counts, too.
-        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-        before_bytes = path.stat().st_size
-        # The new copy is written to a temporary file, and again into the log.
-        free_bytes = shutil.disk_usage(path.absolute().parent).free
-        if free_bytes < before_bytes:
-            needed, free = (f"{size / 1e6:.0f} MB" for size in (before_bytes, free_bytes))
-            raise StorageError(
-                f"{path}: expected {before_bytes} bytes free beside it, were {free_bytes}",
-                short=f"To rewrite {path} the disk needs {needed} more than it has free ({free}).",
-            )
-        # Elsewhere temporary tables are small; this one is the whole database.
-        connection.execute("PRAGMA temp_store = FILE")
-        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-        connection.execute("VACUUM")
-        connection.check_in_place()
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-    return Compaction(before_bytes, path.stat().st_size)

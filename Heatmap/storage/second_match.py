@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final
 from msgspec import structs
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Iterable, Iterator, Sequence
 
     from Heatmap.events import LiquidationEvent
+    from Heatmap.storage.sql_connection import Connection
 
 _MS_PER_S: Final = 1000
 _STORED: Final = """
@@ -43,7 +43,7 @@ def missing_events(
         yield structs.replace(event, ts_ms=ts_ms)
 
 
-def not_stored(connection: sqlite3.Connection, events: Sequence[LiquidationEvent]) -> list[LiquidationEvent]:
+def not_stored(connection: Connection, events: Sequence[LiquidationEvent]) -> list[LiquidationEvent]:
     """Return `missing_events` of a database; within its write transaction."""
     stored: list[tuple[int, str, str, float, float]] = []
     for source, symbol in {(str(event.source), event.symbol) for event in events}:

@@ -1,4 +1,7 @@
-"""SQL statements that several modules share, and the values that they bind."""
+"""SQL statements for every database, and the values that they bind: standard SQL with SQLite's placeholders.
+
+``INDEXED BY`` is a hint for SQLite; `Heatmap.storage.postgres` leaves it out.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,16 @@ if TYPE_CHECKING:
     from Heatmap.events import Coverage
     from Heatmap.reports import CollectorReport, RejectedFrame
 
+LATEST_VERSION: Final = 2
+"""The version of the tables, one numbering for every database."""
+REPORTS_VERSION: Final = 2
+"""First schema version with the tables of collectors, clock offsets, imports and rejected frames."""
 QUARANTINE_ROWS: Final = 1000  # largest number of rejected frames kept
 QUARANTINE_FRAME_BYTES: Final = 4096  # longest part kept of one of them
 
 _LONGS: Final = ", ".join(f"'{side.value}'" for side in Side if side.liquidates_long)
 IS_LONG: Final = f"side IN ({_LONGS})"  # 1 if a long was liquidated
-SIGNED_NOTIONAL: Final = f"iif({IS_LONG}, notional, -notional)"  # positive if a long was liquidated
+SIGNED_NOTIONAL: Final = f"CASE WHEN {IS_LONG} THEN notional ELSE -notional END"  # positive if a long was liquidated
 
 # The parameters of `INSERT_EVENT`, and the fields of `row_event`.
 EVENT_COLUMNS: Final = (
@@ -29,10 +36,11 @@ INSERT_EVENT: Final = f"""
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT DO NOTHING
 """  # noqa: S608 - names of this module
+_ARRIVAL: Final = "coalesce(received_ms, ts_ms + ?1)"
 # In the order of receipt; ?1 ms after the trade where that is not known, -1: these are left out.
 BY_ARRIVAL: Final = f"""
-    SELECT {EVENT_COLUMNS.replace("received_ms", "ifnull(received_ms, ts_ms + ?1) AS arrival_ms")} FROM liq_events
-    WHERE source = ?2 AND symbol = ?3 AND arrival_ms >= ?4 AND arrival_ms < ?5 AND (received_ms IS NOT NULL OR ?1 >= 0)
+    SELECT {EVENT_COLUMNS.replace("received_ms", f"{_ARRIVAL} AS arrival_ms")} FROM liq_events
+    WHERE source = ?2 AND symbol = ?3 AND {_ARRIVAL} >= ?4 AND {_ARRIVAL} < ?5 AND (received_ms IS NOT NULL OR ?1 >= 0)
     ORDER BY arrival_ms, id
 """  # noqa: S608 - names of this module
 COUNT_WITHOUT_ARRIVAL: Final = """
@@ -40,7 +48,13 @@ COUNT_WITHOUT_ARRIVAL: Final = """
     WHERE source = ? AND symbol = ? AND ts_ms >= ? AND ts_ms < ? AND received_ms IS NULL
 """
 NEWEST_EVENT: Final = "SELECT max(ts_ms) FROM liq_events WHERE source = ? AND symbol = ?"
-INSERT_COVERAGE: Final = "INSERT INTO coverage (source, symbol, start_ms, end_ms) VALUES (?, ?, ?, ?)"
+INSERT_COVERAGE: Final = "INSERT INTO coverage (source, symbol, start_ms, end_ms) VALUES (?, ?, ?, ?) RETURNING id"
+# Coverage has no unique key, for intervals grow; what is covered already is not inserted again.
+INSERT_UNKNOWN_COVERAGE: Final = """
+    INSERT INTO coverage (source, symbol, start_ms, end_ms)
+    SELECT ?1, ?2, ?3, ?4 WHERE NOT EXISTS (
+        SELECT 1 FROM coverage WHERE source = ?1 AND symbol = ?2 AND start_ms <= ?3 AND end_ms >= ?4)
+"""
 CLAIMED_SUFFIX: Final = "-claimed"  # of the source of coverage that nobody recorded; see ``schema.sql``
 IS_RECORDED: Final = f"source NOT LIKE '%{CLAIMED_SUFFIX}'"  # a row of ``coverage``
 BACK_FILL_FORMAT: Final = "back-fill"  # ``imports.format`` of what the recorder requested itself to fill gaps
@@ -67,7 +81,11 @@ STATUS_COLUMNS: Final = (
 """Columns of the table ``collector`` that are fields of `Heatmap.reports.ServiceStatus`."""
 
 _COLLECTOR_COLUMNS: Final = f"source, symbols, run_id, host, pid, started_ms, heartbeat_ms, {', '.join(STATUS_COLUMNS)}"
-PUT_COLLECTOR: Final = f"INSERT OR REPLACE INTO collector ({_COLLECTOR_COLUMNS}) VALUES ({', '.join('?' * 19)})"  # noqa: S608 - names of this module
+_NEW_VALUES: Final = ", ".join(f"{name} = excluded.{name}" for name in _COLLECTOR_COLUMNS.split(", ")[1:])
+PUT_COLLECTOR: Final = f"""
+    INSERT INTO collector ({_COLLECTOR_COLUMNS}) VALUES ({", ".join("?" * 19)})
+    ON CONFLICT (source) DO UPDATE SET {_NEW_VALUES}
+"""  # noqa: S608 - names of this module
 RECORDER_RUN: Final = "SELECT symbols, started_ms, heartbeat_ms FROM collector WHERE source = ?"
 COLLECTORS: Final = f"SELECT {_COLLECTOR_COLUMNS} FROM collector ORDER BY source"  # noqa: S608 - names of this module
 

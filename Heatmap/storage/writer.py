@@ -7,26 +7,25 @@ is kept and tried again; only a stop that runs out of time gives up, and then re
 from __future__ import annotations
 
 import logging
-import sqlite3
 import threading
 from collections import deque
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from Heatmap.clock import SYSTEM_CLOCK, Clock
 from Heatmap.errors import StorageError
-from Heatmap.storage.commit import TickSize
-from Heatmap.storage.connection import storage_error
+from Heatmap.storage.commit import FeedLost, Item, LivenessSpans, TickSize
 from Heatmap.storage.coverage_log import MAX_GAP_MS
-from Heatmap.storage.writer_session import FeedLost, Item, LivenessSpans, WriterSession
+from Heatmap.storage.database import database_of
+from Heatmap.storage.writer_session import SessionOptions
 from Heatmap.storage.writer_statistics import WriterStatistics, WriterStats
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     from Heatmap.events import LiquidationEvent
-    from Heatmap.reports import ClockReading, CollectorReport, RejectedFrame
-    from Heatmap.storage.recorder_lock import LockHolder
+    from Heatmap.reports import ClockReading, CollectorReport, LockHolder, RejectedFrame
+    from Heatmap.storage.contract import Database
     from Heatmap.storage.retention import Housekeeper
 
 _LOG = logging.getLogger(__name__)
@@ -45,8 +44,8 @@ class EventWriter:
 
     Parameters
     ----------
-    db_path, clock
-        The database, created with its folder when missing; wall and monotonic time.
+    db, clock
+        The database (see `Heatmap.storage.database`), created when missing; wall and monotonic time.
     batch_rows, flush_ms, queue_rows
         A transaction is made when this many events wait, or the oldest has waited this long; most events that may wait.
     series
@@ -63,7 +62,7 @@ class EventWriter:
 
     def __init__(
         self,
-        db_path: str | Path,
+        db: str | Path | Database,
         *,
         clock: Clock = SYSTEM_CLOCK,
         batch_rows: int = 200,
@@ -75,7 +74,7 @@ class EventWriter:
         housekeeper: Housekeeper | None = None,
         on_change: Callable[[], None] = lambda: None,
     ) -> None:
-        self._path = Path(db_path)
+        database = database_of(db)
         self._clock = clock
         self._batch_rows = batch_rows
         self._usual_flush_s = flush_ms / 1000
@@ -91,18 +90,19 @@ class EventWriter:
         self._stopping = self._report_is_new = False
         # Everything below belongs to the writer's thread.
         self._retry_s = _FIRST_RETRY_S
-        self._session = WriterSession(
-            path=self._path,
-            clock=clock,
-            statistics=self._statistics,
-            is_stopping=lambda: self._stopping,
-            flush_s=self._usual_flush_s,
-            unsaved_rows=queue_rows,
-            series=tuple(series),
-            report=report,
-            on_role=on_role,
-            housekeeper=housekeeper,
-            on_change=on_change,
+        self._session = database.session(
+            SessionOptions(
+                clock=clock,
+                statistics=self._statistics,
+                is_stopping=lambda: self._stopping,
+                flush_s=self._usual_flush_s,
+                queue_rows=queue_rows,
+                series=tuple(series),
+                report=report,
+                on_role=on_role,
+                housekeeper=housekeeper,
+                on_change=on_change,
+            )
         )
 
     def start(self) -> None:
@@ -118,7 +118,7 @@ class EventWriter:
         if self._thread.ident is not None:
             self._thread.join(timeout_s + _FIRST_RETRY_S)
         stats = self.stats()
-        lost = stats.queued + (self._session.events_in_deleted_log if self._thread.is_alive() else 0)
+        lost = stats.queued + (self._session.events_at_risk if self._thread.is_alive() else 0)
         if lost:
             _LOG.error("%d events could not be stored: %s", lost, stats.problem)
         return lost
@@ -203,8 +203,6 @@ class EventWriter:
                 self._session.store(report_is_new=report_is_new)
             except StorageError as error:
                 self._fail(error)
-            except sqlite3.Error as error:
-                self._fail(storage_error(error, self._path))
             except Exception as error:  # noqa: BLE001 - the thread's last line of defence: the batch is kept
                 _LOG.exception("the writer failed in an unforeseen way")
                 self._fail(StorageError(f"unforeseen: {error!r}", short=f"Storing fails: {error!r}."))

@@ -14,10 +14,12 @@ from Heatmap.exporting.table import write_csv
 from Heatmap.importing.import_filter import ImportOptions
 from Heatmap.importing.importer import import_file
 from Heatmap.storage import sql
-from Heatmap.storage.bulk_insert import IMPORT_CHUNK_ROWS, ImportWriter, bulk_insert
-from Heatmap.storage.connection import open_reader, open_writer
-from Heatmap.storage.migrations import migrate
-from Heatmap.storage.record_reader import COLUMNS, RecordReader, Selection
+from Heatmap.storage.imports import IMPORT_CHUNK_ROWS
+from Heatmap.storage.record_reader import COLUMNS, Selection
+from Heatmap.storage.sqlite.bulk_insert import SqliteImportWriter, bulk_insert
+from Heatmap.storage.sqlite.connection import open_reader, open_writer
+from Heatmap.storage.sqlite.migrations import migrate
+from Heatmap.storage.sqlite.sqlite_reader import SqliteReader
 
 T = 1_700_000_000_000
 ROWS = 40_000
@@ -47,7 +49,7 @@ def fresh(tmp_path):
 @pytest.mark.benchmark(group="import 40,000 rows")
 def test_import(benchmark, fresh, archive):
     def run(path):
-        with ImportWriter(path) as writer:
+        with SqliteImportWriter(path) as writer:
             (report,) = import_file(archive, writer, ImportOptions())
         assert report.inserted == ROWS
 
@@ -92,7 +94,7 @@ def record(tmp_path_factory):
 @pytest.mark.benchmark(group="export 40,000 rows as CSV")
 def test_export(benchmark, record):
     def run():
-        with RecordReader(record) as reader:
+        with SqliteReader(record) as reader:
             assert write_csv(io.BytesIO(), reader, Selection(), lambda _: None) == ROWS
 
     benchmark.pedantic(run, rounds=3)

@@ -13,9 +13,9 @@ from contextlib import closing
 import numpy as np
 import pytest
 
-from Heatmap.storage.connection import open_reader
-from Heatmap.storage.migrations import open_database
-from Heatmap.storage.sqlite_store import SqliteStore
+from Heatmap.storage.sqlite.connection import open_reader
+from Heatmap.storage.sqlite.migrations import open_database
+from Heatmap.storage.sqlite.sqlite_store import SqliteStore
 
 T = 1_790_000_000_000
 ROWS = int(os.environ.get("HEATMAP_BENCH_ROWS", "100000"))

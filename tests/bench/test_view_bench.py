@@ -24,7 +24,7 @@ from support.plugin_parts import UploadCounter
 
 from Heatmap.events import Coverage, LiquidationEvent, Side, Source
 from Heatmap.rendering.build_worker import BuildWorker
-from Heatmap.storage.bulk_insert import bulk_insert
+from Heatmap.storage.sqlite.bulk_insert import bulk_insert
 from Heatmap.ui.build_signals import BuildSignals
 from Heatmap.ui.geometry.frame_follower import Frame
 from Heatmap.ui.gl.underlay import Underlay

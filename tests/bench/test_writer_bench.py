@@ -17,10 +17,10 @@ from websockets.asyncio.server import serve
 from Heatmap.events import LiquidationEvent, Side
 from Heatmap.heatmap_service import HeatmapService
 from Heatmap.storage import sql
-from Heatmap.storage.bulk_insert import bulk_insert
-from Heatmap.storage.connection import open_reader, open_writer
-from Heatmap.storage.migrations import migrate
-from Heatmap.storage.sqlite_store import SqliteStore
+from Heatmap.storage.sqlite.bulk_insert import bulk_insert
+from Heatmap.storage.sqlite.connection import open_reader, open_writer
+from Heatmap.storage.sqlite.migrations import migrate
+from Heatmap.storage.sqlite.sqlite_store import SqliteStore
 from Heatmap.storage.writer import EventWriter
 
 T = 1_790_000_000_000

@@ -22,7 +22,7 @@ from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.demo.market import SimulatedMarket
 from Heatmap.events import Coverage, Source
 from Heatmap.heatmap_service import HeatmapService
-from Heatmap.storage.bulk_insert import bulk_insert
+from Heatmap.storage.sqlite.bulk_insert import bulk_insert
 from Heatmap.ui.settings_model import SettingsModel
 from Heatmap.ui.translation import Translator
 

@@ -20,7 +20,8 @@ from Heatmap.alert_rules import EVERY_SYMBOL, Alert, AlertSettings, SymbolRules
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.events import Source
 from Heatmap.heatmap_service import HeatmapService
-from Heatmap.storage.bulk_insert import ImportedFile, ImportWriter, bulk_insert
+from Heatmap.storage.contract import ImportedFile
+from Heatmap.storage.sqlite.bulk_insert import SqliteImportWriter, bulk_insert
 from Heatmap.ui.translation import Translator
 from Heatmap.ui.widgets import alert_output
 from Heatmap.ui.widgets.alert_centre import AlertCentre, join_centre
@@ -107,7 +108,7 @@ def test_history_gives_no_alert_and_a_restart_goes_on(qtbot, tmp_path):
     service = HeatmapService(path, ("BTCUSDT", "ETHUSDT"), collect=False)
     with watching(service) as (centre, output):
         service.start()
-        with ImportWriter(path) as writer:
+        with SqliteImportWriter(path) as writer:
             writer.insert(ImportedFile("old.csv", "tardis", 1), [now(1)])
         bulk_insert(
             path, [event(5, received_ms=SYSTEM_CLOCK.now_ms()), now(2, symbol="XRPUSDT"), now(3, source="demo")]

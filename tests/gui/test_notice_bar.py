@@ -10,7 +10,7 @@ from PyQt6.QtGui import QAction
 from PyQt6.QtWidgets import QFileDialog, QLabel, QMessageBox, QToolButton, QWidget
 
 from Heatmap.app.first_steps import FirstSteps
-from Heatmap.storage.sqlite_store import SqliteStore
+from Heatmap.storage.sqlite.sqlite_store import SqliteStore
 from Heatmap.ui.translation import Translator
 from Heatmap.ui.widgets.notice_bar import NoticeBar
 from Heatmap.ui.widgets.tab_notice import Notice

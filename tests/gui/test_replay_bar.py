@@ -8,7 +8,7 @@ from PyQt6.QtCore import Qt
 from PyQt6.QtGui import QAction
 from PyQt6.QtWidgets import QComboBox, QLabel, QSlider, QToolButton, QWidget
 
-from Heatmap.storage.sqlite_store import SqliteStore
+from Heatmap.storage.sqlite.sqlite_store import SqliteStore
 from Heatmap.ui.geometry.chart_time import chart_time
 from Heatmap.ui.settings_model import SettingsModel
 from Heatmap.ui.translation import Translator

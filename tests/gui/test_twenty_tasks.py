@@ -26,7 +26,7 @@ from support.trader import Trader
 
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.events import Coverage, LiquidationEvent, Side, Source
-from Heatmap.storage.bulk_insert import bulk_insert
+from Heatmap.storage.sqlite.bulk_insert import bulk_insert
 from Heatmap.ui.translation import Translator
 from Heatmap.ui.widgets.legend import Legend
 from Heatmap.ui.widgets.legend_range import RangeHandle

@@ -18,8 +18,8 @@ from PyQt6.QtSql import QSqlDatabase
 
 from Heatmap.errors import StorageError
 from Heatmap.events import LiquidationEvent, Side
-from Heatmap.storage.connection import open_reader
-from Heatmap.storage.sqlite_store import SqliteStore
+from Heatmap.storage.sqlite.connection import open_reader
+from Heatmap.storage.sqlite.sqlite_store import SqliteStore
 from Heatmap.storage.writer import EventWriter
 
 T = 1_790_000_000_000

@@ -21,8 +21,8 @@ from Heatmap.heatmap_settings import HeatmapSettings
 from Heatmap.rendering.area_sums import Area
 from Heatmap.rendering.build_worker import AreaQuestion, BuildRequest, BuildWorker, Inspection
 from Heatmap.rendering.view_grid import View
-from Heatmap.storage.bulk_insert import bulk_insert
-from Heatmap.storage.sqlite_store import SqliteStore
+from Heatmap.storage.sqlite.bulk_insert import bulk_insert
+from Heatmap.storage.sqlite.sqlite_store import SqliteStore
 
 MINUTE_MS = 60_000
 

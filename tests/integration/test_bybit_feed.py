@@ -25,7 +25,7 @@ from Heatmap.ingestion.bybit import candles, instruments
 from Heatmap.ingestion.bybit.venue import BYBIT
 from Heatmap.ingestion.venues import VENUES
 from Heatmap.reports import ConnectionState as State
-from Heatmap.storage.connection import open_reader
+from Heatmap.storage.sqlite.connection import open_reader
 from Heatmap.vocabulary import INTERVALS_MS
 
 NOON = 1_795_003_200_000

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from support.frames import encode
+from support.record import store_summary
 from websockets.asyncio.server import serve
 
 from Heatmap.cli import main
@@ -21,11 +22,10 @@ from Heatmap.events import Coverage, LiquidationEvent, Side
 from Heatmap.heatmap_service import HeatmapService
 from Heatmap.reports import CollectorReport, ConnectionState, ServiceStatus
 from Heatmap.storage import sql
-from Heatmap.storage.bulk_insert import bulk_insert
-from Heatmap.storage.connection import open_writer
-from Heatmap.storage.migrations import LATEST, open_database
-from Heatmap.storage.record_summary import store_summary
-from Heatmap.storage.recorder_lock import RecorderLock
+from Heatmap.storage.sqlite.bulk_insert import bulk_insert
+from Heatmap.storage.sqlite.connection import open_writer
+from Heatmap.storage.sqlite.migrations import LATEST, open_database
+from Heatmap.storage.sqlite.recorder_lock import RecorderLock
 
 ROOT = Path(__file__).parents[2]
 T = 1_790_000_000_000
@@ -160,7 +160,7 @@ def test_what_cannot_be_stored_is_an_exit_code(tmp_path, capsys):
 
     with pytest.MonkeyPatch.context() as patch, closing(open_writer(path)) as other:
         other.execute("BEGIN IMMEDIATE")
-        patch.setattr("Heatmap.storage.connection.BUSY_TIMEOUT_MS", 10)
+        patch.setattr("Heatmap.storage.sqlite.connection.BUSY_TIMEOUT_MS", 10)
         patch.setattr("Heatmap.end_signals.SIGNALS", ())  # a thread may not install handlers
         patch.setattr(HeatmapService.stop, "__defaults__", (0.5,))
         assert asyncio.run(scenario()) == 1

@@ -12,7 +12,7 @@ from support.exchange import ScriptedExchange
 from support.frames import T, liquidation, mark_price
 from support.record import event
 
-from Heatmap.storage.bulk_insert import bulk_insert
+from Heatmap.storage.sqlite.bulk_insert import bulk_insert
 
 TESTS = Path(__file__).resolve().parents[1]
 EXAMPLES = sorted((TESTS / "examples").glob("*.py"))

@@ -16,7 +16,7 @@ from Heatmap.demo.market import SimulatedMarket
 from Heatmap.demo.venues import DemoVenues
 from Heatmap.heatmap_service import HeatmapService
 from Heatmap.reports import ConnectionState as State
-from Heatmap.storage.connection import open_reader
+from Heatmap.storage.sqlite.connection import open_reader
 
 BEGIN = 1_795_003_380_000  # minutes in which venues with a small share have orders, too
 SPEED = 60  # a silence of more than 15 s of the venue's time is a gap: nothing here may wait for 250 ms

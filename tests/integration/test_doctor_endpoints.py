@@ -13,8 +13,9 @@ from websockets.asyncio.server import serve
 
 from Heatmap.commands import doctor
 from Heatmap.ingestion.venues import VENUES
-from Heatmap.storage.connection import open_writer
-from Heatmap.storage.migrations import open_database
+from Heatmap.storage.database import database_of
+from Heatmap.storage.sqlite.connection import open_writer
+from Heatmap.storage.sqlite.migrations import open_database
 
 RULES = {"symbols": [{"symbol": "BTCUSDT", "filters": [{"filterType": "PRICE_FILTER", "tickSize": "0.10"}]}]}
 MARK_PRICE = {"e": "markPriceUpdate", "E": 1_790_000_000_000, "s": "BTCUSDT", "p": "85000.1"}
@@ -72,17 +73,17 @@ def path(tmp_path):
 
 
 def test_a_database_of_ours_is_well_and_a_missing_one_is_not_created(path):
-    assert doctor.database_finding(path).is_well
+    assert doctor.database_finding(database_of(path)).is_well
     assert not path.exists()
     open_database(path).close()
-    assert doctor.database_finding(path).is_well
+    assert doctor.database_finding(database_of(path)).is_well
 
 
 def test_another_programs_database_is_not_ours_to_write(path):
     with closing(open_writer(path)) as connection:
         connection.execute("CREATE TABLE theirs (a)")
     before = path.read_bytes()
-    finding = doctor.database_finding(path)
+    finding = doctor.database_finding(database_of(path))
     assert not finding.is_well
     assert finding.detail == f"The database {path} belongs to another program."
     assert path.read_bytes() == before
@@ -95,8 +96,8 @@ def test_a_database_that_cannot_be_written_is_said_to_be_so(path, monkeypatch):
         # Permissions stop nobody who is root, so the file is opened as by one who may not write.
         return sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None)  # noqa: TID251 - see above
 
-    monkeypatch.setattr("Heatmap.storage.migrations.open_writer", read_only)
-    finding = doctor.database_finding(path)
+    monkeypatch.setattr("Heatmap.storage.sqlite.migrations.open_writer", read_only)
+    finding = doctor.database_finding(database_of(path))
     assert not finding.is_well
     assert "read-only" in finding.detail
 

@@ -21,9 +21,10 @@ import Heatmap
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.errors import StorageError
 from Heatmap.heatmap_service import HeatmapService
-from Heatmap.storage.bulk_insert import ImportedFile, ImportWriter, bulk_insert
-from Heatmap.storage.connection import open_writer
-from Heatmap.storage.event_tail import READ_ROWS, EventTail
+from Heatmap.storage.contract import ImportedFile
+from Heatmap.storage.sqlite.bulk_insert import SqliteImportWriter, bulk_insert
+from Heatmap.storage.sqlite.connection import open_writer
+from Heatmap.storage.sqlite.event_tail import READ_ROWS, EventTail
 
 
 class Received:
@@ -93,7 +94,7 @@ def test_another_process_records(path):
     bulk_insert(path, [live(0)])
     received = Received()
     code = (
-        "import sys; from support.record import *; from Heatmap.storage.bulk_insert import bulk_insert\n"
+        "import sys; from support.record import *; from Heatmap.storage.sqlite.bulk_insert import bulk_insert\n"
         "for n in range(1, 4): bulk_insert(sys.argv[1], [event(n, received_ms=T + n)])"
     )
     with reading(path) as service:
@@ -117,7 +118,7 @@ def test_only_what_was_recorded_of_the_services_symbols_and_source_comes(path):
     with reading(path, symbols=["btcusdt", "ethusdt"]) as service, reading(path, symbols=["ALL"]) as whole:
         service.subscribe_events(received)
         whole.subscribe_events(everything)
-        with ImportWriter(path) as writer:
+        with SqliteImportWriter(path) as writer:
             writer.insert(ImportedFile("old.csv", "tardis", T), [live(1)])
         bulk_insert(
             path, [event(2), live(3, source="demo"), live(4, symbol="XRPUSDT"), live(5, symbol="ETHUSDT"), live(6)]

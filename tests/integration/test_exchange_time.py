@@ -17,8 +17,8 @@ from Heatmap.message_catalogue import catalogue
 from Heatmap.rendering.build_worker import BuildRequest, BuildWorker
 from Heatmap.rendering.view_grid import View
 from Heatmap.reports import ClockReading
-from Heatmap.storage.bulk_insert import bulk_insert
-from Heatmap.storage.sqlite_store import SqliteStore
+from Heatmap.storage.sqlite.bulk_insert import bulk_insert
+from Heatmap.storage.sqlite.sqlite_store import SqliteStore
 from Heatmap.storage.writer import EventWriter
 
 HOUR_MS = 3_600_000

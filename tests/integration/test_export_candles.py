@@ -14,7 +14,7 @@ from Heatmap.demo.exchange import DemoExchange
 from Heatmap.demo.market import SimulatedMarket
 from Heatmap.errors import RecordFileError, RestError
 from Heatmap.events import Coverage, Source
-from Heatmap.storage.bulk_insert import bulk_insert
+from Heatmap.storage.sqlite.bulk_insert import bulk_insert
 from Heatmap.vocabulary import INTERVALS_MS
 
 HOUR_MS = 3_600_000

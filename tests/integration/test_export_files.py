@@ -18,9 +18,10 @@ from PIL import Image
 from Heatmap.cli import main
 from Heatmap.events import Coverage, LiquidationEvent, Side
 from Heatmap.exporting.table import _CHUNK_ROWS, write_csv, write_npz
-from Heatmap.storage.bulk_insert import bulk_insert
-from Heatmap.storage.connection import open_reader
-from Heatmap.storage.record_reader import COLUMNS, RecordReader, Selection
+from Heatmap.storage.record_reader import COLUMNS, Selection
+from Heatmap.storage.sqlite.bulk_insert import bulk_insert
+from Heatmap.storage.sqlite.connection import open_reader
+from Heatmap.storage.sqlite.sqlite_reader import SqliteReader
 
 T = 1_790_000_000_000
 MINUTE_MS = 60_000
@@ -229,7 +230,7 @@ def test_the_record_is_never_written_over(db, tmp_path, capsys):
 def test_rows_come_in_order_without_a_sort(db, symbol, source):
     selection = Selection(symbol, source, start_ms=T)
     where, values = selection.where()
-    with RecordReader(db) as reader:
+    with SqliteReader(db) as reader:
         query = f"SELECT price FROM liq_events INDEXED BY {selection.index_in_order()} WHERE {where} ORDER BY ts_ms, id"  # noqa: S608
         plan = [row[3] for row in reader.query(f"EXPLAIN QUERY PLAN {query}", values)]
         times = [row[0] for row in reader.rows(selection, ("ts_ms",))]
@@ -307,7 +308,7 @@ def test_csv_is_written_in_one_piece_however_long_the_record(tmp_path):
     db, count = tmp_path / "long.sqlite3", _CHUNK_ROWS * 2 + 1
     bulk_insert(db, (event(index) for index in range(count)))
     told = []
-    with RecordReader(db) as reader:
+    with SqliteReader(db) as reader:
         text, packed = io.BytesIO(), io.BytesIO()
         assert write_csv(text, reader, Selection(), told.append) == count
         assert write_npz(packed, reader, Selection(), lambda _: None) == count

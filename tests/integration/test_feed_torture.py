@@ -37,7 +37,7 @@ from Heatmap.ingestion.backoff import Backoff
 from Heatmap.ingestion.binance.venue import BINANCE
 from Heatmap.ingestion.venues import VENUES
 from Heatmap.reports import ConnectionState as State
-from Heatmap.storage.connection import open_reader, open_writer
+from Heatmap.storage.sqlite.connection import open_reader, open_writer
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 30.0

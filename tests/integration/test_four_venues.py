@@ -19,7 +19,7 @@ from Heatmap.ingestion.backoff import Backoff
 from Heatmap.ingestion.venues import VENUES
 from Heatmap.recorders import Recorders, services_for
 from Heatmap.reports import FLOWING
-from Heatmap.storage.connection import open_reader
+from Heatmap.storage.sqlite.connection import open_reader
 
 BEGIN_MS = 1_795_017_600_000
 SPEED = 60

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from support.feed import until
-from support.record import rows
+from support.record import coverage_gaps, rows
 
 from Heatmap import gap_filler
 from Heatmap.errors import RestError
@@ -20,8 +20,8 @@ from Heatmap.ingestion.backoff import Backoff
 from Heatmap.ingestion.contracts import ContractSize, ContractSizes
 from Heatmap.ingestion.gate import liq_orders
 from Heatmap.ingestion.gate.venue import GATE
-from Heatmap.storage.bulk_insert import bulk_insert
-from Heatmap.storage.coverage_gaps import coverage_gaps
+from Heatmap.storage.database import database_of
+from Heatmap.storage.sqlite.bulk_insert import bulk_insert
 from Heatmap.storage.writer_statistics import WriterStats
 
 HOUR_S = 3600
@@ -106,7 +106,14 @@ async def filling(path, writer, **options):
     sizes.update({"BTCUSDT": ContractSize(0.1), "ETHUSDT": ContractSize(1.0)})
     known = {"symbols": ("BTCUSDT", "ETHUSDT", "NEWUSDT"), "keep_days": 14.0, "on_filled": lambda: None} | options
     filler = GapFiller(
-        GATE, writer, rest_url="http://h", source="gate", db_path=path, sizes=sizes, clock=Clock(), **known
+        GATE,
+        writer,
+        rest_url="http://h",
+        source="gate",
+        database=database_of(path),
+        sizes=sizes,
+        clock=Clock(),
+        **known,
     )
     task = asyncio.create_task(filler.run())
     try:

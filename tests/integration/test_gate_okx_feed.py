@@ -11,6 +11,7 @@ from http import HTTPStatus
 import pytest
 from msgspec import structs
 from support.demo import SteeredServer
+from support.record import coverage_gaps
 from support.service import RunningService
 
 from Heatmap import gap_filler
@@ -31,8 +32,7 @@ from Heatmap.ingestion.gate import liq_orders
 from Heatmap.ingestion.venues import VENUES
 from Heatmap.reports import ConnectionState as State
 from Heatmap.storage import writer_session
-from Heatmap.storage.connection import open_reader
-from Heatmap.storage.coverage_gaps import coverage_gaps
+from Heatmap.storage.sqlite.connection import open_reader
 
 DAY_MS = 86_400_000
 EVERY_MS = 130  # between two liquidations while the test runs

@@ -10,7 +10,7 @@ from Heatmap.heatmap_settings import HeatmapSettings, window_ms
 from Heatmap.hidden_sum import HiddenSum
 from Heatmap.rendering.event_window import MapStatistics
 from Heatmap.rendering.hidden_estimate import AGAIN_S, HiddenEstimates
-from Heatmap.storage.bulk_insert import bulk_insert
+from Heatmap.storage.sqlite.bulk_insert import bulk_insert
 from Heatmap.ui.translation import Translator
 from Heatmap.ui.widgets.figure_list import hidden_text
 

@@ -17,8 +17,9 @@ from Heatmap.events import LiquidationEvent, Side
 from Heatmap.exit_code import ExitCode
 from Heatmap.importing.import_filter import ImportOptions
 from Heatmap.importing.importer import import_file
-from Heatmap.storage.bulk_insert import _INSERT_IMPORTED, IMPORT_CHUNK_ROWS, ImportWriter, bulk_insert
-from Heatmap.storage.connection import open_reader
+from Heatmap.storage.imports import IMPORT_CHUNK_ROWS, INSERT_IMPORTED
+from Heatmap.storage.sqlite.bulk_insert import SqliteImportWriter, bulk_insert
+from Heatmap.storage.sqlite.connection import open_reader
 from Heatmap.storage.writer import EventWriter
 
 T = 1_700_000_000_000
@@ -63,7 +64,7 @@ def event(index, **changes):
 
 
 def imported(db, *paths, **options):
-    with ImportWriter(db) as writer:
+    with SqliteImportWriter(db) as writer:
         return [
             report for path in paths for report in import_file(path, writer, ImportOptions(**options), clock=Clock())
         ]
@@ -343,7 +344,7 @@ def test_progress_is_told_while_it_lasts(db, tmp_path):
     count = IMPORT_CHUNK_ROWS * 3
     path = archive(tmp_path, [archive_line(index) for index in range(count)])
     told = []
-    with ImportWriter(db) as writer:
+    with SqliteImportWriter(db) as writer:
         list(import_file(path, writer, ImportOptions(), on_progress=lambda *update: told.append(update)))
     assert [done for _, _, done in told] == [IMPORT_CHUNK_ROWS, IMPORT_CHUNK_ROWS * 2, count]
     shares = [share for _, share, _ in told]
@@ -354,7 +355,7 @@ def test_progress_is_told_while_it_lasts(db, tmp_path):
 def test_a_database_that_refuses_stops_the_import(db, tmp_path):
     imported(db, archive(tmp_path, [archive_line(0)]))
     path = archive(tmp_path, [archive_line(index) for index in range(10)])
-    with ImportWriter(db) as writer:
+    with SqliteImportWriter(db) as writer:
         writer._connection.execute("PRAGMA query_only = ON")
         with pytest.raises(Exception, match=r"readonly|read-only"):
             list(import_file(path, writer, ImportOptions()))
@@ -364,7 +365,7 @@ def test_a_database_that_refuses_stops_the_import(db, tmp_path):
 def test_the_key_lookup_runs_over_the_index_of_the_key(db):
     bulk_insert(db, [event(0)])
     with closing(open_reader(db)) as connection:
-        plan = connection.execute(f"EXPLAIN QUERY PLAN {_INSERT_IMPORTED}", (None,) * 13).fetchall()
+        plan = connection.execute(f"EXPLAIN QUERY PLAN {INSERT_IMPORTED}", (None,) * 13).fetchall()
     assert any(
         "uq_liq_events (source=? AND symbol=? AND ts_ms=? AND side=? AND price=? AND qty=?)" in row[3] for row in plan
     )

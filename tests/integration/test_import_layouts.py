@@ -33,8 +33,8 @@ from support.recordings import (
 )
 
 from Heatmap.cli import main
-from Heatmap.storage.connection import open_reader
-from Heatmap.storage.sqlite_store import SqliteStore
+from Heatmap.storage.sqlite.connection import open_reader
+from Heatmap.storage.sqlite.sqlite_store import SqliteStore
 
 ARCHIVE = table(ARCHIVE_HEADER, lambda one: one.archive())
 RECORDER = table(RECORDER_HEADER, lambda one: one.recorder())

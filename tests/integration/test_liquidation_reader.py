@@ -14,7 +14,8 @@ from support.waiting import until
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.events import Side
 from Heatmap.rendering.liquidation_reader import MOST_ROWS, LiquidationReader, ListRequest
-from Heatmap.storage.bulk_insert import ImportedFile, ImportWriter, bulk_insert
+from Heatmap.storage.contract import ImportedFile
+from Heatmap.storage.sqlite.bulk_insert import SqliteImportWriter, bulk_insert
 
 HOUR_MS = 3_600_000
 PLAIN = ListRequest("BTCUSDT", "binance", HOUR_MS, "both", 0, "latest")
@@ -95,7 +96,7 @@ def test_new_events_come_and_old_ones_leave(tmp_path):
         assert answer(reader, found, PLAIN).rows == []  # there is no file yet
         bulk_insert(path, [event(1000), event(2000)])
         until(lambda: [row.ts_ms - T for row in found[-1].rows] == [2000, 1000])
-        with ImportWriter(path) as writer:  # what is imported is in the record, too
+        with SqliteImportWriter(path) as writer:  # what is imported is in the record, too
             writer.insert(ImportedFile("old.csv", "tardis", T), [event(1500)])
         until(lambda: [row.ts_ms - T for row in found[-1].rows] == [2000, 1500, 1000])
         clock.now = T + HOUR_MS + 1200

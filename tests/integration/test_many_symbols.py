@@ -16,6 +16,7 @@ import pytest
 from support.demo import SteeredExchange
 from support.exchange import LoopbackExchange
 from support.frames import liquidation, mark_price
+from support.record import store_summary
 from support.waiting import PATIENCE_S, until
 from websockets.exceptions import ConnectionClosed
 
@@ -25,9 +26,8 @@ from Heatmap.ingestion.binance import session
 from Heatmap.ingestion.binance.venue import BINANCE
 from Heatmap.ingestion.venues import VENUES
 from Heatmap.reports import ConnectionState as State
-from Heatmap.storage.connection import open_reader
-from Heatmap.storage.record_summary import store_summary
-from Heatmap.storage.sqlite_store import SqliteStore
+from Heatmap.storage.sqlite.connection import open_reader
+from Heatmap.storage.sqlite.sqlite_store import SqliteStore
 
 
 def names(count):

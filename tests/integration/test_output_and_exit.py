@@ -18,8 +18,8 @@ from Heatmap.errors import StorageError
 from Heatmap.events import LiquidationEvent, Side
 from Heatmap.exit_code import ExitCode
 from Heatmap.output_file import written
-from Heatmap.storage.bulk_insert import bulk_insert
 from Heatmap.storage.location import default_db_path
+from Heatmap.storage.sqlite.bulk_insert import bulk_insert
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pipes and devices of POSIX")
 

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 from PyQt6.QtGui import QImage
+from support.record import store_summary
 
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.exit_code import ExitCode
 from Heatmap.ingestion.venues import VENUES
-from Heatmap.storage.record_summary import store_summary
-from Heatmap.storage.sqlite_store import SqliteStore
+from Heatmap.storage.sqlite.sqlite_store import SqliteStore
 
 if TYPE_CHECKING:
     from pathlib import Path

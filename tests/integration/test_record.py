@@ -18,11 +18,11 @@ from support.record import T, create_version_1, event, rows
 import Heatmap
 from Heatmap.errors import QueryError, StorageError, UnusableDatabaseError
 from Heatmap.events import Coverage, Side
-from Heatmap.storage.bulk_insert import bulk_insert
-from Heatmap.storage.connection import open_reader, open_writer
-from Heatmap.storage.file_guard import FileState
-from Heatmap.storage.migrations import migrate
-from Heatmap.storage.sqlite_store import SqliteStore
+from Heatmap.storage.sqlite.bulk_insert import bulk_insert
+from Heatmap.storage.sqlite.connection import open_reader, open_writer
+from Heatmap.storage.sqlite.file_guard import FileState
+from Heatmap.storage.sqlite.migrations import migrate
+from Heatmap.storage.sqlite.sqlite_store import SqliteStore
 
 HOUR_MS = 3_600_000
 SPAN = {"start_ms": T, "end_ms": T + HOUR_MS}
@@ -391,7 +391,7 @@ def close_other_connections(path):
     """Close this process's only guarded connection, then that of another process: the last one to delete the log."""
     with SqliteStore(path) as other:
         other.data_version()
-    code = "import sys; from support.record import *; from Heatmap.storage.bulk_insert import bulk_insert\n"
+    code = "import sys; from support.record import *; from Heatmap.storage.sqlite.bulk_insert import bulk_insert\n"
     code += "bulk_insert(sys.argv[1], [event(1)])"
     subprocess.run([sys.executable, "-c", code, path], check=True, cwd=Path(__file__).parents[1], timeout=60)
 

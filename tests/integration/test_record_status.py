@@ -10,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from support.record import record_summary
 
 from Heatmap.commands import status
 from Heatmap.connection_message import duration
@@ -17,11 +18,12 @@ from Heatmap.errors import StorageError
 from Heatmap.events import Coverage, LiquidationEvent, Side
 from Heatmap.importing.import_filter import ImportOptions
 from Heatmap.importing.importer import import_file
-from Heatmap.storage.bulk_insert import ImportedFile, ImportWriter, bulk_insert
-from Heatmap.storage.connection import open_reader
-from Heatmap.storage.record_reader import RecordReader, Selection
-from Heatmap.storage.record_summary import record_summary
-from Heatmap.storage.sqlite_store import SqliteStore
+from Heatmap.storage.contract import ImportedFile
+from Heatmap.storage.record_reader import Selection
+from Heatmap.storage.sqlite.bulk_insert import SqliteImportWriter, bulk_insert
+from Heatmap.storage.sqlite.connection import open_reader
+from Heatmap.storage.sqlite.sqlite_reader import SqliteReader
+from Heatmap.storage.sqlite.sqlite_store import SqliteStore
 
 T = 1_790_000_000_000
 HOUR_MS = 3_600_000
@@ -81,7 +83,7 @@ def test_status_tells_it_in_words_and_in_json(db, capsys):
 
 
 def test_claimed_time_is_covered_for_the_map_and_told_apart_in_the_status(db, capsys):
-    with ImportWriter(db) as writer:
+    with SqliteImportWriter(db) as writer:
         for _ in range(2):
             writer.claim([covered(4, 7), covered(-3, -1, "SOLUSDT")])
     with SqliteStore(db) as store:
@@ -122,7 +124,7 @@ def test_imports_are_told_by_format(db, tmp_path, capsys):
         "exchange,symbol,timestamp,local_timestamp,id,side,price,amount\n"
         f"binance-futures,BTCUSDT,{T}000,{T}000,,sell,85000.1,0.4\n"
     )
-    with ImportWriter(db) as writer:
+    with SqliteImportWriter(db) as writer:
         list(import_file(path, writer, ImportOptions(), clock=Now()))
         writer.insert(ImportedFile("Gate history", "back-fill", T), [event(0, source="gate")], by_second=True)
     assert status.run(argparse.Namespace(db=db, json=False, lang="en"), clock=Now()) == 0
@@ -143,21 +145,21 @@ def test_a_length_of_time_has_two_units_at_most(length_ms, text):
 
 
 def test_the_record_reader_sees_one_moment_and_reads_only_what_is_there(db, tmp_path):
-    with RecordReader(db) as reader:
+    with SqliteReader(db) as reader:
         bulk_insert(db, [event(11), event(12, symbol="ETHUSDT")])
         assert reader.count(Selection()) == 6
         assert reader.series() == [("binance", "BTCUSDT")]
         assert reader.newest_ms(Selection(symbol="ETHUSDT")) is None
         with pytest.raises(ValueError, match="expected columns"):
             list(reader.rows(Selection(), ("id; DROP TABLE liq_events",)))
-    with RecordReader(db) as reader:
+    with SqliteReader(db) as reader:
         assert reader.series() == [("binance", "BTCUSDT"), ("binance", "ETHUSDT")]
         times = [
             row[0] for row in reader.rows(Selection(start_ms=T + 5 * HOUR_MS, end_ms=T + 12 * HOUR_MS), ("ts_ms",))
         ]
         assert times == [T + hours * HOUR_MS for hours in (5, 7, 9, 11)]
     with pytest.raises(StorageError):
-        RecordReader(tmp_path / "none")
+        SqliteReader(tmp_path / "none")
 
 
 def queries():
@@ -167,7 +169,7 @@ def queries():
 def test_every_query_of_the_page_runs_and_finds_something(db, tmp_path):
     path = tmp_path / "BTCUSDT-liquidationSnapshot-2026-09-21.csv"
     path.write_text(f"{T + 1},SELL,LIMIT,IOC,0.5,84000,85000,FILLED,0.5,0.5\n")
-    with ImportWriter(db) as writer:
+    with SqliteImportWriter(db) as writer:
         list(import_file(path, writer, ImportOptions(), clock=Now()))
     assert len(queries()) >= 4
     with closing(open_reader(db)) as connection:

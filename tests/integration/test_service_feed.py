@@ -12,6 +12,7 @@ from dataclasses import replace
 import pytest
 from support.exchange import ScriptedExchange
 from support.frames import T, event, liquidation, mark_price
+from support.record import store_summary
 from support.service import PATIENCE_S, RunningService
 
 import Heatmap
@@ -23,10 +24,9 @@ from Heatmap.ingestion.collector import FeedCollector
 from Heatmap.ingestion.venues import VENUES
 from Heatmap.reports import ConnectionState as State
 from Heatmap.reports import ServiceStatus
-from Heatmap.storage.bulk_insert import bulk_insert
 from Heatmap.storage.location import default_db_path
-from Heatmap.storage.record_summary import store_summary
-from Heatmap.storage.sqlite_store import SqliteStore
+from Heatmap.storage.sqlite.bulk_insert import bulk_insert
+from Heatmap.storage.sqlite.sqlite_store import SqliteStore
 from Heatmap.storage.writer import EventWriter
 
 

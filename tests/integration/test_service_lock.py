@@ -18,9 +18,9 @@ from Heatmap.errors import SettingsError
 from Heatmap.events import LiquidationEvent, Side
 from Heatmap.heatmap_service import HeatmapService
 from Heatmap.reports import ConnectionState as State
-from Heatmap.storage.bulk_insert import bulk_insert
-from Heatmap.storage.recorder_lock import lock_path
-from Heatmap.storage.sqlite_store import SqliteStore
+from Heatmap.storage.sqlite.bulk_insert import bulk_insert
+from Heatmap.storage.sqlite.recorder_lock import lock_path
+from Heatmap.storage.sqlite.sqlite_store import SqliteStore
 
 DAY_MS = 86_400_000
 PATIENCE_S = 20.0

@@ -10,7 +10,7 @@ from support.two_venues import liquidations, write_two_venues
 from Heatmap.cli import main
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.events import Source
-from Heatmap.storage.bulk_insert import bulk_insert
+from Heatmap.storage.sqlite.bulk_insert import bulk_insert
 
 
 def test_the_interval_holds_the_true_sum_and_begins_above_what_was_reported(tmp_path, capsys):

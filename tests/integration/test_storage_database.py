@@ -14,14 +14,14 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from support.record import create_version_1
+from support.record import create_version_1, store_summary
 
 from Heatmap.errors import StorageError
 from Heatmap.events import LiquidationEvent, Side
-from Heatmap.storage.bulk_insert import bulk_insert
-from Heatmap.storage.connection import describe, open_reader, open_writer
-from Heatmap.storage.file_guard import beside
-from Heatmap.storage.migrations import (
+from Heatmap.storage.sqlite.bulk_insert import bulk_insert
+from Heatmap.storage.sqlite.connection import describe, open_reader, open_writer
+from Heatmap.storage.sqlite.file_guard import beside
+from Heatmap.storage.sqlite.migrations import (
     APPLICATION_ID,
     LATEST,
     MIGRATIONS,
@@ -31,8 +31,7 @@ from Heatmap.storage.migrations import (
     open_database,
     version_of,
 )
-from Heatmap.storage.record_summary import store_summary
-from Heatmap.storage.sqlite_store import SqliteStore
+from Heatmap.storage.sqlite.sqlite_store import SqliteStore
 
 # The schema as it was released first.
 
@@ -175,7 +174,7 @@ def test_looking_whether_a_database_can_be_written_changes_nothing(path, monkeyp
     before = path.read_bytes()
     check_writable(path)
     assert path.read_bytes() == before
-    monkeypatch.setattr("Heatmap.storage.connection.BUSY_TIMEOUT_MS", 10)
+    monkeypatch.setattr("Heatmap.storage.sqlite.connection.BUSY_TIMEOUT_MS", 10)
     with closing(open_writer(path)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StorageError, match="BUSY"):

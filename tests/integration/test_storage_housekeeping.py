@@ -8,17 +8,19 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from support.record import T, rows
+from support.record import T, housekeeping, rows
 
 from Heatmap.commands import vacuum
 from Heatmap.errors import StorageError
 from Heatmap.events import Coverage, LiquidationEvent, Side
 from Heatmap.reports import ClockReading, RejectedFrame
-from Heatmap.storage import retention
-from Heatmap.storage.bulk_insert import ImportedFile, ImportWriter, bulk_insert
-from Heatmap.storage.connection import open_reader, open_writer
-from Heatmap.storage.migrations import APPLICATION_ID, open_database
-from Heatmap.storage.retention import LOOK_ROWS, PASS_S, PAUSE_S, Housekeeper, compact
+from Heatmap.storage.contract import ImportedFile
+from Heatmap.storage.retention import LOOK_ROWS, PASS_S, PAUSE_S, Housekeeper
+from Heatmap.storage.sqlite import shrinking
+from Heatmap.storage.sqlite.bulk_insert import SqliteImportWriter, bulk_insert
+from Heatmap.storage.sqlite.connection import open_reader, open_writer
+from Heatmap.storage.sqlite.migrations import APPLICATION_ID, open_database
+from Heatmap.storage.sqlite.shrinking import compact
 from Heatmap.storage.writer import EventWriter
 
 DAY_MS = 86_400_000
@@ -64,7 +66,7 @@ def whole_round(path, clock, *, keep_days=14.0, source="binance", keeper=None):
     with closing(open_database(path)) as connection:
         while True:
             clock.now_s += max(0.0, keeper.left_s())
-            keeper.step(connection)
+            housekeeping(keeper, connection)
             steps += 1
             if keeper.left_s() > PASS_S / 2:
                 return steps
@@ -80,7 +82,7 @@ def test_what_is_older_goes_and_the_rest_stays(path):
 def test_what_filled_a_gap_ages_like_what_was_recorded(path):
     second = [event(days, source="gate", received_ms=None) for days in (0, 13.9, 15, 16, 40)]
     bulk_insert(path, [event(0, source="gate"), event(15.2, source="gate")])
-    with ImportWriter(path) as writer:
+    with SqliteImportWriter(path) as writer:
         writer.insert(ImportedFile("Gate history", "back-fill", T), second, by_second=True)
         file = ImportedFile("old.csv", "csv", T)
         writer.insert(file, [event(30, source="gate", received_ms=None), event(14.5, source="binance")])
@@ -106,7 +108,7 @@ def test_imported_history_and_other_sources_stay_whatever_their_age(path):
 
 def test_what_came_from_a_file_stays_even_if_a_collector_had_received_it_once(path):
     bulk_insert(path, [event(0), event(20)])
-    with ImportWriter(path) as writer:
+    with SqliteImportWriter(path) as writer:
         assert writer.insert(ImportedFile("record.csv", "heatmap", T), [event(30), event(20)]) == 1
     whole_round(path, Clock())
     # The one that was recorded here and is in the file too was first recorded here.
@@ -116,7 +118,7 @@ def test_what_came_from_a_file_stays_even_if_a_collector_had_received_it_once(pa
 def test_rows_in_claimed_time_stay_as_the_claim_does(path):
     """A claim over rows that are gone would say that nothing happened."""
     bulk_insert(path, [event(0), event(20), event(25), event(30), event(20, symbol="ETHUSDT")])
-    with ImportWriter(path) as writer:
+    with SqliteImportWriter(path) as writer:
         writer.claim([Coverage("binance", "BTCUSDT", event(25).ts_ms, event(20).ts_ms)])
     whole_round(path, Clock())
     assert rows(path, "SELECT ts_ms, symbol FROM liq_events ORDER BY ts_ms") == [
@@ -159,7 +161,7 @@ def test_the_coverage_of_what_goes_goes_before_it(path):
     bulk_insert(path, [event(0), event(14.5)], coverage=stretches)
     with closing(open_database(path)) as connection:
         keeper = Housekeeper("binance", 14, Clock())
-        keeper.step(connection)
+        housekeeping(keeper, connection)
         assert len(times(path)) == 2
     wanted = [("binance", T - 14 * DAY_MS, T), ("demo", T - 30 * DAY_MS, T)]
     assert rows(path, "SELECT source, start_ms, end_ms FROM coverage ORDER BY source") == wanted
@@ -205,7 +207,7 @@ def test_on_the_slowest_disk_the_lock_is_given_back_in_time_and_all_goes_all_the
         locks = Locks(connection, clock)
         while keeper.left_s() < PASS_S / 2:
             clock.now_s += max(0.0, keeper.left_s())
-            keeper.step(connection)
+            housekeeping(keeper, connection)
     assert len(times(path)) == 1
     assert sum(locks.deleted) == 1200
     assert max(locks.held_s) < 0.1
@@ -221,7 +223,7 @@ def test_on_a_quick_disk_a_step_is_bounded_too(path):
         before_s = clock.now_s
         while keeper.left_s() < PASS_S / 2:
             clock.now_s += max(0.0, keeper.left_s())
-            keeper.step(connection)
+            housekeeping(keeper, connection)
     assert [count for count in locks.deleted if count] == [LOOK_ROWS, LOOK_ROWS, 200]
     # Between two steps there is room for others.
     assert clock.now_s - before_s >= 3 * PAUSE_S
@@ -237,7 +239,7 @@ def test_what_was_looked_through_is_not_looked_through_again(path):
 
 
 def test_the_file_shrinks_in_steps_and_keeps_some_room(path, monkeypatch):
-    monkeypatch.setattr(retention, "SPARE_PAGES", 20)
+    monkeypatch.setattr(shrinking, "SPARE_PAGES", 20)
     old = [event(20, number, raw_json="x" * 500) for number in range(4000)]
     bulk_insert(path, [event(0), *old])
     with closing(open_writer(path)) as connection:
@@ -251,7 +253,7 @@ def test_the_file_shrinks_in_steps_and_keeps_some_room(path, monkeypatch):
 
 
 def test_a_file_that_cannot_shrink_is_left_alone_and_vacuum_teaches_it(path, monkeypatch, capsys):
-    monkeypatch.setattr(retention, "SPARE_PAGES", 0)
+    monkeypatch.setattr(shrinking, "SPARE_PAGES", 0)
     with closing(open_writer(path)) as connection:
         connection.executescript(VERSION_1.read_text())
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
@@ -279,7 +281,7 @@ def test_vacuum_refuses_in_a_sentence_and_makes_nothing(path, tmp_path, capsys, 
         compact(letter)
     bulk_insert(path, [event(0)])
     usage = type("Usage", (), {"free": 1000})
-    monkeypatch.setattr("Heatmap.storage.retention.shutil.disk_usage", lambda _: usage)
+    monkeypatch.setattr("Heatmap.storage.sqlite.shrinking.shutil.disk_usage", lambda _: usage)
     assert vacuum.run(argparse.Namespace(db=path)) == 1
     assert "MB more than it has free" in capsys.readouterr().err
 
@@ -338,9 +340,9 @@ def test_a_round_that_was_cut_off_by_trouble_begins_anew(path):
     clock = Clock()
     keeper = Housekeeper("binance", 14, clock)
     with closing(open_database(path)) as connection:
-        keeper.step(connection)
+        housekeeping(keeper, connection)
         clock.now_s += 1
-        keeper.step(connection)
+        housekeeping(keeper, connection)
         keeper.interrupt()
     assert 1 < len(times(path)) < 701
     clock.now_s += 1

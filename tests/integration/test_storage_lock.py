@@ -12,17 +12,17 @@ import time
 from contextlib import closing, contextmanager
 
 import pytest
+from support.record import store_summary
 
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.errors import StorageError
-from Heatmap.reports import CollectorReport, ConnectionState, ServiceStatus
-from Heatmap.storage.bulk_insert import bulk_insert
-from Heatmap.storage.connection import open_reader, open_writer
-from Heatmap.storage.file_guard import beside, file_identity
-from Heatmap.storage.migrations import open_database
-from Heatmap.storage.record_summary import store_summary
-from Heatmap.storage.recorder_lock import HEARTBEAT_MISSED_MS, RecorderLock, is_locked, lock_path
-from Heatmap.storage.sqlite_store import SqliteStore
+from Heatmap.reports import HEARTBEAT_MISSED_MS, CollectorReport, ConnectionState, ServiceStatus
+from Heatmap.storage.sqlite.bulk_insert import bulk_insert
+from Heatmap.storage.sqlite.connection import open_reader, open_writer
+from Heatmap.storage.sqlite.file_guard import beside, file_identity
+from Heatmap.storage.sqlite.migrations import open_database
+from Heatmap.storage.sqlite.recorder_lock import RecorderLock, is_locked, lock_path
+from Heatmap.storage.sqlite.sqlite_store import SqliteStore
 from Heatmap.storage.writer import EventWriter
 
 T = 1_790_000_000_000
@@ -45,13 +45,13 @@ writer.stop()
 PROBE = """
 import sys
 from pathlib import Path
-from Heatmap.storage.recorder_lock import is_locked
+from Heatmap.storage.sqlite.recorder_lock import is_locked
 sys.exit(0 if is_locked(Path(sys.argv[1]), "binance") else 1)
 """
 FORKING = """
 import os, sys
 from pathlib import Path
-from Heatmap.storage.recorder_lock import RecorderLock
+from Heatmap.storage.sqlite.recorder_lock import RecorderLock
 lock = RecorderLock(Path(sys.argv[1]), "demo")
 assert lock.acquire()
 if os.fork() == 0:

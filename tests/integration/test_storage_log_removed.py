@@ -24,14 +24,16 @@ from support.record import T, event
 
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.errors import LogRemovedError, StorageError
-from Heatmap.storage import file_guard
-from Heatmap.storage.bulk_insert import ImportedFile, ImportWriter
-from Heatmap.storage.connection import open_reader
-from Heatmap.storage.file_guard import beside, file_identity
-from Heatmap.storage.log_recovery import recover_deleted_log
-from Heatmap.storage.migrations import open_database, rescued_path
-from Heatmap.storage.record_reader import RecordReader, Selection
-from Heatmap.storage.sqlite_store import SqliteStore
+from Heatmap.storage.contract import ImportedFile
+from Heatmap.storage.record_reader import Selection
+from Heatmap.storage.sqlite import file_guard
+from Heatmap.storage.sqlite.bulk_insert import SqliteImportWriter
+from Heatmap.storage.sqlite.connection import open_reader
+from Heatmap.storage.sqlite.file_guard import beside, file_identity
+from Heatmap.storage.sqlite.log_recovery import recover_deleted_log
+from Heatmap.storage.sqlite.migrations import open_database, rescued_path
+from Heatmap.storage.sqlite.sqlite_reader import SqliteReader
+from Heatmap.storage.sqlite.sqlite_store import SqliteStore
 from Heatmap.storage.writer import EventWriter
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps open files from being deleted")
@@ -214,7 +216,7 @@ def test_what_another_program_reported_before_and_after_is_all_there(path):
 
 def imported(path, name, numbers):
     file = ImportedFile(name, "test", T)
-    with ImportWriter(path) as writer:
+    with SqliteImportWriter(path) as writer:
         writer.insert(file, [event(number) for number in numbers])
         writer.settle()
 
@@ -229,7 +231,7 @@ def import_elsewhere(path, name, first, count):
 
 def test_an_import_that_loses_its_log_is_not_called_a_success(path):
     open_database(path).close()
-    with ImportWriter(path) as writer:
+    with SqliteImportWriter(path) as writer:
         writer.insert(ImportedFile("a", "test", T), [event(1)])
         remove(path, "-wal", "-shm")
         with pytest.raises(LogRemovedError):
@@ -240,7 +242,7 @@ def test_an_import_that_loses_its_log_is_not_called_a_success(path):
 
 def test_an_export_that_loses_its_log_is_not_called_a_success(path):
     imported(path, "a", range(10))
-    with RecordReader(path) as reader:
+    with SqliteReader(path) as reader:
         remove(path, "-wal", "-shm")
         with pytest.raises(LogRemovedError):
             list(reader.rows(Selection()))

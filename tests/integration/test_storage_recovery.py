@@ -11,12 +11,12 @@ import pytest
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.errors import StorageError, UnusableDatabaseError
 from Heatmap.events import Coverage, LiquidationEvent, Side
-from Heatmap.storage.bulk_insert import bulk_insert
-from Heatmap.storage.connection import open_reader, open_writer
 from Heatmap.storage.coverage_log import without
-from Heatmap.storage.migrations import LATEST, open_database
-from Heatmap.storage.recovery import check, check_db_path, recover_damaged, rescued_path
-from Heatmap.storage.sqlite_store import SqliteStore
+from Heatmap.storage.sqlite.bulk_insert import bulk_insert
+from Heatmap.storage.sqlite.connection import open_reader, open_writer
+from Heatmap.storage.sqlite.migrations import LATEST, open_database
+from Heatmap.storage.sqlite.recovery import check, check_db_path, recover_damaged, rescued_path
+from Heatmap.storage.sqlite.sqlite_store import SqliteStore
 from Heatmap.storage.writer import EventWriter
 
 T = 1_790_000_000_000
@@ -82,7 +82,7 @@ def test_a_sound_file_passes(path, sound):
 
 @pytest.mark.usefixtures("sound")
 def test_a_check_can_be_given_up(path, monkeypatch):
-    monkeypatch.setattr("Heatmap.storage.recovery._CHECK_STEPS", 100)
+    monkeypatch.setattr("Heatmap.storage.sqlite.recovery._CHECK_STEPS", 100)
     asked = []
 
     def goes_on():

@@ -10,16 +10,17 @@ from contextlib import closing
 import numpy as np
 import pytest
 from msgspec.structs import replace
-from support.record import T, rows
+from support.record import T, rows, store_summary
 
 from Heatmap.errors import StorageError
 from Heatmap.events import Coverage, LiquidationEvent, Side
-from Heatmap.storage.bulk_insert import BulkResult, bulk_insert, erase_source
 from Heatmap.storage.commit import Batch, commit
-from Heatmap.storage.connection import open_reader, open_writer
-from Heatmap.storage.migrations import open_database
-from Heatmap.storage.record_summary import SeriesSummary, store_summary
-from Heatmap.storage.sqlite_store import SqliteStore
+from Heatmap.storage.contract import BulkResult
+from Heatmap.storage.record_summary import SeriesSummary
+from Heatmap.storage.sqlite.bulk_insert import bulk_insert, erase_source
+from Heatmap.storage.sqlite.connection import open_reader, open_writer, write_transaction
+from Heatmap.storage.sqlite.migrations import open_database
+from Heatmap.storage.sqlite.sqlite_store import SqliteStore
 from Heatmap.storage.writer import EventWriter
 from Heatmap.storage.writer_statistics import WriterStatistics
 
@@ -217,14 +218,15 @@ def test_a_refused_event_does_not_end_the_transaction(path):
             lambda query: ended.append(query) if query.startswith(("BEGIN", "COMMIT", "ROLLBACK")) else None
         )
         bad = replace(event(1), price=-1.0)
-        committed = commit(connection, Batch(events=[event(0), bad, event(2)]), [])
+        with write_transaction(connection):
+            committed = commit(connection, Batch(events=[event(0), bad, event(2)]), [])
         connection.set_trace_callback(None)
-    assert ended == ["BEGIN IMMEDIATE", "ROLLBACK TO events", "COMMIT"]
+    assert ended == ["BEGIN IMMEDIATE", "ROLLBACK TO events", "ROLLBACK TO events", "COMMIT"]
     assert (committed.inserted, committed.accepted) == (2, [event(0), event(2)])
 
 
 def test_a_locked_database_is_waited_for_and_told_of(path, commits, monkeypatch):
-    monkeypatch.setattr("Heatmap.storage.connection.BUSY_TIMEOUT_MS", 10)
+    monkeypatch.setattr("Heatmap.storage.sqlite.connection.BUSY_TIMEOUT_MS", 10)
     writer = EventWriter(path, flush_ms=10, on_change=commits)
     bulk_insert(path, [event(0)])
     with closing(open_writer(path)) as other:
@@ -263,7 +265,7 @@ def test_a_stop_that_cannot_store_does_not_spin(tmp_path, monkeypatch):
         tries.append(path)
         raise StorageError("no")
 
-    monkeypatch.setattr("Heatmap.storage.recovery.open_database", refuse)
+    monkeypatch.setattr("Heatmap.storage.sqlite.recovery.open_database", refuse)
     writer.start()
     assert writer.stop(timeout_s=0.4) == 1
     assert 1 <= len(tries) <= 12

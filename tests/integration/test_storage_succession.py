@@ -11,9 +11,9 @@ from support.record import T, event, rows
 
 from Heatmap.errors import StorageError
 from Heatmap.reports import CollectorReport, ConnectionState, ServiceStatus
-from Heatmap.storage.connection import open_reader, open_writer
-from Heatmap.storage.migrations import open_database
-from Heatmap.storage.recorder_lock import lock_path
+from Heatmap.storage.sqlite.connection import open_reader, open_writer
+from Heatmap.storage.sqlite.migrations import open_database
+from Heatmap.storage.sqlite.recorder_lock import lock_path
 from Heatmap.storage.writer import EventWriter
 
 PATIENCE_S = 20.0
@@ -24,7 +24,7 @@ def quick(monkeypatch):
     """Reports and attempts to get the lock more often."""
     monkeypatch.setattr("Heatmap.storage.writer_session.HEARTBEAT_S", 0.1)
     monkeypatch.setattr("Heatmap.storage.writer_session.LOOK_S", 0.02)
-    monkeypatch.setattr("Heatmap.storage.connection.BUSY_TIMEOUT_MS", 200)
+    monkeypatch.setattr("Heatmap.storage.sqlite.connection.BUSY_TIMEOUT_MS", 200)
 
 
 @pytest.fixture
@@ -188,7 +188,7 @@ def test_who_recorded_into_memory_yields_to_whom_the_database_names(path, progra
             raise StorageError("no", short="no")
         return open_database(place)
 
-    monkeypatch.setattr("Heatmap.storage.recovery.open_database", opened)
+    monkeypatch.setattr("Heatmap.storage.sqlite.recovery.open_database", opened)
     second = programs("second")
     second.until_told(True, None)
     second.writer.put(event(3))

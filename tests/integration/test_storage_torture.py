@@ -26,8 +26,8 @@ from websockets.asyncio.server import serve
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.demo.wire import PUSH_DELAY_MS
 from Heatmap.events import LiquidationEvent, Side
-from Heatmap.storage.connection import open_reader
-from Heatmap.storage.sqlite_store import SqliteStore
+from Heatmap.storage.sqlite.connection import open_reader
+from Heatmap.storage.sqlite.sqlite_store import SqliteStore
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
 
@@ -239,7 +239,7 @@ def test_two_collectors_and_three_readers_on_one_file(tmp_path, capsys, monkeypa
         stack.enter_context(ended(first, second))
         until(lambda: path.exists() and numbers(path, exchange))
         # From here on a reader that would have to wait for a lock fails at once.
-        monkeypatch.setattr("Heatmap.storage.connection.BUSY_TIMEOUT_MS", 0)
+        monkeypatch.setattr("Heatmap.storage.sqlite.connection.BUSY_TIMEOUT_MS", 0)
         readers = [stack.enter_context(Reader(path)) for _ in range(3)]
         time.sleep(CROWD_S / 2)
         ((holder,),) = one(path, "SELECT pid FROM collector")

@@ -12,8 +12,8 @@ import pytest
 from support.record import create_version_1, event, rows
 
 from Heatmap.errors import StorageError
-from Heatmap.storage import migrations
-from Heatmap.storage.migrations import (
+from Heatmap.storage.sqlite import migrations
+from Heatmap.storage.sqlite.migrations import (
     LATEST,
     Migration,
     copy_path,
@@ -66,7 +66,7 @@ def test_what_cannot_be_written_waits_and_is_told(path, monkeypatch, pragma, wor
             connection.execute(pragma)
         return connection
 
-    monkeypatch.setattr("Heatmap.storage.recovery.open_database", opened)
+    monkeypatch.setattr("Heatmap.storage.sqlite.recovery.open_database", opened)
     with Watched(path, queue_rows=400) as watched:
         taken = 0
         while watched.writer.put(event(taken, raw_json="x" * 1000), timeout_s=1.0):

@@ -17,7 +17,7 @@ from Heatmap.ingestion.venue import ConnectionPolicy, FeedSession, FrameContent,
 from Heatmap.ingestion.venues import VENUES
 from Heatmap.message_catalogue import catalogue
 from Heatmap.reports import ConnectionState as State
-from Heatmap.storage.sqlite_store import SqliteStore
+from Heatmap.storage.sqlite.sqlite_store import SqliteStore
 from Heatmap.vocabulary import LANGUAGES
 
 T = 1_790_000_000_000

@@ -28,7 +28,7 @@ LOOK_AT_RESOURCES = """
 import json
 from Heatmap.app.chart_view import CHART_LIBRARY, CHART_PAGE
 from Heatmap.message_catalogue import TRANSLATIONS
-from Heatmap.storage.migrations import SCHEMA
+from Heatmap.storage.sqlite.migrations import SCHEMA
 from Heatmap.ui.gl.heat_painter import SHADERS
 from Heatmap.ui.page.bridge import JAVASCRIPT
 names = "SHADERS", "CHART_PAGE", "CHART_LIBRARY", "JAVASCRIPT", "TRANSLATIONS", "SCHEMA"

@@ -12,7 +12,7 @@ from support.record import event
 
 from Heatmap.cli import COMMANDS
 from Heatmap.exit_code import ExitCode
-from Heatmap.storage.bulk_insert import bulk_insert
+from Heatmap.storage.sqlite.bulk_insert import bulk_insert
 
 TESTS = Path(__file__).resolve().parents[1]
 HEATMAP = Path(sys.executable).with_name("heatmap")

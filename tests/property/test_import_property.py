@@ -40,9 +40,9 @@ from Heatmap.importing.row import SkippedRow
 from Heatmap.importing.table_row import RowParser
 from Heatmap.importing.text_reader import TextReader
 from Heatmap.importing.text_source import split_row, text_table
-from Heatmap.storage.bulk_insert import ImportWriter, bulk_insert
-from Heatmap.storage.connection import open_reader
 from Heatmap.storage.record_reader import COLUMNS as RECORD_COLUMNS
+from Heatmap.storage.sqlite.bulk_insert import SqliteImportWriter, bulk_insert
+from Heatmap.storage.sqlite.connection import open_reader
 
 T = 1_700_000_000_000
 ON_DISK = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -73,7 +73,7 @@ def test_every_row_of_any_file_is_accounted_for(header, lines, tail):
         path, db = Path(folder) / "BTCUSDT-liquidationSnapshot-2023-11-14.csv", Path(folder) / "record.sqlite3"
         path.write_bytes("\n".join([HEADERS[header], *lines]).encode("utf-8", "replace") + b"\n" + tail)
         for _ in range(2):
-            with ImportWriter(db) as writer:
+            with SqliteImportWriter(db) as writer:
                 (report,) = import_file(path, writer, ImportOptions())
             not_taken = sum(reason.rows for reason in (*report.refused, *report.skipped))
             assert report.rows == report.inserted + report.repeated + report.known + not_taken
@@ -157,7 +157,7 @@ def test_any_order_of_live_events_and_imports_leaves_what_a_plain_model_leaves(s
                         for e in events
                     )
                 )
-                with ImportWriter(db) as writer:
+                with SqliteImportWriter(db) as writer:
                     (report,) = import_file(path, writer, ImportOptions())
                 assert report.is_complete
             for e in events:

@@ -15,7 +15,7 @@ from Heatmap.aggregation.grid import GridSpec
 from Heatmap.aggregation.numpy_engine import NumpyEngine
 from Heatmap.events import LiquidationEvent, Side
 from Heatmap.rendering.event_window import EventWindow
-from Heatmap.storage.bulk_insert import bulk_insert
+from Heatmap.storage.sqlite.bulk_insert import bulk_insert
 
 MINUTE = 60_000
 WINDOW = 120 * MINUTE

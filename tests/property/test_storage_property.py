@@ -12,12 +12,14 @@ from pathlib import Path
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from support.record import housekeeping
 
 from Heatmap.events import LiquidationEvent, Side
-from Heatmap.storage.bulk_insert import ImportedFile, ImportWriter
-from Heatmap.storage.connection import open_reader
-from Heatmap.storage.migrations import open_database
+from Heatmap.storage.contract import ImportedFile
 from Heatmap.storage.retention import PASS_S, Housekeeper
+from Heatmap.storage.sqlite.bulk_insert import SqliteImportWriter
+from Heatmap.storage.sqlite.connection import open_reader
+from Heatmap.storage.sqlite.migrations import open_database
 from Heatmap.storage.writer import EventWriter
 
 T = 1_790_000_000_000
@@ -110,7 +112,7 @@ class Record(RuleBasedStateMachine):
     @rule(wanted=places)
     def import_(self, wanted):
         made = self.made(wanted, is_live=False)
-        with ImportWriter(self.path) as writer:
+        with SqliteImportWriter(self.path) as writer:
             inserted = writer.insert(ImportedFile("archive.csv", "binance-archive", T), made) if made else 0
         assert inserted == len({key(one) for one in made} - set(self.model))
         for one in made:
@@ -142,7 +144,7 @@ class Record(RuleBasedStateMachine):
         with closing(open_database(self.path)) as connection:
             while keeper.left_s() < PASS_S / 2:
                 self.clock.now_s += max(0.0, keeper.left_s())
-                keeper.step(connection)
+                housekeeping(keeper, connection)
         if self.model:
             newest_ms = max(ts_ms for _, ts_ms, _ in self.model)
             before_ms = min(newest_ms, self.clock.now) - KEEP_DAYS * DAY_MS

@@ -20,10 +20,10 @@ from Heatmap.ingestion.venues import VENUES as RECORDED
 from Heatmap.rendering.cell_sources import with_sources
 from Heatmap.rendering.event_window import EventWindow, combined_gaps, gaps_between, live_edge_ms
 from Heatmap.source_choice import VENUES
-from Heatmap.storage.bulk_insert import bulk_insert
-from Heatmap.storage.connection import open_reader
-from Heatmap.storage.liquidation_query import NO_END_MS, ListQuery, listed
-from Heatmap.storage.sqlite_store import SqliteStore
+from Heatmap.storage.sqlite.bulk_insert import bulk_insert
+from Heatmap.storage.sqlite.connection import open_reader
+from Heatmap.storage.sqlite.liquidation_query import NO_END_MS, ListQuery, listed
+from Heatmap.storage.sqlite.sqlite_store import SqliteStore
 
 NOW_MS = 1_000_000
 SPAN_MS = 60_000

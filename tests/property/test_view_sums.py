@@ -15,8 +15,8 @@ from Heatmap.rendering.bar_coverage import BarState, bar_states
 from Heatmap.rendering.event_window import FAR_MS, RecordGaps
 from Heatmap.rendering.view_grid import BarRun, View
 from Heatmap.rendering.view_sums import ViewSums, shown_events, view_sums
-from Heatmap.storage.bulk_insert import bulk_insert
-from Heatmap.storage.sqlite_store import SqliteStore
+from Heatmap.storage.sqlite.bulk_insert import bulk_insert
+from Heatmap.storage.sqlite.sqlite_store import SqliteStore
 
 MINUTE = 60_000
 T = 1_790_000_040_000 // MINUTE * MINUTE

@@ -6,8 +6,11 @@ from contextlib import closing
 from pathlib import Path
 
 from Heatmap.events import LiquidationEvent, Side
-from Heatmap.storage.connection import open_reader, open_writer
-from Heatmap.storage.migrations import APPLICATION_ID
+from Heatmap.storage.coverage_gaps import coverage_gaps as gaps_of
+from Heatmap.storage.database import database_of
+from Heatmap.storage.sqlite.connection import open_reader, open_writer, write_transaction
+from Heatmap.storage.sqlite.migrations import APPLICATION_ID
+from Heatmap.storage.sqlite.shrinking import shrink
 
 T = 1_790_000_000_000  # 2026-09-21 14:13:20 UTC
 VERSION_1 = Path(__file__).parents[1] / "integration" / "schema_version_1.sql"
@@ -36,3 +39,21 @@ def create_version_1(path):
             "INSERT INTO liq_events (ts_ms, symbol, side, price, qty, notional, source)"
             " VALUES (5, 'BTCUSDT', 'SELL', 1, 2, 2, 'binance')"
         )
+
+
+def store_summary(path):
+    return database_of(path).summary()
+
+
+def record_summary(path, now_ms):
+    return database_of(path).record_summary(now_ms)
+
+
+def coverage_gaps(path, source, symbols, from_ms):
+    with database_of(path).reader() as reader:
+        return gaps_of(reader, source, symbols, from_ms)
+
+
+def housekeeping(keeper, connection):
+    """Let a housekeeper do one step on a file."""
+    keeper.step(connection, write_transaction, shrink)

@@ -26,8 +26,8 @@ from Heatmap.demo.market import SimulatedMarket
 from Heatmap.events import Coverage, Source
 from Heatmap.ingestion.binance import endpoints
 from Heatmap.ingestion.venues import VENUES
-from Heatmap.storage.bulk_insert import bulk_insert
 from Heatmap.storage.location import default_db_path
+from Heatmap.storage.sqlite.bulk_insert import bulk_insert
 
 PATIENCE_S = 40 * float(os.environ.get("HEATMAP_PATIENCE", "1"))
 BINANCE = "https://fapi.binance.com"

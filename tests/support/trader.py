@@ -22,7 +22,7 @@ from PyQt6.QtWidgets import (
 )
 from pytestqt.exceptions import TimeoutError as NotInTime
 
-from Heatmap.storage.connection import open_reader
+from Heatmap.storage.sqlite.connection import open_reader
 from Heatmap.ui.geometry.strips import NO_BOXES
 from Heatmap.ui.widgets.liquidation_list import LiquidationList, LiquidationTable
 from Heatmap.ui.widgets.replay_bar import ReplayBar

@@ -7,7 +7,7 @@ import numpy as np
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.events import Coverage, LiquidationEvent, Side, Source
 from Heatmap.hidden_sum import HOUR_MS, thinned
-from Heatmap.storage.bulk_insert import bulk_insert
+from Heatmap.storage.sqlite.bulk_insert import bulk_insert
 
 
 def liquidations(source, times, usd):

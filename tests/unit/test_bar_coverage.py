@@ -10,8 +10,8 @@ from Heatmap.rendering.bar_coverage import idle_times
 from Heatmap.rendering.event_window import FAR_MS, LIVE_EDGE_MS, EventWindow, RecorderRun
 from Heatmap.reports import CollectorReport, ServiceStatus
 from Heatmap.storage import sql
-from Heatmap.storage.bulk_insert import bulk_insert
-from Heatmap.storage.connection import open_writer
+from Heatmap.storage.sqlite.bulk_insert import bulk_insert
+from Heatmap.storage.sqlite.connection import open_writer
 
 MINUTE = 60_000
 NOW = T + 100 * MINUTE

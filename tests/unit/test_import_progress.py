@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from Heatmap.cli import main
-from Heatmap.storage.bulk_insert import IMPORT_CHUNK_ROWS
+from Heatmap.storage.imports import IMPORT_CHUNK_ROWS
 
 FRAME = (
     '{{"e":"forceOrder","E":{t},"o":{{"s":"BTCUSDT","S":"SELL","o":"LIMIT","f":"IOC","q":"0.014","p":"9910",'

@@ -28,7 +28,7 @@ from Heatmap.app.chart_view import CHART_PAGE
 from Heatmap.events import LiquidationEvent, Side, Source
 from Heatmap.heatmap_service import HeatmapService
 from Heatmap.plugin import HeatmapPlugin
-from Heatmap.storage.bulk_insert import bulk_insert
+from Heatmap.storage.sqlite.bulk_insert import bulk_insert
 from Heatmap.ui.settings_model import SettingsModel
 from Heatmap.ui.widgets.legend import Legend
 

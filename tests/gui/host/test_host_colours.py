@@ -9,7 +9,7 @@ from support.underlay import images_kept
 
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.events import Coverage
-from Heatmap.storage.bulk_insert import bulk_insert
+from Heatmap.storage.sqlite.bulk_insert import bulk_insert
 from Heatmap.ui.geometry.frame_follower import SyncMode
 from Heatmap.ui.gl.underlay import EASING_S
 from Heatmap.ui.widgets.legend import Legend

@@ -6,7 +6,7 @@ from contextlib import closing
 
 from PyQt6.QtWidgets import QPushButton
 
-from Heatmap.storage.connection import open_writer
+from Heatmap.storage.sqlite.connection import open_writer
 from Heatmap.ui.widgets.overlay import SourceBadge
 
 

@@ -8,7 +8,7 @@ from PyQt6.QtWidgets import QPushButton
 from support.mouse import Mouse
 
 from Heatmap.events import Coverage, Source
-from Heatmap.storage.bulk_insert import bulk_insert
+from Heatmap.storage.sqlite.bulk_insert import bulk_insert
 from Heatmap.ui.widgets.legend import Legend
 from Heatmap.ui.widgets.tooltip import Tooltip
 

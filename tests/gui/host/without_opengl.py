@@ -8,7 +8,7 @@ from PyQt6.QtOpenGLWidgets import QOpenGLWidget
 from PyQt6.QtWidgets import QLabel
 
 from Heatmap.plugin import ensure_graphics, has_opengl
-from Heatmap.storage.bulk_insert import bulk_insert
+from Heatmap.storage.sqlite.bulk_insert import bulk_insert
 
 
 @pytest.fixture(autouse=True)

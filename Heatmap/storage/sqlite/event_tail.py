@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from Heatmap.errors import StorageError
 from Heatmap.storage import sql
-from Heatmap.storage.file_guard import Identity, file_identity
-from Heatmap.storage.sqlite_store import REPORTS_VERSION, SqliteStore
+from Heatmap.storage.sqlite.file_guard import Identity, file_identity
+from Heatmap.storage.sqlite.sqlite_store import SqliteStore
 
 if TYPE_CHECKING:
     import sqlite3
@@ -100,7 +100,7 @@ class EventTail:
     def _newer(self, connection: sqlite3.Connection, schema_version: int) -> list[LiquidationEvent]:
         connection.execute("BEGIN")  # one state of the file for all these queries
         self._find_position(connection)
-        import_id = "import_id" if schema_version >= REPORTS_VERSION else "NULL"
+        import_id = "import_id" if schema_version >= sql.REPORTS_VERSION else "NULL"
         rows = connection.execute(_NEWER.format(import_id=import_id), (self._row_id, READ_ROWS)).fetchall()
         connection.execute("COMMIT")
         self.is_behind = len(rows) == READ_ROWS

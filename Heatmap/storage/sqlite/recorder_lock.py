@@ -11,37 +11,15 @@ that it is silent; ending its process releases the lock.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from filelock import FileLock, Timeout
 
-from Heatmap.storage.file_guard import Identity, file_identity, os_errors
+from Heatmap.storage.sqlite.file_guard import Identity, file_identity, os_errors
 
 if TYPE_CHECKING:
-    import sqlite3
     from pathlib import Path
-
-# Time without a report after which a recorder does not count as recording: three are missing.
-HEARTBEAT_MISSED_MS: Final = 15_000
-
-_HOLDER: Final = """
-    SELECT run_id, host, pid, symbols, started_ms, heartbeat_ms FROM collector
-    WHERE source = ? AND run_id <> ? AND state <> 'stopped'
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class LockHolder:
-    """The recorder that holds a lock, by its row in ``collector``; ``started_ms`` in ms since the epoch."""
-
-    run_id: str
-    host: str
-    pid: int
-    symbols: tuple[str, ...]
-    started_ms: int
-    is_silent: bool = False  # it has not reported for `HEARTBEAT_MISSED_MS`
 
 
 class RecorderLock:
@@ -104,15 +82,6 @@ def is_locked(db_path: Path, source: str) -> bool | None:
         return None
     lock.release()
     return False
-
-
-def holder_of(connection: sqlite3.Connection, source: str, own_run_id: str) -> tuple[LockHolder, int] | None:
-    """Return the other recorder of a source and the time of its report, None if it has not reported yet."""
-    row = connection.execute(_HOLDER, (source, own_run_id)).fetchone()
-    if row is None:
-        return None
-    run_id, host, pid, symbols, started_ms, heartbeat_ms = row
-    return LockHolder(run_id, host, pid, tuple(symbols.split()), started_ms), heartbeat_ms
 
 
 def _file_lock(path: Path, mode: int = 0o644) -> FileLock:

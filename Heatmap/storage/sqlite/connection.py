@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final
 
 from Heatmap.errors import (
     DamagedDatabaseError,
@@ -16,7 +15,7 @@ from Heatmap.errors import (
     StorageError,
     UnusableDatabaseError,
 )
-from Heatmap.storage.file_guard import (
+from Heatmap.storage.sqlite.file_guard import (
     FileGuard,
     FileState,
     Identity,
@@ -60,22 +59,13 @@ _KINDS: Final[dict[int, type[StorageError]]] = {
 }
 
 
-class Closing(ABC):
-    """Base of context managers that close themselves."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    @abstractmethod
-    def close(self) -> None: ...
-
-
 class RecordConnection(sqlite3.Connection):
     """A connection that detects that its files were moved or deleted; only for the thread that opened it."""
 
+    # Errors of one unacceptable row; all others concern the whole database.
+    row_errors = (
+        sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError, OverflowError, UnicodeError,
+    )  # fmt: skip
     path: Path
     identity: Identity = None  # of the file when it was opened; None if it was created then
     is_immutable = False  # nobody could write when it was opened: SQLite reads no log then
@@ -83,7 +73,7 @@ class RecordConnection(sqlite3.Connection):
     _counted: Identity = None  # of the file, while this connection has no guard
 
     def guard(self) -> None:
-        """Protect the files (see `Heatmap.storage.file_guard`), all of which the first read opens."""
+        """Protect the files (see `Heatmap.storage.sqlite.file_guard`), all of which the first read opens."""
         if self.is_immutable:
             return
         guard = guarded(self.path)
@@ -128,7 +118,7 @@ class RecordConnection(sqlite3.Connection):
 def open_writer(path: Path) -> RecordConnection:
     """Open a file for writing, creating it and its folder if they are missing; its content is not read.
 
-    No implicit transactions, no guard. `Heatmap.storage.migrations.open_database` also checks that the file is ours.
+    No implicit transactions, no guard. `Heatmap.storage.sqlite.migrations.open_database` also checks whose it is.
     """
     with os_errors(f"cannot make the folder {path.parent}", f"The folder {path.parent} cannot be made"):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Databases whose log was deleted while they were recorded into: replaced as in `Heatmap.storage.recovery`.
+"""Databases whose log was deleted while they were recorded into: replaced as in `Heatmap.storage.sqlite.recovery`.
 
 The new file is the union of three views, and takes the name while no other program can write:
 
@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from Heatmap.storage import sql
-from Heatmap.storage.connection import open_writer, storage_errors
-from Heatmap.storage.file_guard import LOG_SUFFIX, SHARED_MEMORY_SUFFIX, beside, file_identity, frozen, os_errors
-from Heatmap.storage.migrations import rescued_path
-from Heatmap.storage.recovery import (
+from Heatmap.storage.sqlite.connection import open_writer, storage_errors
+from Heatmap.storage.sqlite.file_guard import LOG_SUFFIX, SHARED_MEMORY_SUFFIX, beside, file_identity, frozen, os_errors
+from Heatmap.storage.sqlite.migrations import rescued_path
+from Heatmap.storage.sqlite.recovery import (
     TABLES,
     DamagedTableReader,
     RecoveredRows,

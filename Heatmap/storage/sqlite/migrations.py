@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from Heatmap.errors import StorageError, UnusableDatabaseError
-from Heatmap.storage.connection import (
+from Heatmap.storage.sql import LATEST_VERSION as LATEST
+from Heatmap.storage.sqlite.connection import (
     RecordConnection,
     closed_on_error,
     open_reader,
@@ -22,7 +23,7 @@ from Heatmap.storage.connection import (
     storage_errors,
     write_transaction,
 )
-from Heatmap.storage.file_guard import LOG_SUFFIX, SHARED_MEMORY_SUFFIX, beside, os_errors
+from Heatmap.storage.sqlite.file_guard import LOG_SUFFIX, SHARED_MEMORY_SUFFIX, beside, os_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +33,6 @@ _LOG = logging.getLogger(__name__)
 SCHEMA: Final = Path(__file__).with_name("schema.sql")
 # "LIQH" marks our files; in those of other programs user_version means something else.
 APPLICATION_ID: Final = 0x4C495148
-LATEST: Final = 2
 # Attempts to switch a busy file to WAL: 500 with these pauses, 5 s in all.
 WAL_ATTEMPTS: Final = 500
 WAL_PAUSE_S: Final = 0.01
@@ -71,6 +71,14 @@ def version_of(connection: sqlite3.Connection, path: Path) -> int:
             short=f"The database {path} was written by a newer version of this program; please update.",
         )
     return version
+
+
+def is_empty(path: Path) -> bool:
+    """Return True if there is no file, or its writer is about to create the schema; raises `StorageError`."""
+    if not path.exists():
+        return True
+    with contextlib.closing(open_reader(path)) as connection:
+        return version_of(connection, path) == 0
 
 
 def open_database(path: Path) -> RecordConnection:

@@ -6,16 +6,16 @@ import sqlite3
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from Heatmap.events import Coverage, is_recorded
+from Heatmap.events import is_recorded
 from Heatmap.reports import ClockReading
 from Heatmap.source_choice import each_source
 from Heatmap.storage import sql
-from Heatmap.storage.connection import Closing, RecordConnection, closed_on_error, open_reader, storage_error
-from Heatmap.storage.coverage_log import merged
-from Heatmap.storage.file_guard import FileState, file_identity
-from Heatmap.storage.migrations import version_of
+from Heatmap.storage.series_queries import SeriesQueries
+from Heatmap.storage.sqlite.connection import RecordConnection, closed_on_error, open_reader, storage_error
+from Heatmap.storage.sqlite.file_guard import FileState, file_identity
+from Heatmap.storage.sqlite.migrations import version_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -23,15 +23,12 @@ if TYPE_CHECKING:
     from Heatmap.event_columns import EventColumns
     from Heatmap.source_choice import Sources
 
-REPORTS_VERSION: Final = 2
-"""First schema version with the tables of collectors, clock offsets, imports and rejected frames."""
-
 POLL_S: Final = 0.5
 """How often a program looks for changes that no recorder of its own process reports, in seconds."""
 
 # The side is the sign of the notional: three Python objects a row. All are floats, which Python makes faster than large
 # integers (1e5 rows in 54 ms instead of 110 ms), and which represent milliseconds exactly.
-_WINDOW: Final = f"""
+WINDOW: Final = f"""
     SELECT ts_ms * 1.0, price, {sql.SIGNED_NOTIONAL} FROM liq_events INDEXED BY idx_liq_events_window
     WHERE source = ? AND symbol = ? AND ts_ms >= ? AND ts_ms < ? ORDER BY ts_ms, id
 """  # noqa: S608 - a constant
@@ -53,14 +50,9 @@ _FIRST_COVERAGE: Final = f"""
             SELECT start_ms FROM coverage WHERE source = ?1 || '{sql.CLAIMED_SUFFIX}' AND symbol = ?2
             ORDER BY end_ms LIMIT 1))
 """  # noqa: S608 - a constant
-_COVERAGE: Final = f"""
-    SELECT ?1, symbol, start_ms, end_ms FROM coverage
-    WHERE source IN (?1, ?1 || '{sql.CLAIMED_SUFFIX}') AND symbol = ?2 AND end_ms >= ?3 AND start_ms < ?4
-    ORDER BY start_ms, end_ms
-"""  # noqa: S608 - a constant
 
 
-class SqliteStore(Closing):
+class SqliteStore(SeriesQueries):
     """Reader of a database; only for the thread that made it.
 
     While there is no file or no schema, everything reads as empty; the file is opened when it exists, and anew when
@@ -81,16 +73,16 @@ class SqliteStore(Closing):
         """
         with self.reading() as connection:
             if connection is None:
-                return _columns_of((), width=3, last_row_id=0)
+                return columns_of((), width=3, last_row_id=0)
             # One transaction, so that no row falls between the newest id and the rows.
             connection.execute("BEGIN")
             try:
                 last_row_id = connection.execute("SELECT ifnull(max(id), 0) FROM liq_events").fetchone()[0]
                 # The index is in order of time within a source.
                 rows = chain.from_iterable(
-                    connection.execute(_WINDOW, (each, symbol, start_ms, end_ms)) for each in each_source(source)
+                    connection.execute(WINDOW, (each, symbol, start_ms, end_ms)) for each in each_source(source)
                 )
-                return _columns_of(rows, width=3, last_row_id=last_row_id)
+                return columns_of(rows, width=3, last_row_id=last_row_id)
             finally:
                 connection.execute("COMMIT")
 
@@ -112,7 +104,7 @@ class SqliteStore(Closing):
             sources = each_source(source)
             query, values = _TAIL.format(sql.places(sources)), (after_row_id, symbol, *sources)
             rows = () if connection is None else connection.execute(query, values)
-            return _columns_of(rows, width=4, last_row_id=after_row_id)
+            return columns_of(rows, width=4, last_row_id=after_row_id)
 
     def data_version(self) -> int:
         """Return a number that changes when another connection has committed; cheap enough to poll."""
@@ -122,16 +114,6 @@ class SqliteStore(Closing):
             version = int(connection.execute("PRAGMA data_version").fetchone()[0])
             # SQLite's number is only comparable within one connection.
             return self.generation << 32 | version
-
-    def coverage(self, symbol: str, source: str, start_ms: int, end_ms: int) -> list[Coverage]:
-        """Return the coverage of one series that overlaps ``[start_ms, end_ms)``: ascending, joined, not cut.
-
-        Recorded and claimed: see ``coverage`` in ``schema.sql``.
-        """
-        with self.reading() as connection:
-            values = (source, symbol, start_ms, end_ms)
-            rows = [] if connection is None else connection.execute(_COVERAGE, values).fetchall()
-        return merged([Coverage(*row) for row in rows])
 
     def first_coverage_ms(self, symbol: str, source: str) -> int | None:
         """Return when the coverage of one series begins in ms since the epoch, None if there is none."""
@@ -145,18 +127,12 @@ class SqliteStore(Closing):
         None if none is known, or it does not record the symbol.
         """
         with self.reading() as connection:
-            if connection is None or self.schema_version < REPORTS_VERSION:
+            if connection is None or self.schema_version < sql.REPORTS_VERSION:
                 return None
             row = connection.execute(sql.RECORDER_RUN, (source,)).fetchone()
         if row is None or not is_recorded(symbol, row[0].split()):
             return None
         return row[1], row[2]
-
-    def tick_size(self, symbol: str, source: str) -> float | None:
-        """Return the last known tick size of a symbol in quote currency, or None."""
-        with self.reading() as connection:
-            row = None if connection is None else connection.execute(sql.TICK_SIZE, (source, symbol)).fetchone()
-        return None if row is None else float(row[0])
 
     def newest_ms(self, symbols: Iterable[str], source: str) -> int | None:
         """Return the trade time of the newest event of some symbols in ms since the epoch, or None."""
@@ -169,7 +145,7 @@ class SqliteStore(Closing):
     def clock_reading(self, source: str) -> ClockReading | None:
         """Return the last recorded difference between the exchange's clock and this machine's, or None."""
         with self.reading() as connection:
-            if connection is None or self.schema_version < REPORTS_VERSION:
+            if connection is None or self.schema_version < sql.REPORTS_VERSION:
                 return None
             row = connection.execute(sql.NEWEST_CLOCK_OFFSET, (source,)).fetchone()
         return None if row is None else ClockReading(*row)
@@ -179,6 +155,10 @@ class SqliteStore(Closing):
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+
+    def _rows_of(self, statement: str, values: Sequence[str | int]) -> list[tuple[Any, ...]]:
+        with self.reading() as connection:
+            return [] if connection is None else connection.execute(statement, values).fetchall()
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection | None]:
@@ -204,12 +184,12 @@ class SqliteStore(Closing):
                 connection.guard()
             self._connection = connection
             self.generation += 1
-        elif self.schema_version < REPORTS_VERSION:
+        elif self.schema_version < sql.REPORTS_VERSION:
             self.schema_version = version_of(connection, self._path)  # a collector may have upgraded the file
         return connection
 
 
-def _columns_of(rows: Iterable[Sequence[float]], *, width: int, last_row_id: int) -> EventColumns:
+def columns_of(rows: Iterable[Sequence[float]], *, width: int, last_row_id: int) -> EventColumns:
     """Return rows of ``(ts_ms, price, signed notional[, id])`` as columns sorted by time."""
     import numpy as np  # noqa: PLC0415 - see the module's docstring
 

@@ -2,8 +2,9 @@
 
 The new file is built as ``NAME.rescued``, in one transaction, and takes the name when it is complete. The old file is
 kept as ``NAME.damaged-YYYYMMDD-HHMMSS``. A crash on the way loses nothing: the next start begins again, or renames the
-complete file (`Heatmap.storage.migrations.finish_interrupted`). Two programs cannot both replace a file: the one being
-built is locked by SQLite. Where rows could not be read, coverage is cut as well: that time is unknown, not empty.
+complete file (`Heatmap.storage.sqlite.migrations.finish_interrupted`). Two programs cannot both replace a file: the
+one being built is locked by SQLite. Where rows could not be read, coverage is cut as well: that time is unknown, not
+empty.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from Heatmap.count_text import counted
 from Heatmap.errors import DamagedDatabaseError, NotADatabaseError, StorageError, UnusableDatabaseError
 from Heatmap.events import Coverage
 from Heatmap.storage import sql
-from Heatmap.storage.connection import (
+from Heatmap.storage.coverage_log import without
+from Heatmap.storage.sqlite.connection import (
     RecordConnection,
     check_no_folder,
     closed_on_error,
@@ -31,9 +33,8 @@ from Heatmap.storage.connection import (
     storage_errors,
     write_transaction,
 )
-from Heatmap.storage.coverage_log import without
-from Heatmap.storage.file_guard import Identity, file_identity, header_of
-from Heatmap.storage.migrations import (
+from Heatmap.storage.sqlite.file_guard import Identity, file_identity, header_of
+from Heatmap.storage.sqlite.migrations import (
     APPLICATION_ID,
     finish_interrupted,
     move_database,

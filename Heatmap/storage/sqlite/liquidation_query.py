@@ -11,7 +11,7 @@ from Heatmap.storage import sql
 
 if TYPE_CHECKING:
     from Heatmap.source_choice import Sources
-    from Heatmap.storage.sqlite_store import SqliteStore
+    from Heatmap.storage.sqlite.sqlite_store import SqliteStore
     from Heatmap.vocabulary import ListOrder, Sides
 
 NO_END_MS: Final = 2**62
