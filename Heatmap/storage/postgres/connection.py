@@ -1,0 +1,172 @@
+"""Connections to a server, write transactions, and sentences for its errors; the only caller of `psycopg.connect`.
+
+All writers take one advisory lock for the time of a transaction: ids become visible in their order, which is what
+readers that go on by id rely on, and one of them never sees half of what another has changed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import zlib
+from typing import TYPE_CHECKING, Any, Final
+
+import psycopg
+from psycopg import errors
+
+from Heatmap.errors import StorageError, UnusableDatabaseError
+from Heatmap.storage import sql
+from Heatmap.storage.postgres.dialect import translated
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from Heatmap.storage.postgres.address import ServerAddress
+    from Heatmap.storage.sql_connection import Cursor
+
+# "LIQH" marks our advisory locks; in those of other programs it means nothing.
+LOCK_CLASS: Final = 0x4C495148
+_WRITE_LOCK: Final = 0
+CHANNEL: Final = "heatmap"  # each write transaction that changed something notifies it
+# A writer waits this long for another writer.
+_LOCK_TIMEOUT_MS: Final = 2000
+# A server that does not answer any more is noticed after some 15 s by both sides, and so is a peer that has vanished.
+_PARAMETERS: Final = {
+    "application_name": "heatmap",
+    "connect_timeout": "5",
+    "keepalives_idle": "5",
+    "keepalives_interval": "3",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "15000",
+}
+_SETTINGS: Final = f"""
+    SELECT set_config('search_path', 'heatmap', false), set_config('lock_timeout', '{_LOCK_TIMEOUT_MS}', false),
+        set_config('tcp_keepalives_idle', '5', false), set_config('tcp_keepalives_interval', '3', false),
+        set_config('tcp_keepalives_count', '3', false)
+"""
+_INSERT_EVENTS: Final = f"""
+    INSERT INTO liq_events ({sql.EVENT_COLUMNS})
+    SELECT * FROM unnest(
+        $1::bigint[], $2::text[], $3::text[], $4::float8[], $5::float8[], $6::float8[], $7::text[], $8::text[],
+        $9::float8[], $10::float8[], $11::bigint[], $12::bigint[])
+    ON CONFLICT DO NOTHING
+"""  # noqa: S608 - names of this package
+
+
+class ServerConnection:
+    """A connection in autocommit mode that takes shared statements; only for the thread that opened it."""
+
+    # Errors of one unacceptable row; all others concern the whole database.
+    row_errors: tuple[type[Exception], ...] = (
+        psycopg.DataError, psycopg.IntegrityError, OverflowError, UnicodeError,
+    )  # fmt: skip
+
+    def __init__(self, raw: psycopg.Connection[Any], address: ServerAddress) -> None:
+        self.raw = raw
+        self.address = address
+
+    def execute(self, statement: str, values: Sequence[Any] = ()) -> Cursor:
+        """Execute a statement in the words of `Heatmap.storage.sql`."""
+        return self.raw.execute(translated(statement).encode(), values)
+
+    def executemany(self, statement: str, rows: Iterable[Sequence[Any]]) -> Cursor:
+        """Execute a statement once a row; new events in one round trip."""
+        rows = list(rows)
+        if statement is sql.INSERT_EVENT and rows:
+            return self.raw.execute(_INSERT_EVENTS.encode(), [list(column) for column in zip(*rows, strict=True)])
+        cursor = self.raw.cursor()
+        cursor.executemany(translated(statement).encode(), rows)
+        return cursor
+
+    def close(self) -> None:
+        """Close the connection; harmless if called twice."""
+        self.raw.close()
+
+
+def connect(address: ServerAddress) -> ServerConnection:
+    """Connect to a server; raises `StorageError`."""
+    with server_errors(address):
+        given = psycopg.conninfo.conninfo_to_dict(address.conninfo)
+        parameters = {name: value for name, value in _PARAMETERS.items() if name not in given}
+        conninfo = psycopg.conninfo.make_conninfo(address.conninfo, **parameters)
+        raw: psycopg.Connection[Any] = psycopg.connect(conninfo, autocommit=True, cursor_factory=psycopg.RawCursor)
+        try:
+            raw.execute(_SETTINGS)
+        except BaseException:
+            raw.close()
+            raise
+    return ServerConnection(raw, address)
+
+
+@contextlib.contextmanager
+def write_transaction(connection: ServerConnection, *, notifies: bool = True) -> Iterator[None]:
+    """Run a block as one transaction under the writers' lock: all of it is stored, or nothing; raises `StorageError`.
+
+    The block may end it by a ROLLBACK.
+    """
+    with server_errors(connection.address):
+        connection.raw.execute("BEGIN")
+        try:
+            connection.raw.execute(f"SELECT pg_advisory_xact_lock({LOCK_CLASS}, {_WRITE_LOCK})")
+            yield
+            if connection.raw.info.transaction_status is not psycopg.pq.TransactionStatus.IDLE:
+                if notifies:
+                    connection.raw.execute(f"NOTIFY {CHANNEL}")
+                connection.raw.execute("COMMIT")
+        except BaseException:
+            # The failure may have ended the connection; the first error is the one to report.
+            with contextlib.suppress(psycopg.Error):
+                connection.raw.execute("ROLLBACK")
+            raise
+
+
+def source_lock(source: str) -> int:
+    """Return the key of the advisory lock of the recorder of a source, above 0."""
+    return zlib.crc32(source.encode()) % 0x7FFF_FFFE + 1
+
+
+@contextlib.contextmanager
+def server_errors(address: ServerAddress) -> Iterator[None]:
+    """Raise psycopg's errors of a block as this package's."""
+    try:
+        yield
+    except psycopg.Error as error:
+        raise server_error(error, address) from error
+
+
+def server_error(error: psycopg.Error, address: ServerAddress) -> StorageError:
+    """Return this package's error for one of psycopg's; without a password."""
+    kind, sentence = _kind_and_sentence(error)
+    text = " ".join(str(error).split())
+    if address.password:
+        text = text.replace(address.password, "***")
+    return kind(
+        f"{address.name}: {error.sqlstate or type(error).__name__}: {text}",
+        short=sentence.format(server=address.name, text=text.rstrip(".")),
+    )
+
+
+def _kind_and_sentence(error: psycopg.Error) -> tuple[type[StorageError], str]:
+    for known, kind, sentence in _SENTENCES:
+        if isinstance(error, known):
+            return kind, sentence
+    if error.sqlstate is None and isinstance(error, psycopg.OperationalError):
+        # libpq's own errors have no code: there is no connection, or none any more.
+        return StorageError, "The database server of {server} cannot be reached: {text}."
+    return StorageError, "The database {server} does not work: {text}."
+
+
+_SENTENCES: Final[tuple[tuple[type[psycopg.Error], type[StorageError], str], ...]] = (
+    (errors.InvalidPassword, StorageError, "The database server refuses the password for {server}."),
+    (errors.InvalidAuthorizationSpecification, StorageError, "The database server refuses the user of {server}."),
+    (errors.InvalidCatalogName, StorageError, "There is no database {server} on its server."),
+    (errors.InsufficientPrivilege, StorageError, "The user of {server} has no right to do that: {text}."),
+    (errors.ReadOnlySqlTransaction, StorageError, "The database {server} may only be read at the moment."),
+    (errors.DiskFull, StorageError, "The disk of the database server is full; {server} cannot grow."),
+    (errors.LockNotAvailable, StorageError, "Another program is holding the database {server}."),
+    (errors.QueryCanceled, StorageError, "The database server did not answer in time for {server}."),
+    (errors.UndefinedTable, StorageError, "Nothing is recorded yet in {server}."),
+    (errors.TooManyConnections, StorageError, "The database server of {server} has no connection left."),
+    (errors.CannotConnectNow, StorageError, "The database server of {server} is starting or stopping."),
+    (errors.AdminShutdown, StorageError, "The database server of {server} was shut down."),
+    (psycopg.ProgrammingError, UnusableDatabaseError, "The database {server} does not work: {text}."),
+)
