@@ -95,7 +95,8 @@ class Cluster:
         account = self._account
         identity = {} if account is None else {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
         done = subprocess.run(
-            [self._programs / program, *arguments], cwd=self.folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            [self._programs / program, *arguments], cwd=self.folder, stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE, text=True, check=False, env={"PATH": "/usr/bin:/bin", "LC_ALL": "C"}, **identity,
         )  # fmt: skip
         if done.returncode:
