@@ -43,7 +43,7 @@ from Heatmap.ui.settings_model import SettingsModel
 from Heatmap.ui.translation import Translator
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from types import TracebackType
 
     from Heatmap.clock import Clock
@@ -90,9 +90,16 @@ class _ProgramLoop(qasync.QEventLoop):  # type: ignore[misc]  # qasync ships no 
 class Program:
     """One run of the program."""
 
-    def __init__(self, options: ProgramOptions, *, clock: Clock = SYSTEM_CLOCK) -> None:
+    def __init__(
+        self,
+        options: ProgramOptions,
+        *,
+        clock: Clock = SYSTEM_CLOCK,
+        on_shown: Callable[[MainWindow], object] | None = None,
+    ) -> None:
         self._options = options
         self._clock = clock
+        self._on_shown = on_shown  # called once, in the event loop, for code that operates the window
         self._exit_code = ExitCode.OK
 
     def run(self) -> int:
@@ -208,6 +215,8 @@ class Program:
         if self._options.screenshot is not None:
             path = self._options.screenshot
             QTimer.singleShot(round(self._options.after_s * 1000), lambda: self._save_picture(window, path))
+        if (on_shown := self._on_shown) is not None:
+            QTimer.singleShot(0, lambda: on_shown(window))
         await closed.wait()
         await window.stop()
 
