@@ -86,6 +86,15 @@ def program_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def command_parser(name: str) -> argparse.ArgumentParser:
+    """Return the parser of one of `COMMANDS`, whose module is loaded."""
+    text, module_name = COMMANDS[name]
+    parser = Parser(prog=f"heatmap {name}", description=f"{text[0].upper()}{text[1:]}.")
+    import_module(module_name).add_arguments(parser)
+    parser.add_argument("--verbose", action="store_true", help="log more")
+    return parser
+
+
 def seconds(text: str) -> float:
     """Return seconds given on the command line; argparse names this function in its error."""
     value = float(text)
@@ -113,13 +122,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(words: list[str]) -> int:
     if words and words[0] in COMMANDS:
-        text, module_name = COMMANDS[words[0]]
-        module = import_module(module_name)
-        parser = Parser(prog=f"heatmap {words[0]}", description=f"{text[0].upper()}{text[1:]}.")
-        module.add_arguments(parser)
-        parser.add_argument("--verbose", action="store_true", help="log more")
-        run: Callable[[argparse.Namespace], int] = module.run
-        options = _parsed(parser, words[1:])
+        run: Callable[[argparse.Namespace], int] = import_module(COMMANDS[words[0]][1]).run
+        options = _parsed(command_parser(words[0]), words[1:])
     else:
         program = program_parser()
         if words and not words[0].startswith("-"):
