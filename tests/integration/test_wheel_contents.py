@@ -77,9 +77,9 @@ def files_of_the_package() -> set[str]:
 
 def test_the_wheel_holds_the_whole_package_and_nothing_else(wheel):
     read_by_npm_alone = {"Heatmap/app/page/package.json", "Heatmap/app/page/package-lock.json"}
-    pages = {name for name in files_of_the_package() if name.endswith(".md")} | {"Heatmap/LICENSE"}
+    pages = {name for name in files_of_the_package() if name.endswith(".md") or name.startswith("Heatmap/docs/")}
     shaders = {f"Heatmap/shaders/{path.name}" for path in (ROOT / "shaders").iterdir()}
-    expected = files_of_the_package() - read_by_npm_alone - pages | shaders | {SCRIPT, LICENCE}
+    expected = files_of_the_package() - read_by_npm_alone - pages - {"Heatmap/LICENSE"} | shaders | {SCRIPT, LICENCE}
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
         metadata = set(archive.namelist()) - names
@@ -93,7 +93,15 @@ def test_the_source_distribution_holds_what_the_project_is_made_from(built):
     (path,) = built.glob("*.tar.gz")
     with tarfile.open(path) as archive:
         names = {name.split("/", 1)[1] for name in archive.getnames()}
-    wanted = {"pyproject.toml", "README.md", ".build/hatch_build.py", ".ci/check", ".requirements/run.txt", SCRIPT}
+    wanted = {
+        "pyproject.toml",
+        "README.md",
+        ".build/hatch_build.py",
+        ".ci/check",
+        ".requirements/run.txt",
+        ".site/mkdocs.yml",
+        SCRIPT,
+    }
     assert files_of_the_package() | wanted <= names
     assert {f"tests/{path.relative_to(ROOT / 'tests').as_posix()}" for path in ROOT.glob("tests/**/*.py")} <= names
 
