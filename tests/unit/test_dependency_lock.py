@@ -16,7 +16,8 @@ GROUPS = PYPROJECT["dependency-groups"]
 BUILD = PYPROJECT["build-system"]["requires"]
 RUN = PYPROJECT["project"]["dependencies"] + PYPROJECT["project"]["optional-dependencies"]["parquet"] + BUILD
 DEV = RUN + [text for text in GROUPS["dev"] if isinstance(text, str)]
-LOCKS = {"run": RUN, "dev": DEV}
+DOCS = RUN[: -len(BUILD)] + GROUPS["docs"]
+LOCKS = {"run": RUN, "dev": DEV, "docs": DOCS}
 HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")
 
 
@@ -63,6 +64,13 @@ def test_the_development_lock_only_adds_to_the_run_lock():
         assert [(pin.specifier, hashes) for pin, hashes in entries] == [
             (pin.specifier, hashes) for pin, hashes in development[name]
         ]
+
+
+def test_the_lock_of_the_site_fits_into_the_development_environment():
+    development = pins_of("dev")
+    for name, entries in pins_of("docs").items():
+        if name in development:
+            assert {str(pin.specifier) for pin, _ in entries} == {str(pin.specifier) for pin, _ in development[name]}
 
 
 def test_the_build_group_repeats_the_build_requirements():
