@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.request import urlopen
 
+from examples.chart_page import LIBRARY, PAGE
 from PyQt6.QtCore import QSettings, Qt, QTimer
 from PyQt6.QtWebEngineWidgets import QWebEngineView
-from PyQt6.QtWidgets import QApplication, QDockWidget, QMainWindow
+from PyQt6.QtWidgets import QApplication, QDockWidget, QMainWindow, QStatusBar, QToolBar
 
 import Heatmap
 from Heatmap.app.web_engine import prepare_web_engine
@@ -18,13 +18,11 @@ from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.demo.exchange import DemoExchange
 from Heatmap.demo.market import SimulatedMarket
 from Heatmap.events import Coverage, Source
-from Heatmap.storage.bulk_insert import bulk_insert
+from Heatmap.storage.sqlite.bulk_insert import bulk_insert
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "examples"))
-import chart_page
+    from pathlib import Path
 
 HOUR_MS = 3_600_000
 LIGHT = {"#10141a": "#ffffff", "#9aa4b2": "#3c4450", "#1c232d": "#eceff3"}
@@ -36,10 +34,10 @@ def page(rest_url: str) -> str:
         rows = json.load(answer)
     names = "open", "high", "low", "close"
     candles = [{"time": row[0] // 1000} | dict(zip(names, map(float, row[1:5]), strict=True)) for row in rows]
-    text = chart_page.PAGE
+    text: str = PAGE
     for dark, light in LIGHT.items():
         text = text.replace(dark, light)
-    return text % (chart_page.LIBRARY.read_text(encoding="utf-8"), json.dumps(candles))
+    return text % (LIBRARY.read_text(encoding="utf-8"), json.dumps(candles))
 
 
 class LightHost(QMainWindow):
@@ -53,11 +51,14 @@ class LightHost(QMainWindow):
         self.plugin = Heatmap.HeatmapPlugin.attach(
             self.view, chart="chart", series="series", service=service, settings=store
         )
-        bar = self.addToolBar("Chart")
+        bar = QToolBar("Chart", self)
+        self.addToolBar(bar)
         bar.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         bar.addActions([self.plugin.toggle_action(), self.plugin.setting_action("profile")])
         bar.addActions(self.plugin.choice_actions("window").actions())
-        self.statusBar().addWidget(self.plugin.status_widget(), 1)
+        status = QStatusBar(self)
+        status.addWidget(self.plugin.status_widget(), 1)
+        self.setStatusBar(status)
         dock = QDockWidget("Heatmap", self)
         dock.setWidget(self.plugin.settings_tab())
         self.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, dock)
@@ -83,5 +84,4 @@ def run_light_host(db_path: Path, on_shown: Callable[[LightHost], object]) -> in
         code = app.exec()
         host.plugin.detach()
         service.stop()
-        host.view.page().deleteLater()
     return code

@@ -161,9 +161,10 @@ def make_one(name: str, path: Path, home: Path) -> int:
     from visitor import Visitor, four_venues  # noqa: PLC0415
 
     from Heatmap.app.program import Program, ProgramOptions  # noqa: PLC0415
+    from Heatmap.storage.database import database_of  # noqa: PLC0415
 
     picture = PICTURES[name]
-    made = []
+    made: list[str] = []
 
     def visit(window: QWidget) -> None:
         try:
@@ -183,8 +184,9 @@ def make_one(name: str, path: Path, home: Path) -> int:
         if name == "light":
             code = run_light_host(db_path, visit)
         else:
-            source = stack.enter_context(four_venues(db_path, gap=name == "gap")) if picture.venues else {"demo": True}
-            code = Program(ProgramOptions(db_path=db_path, language=picture.language, **source), on_shown=visit).run()
+            market = stack.enter_context(four_venues(db_path, gap=name == "gap")) if picture.venues else {"demo": True}
+            options = ProgramOptions(db=database_of(db_path), language=picture.language, **market)
+            code = Program(options, on_shown=visit).run()
     return code or not made
 
 

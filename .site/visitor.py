@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from PyQt6.QtCore import QDeadlineTimer, QRect, Qt
@@ -15,8 +15,7 @@ from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.demo.market import SimulatedMarket
 from Heatmap.demo.venues import DemoVenues
 from Heatmap.events import Coverage, Source
-from Heatmap.storage.bulk_insert import bulk_insert
-from Heatmap.storage.connection import open_reader
+from Heatmap.storage.sqlite.bulk_insert import bulk_insert
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,7 +27,12 @@ SETTLED_MS: Final = 2500  # animations and the rate limit of builds have ended
 HOUR_MS: Final = 3_600_000
 
 
-class Visitor(PluginParts):
+def _run_for(time_ms: int) -> None:
+    """Run the program for a while."""
+    QTest.qWait(time_ms)  # type: ignore[call-arg, arg-type]  # static, but not in PyQt's stub
+
+
+class Visitor(PluginParts):  # type: ignore[misc]  # tests are not typed
     """For a window with ``plugin`` and ``view``: what `Trader` needs, waiting without a test."""
 
     def __init__(self, window: Any, db_path: Path) -> None:
@@ -45,14 +49,14 @@ class Visitor(PluginParts):
         while not condition():
             if deadline.hasExpired():
                 raise TimeoutError(f"expected the window to be ready within {timeout_ms} ms, and it was not")
-            QTest.qWait(POLL_MS)
+            _run_for(POLL_MS)
 
     def settle(self) -> None:
         """Wait until the map of the view is painted, and the view stays for a moment."""
         self.wait(lambda: self.plugin.is_visible and self.plugin.image is not None)
         before = None
         while before != (before := self._view()):
-            QTest.qWait(SETTLED_MS)
+            _run_for(SETTLED_MS)
             self.wait(lambda: self.presenter.is_current)
 
     def _view(self) -> tuple[Any, ...]:
@@ -69,8 +73,7 @@ class Visitor(PluginParts):
         start_ms, end_ms = self.presenter.visible_span_ms
         middle_ms, margin_ms = (start_ms + end_ms) / 2, (end_ms - start_ms) / 8
         query = "SELECT ts_ms, price, max(notional) FROM liq_events WHERE ts_ms > ? AND ts_ms < ?"
-        with closing(open_reader(self.db_path)) as reader:
-            time_ms, price, _ = reader.execute(query, (middle_ms, end_ms - margin_ms)).fetchone()
+        time_ms, price, _ = self.trader.sql(query, middle_ms, end_ms - margin_ms)
         return time_ms, price
 
     def save(self, path: Path, *, mark: bool) -> None:
