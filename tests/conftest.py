@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -37,3 +38,34 @@ def own_settings(tmp_path_factory, monkeypatch):
     folder = tmp_path_factory.mktemp("home")
     for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME"):
         monkeypatch.setenv(name, str(folder))
+
+
+@pytest.fixture(scope="session")
+def cluster():
+    """A private PostgreSQL server of this test process; fails, never skips, where none is installed."""
+    from support.postgres import Cluster  # noqa: PLC0415 - only tests of a server need its driver
+
+    made = Cluster()
+    yield made
+    made.remove()
+
+
+_NAMES = count(1)
+
+
+@pytest.fixture
+def server_url(cluster):
+    """The address of a new, empty database, whose user may do everything."""
+    name = f"heatmap_{next(_NAMES)}"
+    yield cluster.create(name)
+    cluster.drop(name)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request, tmp_path):
+    """An empty database of each kind."""
+    from Heatmap.storage.database import database_of  # noqa: PLC0415 - few tests need it
+
+    if request.param == "sqlite":
+        return database_of(tmp_path / "record.sqlite3")
+    return database_of(request.getfixturevalue("server_url"))

@@ -5,18 +5,20 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
+import random
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
 from pathlib import Path
 
+import psutil
 import psycopg
 from psycopg import sql
 
-# What the tests of an administrator do is never slow enough to matter; a killed server needs no disk that was forced.
-_SETTINGS = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=60")
+# A killed server loses nothing that it has given to the operating system: nothing need be forced to the disk. Commits
+# are still written before they are reported.
+_SETTINGS = ("fsync=off", "full_page_writes=off", "max_connections=60")
 
 
 def _programs():
@@ -37,25 +39,50 @@ def _account():
     return None
 
 
+def _free_port():
+    """Return a port below those that the system gives to outgoing connections: it is still free after a restart."""
+    for port in random.sample(range(15_000, 32_000), 200):
+        with socket.socket() as trial, contextlib.suppress(OSError):
+            trial.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")
+
+
 class Cluster:
-    """A running server; ``port`` stays the same over restarts."""
+    """A running server; ``port`` stays the same over restarts.
+
+    A process beside it removes all when this one ends, however it ends.
+    """
 
     def __init__(self):
         programs = _programs()
-        assert programs is not None, "install PostgreSQL's server: apt-get install postgresql"
+        assert programs is not None, "PostgreSQL's server is missing: apt-get install postgresql"
         self._programs, self._account = programs, _account()
         self.folder = Path(tempfile.mkdtemp(prefix="heatmap-pg-"))
         if self._account is not None:
             os.chown(self.folder, self._account.pw_uid, self._account.pw_gid)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self._run("initdb", "-D", self._data, "-U", "admin", "--auth=trust", "-E", "UTF8", "--no-locale", "-N")
-        self.start()
+        self._remover = subprocess.Popen(
+            ["/bin/sh", "-c", 'cat; "$0" -D "$1/data" -m immediate stop; rm -rf "$1"', programs / "pg_ctl",
+             self.folder],
+            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/",
+            start_new_session=True, **self._identity,
+        )  # fmt: skip
+        try:
+            self._run("initdb", "-D", self._data, "-U", "admin", "--auth=trust", "-E", "UTF8", "--no-locale", "-N")
+            self.port = _free_port()
+            self.start()
+        except BaseException:
+            self.remove()
+            raise
 
     @property
     def _data(self):
         return str(self.folder / "data")
+
+    @property
+    def _identity(self):
+        account = self._account
+        return {} if account is None else {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
 
     def start(self):
         options = f"-p {self.port} -k {self.folder} -h 127.0.0.1 " + " ".join(f"-c {each}" for each in _SETTINGS)
@@ -66,14 +93,16 @@ class Cluster:
         self._run("pg_ctl", "-D", self._data, "-w", "-m", mode, "stop")
 
     def kill(self):
-        """Kill the server's main process and wait until it is gone; its children end by themselves."""
-        pid = int((self.folder / "data" / "postmaster.pid").read_text().splitlines()[0])
-        os.kill(pid, signal.SIGKILL)
+        """Kill the server's main process, and wait until its children have ended, too."""
+        main = psutil.Process(int((self.folder / "data" / "postmaster.pid").read_text().splitlines()[0]))
+        children = main.children()
+        main.kill()
+        _, alive = psutil.wait_procs([main, *children], timeout=30)
+        assert not alive
 
     def remove(self):
-        with contextlib.suppress(subprocess.CalledProcessError):
-            self.stop()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Stop the server and delete its files; harmless if called twice."""
+        self._remover.communicate()
 
     def url(self, database, user="admin"):
         return f"postgresql://{user}@127.0.0.1:{self.port}/{database}"
@@ -92,12 +121,13 @@ class Cluster:
         self.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database)))
 
     def _run(self, program, *arguments):
-        account = self._account
-        identity = {} if account is None else {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
         done = subprocess.run(
             [self._programs / program, *arguments], cwd=self.folder, stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE, text=True, check=False, env={"PATH": "/usr/bin:/bin", "LC_ALL": "C"}, **identity,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C"}, **self._identity,
         )  # fmt: skip
-        if done.returncode:
-            raise subprocess.CalledProcessError(done.returncode, program, stderr=done.stderr)
+        assert done.returncode == 0, f"{program}: {done.stdout}{self._log()}"
+
+    def _log(self):
+        log = self.folder / "log"
+        return log.read_text()[-2000:] if log.exists() else ""
