@@ -1,5 +1,7 @@
 """A window of the record to NumPy columns: 100,000 and 1,000,000 rows, against the routes that others would take.
 
+A server may take twice as long as a file.
+
 ``HEATMAP_BENCH_ROWS=1000000`` chooses the size. The budget is 60 ms for 1e5 rows and 0.6 s for 1e6 on a small machine;
 ratios between the routes of one run say more. apsw and ADBC take part where they are installed.
 """
@@ -8,11 +10,14 @@ from __future__ import annotations
 
 import os
 import random
+import time
 from contextlib import closing
 
 import numpy as np
 import pytest
 
+from Heatmap.storage.database import database_of
+from Heatmap.storage.postgres.migrations import open_record
 from Heatmap.storage.sqlite.connection import open_reader
 from Heatmap.storage.sqlite.migrations import open_database
 from Heatmap.storage.sqlite.sqlite_store import SqliteStore
@@ -50,6 +55,41 @@ def stored(tmp_path_factory):
         connection.executemany(INSERT, rows())
         connection.execute("COMMIT")
     return path
+
+
+@pytest.fixture(scope="module")
+def server(cluster):
+    database = database_of(cluster.create("reader_bench"))
+    names = INSERT.partition("(")[2].partition(")")[0]
+    with closing(open_record(database.address, creates=True)) as connection:
+        with connection.raw.cursor() as cursor, cursor.copy(f"COPY liq_events ({names}) FROM STDIN") as copy:
+            for *begin, order_price, order_qty, event_ms, received_ms in rows():
+                copy.write_row((*begin, "binance", order_price, order_qty, event_ms, received_ms))
+        connection.raw.execute("ANALYZE liq_events")
+    yield database
+    cluster.drop("reader_bench")
+
+
+def best_s(read):
+    times = []
+    for _ in range(7):
+        began_s = time.perf_counter()
+        columns = read("BTCUSDT", "binance", 0, 2 * T)
+        times.append(time.perf_counter() - began_s)
+        assert len(columns) == ROWS
+    return min(times)
+
+
+def test_server(benchmark, server):
+    with server.reader() as reader:
+        columns = benchmark(reader.window, "BTCUSDT", "binance", 0, 2 * T)
+    assert len(columns) == ROWS
+
+
+def test_a_server_takes_at_most_twice_as_long_as_a_file(stored, server):
+    with SqliteStore(stored) as store, server.reader() as reader:
+        file_s, server_s = best_s(store.window), best_s(reader.window)
+    assert server_s <= 2 * file_s, (file_s, server_s)
 
 
 def test_store(benchmark, stored):

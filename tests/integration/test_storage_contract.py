@@ -26,6 +26,7 @@ from Heatmap.storage.contract import BulkResult, ImportedFile
 from Heatmap.storage.coverage_gaps import coverage_gaps
 from Heatmap.storage.database import database_of
 from Heatmap.storage.postgres import connection as server
+from Heatmap.storage.postgres import postgres_reader
 from Heatmap.storage.record_reader import Selection
 from Heatmap.storage.retention import Housekeeper
 from Heatmap.storage.writer import EventWriter
@@ -312,7 +313,6 @@ def test_only_generated_events_are_erased(database):
 def test_a_reader_sees_one_state(database):
     database.insert([event(0)])
     with database.reader() as reader:
-        assert reader.count(Selection()) == 1
         written(database, put(event(1)), lambda writer: writer.extend_coverage("binance", "BTCUSDT", T))
         assert reader.count(Selection()) == 1
         assert reader.coverage("BTCUSDT", "binance", 0, 2 * T) == []
@@ -434,3 +434,18 @@ def test_columns_are_ready_for_the_kernels(database):
         assert (column.dtype, column.tolist()) == (kind, values)
         assert column.dtype.isnative
         assert column.flags.c_contiguous
+
+
+def test_a_window_of_any_size_is_whole(server_url, monkeypatch):
+    """A server gathers a few rows at a time; none is lost or doubled where one of these parts ends."""
+    database = database_of(server_url)
+    times = [0, 1, 1, 1, 2, 3, 3, 3, 3, 3, 3, 3, 3, 4, 9]
+    database.insert([event(at_ms, qty=1.0 + number) for number, at_ms in enumerate(times)])
+    for rows in (1, 2, 3, 7, 15, 16):
+        monkeypatch.setattr(postgres_reader, "_CHUNK_ROWS", rows)
+        with database.reader() as reader:
+            found = reader.table(Selection("BTCUSDT", "binance"))
+            window = reader.window("BTCUSDT", "binance", T + 1, T + 9)
+        assert (found.ts_ms - T).tolist() == times
+        assert found.qty.tolist() == [1.0 + number for number in range(len(times))]
+        assert (window.ts_ms - T).tolist() == times[1:-1]
