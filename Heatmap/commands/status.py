@@ -148,7 +148,7 @@ def _collector_lines(entry: CollectorEntry, now_ms: int, texts: Mapping[str, str
 
 def _as_text(summary: StoreSummary, now_ms: int, texts: Mapping[str, str]) -> list[str]:
     if not summary.exists:
-        return [f"Nothing is recorded yet: there is no database {summary.name}."]
+        return [f"Nothing is recorded yet in {summary.name}."]
     lines = [f"{summary.name}: {summary.size_bytes / _BYTES_PER_MB:.1f} MB"]
     if not summary.series:
         lines.append("Nothing is recorded yet.")
@@ -169,12 +169,14 @@ def _as_text(summary: StoreSummary, now_ms: int, texts: Mapping[str, str]) -> li
 def _record_lines(summary: RecordSummary) -> list[str]:
     lines = [line for series in summary.series for line in _series_lines(series)]
     lines += map(_import_line, summary.imports)
-    raw, log = summary.raw, f"write-ahead log {_mb(summary.wal_bytes)}"
+    raw, more = summary.raw, ""
     if raw.rows:
         about = "about " if raw.is_estimate else ""
         compressed = f"compressed {about}{_mb(raw.compressed_bytes)}"
         lines.append(f"Kept frames: {about}{raw.rows:,}, {_mb(raw.size_bytes)}, {compressed}")
-    return [*lines, f"Size: {_mb(summary.file_bytes)}, of which {_mb(summary.free_bytes)} are free; {log}"]
+    if summary.wal_bytes is not None and summary.free_bytes is not None:
+        more = f", of which {_mb(summary.free_bytes)} are free; write-ahead log {_mb(summary.wal_bytes)}"
+    return [*lines, f"Size: {_mb(summary.file_bytes)}{more}"]
 
 
 def _import_line(entry: ImportSummary) -> str:

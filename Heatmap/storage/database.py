@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     Address = str | Path | Database
 
-_SERVER: Final = re.compile(r"postgres(ql)?://", re.IGNORECASE)
+# With or without the slashes: the latter is a mistake, and no file.
+_SERVER: Final = re.compile(r"postgres(ql)?:", re.IGNORECASE)
 
 
 def database_of(address: Address | None = None) -> Database:
@@ -28,12 +29,14 @@ def database_of(address: Address | None = None) -> Database:
         return SqliteDatabase(default_db_path())
     if isinstance(address, str) and _SERVER.match(address):
         try:
-            from Heatmap.storage.postgres.database import PostgresDatabase  # noqa: PLC0415 - an extra
-        except ModuleNotFoundError as error:
+            import psycopg  # noqa: F401, PLC0415 - an extra
+        except ImportError as error:
             raise UnusableDatabaseError(
-                f"no {error.name} is installed",
+                f"psycopg cannot be loaded: {error}",
                 short='A database server needs the extra "postgres": pip install "liquidation-heatmap[postgres]".',
             ) from error
+        from Heatmap.storage.postgres.database import PostgresDatabase  # noqa: PLC0415 - it imports the extra
+
         return PostgresDatabase.of(address)
     if isinstance(address, str | Path):
         # The working directory may change later.

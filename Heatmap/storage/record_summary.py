@@ -143,15 +143,15 @@ class ImportSummary:
 class RecordSummary:
     """Quality and size of a record: one entry a series and a format; sizes of file, log and free pages in bytes.
 
-    On a server the file is the database, and the other two are 0: they are its administrator's.
+    On a server the file is the record's tables, and the other two are None: they are its administrator's.
     """
 
     series: tuple[SeriesRecord, ...]
     raw: RawFrames
     imports: tuple[ImportSummary, ...]
     file_bytes: int
-    wal_bytes: int
-    free_bytes: int
+    wal_bytes: int | None
+    free_bytes: int | None
 
 
 def store_summary(reader: RecordReader, *, size_bytes: int, is_locked: Callable[[str], bool | None]) -> StoreSummary:
@@ -169,7 +169,7 @@ def store_summary(reader: RecordReader, *, size_bytes: int, is_locked: Callable[
 
 
 def record_summary(
-    reader: RecordReader, now_ms: int, *, file_bytes: int, wal_bytes: int = 0, free_bytes: int = 0
+    reader: RecordReader, now_ms: int, *, file_bytes: int, wal_bytes: int | None = None, free_bytes: int | None = None
 ) -> RecordSummary:
     """Return quality of a record as of ``now_ms``, together with these sizes."""
     series = tuple(_series_record(reader, source, symbol, now_ms) for source, symbol in reader.known_series())

@@ -35,7 +35,7 @@ PROGRAM = """
 import sys
 from Heatmap.cli import main
 code = main(["collect", *sys.argv[1:]])
-heavy = [name for name in ("PyQt6", "numba", "numpy", "moderngl", "qasync") if name in sys.modules]
+heavy = [name for name in ("PyQt6", "numba", "numpy", "moderngl", "qasync", "psycopg") if name in sys.modules]
 with open("/proc/self/status") as lines:
     peak_kb = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
 print(heavy, peak_kb, flush=True)
@@ -105,16 +105,19 @@ def test_a_signal_ends_it_cleanly_with_everything_stored(tmp_path, number):
     assert "Traceback" not in log
 
 
-def test_it_ends_by_itself_after_the_duration(tmp_path):
+def test_it_ends_by_itself_after_the_duration(database):
     async def scenario():
         async with exchange(5) as place:
-            process = await started(tmp_path / "record.sqlite3", place, "--duration", "1", "--keep-raw")
+            process = await started(database, place, "--duration", "1", "--keep-raw")
             async with asyncio.timeout(PATIENCE_S):
                 return process, *(await process.communicate())
 
-    process, _, log = asyncio.run(scenario())
-    assert process.returncode == 0, log
-    assert stored(tmp_path / "record.sqlite3") == 5
+    process, output, log = asyncio.run(scenario())
+    assert process.returncode == 0, log.decode()
+    assert stored(database) == 5
+    heavy, _, peak_kb = output.decode().rpartition(" ")
+    assert heavy == ("[]" if database.local_path.exists() else "['psycopg']")
+    assert int(peak_kb) < 80 * 1024
 
 
 @pytest.mark.parametrize(
@@ -354,7 +357,7 @@ def test_a_hangup_that_is_ignored_stays_so(tmp_path):
 def test_status_without_a_database_is_no_fault(tmp_path, capsys):
     code, output = told(tmp_path / "none", capsys, as_json=False)
     assert code == 0
-    assert output.out == f"Nothing is recorded yet: there is no database {tmp_path / 'none'}.\n"
+    assert output.out == f"Nothing is recorded yet in {tmp_path / 'none'}.\n"
 
 
 def test_status_of_something_else_is_a_sentence(tmp_path, capsys):

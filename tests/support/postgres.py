@@ -120,6 +120,25 @@ class Cluster:
     def drop(self, database):
         self.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database)))
 
+    def write(self, name, content):
+        """Write a file of the server that nobody else may read."""
+        path = self.folder / "data" / name
+        path.write_bytes(content)
+        if self._account is not None:
+            os.chown(path, self._account.pw_uid, self._account.pw_gid)
+        path.chmod(0o600)
+
+    def want_password(self, user):
+        """Let the server ask a user for a password, from soon on."""
+        rules = (self.folder / "data" / "pg_hba.conf").read_text()
+        self.write("pg_hba.conf", f"host all {user} 127.0.0.1/32 scram-sha-256\n{rules}".encode())
+        self.execute("SELECT pg_reload_conf()")
+
+    def run(self, program, *arguments, **options):
+        """Run one of PostgreSQL's programs for its users; return what it wrote."""
+        given = {"capture_output": True, "text": True, "timeout": 60, **options}
+        return subprocess.run([self._programs / program, *arguments], check=True, **given).stdout
+
     def _run(self, program, *arguments):
         done = subprocess.run(
             [self._programs / program, *arguments], cwd=self.folder, stdin=subprocess.DEVNULL,

@@ -29,13 +29,13 @@ class ServerAddress:
         """Return the address of a text; `UnusableDatabaseError` if it cannot be one."""
         try:
             given = psycopg.conninfo.conninfo_to_dict(text)
-        except psycopg.ProgrammingError as error:
-            # The text may have a password in it, and libpq's sentence, too.
+        except psycopg.ProgrammingError:
+            # The text may have a password in it, and libpq's sentence, too: neither may get into a traceback.
             shown = "postgresql://user@host/name"
             raise UnusableDatabaseError(
                 f"expected an address like {shown}, and libpq cannot read the given one",
                 short=f"The address of the database server cannot be read; expected one like {shown}.",
-            ) from error.with_traceback(None)
+            ) from None
         user, host, port = (str(given.get(key) or "") for key in ("user", "host", "port"))
         place = f"{quote(user)}@" if user else ""
         place += quote(host, safe=":,[]") + (f":{port}" if port else "")

@@ -15,6 +15,7 @@ from psycopg import errors
 
 from Heatmap.errors import StorageError, UnusableDatabaseError
 from Heatmap.storage import sql
+from Heatmap.storage.postgres.connect_error import connect_sentence
 from Heatmap.storage.postgres.dialect import translated
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ def _kind_and_sentence(error: psycopg.Error) -> tuple[type[StorageError], str]:
             return kind, sentence
     if error.sqlstate is None and isinstance(error, psycopg.OperationalError):
         # libpq's own errors have no code: there is no connection, or none any more.
-        return StorageError, "The database server of {server} cannot be reached: {text}."
+        return StorageError, connect_sentence(error)
     return StorageError, "The database {server} does not work: {text}."
 
 

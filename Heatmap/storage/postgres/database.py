@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Self
 
-from Heatmap.errors import StorageError
+from Heatmap.errors import StorageError, UnusableDatabaseError
 from Heatmap.storage import sql
 from Heatmap.storage.contract import BulkResult, Compaction, ImportWriter
 from Heatmap.storage.imports import CHUNK_ROWS, check_generated, erase_generated, insert_claims, insert_imported
@@ -15,6 +15,7 @@ from Heatmap.storage.postgres.address import ServerAddress
 from Heatmap.storage.postgres.connection import LOCK_CLASS, connect, server_errors, source_lock, write_transaction
 from Heatmap.storage.postgres.migrations import open_record, version_of
 from Heatmap.storage.postgres.postgres_reader import PostgresReader
+from Heatmap.storage.postgres.rights import described_rights
 from Heatmap.storage.postgres.server_session import ServerSession
 from Heatmap.storage.record_summary import RecordSummary, StoreSummary, record_summary, store_summary
 
@@ -32,13 +33,10 @@ _SIZE: str = (
     "SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0)::bigint FROM pg_class AS c"
     " WHERE c.relnamespace = 'heatmap'::regnamespace AND c.relkind = 'r'"
 )
+_VERSION_AND_SIZE: str = f"SELECT current_setting('server_version'), ({_SIZE})"
 _IS_LOCKED: str = (
     "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted"
     " AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND classid = ? AND objid = ?)"
-)
-_MAY_WRITE: str = (
-    "SELECT has_schema_privilege('heatmap', 'USAGE') AND"
-    " has_table_privilege('heatmap.liq_events', 'INSERT'), current_setting('server_version')"
 )
 
 
@@ -62,7 +60,14 @@ class PostgresDatabase:
         return self.address.local_file("copy")
 
     def check(self) -> None:
-        """Do nothing: whatever a server refuses may pass."""
+        """Raise `UnusableDatabaseError` for tables of a newer version; whatever else a server refuses may pass."""
+        try:
+            with closing(connect(self.address)) as connection:
+                version_of(connection)
+        except UnusableDatabaseError:
+            raise
+        except StorageError:
+            pass
 
     @property
     def cure(self) -> str:
@@ -70,13 +75,12 @@ class PostgresDatabase:
         return "check that the server runs and that user, password and rights are right: see Heatmap/docs/server.md"
 
     def probe(self) -> str:
-        """Check that the record can be written, or at least read."""
+        """Check that the record can be written, or at least read, and return which."""
         with closing(connect(self.address)) as connection, server_errors(self.address):
+            rights = described_rights(connection)
             if not version_of(connection):
-                return f"{self}: no tables yet, the first recorder makes them"
-            may_write, version = connection.execute(_MAY_WRITE).fetchone()
-            (size_bytes,) = connection.execute(_SIZE).fetchone()
-        rights = "writing" if may_write else "reading only"
+                return f"{self}: {rights}"
+            ((version, size_bytes),) = connection.execute(_VERSION_AND_SIZE).fetchall()
         return f"{self}: PostgreSQL {version}, {rights}, {size_bytes / 1e6:.1f} MB"
 
     def session(self, options: SessionOptions) -> Session:
@@ -132,12 +136,23 @@ class PostgresDatabase:
             return record_summary(reader, now_ms, file_bytes=size_bytes)
 
     def compact(self) -> Compaction:
-        """Let the server use the space of deleted rows again; its files keep their size, and nobody waits."""
+        """Let the server use the space of deleted rows again; its files keep their size, and nobody waits.
+
+        Only the owner of the tables may do that: `StorageError` for others.
+        """
+        refused: list[str] = []
         with closing(open_record(self.address, creates=False)) as connection, server_errors(self.address):
+            # The server skips what the user may not do, and warns.
+            connection.raw.add_notice_handler(lambda notice: refused.append(str(notice.message_primary)))
             (before_bytes,) = connection.execute(_SIZE).fetchone()
             for table in ("liq_events", "coverage", "quarantine", "clock_offsets"):
                 connection.execute(f"VACUUM (ANALYZE) {table}")
             (after_bytes,) = connection.execute(_SIZE).fetchone()
+        if refused:
+            raise StorageError(
+                f"{self}: {'; '.join(refused)}",
+                short=f"Only the owner of the tables may do that in {self}; the server does it itself now and then.",
+            )
         return Compaction(before_bytes, after_bytes)
 
     def copy(self, clock: Clock, on_change: Callable[[], None]) -> Copy | None:
