@@ -36,7 +36,8 @@ _EPILOG: Final = """\
 A file's kind is recognised by its content: forceOrder frames as JSON, raw or in any envelope, one a line, in an array
 or pretty-printed; tables as CSV (any delimiter, UTF-8 or UTF-16) with the columns of Binance's liquidationSnapshot, of
 tardis.dev, cryptofeed, ccxt or forceOrder recorders, or with other usual names; exports of this program (CSV, Parquet,
-NPZ); all of them also in .zip or .gz. What is not certain is refused with its line, and --map names the columns:
+NPZ); all of them also in .zip or .gz; and whole records of this program (SQLite files). What is not certain is refused
+with its line, and --map names the columns:
 
   heatmap import liq.csv --map time=11,side=2,price=7,qty=10,symbol=1
 
@@ -48,6 +49,9 @@ Importing twice changes nothing. Files do not say when their recorder was connec
 without --covered, and the exchange reports at most one liquidation a second and symbol: sums stay lower bounds.
 Retention never deletes imported rows. COIN-M contracts are converted to coins and dollars and marked with the source
 binance-coinm.
+
+From another record of this program all columns and its coverage come along; what it had recorded live ages as if it had
+been recorded here.
 Exit code: 0 all taken, 1 something was refused or is of no known kind, 2 wrong arguments or a missing file, 3 a file
 was read and none of its messages was a liquidation.
 """
@@ -115,8 +119,13 @@ def run(args: argparse.Namespace) -> int:
             problem = f"{path} is a folder; name its files." if path.is_dir() else f"There is no file {path}."
             sys.stderr.write(f"{problem}\n")
         return ExitCode.USAGE
+    database = database_of(args.db)
+    own = database.local_path.resolve()
+    if any(path.resolve() == own for path in args.files):
+        sys.stderr.write(f"{own} is the record itself.\n")
+        return ExitCode.USAGE
     reports: list[FileReport] = []
-    with database_of(args.db).importer() as writer, _ProgressBar() as bar:
+    with database.importer() as writer, _ProgressBar() as bar:
         try:
             for path in args.files:
                 for report in import_file(path, writer, options, on_progress=bar.show):

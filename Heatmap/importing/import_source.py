@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from Heatmap.errors import RecordFileError, RowError
+from Heatmap.errors import RecordFileError, RowError, StorageError
 from Heatmap.importing import heatmap_table
 from Heatmap.importing.import_hint import NAMED_VALUES, NO_HINT, ImportHint
 from Heatmap.importing.json_record import JsonParser
+from Heatmap.importing.record_source import RecordTable, record_tables
 from Heatmap.importing.text_reader import TextReader
 from Heatmap.importing.text_source import HEATMAP, text_table
+from Heatmap.storage.sql import BACK_FILL_FORMAT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -53,6 +55,8 @@ class ImportSource:
     fraction: Callable[[], float]  # share of the file that has been read, 0 to 1
     notes: Callable[[], tuple[str, ...]] = tuple  # after reading: what was assumed, each a clause
     hint: ImportHint = NO_HINT
+    by_second: bool = False  # whether the times have no milliseconds
+    record: RecordTable | None = None  # of a record of this program
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,7 @@ class UnreadableSource:
 
 def import_sources(path: Path, options: ImportOptions) -> Generator[ImportSource | UnreadableSource]:
     """Yield the tables in a file; each must be read to its end before the next is asked for."""
+    is_record = False
     try:
         with path.open("rb") as raw:
             size = max(os.fstat(raw.fileno()).st_size, 1)
@@ -81,16 +86,26 @@ def import_sources(path: Path, options: ImportOptions) -> Generator[ImportSource
             elif magic == _PARQUET_MAGIC:
                 yield _counted_source(path.name, lambda: heatmap_table.parquet_rows(raw), options)
             elif magic == _SQLITE_MAGIC:
-                yield UnreadableSource(
-                    path.name,
-                    "is a database: if it is this program's, `heatmap export --format csv --db FILE --output TABLE` "
-                    "makes a table of it that can be imported",
-                )
+                is_record = True
             else:
                 stream = gzip.GzipFile(fileobj=raw) if magic.startswith(_GZIP_MAGIC) else raw
                 yield from _text_source(stream, path.name, (path.name,), options, fraction)
     except _DAMAGE as error:
         yield UnreadableSource(path.name, f"cannot be read: {_message(error)}")
+    # Only after the file is closed: that releases the locks that SQLite has on it in this process.
+    if is_record:
+        yield from _record_sources(path)
+
+
+def _record_sources(path: Path) -> Iterator[ImportSource | UnreadableSource]:
+    try:
+        for table in record_tables(path):
+            yield ImportSource(
+                path.name, table.format, table.rows(), False, table.fraction, record=table,
+                by_second=table.format == BACK_FILL_FORMAT,
+            )  # fmt: skip
+    except StorageError as error:
+        yield UnreadableSource(path.name, f"cannot be read: {error.short.rstrip('.')}")
 
 
 def _zip_sources(

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from Heatmap.events import LiquidationEvent
     from Heatmap.importing.import_source import ImportSource
+    from Heatmap.importing.record_source import RecordTable
     from Heatmap.importing.row import Parsed
 
     Progress = Callable[[str, float, int], None]
@@ -128,8 +129,15 @@ class _TableImport:
         except RecordFileError as error:
             problem = error.short
         self._store(chunk)
-        claimed = self._claim() if self._options.claims_coverage and not self._refused and not problem else ()
-        if self._file.rows or claimed:
+        claims = self._options.claims_coverage and self._source.record is None
+        claimed = self._claim() if claims and not self._refused and not problem else ()
+        is_covered = False
+        if self._source.record is not None and not self._refused and not problem:
+            try:
+                is_covered = self._take_coverage(self._source.record)
+            except RecordFileError as error:
+                problem = error.short
+        if self._file.rows or claimed or is_covered:
             self._writer.settle()
         is_taken = self._file.rows or self._known or self._repeated
         return FileReport(
@@ -148,9 +156,18 @@ class _TableImport:
             hint=self._source.hint if self._refused and not is_taken else NO_HINT,
         )
 
+    def _take_coverage(self, table: RecordTable) -> bool:
+        """Store the coverage of another record, after its rows; return True if it has any."""
+        if not table.has_coverage:
+            return False
+        recorded, claimed = table.coverage(self._options.symbol)
+        self._writer.cover(recorded)
+        self._writer.claim(claimed)
+        return bool(recorded or claimed)
+
     def _claim_notes(self, claimed: tuple[Coverage, ...], problem: str) -> tuple[str, ...]:
         """Return why a claim that the user asked for was not made; empty if it was made."""
-        if claimed or not self._options.claims_coverage:
+        if claimed or not self._options.claims_coverage or self._source.record is not None:
             return ()
         if problem or self._refused:
             return ("nothing is claimed as covered, for rows were refused or could not be read",)
@@ -195,7 +212,7 @@ class _TableImport:
 
     def _store(self, chunk: list[LiquidationEvent]) -> None:
         if chunk:
-            self._known += len(chunk) - self._writer.insert(self._file, chunk)
+            self._known += len(chunk) - self._writer.insert(self._file, chunk, by_second=self._source.by_second)
         self._keys_before, self._keys = self._keys, set()
 
 

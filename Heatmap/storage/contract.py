@@ -81,6 +81,10 @@ class ImportWriter(Closing):
         """Store intervals as covered because the owner of a file says so; they stay apart from recorded coverage."""
 
     @abstractmethod
+    def cover(self, coverage: Iterable[Coverage]) -> None:
+        """Store intervals as recorded, for another record of this program has them."""
+
+    @abstractmethod
     def settle(self) -> None:
         """Make what was inserted as safe as it gets, before it is reported."""
 

@@ -20,7 +20,8 @@ CHUNK_ROWS: Final = 5000  # in one transaction of generated events
 IMPORT_CHUNK_ROWS: Final = 2000  # in one transaction of imported events, each of which is looked up first
 
 # Some files lack the order's own price and quantity, which are part of the exchange's key: of two rows that differ only
-# by that, the first one stays. The lookup uses the key's index.
+# by that, the first one stays. The lookup is by symbol and time; an index that begins with the source is ruled out, for
+# PostgreSQL, which knows nothing of a new table's rows, would choose the one that has a whole series to read.
 INSERT_IMPORTED: Final = """
     INSERT INTO liq_events
         (ts_ms, symbol, side, price, qty, notional, source, raw_json, order_price, order_qty, event_ms, received_ms,
@@ -28,7 +29,7 @@ INSERT_IMPORTED: Final = """
     SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13
     WHERE NOT EXISTS (
         SELECT 1 FROM liq_events
-        WHERE source = ?7 AND symbol = ?2 AND ts_ms = ?1 AND side = ?3 AND price = ?4 AND qty = ?5
+        WHERE source || '' = ?7 AND symbol = ?2 AND ts_ms = ?1 AND side = ?3 AND price = ?4 AND qty = ?5
           AND (order_price = ?9 OR order_price IS NULL OR ?9 IS NULL)
           AND (order_qty = ?10 OR order_qty IS NULL OR ?10 IS NULL))
 """
@@ -57,6 +58,13 @@ def insert_imported(
 def insert_claims(connection: Connection, coverage: Iterable[Coverage]) -> None:
     """Insert intervals that the owner of a file claims as covered, in the open transaction."""
     rows = [(sql.claimed_source(each.source), *sql.coverage_row(each)[1:]) for each in coverage]
+    if rows:
+        connection.executemany(sql.INSERT_UNKNOWN_COVERAGE, rows)
+
+
+def insert_recorded(connection: Connection, coverage: Iterable[Coverage]) -> None:
+    """Insert intervals that another record of this program has recorded, in the open transaction."""
+    rows = [sql.coverage_row(each) for each in coverage]
     if rows:
         connection.executemany(sql.INSERT_UNKNOWN_COVERAGE, rows)
 

@@ -1,11 +1,11 @@
 """Retention: deletes old rows while recording.
 
-Deleted are liquidations *recorded live* (with a ``received_ms`` and without an ``import_id``) of the collector's own
-source that are older than the retention; the coverage of that time (first, for covered time without its rows would mean
-that nothing happened); clock readings and rejected frames of that age. Imported history and other sources stay, and so
-does what was recorded within time that the owner of an imported file claims as covered. Age is
-measured from the newest stored event of the source, or from this machine's clock if that is earlier: a clock that is a
-year ahead deletes nothing.
+Deleted are liquidations *recorded live* (with a ``received_ms`` and without an ``import_id``, or by another record of
+this program) of the collector's own source that are older than the retention, and what filled their gaps; the coverage
+of that time (first, for covered time without its rows would mean that nothing happened); clock readings and rejected
+frames of that age. Imported history and other sources stay, and so does what was recorded within time that the owner of
+an imported file claims as covered. Age is measured from the newest stored event of the source, or from this machine's
+clock if that is earlier: a clock that is a year ahead deletes nothing.
 
 It works in steps, between which the writer and other programs get the lock: each reads some rows without a lock, then
 deletes row by row for at most 30 ms under the write lock. Freed pages of a file are returned to the file system a few
@@ -48,7 +48,8 @@ _SYMBOLS: Final = """
     )
     SELECT symbol FROM known WHERE symbol IS NOT NULL
 """
-_BACK_FILLS: Final = f"SELECT id FROM imports WHERE format = '{sql.BACK_FILL_FORMAT}'"  # noqa: S608 - a constant
+# What an exchange's history or another record brought ages like what was recorded here.
+_BACK_FILLS: Final = f"SELECT id FROM imports WHERE format IN ('{sql.BACK_FILL_FORMAT}', '{sql.RECORD_FORMAT}')"  # noqa: S608 - constants
 # A row with neither an import nor a receive time was rebuilt from an index of a damaged file: its origin is unknown.
 _OLD_ROWS: Final = f"""
     SELECT id, ts_ms, CASE WHEN import_id IS NULL THEN received_ms IS NOT NULL ELSE import_id IN ({_BACK_FILLS}) END

@@ -58,6 +58,7 @@ INSERT_UNKNOWN_COVERAGE: Final = """
 CLAIMED_SUFFIX: Final = "-claimed"  # of the source of coverage that nobody recorded; see ``schema.sql``
 IS_RECORDED: Final = f"source NOT LIKE '%{CLAIMED_SUFFIX}'"  # a row of ``coverage``
 BACK_FILL_FORMAT: Final = "back-fill"  # ``imports.format`` of what the recorder requested itself to fill gaps
+RECORD_FORMAT: Final = "record"  # ``imports.format`` of what another record of this program had recorded live
 TICK_SIZE: Final = "SELECT tick_size FROM tick_sizes WHERE source = ? AND symbol = ?"
 PUT_TICK_SIZE: Final = """
     INSERT INTO tick_sizes (source, symbol, tick_size, updated_ms) VALUES (?, ?, ?, ?)

@@ -216,7 +216,7 @@ def test_a_file_cut_in_the_middle_gives_what_could_be_read(db, tmp_path):
         ("noise.bin", bytes(range(256)) * 20, "is no file that can be imported"),
         ("cut.zip", b"PK\x03\x04" + b"x" * 300, "cannot be read"),
         ("wrong.gz", b"\x1f\x8b" + b"x" * 300, "cannot be read"),
-        ("record.csv", b"SQLite format 3\0" + bytes(300), "is a database: if it is this program's, `heatmap export"),
+        ("record.csv", b"SQLite format 3\0" + bytes(300), "cannot be read: "),
         ("wrong.parquet", b"PAR1" + b"x" * 300, "cannot be read"),
         ("snapshot.csv", (HEADER + archive_line(0)).encode(), "name it with --symbol"),
         ("candles.csv", b"1748736000000,104591.8,104620.0,104591.7,104603.4,33.5,1748736059999,1,2,3,4,0\n", "is no"),
@@ -362,13 +362,11 @@ def test_a_database_that_refuses_stops_the_import(db, tmp_path):
     assert len(rows(db)) == 1
 
 
-def test_the_key_lookup_runs_over_the_index_of_the_key(db):
+def test_the_key_lookup_reads_the_rows_of_one_moment(db):
     bulk_insert(db, [event(0)])
     with closing(open_reader(db)) as connection:
         plan = connection.execute(f"EXPLAIN QUERY PLAN {INSERT_IMPORTED}", (None,) * 13).fetchall()
-    assert any(
-        "uq_liq_events (source=? AND symbol=? AND ts_ms=? AND side=? AND price=? AND qty=?)" in row[3] for row in plan
-    )
+    assert any("idx_liq_events_symbol_ts (symbol=? AND ts_ms=?)" in row[3] for row in plan), plan
 
 
 def test_json_has_one_object_a_file(db, tmp_path, capsys):

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Self
 from Heatmap.errors import StorageError, UnusableDatabaseError
 from Heatmap.storage import sql
 from Heatmap.storage.contract import BulkResult, Compaction, ImportWriter
-from Heatmap.storage.imports import CHUNK_ROWS, check_generated, erase_generated, insert_claims, insert_imported
+from Heatmap.storage.imports import (
+    CHUNK_ROWS,
+    check_generated,
+    erase_generated,
+    insert_claims,
+    insert_imported,
+    insert_recorded,
+)
 from Heatmap.storage.postgres.address import ServerAddress
 from Heatmap.storage.postgres.connection import LOCK_CLASS, connect, server_errors, source_lock, write_transaction
 from Heatmap.storage.postgres.migrations import open_record, version_of
@@ -183,6 +190,11 @@ class PostgresImportWriter(ImportWriter):
         """Store intervals as covered because the owner of a file says so."""
         with write_transaction(self._connection):
             insert_claims(self._connection, coverage)
+
+    def cover(self, coverage: Iterable[Coverage]) -> None:
+        """Store intervals as recorded, for another record of this program has them."""
+        with write_transaction(self._connection):
+            insert_recorded(self._connection, coverage)
 
     def settle(self) -> None:
         """Do nothing: a server has written what it has committed."""

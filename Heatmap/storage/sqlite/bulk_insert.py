@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING
 from Heatmap.errors import LogRemovedError, MovedDatabaseError, StorageError
 from Heatmap.storage import sql
 from Heatmap.storage.contract import BulkResult, ImportWriter
-from Heatmap.storage.imports import CHUNK_ROWS, check_generated, erase_generated, insert_claims, insert_imported
+from Heatmap.storage.imports import (
+    CHUNK_ROWS,
+    check_generated,
+    erase_generated,
+    insert_claims,
+    insert_imported,
+    insert_recorded,
+)
 from Heatmap.storage.sqlite.connection import RecordConnection, storage_errors, write_transaction
 from Heatmap.storage.sqlite.migrations import open_database
 
@@ -80,6 +87,11 @@ class SqliteImportWriter(ImportWriter):
         """Store intervals as covered because the owner of a file says so."""
         with _transaction(self._connection, self._path):
             insert_claims(self._connection, coverage)
+
+    def cover(self, coverage: Iterable[Coverage]) -> None:
+        """Store intervals as recorded, for another record of this program has them."""
+        with _transaction(self._connection, self._path):
+            insert_recorded(self._connection, coverage)
 
     def settle(self) -> None:
         """Write the log into the file, before what was inserted is reported."""
