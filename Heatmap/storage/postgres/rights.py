@@ -21,8 +21,8 @@ _WRITES: Final = {
     "clock_offsets": ("INSERT", "DELETE"),
 }
 _SCHEMA: Final = """
-    SELECT s.oid IS NOT NULL, coalesce(has_schema_privilege(s.oid, 'USAGE'), FALSE),
-        has_database_privilege(current_database(), 'CREATE')
+    SELECT EXISTS (SELECT 1 FROM pg_class WHERE relnamespace = s.oid AND relname = 'record'),
+        coalesce(has_schema_privilege(s.oid, 'USAGE'), FALSE), has_database_privilege(current_database(), 'CREATE')
     FROM (SELECT to_regnamespace('heatmap') AS oid) AS s
 """
 _HAS: Final = "SELECT has_table_privilege('heatmap.' || CAST(? AS text), CAST(? AS text))"
@@ -35,7 +35,7 @@ def described_rights(connection: ServerConnection) -> str:
     if not exists:
         if not may_create:
             raise StorageError(
-                f"{name}: no schema heatmap, no right CREATE on the database",
+                f"{name}: no tables, no right CREATE on the database",
                 short=f"Nothing is recorded yet in {name}, and its user has no right to make the tables.",
             )
         return "no tables yet, the first recorder makes them"
