@@ -10,6 +10,8 @@ All have the same tables with the same keys and meanings; ``sqlite/schema.sql`` 
   that program ends, however it ends.
 - Time without coverage is unknown. Coverage is stored only of what was delivered, after the events of that time.
 - Retention deletes what was recorded live, oldest first, and never holds up the recorder for long.
+- An event that a database cannot store is refused, and no other: numbers that are not above 0 and finite, times beyond
+  64 bits, text that is no Unicode; on a server also text with a NUL.
 - Errors are `Heatmap.errors.StorageError`, whose ``short`` is a sentence for people without a password in it.
 
 Nobody above this package knows which database it is. The map reads an SQLite file in any case: the record itself, or
