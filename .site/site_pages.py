@@ -57,7 +57,7 @@ FOUND_AS = {".readme/demo.png": "pictures/bubbles.png", DOCS: "index.md"}
 # Pages with little beside them: which columns of the theme they leave out.
 HIDDEN = {"index.md": ["navigation"], "reference/settings.md": ["toc"]}
 # Pages that are being written elsewhere: left out until they are there.
-UPCOMING = {"benchmarks.md", "security.md", "server.md", "stress.md"}
+UPCOMING = {"benchmarks.md", "security.md", "stress.md"}
 _NAVIGATION: list[Section] = [
     ("Heatmap", [("Front page", "index.md")]),
     (

@@ -20,6 +20,7 @@ from Heatmap.errors import StorageError
 from Heatmap.events import Coverage, Side
 from Heatmap.exporting import table
 from Heatmap.exporting.picture import MapRequest, draw_map
+from Heatmap.record_hidden import hidden_sum
 from Heatmap.reports import ClockReading, CollectorReport, ConnectionState, RejectedFrame, ServiceStatus
 from Heatmap.storage import sql
 from Heatmap.storage.contract import BulkResult, ImportedFile
@@ -414,6 +415,7 @@ def test_a_file_and_a_server_answer_alike(both, tmp_path):
                     "gaps": coverage_gaps(reader, "binance", None, T - 1000),
                     "window": [each.tolist() for each in (window.ts_ms, window.price, window.notional, window.is_long)],
                     "newest": reader.newest_ms(Selection(source="bybit")),
+                    "hidden": hidden_sum(reader, "BTCUSDT", T, T + 3_600_000),
                 }
             )
     assert answers[0] == answers[1]
