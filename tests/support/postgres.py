@@ -49,7 +49,7 @@ def _free_port():
 
 
 class Cluster:
-    """A running server; ``port`` stays the same over restarts; ``programs`` is the folder of PostgreSQL's programs.
+    """A running server; ``port`` stays the same over restarts.
 
     A process beside it removes all when this one ends, however it ends.
     """
@@ -57,7 +57,7 @@ class Cluster:
     def __init__(self):
         programs = _programs()
         assert programs is not None, "PostgreSQL's server is missing: apt-get install postgresql"
-        self.programs, self._account = programs, _account()
+        self._programs, self._account = programs, _account()
         self.folder = Path(tempfile.mkdtemp(prefix="heatmap-pg-"))
         if self._account is not None:
             os.chown(self.folder, self._account.pw_uid, self._account.pw_gid)
@@ -134,14 +134,19 @@ class Cluster:
         self.write("pg_hba.conf", f"host all {user} 127.0.0.1/32 scram-sha-256\n{rules}".encode())
         self.execute("SELECT pg_reload_conf()")
 
+    @property
+    def programs(self):
+        """Return the folder of PostgreSQL's programs."""
+        return self._programs
+
     def run(self, program, *arguments, **options):
         """Run one of PostgreSQL's programs for its users; return what it wrote."""
         given = {"capture_output": True, "text": True, "timeout": 60, **options}
-        return subprocess.run([self.programs / program, *arguments], check=True, **given).stdout
+        return subprocess.run([self._programs / program, *arguments], check=True, **given).stdout
 
     def _run(self, program, *arguments):
         done = subprocess.run(
-            [self.programs / program, *arguments], cwd=self.folder, stdin=subprocess.DEVNULL,
+            [self._programs / program, *arguments], cwd=self.folder, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
             env={"PATH": "/usr/bin:/bin", "LC_ALL": "C"}, **self._identity,
         )  # fmt: skip
