@@ -44,7 +44,7 @@ def srgb_from_oklab(lab: Array) -> Array:
     inside, outside = np.zeros(lab.shape[:-1]), np.ones(lab.shape[:-1])
     # Bisection of the share of chroma; 16 steps are finer than 8 bits.
     for _ in range(16):
-        share = np.where(_in_gamut(_scaled(lab, outside)), outside, (inside + outside) / 2)
+        share = (inside + outside) / 2
         fits = _in_gamut(_scaled(lab, share))
         inside, outside = np.where(fits, share, inside), np.where(fits, outside, share)
     share = np.where(_in_gamut(lab), 1.0, inside)

@@ -73,10 +73,10 @@ def _table(srgb: Array) -> NDArray[np.uint8]:
     return table
 
 
-def _sealed(tables: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
-    stacked = np.ascontiguousarray(np.stack(tables))
-    stacked.flags.writeable = False
-    return stacked
+def _sealed(srgb: Array) -> NDArray[np.uint8]:
+    tables = np.stack([_table(colours) for colours in srgb])
+    tables.flags.writeable = False
+    return tables
 
 
 def _drawn_palette(name: str, short: _Ramp, long: _Ramp | None = None) -> Palette:
@@ -84,10 +84,8 @@ def _drawn_palette(name: str, short: _Ramp, long: _Ramp | None = None) -> Palett
 
     def tables(dark: bool) -> NDArray[np.uint8]:
         first = _oklab(short, dark)
-        if long is None:
-            return _sealed([_table(srgb_from_oklab(first))])
-        across = _oklab(long, dark) - first
-        return _sealed([_table(srgb_from_oklab(first + across * share)) for share in np.linspace(0.0, 1.0, SHARES)])
+        shares = np.linspace(0.0, 1.0, SHARES if long is not None else 1)[:, np.newaxis, np.newaxis]
+        return _sealed(srgb_from_oklab(first + (_oklab(long or short, dark) - first) * shares))
 
     return Palette(name, tables(dark=True), tables(dark=False))
 
@@ -101,7 +99,7 @@ def _oklab(ramp: _Ramp, dark: bool) -> Array:
 def _published_palette(name: str) -> Palette:
     """Return a published colour map without its first colour: level 0 is transparent."""
     srgb = colour_map(name)[1:] / 255.0
-    return Palette(name, _sealed([_table(srgb)]), _sealed([_table(srgb[::-1])]))
+    return Palette(name, _sealed(srgb[np.newaxis]), _sealed(srgb[np.newaxis, ::-1]))
 
 
 # Control points: position in 0..1, lightness on a dark chart, chroma, hue in degrees (not wrapped).
