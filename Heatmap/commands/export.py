@@ -8,8 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, get_args
 
-from tqdm import tqdm
-
+from Heatmap.commands.progress_bar import ProgressBar
 from Heatmap.commands.recorder_options import add_db_argument
 from Heatmap.count_text import counted
 from Heatmap.errors import RecordFileError, SettingsError
@@ -166,8 +165,7 @@ def _write_table(path: Path, kind: str, reader: RecordReader, selection: Selecti
     from Heatmap.exporting import table  # noqa: PLC0415 - only what is asked for is loaded
 
     write = {"csv": table.write_csv, "npz": table.write_npz, "parquet": table.write_parquet}[kind]
-    # Without a terminal (`disable=None`) nothing is shown.
-    bar = tqdm(desc=path.name, total=reader.count(selection), unit=" rows", leave=False, disable=None)
+    bar = ProgressBar(desc=path.name, total=reader.count(selection))
     with bar, written(path) as file:
         rows = write(file, reader, selection, lambda done: bar.update(done - bar.n))
     source = "all sources" if selection.source is None else f"source {selection.source}"

@@ -9,9 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from tqdm import tqdm
-
 from Heatmap.clock import utc_text
+from Heatmap.commands.progress_bar import ProgressBar
 from Heatmap.commands.recorder_options import add_db_argument
 from Heatmap.count_text import counted
 from Heatmap.errors import SettingsError
@@ -147,11 +146,8 @@ def run(args: argparse.Namespace) -> int:
     return ExitCode.OK if all(report.is_understood for report in reports) else ExitCode.NOTHING
 
 
-class _ProgressBar(tqdm):  # type: ignore[misc]  # tqdm ships no types
-    """Progress of one table after the other on a terminal; elsewhere (``disable=None``) nothing is shown."""
-
-    def __init__(self) -> None:
-        super().__init__(unit=" rows", leave=False, disable=None)
+class _ProgressBar(ProgressBar):
+    """Progress of one table after the other."""
 
     def show(self, name: str, fraction: float, rows: int) -> None:
         """Show that ``fraction`` (0 to 1) of the table ``name`` is read, ``rows`` so far."""
