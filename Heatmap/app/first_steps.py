@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import logging
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PyQt6 import sip
 from PyQt6.QtCore import QObject, QProcess, QProcessEnvironment, pyqtSignal
 from PyQt6.QtGui import QAction
 from PyQt6.QtWidgets import QFileDialog, QMessageBox
 
 from Heatmap.child_process import module_command, module_environment
 from Heatmap.errors import HeatmapError
-from Heatmap.importing.import_filter import ImportOptions
-from Heatmap.importing.importer import import_file
 
 if TYPE_CHECKING:
     from PyQt6.QtWidgets import QWidget
@@ -74,6 +72,10 @@ class FirstSteps(QObject):
             threading.Thread(target=self._import, args=(Path(name),), name="heatmap-import", daemon=True).start()
 
     def _import(self, path: Path) -> None:
+        # Few sessions import a file; the window need not wait for these modules.
+        from Heatmap.importing.import_filter import ImportOptions  # noqa: PLC0415
+        from Heatmap.importing.importer import import_file  # noqa: PLC0415
+
         reports: list[FileReport] = []
         problem = ""
         try:
@@ -84,7 +86,7 @@ class FirstSteps(QObject):
         except Exception:  # a thread that dies in silence would leave the button disabled
             log.exception("the import of %s failed", path)
             problem = self._translator.text("first_steps.import_fault")
-        if not sip.isdeleted(self):
+        with suppress(RuntimeError):  # the window was deleted meanwhile
             self._imported.emit(reports, problem)
 
     def _show_result(self, reports: list[FileReport], problem: str) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from PyQt6 import sip
 from PyQt6.QtCore import QObject, pyqtSignal
 
 from Heatmap.rendering.event_window import MapStatistics
@@ -75,7 +75,7 @@ class Notices(QObject):
         self._unsubscribe()
 
     def _notify(self) -> None:
-        if not sip.isdeleted(self):
+        with suppress(RuntimeError):  # deleted meanwhile
             self._service_changed.emit()
 
     def update(self) -> None:

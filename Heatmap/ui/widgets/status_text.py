@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from PyQt6 import sip
 from PyQt6.QtCore import QObject, pyqtSignal
 
 from Heatmap.connection_message import clock_fault, connection_text
@@ -49,7 +49,7 @@ class StatusLine(QObject):
         self._unsubscribe()
 
     def _notify(self) -> None:
-        if not sip.isdeleted(self):
+        with suppress(RuntimeError):  # deleted meanwhile
             self._service_changed.emit()
 
     def _now(self) -> str:
