@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import socket
 import sys
-import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import qasync
@@ -17,26 +16,18 @@ from PyQt6.QtCore import QBuffer, QSettings, QTimer
 from PyQt6.QtGui import QColor, QGuiApplication, QPalette
 from PyQt6.QtWidgets import QApplication
 
-from Heatmap.app.candle_feed import HISTORY_MS
 from Heatmap.app.main_window import MainWindow, Market
 from Heatmap.app.qt_texts import QtTexts
 from Heatmap.app.recorded_symbols import symbols_to_record
 from Heatmap.app.web_engine import prepare_web_engine, take_qt_messages
 from Heatmap.clock import SYSTEM_CLOCK
-from Heatmap.demo.exchange import DemoExchange
-from Heatmap.demo.market import SimulatedMarket
-from Heatmap.demo.recording import Recording
-from Heatmap.demo.replay import ReplayMarket
 from Heatmap.end_signals import on_end_signals
-from Heatmap.errors import StorageError
-from Heatmap.events import DEFAULT_SYMBOL, Coverage, Source
+from Heatmap.events import DEFAULT_SYMBOL, Source
 from Heatmap.exit_code import ExitCode
-from Heatmap.heatmap_service import HeatmapService
 from Heatmap.ingestion.daemon_thread import run_in_daemon_thread
 from Heatmap.output_file import written
 from Heatmap.plugin import SETTINGS_ORGANIZATION
 from Heatmap.recorders import Recorders, services_for
-from Heatmap.storage.database import database_of
 from Heatmap.storage.retention import DEFAULT_DAYS
 from Heatmap.ui.gl.graphics import configure_graphics, ensure_graphics
 from Heatmap.ui.settings_model import SettingsModel
@@ -44,6 +35,7 @@ from Heatmap.ui.translation import Translator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
     from types import TracebackType
 
     from Heatmap.clock import Clock
@@ -53,7 +45,7 @@ log = logging.getLogger(__name__)
 
 _WINDOW, _BASE, _BUTTON = QColor("#161a21"), QColor("#0e1116"), QColor("#232933")
 _TEXT, _DIM, _ACCENT = QColor("#d5dae2"), QColor("#7d8796"), QColor("#2f7fd1")
-STARTING_MS = 8000  # longest from here to the recorder's first market data, on a busy machine
+STARTED_MS = 1000  # when garbage is collected again, which `heatmap` disables at its start
 # Each source has its own settings: trying the demo must not change the look of the live map.
 SETTINGS_OF_SOURCE = {Source.DEMO: "Heatmap-demo", Source.REPLAY: "Heatmap-replay"}
 
@@ -115,55 +107,23 @@ class Program:
 
     def _prepare_market(self, stack: ExitStack) -> tuple[Recorders, Market]:
         options = self._options
-        notes: tuple[str, ...] = ()
-        if options.replay is not None:
-            recording = Recording.load(options.replay).shifted(self._clock.now_ms())
-            notes = tuple(recording.report())
-            for note in notes:
-                log.warning("replay: %s", note)
-            simulated: SimulatedMarket | ReplayMarket = ReplayMarket(recording)
-            source = Source.REPLAY
-        elif options.demo:
-            simulated = SimulatedMarket(symbol=options.symbols[0])
-            source = Source.DEMO
-        else:
-            first, *others = (Source(venue) for venue in options.venues)
-            store = _store_of(first)
-            # The symbols of the last run are the first venue's: another one may not have them.
-            symbols = options.symbols if others else symbols_to_record(store, options.symbols, source=first)
-            services = services_for(
-                options.venues, dict(options.ws_url), dict(options.rest_url), db=options.db, symbols=symbols,
-                keep_raw=options.keep_raw, retention_days=options.retention_days,
-            )  # fmt: skip
-            return Recorders(services), Market(source=services[0].source)
-        exchange = stack.enter_context(DemoExchange(simulated))
-        database = options.db
-        if database is None:
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="heatmap-", ignore_cleanup_errors=True))
-            database = database_of(Path(folder) / f"{source}.sqlite3")
-        try:
-            self._prepare_database(database, simulated)
-        except StorageError as error:
-            # The service has the same problem and retries; the window shows it. The chart works without.
-            log.warning("the database is not prepared: %s", error)
-        service = HeatmapService(
-            database, (simulated.instrument.symbol,), ws_url=exchange.ws_url, rest_url=exchange.rest_url, source=source
-        )
-        return Recorders([service]), Market(source=source, notes=notes)
+        if options.demo or options.replay is not None:
+            from Heatmap.app.simulation import simulated_service  # noqa: PLC0415 - a real market does without
 
-    def _prepare_database(self, database: Database, market: SimulatedMarket | ReplayMarket) -> None:
-        if isinstance(market, SimulatedMarket):
-            # Until the recorder's own coverage begins. The market is the same each time, so nothing is stored twice.
-            end_ms = self._clock.now_ms() + STARTING_MS
-            span = Coverage(Source.DEMO, market.instrument.symbol, end_ms - HISTORY_MS, end_ms)
-            database.insert(market.liquidations(span.start_ms, span.end_ms), [span])
-        else:
-            # The shift depends on the present: an earlier replay would be in the map a second time.
-            database.erase(Source.REPLAY)
-            # A recording counts as complete: it covers its whole span.
-            begin_ms = market.recording.frames[0].event.ts_ms
-            whole = Coverage(Source.REPLAY, market.instrument.symbol, begin_ms, max(begin_ms, self._clock.now_ms()))
-            database.insert([], [whole])
+            now_ms = self._clock.now_ms()
+            service, notes = simulated_service(
+                stack, options.symbols[0], database=options.db, replay=options.replay, now_ms=now_ms
+            )
+            return Recorders([service]), Market(source=service.source, notes=notes)
+        first, *others = (Source(venue) for venue in options.venues)
+        store = _store_of(first)
+        # The symbols of the last run are the first venue's: another one may not have them.
+        symbols = options.symbols if others else symbols_to_record(store, options.symbols, source=first)
+        services = services_for(
+            options.venues, dict(options.ws_url), dict(options.rest_url), db=options.db, symbols=symbols,
+            keep_raw=options.keep_raw, retention_days=options.retention_days,
+        )  # fmt: skip
+        return Recorders(services), Market(source=services[0].source)
 
     def _application(self, stack: ExitStack) -> QApplication:
         take_qt_messages()
@@ -212,6 +172,7 @@ class Program:
         window.closing.connect(closed.set)
         window.show()
         window.start()
+        QTimer.singleShot(STARTED_MS, gc.enable)
         if self._options.screenshot is not None:
             path = self._options.screenshot
             QTimer.singleShot(round(self._options.after_s * 1000), lambda: self._save_picture(window, path))
