@@ -230,15 +230,18 @@ class CandleFeed(QObject):
             backoff.attempted(self._clock.monotonic_s())
             try:
                 candles = await self._request(symbol, interval, page, now_ms=before_ms)
-            except (RestError, FrameError) as error:
-                failed, failures = self._failure(error), failures + 1
-                wait_s = backoff.next_delay_s(self._clock.monotonic_s(), at_least_s=failed.wait_s)
-                log.warning("older candles of %s %s, again in %.0f s: %s", symbol, interval, wait_s, error)
-                # A single failure is mended at once.
-                if failed.wait_s > 0 or failures > 1:
-                    self._set_older_problem(failed.reason, failed.detail)
-            else:
                 break
+            except (RestError, FrameError) as error:
+                failed = self._failure(error)
+            except Exception:  # the task's last line of defence: nobody awaits it
+                log.exception("older candles of %s %s: a fault", symbol, interval)
+                failed = Failure("internal", "Older candles could not be read because of a fault; see the log.")
+            failures += 1
+            wait_s = backoff.next_delay_s(self._clock.monotonic_s(), at_least_s=failed.wait_s)
+            log.warning("older candles of %s %s, again in %.0f s: %s", symbol, interval, wait_s, failed.detail)
+            # A single failure is mended at once.
+            if failed.wait_s > 0 or failures > 1:
+                self._set_older_problem(failed.reason, failed.detail)
         backoff.reset()
         self._set_older_problem("", "")
         self._has_oldest = len(candles) < rows

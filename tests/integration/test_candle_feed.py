@@ -277,6 +277,23 @@ def test_a_pause_that_the_exchange_asks_for_is_kept_before_the_next_page(exchang
     play(scene, exchange)
 
 
+def test_a_fault_in_older_candles_is_logged_and_said_and_they_are_asked_for_again(exchange, monkeypatch, caplog):
+    rest, told, sleep = Rest(monkeypatch), [], asyncio.sleep
+    rest.refusals = [ZeroDivisionError("a fault of ours"), ZeroDivisionError("the same again")]
+
+    async def scene(feed, listener):
+        feed.show("BTCUSDT", "1m")
+        feed.olderProblemChanged.connect(lambda *problem: told.append(problem))
+        await listener.until(lambda: bool(listener.histories))
+        monkeypatch.setattr(candle_feed.asyncio, "sleep", lambda seconds: sleep(min(seconds, 0.01)))
+        feed.load_older(listener.histories[0][0].open_ms)
+        await listener.until(lambda: bool(listener.older))
+        assert [reason for reason, _ in told] == ["internal", ""]
+        assert "the same again" in caplog.text
+
+    play(scene, exchange)
+
+
 def test_a_length_that_the_exchange_does_not_have_is_said_and_is_no_fault(caplog):
     async def run() -> list[tuple[str, str]]:
         told: list[tuple[str, str]] = []
