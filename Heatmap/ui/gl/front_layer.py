@@ -87,6 +87,4 @@ class FrontLayer(QObject):
             log.exception("nothing can be drawn in front of the candles")
             return None
         self._resources = GlResources(context, self._painter)
-        # Not a method of this object: Qt may end the context after Python's part.
-        context.aboutToBeDestroyed.connect(self._resources.release)
         return self._painter

@@ -99,9 +99,9 @@ _Owner = TypeVar("_Owner", bound=Releasable)
 
 
 class GlResources(Generic[_Owner]):
-    """Owner of a painter's OpenGL objects.
+    """Owner of a painter's OpenGL objects, which releases them at the latest when their context ends.
 
-    All of Qt's contexts share their objects, so these outlive the context that made them unless they are released.
+    All of Qt's contexts share their objects, so these would outlive the context that made them.
     """
 
     def __init__(self, context: QOpenGLContext, painter: _Owner) -> None:
@@ -111,6 +111,9 @@ class GlResources(Generic[_Owner]):
         self._surface.setFormat(context.format())
         self._surface.create()
         self.released = False
+        # A widget's context ends in the widget's destructor, after Python's part, its attributes included: PyQt keeps
+        # this object alive by the lambda only, not by a method.
+        context.aboutToBeDestroyed.connect(lambda: self.release())  # noqa: PLW0108
 
     def release(self) -> None:
         """Release all. Harmless when called twice."""

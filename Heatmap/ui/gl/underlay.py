@@ -222,8 +222,6 @@ class Underlay(QOpenGLWidget):
             log.exception("the underlay cannot paint")
             self.failed.emit(str(error))
             return
-        # Not a method of this widget: Qt ends the context in the widget's destructor, after Python's part.
-        context.aboutToBeDestroyed.connect(self._resources.release)
         log.info("underlay paints with %s", self.gl_description)
 
     def paintGL(self) -> None:
