@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
-from PyQt6 import sip
 from PyQt6.QtCore import QEvent, QObject, QPointF, QRect, Qt, pyqtSignal
 from PyQt6.QtGui import QKeyEvent, QMouseEvent
 from PyQt6.QtWidgets import QApplication
@@ -14,7 +13,7 @@ from Heatmap.rendering.build_worker import AreaQuestion
 from Heatmap.ui.geometry.area import area_between, box_px, price_step
 from Heatmap.ui.geometry.hit_test import tooltip_corner
 from Heatmap.ui.gl.front_part import FrontShapes
-from Heatmap.ui.page.page_widget import CHILD_EVENTS, page_widget
+from Heatmap.ui.page.page_widget import PageFollower
 from Heatmap.ui.widgets.overlay_widget import ink
 from Heatmap.ui.widgets.tooltip import Tooltip, price_decimals, span_text
 
@@ -70,9 +69,8 @@ class AreaSelection(QObject):
         self._asked: AreaQuestion | None = None
         self.figures: AreaFigures | None = None  # of the area, None while it is not known
         self._decimals = 0
-        self._page: QWidget | None = None
-        view.installEventFilter(self)
-        self._find_page()
+        self._page = PageFollower(view, self)
+        self._page.changed.connect(self._end_drag)
         presenter.viewportChanged.connect(self._arrange)
         presenter.imageChanged.connect(self._image_changed)
         signals.measured.connect(self._take)
@@ -84,8 +82,7 @@ class AreaSelection(QObject):
         self._presenter.viewportChanged.disconnect(self._arrange)
         self._presenter.imageChanged.disconnect(self._image_changed)
         self._signals.measured.disconnect(self._take)
-        self._view.removeEventFilter(self)
-        self._leave_page()
+        self._page.stop()
         if self._card is not None:
             self._card.deleteLater()
         self.deleteLater()
@@ -123,23 +120,19 @@ class AreaSelection(QObject):
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         """Consume Shift and drag, and Escape while there is a rectangle; observe clicks."""
-        if event is None:
+        if event is None or watched is not self._page.widget:
             return False
-        if watched is self._view:
-            if event.type() in CHILD_EVENTS:
-                self._find_page()
-        elif watched is self._page:
-            if isinstance(event, QMouseEvent):
-                return self._take_mouse(event)
-            if isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Escape and self._area is not None:
-                if event.type() == QEvent.Type.KeyPress:
-                    self.clear()
-                event.accept()  # else it may be a shortcut of the host
-                return True
-            if event.type() == QEvent.Type.Wheel:
-                return self._first is not None
-            if event.type() == QEvent.Type.Hide:
-                self._first = None
+        if isinstance(event, QMouseEvent):
+            return self._take_mouse(event)
+        if isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Escape and self._area is not None:
+            if event.type() == QEvent.Type.KeyPress:
+                self.clear()
+            event.accept()  # else it may be a shortcut of the host
+            return True
+        if event.type() == QEvent.Type.Wheel:
+            return self._first is not None
+        if event.type() == QEvent.Type.Hide:
+            self._end_drag()
         return False
 
     def _take_mouse(self, event: QMouseEvent) -> bool:
@@ -152,8 +145,8 @@ class AreaSelection(QObject):
             self.clear()
             self._first = event.position()
             self.began.emit()
-            if self._page is not None:
-                self._page.setFocus(Qt.FocusReason.MouseFocusReason)
+            if self._page.widget is not None:
+                self._page.widget.setFocus(Qt.FocusReason.MouseFocusReason)
             return True
         if kind == QEvent.Type.MouseMove and self._first is not None:
             if not event.buttons() & Qt.MouseButton.LeftButton:  # released where nobody saw it
@@ -299,16 +292,5 @@ class AreaSelection(QObject):
         if self._card is not None:
             self._card.hide()
 
-    def _find_page(self) -> None:
-        page = page_widget(self._view)
-        if page is not self._page:
-            self._first = None
-            self._leave_page()
-            self._page = page
-            if page is not None:
-                page.installEventFilter(self)
-
-    def _leave_page(self) -> None:
-        if self._page is not None and not sip.isdeleted(self._page):
-            self._page.removeEventFilter(self)
-        self._page = None
+    def _end_drag(self) -> None:
+        self._first = None

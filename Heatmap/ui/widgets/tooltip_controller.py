@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol
 
-from PyQt6 import sip
 from PyQt6.QtCore import QEvent, QObject, QPointF, QRect, Qt, pyqtSignal
 from PyQt6.QtGui import QMouseEvent
 from PyQt6.QtWidgets import QApplication
 
 from Heatmap.rendering.build_worker import Inspection
 from Heatmap.ui.geometry.hit_test import hit_point_at, is_near, tooltip_corner
-from Heatmap.ui.page.page_widget import CHILD_EVENTS, page_widget
+from Heatmap.ui.page.page_widget import PageFollower
 from Heatmap.ui.timer import new_timer
 from Heatmap.ui.widgets.tooltip import Lines, Tooltip
 
@@ -86,9 +85,8 @@ class TooltipController(QObject):
         self._clicked: Inspection | None = None
         self._pressed: QPointF | None = None  # where the left button was pressed
         self._rest_timer = new_timer(self, REST_MS, self._ask)
-        self._page: QWidget | None = None
-        view.installEventFilter(self)
-        self._find_page()
+        self._page = PageFollower(view, self)
+        self._page.changed.connect(self.end)
         presenter.viewportChanged.connect(self._view_changed)
         presenter.imageChanged.connect(self._view_changed)
         signals.inspected.connect(self._take)
@@ -98,44 +96,25 @@ class TooltipController(QObject):
         self._presenter.viewportChanged.disconnect(self._view_changed)
         self._presenter.imageChanged.disconnect(self._view_changed)
         self._signals.inspected.disconnect(self._take)
-        self._view.removeEventFilter(self)
-        self._leave_page()
+        self._page.stop()
         self._tooltip.deleteLater()
         self.deleteLater()
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
-        """Observe the mouse, and look for another inner widget of the view; consume nothing."""
-        if event is None:
+        """Observe the mouse; consume nothing."""
+        if event is None or watched is not self._page.widget:
             return False
-        if watched is self._view:
-            if event.type() in CHILD_EVENTS:
-                self._find_page()
-        elif watched is self._page:
-            if isinstance(event, QMouseEvent) and event.button() == Qt.MouseButton.LeftButton:
-                self._take_button(event)
-            if event.type() in _ENDS:
-                self.end()
-            elif event.type() == QEvent.Type.MouseMove and isinstance(event, QMouseEvent):
-                if event.buttons() != Qt.MouseButton.NoButton:  # the user drags the view, or something on it
-                    self.end()
-                else:
-                    self._mouse = event.position()
-                    self._look()
-        return False
-
-    def _find_page(self) -> None:
-        page = page_widget(self._view)
-        if page is not self._page:
+        if isinstance(event, QMouseEvent) and event.button() == Qt.MouseButton.LeftButton:
+            self._take_button(event)
+        if event.type() in _ENDS:
             self.end()
-            self._leave_page()
-            self._page = page
-            if page is not None:
-                page.installEventFilter(self)
-
-    def _leave_page(self) -> None:
-        if self._page is not None and not sip.isdeleted(self._page):
-            self._page.removeEventFilter(self)
-        self._page = None
+        elif event.type() == QEvent.Type.MouseMove and isinstance(event, QMouseEvent):
+            if event.buttons() != Qt.MouseButton.NoButton:  # the user drags the view, or something on it
+                self.end()
+            else:
+                self._mouse = event.position()
+                self._look()
+        return False
 
     def end(self) -> None:
         """Hide the tooltip until the mouse moves again."""
