@@ -122,6 +122,7 @@ class HeatmapPlugin(HostControls):
         self._as_of_ms: int | None = None
         self._display: HeatDisplay | None = None  # None while the heat is disabled
         self._closed_display: HeatDisplay | None = None  # its threads may still run
+        self._waits_for_page = False
         bridge = Bridge(chart_time, parent=self)
         self._session = PageSession(view, bridge, chart=chart, series=series, clock=clock, parent=self)
         self._signals = BuildSignals(self)
@@ -143,6 +144,7 @@ class HeatmapPlugin(HostControls):
         self._session.restored.connect(self._page_restored)
         settings.changed.connect(self._settings_changed)
         view.destroyed.connect(self._view_destroyed)
+        view.loadFinished.connect(self._page_loaded)
         if settings.value.enabled:
             self._show_heat()
 
@@ -414,6 +416,10 @@ class HeatmapPlugin(HostControls):
             self._session.drop_graphics("Qt could not create an OpenGL context")
             return
         if self._display is None:
+            # It takes a quarter of a second at the first time: a window that is being opened comes first.
+            self._waits_for_page = self._session.is_loading
+            if self._waits_for_page:
+                return
             self._wait_for_threads()
             # Imported at the first use: a host that never enables the heat loads neither OpenGL's library nor NumPy.
             from Heatmap.ui.heat_display import HeatDisplay  # noqa: PLC0415
@@ -439,6 +445,10 @@ class HeatmapPlugin(HostControls):
             self._display.levelClicked.connect(self.levelClicked)
             self._performance.follow(self._display.underlay, self._display.presenter, self._display.frame_sync)
         self._session.start()
+
+    def _page_loaded(self, ok: bool) -> None:  # Qt's signature
+        if ok and self._waits_for_page and self._settings.value.enabled and not self._detached:
+            self._show_heat()
 
     def _page_restored(self) -> None:
         """Remove the layer beneath the page, which hides it now."""

@@ -97,9 +97,12 @@ class Stage(PluginParts):
             market=Market(source=Source.DEMO),
             clock=SYSTEM_CLOCK,
         )
-        self.uploads = UploadCounter(self.presenter, self.underlay) if self.plugin.is_enabled() else None
         self.window.show()
         self.window.start()
+        self.uploads = None
+        if self.plugin.is_enabled():
+            self.wait(lambda: self.presenter is not None)
+            self.uploads = UploadCounter(self.presenter, self.underlay)
 
     @property
     def plugin(self):
@@ -154,8 +157,9 @@ class Stage(PluginParts):
         self.window.close()
         self.window.dispose()
         self.loop.stop()
-        # That told Qt to leave its loop; until one has run again, no later one would start.
-        QTimer.singleShot(0, QApplication.quit)
+        # That told Qt to leave its loop; until one has run again, no later one would start. `quit` would close windows
+        # that a test has left, and Qt would leave each later loop at once, for the last window was closed.
+        QTimer.singleShot(0, QApplication.exit)
         QApplication.exec()
         asyncio.events._set_running_loop(None)
         asyncio.set_event_loop(None)

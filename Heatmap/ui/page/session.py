@@ -110,6 +110,12 @@ class PageSession(QObject):
         faults = (key for key in (TURNED, WRONG_TIMES, COVERED) if key in self._faults)
         return next(((key, self._faults[key]) for key in faults), ("", ""))
 
+    @property
+    def is_loading(self) -> bool:
+        """True while a document is loaded; also before Qt has begun to load the first one that was asked for."""
+        page = self._view.page()
+        return page is not None and (page.isLoading() or (page.url().isEmpty() and not page.requestedUrl().isEmpty()))
+
     @pyqtSlot(bool)
     def set_covered(self, covered: bool) -> None:  # Qt's signature
         """Take whether something opaque in the page lies over the chart."""
