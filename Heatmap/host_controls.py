@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+from weakref import WeakSet
 
 from PyQt6 import sip
 from PyQt6.QtCore import QObject, pyqtSignal
+from PyQt6.QtWidgets import QWidget
 
 from Heatmap.ui.widgets.alert_centre import join_centre
 from Heatmap.ui.widgets.alert_tab import AlertTab
@@ -17,13 +19,15 @@ from Heatmap.ui.widgets.symbol_box import SymbolBox
 
 if TYPE_CHECKING:
     from PyQt6.QtGui import QAction, QActionGroup
-    from PyQt6.QtWidgets import QWidget
 
     from Heatmap.clock import Clock
     from Heatmap.heatmap_service import HeatmapService
     from Heatmap.heatmap_settings import HeatmapSettings
     from Heatmap.ui.settings_model import SettingsModel
     from Heatmap.ui.translation import Translator
+
+
+_Widget = TypeVar("_Widget", bound=QWidget)
 
 
 class HostControls(QObject):
@@ -43,6 +47,7 @@ class HostControls(QObject):
         self._status_line = StatusLine(service, translator, parent=self)
         self._alerts = join_centre(service, settings.store, translator, clock)
         self._alerts.raised.connect(self._report_alert)
+        self._widgets: WeakSet[QWidget] = WeakSet()  # that the host was given
         self._actions: dict[str, SettingAction] = {}
         self._groups: dict[str, QActionGroup] = {}
         self._status_line.changed.connect(self.statusChanged)
@@ -98,7 +103,7 @@ class HostControls(QObject):
 
         It records a new one after a question and then emits ``symbolRequested(str)``; `set_symbol` shows it.
         """
-        return SymbolBox(self._service, self._translator, parent)
+        return self._given(SymbolBox(self._service, self._translator, parent))
 
     @property
     def status(self) -> str:
@@ -109,7 +114,7 @@ class HostControls(QObject):
         """Return a new row for a status bar: connection, recording, last event; on demand rates, build time, frames."""
         panel = StatusPanel(self._settings, self._translator, parent, source=self._service.source)
         self._performance.add_panel(panel)
-        return panel
+        return self._given(panel)
 
     def add_recorder(self, service: HeatmapService) -> None:
         """Show the state of one more recorder in the status widgets: of another exchange, into the same database.
@@ -120,7 +125,13 @@ class HostControls(QObject):
 
     def alerts_tab(self, parent: QWidget | None = None) -> AlertTab:
         """Return a new page for the settings of alerts, which are off until the user sets a rule there."""
-        return AlertTab(self._alerts, self._service, self._translator, parent)
+        return self._given(AlertTab(self._alerts, self._service, self._translator, parent))
+
+    def _given(self, widget: _Widget) -> _Widget:
+        """Return a widget that is made for the host; it is disabled from `detach` on."""
+        self._widgets.add(widget)
+        widget.setEnabled(not self._detached)
+        return widget
 
     def _end_controls(self) -> None:
         """Stop following settings and service."""
@@ -131,12 +142,12 @@ class HostControls(QObject):
             if not sip.isdeleted(self._alerts):
                 self._alerts.raised.disconnect(self._report_alert)
             self._performance.stop()
-            for action in self._actions.values():
-                if not sip.isdeleted(action):
-                    action.setEnabled(False)
-            for group in self._groups.values():
-                if not sip.isdeleted(group):
-                    group.setEnabled(False)
+            controls: list[QWidget | QAction | QActionGroup] = [
+                *self._widgets, *self._actions.values(), *self._groups.values()
+            ]  # fmt: skip
+            for control in controls:
+                if not sip.isdeleted(control):
+                    control.setEnabled(False)
 
     def _report_alert(self, line: str, _alert: object) -> None:
         self.alertRaised.emit(line)

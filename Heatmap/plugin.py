@@ -282,7 +282,8 @@ class HeatmapPlugin(HostControls):
         bar = ReplayBar(self._translator, self._shown_time, parent)
         bar.timeChanged.connect(self.show_as_of)
         bar.destroyed.connect(self._end_replay)
-        return bar
+        self.detached.connect(bar.player.pause)
+        return self._given(bar)
 
     def set_legend(self, place: LegendPlace) -> None:
         """Move or hide the legend; see `attach`. `SettingsError` if there is no such place."""
@@ -329,7 +330,7 @@ class HeatmapPlugin(HostControls):
 
     def settings_tab(self, parent: QWidget | None = None) -> HeatmapTab:
         """Return a new page for the host's settings."""
-        return self._tabs.new_tab(parent)
+        return self._given(self._tabs.new_tab(parent))
 
     def notice_bar(self, parent: QWidget | None = None, *, without: Collection[NoticeTopic] = ()) -> NoticeBar:
         """Return a new bar for above the chart: why nothing is recorded or shown, with buttons; else it is hidden.
@@ -338,11 +339,11 @@ class HeatmapPlugin(HostControls):
         ``"not_recording"`` to the one that the exchange is not reached. Notices on the topics ``without`` are left out:
         ``"page"`` is why no heat can be seen on the chart.
         """
-        return NoticeBar(self._notices, self._translator, self._service.retry_now, parent, without=without)
+        return self._given(NoticeBar(self._notices, self._translator, self._service.retry_now, parent, without=without))
 
     def liquidation_list(self, parent: QWidget | None = None) -> LiquidationList:
         """Return a new list of the window's latest and largest liquidations; a click shows the place in the chart."""
-        return self._lists.new_list(parent)
+        return self._given(self._lists.new_list(parent))
 
     def show_place(self, time_ms: int, price: float) -> bool:
         """Scroll the chart so that a moment is in the middle and a price in sight; the zoom stays.
@@ -369,7 +370,10 @@ class HeatmapPlugin(HostControls):
         return not self._detached and self._scroll.show_place(time_ms, price)
 
     def detach(self) -> None:
-        """Restore the page and the view and end all threads. Harmless when called twice."""
+        """Restore the page and the view and end all threads; what the host was given is disabled.
+
+        Harmless when called twice.
+        """
         if self._detached:
             return
         _attached.discard(self)

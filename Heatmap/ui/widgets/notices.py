@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from PyQt6 import sip
 from PyQt6.QtCore import QObject, pyqtSignal
 
 from Heatmap.rendering.event_window import MapStatistics
@@ -54,6 +55,7 @@ class Notices(QObject):
         self._statistics = MapStatistics()
         self._problem = ("", "")
         self.notice = Notice()
+        self._is_stopped = False
         signals.built.connect(self._take_statistics)
         signals.problem.connect(self._take_problem)
         bridge.timeAxisChanged.connect(self._take_axis)
@@ -71,8 +73,11 @@ class Notices(QObject):
         return "" if self.notice.kind == "info" else self.notice.text
 
     def stop(self) -> None:
-        """Follow the service no longer."""
+        """Follow the service no longer, and say that the heatmap is detached."""
         self._unsubscribe()
+        self._is_stopped = True
+        if not sip.isdeleted(self):
+            self.update()
 
     def _notify(self) -> None:
         with suppress(RuntimeError):  # deleted meanwhile
@@ -80,7 +85,13 @@ class Notices(QObject):
 
     def update(self) -> None:
         """Choose again."""
-        notice = notice_of(
+        notice = Notice(self._translator.text("notice.detached")) if self._is_stopped else self._present_notice()
+        if notice != self.notice:
+            self.notice = notice
+            self.changed.emit()
+
+    def _present_notice(self) -> Notice:
+        return notice_of(
             self._translator,
             now_ms=self._clock.now_ms(),
             has_graphics=self._session.has_graphics,
@@ -92,9 +103,6 @@ class Notices(QObject):
             shown=self._statistics.shown,
             status=self._service.status(),
         )
-        if notice != self.notice:
-            self.notice = notice
-            self.changed.emit()
 
     def _shift_ms(self) -> tuple[int, int]:
         now_ms, newest_event_ms = self._now()

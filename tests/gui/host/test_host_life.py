@@ -271,8 +271,19 @@ def test_settings_outlive_a_detached_plugin(open_host):
     with open_host() as host:
         host.show()
         settings = host.plugin.settings
-        tab = host.plugin.settings_tab()
+        tab, bar = host.plugin.settings_tab(), host.plugin.notice_bar(host.window)
+        given = [tab, bar, host.plugin.liquidation_list(host.window), host.plugin.status_widget(host.window)]
+        replay = host.plugin.replay_bar(host.window)
+        replay.player.set_span(0, 3_600_000)
+        replay.player.play()
+        assert all(widget.isEnabled() for widget in given)
         host.plugin.detach()
+        assert not replay.player.is_playing
+        # What the host was given says so.
+        assert not any(widget.isEnabled() for widget in (*given, replay, host.plugin.symbol_box(host.window)))
+        for words in (tab.findChild(QLabel, "heatmap_notice"), bar.findChild(QLabel)):
+            assert "detached" in words.text()
+            assert not words.isHidden()
         QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
         host.plugin.set_symbol("ETHUSDT")
         settings.update(opacity=40, enabled=False)
