@@ -195,7 +195,10 @@ def test_the_line(language, source, alert, line):
 
 
 class Counter(AlertSound):
-    plays = 0
+    plays = preparations = 0
+
+    def prepare(self):
+        self.preparations += 1
 
     def play(self):
         self.plays += 1
@@ -203,10 +206,14 @@ class Counter(AlertSound):
 
 def test_many_alerts_make_one_sound_and_a_notice_that_counts_the_others(qtbot, monkeypatch):
     monkeypatch.setattr(alert_output, "NOTICE_GAP_MS", 100)
+    monkeypatch.setattr(alert_output, "PREPARE_MS", 10)
     sound, shown = Counter(), []
     notice = AlertNotice()
     notice.show = lambda title, text: shown.append((title, text))
     output = AlertOutput(Translator("en"), sound=sound, notice=notice)
+    output.prepare()
+    assert sound.preparations == 0  # loading it would delay a window that is being opened
+    qtbot.waitUntil(lambda: sound.preparations == 1)
     for number in range(5):
         output.report(f"line {number}", sound=True, notification=True)
     assert sound.plays == 1

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 # Alerts of many symbols at once make one sound and one notice.
 SOUND_GAP_MS: Final = 1000
 NOTICE_GAP_MS: Final = 2000
+# Loading Qt Multimedia takes up to 160 ms: not while a window with alerts is opened, nor when the first one comes.
+PREPARE_MS: Final = 2000
 
 
 class AlertOutput(QObject):
@@ -35,11 +37,12 @@ class AlertOutput(QObject):
         self._notice = notice if notice is not None else AlertNotice(self)
         self._sound_gap = new_timer(self, SOUND_GAP_MS, lambda: None)
         self._notice_gap = new_timer(self, NOTICE_GAP_MS, self._show_waiting)
+        self._prepare_timer = new_timer(self, PREPARE_MS, self._sound.prepare)
         self._waiting: list[str] = []
 
     def prepare(self) -> None:
-        """Load what a sound needs."""
-        self._sound.prepare()
+        """Load what a sound needs, a moment later."""
+        self._prepare_timer.start()
 
     def report(self, line: str, *, sound: bool, notification: bool) -> None:
         """Report one alert."""
@@ -54,6 +57,7 @@ class AlertOutput(QObject):
     def remove(self) -> None:
         """Remove what is on the screen."""
         self._notice_gap.stop()
+        self._prepare_timer.stop()
         self._waiting.clear()
         self._notice.remove()
 

@@ -50,7 +50,7 @@ class AlertSound(QObject):
         self._is_prepared = False
 
     def prepare(self) -> None:
-        """Load what `play` needs: once, when alerts are switched on, so that none waits for it."""
+        """Load what `play` needs, once."""
         if self._is_prepared:
             return
         self._is_prepared = True
