@@ -79,7 +79,7 @@ def test_labels_do_not_overlap_and_the_last_is_full_colour(qtbot, language, norm
         ((position, text),) = [label for label in labels if label[1].startswith("≥ ")]
         assert text == f"≥ {Translator(language).format_usd(full_usd)}"
         assert position == scale.position(full_usd)
-        metrics = QFontMetricsF(legend.font())
+        metrics = QFontMetricsF(legend.drawn_font)
         spans = [legend.label_span(position, metrics.horizontalAdvance(text)) for position, text in labels]
         assert all(end < begin for (_, end), (begin, _) in pairwise(spans))
 
@@ -177,7 +177,7 @@ def test_the_hatching_is_explained_where_there_is_any(qtbot, language):
     assert legend.width() == without.width()
     assert legend.height() > without.height()
     words = Translator(language).text("legend.not_recorded")
-    assert 6 + 27 + 6 + QFontMetricsF(legend.font()).horizontalAdvance(words) <= legend.width() - 6
+    assert 6 + 27 + 6 + QFontMetricsF(legend.drawn_font).horizontalAdvance(words) <= legend.width() - 6
     # Left of the words stand lines of a grey that is neither ground nor ink, and they rise to the right.
     picture = legend.picture()
     grey = {
@@ -206,7 +206,7 @@ def test_the_windows_beginning_is_explained_while_it_is_in_sight(qtbot, language
     ((swatch, words),) = legend.explanations()
     assert swatch == "line"
     assert words.endswith({"en": "begins here", "de": "ab hier"}[language])
-    assert 6 + 27 + 6 + QFontMetricsF(legend.font()).horizontalAdvance(words) <= legend.width() - 6
+    assert 6 + 27 + 6 + QFontMetricsF(legend.drawn_font).horizontalAdvance(words) <= legend.width() - 6
     # Left of the words stands one upright line.
     picture = legend.picture()
     middle = legend.height() - 6 - 5
@@ -228,7 +228,7 @@ def test_older_heat_trails_and_what_was_left_out_are_explained(qtbot, language):
     assert [swatch for swatch, _ in legend.explanations()] == ["line", "older", "cut", "hatching", "trail"]
     assert (legend.size(), legend.width()) == (legend.size_with(marks.count), without.width())
     room = legend.width() - 6 - (6 + 27 + 6)
-    widths = {words: QFontMetricsF(legend.font()).horizontalAdvance(words) for _, words in legend.explanations()}
+    widths = {words: QFontMetricsF(legend.drawn_font).horizontalAdvance(words) for _, words in legend.explanations()}
     assert all(width <= room for width in widths.values()), widths
     # What is older has the colours of the bar, fainter; a trail is full on the left and fades to the right.
     picture = legend.picture()
@@ -327,7 +327,7 @@ def test_the_bars_do_not_move_when_a_floor_hides_cells(legend, translator):
         before = legend.bars_box(), legend.size()
         legend.set_scale("long_short", "log", axis(353_000, palette="long_short", floor_usd=10_000))
         assert (legend.bars_box(), legend.size()) == before
-        metrics = QFontMetricsF(legend.font())
+        metrics = QFontMetricsF(legend.drawn_font)
         assert 6 + metrics.horizontalAdvance(legend.hidden()) < legend.bars_box().left()
 
 

@@ -10,7 +10,7 @@ from PyQt6.QtCore import QPointF, QRectF, Qt
 from PyQt6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter, QPen
 
 from Heatmap.aggregation.palettes import find_palette
-from Heatmap.ui.widgets.overlay_widget import FONT_PX, ink
+from Heatmap.ui.widgets.overlay_widget import ink, letters
 from Heatmap.ui.widgets.palette_image import DARK_CHART, LIGHT_CHART
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class BubblePictures:
         self.look, self.ratio = look, ratio
         self._font = QFont()
         self._font.fromString(look.font)
-        self._font.setPixelSize(FONT_PX)
+        self._font = letters(self._font)
         self._metrics = QFontMetricsF(self._font)
         self._long, self._short = look.colors()
         self._images: dict[Hashable, QImage] = {}

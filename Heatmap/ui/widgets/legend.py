@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 from PyQt6.QtCore import QPointF, QRectF, QSize, Qt, pyqtSlot
-from PyQt6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter, QPen
+from PyQt6.QtGui import QColor, QFontMetricsF, QImage, QPainter, QPen
 
 from Heatmap.rendering.colour_axis import BINS, STEPS
 from Heatmap.ui.gl.painter import HATCH_LINE_PX, HATCH_SPACING_PX, HATCH_STRENGTH, LIGHT_HATCH_STRENGTH, OLDER_SHARE
-from Heatmap.ui.widgets.overlay_widget import FONT_PX, OverlayWidget, ink
+from Heatmap.ui.widgets.overlay_widget import LetteredWidget, ink
 from Heatmap.ui.widgets.palette_image import DARK_CHART, LIGHT_CHART, palette_bars
 from Heatmap.vocabulary import Normalization
 
@@ -77,18 +77,15 @@ class Marks:
         return sum(map(bool, (self.window, self.older, self.cut, self.gaps, self.gaps_of_some, self.trail)))
 
 
-class Legend(OverlayWidget):
+class Legend(LetteredWidget):
     """Colour bars with amounts, histogram and range, and the explained marks.
 
     It only paints; `LegendRange` takes mouse and keyboard.
     """
 
     def __init__(self, translator: Translator, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+        super().__init__(_LINE_PX, parent)
         self.setObjectName("heatmap_legend")
-        font = QFont(self.font())
-        font.setPixelSize(FONT_PX)
-        self.setFont(font)
         self._translator = translator
         self._palette = ""
         self._normalization = Normalization.LOG
@@ -149,6 +146,9 @@ class Legend(OverlayWidget):
 
     @pyqtSlot()
     def retranslate(self) -> None:
+        self.fit()
+
+    def fit(self) -> None:
         self._names_px = self._measure_names()
         self.setFixedSize(self.sizeHint())
         self.update()
@@ -168,7 +168,7 @@ class Legend(OverlayWidget):
             wanted.append((0.0, words.text("legend.few")))
         else:
             wanted += [(position, words.format_usd(value)) for position, value in round_values(axis)]
-        metrics = QFontMetricsF(self.font())
+        metrics = QFontMetricsF(self.drawn_font)
         chosen: list[tuple[float, str]] = []
         taken: list[tuple[float, float]] = []
         for position, text in wanted:
@@ -208,8 +208,8 @@ class Legend(OverlayWidget):
     def _rows(self) -> list[QRectF]:
         """Return the rows from the first histogram on: histogram and bar, or histogram, two bars and histogram."""
         tall = 0 if self._is_compact else _HISTOGRAM_PX
-        heights = (tall, _LINE_PX, _LINE_PX, tall) if len(self._bars) > 1 else (tall, _BAR_PX)
-        y, boxes = float(_PADDING_PX if len(self._bars) > 1 else _PADDING_PX + _LINE_PX), []
+        heights = (tall, self._line_px, self._line_px, tall) if len(self._bars) > 1 else (tall, _BAR_PX)
+        y, boxes = float(_PADDING_PX if len(self._bars) > 1 else _PADDING_PX + self._line_px), []
         for height in heights:
             boxes.append(QRectF(0, y, self.width(), height))
             y += height
@@ -235,11 +235,13 @@ class Legend(OverlayWidget):
     def size_with(self, lines: int, *, is_compact: bool = False) -> QSize:
         """Return the size with so many lines of explanations, without the histogram if ``is_compact``."""
         has_two = len(self._bars) > 1
-        height = 3 * _LINE_PX if has_two else 2 * _LINE_PX + _BAR_PX
+        height = 3 * self._line_px if has_two else 2 * self._line_px + _BAR_PX
         if not is_compact:
             height += (2 if has_two else 1) * _HISTOGRAM_PX
-        height += 2 * _PADDING_PX - (_LINE_PX - _BAR_PX) // 2 + _LINE_PX * lines
-        return QSize(round(2 * _PADDING_PX + self._names_px + STEPS), height)
+        height += 2 * _PADDING_PX - (self._line_px - _BAR_PX) // 2 + self._line_px * lines
+        metrics = QFontMetricsF(self.drawn_font)
+        widths = [_SWATCH_PX + _NAME_GAP_PX + metrics.horizontalAdvance(words) for _, words in self.explanations()]
+        return QSize(math.ceil(2 * _PADDING_PX + max(self._names_px + STEPS, *widths, 0.0)), height)
 
     def sizeHint(self) -> QSize:
         return self.size_with(len(self.explanations()), is_compact=self._is_compact)
@@ -256,10 +258,10 @@ class Legend(OverlayWidget):
         painter.setPen(ink(dark=self._dark))
         bottom = self.bars_box().bottom()
         self._paint_labels(painter, bottom)
-        top = bottom + _LINE_PX
+        top = bottom + self._line_px
         for swatch, words in self.explanations():
             self._paint_explanation(painter, top, swatch, words)
-            top += _LINE_PX
+            top += self._line_px
 
     def names(self) -> tuple[str, ...]:
         """Return the names of two bars, empty for one."""
@@ -268,7 +270,7 @@ class Legend(OverlayWidget):
 
     def _measure_names(self) -> float:
         """Return the room left of the bars."""
-        metrics = QFontMetricsF(self.font())
+        metrics = QFontMetricsF(self.drawn_font)
         names = self.names()
         if not names:
             return 0.0
@@ -281,7 +283,7 @@ class Legend(OverlayWidget):
         names = self.names()
         middle = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
         if not names:
-            title = QRectF(_PADDING_PX, _PADDING_PX - 1, STEPS, _LINE_PX)
+            title = QRectF(_PADDING_PX, _PADDING_PX - 1, STEPS, self._line_px)
             painter.drawText(title, middle, self._translator.text("legend.total"))
         for index, (bar, place) in enumerate(zip(self._bars, self.bar_boxes(), strict=True)):
             painter.fillRect(place, chart)
@@ -289,7 +291,7 @@ class Legend(OverlayWidget):
             painter.drawImage(place, bar if self._axis is None else _bar_of_levels(bar, self._axis.levels))
             painter.setOpacity(1.0)
             if names:
-                line = QRectF(_PADDING_PX, place.center().y() - _LINE_PX / 2, place.left(), _LINE_PX)
+                line = QRectF(_PADDING_PX, place.center().y() - self._line_px / 2, place.left(), self._line_px)
                 painter.drawText(line, middle, names[index])
 
     def _paint_histograms(self, painter: QPainter) -> None:
@@ -338,22 +340,22 @@ class Legend(OverlayWidget):
         painter.drawRoundedRect(QRectF(across - _GRIP_PX / 2, bars[0].top(), _GRIP_PX, tall), 2, 2)
 
     def _paint_labels(self, painter: QPainter, top: float) -> None:
-        metrics = QFontMetricsF(self.font())
+        metrics = QFontMetricsF(self.drawn_font)
         origin = _PADDING_PX + self._names_px
         if hidden := self.hidden():
-            row = QRectF(_PADDING_PX, top, origin, _LINE_PX)
+            row = QRectF(_PADDING_PX, top, origin, self._line_px)
             if not self.names():
-                row = QRectF(_PADDING_PX, _PADDING_PX - 1, STEPS, _LINE_PX)
+                row = QRectF(_PADDING_PX, _PADDING_PX - 1, STEPS, self._line_px)
             side = Qt.AlignmentFlag.AlignLeft if self.names() else Qt.AlignmentFlag.AlignRight
             painter.drawText(row, Qt.AlignmentFlag.AlignVCenter | side, hidden)
         for position, text in self.labels():
             left, right = self.label_span(position, metrics.horizontalAdvance(text))
-            place = QRectF(origin + left, top, right - left + 1, _LINE_PX)
+            place = QRectF(origin + left, top, right - left + 1, self._line_px)
             painter.drawText(place, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, text)
 
     def _paint_explanation(self, painter: QPainter, top: float, swatch: Swatch, words: str) -> None:
         """Paint a swatch of the map and its meaning."""
-        swatch_box = QRectF(_PADDING_PX, top + (_LINE_PX - _BAR_PX) / 2, _SWATCH_PX, _BAR_PX)
+        swatch_box = QRectF(_PADDING_PX, top + (self._line_px - _BAR_PX) / 2, _SWATCH_PX, _BAR_PX)
         painter.save()
         if swatch in ("hatching", "light"):
             _paint_hatching(painter, swatch_box, _GREY if swatch == "hatching" else _LIGHT_GREY)
@@ -368,10 +370,10 @@ class Legend(OverlayWidget):
             painter.setPen(QPen(_GREY, 1))
             # In the middle of a pixel, or it is two pixels wide and half as strong.
             middle = math.floor(swatch_box.center().x()) + 0.5
-            painter.drawLine(QPointF(middle, top + 0.5), QPointF(middle, top + _LINE_PX - 0.5))
+            painter.drawLine(QPointF(middle, top + 0.5), QPointF(middle, top + self._line_px - 0.5))
         painter.restore()
         left = swatch_box.right() + _NAME_GAP_PX
-        place = QRectF(left, top, self.width() - left, _LINE_PX)
+        place = QRectF(left, top, self.width() - left, self._line_px)
         painter.drawText(place, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, words)
 
     @staticmethod

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from PyQt6.QtCore import QModelIndex, QPoint, QSize, Qt, pyqtSignal, pyqtSlot
+from PyQt6.QtCore import QEvent, QModelIndex, QPoint, QSize, Qt, pyqtSignal, pyqtSlot
 from PyQt6.QtGui import QAction, QGuiApplication, QKeySequence
 from PyQt6.QtWidgets import QAbstractItemView, QHeaderView, QLabel, QMenu, QTabBar, QTableView, QVBoxLayout, QWidget
 
@@ -48,11 +48,22 @@ class LiquidationTable(QTableView):
         if rows is not None and columns is not None:  # a table has both; Qt's types allow none
             rows.hide()
             rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
-            rows.setDefaultSectionSize(round(self.fontMetrics().height() * _ROW_SCALE))
             columns.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
             columns.setHighlightSections(False)
             columns.setResizeContentsPrecision(0)  # by the rows in sight
         self.clicked.connect(self._take_click)
+        self._fit_rows()
+
+    def changeEvent(self, event: QEvent | None) -> None:
+        """Follow a font that is changed while the program runs."""
+        super().changeEvent(event)
+        if event is not None and event.type() == QEvent.Type.FontChange:
+            self._fit_rows()
+
+    def _fit_rows(self) -> None:
+        rows = self.verticalHeader()
+        if rows is not None:
+            rows.setDefaultSectionSize(round(self.fontMetrics().height() * _ROW_SCALE))
 
     def fit_times(self) -> None:
         """Keep room for date and time of a row, and for its dollars; the other columns share the rest."""

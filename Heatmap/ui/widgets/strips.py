@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 from PyQt6.QtCore import QObject, QRectF, QSize, Qt, pyqtSignal, pyqtSlot
-from PyQt6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter
+from PyQt6.QtGui import QColor, QFontMetricsF, QImage, QPainter
 
 from Heatmap.aggregation.palettes import find_palette
 from Heatmap.rendering.bar_coverage import BarState
@@ -26,7 +26,7 @@ from Heatmap.ui.geometry.strips import (
     profile_boxes,
 )
 from Heatmap.ui.gl.front_part import FrontShapes, Sprite
-from Heatmap.ui.widgets.overlay_widget import FONT_PX, ink
+from Heatmap.ui.widgets.overlay_widget import grown_px, ink, letters
 from Heatmap.ui.widgets.palette_image import DARK_CHART, LIGHT_CHART
 from Heatmap.ui.widgets.tooltip import Lines, price_decimals, span_text
 
@@ -71,7 +71,7 @@ _LANE_KEYS: Final = {
     BarState.NOT_RUNNING: "strips.lane_not_running",
     BarState.SOME_SOURCES: "strips.lane_some_sources",
 }
-TEXT_PX: Final = 16
+_TEXT_PX: Final = 16
 _MARGIN_PX: Final = 4
 _GROUND_ALPHA: Final = 190
 _SWATCH_PX: Final = 8
@@ -110,7 +110,7 @@ class Strips(QObject):
         self._translator = translator
         self._chart_time = chart_time
         self._places: tuple[ViewSums, TimeAxis, BarPlaces] | None = None
-        self._images: dict[tuple[Text, float, bool], QImage] = {}  # by text, scale and ground; the oldest first
+        self._images: dict[tuple[Text, float, bool, int], QImage] = {}  # by text, scale, ground, font; the oldest first
         self._written: dict[TextPlace, QImage] = {}
         self._written_for: tuple[object, ...] = ()
         presenter.sumsChanged.connect(self.changed)
@@ -225,13 +225,20 @@ class Strips(QObject):
         return tuple(parts)
 
     def _sprites(self, sums: ViewSums, viewport: Viewport, bands: Bands, lane: Boxes) -> tuple[Sprite, ...]:
-        key = (sums, viewport.ratio, viewport.price_top < viewport.price_bottom, frozenset(lane.kinds.tolist()))
+        font = letters()
+        key = (
+            sums,
+            font.pixelSize(),
+            viewport.ratio,
+            viewport.price_top < viewport.price_bottom,
+            frozenset(lane.kinds.tolist()),
+        )
         if key != self._written_for:
             texts = self.texts(viewport, lane)
             self._written = {place: self._image(text, viewport.ratio) for place, text in texts.items()}
             self._written_for = key
         right_px = bands.width_px - _MARGIN_PX
-        line_px = TEXT_PX + _MARGIN_PX
+        line_px = grown_px(_TEXT_PX, font) + _MARGIN_PX
         tops_px = {
             "sums": bands.bars_top_px - line_px,
             "lower": bands.bars_top_px - 2 * line_px,
@@ -246,7 +253,7 @@ class Strips(QObject):
 
     def _image(self, text: Text, ratio: float) -> QImage:
         """Return a text as a picture; the last ones are kept, for each is uploaded once."""
-        key = (text, ratio, self._presenter.is_dark)
+        key = (text, ratio, self._presenter.is_dark, letters().pixelSize())
         image = self._images.pop(key, None) or text_image(text, ratio, dark=self._presenter.is_dark)
         self._images[key] = image
         if len(self._images) > _KEPT_IMAGES:
@@ -273,7 +280,7 @@ def bands_in(viewport: Viewport, settings: HeatmapSettings) -> Bands:
 def room_below_px(viewport: Viewport, settings: HeatmapSettings, *, right: bool) -> float:
     """Return the height that the strips fill along the lower edge, ``right`` with the texts there; CSS pixels."""
     bands = bands_in(viewport, settings)
-    texts_px = 2.0 * (TEXT_PX + _MARGIN_PX) if right and _has_sums(settings) else 0.0
+    texts_px = 2.0 * (grown_px(_TEXT_PX, letters()) + _MARGIN_PX) if right and _has_sums(settings) else 0.0
     return bands.bottom_px - bands.bars_top_px + texts_px
 
 
@@ -293,15 +300,15 @@ def side_colors(palette: str, *, dark: bool) -> NDArray[np.uint8]:
 
 
 def text_image(text: Text, ratio: float, *, dark: bool) -> QImage:
-    """Return a line of text on a translucent ground in the chart's colour, `TEXT_PX` high, in device pixels."""
-    font = QFont()
-    font.setPixelSize(FONT_PX)
+    """Return a line of text on a translucent ground in the chart's colour, in device pixels."""
+    font = letters()
+    text_px = grown_px(_TEXT_PX, font)
     metrics = QFontMetricsF(font)
     widths_px = [
         metrics.horizontalAdvance(words) + (_SWATCH_PX + _GAP_PX) * (color is not None) for color, words in text
     ]
     width_px = sum(widths_px) + 2 * _GAP_PX * (len(text) - 1) + 2 * _MARGIN_PX
-    size = QSize(max(round(width_px * ratio), 1), max(round(TEXT_PX * ratio), 1))
+    size = QSize(max(round(width_px * ratio), 1), max(round(text_px * ratio), 1))
     image = QImage(size, QImage.Format.Format_RGBA8888_Premultiplied)
     image.setDevicePixelRatio(ratio)
     image.fill(Qt.GlobalColor.transparent)
@@ -312,13 +319,13 @@ def text_image(text: Text, ratio: float, *, dark: bool) -> QImage:
     ground.setAlpha(_GROUND_ALPHA)
     painter.setPen(Qt.PenStyle.NoPen)
     painter.setBrush(ground)
-    painter.drawRoundedRect(QRectF(0, 0, width_px, TEXT_PX), 3, 3)
+    painter.drawRoundedRect(QRectF(0, 0, width_px, text_px), 3, 3)
     painter.setPen(ink(dark=dark))
     left_px = float(_MARGIN_PX)
     for (color, words), wide_px in zip(text, widths_px, strict=True):
-        room = QRectF(left_px, 0, wide_px, TEXT_PX)
+        room = QRectF(left_px, 0, wide_px, text_px)
         if color is not None:
-            painter.fillRect(QRectF(left_px, (TEXT_PX - _SWATCH_PX) / 2, _SWATCH_PX, _SWATCH_PX), QColor(*color))
+            painter.fillRect(QRectF(left_px, (text_px - _SWATCH_PX) / 2, _SWATCH_PX, _SWATCH_PX), QColor(*color))
             room.setLeft(left_px + _SWATCH_PX + _GAP_PX)
         painter.drawText(room, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, words)
         left_px += wide_px + 2 * _GAP_PX

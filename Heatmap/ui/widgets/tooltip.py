@@ -6,12 +6,12 @@ import math
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from PyQt6.QtCore import QDateTime, QRectF, QSize, Qt, QTimeZone, pyqtSlot
-from PyQt6.QtGui import QColor, QFont, QFontMetricsF, QPainter
+from PyQt6.QtGui import QColor, QFontMetricsF, QPainter
 
 from Heatmap.events import Source
 from Heatmap.time_zone import offset_text
 from Heatmap.ui.geometry.chart_time import UTC_TIME, TimeOffset
-from Heatmap.ui.widgets.overlay_widget import FONT_PX, OverlayWidget, ink
+from Heatmap.ui.widgets.overlay_widget import LetteredWidget, ink
 from Heatmap.ui.widgets.source_text import sources_text
 
 if TYPE_CHECKING:
@@ -97,17 +97,14 @@ def _price_names(figures: CellFigures, words: Translator) -> list[str]:
     return [name, *(source_with_price(source, words) for source in sources)]
 
 
-class Tooltip(OverlayWidget):
+class Tooltip(LetteredWidget):
     """A panel with the figures of one cell, whose times are those of the chart."""
 
     def __init__(
         self, translator: Translator, *, chart_time: TimeOffset = UTC_TIME, parent: QWidget | None = None
     ) -> None:
-        super().__init__(parent)
+        super().__init__(_LINE_PX, parent)
         self.setObjectName("heatmap_tooltip")
-        font = QFont(self.font())
-        font.setPixelSize(FONT_PX)
-        self.setFont(font)
         self._translator = translator
         self._chart_time = chart_time
         self._figures: CellFigures | None = None
@@ -126,7 +123,7 @@ class Tooltip(OverlayWidget):
         """Show a title, and names with their values, in the language in which they are."""
         if (title, list(rows), dark) != (self._title, self._rows, self._dark):
             self._figures, self._dark, self._title, self._rows = None, dark, title, list(rows)
-            self._fit()
+            self.fit()
 
     @pyqtSlot()
     def retranslate(self) -> None:
@@ -142,9 +139,9 @@ class Tooltip(OverlayWidget):
             usd = self._translator.format_usd(self._figures.long_usd + self._figures.short_usd)
             begin = QDateTime.fromMSecsSinceEpoch(cell.t0_ms + offset_ms, QTimeZone.utc()).toString("HH:mm")
             self._title = self._translator.text("tooltip.trail", usd=usd, time=begin)
-        self._fit()
+        self.fit()
 
-    def _fit(self) -> None:
+    def fit(self) -> None:
         self.setAccessibleName(self.text())
         self.setFixedSize(self.sizeHint())
         self.update()
@@ -171,21 +168,21 @@ class Tooltip(OverlayWidget):
         return rows
 
     def sizeHint(self) -> QSize:
-        metrics = QFontMetricsF(self.font())
+        metrics = QFontMetricsF(self.drawn_font)
         names = max((metrics.horizontalAdvance(name) for name, _ in self._rows), default=0.0)
         values = max((metrics.horizontalAdvance(value) for _, value in self._rows), default=0.0)
         width = max(metrics.horizontalAdvance(self._title), names + _COLUMN_GAP_PX + values)
-        return QSize(math.ceil(width) + 2 * _PADDING_PX, (len(self._rows) + 1) * _LINE_PX + 2 * _PADDING_PX)
+        return QSize(math.ceil(width) + 2 * _PADDING_PX, (len(self._rows) + 1) * self._line_px + 2 * _PADDING_PX)
 
     def draw(self, painter: QPainter) -> None:
         dim = QColor(0x8B, 0x93, 0xA1) if self._dark else QColor(0x6A, 0x72, 0x80)
         self.draw_panel(painter, dim, dark=self._dark)
         middle, left, right = Qt.AlignmentFlag.AlignVCenter, Qt.AlignmentFlag.AlignLeft, Qt.AlignmentFlag.AlignRight
-        line = QRectF(_PADDING_PX, _PADDING_PX, self.width() - 2 * _PADDING_PX, _LINE_PX)
+        line = QRectF(_PADDING_PX, _PADDING_PX, self.width() - 2 * _PADDING_PX, self._line_px)
         painter.setPen(ink(dark=self._dark))
         painter.drawText(line, middle | left, self._title)
         for name, value in self._rows:
-            line.translate(0, _LINE_PX)
+            line.translate(0, self._line_px)
             painter.setPen(dim)
             painter.drawText(line, middle | left, name)
             painter.setPen(ink(dark=self._dark))
