@@ -26,12 +26,6 @@ def rows_of(path) -> int:
         connection.close()
 
 
-def heat_pixels(picture: np.ndarray, bare: np.ndarray) -> int:
-    """Count pixels beneath the badge that differ clearly from the picture without heat."""
-    differs = np.abs(picture.astype(int) - bare.astype(int)).sum(axis=2) > 24
-    return int(differs[BADGE_BOTTOM_PX:].sum())
-
-
 def new_colors(picture: np.ndarray, bare: np.ndarray) -> int:
     """Count pixels beneath the badge of a colour that the picture without heat does not have, wherever it lies.
 
@@ -41,17 +35,9 @@ def new_colors(picture: np.ndarray, bare: np.ndarray) -> int:
     return int((~np.isin(shades[0], shades[1])).sum())
 
 
-def steady_heat(stage, bare: np.ndarray) -> int:
-    """Return how many pixels are hot once the heat has faded in: as many as ten pictures ago."""
-    seen: list[int] = []
-
-    def rests() -> bool:
-        seen.append(heat_pixels(stage.pane(), bare))
-        last = seen[-10:]
-        return len(last) == 10 and min(last) > 20_000 and max(last) < 1.05 * min(last)
-
-    stage.wait(rests)
-    return seen[-1]
+def vivid_pixels(picture: np.ndarray) -> int:
+    """Count pixels of a strong colour beneath the badge, as of opaque heat; those of candles, which move, too."""
+    return int(np.count_nonzero(np.ptp(picture[BADGE_BOTTOM_PX:].astype(int), axis=2) > 60))
 
 
 def liquidation(stage, notional_btc: str, offset_s: int) -> str:
@@ -86,6 +72,8 @@ def test_the_tabs_checkbox_turns_heat_on_and_off_and_recording_goes_on(open_stag
 
         # On again: the heat is back, with what was written meanwhile.
         checkbox.click()
+        # The image first: on a busy machine one frame may be black while the layer of the heat is removed.
+        stage.wait(lambda: stage.plugin.image is not None)
         stage.wait(lambda: new_colors(stage.pane(), bare) > 20_000)
         shown = stage.plugin.image
         assert shown.events + shown.outside >= before + 5
@@ -112,11 +100,11 @@ def test_opacity_acts_on_the_screen(open_stage):
     with open_stage(settings={"opacity": 0, "bubbles": False}) as stage:
         stage.wait_for_heat()
         stage.wait_for_candles()
-        bare = stage.pane()
+        bare = vivid_pixels(stage.pane())
         stage.settings.update(opacity=100)
-        strong = steady_heat(stage, bare)
+        stage.wait(lambda: vivid_pixels(stage.pane()) > bare + 5_000)
         stage.settings.update(opacity=10)
-        stage.wait(lambda: heat_pixels(stage.pane(), bare) < strong / 3)
+        stage.wait(lambda: vivid_pixels(stage.pane()) < bare + 2_000)
 
 
 def test_a_market_that_is_not_real_is_marked_with_and_without_heat(open_stage):
