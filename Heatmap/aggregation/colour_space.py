@@ -31,6 +31,7 @@ _ROOTS_FROM_LAB: Final = np.linalg.inv(_LAB_FROM_ROOTS)
 
 # IEC 61966-2-1: the sRGB transfer curve is linear below this value.
 _LINEAR_BELOW: Final = 0.0031308
+_SLACK: Final = 1e-6  # of the gamut's bounds
 
 
 def oklab_from_lch(lightness: Array, chroma: Array, hue_deg: Array) -> Array:
@@ -41,14 +42,17 @@ def oklab_from_lch(lightness: Array, chroma: Array, hue_deg: Array) -> Array:
 
 def srgb_from_oklab(lab: Array) -> Array:
     """Return gamma-coded sRGB (..., 3) in 0..1; chroma outside the gamut is reduced at equal lightness and hue."""
-    inside, outside = np.zeros(lab.shape[:-1]), np.ones(lab.shape[:-1])
+    fits = _in_gamut(lab)
+    far = lab[~fits]
     # Bisection of the share of chroma; 16 steps are finer than 8 bits.
+    inside, outside = np.zeros(len(far)), np.ones(len(far))
     for _ in range(16):
         share = (inside + outside) / 2
-        fits = _in_gamut(_scaled(lab, share))
-        inside, outside = np.where(fits, share, inside), np.where(fits, outside, share)
-    share = np.where(_in_gamut(lab), 1.0, inside)
-    linear = np.clip(_linear_rgb(_scaled(lab, share)), 0.0, 1.0)
+        is_in = _in_gamut(_scaled(far, share))
+        inside, outside = np.where(is_in, share, inside), np.where(is_in, outside, share)
+    linear = _linear_rgb(lab)
+    linear[~fits] = _linear_rgb(_scaled(far, inside))
+    linear = np.clip(linear, 0.0, 1.0)
     return np.where(
         linear <= _LINEAR_BELOW, linear * 12.92, 1.055 * np.maximum(linear, _LINEAR_BELOW) ** (1 / 2.4) - 0.055
     )
@@ -59,11 +63,9 @@ def _scaled(lab: Array, share: Array) -> Array:
 
 
 def _linear_rgb(lab: Array) -> Array:
-    linear: Array = (lab @ _ROOTS_FROM_LAB.T) ** 3 @ _RGB_FROM_LMS.T
-    return linear
+    return np.asarray((lab @ _ROOTS_FROM_LAB.T) ** 3 @ _RGB_FROM_LMS.T)
 
 
 def _in_gamut(lab: Array) -> NDArray[np.bool_]:
     linear = _linear_rgb(lab)
-    slack = 1e-6
-    return np.asarray(((linear >= -slack) & (linear <= 1 + slack)).all(axis=-1))
+    return np.asarray(((linear >= -_SLACK) & (linear <= 1 + _SLACK)).all(axis=-1))
