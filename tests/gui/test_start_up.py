@@ -30,7 +30,7 @@ cli.main(sys.argv[1:])
 LATER = {
     "Heatmap.ui.heat_display", "Heatmap.rendering.build_worker", "Heatmap.aggregation.image_builder", "moderngl",
     "numba", "Heatmap.importing", "Heatmap.exporting", "Heatmap.demo", "Heatmap.app.simulation", "PyQt6.QtMultimedia",
-    "PIL", "pyarrow", "tqdm",
+    "PIL", "psycopg", "pyarrow", "tqdm",
 }  # fmt: skip
 
 
