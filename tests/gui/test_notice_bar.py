@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
+from PyQt6 import sip
 from PyQt6.QtCore import QObject, pyqtSignal
 from PyQt6.QtGui import QAction
 from PyQt6.QtWidgets import QFileDialog, QLabel, QMessageBox, QToolButton, QWidget
 
 from Heatmap.app.first_steps import FirstSteps
+from Heatmap.storage.database import database_of
 from Heatmap.storage.sqlite.sqlite_store import SqliteStore
 from Heatmap.ui.translation import Translator
 from Heatmap.ui.widgets.notice_bar import NoticeBar
@@ -74,7 +77,7 @@ def test_the_explanation_opens_in_the_users_language(host):
 
 def imported(qtbot, host, monkeypatch, tmp_path, file) -> QMessageBox:
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(file), ""))
-    steps = FirstSteps(tmp_path / "record.sqlite3", Translator("en"), host)
+    steps = FirstSteps(database_of(tmp_path / "record.sqlite3"), Translator("en"), host)
     steps.import_file.trigger()
     assert not steps.import_file.isEnabled()
     qtbot.waitUntil(steps.import_file.isEnabled)
@@ -98,3 +101,12 @@ def test_a_file_that_is_no_record_is_refused_in_words(qtbot, host, monkeypatch, 
     assert "shopping.txt" in box.text()
     box = imported(qtbot, QWidget(), monkeypatch, tmp_path, tmp_path / "gone.csv")
     assert box.icon() is QMessageBox.Icon.Warning
+
+
+def test_a_window_that_is_deleted_during_an_import_does_no_harm(qtbot, monkeypatch, tmp_path):
+    window = QWidget()
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(RECORDED), ""))
+    FirstSteps(database_of(tmp_path / "record.sqlite3"), Translator("en"), window).import_file.trigger()
+    sip.delete(window)
+    # What a thread does not catch fails the test.
+    qtbot.waitUntil(lambda: all(thread.name != "heatmap-import" for thread in threading.enumerate()), timeout=30_000)

@@ -169,7 +169,7 @@ def test_docks_stay_open_when_the_window_is_hidden_and_shown(open_stage):
         assert child(stage, QAction, "list_toggle").isChecked()
         listing = stage.window.findChild(LiquidationList)
         stage.wait(lambda: listing.model.rowCount() > 100)
-        stage.wait_for_heat()
+        stage.wait(lambda: stage.plugin.image is not None)
         stage.plugin.set_enabled(False)
         row = listing.model.row(100)
         listing.activated.emit(row.ts_ms, row.price)
