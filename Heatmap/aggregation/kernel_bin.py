@@ -13,7 +13,7 @@ import numpy as np
 from numba import types
 
 from Heatmap.aggregation.grid import SNAP
-from Heatmap.aggregation.kernel_jit import FLOAT64_IN, INT64_IN, UINT8_IN, entry, group, kernel
+from Heatmap.aggregation.kernel_jit import FLOAT64_IN, INT32_IN, INT64_IN, UINT8_IN, entry, group, kernel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,9 +25,7 @@ FILTER = group(types.float64, types.int64, types.int64)
 BINS = group(types.int64, types.int64, types.float64, types.float64)
 SHAPE = group(*(types.int64,) * 7)
 SCRATCH = group(types.float64[::1], types.uint32[::1])
-CELLS = group(
-    INT64_IN, types.Array(types.int32, 1, "C", readonly=True), types.Array(types.float32, 2, "C", readonly=True)
-)
+CELLS = group(INT64_IN, INT32_IN, types.Array(types.float32, 2, "C", readonly=True))
 FOUND_CELLS = group(types.int64[::1], types.int32[::1], types.float32[:, ::1])
 
 BLOCK_EVENTS = 512

@@ -1,7 +1,8 @@
 """Decorators of the kernels: compiled without the GIL, entry points with one signature each and cached on disk.
 
 A call never compiles. Inputs are typed read-only, which accepts writable arrays, too. Kernels call each other across
-files, so the version of the cache is a digest of all of them.
+files, so the version of the cache is a digest of all of them. They copy arrays by loops: ``a[:] = b`` takes 2 to 3 s to
+compile, for Numba formats both shapes in the text of an error.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ def compiled_here() -> int:
 
 INT64_IN: Final = types.Array(types.int64, 1, "C", readonly=True)
 FLOAT64_IN: Final = types.Array(types.float64, 1, "C", readonly=True)
+INT32_IN: Final = types.Array(types.int32, 1, "C", readonly=True)
 FLOAT32_IN: Final = types.Array(types.float32, 1, "C", readonly=True)
 UINT8_IN: Final = types.Array(types.uint8, 1, "C", readonly=True)
 COLOURS_IN: Final = types.Array(types.uint32, 2, "C", readonly=True)
@@ -92,14 +94,18 @@ class _EntryCache:
         CACHE.save(self._name, _dumps(result._reduce()))  # noqa: SLF001 - as Numba's own cache does
 
 
+# Python calls only entry points.
+_INNER: Final = {"nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+
+
 def kernel(function: _Function) -> _Function:
     """Compile a function that only other kernels call."""
-    return cast("_Function", njit(nogil=True)(function))
+    return cast("_Function", njit(**_INNER)(function))
 
 
 def fast_kernel(function: _Function) -> _Function:
     """Compile a kernel whose numbers are all finite: ``max`` and ``min`` are single instructions."""
-    return cast("_Function", njit(nogil=True, fastmath={"nnan", "ninf", "nsz"})(function))
+    return cast("_Function", njit(fastmath={"nnan", "ninf", "nsz"}, **_INNER)(function))
 
 
 def entry(*arguments: Any, returns: Any = types.void) -> Callable[[_Function], _Function]:
@@ -108,7 +114,7 @@ def entry(*arguments: Any, returns: Any = types.void) -> Callable[[_Function], _
     def compile_or_load(function: _Function) -> _Function:
         if not IS_COMPILED:
             return function
-        dispatcher: Any = njit(nogil=True)(function)
+        dispatcher: Any = njit(nogil=True, no_cfunc_wrapper=True)(function)
         dispatcher._cache = _EntryCache(f"{function.__module__.rpartition('.')[2]}.{function.__qualname__}")  # noqa: SLF001
         # As `njit` does with signatures.
         with typeinfer.register_dispatcher(dispatcher):

@@ -29,7 +29,7 @@ from Heatmap.aggregation.kernel_block import (
     spread,
     warm_columns,
 )
-from Heatmap.aggregation.kernel_jit import COLOURS_IN, FLOAT32_IN, UINT8_IN, entry, group, kernel
+from Heatmap.aggregation.kernel_jit import COLOURS_IN, FLOAT32_IN, INT32_IN, UINT8_IN, entry, group, kernel
 from Heatmap.aggregation.normalization import LARGEST
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ _FLOATS_IN = types.Array(types.float32, 2, "C", readonly=True)
 SPOTS = group(FLOAT32_IN, FLOAT32_IN, FLOAT32_IN, types.int64, types.int64)
 TRAIL = group(_FLOATS_IN, FLOAT32_IN, types.float32, types.float32)
 LINES = types.Array(types.uint32, 3, "C", readonly=True)
-FADING = group(types.Array(types.int32, 1, "C", readonly=True), types.int64, LINES, types.int64)
+FADING = group(INT32_IN, types.int64, LINES, types.int64)
 LOOK = group(UINT8_IN, types.int64, COLOURS_IN)
 
 # Up to so many pixels for a cell it costs less to raise all of them at once.
@@ -203,7 +203,8 @@ def paint_columns(  # noqa: PLR0915 - the order of the work in one place
     near, before, index = np.empty(padded + 1, np.int32), np.empty(padded + 1, np.int32), np.full(padded, np.int32(-1))
     lines_of = np.full((2, rows), -1)
     # Before the first block, every row is one that nothing reaches any more.
-    before[:] = np.arange(padded + 1)
+    for r in range(padded + 1):
+        before[r] = r
     size_before = rows
     has_trail = powers[1] > np.float32(0)
     heat = _heat_at(cells, trail, first_col + pad_cols) if has_trail else np.zeros((channels, padded), np.float32)
@@ -221,13 +222,15 @@ def paint_columns(  # noqa: PLR0915 - the order of the work in one place
         _begin_lines(before[:size_before], index, found_trails, fading, block, lines_of)
         stride = (size + 7) // 8 * 8
         count = own * stride
-        place_cells(cells, reaching, index, stride, placed)
+        is_sparse = (cells[0][reaching[1]] - cells[0][block]) * _SPARSE < count
+        if has_trail or not is_sparse:
+            place_cells(cells, reaching, index, stride, placed)
         if has_trail:
             warm_columns(placed, pad_cols * stride, powers, near[:size], stride, own, heat, warm)
             show_trails(warm, strength, ceiling, count, sums)
         else:
             sums[:, :count] = np.float32(0)
-        if (cells[0][reaching[1]] - cells[0][block]) * _SPARSE < count:
+        if is_sparse:
             raise_to_cells(cells, reaching, spots, index, stride, own, sums)
         else:
             for col in range(own + 2 * pad_cols):

@@ -224,7 +224,9 @@ def compose(
             ground_row = ground[top + y][left : left + width]
         row = picture[top + y][left : left + width]
         if is_same and is_steady[top + y]:
-            row[:] = picture[top + y - 1][left : left + width]
+            above = picture[top + y - 1][left : left + width]
+            for x in range(width):
+                row[x] = above[x]
         else:
             _compose_row(ground_row, heat, opacity, row)
         for number in range(len(hatched)):
