@@ -137,7 +137,8 @@ class NumbaEngine:
         if not values.size:
             return 0.0
         rank, fraction = rank_of(values.size, percentile)
-        return between(*neighbours_of_rank(np.ascontiguousarray(values), rank), fraction)
+        found = neighbours_of_rank(np.ascontiguousarray(values).view(np.int32), rank)
+        return between(*np.array(found, np.int32).view(np.float32).tolist(), fraction)
 
     def paint(self, cells: Cells, plan: PaintPlan, pixels: NDArray[np.uint32]) -> None:
         """Fill the image; see `Engine.paint`."""
@@ -163,16 +164,10 @@ class NumbaEngine:
     def _bin(
         self, part: EventBatch, bins: tuple[int, int, float, float], shape: tuple[int, int], padding: tuple[int, int]
     ) -> Cells:
-        """Bin events of these columns, which begin with the first one.
+        """Bin events, none of which lies before or after the grid.
 
-        Parameters
-        ----------
-        part
-            No event lies before or after the grid.
-        bins
-            See `bin_columns`.
-        shape, padding
-            Rows and columns, with padding, and how many of them on each side are padding.
+        ``bins`` is as for `bin_columns`; ``shape``: rows and columns with padding; ``padding``: how many on each side
+        are padding.
         """
         (rows, cols), (pad_rows, pad_cols), channels = shape, padding, part.channels
         borders = _borders(cols, min(self._threads, len(part) // _MIN_EVENTS_PER_THREAD))
