@@ -10,6 +10,7 @@ from __future__ import annotations
 import pickle
 import sys
 from collections.abc import Callable
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
@@ -95,17 +96,17 @@ class _EntryCache:
 
 
 # Python calls only entry points.
-_INNER: Final = {"nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+_inner: Final[Any] = partial(njit, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
 def kernel(function: _Function) -> _Function:
     """Compile a function that only other kernels call."""
-    return cast("_Function", njit(**_INNER)(function))
+    return cast("_Function", _inner()(function))
 
 
 def fast_kernel(function: _Function) -> _Function:
     """Compile a kernel whose numbers are all finite: ``max`` and ``min`` are single instructions."""
-    return cast("_Function", njit(fastmath={"nnan", "ninf", "nsz"}, **_INNER)(function))
+    return cast("_Function", _inner(fastmath={"nnan", "ninf", "nsz"})(function))
 
 
 def entry(*arguments: Any, returns: Any = types.void) -> Callable[[_Function], _Function]:
@@ -114,7 +115,7 @@ def entry(*arguments: Any, returns: Any = types.void) -> Callable[[_Function], _
     def compile_or_load(function: _Function) -> _Function:
         if not IS_COMPILED:
             return function
-        dispatcher: Any = njit(nogil=True, no_cfunc_wrapper=True)(function)
+        dispatcher: Any = njit(nogil=True)(function)
         dispatcher._cache = _EntryCache(f"{function.__module__.rpartition('.')[2]}.{function.__qualname__}")  # noqa: SLF001
         # As `njit` does with signatures.
         with typeinfer.register_dispatcher(dispatcher):

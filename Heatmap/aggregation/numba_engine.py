@@ -137,8 +137,9 @@ class NumbaEngine:
         if not values.size:
             return 0.0
         rank, fraction = rank_of(values.size, percentile)
-        found = neighbours_of_rank(np.ascontiguousarray(values).view(np.int32), rank)
-        return between(*np.array(found, np.int32).view(np.float32).tolist(), fraction)
+        bits = neighbours_of_rank(np.ascontiguousarray(values).view(np.int32), rank)
+        low, high = np.array(bits, np.int32).view(np.float32)
+        return between(float(low), float(high), fraction)
 
     def paint(self, cells: Cells, plan: PaintPlan, pixels: NDArray[np.uint32]) -> None:
         """Fill the image; see `Engine.paint`."""
