@@ -22,7 +22,7 @@ def neighbours_of_rank(bits: NDArray[np.int32], rank: int) -> tuple[int, int]:
     """
     candidates = bits.copy()
     counts = np.empty(2048, np.int64)
-    size, left = bits.size, rank
+    size, left, largest = bits.size, rank, np.int32(0x7FFFFFFF)
     for shift in (21, 10, 0):
         counts[:] = 0
         mask = 0x3FF if shift == 0 else 0x7FF
@@ -38,11 +38,11 @@ def neighbours_of_rank(bits: NDArray[np.int32], rank: int) -> tuple[int, int]:
             candidates[remaining] = value
             remaining += ((value >> shift) & mask) == digit
         size = remaining
-    value, above = candidates[0], np.int32(0x7FFFFFFF)
+    value, above = candidates[0], largest
     for i in range(bits.size):
         above = min(above, bits[i] if bits[i] > value else above)
     # What is left are ``size`` equal ones.
-    return int(value), int(value if left + 1 < size or above == 0x7FFFFFFF else above)
+    return int(value), int(value if left + 1 < size or above == largest else above)
 
 
 @entry(types.Array(types.float32, 2, "C", readonly=True), types.int64[::1], types.int32[::1], types.float32[::1])

@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
         return ExitCode.OK
     lines = [*_machine_lines(found["as installed"]["machine"]), *left_out_lines(found["as installed"]["left_out"])]
     for regime, result in found.items():
-        look = f"{regime}: the default look (long/short, spots) and a trail beside the peers' plain pictures; median ms"
+        look = f"{regime}: the look of the default settings beside the peers' plain pictures; median ms"
         plain = f"{regime}: plain pictures, 380 x 1700, log, exact P99.5; median ms"
         lines += ["", look, *look_table(result), "", plain, *table(result)]
     sys.stdout.write("\n".join(lines) + "\n")
@@ -87,7 +87,7 @@ def _measure(environment: dict[str, str], counts: list[int], rounds: int) -> dic
 
 
 def look_table(result: dict[str, Any]) -> list[str]:
-    """Return the table of the default look and a trail in one regime, as lines: the events of a window."""
+    """Return the table of the default look in one regime, as lines: the events of a window."""
     threads, peers = result["machine"]["threads"], _peers(result)
     lines = [["events", "fill", *peers, "1 thread", f"{threads} threads", "x fill", "ratio 1", f"ratio {threads}"]]
     for row in [row for row in result["rows"] if row["events"] <= _WINDOW_EVENTS] or result["rows"]:

@@ -1,8 +1,8 @@
 """The measurements of `heatmap bench`, in a process of their own with its own setting of the memory allocator.
 
 The job: events to an RGBA image of 380 x 1700 cells, each event in its own cell, log scale clipped at the exact 99.5th
-percentile of the occupied cells, or linear up to the maximum; and the default look and a trail. Every run starts from
-the raw events: no selection and no scale is reused.
+percentile of the occupied cells, or linear up to the maximum; and the look of the default settings in a chart of the
+size for which they choose this grid. Every run starts from the raw events: no selection and no scale is reused.
 
 ``python -m Heatmap.commands.bench_run`` reads one JSON object (``counts``, ``rounds``) from standard input and writes
 what `measure` returns to standard output.
@@ -27,8 +27,12 @@ from Heatmap.aggregation.engine_choice import load_kernels
 from Heatmap.aggregation.grid import GridSpec
 from Heatmap.aggregation.image_builder import ImageBuilder
 from Heatmap.aggregation.options import RenderOptions
+from Heatmap.aggregation.resolution import PX_PER_COL, PX_PER_ROW
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.event_columns import EventColumns
+from Heatmap.heatmap_settings import HeatmapSettings
+from Heatmap.rendering.render_options import render_options
+from Heatmap.rendering.view_grid import View
 from Heatmap.vocabulary import Normalization
 
 if TYPE_CHECKING:
@@ -47,7 +51,16 @@ LOG: Final = RenderOptions(palette="fire", sigma_cols=0, sigma_rows=0)
 LINEAR: Final = RenderOptions(
     palette="fire", sigma_cols=0, sigma_rows=0, normalization=Normalization.LINEAR, clip_percentile=100
 )
-LOOK: Final = RenderOptions(trail_half_life_ms=1_200_000)
+# The chart that has this grid without margins.
+VIEW: Final = View(
+    start_ms=SPEC.t0_ms,
+    end_ms=SPEC.end_ms,
+    price_low=SPEC.price0,
+    price_high=SPEC.price1,
+    width_px=round(COLS * PX_PER_COL),
+    height_px=round(ROWS * PX_PER_ROW),
+)
+LOOK: Final = render_options(HeatmapSettings(), VIEW, SPEC, dark=True)
 
 _LIBRARIES: Final = (
     "numpy", "numba", "fast-histogram", "boost-histogram", "datashader", "pandas", "pyqtgraph", "matplotlib",

@@ -82,7 +82,7 @@ def test_peer(benchmark, count, options, peer):
 
 @counts
 def test_the_default_look(benchmark, count):
-    """Both sides, spots, trail."""
+    """As the program shows it before anything is set."""
     note(benchmark, f"default look {count}", usable_threads())
     image = benchmark(ours(NumbaEngine(), market(count), LOOK))
     assert image[..., 3].any()

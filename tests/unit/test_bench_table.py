@@ -11,7 +11,10 @@ from support.bench_peers import PEERS, available_peers
 
 from Heatmap.cli import main
 from Heatmap.commands.bench import left_out_lines, look_table, table
-from Heatmap.commands.bench_run import market
+from Heatmap.commands.bench_run import LOOK, SPEC, VIEW, market
+from Heatmap.heatmap_settings import HeatmapSettings
+from Heatmap.rendering.render_options import render_options
+from Heatmap.rendering.view_grid import grid_for_view, same_cells
 
 ROOT = Path(__file__).resolve().parents[2]
 MACHINE = {"threads": 2, "read_bytes_per_ms": 24_000_000, "fill_ms": 0.1}
@@ -39,6 +42,13 @@ def test_the_default_look_is_compared_with_plain_pictures_and_the_fill():
     assert len(lines) == 2, "no window holds a million events"
     assert lines[1].split() == ["1e3", "0.100", "9.00", "4.00", "3.00", "2.00", "20.0", "0.750", "0.500"]
     assert len(look_table({"machine": MACHINE, "rows": rows[1:]})) == 2, "asked for, it is shown"
+
+
+def test_the_default_look_is_that_of_the_default_settings_where_they_choose_this_grid():
+    settings = HeatmapSettings()
+    chosen = grid_for_view(VIEW, settings, since_ms=SPEC.t0_ms, now_ms=SPEC.end_ms, tick_size=0.1)
+    assert same_cells(chosen, SPEC)
+    assert render_options(settings, VIEW, chosen, dark=True) == LOOK
 
 
 def test_without_peers_there_are_no_ratios():
