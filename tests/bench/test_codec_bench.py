@@ -1,13 +1,21 @@
-"""Frames decoded a second, against the standard library's JSON: alone, and with the same event made from it."""
+"""Frames decoded a second: of each venue; Binance's also against the standard library's JSON, alone and to events."""
 
 from __future__ import annotations
 
 import json
 
 import pytest
+from support.clock import FastClock
 
+from Heatmap.demo.market import SimulatedMarket
+from Heatmap.demo.venues import DEMO_VENUES, venue_markets
 from Heatmap.events import LiquidationEvent, Side
 from Heatmap.ingestion.binance.forceorder import decode
+from Heatmap.ingestion.contracts import ContractSizes
+from Heatmap.ingestion.venues import VENUES
+
+NOW = 1_795_003_205_250
+SECOND_MS = 1000
 
 FRAMES = [
     (
@@ -42,3 +50,35 @@ def by_hand(frame):
 def test_codec_peer_stdlib_json_to_events(benchmark):
     events = benchmark(lambda: [by_hand(frame) for frame in FRAMES])
     assert len(events) == len(FRAMES)
+
+
+@pytest.fixture(scope="module")
+def markets():
+    return venue_markets(SimulatedMarket())
+
+
+@pytest.mark.parametrize("source", DEMO_VENUES)
+@pytest.mark.benchmark(group="frames of liquidations of a venue, as the demo publishes them second by second")
+def test_venue(benchmark, markets, source):
+    seconds = 600 if benchmark.disabled else 20_000
+    protocol = DEMO_VENUES[source].protocol(markets[source], clock=FastClock(NOW, 0))
+    venue, sizes = VENUES[source], ContractSizes()
+    answer = protocol.answer(venue.instruments_url("http://h").removeprefix("http://h"))
+    sizes.update(venue.decode_instruments(answer.body.encode()).contract_sizes)
+    ours = venue.session("ws://h", ["BTCUSDT"], source=source, sizes=sizes)
+    theirs = protocol.open_session(ours.url.removeprefix("ws://h"))
+    while (request := ours.next_request(0.0)) is not None:
+        for text in theirs.receive(request).texts:
+            ours.receive(text.encode(), NOW)
+    frames = [
+        text.encode()
+        for stream in theirs.streams
+        if stream.carries_liquidations
+        for at_ms in range(NOW - seconds * SECOND_MS, NOW, SECOND_MS)
+        for text in theirs.framed(stream, protocol.payloads(stream, at_ms, at_ms + SECOND_MS))
+    ]
+    contents = benchmark(lambda: [ours.receive(frame, NOW) for frame in frames])
+    events = sum(len(content.events) for content in contents)
+    benchmark.extra_info |= {"frames": len(frames), "events": events, "bytes": sum(map(len, frames))}
+    assert events > seconds / 1000
+    assert not any(content.faults for content in contents)

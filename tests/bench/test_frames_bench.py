@@ -289,6 +289,8 @@ def test_frames_with_the_heatmap_against_without(qtbot, tmp_path, opened, benchm
     without = np.array(rates["without"])
     ratios, floor = np.array(rates["with"]) / without, np.array(rates["empty"]) / without
     in_front = np.array(rates["everything"]) / np.array(rates["with"])
+    benchmark.extra_info |= {"gl": description, "dragged": np.round(drags, 1).tolist()}
+    benchmark.extra_info |= {name: np.round(of, 1).tolist() for name, of in rates.items()}
     with capsys.disabled():
         report(
             description,

@@ -155,6 +155,7 @@ def test_another_view_is_crisp_again(chain, benchmark, capsys):
     assert len(took_ms) > 0
     if not benchmark.disabled:
         built, seen = np.array(took_ms[8:]).T
+        benchmark.extra_info |= {"gl": underlay.gl_description, "seen_ms": np.round(seen, 1).tolist()}
         with capsys.disabled():
             print(  # noqa: T201  # benchmarks are read
                 f"\n{EVENTS:,} events, {underlay.gl_description}, engine {presenter.image.engine}",

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 import threading
 from contextlib import closing
+from dataclasses import replace
 from itertools import count
 
 import numpy as np
@@ -14,9 +16,10 @@ import pytest
 from support.frames import encode
 from websockets.asyncio.server import serve
 
-from Heatmap.events import LiquidationEvent, Side
+from Heatmap.events import LiquidationEvent, Side, Source
 from Heatmap.heatmap_service import HeatmapService
 from Heatmap.storage import sql
+from Heatmap.storage.database import database_of
 from Heatmap.storage.sqlite.bulk_insert import bulk_insert
 from Heatmap.storage.sqlite.connection import open_reader, open_writer
 from Heatmap.storage.sqlite.migrations import migrate
@@ -40,6 +43,19 @@ def events(rows):
         )  # fmt: skip
 
 
+@pytest.fixture
+def server():
+    """A database on a server that the environment names; its events of the demo are erased before and after."""
+    address = os.environ.get("HEATMAP_BENCH_DATABASE")
+    if not address:
+        pytest.skip("HEATMAP_BENCH_DATABASE names no server")
+    database = database_of(address)
+    database.insert([])  # its tables are made
+    database.erase(Source.DEMO)
+    yield database
+    database.erase(Source.DEMO)
+
+
 @pytest.fixture(scope="module")
 def stream():
     return list(events(ROWS))
@@ -55,6 +71,24 @@ def test_writer(benchmark, tmp_path, stream):
     def store(writer):
         writer.start()
         for event in stream:
+            assert writer.put(event, timeout_s=10)
+        assert writer.stop() == 0
+        assert writer.stats().inserted == ROWS
+
+    benchmark.pedantic(store, setup=fresh, rounds=3)
+
+
+@pytest.mark.benchmark(group="store 20,000 events")
+def test_writer_on_a_server(benchmark, server, stream):
+    simulated = [replace(event, source=Source.DEMO) for event in stream]
+
+    def fresh():
+        server.erase(Source.DEMO)
+        return (EventWriter(server, batch_rows=BATCH),), {}
+
+    def store(writer):
+        writer.start()
+        for event in simulated:
             assert writer.put(event, timeout_s=10)
         assert writer.stop() == 0
         assert writer.stats().inserted == ROWS
@@ -151,3 +185,11 @@ def test_reader_window_peer_fetchall(benchmark, stored):
 
     with closing(open_reader(stored)) as connection:
         assert len(benchmark(read, connection)[0]) == 100_000
+
+
+@pytest.mark.benchmark(group="window of 100,000 rows to columns")
+def test_reader_window_on_a_server(benchmark, server):
+    server.insert(replace(event, source=Source.DEMO) for event in events(100_000))
+    with closing(server.reader()) as reader:
+        columns = benchmark(reader.window, "BTCUSDT", Source.DEMO, 0, 2 * T)
+    assert len(columns) == 100_000

@@ -9,6 +9,7 @@ miss the next.
 
 from __future__ import annotations
 
+import json
 import math
 import os
 from dataclasses import dataclass, field
@@ -235,7 +236,7 @@ def describe(name: str, misses: np.ndarray) -> str:
 
 @pytest.mark.parametrize("version", ["4.1", "4.2", "5.0", "5.2"])
 def test_the_heat_stays_on_its_candle_in_every_frame(
-    open_host, host_liquidation, chart_library, monkeypatch, capsys, version
+    open_host, host_liquidation, chart_library, monkeypatch, capsys, record_property, version
 ):
     monkeypatch.setattr(HeatmapService, "tick_size", lambda _service, _symbol: TICK_SIZE)
     event = host_liquidation(bar=BAR, second=37, price=PRICE)
@@ -256,6 +257,10 @@ def test_the_heat_stays_on_its_candle_in_every_frame(
         film.close()
         misses = np.array(film.misses)
         counts = host.frame_sync.follower.counts
+        far = np.abs(misses).max(axis=1)
+        record_property("distance_px", json.dumps(np.percentile(far, [50, 95, 99]).round(2).tolist()))
+        record_property("frames", len(far))
+        record_property("gl", host.underlay.gl_description)
         with capsys.disabled():
             print(f"\nLightweight Charts {version}", *lines, describe("all", misses), counts, sep="\n")  # noqa: T201  # CI shows them
         assert host.frame_sync.follower.mode is SyncMode.STAMP
