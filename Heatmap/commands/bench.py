@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from Heatmap.child_process import module_command, module_environment
@@ -37,7 +38,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--events", type=event_count, nargs="+", default=_COUNTS, metavar="N", help="how many events (several)"
     )
     parser.add_argument("--rounds", type=round_count, default=_ROUNDS, metavar="N", help="runs of each (default 60)")
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
+    what.add_argument(
+        "--report",
+        type=Path,
+        metavar="PAGE.md",
+        help="in a checkout: measure the whole program, 10 min, and write a page",
+    )
+    parser.add_argument("--server", metavar="URL", help="for --report: postgresql://user@host/name to store on, too")
 
 
 def event_count(text: str) -> int:
@@ -56,7 +65,14 @@ def round_count(text: str) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Measure, print the tables and return 0."""
+    if args.report is not None:
+        from Heatmap.commands.bench_report import require_checkout, write_report  # noqa: PLC0415 - loads Pillow
+
+        require_checkout()
     found = {name: _measure(environment, list(args.events), args.rounds) for name, environment in REGIMES.items()}
+    if args.report is not None:
+        write_report(args.report, found, server=args.server)
+        return ExitCode.OK
     if args.json:
         sys.stdout.write(json.dumps(found, indent=1) + "\n")
         return ExitCode.OK
@@ -103,13 +119,26 @@ def table(result: dict[str, Any]) -> list[str]:
     """Return the table of plain pictures in one regime, as lines."""
     machine, peers = result["machine"], _peers(result)
     threads = machine["threads"]
-    lines = [["events", "limit", *peers, "1 thread", f"{threads} threads", "ratio 1", f"ratio {threads}", "linear"]]
+    lines = [
+        [
+            "events",
+            "limit",
+            *peers,
+            "1 thread",
+            f"{threads} threads",
+            "ratio 1",
+            f"ratio {threads}",
+            "linear",
+            "functions",
+        ]
+    ]
     for row in result["rows"]:
         log, linear = row["log_ms"], row["linear_ms"]
         # Reading 24 bytes an event once and writing the image once is the least any program can do.
         limit_ms = row["events"] * 24 / machine["read_bytes_per_ms"] + machine["fill_ms"]
         one, many = log["ours, 1 thread"], log["ours"]
         ratios = [_ratio(one, log, peers), _ratio(many, log, peers), _ratio(linear["ours"], linear, peers)]
+        ratios.append(_ratio(log["ours, public functions"], log, peers))
         lines.append([*_first_cells(row, limit_ms, peers), f"{one:.3f}", f"{many:.3f}", *ratios])
     return _aligned(lines)
 
@@ -150,4 +179,5 @@ def _machine_lines(machine: dict[str, Any]) -> list[str]:
         f"Python {machine['python']}, {versions}",
         f"memory read {machine['read_bytes_per_ms'] / 1e6:.1f} GB/s on one thread",
         "ratio: ours to the best peer; fill: writing the image once with a constant; limit: that and memory read once",
+        "functions: ratio of build_grid and colorize, each call with new arrays; linear: ratio of the linear scale",
     ]

@@ -23,8 +23,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from Heatmap.aggregation.colouring import colorize
 from Heatmap.aggregation.engine_choice import load_kernels
 from Heatmap.aggregation.grid import GridSpec
+from Heatmap.aggregation.grid_builder import build_grid
 from Heatmap.aggregation.image_builder import ImageBuilder
 from Heatmap.aggregation.options import RenderOptions
 from Heatmap.aggregation.resolution import PX_PER_COL, PX_PER_ROW
@@ -67,7 +69,7 @@ _LIBRARIES: Final = (
 )  # fmt: skip
 # From so many events on a run takes so long that a third of the rounds is enough.
 _MANY: Final = 1_000_000
-_CHECKOUT: Final = Path(__file__).resolve().parents[2]
+CHECKOUT: Final = Path(__file__).resolve().parents[2]
 
 
 def market(count: int) -> EventColumns:
@@ -87,6 +89,11 @@ def ours(engine: Engine, columns: EventColumns, options: RenderOptions) -> Calla
         return builder.build(renewed, SPEC, options, now_ms=SPEC.end_ms, window_start_ms=SPEC.t0_ms).rgba
 
     return build
+
+
+def public_functions(columns: EventColumns) -> NDArray[np.uint8]:
+    """Return the plain picture by `build_grid` and `colorize`, as a script makes it."""
+    return colorize(build_grid(columns.ts_ms, columns.price, columns.notional, SPEC))
 
 
 def interleaved_ms(runs: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
@@ -110,10 +117,10 @@ def interleaved_ms(runs: dict[str, Callable[[], object]], rounds: int) -> dict[s
 def measure(counts: list[int], rounds: int) -> dict[str, Any]:
     """Return everything that is measured in one regime, times in ms.
 
-    ``rows``: per count the peers, ours plain and in the default look, on one thread and on all, and filling an image
-    with a constant. ``left_out``: the peers that cannot run here, and what each of them misses; None outside of a
-    checkout, where there are no peers. ``machine``: CPU, versions, threads, memory bandwidth in bytes per ms, time to
-    fill an image.
+    ``rows``: per count the peers, ours plain, in the default look and by the public functions, and filling an image
+    with a constant. ``left_out``: the peers that cannot run here, and what each of them misses;
+    None outside of a checkout, where there are no peers. ``machine``: CPU, versions, threads, memory bandwidth in bytes
+    per ms, time to fill an image.
     """
     load_kernels()
     from Heatmap.aggregation.numba_engine import NumbaEngine, usable_threads  # noqa: PLC0415 - loads Numba
@@ -135,6 +142,7 @@ def measure(counts: list[int], rounds: int) -> dict[str, Any]:
             linear[name] = ours(NumbaEngine(used), columns, LINEAR)
         runs["ours, default look, 1 thread"] = ours(NumbaEngine(1), columns, LOOK)
         runs["ours, default look"] = ours(NumbaEngine(threads), columns, LOOK)
+        runs["ours, public functions"] = partial(public_functions, columns)
         runs["fill"] = partial(np.ones((ROWS, COLS), np.uint32).fill, 7)
         turns = rounds if count < _MANY else max(3, rounds // 3)
         log_ms = interleaved_ms(runs, turns)
@@ -145,8 +153,8 @@ def measure(counts: list[int], rounds: int) -> dict[str, Any]:
 
 def _available_peers() -> Callable[..., Any] | None:
     """Return `available_peers` of the peers' module, None where there is no checkout: the wheel has no peers."""
-    path = _CHECKOUT / "tests" / "support" / "bench_peers.py"
-    if not (_CHECKOUT / "pyproject.toml").is_file() or not path.is_file():
+    path = CHECKOUT / "tests" / "support" / "bench_peers.py"
+    if not (CHECKOUT / "pyproject.toml").is_file() or not path.is_file():
         return None
     spec = spec_from_file_location("bench_peers", path)
     if spec is None or spec.loader is None:

@@ -8,7 +8,6 @@ import os
 import random
 import threading
 from contextlib import closing
-from dataclasses import replace
 from itertools import count
 
 import numpy as np
@@ -31,7 +30,7 @@ ROWS = 20_000
 BATCH = 200
 
 
-def events(rows):
+def events(rows, source=Source.BINANCE):
     chance = random.Random(3)
     ts_ms = T
     for _ in range(rows):
@@ -39,7 +38,7 @@ def events(rows):
         price, qty = round(85_000 + chance.gauss(0, 500), 1), round(chance.paretovariate(1.2) / 100, 3)
         yield LiquidationEvent(
             ts_ms, "BTCUSDT", chance.choice(list(Side)), price, qty, price * qty,
-            order_price=price * 1.003, order_qty=qty, event_ms=ts_ms + 1000, received_ms=ts_ms + 1030,
+            source=source, order_price=price * 1.003, order_qty=qty, event_ms=ts_ms + 1000, received_ms=ts_ms + 1030,
         )  # fmt: skip
 
 
@@ -79,8 +78,8 @@ def test_writer(benchmark, tmp_path, stream):
 
 
 @pytest.mark.benchmark(group="store 20,000 events")
-def test_writer_on_a_server(benchmark, server, stream):
-    simulated = [replace(event, source=Source.DEMO) for event in stream]
+def test_writer_on_a_server(benchmark, server):
+    simulated = list(events(ROWS, Source.DEMO))
 
     def fresh():
         server.erase(Source.DEMO)
@@ -189,7 +188,7 @@ def test_reader_window_peer_fetchall(benchmark, stored):
 
 @pytest.mark.benchmark(group="window of 100,000 rows to columns")
 def test_reader_window_on_a_server(benchmark, server):
-    server.insert(replace(event, source=Source.DEMO) for event in events(100_000))
+    server.insert(events(100_000, Source.DEMO))
     with closing(server.reader()) as reader:
         columns = benchmark(reader.window, "BTCUSDT", Source.DEMO, 0, 2 * T)
     assert len(columns) == 100_000
