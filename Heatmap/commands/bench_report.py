@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from Heatmap import __version__
 from Heatmap.clock import SYSTEM_CLOCK, utc_text
-from Heatmap.commands.bench_chart import WIDTH_PX, Bar, draw_bars, draw_curves, number_text
+from Heatmap.commands.bench_chart import Bar, draw_bars, draw_curves, number_text
 from Heatmap.commands.bench_parts import SERVER_VARIABLE, measured_parts
 from Heatmap.commands.bench_run import CHECKOUT
 from Heatmap.errors import HeatmapError
@@ -81,7 +81,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _picture(name: str, what: str) -> list[str]:
-    return [f'<img src="{name}" alt="{what}" width="{WIDTH_PX}">', ""]
+    return [f"![{what}]({name})", ""]
 
 
 def _how(text: str) -> list[str]:

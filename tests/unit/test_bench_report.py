@@ -72,7 +72,7 @@ def test_it_has_every_figure_and_says_that_no_graphics_card_was_measured(tmp_pat
         assert said in text
     assert "a second are made" not in text, "nothing was dragged"
     for name in ("look", "curve", "live", "frames"):
-        assert f'src="benchmarks/{name}.png"' in text
+        assert f"](benchmarks/{name}.png)" in text
         with Image.open(tmp_path / "benchmarks" / f"{name}.png") as picture:
             assert picture.width == 2 * WIDTH_PX
             assert len(picture.convert("RGB").getcolors(1 << 20)) > 3
