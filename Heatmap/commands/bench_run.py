@@ -96,8 +96,8 @@ def public_functions(columns: EventColumns) -> NDArray[np.uint8]:
     return colorize(build_grid(columns.ts_ms, columns.price, columns.notional, SPEC))
 
 
-def interleaved_ms(runs: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Return the median time of each in ms.
+def interleaved_ms(runs: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+    """Return the times of each in ms.
 
     All take turns, so that a slow phase of the machine affects all. In each turn one runs twice and the second time
     counts, as in a program that makes one picture after the other: what others left in the caches is not its cost.
@@ -111,16 +111,21 @@ def interleaved_ms(runs: dict[str, Callable[[], object]], rounds: int) -> dict[s
             # The first turn compiles, loads and fills buffers.
             if turn:
                 times[name].append((SYSTEM_CLOCK.monotonic_s() - started_s) * 1000.0)
-    return {name: median(values) for name, values in times.items()}
+    return times
+
+
+def medians(times_ms: dict[str, list[float]]) -> dict[str, float]:
+    """Return the median of each."""
+    return {name: median(values) for name, values in times_ms.items()}
 
 
 def measure(counts: list[int], rounds: int) -> dict[str, Any]:
     """Return everything that is measured in one regime, times in ms.
 
     ``rows``: per count the peers, ours plain, in the default look and by the public functions, and filling an image
-    with a constant. ``left_out``: the peers that cannot run here, and what each of them misses;
-    None outside of a checkout, where there are no peers. ``machine``: CPU, versions, threads, memory bandwidth in bytes
-    per ms, time to fill an image.
+    with a constant: medians, and ``best_ms``, the shortest times. ``left_out``: the peers that cannot run here, and
+    what each of them misses; None outside of a checkout, where there are no peers. ``machine``: CPU, versions, threads,
+    memory bandwidth in bytes per ms, time to fill an image.
     """
     load_kernels()
     from Heatmap.aggregation.numba_engine import NumbaEngine, usable_threads  # noqa: PLC0415 - loads Numba
@@ -145,9 +150,12 @@ def measure(counts: list[int], rounds: int) -> dict[str, Any]:
         runs["ours, public functions"] = partial(public_functions, columns)
         runs["fill"] = partial(np.ones((ROWS, COLS), np.uint32).fill, 7)
         turns = rounds if count < _MANY else max(3, rounds // 3)
-        log_ms = interleaved_ms(runs, turns)
-        fill_ms = log_ms.pop("fill")
-        rows.append({"events": count, "fill_ms": fill_ms, "log_ms": log_ms, "linear_ms": interleaved_ms(linear, turns)})
+        times_ms = interleaved_ms(runs, turns)
+        log_ms = medians(times_ms)
+        row = {"events": count, "fill_ms": log_ms.pop("fill"), "log_ms": log_ms}
+        row["linear_ms"] = medians(interleaved_ms(linear, turns))
+        row["best_ms"] = {name: min(values) for name, values in times_ms.items()}
+        rows.append(row)
     return {"machine": _machine(threads), "rows": rows, "left_out": left_out}
 
 
@@ -173,7 +181,7 @@ def _machine(threads: int) -> dict[str, Any]:
         except PackageNotFoundError:
             versions[name] = "not installed"
     stream, image = np.ones(16_000_000), np.ones((ROWS, COLS), np.uint32)
-    times = interleaved_ms({"read": stream.max, "fill": lambda: image.fill(7)}, 15)
+    times = medians(interleaved_ms({"read": stream.max, "fill": lambda: image.fill(7)}, 15))
     return {
         "cpu": _cpu_name(),
         "cores": os.cpu_count(),
