@@ -113,7 +113,6 @@ def _machine(machine: dict[str, Any], parts: dict[str, dict[str, Any]]) -> list[
             ["what", "which"],
             [
                 ["processor", f"{machine['cpu']}, {machine['cores']} cores"],
-                ["memory, read by one thread", f"{machine['read_bytes_per_ms'] / 1e6:.1f} GB/s"],
                 ["Python and libraries", f"Python {machine['python']}, {_versions(machine['versions'])}"],
                 ["OpenGL", "; ".join(gl) or "not measured"],
             ],
