@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from Heatmap.errors import StorageError
@@ -49,10 +50,26 @@ def insert_imported(
     row_id = file.row_id
     if row_id is None:
         row_id = int(connection.execute(INSERT_IMPORT, (file.name, file.format, file.imported_ms)).fetchone()[0])
-    inserted = connection.executemany(INSERT_IMPORTED, [(*sql.event_row(event), row_id) for event in events]).rowcount
+    inserted = 0
+    for some in _of_different_keys(events):
+        rows = [(*sql.event_row(event), row_id) for event in some]
+        inserted += connection.executemany(INSERT_IMPORTED, rows).rowcount
     if inserted > 0:
         connection.execute(COUNT_IMPORTED, (file.rows + inserted, row_id))
-    return max(inserted, 0), row_id
+    return inserted, row_id
+
+
+def _of_different_keys(events: Sequence[LiquidationEvent]) -> list[list[LiquidationEvent]]:
+    """Return the events in parts, mostly one, without two of one key: a server looks all of a part up at once."""
+    parts: list[list[LiquidationEvent]] = []
+    counts: Counter[tuple[object, ...]] = Counter()
+    for event in events:
+        key = (event.source, event.symbol, event.ts_ms, event.side, event.price, event.qty)
+        if counts[key] == len(parts):
+            parts.append([])
+        parts[counts[key]].append(event)
+        counts[key] += 1
+    return parts
 
 
 def insert_claims(connection: Connection, coverage: Iterable[Coverage]) -> None:
