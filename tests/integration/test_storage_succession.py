@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from contextlib import closing
 
 import pytest
 from support.record import T, event, rows
+from support.writers import Program
 
 from Heatmap.errors import StorageError
-from Heatmap.reports import CollectorReport, ConnectionState, ServiceStatus
+from Heatmap.reports import CollectorReport, ServiceStatus
 from Heatmap.storage.sqlite.connection import open_reader, open_writer
 from Heatmap.storage.sqlite.migrations import open_database
 from Heatmap.storage.sqlite.recorder_lock import lock_path
-from Heatmap.storage.writer import EventWriter
 
 PATIENCE_S = 20.0
 
@@ -30,43 +29,6 @@ def quick(monkeypatch):
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / "record.sqlite3"
-
-
-class Program:
-    """A writer that needs the lock, and what it was told."""
-
-    def __init__(self, path, name, symbols=("BTCUSDT",)):
-        self.name, self.symbols = name, symbols
-        self.changed = threading.Condition()
-        self.told = []
-        self.writer = EventWriter(path, flush_ms=5, report=self.report, on_role=self.take_role, on_change=self.tell)
-        self.writer.start()
-
-    def report(self):
-        return self.answer()
-
-    def answer(self):
-        status = ServiceStatus(state=ConnectionState.LIVE)
-        return CollectorReport("binance", self.symbols, self.name, "host", os.getpid(), T, status)
-
-    def take_role(self, may_record, holder):
-        with self.changed:
-            self.told.append((may_record, None if holder is None else holder.run_id))
-            self.changed.notify_all()
-
-    def tell(self):
-        with self.changed:
-            self.changed.notify_all()
-
-    def until(self, predicate, *, wakes=False):
-        """Wait for what the writer does; with ``wakes`` it is given something to report meanwhile."""
-        with self.changed:
-            if wakes:
-                self.writer.report_changed()
-            assert self.changed.wait_for(predicate, PATIENCE_S), (self.name, self.told, self.writer.stats())
-
-    def until_told(self, *told):
-        self.until(lambda: self.told and self.told[-1] == told)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.record import create_version_1, event, rows
+from support.writers import Watched
 
 from Heatmap.errors import StorageError
 from Heatmap.storage.sqlite import migrations
@@ -19,7 +20,6 @@ from Heatmap.storage.sqlite.migrations import (
     copy_path,
     open_database,
 )
-from Heatmap.storage.writer import EventWriter
 
 ROOT = Path(__file__).parents[2]
 
@@ -27,29 +27,6 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / "record.sqlite3"
-
-
-class Watched:
-    """A writer that a test can wait for."""
-
-    def __init__(self, path, **options):
-        self.changed = threading.Condition()
-        self.writer = EventWriter(path, flush_ms=5, on_change=self.tell, **options)
-
-    def __enter__(self):
-        self.writer.start()
-        return self
-
-    def __exit__(self, *_):
-        self.writer.stop(1.0)
-
-    def tell(self):
-        with self.changed:
-            self.changed.notify_all()
-
-    def until(self, predicate):
-        with self.changed:
-            assert self.changed.wait_for(lambda: predicate(self.writer.stats()), 20), self.writer.stats()
 
 
 @pytest.mark.parametrize(
