@@ -72,6 +72,10 @@ class UnusableDatabaseError(StorageError):
     """The file must not be written by this program; only another path helps."""
 
 
+class ReadOnlyDatabaseError(StorageError):
+    """The record may be read by this user, and not written."""
+
+
 class NotADatabaseError(UnusableDatabaseError):
     """The file does not begin like an SQLite database."""
 

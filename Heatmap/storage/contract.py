@@ -5,6 +5,7 @@ All have the same tables with the same keys and meanings; ``sqlite/schema.sql`` 
 - An event is stored once: the exchange's exact-duplicate key is unique, and to store it again changes nothing.
 - A transaction is stored whole or not at all, also when its program is killed or the power fails. What is reported as
   stored is on the disk after at most one flush (SQLite), or at once (PostgreSQL).
+- What a recorder takes while a server is gone is kept on its machine, and is on the server, once, when both are back.
 - Row ids become visible in ascending order: a reader that continues after the highest id it has seen misses nothing.
 - One program at a time records a source. The others see who does, store nothing about coverage, and take over when
   that program ends, however it ends.
@@ -103,6 +104,10 @@ class Session(Protocol):
     @property
     def events_at_risk(self) -> int:
         """Number of stored events that are lost if the program is killed now; any thread."""
+
+    @property
+    def problem(self) -> str:
+        """A sentence while what is stored does not reach the record, else empty."""
 
     def left_s(self) -> float:
         """Return the seconds until something is due, apart from the queue."""

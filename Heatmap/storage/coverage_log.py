@@ -68,6 +68,13 @@ class CoverageLog:
         for interval in (*self._ended, *self._open.values()):
             interval.row_id = interval.stored_end_ms = None
 
+    def go_on_elsewhere(self) -> None:
+        """Give each interval a new row for what is not stored yet: the next commit goes into another database."""
+        for interval in (*self._ended, *self._open.values()):
+            if interval.stored_end_ms is not None:
+                interval.start_ms = interval.stored_end_ms
+            interval.row_id = interval.stored_end_ms = None
+
     def _end(self, interval: CoverageInterval) -> None:
         if interval.is_due:
             self._ended.append(interval)

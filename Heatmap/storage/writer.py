@@ -35,7 +35,8 @@ _LAST_RETRY_S: Final = 5.0
 _STOP_RETRY_S: Final = 0.05
 # Longest wait of an event while somebody wants it at once; what comes meanwhile shares its transaction.
 PROMPT_FLUSH_MS: Final = 10
-# Most events kept in memory while the database cannot be written: hours of a calm market, minutes of the worst.
+# Most events kept in memory while neither the database nor, for a server, the spool of this machine can be written:
+# hours of a calm market, minutes of the worst.
 QUEUE_ROWS: Final = 20_000
 
 
@@ -208,8 +209,10 @@ class EventWriter:
                 self._fail(StorageError(f"unforeseen: {error!r}", short=f"Storing fails: {error!r}."))
             else:
                 self._retry_s = _FIRST_RETRY_S
-                if self._statistics.set_problem(""):
-                    _LOG.info("storing works again")
+                problem = self._session.problem
+                if self._statistics.set_problem(problem):
+                    if not problem:
+                        _LOG.info("storing works again")
                     self._on_change()
         lost = self._session.close()
         with self._changed:

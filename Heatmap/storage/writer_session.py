@@ -76,13 +76,17 @@ class WriterSession(ABC):
     def is_idle(self) -> bool:
         return not self.batch and not self._coverage.due()
 
+    @property
+    def problem(self) -> str:
+        return ""
+
     def left_s(self) -> float:
         """Return the seconds until something is due, apart from the queue."""
         left_s = self._next_due_s()
         if self._report is not None:
             left_s = min(left_s, self._heartbeat_due_s if self._may_write_coverage() else self._look_due_s)
         left_s -= self._clock.monotonic_s()
-        if self._housekeeper is not None and self._may_write_coverage():
+        if self._housekeeper is not None and self._may_keep_house():
             left_s = min(left_s, self._housekeeper.left_s())
         return left_s
 
@@ -120,12 +124,15 @@ class WriterSession(ABC):
     def _writing(self, connection: Connection) -> AbstractContextManager[None]:
         """Return a write transaction; its errors are `StorageError`."""
 
-    @abstractmethod
-    def _after_commit(self, committed: Committed) -> None:
-        """Note what was committed."""
+    def _count(self, taken: int, committed: Committed) -> None:
+        """Note what was committed of so many events."""
+        self._statistics.count(taken=taken, accepted=len(committed.accepted), inserted=committed.inserted)
 
     def _may_write_coverage(self) -> bool:
         return self._report is None or self._holds_lock()
+
+    def _may_keep_house(self) -> bool:
+        return self._may_write_coverage() and not self._options.is_stopping()
 
     def _acquire(self) -> bool:
         if self._report is None:
@@ -207,9 +214,8 @@ class WriterSession(ABC):
             for interval, row_id in zip(intervals, committed.row_ids, strict=True):
                 interval.row_id, interval.stored_end_ms = row_id, interval.end_ms
             taken, self.batch = len(self.batch.events), Batch()
-            self._after_commit(committed)
             self._statistics.note_newest(event.ts_ms for event in committed.accepted)
-            self._statistics.count(taken=taken, accepted=len(committed.accepted), inserted=committed.inserted)
+            self._count(taken, committed)
             self._options.on_change()
         if is_due:
             self._coverage.forget_ended()

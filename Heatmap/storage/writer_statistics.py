@@ -24,6 +24,7 @@ class WriterStats:
     insert_rate_per_s: float = 0.0  # mean over the last 10 s
     last_event_ms: int | None = None  # newest trade time stored, by this writer or earlier, ms since the epoch
     problem: str = ""  # one sentence if the database cannot be written at the moment
+    refusal: str = ""  # one sentence if this user may only read the database
     notice: str = ""  # one sentence about a file that was replaced because it or its log was damaged; persists
 
 
@@ -43,8 +44,16 @@ class WriterStatistics:
             rate = sum(rows for _, rows in self._recent) / RATE_WINDOW_S
             return replace(self._stats, queued=self.queued, insert_rate_per_s=rate)
 
-    def count(self, *, taken: int, accepted: int, inserted: int) -> None:
-        """Count a commit: events taken off the queue, those that the schema accepted, and new rows."""
+    def is_full(self, queue_rows: int) -> bool:
+        """Return True if so many events wait."""
+        with self._changed:
+            return self.queued >= queue_rows
+
+    def count(self, *, taken: int, accepted: int, inserted: int, queued: int | None = None) -> None:
+        """Count a commit: events it was given, those that the schema accepted, and new rows.
+
+        ``queued`` of them were taken off the queue, by default all.
+        """
         with self._changed:
             old = self._stats
             duplicates, refused = old.duplicates + accepted - inserted, old.refused + taken - accepted
@@ -52,8 +61,12 @@ class WriterStatistics:
             self._forget_old_rows()
             if inserted:
                 self._recent.append((self._clock.monotonic_s(), inserted))
-            self.queued -= taken
+            self.queued -= taken if queued is None else queued
             self._changed.notify_all()
+
+    def count_kept(self, *, taken: int, accepted: int, new: int) -> None:
+        """Count what was taken off the queue into a local file: it is inserted later, and counted by `count` then."""
+        self.count(taken=taken - new, accepted=accepted - new, inserted=0, queued=taken)
 
     def note_newest(self, times_ms: Iterable[int | None]) -> bool:
         """Note some trade times, None for unknown ones; return True if one is newer than all before."""
@@ -69,6 +82,10 @@ class WriterStatistics:
             is_new = problem != self._stats.problem
             self._stats = replace(self._stats, problem=problem)
         return is_new
+
+    def set_refusal(self, refusal: str) -> None:
+        with self._changed:
+            self._stats = replace(self._stats, refusal=refusal)
 
     def set_notice(self, notice: str) -> None:
         with self._changed:

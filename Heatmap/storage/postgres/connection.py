@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import zlib
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import psycopg
 from psycopg import errors
 
-from Heatmap.errors import StorageError, UnusableDatabaseError
+from Heatmap.clock import SYSTEM_CLOCK
+from Heatmap.errors import ReadOnlyDatabaseError, StorageError, UnusableDatabaseError
 from Heatmap.storage import sql
 from Heatmap.storage.imports import INSERT_IMPORTED
 from Heatmap.storage.postgres.connect_error import connect_sentence
@@ -22,6 +24,8 @@ from Heatmap.storage.postgres.dialect import translated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+
+    from psycopg.abc import PQGen
 
     from Heatmap.storage.postgres.address import ServerAddress
     from Heatmap.storage.sql_connection import Cursor
@@ -66,17 +70,52 @@ _OF_MANY: Final = {
     " AND (e.order_price = new.order_price OR e.order_price IS NULL OR new.order_price IS NULL)"
     " AND (e.order_qty = new.order_qty OR e.order_qty IS NULL OR new.order_qty IS NULL))",
 }
+_MAY_WRITE: Final = (
+    "SELECT has_table_privilege('liq_events', 'INSERT') AND has_table_privilege('coverage', 'INSERT')"
+    " AND has_table_privilege('coverage', 'UPDATE') AND has_table_privilege('collector', 'INSERT')"
+)
+_PREAMBLE: Final = re.compile(r"^.*\bfailed: +|\b(FATAL|ERROR): +")
+_Result = TypeVar("_Result")
+
+
+class _PatientConnection(psycopg.Connection[Any]):
+    """A connection that is closed if one answer takes longer than ``patience_s``; None: whatever it takes."""
+
+    patience_s: float | None = None
+
+    def wait(self, gen: PQGen[_Result], *args: Any, **kwargs: Any) -> _Result:
+        if self.patience_s is not None:
+            gen = self._in_time(gen, self.patience_s)
+        return super().wait(gen, *args, **kwargs)
+
+    def _in_time(self, gen: PQGen[_Result], patience_s: float) -> PQGen[_Result]:
+        ends_s = SYSTEM_CLOCK.monotonic_s() + patience_s
+        try:
+            wanted = next(gen)
+            while True:
+                ready = yield wanted
+                if not ready and SYSTEM_CLOCK.monotonic_s() > ends_s:
+                    # Its state is unknown: what follows, a ROLLBACK too, would wait as long.
+                    self.close()
+                    raise psycopg.OperationalError(f"it did not answer for {patience_s:g} s")
+                wanted = gen.send(ready)
+        except StopIteration as end:
+            result: _Result = end.value
+            return result
 
 
 class ServerConnection:
-    """A connection in autocommit mode that takes shared statements; only for the thread that opened it."""
+    """A connection in autocommit mode that takes shared statements; only for one thread at a time."""
 
     # Errors of one unacceptable row; all others concern the whole database.
     row_errors: tuple[type[Exception], ...] = (
         psycopg.DataError, psycopg.IntegrityError, OverflowError, UnicodeError,
     )  # fmt: skip
 
-    def __init__(self, raw: psycopg.Connection[Any], address: ServerAddress) -> None:
+    # Rows that one statement deletes: a round trip each would take too long over a network.
+    delete_rows = 100
+
+    def __init__(self, raw: _PatientConnection, address: ServerAddress) -> None:
         self.raw = raw
         self.address = address
 
@@ -95,6 +134,25 @@ class ServerConnection:
         cursor.executemany(translated(statement).encode(), rows)
         return cursor
 
+    def limit(self, *, answer_s: int, vanished_s: int) -> None:
+        """Close the connection if an answer takes longer than ``answer_s``, waiting for other writers included.
+
+        The server ends it when this machine has not been reachable for ``vanished_s``.
+        """
+        self.raw.patience_s = answer_s
+        names = ("lock_timeout", "tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count")
+        for name, value in zip(names, (answer_s * 800, vanished_s - 3, 1, 3), strict=True):
+            self.raw.execute(f"SET {name} = {value}")
+
+    def check_writable(self) -> None:
+        """Raise `ReadOnlyDatabaseError` unless this user may write into the tables, which must exist."""
+        with server_errors(self.address):
+            if not self.execute(_MAY_WRITE).fetchone()[0]:
+                raise ReadOnlyDatabaseError(
+                    f"{self.address.name}: no right to insert",
+                    short=f"The user of {self.address.name} may read the record, and not write it.",
+                )
+
     def close(self) -> None:
         """Close the connection; harmless if called twice."""
         self.raw.close()
@@ -106,7 +164,7 @@ def connect(address: ServerAddress) -> ServerConnection:
         given = psycopg.conninfo.conninfo_to_dict(address.conninfo)
         parameters = {name: value for name, value in _PARAMETERS.items() if name not in given}
         conninfo = psycopg.conninfo.make_conninfo(address.conninfo, **parameters)
-        raw: psycopg.Connection[Any] = psycopg.connect(conninfo, autocommit=True, cursor_factory=psycopg.RawCursor)
+        raw = _PatientConnection.connect(conninfo, autocommit=True, cursor_factory=psycopg.RawCursor)
         try:
             raw.execute(_SETTINGS)
         except BaseException:
@@ -154,13 +212,19 @@ def server_errors(address: ServerAddress) -> Iterator[None]:
 def server_error(error: psycopg.Error, address: ServerAddress) -> StorageError:
     """Return this package's error for one of psycopg's; without a password."""
     kind, sentence = _kind_and_sentence(error)
-    text = " ".join(str(error).split())
+    text = str(error)
     if address.password:
         text = text.replace(address.password, "***")
     return kind(
-        f"{address.name}: {error.sqlstate or type(error).__name__}: {text}",
-        short=sentence.format(server=address.name, text=text.rstrip(".")),
+        f"{address.name}: {error.sqlstate or type(error).__name__}: {' '.join(text.split())}",
+        short=sentence.format(server=address.name, text=_cause(text)),
     )
+
+
+def _cause(text: str) -> str:
+    """Return what is behind libpq's "connection to server at … failed:", without its advice in further lines."""
+    lines = [line.strip() for line in text.splitlines() if not line.startswith("Multiple connection attempts")]
+    return _PREAMBLE.sub("", lines[0] if lines else "").rstrip(".")
 
 
 def _kind_and_sentence(error: psycopg.Error) -> tuple[type[StorageError], str]:
@@ -177,8 +241,8 @@ _SENTENCES: Final[tuple[tuple[type[psycopg.Error], type[StorageError], str], ...
     (errors.InvalidPassword, StorageError, "The database server refuses the password for {server}."),
     (errors.InvalidAuthorizationSpecification, StorageError, "The database server refuses the user of {server}."),
     (errors.InvalidCatalogName, StorageError, "There is no database {server} on its server."),
-    (errors.InsufficientPrivilege, StorageError, "The user of {server} has no right to do that: {text}."),
-    (errors.ReadOnlySqlTransaction, StorageError, "The database {server} may only be read at the moment."),
+    (errors.InsufficientPrivilege, ReadOnlyDatabaseError, "The user of {server} has no right to do that: {text}."),
+    (errors.ReadOnlySqlTransaction, ReadOnlyDatabaseError, "The database {server} may only be read at the moment."),
     (errors.DiskFull, StorageError, "The disk of the database server is full; {server} cannot grow."),
     (errors.LockNotAvailable, StorageError, "Another program is holding the database {server}."),
     (errors.QueryCanceled, StorageError, "The database server did not answer in time for {server}."),

@@ -95,7 +95,7 @@ class FileSession(WriterSession):
         with storage_errors(self._path):
             self._commit(self._connection)
             self._checkpoint(self._connection)
-            if self._housekeeper is not None and self._may_write_coverage() and not self._options.is_stopping():
+            if self._housekeeper is not None and self._may_keep_house():
                 self._housekeeper.step(self._connection, self._writing, shrink)
 
     def fail(self, error: StorageError) -> None:
@@ -147,8 +147,9 @@ class FileSession(WriterSession):
         with storage_errors(self._path), write_transaction(cast("sqlite3.Connection", connection)):
             yield
 
-    def _after_commit(self, committed: Committed) -> None:
+    def _count(self, taken: int, committed: Committed) -> None:
         self._unsaved.extend(committed.accepted)
+        super()._count(taken, committed)
 
     def _open(self) -> RecordConnection:
         connection, is_checked, notice = open_checked(
