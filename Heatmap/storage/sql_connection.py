@@ -28,6 +28,10 @@ class Connection(Protocol):
     def row_errors(self) -> tuple[type[Exception], ...]:
         """Errors of one unacceptable row; all others concern the whole database."""
 
+    @property
+    def delete_rows(self) -> int:
+        """Most rows that one statement should delete."""
+
     def execute(self, statement: str, values: Sequence[Any] = (), /) -> Cursor: ...
 
     def executemany(self, statement: str, rows: Iterable[Sequence[Any]], /) -> Cursor: ...

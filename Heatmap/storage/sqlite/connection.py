@@ -66,6 +66,7 @@ class RecordConnection(sqlite3.Connection):
     row_errors = (
         sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError, OverflowError, UnicodeError,
     )  # fmt: skip
+    delete_rows = 1  # a disk may need some ms for each, and others wait for the lock meanwhile
     path: Path
     identity: Identity = None  # of the file when it was opened; None if it was created then
     is_immutable = False  # nobody could write when it was opened: SQLite reads no log then
