@@ -11,14 +11,16 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from support.record import housekeeping
+from support.waiting import until
 
 from Heatmap.events import LiquidationEvent, Side
 from Heatmap.storage.contract import ImportedFile
+from Heatmap.storage.database import database_of
+from Heatmap.storage.postgres import connection as server
+from Heatmap.storage.postgres.migrations import open_record
 from Heatmap.storage.retention import PASS_S, Housekeeper
-from Heatmap.storage.sqlite.bulk_insert import SqliteImportWriter
-from Heatmap.storage.sqlite.connection import open_reader
 from Heatmap.storage.sqlite.migrations import open_database
 from Heatmap.storage.writer import EventWriter
 
@@ -66,10 +68,13 @@ class Record(RuleBasedStateMachine):
         super().__init__()
         self.folder = Path(tempfile.mkdtemp(prefix="heatmap-property-"))
         self.names = itertools.count()
-        self.path = self.folder / "0.sqlite3"
         self.clock = Clock()
         self.model = {}
         self.writer = None
+        self.database = self.new_database()
+
+    def new_database(self):
+        return database_of(self.folder / f"{next(self.names)}.sqlite3")
 
     @initialize()
     def begin(self):
@@ -78,7 +83,7 @@ class Record(RuleBasedStateMachine):
     def start(self):
         self.changed = threading.Condition()
         self.taken = 0
-        self.writer = EventWriter(self.path, flush_ms=1, batch_rows=5, on_change=self.tell)
+        self.writer = EventWriter(self.database, flush_ms=1, batch_rows=5, on_change=self.tell)
         self.writer.start()
 
     def tell(self):
@@ -112,7 +117,7 @@ class Record(RuleBasedStateMachine):
     @rule(wanted=places)
     def import_(self, wanted):
         made = self.made(wanted, is_live=False)
-        with SqliteImportWriter(self.path) as writer:
+        with self.database.importer() as writer:
             inserted = writer.insert(ImportedFile("archive.csv", "binance-archive", T), made) if made else 0
         assert inserted == len({key(one) for one in made} - set(self.model))
         for one in made:
@@ -123,28 +128,32 @@ class Record(RuleBasedStateMachine):
         """Leave the files as they are at some moment, and go on with these."""
         made = self.made(wanted, is_live=True)
         self.put(made)
-        before, self.path = self.path, self.folder / f"{next(self.names) + 1}.sqlite3"
-        # What a killed process leaves is what the system holds of its files: first the log is read, which only grows
-        # here, and then the file, which is not written to without a checkpoint.
-        for suffix in ("-wal", ""):
-            source = before.with_name(before.name + suffix)
-            if source.exists():
-                shutil.copyfile(source, self.path.with_name(self.path.name + suffix))
-        self.writer.stop()
+        self.break_off(made)
         self.start()
         flushed, rows = set(self.model), self.rows()
         assert flushed <= set(rows) <= flushed | {key(one) for one in made}
         # Whole batches of five, in the order of arrival, or nothing of them.
         self.model = rows
 
+    def break_off(self, made):  # noqa: ARG002 - what was put may be stored
+        """End the writer, and leave what a killed process leaves."""
+        before, self.database = self.database.path, self.new_database()
+        # That is what the system holds of its files: first the log is read, which only grows here, and then the file,
+        # which is not written to without a checkpoint.
+        for suffix in ("-wal", ""):
+            source = before.with_name(before.name + suffix)
+            if source.exists():
+                shutil.copyfile(source, self.database.path.with_name(self.database.path.name + suffix))
+        self.writer.stop()
+
     @rule(back=st.integers(min_value=-20, max_value=20))
     def keep_house(self, back):
         self.clock.now = T + back * DAY_MS
         keeper = Housekeeper("binance", KEEP_DAYS, self.clock)
-        with closing(open_database(self.path)) as connection:
+        with closing(self.connection()) as connection:
             while keeper.left_s() < PASS_S / 2:
                 self.clock.now_s += max(0.0, keeper.left_s())
-                housekeeping(keeper, connection)
+                self.step(keeper, connection)
         if self.model:
             newest_ms = max(ts_ms for _, ts_ms, _ in self.model)
             before_ms = min(newest_ms, self.clock.now) - KEEP_DAYS * DAY_MS
@@ -157,11 +166,15 @@ class Record(RuleBasedStateMachine):
         assert self.writer.stop() == 0
         self.start()
 
+    def connection(self):
+        return open_database(self.database.path)
+
+    def step(self, keeper, connection):
+        housekeeping(keeper, connection)
+
     def rows(self):
-        if not self.path.exists():
-            return {}
-        with closing(open_database(self.path)), closing(open_reader(self.path)) as connection:
-            found = connection.execute("SELECT symbol, ts_ms, price, received_ms FROM liq_events").fetchall()
+        with closing(self.connection()), self.database.reader() as reader:
+            found = list(reader.query("SELECT symbol, ts_ms, price, received_ms FROM liq_events"))
         rows = {(symbol, ts_ms, price): received_ms is not None for symbol, ts_ms, price, received_ms in found}
         assert len(rows) == len(found)
         return rows
@@ -175,6 +188,41 @@ class Record(RuleBasedStateMachine):
         if self.writer is not None:
             self.writer.stop()
         shutil.rmtree(self.folder)
+
+
+class ServerRecord(Record):
+    """The same on a server, whose connections are cut instead."""
+
+    def __init__(self, cluster, url):
+        self.cluster, self.url = cluster, url
+        super().__init__()
+
+    def new_database(self):
+        made = database_of(self.url)
+        with closing(open_record(made.address, creates=True)) as connection:
+            connection.execute("TRUNCATE liq_events, imports, coverage, collector")
+        return made
+
+    def break_off(self, made):
+        """Cut the connection in the middle of something; what is not stored then is played back by the next one."""
+        cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'heatmap'"
+        self.cluster.execute(cut)
+        assert self.writer.stop() == 0
+        self.start()
+        until(lambda: {key(one) for one in made} <= set(self.rows()))
+        assert self.writer.stop() == 0
+
+    def connection(self):
+        return open_record(self.database.address, creates=True)
+
+    def step(self, keeper, connection):
+        keeper.step(connection, server.write_transaction, lambda _: iter(()))
+
+
+def test_record_on_a_server(cluster, server_url):
+    run_state_machine_as_test(
+        lambda: ServerRecord(cluster, server_url), settings=settings(TestRecord.settings, max_examples=6)
+    )
 
 
 TestRecord = Record.TestCase
