@@ -16,7 +16,7 @@ from Heatmap.aggregation.event_batch import EventBatch
 from Heatmap.event_columns import EventColumns
 from Heatmap.events import Source
 from Heatmap.source_choice import each_source
-from Heatmap.storage.sqlite.sqlite_store import SqliteStore
+from Heatmap.storage.sqlite.sqlite_store import COMPLETE, SqliteStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -99,6 +99,7 @@ class EventWindow:
         self._store = SqliteStore(path)
         self._key: tuple[str, Sources, int] | None = None
         self._start_ms = 0
+        self._history = COMPLETE
         self._version: int | None = None
         self._runs: tuple[RecorderRun, ...] = ()
         self._runs_key: tuple[object, ...] = ()
@@ -152,11 +153,19 @@ class EventWindow:
     def _refresh_window(self, symbol: str, source: Sources, start_ms: int) -> None:
         version = self._store.data_version()
         key = (symbol, source, self._store.generation)
-        if self._key != key or start_ms < self._start_ms:
+        history = (
+            self._history if self._key == key and version == self._version else self._store.history(symbol, source)
+        )
+        before, self._history = self._history, history
+        # Rows with lower ids came in, of the time before `before.from_ms`: the tail does not have them.
+        is_fuller = history != before and (history.revision != before.revision or self._start_ms < before.from_ms)
+        if self._key != key or start_ms < self._start_ms or is_fuller:
             self._window = self._store.window(symbol, source, start_ms, FAR_MS)
             self._key, self._start_ms, self._version = key, start_ms, version
             self._older = None
             return
+        if history != before:
+            self._older = None
         if version != self._version:
             self._version = version
             newer = self._store.tail(symbol, source, self._window.last_row_id)

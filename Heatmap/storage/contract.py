@@ -128,6 +128,14 @@ class Session(Protocol):
         """Store the last report and release the lock; return how many stored events are lost."""
 
 
+class CopyState(NamedTuple):
+    """How recent a copy is."""
+
+    is_current: bool  # it has all that is stored, but for some seconds
+    as_of_ms: int | None  # when it last had, by this machine's clock, ms since the epoch; None: never yet
+    problem: str  # why the server cannot be read, as a sentence
+
+
 class Copy(Protocol):
     """Keeps this machine's copy of a server's record up to date, on a thread of its own."""
 
@@ -137,8 +145,8 @@ class Copy(Protocol):
     def want(self, source: str, symbols: Sequence[str]) -> None:
         """Copy these series, too; any thread."""
 
-    def as_of_ms(self) -> int | None:
-        """Return when the copy was last known to be complete, ms since the epoch; None: it is. Any thread."""
+    def state(self) -> CopyState:
+        """Return how recent the copy is. Any thread."""
 
     def stop(self) -> None:
         """End the thread and wait for it."""

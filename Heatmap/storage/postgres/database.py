@@ -20,6 +20,7 @@ from Heatmap.storage.imports import (
 )
 from Heatmap.storage.postgres.address import ServerAddress
 from Heatmap.storage.postgres.connection import LOCK_CLASS, connect, server_errors, source_lock, write_transaction
+from Heatmap.storage.postgres.local_copy import LocalCopy
 from Heatmap.storage.postgres.migrations import open_record, version_of
 from Heatmap.storage.postgres.postgres_reader import PostgresReader
 from Heatmap.storage.postgres.rights import described_rights
@@ -164,7 +165,7 @@ class PostgresDatabase:
 
     def copy(self, clock: Clock, on_change: Callable[[], None]) -> Copy | None:
         """Return what keeps `local_path` up to date."""
-        raise NotImplementedError
+        return LocalCopy(self.address, clock, on_change)
 
 
 class PostgresImportWriter(ImportWriter):

@@ -156,7 +156,7 @@ def take_step(connection: sqlite3.Connection, path: Path, version: int) -> None:
     migration = MIGRATIONS[version]
     if migration.rewrites:
         _copy(path, copy_path(path, version))
-    for statement in _statements(migration.script.read_text(encoding="utf-8")):
+    for statement in statements_of(migration.script.read_text(encoding="utf-8")):
         connection.execute(statement)
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version = {migration.reached}")
@@ -189,8 +189,8 @@ def _switch_to_wal(connection: sqlite3.Connection) -> None:
             return
 
 
-def _statements(script: str) -> Iterator[str]:
-    """Split a script; `sqlite3.Connection.executescript` would commit the transaction around it."""
+def statements_of(script: str) -> Iterator[str]:
+    """Return the statements of a script; `sqlite3.Connection.executescript` would commit the transaction around it."""
     pending = ""
     for line in script.splitlines(keepends=True):
         pending += line

@@ -6,9 +6,9 @@ import sqlite3
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from Heatmap.events import is_recorded
+from Heatmap.events import ALL_SYMBOLS, is_recorded
 from Heatmap.reports import ClockReading
 from Heatmap.source_choice import each_source
 from Heatmap.storage import sql
@@ -50,6 +50,22 @@ _FIRST_COVERAGE: Final = f"""
             SELECT start_ms FROM coverage WHERE source = ?1 || '{sql.CLAIMED_SUFFIX}' AND symbol = ?2
             ORDER BY end_ms LIMIT 1))
 """  # noqa: S608 - a constant
+
+
+# Only the copy of a server's record has these tables: see ``copy_tables.sql``. The least begin counts.
+_HAS_MARKS: Final = "SELECT 1 FROM sqlite_master WHERE name = 'copied'"
+_BEGINS: Final = "SELECT source, min(from_ms) FROM copied WHERE source IN ({}) AND symbol IN (?, ?) GROUP BY source"
+
+
+class History(NamedTuple):
+    """State of the older rows of a file."""
+
+    revision: int  # number of times that all rows were replaced
+    from_ms: int  # all rows of that trade time or later are there, ms since the epoch
+
+
+NOTHING_MS: Final = 2**62
+COMPLETE: Final = History(0, 0)
 
 
 class SqliteStore(SeriesQueries):
@@ -114,6 +130,17 @@ class SqliteStore(SeriesQueries):
             version = int(connection.execute("PRAGMA data_version").fetchone()[0])
             # SQLite's number is only comparable within one connection.
             return self.generation << 32 | version
+
+    def history(self, symbol: str, source: Sources) -> History:
+        """Return how complete the rows of a series are below the newest one; its change means that others came in."""
+        with self.reading() as connection:
+            if connection is None or connection.execute(_HAS_MARKS).fetchone() is None:
+                return COMPLETE
+            sources = each_source(source)
+            row = connection.execute("SELECT revision FROM copy").fetchone()
+            begins = dict(connection.execute(_BEGINS.format(sql.places(sources)), (*sources, symbol, ALL_SYMBOLS)))
+        from_ms = max(NOTHING_MS if begins.get(each) is None else begins[each] for each in sources)
+        return History(0 if row is None else row[0], from_ms)
 
     def first_coverage_ms(self, symbol: str, source: str) -> int | None:
         """Return when the coverage of one series begins in ms since the epoch, None if there is none."""
