@@ -11,10 +11,10 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from Heatmap.clock import SYSTEM_CLOCK, Clock, ExchangeClock, utc_text
+from Heatmap.clock import SYSTEM_CLOCK, Clock, ExchangeClock
 from Heatmap.errors import SettingsError
 from Heatmap.event_delivery import EventDelivery
-from Heatmap.events import ALL_SYMBOLS, DEFAULT_SYMBOL, Source, is_recorded, shown_symbols
+from Heatmap.events import ALL_SYMBOLS, DEFAULT_SYMBOL, Source, is_recorded
 from Heatmap.gap_filler import GapFiller
 from Heatmap.ingestion.collector import FeedState
 from Heatmap.ingestion.contracts import ContractSizes
@@ -27,11 +27,13 @@ from Heatmap.ingestion.venue import ROTATE_AFTER_S
 from Heatmap.ingestion.venues import venue_of
 from Heatmap.record_lookup import RecordLookup
 from Heatmap.reports import FLOWING, CollectorReport, ConnectionState, ServiceStatus
+from Heatmap.shown_record import ShownRecord
 from Heatmap.storage.database import database_of
 from Heatmap.storage.retention import DEFAULT_DAYS, Housekeeper
 from Heatmap.storage.sqlite.event_tail import EventTail
 from Heatmap.storage.writer import EventWriter
 from Heatmap.storage.writer_statistics import WriterStats
+from Heatmap.who_records import who_records
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -148,6 +150,7 @@ class HeatmapService:
         self._collector: FeedGroup | None = None
         self._feed: LoopThread | None = None
         self._lookup = RecordLookup(self.db_path, self.source, self.symbols, clock)
+        self._shown = ShownRecord(self.database, clock, self._notify)
         # Everything below is guarded by the lock; listeners are called without it.
         self._lock = threading.Lock()
         self._state = FeedState(ConnectionState.STOPPED)
@@ -172,7 +175,9 @@ class HeatmapService:
             if self.is_running:
                 return
             self.is_running = True
+            self._shown.start()
             if not self._collect:
+                self._shown.want(self.source, self.recorded_symbols)
                 self._set_state(FeedState(ConnectionState.READING))
                 return
             writer = EventWriter(
@@ -204,7 +209,8 @@ class HeatmapService:
         """
         began_s = self._clock.monotonic_s()
         lost = self._stop_recording(timeout_s)
-        # Outside of the lock, for a receiver may call this.
+        # Outside of the lock, for a receiver may call this. What is stored is in the file then.
+        self._shown.stop()
         self._delivery.end(timeout_s - (self._clock.monotonic_s() - began_s))
         return lost
 
@@ -255,8 +261,19 @@ class HeatmapService:
         self._lookup = RecordLookup(self.db_path, self.source, symbols, self._clock)
         if not self._records_all:
             self.recorded_symbols = symbols
+            if self._shown.is_wanted:
+                self._shown.want(self.source, symbols)
             if self._collect:
                 threading.Thread(target=self._restart, name="heatmap-restart", daemon=True).start()
+
+    def show(self, symbol: str, sources: Sequence[str]) -> None:
+        """Have the liquidations of a symbol in `db_path` from now on, those of some sources; any thread.
+
+        That file is the record itself, which has them anyway, or else a copy of a server's, which is kept up to date
+        from here on until `stop`. A plugin calls this for what it shows.
+        """
+        for source in sources:
+            self._shown.want(source, (symbol,))
 
     def listed_symbols(self) -> tuple[str, ...]:
         """Return all symbols that the exchange trades at present, sorted.
@@ -336,6 +353,8 @@ class HeatmapService:
         if state is ConnectionState.READING:
             # The writer's value is from when it opened the file; readers ask the database.
             stats = replace(stats, last_event_ms=None)
+            detail = detail or who_records(self._lookup.recorder(), takes_over=False)
+        copy = self._shown.state()
         if stats.notice and state is not ConnectionState.STOPPED:
             detail = " ".join(filter(None, (detail, stats.notice)))
         if unknown and state is not ConnectionState.STOPPED:
@@ -365,6 +384,8 @@ class HeatmapService:
             unrecorded=unrecorded,
             retry_at_ms=feed.retry_at_ms,
             latency_ms=counts.latency_ms,
+            server_problem="" if copy.is_current else copy.problem,
+            as_of_ms=None if copy.is_current else copy.as_of_ms,
             clock_offset_ms=self._lookup.offset_ms() if state is ConnectionState.READING else counts.clock_offset_ms,
         )
 
@@ -485,7 +506,9 @@ class HeatmapService:
                 self._writer.commit_promptly(promptly=self._prompt_receivers > 0)
 
     def _event_tail(self) -> EventTail:
-        return EventTail(self.db_path, self.source, None if self._records_all else self.symbols, self._clock)
+        symbols = None if self._records_all else self.symbols
+        self._shown.want(self.source, self.recorded_symbols)
+        return EventTail(self.db_path, self.source, symbols, self._clock, is_current=self._shown.is_current)
 
     def _take_role(self, may_record: bool, holder: LockHolder | None) -> None:
         """Start or stop the feed when the right to record changed; on the writer's thread."""
@@ -504,23 +527,12 @@ class HeatmapService:
             feed.turn_on()
         else:
             feed.turn_off()
-            who = self._who_records(holder)
+            refusal = self._writer.stats().refusal if self._writer is not None else ""
+            who = who_records(holder, self._unrecorded, takes_over=not refusal)
+            who = " ".join(filter(None, (refusal, who)))
             self._set_state(FeedState(ConnectionState.READING, "", who))
             is_silent = holder is not None and holder.is_silent
             _LOG.log(logging.WARNING if is_silent else logging.INFO, "this program only reads: %s", who)
-
-    def _who_records(self, holder: LockHolder | None) -> str:
-        if holder is None:
-            return "Another program records into this database. This one takes over when that one ends."
-        sentence = (
-            f"Another program records {shown_symbols(holder.symbols)} into this database: process {holder.pid} on"
-            f" {holder.host}, since {utc_text(holder.started_ms)}. This one takes over when that one ends."
-        )
-        if holder.is_silent:
-            sentence += " It has stopped reporting: if it hangs, nobody records until that process is ended."
-        if self._unrecorded:
-            sentence += f" Nobody records {shown_symbols(self._unrecorded)} meanwhile."
-        return sentence
 
     def _take_feed_state(self, feed: FeedState) -> None:
         with self._lock:

@@ -13,6 +13,7 @@ from PyQt6.QtCore import QCoreApplication, QEvent, QObject, QSettings, pyqtSigna
 from Heatmap.attach_arguments import check_arguments
 from Heatmap.clock import SYSTEM_CLOCK, ExchangeClock
 from Heatmap.errors import AttachError, SettingsError
+from Heatmap.events import Source
 from Heatmap.host_controls import HostControls
 from Heatmap.ui.build_signals import BuildSignals
 from Heatmap.ui.geometry.chart_time import chart_time
@@ -132,6 +133,7 @@ class HeatmapPlugin(HostControls):
         )  # fmt: skip
         self._problem = ""
         self._notices.changed.connect(self._report_problem)
+        self._read_shown()
         self._tabs = SettingsTabs(
             service, self._notices, self._signals, settings, translator, chart_time=chart_time, parent=self
         )
@@ -263,6 +265,7 @@ class HeatmapPlugin(HostControls):
         if self._detached:
             return
         self._symbol = _symbol_of(self._service, symbol)
+        self._read_shown()
         self._lists.set_symbol(self._symbol)
         if self._display is not None:
             self._display.set_symbol(self._symbol)
@@ -391,7 +394,16 @@ class HeatmapPlugin(HostControls):
         self._session.close(view_alive=self._view_alive)
         self.detached.emit()
 
+    def _read_shown(self) -> None:
+        """Have what is shown read from a server, if the record is kept on one."""
+        sources = self._settings.value.sources
+        # What Binance leaves out is estimated from Bybit's record.
+        hidden = (Source.BYBIT,) if Source.BINANCE in sources else ()
+        self._service.show(self._symbol, (*sources, *hidden))
+
     def _report_problem(self) -> None:
+        if self._display is not None:
+            self._display.set_stale(self._notices.stale)
         if self._notices.problem != self._problem:
             self._problem = self._notices.problem
             self.problemChanged.emit(self._problem)
@@ -407,6 +419,8 @@ class HeatmapPlugin(HostControls):
         self._kept_above = [widget for widget in self._kept_above if not sip.isdeleted(widget)]
 
     def _settings_changed(self, settings: HeatmapSettings, previous: HeatmapSettings) -> None:
+        if settings.sources != previous.sources and not self._detached:
+            self._read_shown()
         if settings.enabled == previous.enabled or self._detached:
             return
         if settings.enabled:
@@ -443,6 +457,7 @@ class HeatmapPlugin(HostControls):
             )
             self._display.set_as_of(self._as_of_ms)
             self._display.set_area_sums(self._area_sums)
+            self._display.set_stale(self._notices.stale)
             for widget in self._kept_above:
                 self._display.keep_above(widget)
             self._display.imageChanged.connect(self.imageChanged)

@@ -1,4 +1,4 @@
-"""Values that the service reads from the database now and then: tick sizes, and the exchange's time."""
+"""Values that the service reads from the database now and then: tick sizes, the exchange's time, who records."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 from Heatmap.errors import StorageError
+from Heatmap.reports import HEARTBEAT_MISSED_MS
 from Heatmap.storage.sqlite.sqlite_store import SqliteStore
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from Heatmap.clock import Clock
-    from Heatmap.reports import ClockReading
+    from Heatmap.reports import ClockReading, LockHolder
 
 _LOG = logging.getLogger(__name__)
 
@@ -35,6 +36,7 @@ class RecordLookup:
         self._lock = threading.Lock()
         self._ticks: dict[str, tuple[float | None, float]] = {}  # value, and monotonic seconds of the query
         self._time: tuple[ClockReading | None, int | None] = (None, None)  # newest reading and event
+        self._recorder: tuple[LockHolder | None, int] = (None, 0)  # and its last sign of life
         self._time_asked_s = -math.inf
 
     def tick_size(self, symbol: str) -> float | None:
@@ -58,6 +60,12 @@ class RecordLookup:
         reading, _ = self._exchange_time()
         return reading.offset_ms if reading is not None and reading.is_valid_at(self._clock.now_ms()) else None
 
+    def recorder(self) -> LockHolder | None:
+        """Return who recorded the source some seconds ago, or None."""
+        self._exchange_time()
+        holder, heartbeat_ms = self._recorder
+        return holder if self._clock.now_ms() - heartbeat_ms < HEARTBEAT_MISSED_MS + TIME_LOOKUP_S * 1000 else None
+
     def newest_ms(self) -> int | None:
         """Return the time of the newest stored event of the symbols, ms since the epoch, or None."""
         return self._exchange_time()[1]
@@ -71,6 +79,7 @@ class RecordLookup:
         try:
             with SqliteStore(self._db_path) as store:
                 self._time = store.clock_reading(self._source), store.newest_ms(self._symbols, self._source)
+                self._recorder = store.recorder(self._source) or (None, 0)
         except StorageError as error:
             _LOG.warning("no exchange time from the database: %s", error)
         return self._time

@@ -44,6 +44,8 @@ class ServiceStatus:
     queued: int = 0  # events waiting for the writer
     is_recorder: bool = False  # True while this run may record
     storage_problem: str = ""  # one sentence if the database cannot be written at the moment
+    server_problem: str = ""  # one sentence if a server's record cannot be read at the moment
+    as_of_ms: int | None = None  # what is shown of a server's record was complete then; None: it is, or never was
     storage_notice: str = ""  # one sentence about a database that was damaged, or lost its log, and was replaced
     since_ms: int | None = None  # beginning of the present state
     recording_since_ms: int | None = None  # first market data of this run, or the start of the program that records

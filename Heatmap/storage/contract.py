@@ -149,7 +149,7 @@ class Copy(Protocol):
         """Return how recent the copy is. Any thread."""
 
     def stop(self) -> None:
-        """End the thread and wait for it."""
+        """Copy what is stored by now, end the thread and wait for it."""
 
 
 class Database(Protocol):

@@ -88,6 +88,10 @@ PUT_COLLECTOR: Final = f"""
     ON CONFLICT (source) DO UPDATE SET {_NEW_VALUES}
 """  # noqa: S608 - names of this module
 RECORDER_RUN: Final = "SELECT symbols, started_ms, heartbeat_ms FROM collector WHERE source = ?"
+RUNNING_RECORDER: Final = """
+    SELECT run_id, host, pid, symbols, started_ms, heartbeat_ms FROM collector
+    WHERE source = ? AND state <> 'stopped'
+"""
 COLLECTORS: Final = f"SELECT {_COLLECTOR_COLUMNS} FROM collector ORDER BY source"  # noqa: S608 - names of this module
 
 

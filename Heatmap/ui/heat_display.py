@@ -145,6 +145,10 @@ class HeatDisplay(QObject):
     def set_legend(self, place: LegendPlace) -> None:
         self._overlay.set_legend(place)
 
+    def set_stale(self, sentence: str) -> None:
+        """Mark the map as one of an earlier time by these words; "": it is up to date."""
+        self._overlay.set_as_of(sentence)
+
     def set_area_sums(self, enabled: bool) -> None:  # as Qt's setters
         """See `AreaSelection.set_enabled`."""
         self._area.set_enabled(enabled)

@@ -46,6 +46,7 @@ LATE_MS: Final = 6000  # a copy counts as up to date for so long after a look
 FOLLOW_S: Final = 0.1  # between two looks at a file that another program keeps up to date
 _FIRST_RETRY_S: Final = 0.25
 _LAST_RETRY_S: Final = 5.0
+_LAST_LOOK_S: Final = 2.0  # after the call of `stop`
 _STOP_S: Final = 6.0  # longest wait for an attempt to connect
 _KEEP_UNWANTED_MS: Final = 30 * 86_400_000
 
@@ -76,6 +77,7 @@ class LocalCopy:
         self._lock = threading.Lock()
         self._wanted: dict[Series, None] = {}
         self._stopping = False
+        self._stop_by_s = 0.0
         self._is_complete = False  # connected, and no newer row was there at `_looked_s`
         self._looked_s = 0.0
         self._as_of_ms: int | None = None
@@ -99,9 +101,9 @@ class LocalCopy:
             return CopyState(is_current, self._as_of_ms, self._problem)
 
     def stop(self) -> None:
-        """End the thread and wait for it."""
+        """Copy what is stored by now, end the thread and wait for it."""
         with self._lock:
-            self._stopping = True
+            self._stopping, self._stop_by_s = True, self._clock.monotonic_s() + _LAST_LOOK_S
         self._wake()
         if self._thread.ident is not None and self._thread is not threading.current_thread():
             self._thread.join(_STOP_S)
@@ -174,7 +176,9 @@ class LocalCopy:
                 rows = CopyRows(connection)
                 steps = CopySteps(file, rows, self._clock)
                 notified = False
-                while not self._stopping:
+                while True:
+                    # Before the step: what was stored before the end is copied.
+                    is_last = self._stopping
                     self._store_wanted(file)
                     file.refresh()
                     has_changed = steps.take()
@@ -182,7 +186,9 @@ class LocalCopy:
                         self._looked(file)
                     if has_changed:
                         self._on_change()
-                    if steps.has_more:
+                    if is_last and (steps.is_complete or self._clock.monotonic_s() > self._stop_by_s):
+                        return
+                    if steps.has_more or is_last:
                         continue
                     heard = rows.wait(QUIET_S if notified else POLL_S, self._bell)
                     # What was found without a notification was committed while none could be heard.

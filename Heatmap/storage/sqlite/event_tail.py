@@ -13,7 +13,7 @@ from Heatmap.storage.sqlite.sqlite_store import SqliteStore
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
     from pathlib import Path
 
     from Heatmap.clock import Clock
@@ -49,6 +49,8 @@ class EventTail:
         In the exchange's spelling; None: all.
     clock
         Dates the beginning.
+    is_current
+        Returns False while the file, a copy, lacks rows that were stored before. Delivery begins when it has them.
 
     Attributes
     ----------
@@ -61,11 +63,21 @@ class EventTail:
         The file exists and cannot be read.
     """
 
-    def __init__(self, db_path: Path, source: str, symbols: Collection[str] | None, clock: Clock) -> None:
+    def __init__(
+        self,
+        db_path: Path,
+        source: str,
+        symbols: Collection[str] | None,
+        clock: Clock,
+        *,
+        is_current: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._path = db_path
         self._source = source
         self._symbols = None if symbols is None else frozenset(symbols)
         self.is_behind = False
+        self._is_current = is_current
+        self._has_begun = is_current()
         self._problem = ""
         self._recent: deque[LiquidationEvent] = deque(maxlen=_RECENT)
         self._since_ms = clock.now_ms()  # receive time of the newest event delivered
@@ -77,8 +89,7 @@ class EventTail:
         self._identity: Identity = None
         with SqliteStore(db_path) as store, store.reading() as connection:
             if connection is not None:
-                self._identity = file_identity(db_path)
-                self._row_id, self._row_ms = connection.execute(_NEWEST).fetchone() or (0, 0)
+                self._begin(connection)
 
     def read(self) -> list[LiquidationEvent]:
         """Return new events, by ``received_ms``, ties in order of arrival; none while the file cannot be read.
@@ -98,6 +109,11 @@ class EventTail:
         return found
 
     def _newer(self, connection: sqlite3.Connection, schema_version: int) -> list[LiquidationEvent]:
+        if not self._has_begun:
+            # Asked before: rows that come in between are left out, as those before the beginning.
+            self._has_begun = self._is_current()
+            self._begin(connection)
+            return []
         connection.execute("BEGIN")  # one state of the file for all these queries
         self._find_position(connection)
         import_id = "import_id" if schema_version >= sql.REPORTS_VERSION else "NULL"
@@ -118,6 +134,11 @@ class EventTail:
         self._recent.extend(live)
         self._since_ms = max([self._since_ms, *map(_received_ms, live[-1:])])
         return live
+
+    def _begin(self, connection: sqlite3.Connection) -> None:
+        """Count all rows of the file as delivered."""
+        self._identity = file_identity(self._path)
+        self._row_id, self._row_ms = connection.execute(_NEWEST).fetchone() or (0, 0)
 
     def _wants(self, symbol: str) -> bool:
         return self._symbols is None or symbol in self._symbols

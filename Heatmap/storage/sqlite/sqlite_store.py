@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from Heatmap.events import ALL_SYMBOLS, is_recorded
-from Heatmap.reports import ClockReading
+from Heatmap.reports import ClockReading, LockHolder
 from Heatmap.source_choice import each_source
 from Heatmap.storage import sql
 from Heatmap.storage.series_queries import SeriesQueries
@@ -160,6 +160,17 @@ class SqliteStore(SeriesQueries):
         if row is None or not is_recorded(symbol, row[0].split()):
             return None
         return row[1], row[2]
+
+    def recorder(self, source: str) -> tuple[LockHolder, int] | None:
+        """Return the last recorder of a source and its last sign of life, ms since the epoch; None if it has ended."""
+        with self.reading() as connection:
+            if connection is None or self.schema_version < sql.REPORTS_VERSION:
+                return None
+            row = connection.execute(sql.RUNNING_RECORDER, (source,)).fetchone()
+        if row is None:
+            return None
+        run_id, host, pid, symbols, started_ms, heartbeat_ms = row
+        return LockHolder(run_id, host, pid, tuple(symbols.split()), started_ms), heartbeat_ms
 
     def newest_ms(self, symbols: Iterable[str], source: str) -> int | None:
         """Return the trade time of the newest event of some symbols in ms since the epoch, or None."""

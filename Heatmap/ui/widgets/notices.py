@@ -54,6 +54,7 @@ class Notices(QObject):
         self._bars = BarShift()
         self._statistics = MapStatistics()
         self._problem = ("", "")
+        self._age: tuple[int | None, str] = (None, "")  # time of the map, None: now; and why it is an old one
         self.notice = Notice()
         self._is_stopped = False
         signals.built.connect(self._take_statistics)
@@ -72,6 +73,15 @@ class Notices(QObject):
         """What is wrong and what to do, in the user's language; "" if nothing is."""
         return "" if self.notice.kind == "info" else self.notice.text
 
+    @property
+    def stale(self) -> str:
+        """Words that the map is one of an earlier time, in the user's language; "" if it is not."""
+        as_of_ms, problem = self._age
+        if as_of_ms is None:
+            return ""
+        time = self._translator.format_moment(as_of_ms, self._clock.now_ms())
+        return self._translator.text("badge.as_of" if problem else "badge.as_of_waiting", time=time)
+
     def stop(self) -> None:
         """Follow the service no longer, and say that the heatmap is detached."""
         self._unsubscribe()
@@ -85,12 +95,15 @@ class Notices(QObject):
 
     def update(self) -> None:
         """Choose again."""
-        notice = Notice(self._translator.text("notice.detached")) if self._is_stopped else self._present_notice()
-        if notice != self.notice:
-            self.notice = notice
+        status = self._service.status()
+        age = status.as_of_ms, status.server_problem
+        detached = Notice(self._translator.text("notice.detached"))
+        notice = detached if self._is_stopped else self._present_notice(status)
+        if notice != self.notice or age != self._age:
+            self.notice, self._age = notice, age
             self.changed.emit()
 
-    def _present_notice(self) -> Notice:
+    def _present_notice(self, status: ServiceStatus) -> Notice:
         return notice_of(
             self._translator,
             now_ms=self._clock.now_ms(),
@@ -101,30 +114,6 @@ class Notices(QObject):
             shift_ms=self._shift_ms(),
             events=self._statistics.events if self._settings.value.enabled else None,
             shown=self._statistics.shown,
-            status=self._service.status(),
+            status=status,
         )
 
-    def _shift_ms(self) -> tuple[int, int]:
-        now_ms, newest_event_ms = self._now()
-        shift_ms = self._bars.shift_ms(now_ms, newest_event_ms)
-        return shift_ms, self._chart_time.offset_ms(now_ms) + shift_ms
-
-    def _now(self) -> tuple[int, int | None]:
-        return self._clock.now_ms(), self._service.known_exchange_time()[1]
-
-    def _take_axis(self, axis: TimeAxis | None) -> None:
-        self._bars.take(axis, *self._now())
-        self.update()
-
-    def _forget_axis(self, attached: bool) -> None:  # Qt's signature
-        if not attached:
-            self._take_axis(None)
-
-    def _take_statistics(self, result: BuildResult) -> None:
-        if result.statistics is not self._statistics:
-            self._statistics = result.statistics
-            self.update()
-
-    def _take_problem(self, key: str, detail: str) -> None:
-        self._problem = (key, detail)
-        self.update()

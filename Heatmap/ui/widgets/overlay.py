@@ -61,6 +61,7 @@ class Overlay(QObject):
         self._range = LegendRange(self._legend, settings, translator)
         self._badge = SourceBadge(view)
         self._badge.hide()
+        self._as_of = ""
         self._window_start_ms: int | None = None
         self._gaps = NO_GAPS
         view.installEventFilter(self)
@@ -77,6 +78,11 @@ class Overlay(QObject):
     def set_legend(self, place: LegendPlace) -> None:
         self._place = place
         self._arrange(self._presenter.viewport)
+
+    def set_as_of(self, sentence: str) -> None:
+        """Set the words that the map is an old one, "" if it is not."""
+        self._as_of = sentence
+        self._show_badge()
 
     def _show_image(self, image: HeatmapImage | None) -> None:
         served = self._presenter.served
@@ -107,9 +113,10 @@ class Overlay(QObject):
     def _show_badge(self) -> None:
         """Show the badge also without heat: the candles are not real either."""
         key = BADGE_KEYS.get(self._settings.value.sources[0])
-        if key is not None:
-            self._badge.set_text(self._translator.text(key))
-        self._badge.setVisible(key is not None and self._presenter.viewport is not None)
+        text = "\n".join(filter(None, (self._translator.text(key) if key is not None else "", self._as_of)))
+        if text:
+            self._badge.set_text(text)
+        self._badge.setVisible(bool(text) and self._presenter.viewport is not None)
 
     def _arrange(self, viewport: Viewport | None) -> None:
         """Put legend and badge at their corners of the pane, in logical pixels of the view."""

@@ -240,7 +240,7 @@ def _figure(value: float | None) -> str:
 
 
 def _colour_of(status: ServiceStatus) -> QColor:
-    return _PROBLEM_COLOUR if status.storage_problem else _STATE_COLOURS[status.state]
+    return _PROBLEM_COLOUR if status.storage_problem or status.server_problem else _STATE_COLOURS[status.state]
 
 
 class _Dot(QWidget):

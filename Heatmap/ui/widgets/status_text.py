@@ -24,10 +24,15 @@ def status_text(status: ServiceStatus, translator: Translator, source: Source) -
         return text("status.database_problem"), text("status.database_problem_help", problem=status.storage_problem)
     said = connection_text(catalogue(translator.language), status, source, clock_text=translator.format_clock)
     headline = said.headline
+    sentences = list(said.sentences)
+    if status.as_of_ms is not None:
+        headline += f" · {text('status.as_of', time=translator.format_clock(status.as_of_ms))}"
+    if status.server_problem:
+        sentences.append(status.server_problem)
     if fault := clock_fault(status):
         key, difference = fault
         headline += f" · {text(f'{key}_brief', difference=difference)}"
-    return headline, "\n".join(said.sentences)
+    return headline, "\n".join(sentences)
 
 
 class StatusLine(QObject):

@@ -69,6 +69,8 @@ def notice_of(
             return Notice("\n".join(filter(None, (text(key, count=crashes), detail))), kind, topic)
     if said := _recording_fault(translator, status, now_ms):
         return said
+    if old := _staleness(translator, status, now_ms):
+        return Notice(old, "warning")
     if warning := _time_fault(text, shift_ms, status):
         return Notice(warning, "warning")
     return _absence(translator, events, shown, status, now_ms=now_ms)
@@ -95,6 +97,15 @@ def _interruption(translator: Translator, status: ServiceStatus, now_ms: int) ->
     if status.retry_at_ms is not None and status.retry_at_ms > now_ms:
         sentences.append(translator.text("connection.next_attempt", time=translator.format_clock(status.retry_at_ms)))
     return " ".join(sentences)
+
+
+def _staleness(translator: Translator, status: ServiceStatus, now_ms: int) -> str:
+    """Return since when the map gets nothing new from its server, and why; "" if it is up to date."""
+    if status.as_of_ms is None:
+        return "\n".join((translator.text("notice.no_copy"), status.server_problem)) if status.server_problem else ""
+    key = "notice.as_of" if status.server_problem else "notice.as_of_waiting"
+    sentence = translator.text(key, time=translator.format_moment(status.as_of_ms, now_ms))
+    return "\n".join(filter(None, (sentence, status.server_problem)))
 
 
 def _absence(
