@@ -68,10 +68,6 @@ class StorageError(HeatmapError):
     """The database cannot be opened, read or written."""
 
 
-class ReadOnlyDatabaseError(StorageError):
-    """The database may only be read by this user; another one may write."""
-
-
 class UnusableDatabaseError(StorageError):
     """The file must not be written by this program; only another path helps."""
 

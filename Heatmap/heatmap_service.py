@@ -349,12 +349,15 @@ class HeatmapService:
             unrecorded = self._unrecorded
             unknown = dict(self._unknown_symbols)
             is_recorder = self._may_record
+        copy = self._shown.state()
         state, reason, detail = feed.state, feed.reason, feed.detail
         if state is ConnectionState.READING:
             # The writer's value is from when it opened the file; readers ask the database.
             stats = replace(stats, last_event_ms=None)
+            # The copy has its own word for a server that is away; nothing of this program waits to be written.
+            if (self._shown.is_copying or stats.refusal) and not stats.queued:
+                stats = replace(stats, problem="")
             detail = detail or who_records(self._lookup.recorder(), takes_over=False)
-        copy = self._shown.state()
         if stats.notice and state is not ConnectionState.STOPPED:
             detail = " ".join(filter(None, (detail, stats.notice)))
         if unknown and state is not ConnectionState.STOPPED:

@@ -39,6 +39,11 @@ class ShownRecord:
         """True if anything is shown."""
         return bool(self._wanted)
 
+    @property
+    def is_copying(self) -> bool:
+        """True while a copy is kept up to date."""
+        return self._copy is not None
+
     def want(self, source: str, symbols: Sequence[str]) -> None:
         """Have these series in the file from now on, until `stop`."""
         with self._lock:

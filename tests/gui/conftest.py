@@ -63,6 +63,7 @@ class Stage(PluginParts):
         settings: dict | None = None,
         symbols=("BTCUSDT",),
         record=None,
+        db=None,
     ) -> None:
         self.qtbot = qtbot
         self.market = SimulatedMarket()
@@ -77,7 +78,7 @@ class Stage(PluginParts):
             covered = Coverage(Source.DEMO, "BTCUSDT", now_ms - 72 * HOUR_MS, now_ms)
             bulk_insert(self.db_path, self.market.liquidations(now_ms - 7 * HOUR_MS, now_ms), coverage=[covered])
         self.service = HeatmapService(
-            self.db_path,
+            db or self.db_path,
             symbols,
             ws_url=self.exchange.ws_url,
             rest_url=self.exchange.rest_url,

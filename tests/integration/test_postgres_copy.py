@@ -27,7 +27,7 @@ BTC = (Source.BINANCE, "BTCUSDT")
 @contextmanager
 def copying(database, *series, on_change=lambda: None):
     """A running copy of some series, BTCUSDT if none is named."""
-    copy = LocalCopy(database.address, SYSTEM_CLOCK, on_change, last_retry_s=0.25)
+    copy = LocalCopy(database.address, SYSTEM_CLOCK, on_change)
     for source, symbol in series or (BTC,):
         copy.want(source, [symbol])
     copy.start()
@@ -42,17 +42,16 @@ def server(server_url):
     return database_of(server_url)
 
 
-def on_server(server, query="SELECT id, ts_ms, symbol, received_ms FROM heatmap.liq_events ORDER BY id"):
-    with psycopg.connect(server.address.conninfo) as connection:
-        return connection.execute(query).fetchall()
+EVENTS = "SELECT id, ts_ms, symbol, received_ms FROM liq_events ORDER BY id"
 
 
-def changed(server, statement):
-    with psycopg.connect(server.address.conninfo) as connection:
-        connection.execute(statement)
+def on_server(server, query=EVENTS, *values):
+    with psycopg.connect(server.address.conninfo, options="-c search_path=heatmap") as connection:
+        cursor = connection.execute(query, values)
+        return cursor.fetchall() if cursor.description else []
 
 
-def copied(server, query="SELECT id, ts_ms, symbol, received_ms FROM liq_events ORDER BY id", *values):
+def copied(server, query=EVENTS, *values):
     return rows(server.local_path, query, *values)
 
 
@@ -63,8 +62,8 @@ def is_whole(server, *, symbol="BTCUSDT"):
             return False
     if copied(server, "SELECT from_ms FROM copied WHERE symbol = ?", symbol) != [(0,)]:
         return False
-    query = f"SELECT id, ts_ms, received_ms FROM {{}}liq_events WHERE symbol = '{symbol}' ORDER BY id"
-    return copied(server, query.format("")) == on_server(server, query.format("heatmap."))
+    query = "SELECT id, ts_ms, received_ms FROM liq_events WHERE symbol = {} ORDER BY id"
+    return copied(server, query.format("?"), symbol) == on_server(server, query.format("%s"), symbol)
 
 
 def test_what_is_stored_is_copied_with_its_ids_and_what_is_not_wanted_is_not(server):
@@ -88,8 +87,8 @@ def test_older_rows_follow_newest_first_and_coverage_begins_where_the_rows_do(se
 
     def look():
         with SqliteStore(server.local_path) as store:
-            for each in store.coverage("BTCUSDT", Source.BINANCE, 0, FAR_MS):
-                seen.append((each.start_ms, len(store.window("BTCUSDT", Source.BINANCE, each.start_ms, FAR_MS))))
+            begins = [each.start_ms for each in store.coverage("BTCUSDT", Source.BINANCE, 0, FAR_MS)]
+            seen.extend((begin, len(store.window("BTCUSDT", Source.BINANCE, begin, FAR_MS))) for begin in begins)
 
     with closing(EventWindow(server.local_path)) as window, copying(server, on_change=look):
 
@@ -133,8 +132,8 @@ def test_what_the_server_deletes_goes_and_what_the_copy_lost_comes_back(server, 
     server.insert([event(n * 3_600_000) for n in range(5)], [Coverage(*BTC, T, T + 9_000_000)])
     with copying(server):
         until(lambda: is_whole(server))
-        changed(server, f"DELETE FROM heatmap.liq_events WHERE ts_ms < {T + 5_000_000}")
-        changed(server, f"UPDATE heatmap.coverage SET start_ms = {T + 5_000_000}; NOTIFY heatmap")
+        on_server(server, "DELETE FROM liq_events WHERE ts_ms < %s", T + 5_000_000)
+        on_server(server, "UPDATE coverage SET start_ms = %s", T + 5_000_000)
         until(lambda: is_whole(server))
         until(lambda: copied(server, "SELECT start_ms FROM coverage") == [(T + 5_000_000,)])
     with closing(open_writer(server.local_path)) as file:
@@ -144,18 +143,18 @@ def test_what_the_server_deletes_goes_and_what_the_copy_lost_comes_back(server, 
     assert len(copied(server)) == 3
 
 
-@pytest.mark.parametrize("change", ["UPDATE heatmap.record SET id = gen_random_uuid()", "restore"])
+@pytest.mark.parametrize("change", ["UPDATE record SET id = gen_random_uuid()", "restore"])
 def test_another_record_or_an_older_state_of_it_is_copied_anew(server, change):
     server.insert([event(n) for n in range(10)])
     with copying(server):
         until(lambda: is_whole(server))
     if change == "restore":
         # As after `pg_restore` of an older dump: the same record, whose ids are given a second time.
-        changed(server, "DELETE FROM heatmap.liq_events WHERE id > 5")
-        changed(server, "ALTER TABLE heatmap.liq_events ALTER COLUMN id RESTART WITH 6")
+        on_server(server, "DELETE FROM liq_events WHERE id > 5")
+        on_server(server, "ALTER TABLE liq_events ALTER COLUMN id RESTART WITH 6")
         server.insert([event(n) for n in range(100, 110)])
     else:
-        changed(server, change)
+        on_server(server, change)
     with copying(server), closing(EventWindow(server.local_path)) as window:
         until(lambda: is_whole(server))
         window.refresh("BTCUSDT", Source.BINANCE, T - 10_000)

@@ -45,7 +45,7 @@ QUIET_S: Final = 2.0  # between two looks at a server that does
 LATE_MS: Final = 6000  # a copy counts as up to date for so long after a look
 FOLLOW_S: Final = 0.1  # between two looks at a file that another program keeps up to date
 _FIRST_RETRY_S: Final = 0.25
-_LAST_RETRY_S: Final = 5.0
+LAST_RETRY_S: Final = 5.0
 _LAST_LOOK_S: Final = 2.0  # after the call of `stop`
 _STOP_S: Final = 6.0  # longest wait for an attempt to connect
 _KEEP_UNWANTED_MS: Final = 30 * 86_400_000
@@ -54,21 +54,11 @@ _KEEP_UNWANTED_MS: Final = 30 * 86_400_000
 class LocalCopy:
     """See `Heatmap.storage.contract.Copy`; ``on_change`` is called on the thread after each change of file or state."""
 
-    def __init__(
-        self,
-        address: ServerAddress,
-        clock: Clock,
-        on_change: Callable[[], None],
-        *,
-        late_ms: int = LATE_MS,
-        last_retry_s: float = _LAST_RETRY_S,
-    ) -> None:
+    def __init__(self, address: ServerAddress, clock: Clock, on_change: Callable[[], None]) -> None:
         self._address = address
         self._path = address.local_file("copy")
         self._clock = clock
         self._on_change = on_change
-        self._late_ms = late_ms
-        self._last_retry_s = last_retry_s
         self._thread = threading.Thread(target=self._run, name="heatmap-copy", daemon=True)
         self._bell, self._push = socket.socketpair()
         for each in (self._bell, self._push):
@@ -97,7 +87,7 @@ class LocalCopy:
         """Return how recent the copy is; any thread."""
         with self._lock:
             late_ms = (self._clock.monotonic_s() - self._looked_s) * 1000
-            is_current = self._is_complete and late_ms < self._late_ms
+            is_current = self._is_complete and late_ms < LATE_MS
             return CopyState(is_current, self._as_of_ms, self._problem)
 
     def stop(self) -> None:
@@ -126,7 +116,7 @@ class LocalCopy:
                     _LOG.exception("the copy failed in an unforeseen way")
                     self._fail(StorageError(f"unforeseen: {error!r}", short=f"The copy fails: {error!r}."))
                 # A look between two failures: the server was there.
-                retry_s = _FIRST_RETRY_S if self._looked_s > looked_s else min(retry_s * 2, self._last_retry_s)
+                retry_s = _FIRST_RETRY_S if self._looked_s > looked_s else min(retry_s * 2, LAST_RETRY_S)
                 self._pause(retry_s)
         finally:
             self._bell.close()
@@ -157,7 +147,7 @@ class LocalCopy:
             self._store_wanted(file)
             if file.refresh():
                 now_ms = self._clock.now_ms()
-                is_recent = file.as_of_ms is not None and now_ms - file.as_of_ms < self._late_ms
+                is_recent = file.as_of_ms is not None and now_ms - file.as_of_ms < LATE_MS
                 self._note(file, is_complete=is_recent and not file.problem)
                 self._on_change()
             if self._pause(FOLLOW_S):

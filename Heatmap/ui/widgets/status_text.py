@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 def status_text(status: ServiceStatus, translator: Translator, source: Source) -> tuple[str, str]:
     """Return the state in one line, and sentences that explain it, in the translator's language."""
     text = translator.text
-    if status.storage_problem:
-        return text("status.database_problem"), text("status.database_problem_help", problem=status.storage_problem)
-    said = connection_text(catalogue(translator.language), status, source, clock_text=translator.format_clock)
-    headline = said.headline
-    sentences = list(said.sentences)
+    as_of = ""
     if status.as_of_ms is not None:
-        headline += f" · {text('status.as_of', time=translator.format_clock(status.as_of_ms))}"
+        as_of = f" · {text('status.as_of', time=translator.format_clock(status.as_of_ms))}"
+    if problem := status.storage_problem:
+        return text("status.database_problem") + as_of, text("status.database_problem_help", problem=problem)
+    said = connection_text(catalogue(translator.language), status, source, clock_text=translator.format_clock)
+    headline, sentences = said.headline + as_of, list(said.sentences)
     if status.server_problem:
         sentences.append(status.server_problem)
     if fault := clock_fault(status):
