@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
 import threading
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -11,8 +18,10 @@ from support.record import T, event, rows
 from support.waiting import until
 
 from Heatmap.clock import SYSTEM_CLOCK
+from Heatmap.errors import StorageError
 from Heatmap.events import Coverage, Source
 from Heatmap.rendering.event_window import FAR_MS, EventWindow
+from Heatmap.reports import CollectorReport, ConnectionState, ServiceStatus
 from Heatmap.storage import sql
 from Heatmap.storage.database import database_of
 from Heatmap.storage.postgres.connection import write_transaction
@@ -21,6 +30,7 @@ from Heatmap.storage.postgres.migrations import open_record
 from Heatmap.storage.sqlite.connection import open_writer
 from Heatmap.storage.sqlite.sqlite_store import SqliteStore
 
+READER = Path(__file__).parents[1] / "support" / "copy_reader.py"
 BTC = (Source.BINANCE, "BTCUSDT")
 
 
@@ -53,6 +63,13 @@ def on_server(server, query=EVENTS, *values):
 
 def copied(server, query=EVENTS, *values):
     return rows(server.local_path, query, *values)
+
+
+def count_or_none(server):
+    """Return the number of rows in the copy, None if there is none yet."""
+    with suppress(StorageError, sqlite3.Error):
+        return len(copied(server))
+    return None
 
 
 def is_whole(server, *, symbol="BTCUSDT"):
@@ -159,3 +176,106 @@ def test_another_record_or_an_older_state_of_it_is_copied_anew(server, change):
         until(lambda: is_whole(server))
         window.refresh("BTCUSDT", Source.BINANCE, T - 10_000)
         assert len(window.columns) == len(on_server(server))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+def test_a_program_killed_while_it_copies_leaves_nothing_out(server):
+    server.insert([event(n, received_ms=T + n) for n in range(5000)], [Coverage(*BTC, T, T + 5000)])
+    program = [sys.executable, "-P", READER, server.address.conninfo, "forks"]
+    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as forks:
+        assert json.loads(forks.stdout.readline()) == "ready"
+        for run in range(10):
+            before = len(copied(server)) if server.local_path.exists() and run else 0
+            forks.stdin.write("another\n")
+            forks.stdin.flush()
+            child = int(forks.stdout.readline())
+            server.insert([event(10_000 + 100 * run + n, received_ms=T + n) for n in range(100)])
+            # In the middle: it has copied something.
+            until(lambda before=before: count_or_none(server) not in (None, before))
+            os.kill(child, signal.SIGKILL)
+        forks.stdin.close()
+    assert len(copied(server)) < len(on_server(server))
+    with copying(server):
+        until(lambda: is_whole(server))
+    assert copied(server) == on_server(server)
+
+
+def test_the_copy_goes_on_where_it_was_when_the_server_is_back(server, cluster):
+    server.insert([event(n) for n in range(10)])
+    with copying(server) as copy:
+        until(lambda: copy.state().is_current)
+        cluster.stop()
+        until(lambda: copy.state().problem)
+        state = copy.state()
+        assert not state.is_current
+        assert abs(state.as_of_ms - SYSTEM_CLOCK.now_ms()) < 60_000
+        # Another run without a network knows from when the copy is.
+        with copying(server) as other:
+            until(lambda: other.state().problem)
+            assert other.state().as_of_ms is not None
+        cluster.start()
+        server.insert([event(n) for n in range(10, 20)])
+        until(lambda: is_whole(server))
+        until(lambda: copy.state() == (True, copy.state().as_of_ms, ""))
+
+
+def test_programs_of_one_user_share_a_copy(server):
+    """One copies; the other reads, may want more, and goes on when the first one ends."""
+    server.insert([event(n) for n in range(5)] + [event(n, symbol="ETHUSDT") for n in range(5)])
+    with ExitStack() as first, ExitStack() as stack:
+        first.enter_context(copying(server))
+        until(lambda: is_whole(server))
+        second = stack.enter_context(copying(server, (Source.BINANCE, "ETHUSDT")))
+        until(lambda: is_whole(server, symbol="ETHUSDT"))
+        until(lambda: second.state().is_current)
+        assert copied(server) == on_server(server)
+        first.close()
+        server.insert([event(n) for n in range(5, 10)])
+        until(lambda: is_whole(server))
+        assert second.state().is_current
+
+
+def test_a_server_that_does_not_notify_is_polled(server, monkeypatch):
+    """A pooler accepts LISTEN and never delivers."""
+    monkeypatch.setattr("Heatmap.storage.postgres.copy_rows.CHANNEL", "nobody")
+    monkeypatch.setattr("Heatmap.storage.postgres.local_copy.POLL_S", 0.05)
+    server.insert([event(1)])
+    with copying(server):
+        until(lambda: is_whole(server))
+        server.insert([event(2)])
+        until(lambda: is_whole(server))
+
+
+def test_a_damaged_copy_is_made_anew(server):
+    server.insert([event(n) for n in range(200)])
+    with copying(server):
+        until(lambda: is_whole(server))
+    server.local_path.write_bytes(b"no database" * 1000)
+    with copying(server):
+        until(lambda: count_or_none(server) == 200)
+
+
+def test_times_of_a_recorder_with_another_clock_are_told_by_this_one(server):
+    """The recorder's clock is an hour behind; the exchange's is the same as ours."""
+    hour_ms = 3_600_000
+
+    def reported(at_ms):
+        status = ServiceStatus(ConnectionState.LIVE, since_ms=at_ms)
+        report = CollectorReport(Source.BINANCE, ("BTCUSDT",), "run", "host", 1, at_ms, status)
+        with closing(open_record(server.address, creates=True)) as connection, write_transaction(connection):
+            connection.execute(sql.PUT_COLLECTOR, sql.collector_row(report, at_ms))
+            connection.execute(sql.INSERT_CLOCK_OFFSET, (Source.BINANCE, at_ms, float(hour_ms), 20.0))
+
+    server.insert([event(1)])
+    with copying(server), SqliteStore(server.local_path) as store:
+        until(lambda: is_whole(server))
+        reported(SYSTEM_CLOCK.now_ms() - hour_ms - 5000)
+        until(lambda: copied(server, "SELECT count(*) FROM collector") == [(1,)])
+        assert store.clock_reading(Source.BINANCE) is None
+        reported(SYSTEM_CLOCK.now_ms() - hour_ms)
+        until(lambda: store.clock_reading(Source.BINANCE) is not None)
+        reading = store.clock_reading(Source.BINANCE)
+        assert abs(reading.offset_ms) < 5000
+        assert reading.is_valid_at(SYSTEM_CLOCK.now_ms() + 5000)
+        _, heartbeat_ms = store.recorder(Source.BINANCE)
+        assert abs(heartbeat_ms - SYSTEM_CLOCK.now_ms()) < 5000
