@@ -357,7 +357,9 @@ class HeatmapService:
             # The copy has its own word for a server that is away; nothing of this program waits to be written.
             if (self._shown.is_copying or stats.refusal) and not stats.queued:
                 stats = replace(stats, problem="")
-            detail = detail or who_records(self._lookup.recorder(), takes_over=False)
+            if stats.refusal or not self._collect:
+                recorder = who_records(self._lookup.recorder(), takes_over=False)
+                detail = " ".join(filter(None, (stats.refusal, recorder)))
         if stats.notice and state is not ConnectionState.STOPPED:
             detail = " ".join(filter(None, (detail, stats.notice)))
         if unknown and state is not ConnectionState.STOPPED:
@@ -531,8 +533,7 @@ class HeatmapService:
         else:
             feed.turn_off()
             refusal = self._writer.stats().refusal if self._writer is not None else ""
-            who = who_records(holder, self._unrecorded, takes_over=not refusal)
-            who = " ".join(filter(None, (refusal, who)))
+            who = refusal or who_records(holder, self._unrecorded, takes_over=True)
             self._set_state(FeedState(ConnectionState.READING, "", who))
             is_silent = holder is not None and holder.is_silent
             _LOG.log(logging.WARNING if is_silent else logging.INFO, "this program only reads: %s", who)

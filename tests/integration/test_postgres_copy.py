@@ -19,7 +19,7 @@ from support.waiting import until
 
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.errors import StorageError
-from Heatmap.events import Coverage, Source
+from Heatmap.events import ALL_SYMBOLS, Coverage, Source
 from Heatmap.rendering.event_window import FAR_MS, EventWindow
 from Heatmap.reports import CollectorReport, ConnectionState, ServiceStatus
 from Heatmap.storage import sql
@@ -72,7 +72,7 @@ def count_or_none(server):
     return None
 
 
-def is_whole(server, *, symbol="BTCUSDT"):
+def is_whole(server, *, symbol="BTCUSDT", copied_symbol=None):
     """Return whether the copy has all rows of a symbol, and knows it."""
     with SqliteStore(server.local_path) as store, store.reading() as connection:
         if connection is None or not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'copied'").fetchone():
@@ -80,6 +80,7 @@ def is_whole(server, *, symbol="BTCUSDT"):
     if copied(server, "SELECT from_ms FROM copied WHERE symbol = ?", symbol) != [(0,)]:
         return False
     query = "SELECT id, ts_ms, received_ms FROM liq_events WHERE symbol = {} ORDER BY id"
+    symbol = copied_symbol or symbol
     return copied(server, query.format("?"), symbol) == on_server(server, query.format("%s"), symbol)
 
 
@@ -120,6 +121,20 @@ def test_older_rows_follow_newest_first_and_coverage_begins_where_the_rows_do(se
     assert len(set(begins)) >= 10
     # Coverage without its rows would be a calm market that never was.
     assert seen == [(begin, sum(T + n * 1000 >= begin for n in range(100))) for begin in begins]
+
+
+def test_all_symbols_of_a_source(server, monkeypatch):
+    monkeypatch.setattr("Heatmap.storage.postgres.copy_steps.CHUNK_ROWS", 10)
+    symbols = ("BTCUSDT", "ETHUSDT", "XRPUSDT")
+    server.insert([event(n, symbol=symbol) for n in range(15) for symbol in symbols], [Coverage(*BTC, T, T + 20)])
+    server.insert([event(1, source=Source.BYBIT)])
+    with copying(server, (Source.BINANCE, ALL_SYMBOLS), BTC):
+        until(lambda: is_whole(server, symbol=ALL_SYMBOLS, copied_symbol="XRPUSDT"))
+        # One that nobody has seen before.
+        server.insert([event(50, symbol="NEWUSDT"), event(51)])
+        until(lambda: len(copied(server)) == 47)
+        assert copied(server, "SELECT source, symbol, start_ms FROM coverage") == [(*BTC, T)]
+    assert copied(server) == [row for row in on_server(server) if row[0] != 46]
 
 
 def test_no_row_of_two_writers_is_missed(server):

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from Heatmap.clock import Clock
     from Heatmap.storage.postgres.address import ServerAddress
+    from Heatmap.storage.postgres.connection import ServerConnection
     from Heatmap.storage.sqlite.copy_file import Series
 
 _LOG = logging.getLogger(__name__)
@@ -47,7 +48,7 @@ FOLLOW_S: Final = 0.1  # between two looks at a file that another program keeps 
 _FIRST_RETRY_S: Final = 0.25
 LAST_RETRY_S: Final = 5.0
 _LAST_LOOK_S: Final = 2.0  # after the call of `stop`
-_STOP_S: Final = 6.0  # longest wait for an attempt to connect
+_JOIN_S: Final = 0.05
 _KEEP_UNWANTED_MS: Final = 30 * 86_400_000
 
 
@@ -68,6 +69,7 @@ class LocalCopy:
         self._wanted: dict[Series, None] = {}
         self._stopping = False
         self._stop_by_s = 0.0
+        self._is_connecting = False
         self._is_complete = False  # connected, and no newer row was there at `_looked_s`
         self._looked_s = 0.0
         self._as_of_ms: int | None = None
@@ -95,8 +97,11 @@ class LocalCopy:
         with self._lock:
             self._stopping, self._stop_by_s = True, self._clock.monotonic_s() + _LAST_LOOK_S
         self._wake()
-        if self._thread.ident is not None and self._thread is not threading.current_thread():
-            self._thread.join(_STOP_S)
+        if self._thread.ident is None or self._thread is threading.current_thread():
+            return
+        # An attempt to connect, which may take seconds, has nothing to lose.
+        while self._thread.is_alive() and not self._is_connecting and self._clock.monotonic_s() < self._stop_by_s + 1:
+            self._thread.join(_JOIN_S)
 
     def _wake(self) -> None:
         # A full buffer has been noticed already; a closed one belongs to a thread that has ended.
@@ -158,7 +163,7 @@ class LocalCopy:
         file.refresh()
         file.forget_unwanted(self._clock.now_ms() - _KEEP_UNWANTED_MS)
         try:
-            with closing(connect(self._address)) as connection:
+            with closing(self._connect()) as connection:
                 while not self._stopping and not version_of(connection):
                     # Nothing is recorded yet: there is nothing to copy.
                     self._looked(file)
@@ -188,6 +193,13 @@ class LocalCopy:
             with contextlib.suppress(StorageError):
                 file.set_problem(error.short)
             raise
+
+    def _connect(self) -> ServerConnection:
+        self._is_connecting = True
+        try:
+            return connect(self._address)
+        finally:
+            self._is_connecting = False
 
     def _store_wanted(self, file: CopyFile) -> None:
         with self._lock:
