@@ -99,7 +99,7 @@ def test_what_is_stored_is_copied_with_its_ids_and_what_is_not_wanted_is_not(ser
 
 
 def test_older_rows_follow_newest_first_and_coverage_begins_where_the_rows_do(server, monkeypatch):
-    monkeypatch.setattr("Heatmap.storage.postgres.copy_steps.CHUNK_ROWS", 10)
+    monkeypatch.setattr("Heatmap.storage.postgres.copy_steps.OLDER_ROWS", 10)
     server.insert([event(n * 1000) for n in range(100)], [Coverage(*BTC, T - 5000, T + 99_000)])
     seen = []
 
@@ -124,7 +124,7 @@ def test_older_rows_follow_newest_first_and_coverage_begins_where_the_rows_do(se
 
 
 def test_all_symbols_of_a_source(server, monkeypatch):
-    monkeypatch.setattr("Heatmap.storage.postgres.copy_steps.CHUNK_ROWS", 10)
+    monkeypatch.setattr("Heatmap.storage.postgres.copy_steps.OLDER_ROWS", 10)
     symbols = ("BTCUSDT", "ETHUSDT", "XRPUSDT")
     server.insert([event(n, symbol=symbol) for n in range(15) for symbol in symbols], [Coverage(*BTC, T, T + 20)])
     server.insert([event(1, source=Source.BYBIT)])
@@ -270,7 +270,7 @@ def test_a_damaged_copy_is_made_anew(server):
         until(lambda: count_or_none(server) == 200)
 
 
-def test_times_of_a_recorder_with_another_clock_are_told_by_this_one(server):
+def test_times_of_a_recorder_with_another_clock_are_told_by_this_one(server, monkeypatch):
     """The recorder's clock is an hour behind; the exchange's is the same as ours."""
     hour_ms = 3_600_000
 
@@ -281,6 +281,7 @@ def test_times_of_a_recorder_with_another_clock_are_told_by_this_one(server):
             connection.execute(sql.PUT_COLLECTOR, sql.collector_row(report, at_ms))
             connection.execute(sql.INSERT_CLOCK_OFFSET, (Source.BINANCE, at_ms, float(hour_ms), 20.0))
 
+    monkeypatch.setattr("Heatmap.storage.postgres.copy_steps.SMALL_S", 0.05)
     server.insert([event(1)])
     with copying(server), SqliteStore(server.local_path) as store:
         until(lambda: is_whole(server))

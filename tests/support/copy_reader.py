@@ -56,7 +56,7 @@ def count(database, rows):
 
 
 def forks(database):
-    copy_steps.CHUNK_ROWS = 50
+    copy_steps.CHUNK_ROWS = copy_steps.OLDER_ROWS = 50
     answer("ready")
     for _ in sys.stdin:
         child = os.fork()

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 
-CHUNK_ROWS: Final = 5000  # in one transaction
+CHUNK_ROWS: Final = 5000  # new ones in one transaction
+OLDER_ROWS: Final = 2000  # fewer, for new ones wait meanwhile
 SMALL_S: Final = 1.0  # shortest time between two looks at coverage, recorders and clocks
 COMPARE_S: Final = 600.0  # between two looks for rows that the server has deleted
 # A copy that is further behind shows the newest rows first, as those of a new series.
@@ -70,8 +71,10 @@ class CopySteps:
             step.as_of_ms = self._clock.now_ms()
             if small is not None:
                 self._add_small(step, small)
-            if not step.rows and self._small is not None:
+            if not step.rows and file.series:
                 self._add_older(step)
+        else:
+            self._small_due_s = 0.0  # what was read is stored with the newest rows only
         has_changed = bool(step.rows or step.from_ms or step.coverage is not None)
         is_later = step.as_of_ms is not None and step.as_of_ms >= (file.as_of_ms or 0) + _STORE_TIME_MS
         if has_changed or is_later:
@@ -115,15 +118,14 @@ class CopySteps:
         step.clocks = [self._own_clock(reading) for reading in small.clocks if reading.source in self._ahead_ms]
 
     def _add_older(self, step: CopyStep) -> None:
-        """Add a chunk of older rows of the first series that has not all of them yet."""
+        """Add a chunk of older rows of the series that has the fewest, by time."""
         file = self._file
-        for series, from_ms in file.series.items():
-            if from_ms != 0:
-                before_ms = _FAR_MS if from_ms is None else from_ms
-                step.rows = self._rows.older(series, before_ms, file.last_id, CHUNK_ROWS)
-                is_last = len(step.rows) < CHUNK_ROWS
-                step.from_ms = {series: 0 if is_last else step.rows[-1][1]}
-                return
+        begins = {series: _FAR_MS if from_ms is None else from_ms for series, from_ms in file.series.items()}
+        series = max(begins, key=begins.__getitem__)
+        if begins[series]:
+            step.rows = self._rows.older(series, begins[series], file.last_id, OLDER_ROWS)
+            is_last = len(step.rows) < OLDER_ROWS
+            step.from_ms = {series: 0 if is_last else step.rows[-1][1]}
 
     def _compare(self) -> bool:
         """Delete rows of one series that the server has deleted, if it is time; return whether there were any."""
