@@ -152,3 +152,18 @@ def test_a_map_whose_events_are_all_filtered_is_not_called_empty(language, words
     assert words in notice(language, events=3, shown=0).text
     assert notice(language, events=3, shown=1) == notice(language, events=3) == Notice()
     assert words not in notice(language, events=0, shown=0).text
+
+
+@pytest.mark.parametrize(
+    ("as_of_ms", "problem", "words"),
+    [
+        (utc_ms(18, 42), "It is down.", ("until 18:42 UTC", "does not answer", "It is down.")),
+        (utc_ms(18, 42), "", ("until 18:42 UTC", "is being fetched")),
+        (None, "It is down.", ("Nothing has been fetched", "It is down.")),
+    ],
+)
+def test_a_map_without_its_server_says_of_when_it_is(as_of_ms, problem, words):
+    reading = ServiceStatus(ConnectionState.READING, as_of_ms=as_of_ms, server_problem=problem)
+    said = notice(status=reading, now_ms=utc_ms(19, 0), events=0)
+    assert said.kind == "warning"
+    assert all(word in said.text for word in words)
