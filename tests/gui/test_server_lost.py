@@ -55,7 +55,7 @@ def test_the_map_stays_with_its_time_while_the_server_is_away(open_stage, cluste
         stage.wait(lambda: stage.service.status().as_of_ms is not None)
         stage.wait(lambda: "As of" in badge.accessibleName())
         stage.wait(lambda: "as of" in status.text)
-        assert "The database server does not answer" in stage.plugin.problem
+        assert "Nothing new can be fetched from the database server" in stage.plugin.problem
         # It is read from the copy: another view has its picture without the server.
         before = stage.plugin.image
         stage.evaluate("chart.timeScale().scrollToPosition(-40, false)")
@@ -64,7 +64,7 @@ def test_the_map_stays_with_its_time_while_the_server_is_away(open_stage, cluste
         keep_picture(stage, "desk-2-away")
         stage.settings.update(language="de")
         stage.wait(lambda: "Stand" in badge.accessibleName() and "Stand" in status.text)
-        assert "Der Datenbank-Server antwortet nicht" in stage.plugin.problem
+        assert "Vom Datenbank-Server lässt sich gerade nichts Neues holen" in stage.plugin.problem
         keep_picture(stage, "desk-3-away-de")
         stage.window.fit()
         stage.wait_for_heat()

@@ -296,3 +296,29 @@ def test_times_of_a_recorder_with_another_clock_are_told_by_this_one(server, mon
         assert reading.is_valid_at(SYSTEM_CLOCK.now_ms() + 5000)
         _, heartbeat_ms = store.recorder(Source.BINANCE)
         assert abs(heartbeat_ms - SYSTEM_CLOCK.now_ms()) < 5000
+
+
+def test_a_server_that_hangs_makes_the_copy_an_old_one(server, monkeypatch):
+    monkeypatch.setattr("Heatmap.storage.postgres.local_copy.LATE_MS", 300)
+    monkeypatch.setattr("Heatmap.storage.postgres.local_copy.QUIET_S", 0.05)
+    monkeypatch.setattr("Heatmap.storage.postgres.local_copy.POLL_S", 0.05)
+    server.insert([event(1)])
+    with copying(server) as copy:
+        until(lambda: copy.state().is_current)
+        with psycopg.connect(server.address.conninfo) as connection:
+            connection.execute("LOCK TABLE heatmap.liq_events IN ACCESS EXCLUSIVE MODE")
+            until(lambda: not copy.state().is_current)
+            # Before anything has failed.
+            assert copy.state().problem == ""
+        until(lambda: copy.state().is_current)
+
+
+def test_series_that_nobody_has_wanted_for_long_are_forgotten(server):
+    server.insert([event(1), event(1, symbol="ETHUSDT")], [Coverage(Source.BINANCE, "ETHUSDT", T, T + 5)])
+    with copying(server, BTC, (Source.BINANCE, "ETHUSDT")):
+        until(lambda: count_or_none(server) == 2)
+    with closing(open_writer(server.local_path)) as file:
+        file.execute("UPDATE copied SET wanted_ms = 1")
+    with copying(server):
+        until(lambda: copied(server) == on_server(server)[:1])
+        assert copied(server, "SELECT * FROM coverage") == []

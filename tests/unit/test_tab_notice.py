@@ -157,9 +157,9 @@ def test_a_map_whose_events_are_all_filtered_is_not_called_empty(language, words
 @pytest.mark.parametrize(
     ("as_of_ms", "problem", "words"),
     [
-        (utc_ms(18, 42), "It is down.", ("until 18:42 UTC", "does not answer", "It is down.")),
+        (utc_ms(18, 42), "It is down.", ("until 18:42 UTC", "Nothing new can be fetched", "It is down.")),
         (utc_ms(18, 42), "", ("until 18:42 UTC", "is being fetched")),
-        (None, "It is down.", ("Nothing has been fetched", "It is down.")),
+        (None, "It is down.", ("Nothing could be fetched", "It is down.")),
     ],
 )
 def test_a_map_without_its_server_says_of_when_it_is(as_of_ms, problem, words):

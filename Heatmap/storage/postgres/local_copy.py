@@ -66,7 +66,8 @@ class LocalCopy:
             each.setblocking(False)
         # Everything below is guarded by the lock.
         self._lock = threading.Lock()
-        self._wanted: dict[Series, None] = {}
+        self._wanted: dict[Series, None] = {}  # by this program
+        self._is_wanting = False  # more than the file may know
         self._stopping = False
         self._stop_by_s = 0.0
         self._is_connecting = False
@@ -83,6 +84,7 @@ class LocalCopy:
         """Copy these series, too; any thread."""
         with self._lock:
             self._wanted.update(dict.fromkeys((str(source), symbol) for symbol in symbols))
+            self._is_wanting = True
         self._wake()
 
     def state(self) -> CopyState:
@@ -138,7 +140,7 @@ class LocalCopy:
                         _LOG.exception("the copy is damaged, and is made anew")
                         remove_copy(self._path)
                     raise
-                self._note(file, is_complete=False)
+                self._note(file, is_complete=False, problem=self._problem)
                 while not self._stopping and not lock.acquire():
                     self._follow(file)
                 if not self._stopping:
@@ -153,7 +155,7 @@ class LocalCopy:
             if file.refresh():
                 now_ms = self._clock.now_ms()
                 is_recent = file.as_of_ms is not None and now_ms - file.as_of_ms < LATE_MS
-                self._note(file, is_complete=is_recent and not file.problem)
+                self._note(file, is_complete=is_recent and not file.problem, problem=file.problem)
                 self._on_change()
             if self._pause(FOLLOW_S):
                 return
@@ -161,6 +163,7 @@ class LocalCopy:
     def _copy(self, file: CopyFile) -> None:
         """Keep a file up to date until the thread is stopped; `StorageError` ends a connection."""
         file.refresh()
+        file.want(self._wanted_now(), self._clock.now_ms())
         file.forget_unwanted(self._clock.now_ms() - _KEEP_UNWANTED_MS)
         try:
             with closing(self._connect()) as connection:
@@ -201,27 +204,26 @@ class LocalCopy:
         finally:
             self._is_connecting = False
 
-    def _store_wanted(self, file: CopyFile) -> None:
+    def _wanted_now(self) -> tuple[Series, ...]:
         with self._lock:
-            wanted, self._wanted = self._wanted, {}
-        if wanted:
-            try:
-                file.want(wanted, self._clock.now_ms())
-            except StorageError:
-                with self._lock:
-                    self._wanted = {**wanted, **self._wanted}
-                raise
+            self._is_wanting = False
+            return tuple(self._wanted)
+
+    def _store_wanted(self, file: CopyFile) -> None:
+        """Enter what this program wants into the file, also again if another program has forgotten it."""
+        if self._is_wanting or not self._wanted.keys() <= file.series.keys():
+            file.want(self._wanted_now(), self._clock.now_ms())
 
     def _looked(self, file: CopyFile) -> None:
-        self._note(file, is_complete=True)
+        self._note(file, is_complete=True, problem="")
         with self._lock:
-            self._looked_s, self._as_of_ms, self._problem = self._clock.monotonic_s(), self._clock.now_ms(), ""
+            self._as_of_ms = self._clock.now_ms()
 
-    def _note(self, file: CopyFile, *, is_complete: bool) -> None:
+    def _note(self, file: CopyFile, *, is_complete: bool, problem: str) -> None:
         with self._lock:
             if is_complete:
                 self._looked_s = self._clock.monotonic_s()
-            self._is_complete, self._as_of_ms, self._problem = is_complete, file.as_of_ms, file.problem
+            self._is_complete, self._as_of_ms, self._problem = is_complete, file.as_of_ms, problem
 
     def _fail(self, error: StorageError) -> None:
         with self._lock:
