@@ -189,6 +189,9 @@ def test_another_record_or_an_older_state_of_it_is_copied_anew(server, change):
     else:
         on_server(server, change)
     with copying(server), closing(EventWindow(server.local_path)) as window:
+        window.refresh("BTCUSDT", Source.BINANCE, T - 10_000)
+        ((record_id,),) = on_server(server, "SELECT id::text FROM record")
+        until(lambda: copied(server, "SELECT record_id, revision FROM copy") == [(record_id, 1)])
         until(lambda: is_whole(server))
         window.refresh("BTCUSDT", Source.BINANCE, T - 10_000)
         assert len(window.columns) == len(on_server(server))
