@@ -56,6 +56,8 @@ def test_the_map_stays_with_its_time_while_the_server_is_away(open_stage, cluste
         stage.wait(lambda: "As of" in badge.accessibleName())
         stage.wait(lambda: "as of" in status.text)
         assert "Nothing new can be fetched from the database server" in stage.plugin.problem
+        assert stage.service.status().state is ConnectionState.READING
+        assert stage.service.status().storage_problem == ""
         # It is read from the copy: another view has its picture without the server.
         before = stage.plugin.image
         stage.evaluate("chart.timeScale().scrollToPosition(-40, false)")
