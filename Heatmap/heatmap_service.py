@@ -11,6 +11,7 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from Heatmap.chosen_symbols import check_number, normalised
 from Heatmap.clock import SYSTEM_CLOCK, Clock, ExchangeClock
 from Heatmap.errors import SettingsError
 from Heatmap.event_delivery import EventDelivery
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 
     from Heatmap.errors import FeedError
     from Heatmap.events import LiquidationEvent
-    from Heatmap.ingestion.venue import Venue
     from Heatmap.reports import LockHolder
     from Heatmap.storage.database import Address
 
@@ -49,7 +49,6 @@ _LOG = logging.getLogger(__name__)
 _STOP_S: Final = 10.0
 _WRITER_SHARE: Final = 0.5  # of the time to stop
 _MAX_DAYS: Final = 36_500
-MAX_SYMBOLS: Final = 2048
 
 
 class HeatmapService:
@@ -101,8 +100,8 @@ class HeatmapService:
     Raises
     ------
     SettingsError
-        A symbol or an address cannot be one, or there is no symbol, or more than `MAX_SYMBOLS`; or the retention is
-        negative or no number.
+        A symbol or an address cannot be one, or there is no symbol, or more than
+        `Heatmap.chosen_symbols.MAX_SYMBOLS`; or the retention is negative or no number.
     """
 
     def __init__(
@@ -126,12 +125,12 @@ class HeatmapService:
         venue = venue_of(self.source)
         wanted = (symbols,) if isinstance(symbols, str) else symbols
         # A dict keeps the order and drops duplicates.
-        named = dict.fromkeys(_normalised(venue, symbol) for symbol in wanted)
+        named = dict.fromkeys(normalised(venue, symbol) for symbol in wanted)
         self._records_all = ALL_SYMBOLS in named
         named.pop(ALL_SYMBOLS, None)
         self.symbols = tuple(named) or ((DEFAULT_SYMBOL,) if self._records_all else ())
         self.recorded_symbols = (ALL_SYMBOLS,) if self._records_all else self.symbols
-        _check_number(self.symbols)
+        check_number(self.symbols)
         if not 0 <= retention_days <= _MAX_DAYS:
             message = f"expected a retention of 0 to {_MAX_DAYS} days, was {retention_days}"
             raise SettingsError(message, short=f"Keep liquidations 0 (for ever) to {_MAX_DAYS} days.")
@@ -237,7 +236,7 @@ class HeatmapService:
         Returns at once. A running feed is started again on another thread: a gap of about a second in the coverage.
         Subscriptions to events go on, with the symbols they had. `SettingsError` as for the class.
         """
-        named = tuple(_normalised(self._venue, symbol) for symbol in symbols)
+        named = tuple(normalised(self._venue, symbol) for symbol in symbols)
         if ALL_SYMBOLS in named:
             raise SettingsError(f"expected symbols, was {ALL_SYMBOLS}: name it when the service is made")
         with self._change:
@@ -254,7 +253,7 @@ class HeatmapService:
             self._change_symbols(tuple(symbol for symbol in self.symbols if symbol not in named))
 
     def _change_symbols(self, symbols: tuple[str, ...]) -> None:
-        _check_number(symbols)
+        check_number(symbols)
         if symbols == self.symbols:
             return
         self.symbols = symbols
@@ -585,14 +584,3 @@ class HeatmapService:
                 listener()
             except Exception:  # noqa: BLE001 - a listener's fault must end neither the feed nor the writer
                 _LOG.exception("a listener of the service failed")
-
-
-def _normalised(venue: Venue, symbol: str) -> str:
-    """Return a symbol as the venue spells it; `ALL_SYMBOLS` is no venue's symbol."""
-    return ALL_SYMBOLS if symbol.strip().upper() == ALL_SYMBOLS else venue.normalise_symbol(symbol)
-
-
-def _check_number(symbols: Sequence[str]) -> None:
-    if not 0 < len(symbols) <= MAX_SYMBOLS:
-        message = f"expected 1 to {MAX_SYMBOLS} symbols, was {len(symbols)}"
-        raise SettingsError(message, short=f"Choose 1 to {MAX_SYMBOLS} symbols.")
