@@ -234,10 +234,11 @@ class LocalCopy:
 
     def _pause(self, seconds: float) -> bool:
         """Wait, at most until something is wanted; return whether the thread is to end."""
-        self._bell.settimeout(seconds)
-        with contextlib.suppress(OSError):
-            self._bell.recv(1024)
-        self._bell.settimeout(0)
+        if not self._stopping:
+            self._bell.settimeout(seconds)
+            with contextlib.suppress(OSError):
+                self._bell.recv(1024)
+            self._bell.settimeout(0)
         return self._stopping
 
     def _hush(self) -> None:
