@@ -200,12 +200,6 @@ def source_lock(source: str) -> int:
     return zlib.crc32(source.encode()) % 0x7FFF_FFFE + 1
 
 
-def may_write(connection: ServerConnection) -> bool:
-    """Return whether the user of a connection to an existing record may store liquidations."""
-    (may,) = connection.execute("SELECT has_table_privilege('liq_events', 'INSERT')").fetchone()
-    return bool(may)
-
-
 @contextlib.contextmanager
 def server_errors(address: ServerAddress) -> Iterator[None]:
     """Raise psycopg's errors of a block as this package's."""

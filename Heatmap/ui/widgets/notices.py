@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from Heatmap.clock import Clock
     from Heatmap.heatmap_service import HeatmapService
     from Heatmap.rendering.build_worker import BuildResult
+    from Heatmap.reports import ServiceStatus
     from Heatmap.ui.build_signals import BuildSignals
     from Heatmap.ui.geometry.chart_time import ChartTime
     from Heatmap.ui.geometry.viewport import TimeAxis
@@ -117,3 +118,27 @@ class Notices(QObject):
             status=status,
         )
 
+    def _shift_ms(self) -> tuple[int, int]:
+        now_ms, newest_event_ms = self._now()
+        shift_ms = self._bars.shift_ms(now_ms, newest_event_ms)
+        return shift_ms, self._chart_time.offset_ms(now_ms) + shift_ms
+
+    def _now(self) -> tuple[int, int | None]:
+        return self._clock.now_ms(), self._service.known_exchange_time()[1]
+
+    def _take_axis(self, axis: TimeAxis | None) -> None:
+        self._bars.take(axis, *self._now())
+        self.update()
+
+    def _forget_axis(self, attached: bool) -> None:  # Qt's signature
+        if not attached:
+            self._take_axis(None)
+
+    def _take_statistics(self, result: BuildResult) -> None:
+        if result.statistics is not self._statistics:
+            self._statistics = result.statistics
+            self.update()
+
+    def _take_problem(self, key: str, detail: str) -> None:
+        self._problem = (key, detail)
+        self.update()
