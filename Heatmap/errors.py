@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from Heatmap.foreign_text import one_line
+
 
 class HeatmapError(Exception):
-    """Base of all errors of this package; ``short`` is one sentence for the screen, by default the message."""
+    """Base of all errors of this package; ``short`` is one sentence for the screen, by default the message.
+
+    Both may quote what a stranger sent, and are one line; see `Heatmap.foreign_text`.
+    """
 
     def __init__(self, message: str, *, short: str | None = None) -> None:
-        super().__init__(message)
-        self.short = short if short is not None else message
+        super().__init__(one_line(message))
+        self.short = one_line(short if short is not None else message)
 
 
 class SettingsError(HeatmapError):

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidProxy, InvalidStatus, ProxyError
 from websockets.frames import CloseCode
 
+from Heatmap.foreign_text import one_line
 from Heatmap.ingestion.proxy import shown
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from websockets.exceptions import WebSocketException
 
+_DETAIL_CHARS = 500
 REFUSED_WAIT_S = 60.0  # after a refusal (region, ban) that names no time
 _LONGEST_WAIT_S = 3 * 24 * 3600.0  # Binance's longest ban
 _BANNED_UNTIL = re.compile(r"banned until (\d{13})\b")
@@ -68,6 +70,10 @@ class Failure:
     detail: str  # one English sentence for logs and the command line
     status: int | None = None  # of HTTP; None when no answer came
     wait_s: float = 0.0  # shortest wait before the next attempt; 0 if the exchange asks for nothing
+
+    def __post_init__(self) -> None:
+        """Make one line of what may quote the exchange."""
+        object.__setattr__(self, "detail", one_line(self.detail, most=_DETAIL_CHARS))
 
 
 def of_network_error(error: BaseException, host: str, *, proxy: str | None = None) -> Failure:
