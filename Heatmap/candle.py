@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Final
+
+_END_MS: Final = 4_102_444_800_000  # 2100
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,7 @@ class Candle:
 
 
 def is_sound(candle: Candle) -> bool:
-    """Return True if prices and times fit each other: low <= open, close <= high, and time goes on."""
-    low, high = min(candle.open, candle.close), max(candle.open, candle.close)
-    prices_fit = 0.0 < candle.low <= low and high <= candle.high < math.inf
-    return prices_fit and 0.0 <= candle.volume < math.inf and 0 < candle.open_ms <= candle.close_ms
+    """Return True if prices and times fit each other: low <= open, close <= high, and time goes on, until 2100."""
+    # Each by itself: min() and max() pass over NaN.
+    prices_fit = all(0.0 < candle.low <= price <= candle.high < math.inf for price in (candle.open, candle.close))
+    return prices_fit and 0.0 <= candle.volume < math.inf and 0 < candle.open_ms <= candle.close_ms < _END_MS
