@@ -5,7 +5,6 @@ Form, stored form and checks are made from it. The texts of a field are in the c
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from types import MappingProxyType
@@ -128,12 +127,13 @@ class FieldSpec:
         return self.checked(number)
 
     def _checked_number(self, value: object) -> int | float:
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:  # noqa: PLR0124 - NaN
             raise self._refusal("expected a number", value)
-        if self.kind is Kind.INTEGER and value != int(value):
-            raise self._refusal("expected a whole number", value)
+        # First of all: neither infinity nor an integer of hundreds of digits can be converted.
         if not self.minimum <= value <= self.maximum:
             raise self._refusal(f"expected {self.minimum:,} to {self.maximum:,}", value)
+        if self.kind is Kind.INTEGER and value != int(value):
+            raise self._refusal("expected a whole number", value)
         return int(value) if self.kind is Kind.INTEGER else float(value)
 
     def _refusal(self, expected: str, value: object) -> SettingsError:
