@@ -15,7 +15,16 @@ DEFAULT_SYMBOL: Final = "BTCUSDT"
 # From before the exchange opened its futures (2019-09) to 2100: seconds, microseconds and zero fall outside.
 FIRST_PLAUSIBLE_MS: Final = 1_546_300_800_000
 LAST_PLAUSIBLE_MS: Final = 4_102_444_800_000
+# Prices, quantities and their product, in any currency: far beyond every market, and far within float32, so that no sum
+# overflows and no quotient becomes 0 or infinite.
+LEAST_AMOUNT: Final = 1e-30
+MOST_AMOUNT: Final = 1e30
 ALL_SYMBOLS: Final = "ALL"  # every symbol that the exchange lists, now and later
+
+
+def is_amount(number: float) -> bool:
+    """Return True if a number can be a price, a quantity or their product; 0 and NaN are none."""
+    return LEAST_AMOUNT <= number <= MOST_AMOUNT
 
 
 def is_recorded(symbol: str, recorded: Collection[str]) -> bool:

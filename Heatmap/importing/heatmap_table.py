@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import re
 from typing import TYPE_CHECKING, Any, Final
 
 from Heatmap.errors import RecordFileError, RowError
-from Heatmap.events import LiquidationEvent, Side, Source
+from Heatmap.events import LiquidationEvent, Side, Source, is_amount
 from Heatmap.importing.cell import NumberReader, TimeReader, TimeUnit
-from Heatmap.importing.row import Parsed, plausible_ms, quoted, side_of, symbol_of
+from Heatmap.importing.row import Parsed, plausible_ms, quoted, side_of, symbol_of, with_plausible_amounts
 from Heatmap.storage.record_reader import (
     COLUMNS,
     NPZ_COLUMNS,
@@ -40,7 +39,7 @@ def is_header(line: str) -> bool:
 def parse_row(row: dict[str, Any]) -> Parsed:
     """Return the event of a row with typed values, or raise `RowError`; what is missing or None is unknown."""
     source = row["source"]
-    if source not in _SOURCES:
+    if not isinstance(source, str) or source not in _SOURCES:
         raise RowError("bad-source", f"source is {quoted(source)}, not {' or '.join(_SOURCES)}")
     values: dict[str, Any] = {"source": source}
     for column, value in row.items():
@@ -50,12 +49,13 @@ def parse_row(row: dict[str, Any]) -> Parsed:
             values[column] = _time(value, column)
         elif column in NUMBER_COLUMNS:
             values[column] = _positive(value, column)
-    return LiquidationEvent(
+    event = LiquidationEvent(
         symbol=symbol_of(str(row["symbol"])),
         side=side_of(str(row["side"]), _SIDES),
         raw_json=None if row.get("raw_json") is None else str(row["raw_json"]),
         **values,
     )
+    return with_plausible_amounts(event)
 
 
 class CsvParser:
@@ -184,7 +184,7 @@ def _kind(column: str) -> str:
 
 
 def _positive(value: object, column: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 < value < math.inf:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not is_amount(value):
         raise RowError(_kind(column), f"{column} is {quoted(value)}, not a number above 0")
     return float(value)
 

@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from Heatmap.errors import RowError, SettingsError
-from Heatmap.events import FIRST_PLAUSIBLE_MS, LAST_PLAUSIBLE_MS, LiquidationEvent, Side, Source
+from Heatmap.events import FIRST_PLAUSIBLE_MS, LAST_PLAUSIBLE_MS, LiquidationEvent, Side, Source, is_amount
 from Heatmap.ingestion.addresses import normalise_symbol
 
 _QUOTED_CHARS: Final = 40
@@ -51,7 +51,7 @@ def converted(event: LiquidationEvent, symbol: str) -> LiquidationEvent:
     """
     contract_usd = _BTC_CONTRACT_USD if coin_of(event.symbol) == "BTC" else _OTHER_CONTRACT_USD
     coins_each = contract_usd / event.price
-    return msgspec.structs.replace(
+    in_coins = msgspec.structs.replace(
         event,
         symbol=symbol,
         qty=event.qty * coins_each,
@@ -59,6 +59,20 @@ def converted(event: LiquidationEvent, symbol: str) -> LiquidationEvent:
         order_qty=None if event.order_qty is None else event.order_qty * coins_each,
         source=Source.COIN_M,
     )
+    return with_plausible_amounts(in_coins)
+
+
+def with_plausible_amounts(event: LiquidationEvent) -> LiquidationEvent:
+    """Return the event if all its numbers can be prices and quantities."""
+    amounts = (
+        ("the price", "bad-price", event.price), ("the quantity", "bad-qty", event.qty),
+        ("price times quantity", "bad-qty", event.notional), ("the order's price", "bad-price", event.order_price),
+        ("the order's quantity", "bad-qty", event.order_qty),
+    )  # fmt: skip
+    for what, kind, number in amounts:
+        if number is not None and not is_amount(number):
+            raise RowError(kind, f"{what} is {number:g}, which no market has")
+    return event
 
 
 def plausible_ms(time_ms: int, column: str) -> int:

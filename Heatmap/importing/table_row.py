@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from typing import TYPE_CHECKING, Final
 
@@ -23,7 +22,7 @@ from Heatmap.importing.column_names import (
     TIME,
     Columns,
 )
-from Heatmap.importing.row import Parsed, SkippedRow, coin_of, quoted
+from Heatmap.importing.row import Parsed, SkippedRow, coin_of, quoted, with_plausible_amounts
 from Heatmap.ingestion.contracts import Contracts
 from Heatmap.ingestion.gate import endpoints as gate_names
 from Heatmap.ingestion.okx import endpoints as okx_names
@@ -92,8 +91,6 @@ class RowParser:
             notional_text = cells[self._notional_at]
             qty = self._number.positive(notional_text, "the notional", "bad-qty") / price
         notional = price * qty
-        if not 0.0 < notional < math.inf:
-            raise RowError("bad-qty", f"price times quantity is {notional:g}")
         event = LiquidationEvent(
             ts_ms=self._time(cells[self._time_at]),
             symbol=self._symbol if self._symbol_at is None else self._symbol_of(cells[self._symbol_at], source),
@@ -109,6 +106,7 @@ class RowParser:
         )
         if source is not Source.BINANCE:
             event = self._as_recorded(event)
+        with_plausible_amounts(event)
         if is_coin_m is not None and is_coin_m != (coin_of(event.symbol) is not None):
             raise RowError("bad-symbol", f"symbol is {quoted(event.symbol)}, which that exchange does not have")
         self._rows += 1

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 from Heatmap.errors import SettingsError
 
 _SYMBOL: Final = re.compile(r"\w{1,40}")
+_LISTED_SYMBOL: Final = re.compile(r"[^\Wa-z]{1,40}")
 
 
 def normalise_symbol(text: str) -> str:
@@ -20,6 +21,14 @@ def normalise_symbol(text: str) -> str:
     if not _SYMBOL.fullmatch(symbol):
         raise SettingsError(f"expected a symbol like BTCUSDT, was {text!r}", short=f"“{text.strip()}” is not a symbol.")
     return symbol
+
+
+def is_symbol(text: str) -> bool:
+    """Return True if an exchange may list a symbol of this name: letters (which may be Chinese), digits and ``_``.
+
+    No lower case; nothing that is a formula for a spreadsheet, mark-up, or a line of a log.
+    """
+    return _LISTED_SYMBOL.fullmatch(text) is not None
 
 
 def base_address(url: str, *, schemes: tuple[str, ...], routes: frozenset[str], example: str) -> str:

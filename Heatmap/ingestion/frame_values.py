@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 from msgspec import structs
 
 from Heatmap.errors import FrameError
-from Heatmap.events import FIRST_PLAUSIBLE_MS, LAST_PLAUSIBLE_MS
+from Heatmap.events import FIRST_PLAUSIBLE_MS, LAST_PLAUSIBLE_MS, MOST_AMOUNT, is_amount
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,9 +18,9 @@ _EXCERPT_CHARS = 200
 
 
 def positive(number: float | None, kind: str, data: str | bytes) -> float:
-    """Return a number that is finite and above 0; else raise a `FrameError` of this kind."""
-    if number is None or not 0.0 < number < math.inf:
-        raise refusal(kind, f"expected a finite number above 0, was {number}", data)
+    """Return a number that can be a price or a quantity; else raise a `FrameError` of this kind."""
+    if number is None or not is_amount(number):
+        raise refusal(kind, f"expected a number above 0 and below {MOST_AMOUNT:g}, was {number}", data)
     return number
 
 

@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from Heatmap.errors import FeedError
+from Heatmap.ingestion.addresses import is_symbol
 from Heatmap.ingestion.venue import Instruments
 
 TRADING: Final = "TRADING"
@@ -45,11 +46,12 @@ def decode(body: bytes | str) -> Instruments:
         raise FeedError("expected symbols in exchangeInfo, was an empty list", reason="bad-json")
     ticks: dict[str, float] = {}
     broken: set[str] = set()
-    for entry in answer.symbols:
+    entries = [entry for entry in answer.symbols if is_symbol(entry.symbol)]
+    for entry in entries:
         tick = next((rule.tickSize for rule in entry.filters if rule.filterType == "PRICE_FILTER"), None)
         if tick is not None and 0.0 < tick < math.inf:
             ticks[entry.symbol] = tick
         else:
             broken.add(entry.symbol)
-    traded = tuple(entry.symbol for entry in answer.symbols if entry.status == TRADING)
+    traded = tuple(entry.symbol for entry in entries if entry.status == TRADING)
     return Instruments(ticks, frozenset(broken), traded=traded)

@@ -7,7 +7,6 @@ raw and combined envelopes, other streams on the same socket.
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
 from typing import Annotated
@@ -15,7 +14,16 @@ from typing import Annotated
 import msgspec
 
 from Heatmap.errors import FrameError
-from Heatmap.events import FIRST_PLAUSIBLE_MS, LAST_PLAUSIBLE_MS, LiquidationEvent, Side, Source
+from Heatmap.events import (
+    FIRST_PLAUSIBLE_MS,
+    LAST_PLAUSIBLE_MS,
+    LEAST_AMOUNT,
+    MOST_AMOUNT,
+    LiquidationEvent,
+    Side,
+    Source,
+)
+from Heatmap.ingestion.addresses import is_symbol
 from Heatmap.ingestion.frame_values import frame_text, plausible_ms, positive, refusal
 from Heatmap.ingestion.venue import MarketHeartbeat
 
@@ -24,8 +32,6 @@ MAX_FRAME_BYTES = 512 * 1024
 
 _EXCERPT_CHARS = 200
 _COIN_MARGINED = 2
-# No lower case, no blank, nothing unprintable; symbols may be non-ASCII.
-_SYMBOL = re.compile(r"[^\sa-z\"'\\]{1,40}")
 # BTCUSD_PERP, BTCUSD_260327; BTCUSDT_260327 is margined in dollars.
 _COIN_MARGINED_SYMBOL = re.compile(r".+USD_(PERP|\d{6})")
 _SIDES = {"SELL": Side.SELL, "BUY": Side.BUY}
@@ -57,17 +63,17 @@ class Ignored:
 Message = LiquidationEvent | MarketHeartbeat | MarketHeartbeats | ControlReply | Ignored
 
 _Ms = Annotated[int, msgspec.Meta(ge=FIRST_PLAUSIBLE_MS, lt=LAST_PLAUSIBLE_MS)]
-_Positive = Annotated[float, msgspec.Meta(gt=0.0, le=1e300)]  # msgspec reads "inf", too
+_Amount = Annotated[float, msgspec.Meta(ge=LEAST_AMOUNT, le=MOST_AMOUNT)]  # msgspec reads "inf", too
 
 
 # The usual frame: msgspec checks it while it parses, in less than a third of the time of the standard library's parser.
 class _PlainOrder(msgspec.Struct, gc=False):
     s: str
     S: Side
-    q: _Positive
-    p: _Positive
-    ap: _Positive
-    z: _Positive
+    q: _Amount
+    p: _Amount
+    ap: _Amount
+    z: _Amount
     T: _Ms
     st: int | None = None
 
@@ -146,7 +152,7 @@ def decode(
             order = plain.o
             notional = order.ap * order.z
             usd_margined = _COIN_MARGINED not in (order.st, plain.st)
-            if usd_margined and order.s in _KNOWN_SYMBOLS and 0.0 < notional < math.inf:
+            if usd_margined and order.s in _KNOWN_SYMBOLS and LEAST_AMOUNT <= notional <= MOST_AMOUNT:
                 # By position: keywords take a tenth of the whole time.
                 return LiquidationEvent(
                     order.T, order.s, order.S, order.ap, order.z, notional,
@@ -278,7 +284,7 @@ def _control_reply(frame: dict[str, object]) -> ControlReply:
 def _symbol(symbol: str, data: str | bytes) -> str:
     if symbol in _KNOWN_SYMBOLS:
         return symbol
-    if not _SYMBOL.fullmatch(symbol) or not symbol.isprintable():
+    if not is_symbol(symbol):
         raise refusal("bad-symbol", f"expected a symbol in upper case, was {symbol!r}", data)
     if len(_KNOWN_SYMBOLS) < _MOST_KNOWN_SYMBOLS:
         _KNOWN_SYMBOLS.add(symbol)

@@ -17,7 +17,7 @@ DEFAULT_REST_URL: Final = "https://api.gateio.ws"
 
 _QUOTE: Final = "USDT"
 # Matched as a whole: contracts with a date of delivery have it behind the quote.
-_PERPETUAL: Final = re.compile(rf"([^\W_]{{1,30}})_{_QUOTE}")
+_PERPETUAL: Final = re.compile(rf"([^\W_a-z]{{1,30}})_{_QUOTE}")
 
 
 def base_urls(ws_url: str | None, rest_url: str | None) -> tuple[str, str]:

@@ -16,7 +16,7 @@ DEFAULT_REST_URL: Final = "https://www.okx.com"
 
 _QUOTE: Final = "USDT"
 # Matched as a whole: a prefix "BTC" would let BTC-USD-SWAP in, whose contract is 100 dollars.
-_LINEAR_SWAP: Final = re.compile(rf"([^\W_]{{1,30}})-{_QUOTE}-SWAP")
+_LINEAR_SWAP: Final = re.compile(rf"([^\W_a-z]{{1,30}})-{_QUOTE}-SWAP")
 
 
 def base_urls(ws_url: str | None, rest_url: str | None) -> tuple[str, str]:
