@@ -33,6 +33,7 @@ _CALENDAR: Final = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 _MS_PER_S: Final = 1000
+_MOST_DIGITS: Final = 40
 _MS_DIGITS: Final = 13  # of a time in milliseconds, 2001 to 2286
 # Binance's own spelling, and those of cryptofeed (BTC-USDT-PERP), ccxt (BTC/USDT:USDT) and people (BTC/USDT, BTC-USDT).
 _PAIR: Final = re.compile(r"(?P<base>\w+)[-/](?P<quote>[A-Z]+1?)(?P<kind>-PERP|:(?P<settle>[A-Z0-9]+))?")
@@ -102,6 +103,8 @@ class TimeReader:
                     f"{column} is {quoted(text)}, which has lost its digits: write the file anew with times in full",
                 )
             whole, fraction = whole + fraction[:exponent], fraction[exponent:]
+        if len(whole) > _MOST_DIGITS:  # Python refuses to read some thousand
+            raise _implausible(text, column, self._unit)
         value = int(whole)
         for unit, per_s in _UNITS_PER_S.items():
             first, last = FIRST_PLAUSIBLE_MS // _MS_PER_S * per_s, LAST_PLAUSIBLE_MS // _MS_PER_S * per_s

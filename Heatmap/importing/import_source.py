@@ -12,6 +12,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from Heatmap.errors import RecordFileError, RowError, StorageError
+from Heatmap.foreign_text import one_line
 from Heatmap.importing import heatmap_table
 from Heatmap.importing.import_hint import NAMED_VALUES, NO_HINT, ImportHint
 from Heatmap.importing.json_record import JsonParser
@@ -35,6 +36,7 @@ _PARQUET_MAGIC: Final = b"PAR1"
 _SQLITE_MAGIC: Final = b"SQLi"
 _MAGIC_BYTES: Final = 4
 _BUFFER_BYTES: Final = 8192
+_NAME_CHARS: Final = 300
 _WORKBOOK: Final = "[Content_Types].xml"
 # What damaged and cut archives raise while they are read; encrypted and exotic ones a RuntimeError.
 _DAMAGE: Final = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError)
@@ -71,6 +73,7 @@ class UnreadableSource:
 def import_sources(path: Path, options: ImportOptions) -> Generator[ImportSource | UnreadableSource]:
     """Yield the tables in a file; each must be read to its end before the next is asked for."""
     is_record = False
+    name = one_line(path.name, most=_NAME_CHARS)
     try:
         with path.open("rb") as raw:
             size = max(os.fstat(raw.fileno()).st_size, 1)
@@ -82,36 +85,38 @@ def import_sources(path: Path, options: ImportOptions) -> Generator[ImportSource
             raw.seek(0)
             if magic in _ZIP_MAGIC:
                 with zipfile.ZipFile(raw) as archive:
-                    yield from _zip_sources(archive, path.name, options, fraction)
+                    yield from _zip_sources(archive, name, options, fraction)
             elif magic == _PARQUET_MAGIC:
-                yield _counted_source(path.name, lambda: heatmap_table.parquet_rows(raw), options)
+                yield _counted_source(name, lambda: heatmap_table.parquet_rows(raw), options)
             elif magic == _SQLITE_MAGIC:
                 is_record = True
             else:
                 stream = gzip.GzipFile(fileobj=raw) if magic.startswith(_GZIP_MAGIC) else raw
-                yield from _text_source(stream, path.name, (path.name,), options, fraction)
+                yield from _text_source(stream, name, (path.name,), options, fraction)
     except _DAMAGE as error:
-        yield UnreadableSource(path.name, f"cannot be read: {_message(error)}")
+        yield UnreadableSource(name, f"cannot be read: {_message(error)}")
     # Only after the file is closed: that releases the locks that SQLite has on it in this process.
     if is_record:
-        yield from _record_sources(path)
+        yield from _record_sources(path, name)
 
 
-def _record_sources(path: Path) -> Iterator[ImportSource | UnreadableSource]:
+def _record_sources(path: Path, name: str) -> Iterator[ImportSource | UnreadableSource]:
     try:
         for table in record_tables(path):
             yield ImportSource(
-                path.name, table.format, table.rows(), False, table.fraction, record=table,
+                name, table.format, table.rows(), False, table.fraction, record=table,
                 by_second=table.format == BACK_FILL_FORMAT,
             )  # fmt: skip
     except StorageError as error:
-        yield UnreadableSource(path.name, f"cannot be read: {error.short.rstrip('.')}")
+        yield UnreadableSource(name, f"cannot be read: {error.short.rstrip('.')}")
 
 
 def _zip_sources(
     archive: zipfile.ZipFile, name: str, options: ImportOptions, fraction: Callable[[], float]
 ) -> Iterator[ImportSource | UnreadableSource]:
-    members = [info for info in archive.infolist() if not info.is_dir() and not info.filename.startswith("__MACOSX/")]
+    members = [info for info in archive.infolist() if not info.filename.startswith("__MACOSX/")]
+    # Not `is_dir`, which fails for a member without a name.
+    members = [info for info in members if not info.filename.endswith("/")]
     if not members:
         yield UnreadableSource(name, "is an empty archive")
     elif all(info.filename.endswith(".npy") for info in members):
@@ -120,7 +125,7 @@ def _zip_sources(
         yield UnreadableSource(name, "is a workbook: save its sheet as CSV")
     else:
         for info in members:
-            member_name = f"{name}/{info.filename}"
+            member_name = one_line(f"{name}/{info.filename}", most=_NAME_CHARS)
             try:
                 # Members read line by line are slow without a buffer. It stays small: where an archive is damaged, what
                 # is in the buffer is lost.
@@ -190,4 +195,5 @@ def _undamaged(rows: Rows, unit: str) -> Rows:
 
 def _message(error: BaseException) -> str:
     """Return the error's message without number and file name."""
-    return getattr(error, "strerror", None) or getattr(error, "short", None) or str(error) or type(error).__name__
+    text = getattr(error, "strerror", None) or getattr(error, "short", None) or str(error) or type(error).__name__
+    return one_line(text)

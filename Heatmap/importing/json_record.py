@@ -186,7 +186,7 @@ class JsonParser:
             return SkippedRow("other-message")
         try:
             text = msgspec.json.encode(message).decode()
-        except TypeError as error:
+        except (TypeError, ValueError, RecursionError) as error:  # a Python literal, or half of a surrogate pair
             return RowError("bad-shape", f"a frame holds what JSON cannot: {error}")
         return parse_frame(text, keep_raw=self._options.keep_raw)
 
@@ -247,9 +247,12 @@ def value_of(text: str) -> object:
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         if text.startswith(("{'", "[{'")):
             try:
-                return ast.literal_eval(text)
+                value = ast.literal_eval(text)
+                str(value)  # fails for integers of thousands of digits, which no reader takes
             except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
                 pass
+            else:
+                return value
         raise RowError("bad-json", f"expected JSON: {error}") from None
 
 
