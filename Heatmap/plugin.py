@@ -21,6 +21,7 @@ from Heatmap.ui.gl.graphics import configure_graphics, ensure_graphics, has_open
 from Heatmap.ui.page.bridge import Bridge
 from Heatmap.ui.page.chart_scroll import ChartScroll
 from Heatmap.ui.page.session import PageSession
+from Heatmap.ui.settings_file import own_settings
 from Heatmap.ui.settings_model import SettingsModel
 from Heatmap.ui.translation import Translator
 from Heatmap.ui.widgets.liquidation_lists import LiquidationLists
@@ -211,7 +212,7 @@ class HeatmapPlugin(HostControls):
                 short="This chart already has a heatmap. Detach the first one before attaching another.",
             )
         if not isinstance(settings, SettingsModel):
-            store = settings if settings is not None else QSettings(SETTINGS_ORGANIZATION, SETTINGS_APPLICATION)
+            store = settings if settings is not None else own_settings(SETTINGS_ORGANIZATION, SETTINGS_APPLICATION)
             settings = SettingsModel(store, recorded=service.source)
         time = chart_time(time_zone, time_offset_s)
         if translator is None:

@@ -30,6 +30,7 @@ from Heatmap.plugin import SETTINGS_ORGANIZATION
 from Heatmap.recorders import Recorders, services_for
 from Heatmap.storage.retention import DEFAULT_DAYS
 from Heatmap.ui.gl.graphics import configure_graphics, ensure_graphics
+from Heatmap.ui.settings_file import own_settings
 from Heatmap.ui.settings_model import SettingsModel
 from Heatmap.ui.translation import Translator
 
@@ -69,7 +70,7 @@ class ProgramOptions:
 
 
 def _store_of(source: Source) -> QSettings:
-    return QSettings(SETTINGS_ORGANIZATION, SETTINGS_OF_SOURCE.get(source, SETTINGS_ORGANIZATION))
+    return own_settings(SETTINGS_ORGANIZATION, SETTINGS_OF_SOURCE.get(source, SETTINGS_ORGANIZATION))
 
 
 class _ProgramLoop(qasync.QEventLoop):  # type: ignore[misc]  # qasync ships no types

@@ -30,11 +30,13 @@ def restore(window: QMainWindow, store: QSettings) -> None:
         stored = store.value(key)
         if stored is None:
             continue
-        if not isinstance(stored, QByteArray) or not take(stored):
+        # Bytes are how it was stored before.
+        state = stored if isinstance(stored, QByteArray) else QByteArray.fromBase64(str(stored).encode())
+        if not take(state):
             log.warning("%s: %s cannot be read and is left aside", store.fileName(), key)
 
 
 def save(window: QMainWindow, store: QSettings) -> None:
-    """Store the window's size, place and docks."""
-    store.setValue(GEOMETRY_KEY, window.saveGeometry())
-    store.setValue(STATE_KEY, window.saveState(VERSION))
+    """Store the window's size, place and docks, as text: bytes could look like an object; see `settings_file`."""
+    for key, state in ((GEOMETRY_KEY, window.saveGeometry()), (STATE_KEY, window.saveState(VERSION))):
+        store.setValue(key, state.toBase64().data().decode())
