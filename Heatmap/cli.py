@@ -16,6 +16,7 @@ from Heatmap import __version__
 from Heatmap.commands.recorder_options import add_recorder_arguments
 from Heatmap.errors import GraphicsError, HeatmapError
 from Heatmap.exit_code import ExitCode, code_of
+from Heatmap.foreign_text import one_line
 from Heatmap.log import configure_logging
 from Heatmap.vocabulary import LANGUAGES
 
@@ -170,7 +171,7 @@ def _discard(stream: TextIO) -> None:
 def _say(sentence: str) -> None:
     """Write a sentence to standard error, if that is possible."""
     try:
-        sys.stderr.write(f"{sentence}\n")
+        sys.stderr.write(f"{one_line(sentence)}\n")
         sys.stderr.flush()
     except OSError:
         _discard(sys.stderr)

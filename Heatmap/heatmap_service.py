@@ -17,6 +17,7 @@ from Heatmap.errors import SettingsError
 from Heatmap.event_delivery import EventDelivery
 from Heatmap.events import ALL_SYMBOLS, DEFAULT_SYMBOL, Source, is_recorded
 from Heatmap.gap_filler import GapFiller
+from Heatmap.ingestion.addresses import is_encrypted_or_local
 from Heatmap.ingestion.collector import FeedState
 from Heatmap.ingestion.contracts import ContractSizes
 from Heatmap.ingestion.feed_group import FeedGroup
@@ -135,6 +136,9 @@ class HeatmapService:
             message = f"expected a retention of 0 to {_MAX_DAYS} days, was {retention_days}"
             raise SettingsError(message, short=f"Keep liquidations 0 (for ever) to {_MAX_DAYS} days.")
         self.ws_url, self.rest_url = venue.base_urls(ws_url, rest_url)
+        for url in (self.ws_url, self.rest_url):
+            if not is_encrypted_or_local(url):
+                _LOG.warning("The connection to %s is not encrypted: whoever is on the way can change what comes.", url)
         self._venue = replace(venue, policy=replace(venue.policy, rotate_after_s=rotate_after_s))
         self._listing = SymbolListing(self._venue, self.rest_url, clock)
         self._collect = collect

@@ -14,6 +14,7 @@ from Heatmap.app.candle_look import CandleLook, series_colours
 from Heatmap.app.kept_view import BarTimes, LiveView, View
 from Heatmap.app.visible_range import VisibleRange, parse_visible_range
 from Heatmap.errors import BridgeError
+from Heatmap.ui.page.channel_object import ChannelObject
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +46,7 @@ def price_format(tick_size: float | None, price: float) -> tuple[int, float]:
     return min(decimals, 8), max(step, 10.0**-decimals) if tick_size is None else step
 
 
-class ChartBridge(QObject):
+class ChartBridge(ChannelObject):
     """Keeps the chart's bars and its view, and sends both to the page, again after a reload.
 
     The view is kept as time: other candles are shown in the same, and while the newest bar is in view, it stays so.

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PyQt6.QtCore import QObject, QProcess, QProcessEnvironment, pyqtSignal
+from PyQt6.QtCore import QObject, QProcess, QProcessEnvironment, Qt, pyqtSignal
 from PyQt6.QtGui import QAction
 from PyQt6.QtWidgets import QFileDialog, QMessageBox
 
@@ -102,5 +102,6 @@ class FirstSteps(QObject):
         icon = QMessageBox.Icon.Information if is_fine else QMessageBox.Icon.Warning
         title = self._translator.text("first_steps.import_title")
         box = QMessageBox(icon, title, "\n".join(filter(None, (*lines, problem))), parent=self._window)
+        box.setTextFormat(Qt.TextFormat.PlainText)  # members of an archive may be called as they like
         box.open()
         box.finished.connect(box.deleteLater)

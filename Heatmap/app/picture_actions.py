@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PyQt6.QtCore import QBuffer, QObject, QStandardPaths
+from PyQt6.QtCore import QBuffer, QObject, QStandardPaths, Qt
 from PyQt6.QtGui import QGuiApplication
 from PyQt6.QtWidgets import QFileDialog, QMessageBox
 
@@ -81,6 +81,7 @@ class PictureActions(QObject):
             log.warning("the picture cannot be saved: %s", error)
             sentence = text("picture.not_saved", path=path, reason=error.strerror or error)
             box = QMessageBox(QMessageBox.Icon.Warning, text("picture.save"), sentence, parent=self._window)
+            box.setTextFormat(Qt.TextFormat.PlainText)
             box.finished.connect(box.deleteLater)
             box.open()
             return

@@ -20,6 +20,7 @@ from Heatmap.commands.recorder_options import add_db_argument, venue_address
 from Heatmap.errors import HeatmapError, RestError
 from Heatmap.events import Source
 from Heatmap.exit_code import ExitCode
+from Heatmap.foreign_text import one_line
 from Heatmap.ingestion.addresses import normalise_symbol
 from Heatmap.ingestion.binance import exchange_info, forceorder
 from Heatmap.ingestion.binance.endpoints import (
@@ -102,7 +103,7 @@ def run(options: argparse.Namespace) -> int:
     if Source.BINANCE in needed:
         findings += asyncio.run(endpoint_findings(options))
     findings += asyncio.run(venue_findings(options.symbol, needed, rest_urls))
-    sys.stdout.write("".join(f"{finding.line()}\n" for finding in findings))
+    sys.stdout.write("".join(f"{one_line(finding.line())}\n" for finding in findings))
     return ExitCode.OK if all(finding.is_well is not False for finding in findings) else ExitCode.PROBLEM
 
 

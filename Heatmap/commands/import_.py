@@ -16,6 +16,7 @@ from Heatmap.count_text import counted
 from Heatmap.errors import SettingsError
 from Heatmap.events import Source
 from Heatmap.exit_code import ExitCode
+from Heatmap.foreign_text import one_line
 from Heatmap.importing.cell import TimeUnit
 from Heatmap.importing.column_names import ColumnMap
 from Heatmap.importing.import_filter import ImportOptions, parsed_sizes
@@ -163,7 +164,8 @@ class _ProgressBar(ProgressBar):
 
 def _as_text(report: FileReport) -> str:
     if not report.format:
-        return "".join(f"{line}\n" for line in (f"{report.name} {report.problem}.", *_hint_lines(report.hint)))
+        lines = [f"{report.name} {report.problem}.", *_hint_lines(report.hint)]
+        return "".join(f"{one_line(line)}\n" for line in lines)
     refused = sum(reason.rows for reason in report.refused)
     counts = ((report.known, "known already"), (report.repeated, "written twice in the file"), (refused, "refused"))
     more = "".join(f", {count:,} {what}" for count, what in counts if count)
@@ -184,7 +186,7 @@ def _as_text(report: FileReport) -> str:
     elif not report.is_understood:
         lines.append("  Nothing in the file was understood as a liquidation; `heatmap import --help` says what is.")
     lines += _hint_lines(report.hint)
-    return "".join(f"{line}\n" for line in lines)
+    return "".join(f"{one_line(line)}\n" for line in lines)
 
 
 def _hint_lines(hint: ImportHint) -> list[str]:

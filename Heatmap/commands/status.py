@@ -14,6 +14,7 @@ from Heatmap.count_text import counted
 from Heatmap.errors import StorageError
 from Heatmap.events import Source, is_recorded, shown_symbols
 from Heatmap.exit_code import ExitCode, code_of
+from Heatmap.foreign_text import one_line
 from Heatmap.message_catalogue import catalogue
 from Heatmap.reports import FLOWING, HEARTBEAT_MISSED_MS, ConnectionState
 from Heatmap.storage.database import database_of
@@ -76,7 +77,8 @@ def run(args: argparse.Namespace, *, clock: Clock = SYSTEM_CLOCK) -> int:
         sys.stdout.write(json.dumps(answer, indent=2) + "\n")
     else:
         lines = _as_text(summary, now_ms, catalogue(args.lang)) + ([] if record is None else _record_lines(record))
-        sys.stdout.write("\n".join([*lines, *hidden_lines]) + "\n")
+        # Symbols, machines and reasons of a record that somebody passed on.
+        sys.stdout.write("".join(f"{one_line(line)}\n" for line in (*lines, *hidden_lines)))
     return ExitCode.OK
 
 

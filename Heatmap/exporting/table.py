@@ -14,6 +14,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from Heatmap.errors import RecordFileError
+from Heatmap.foreign_text import csv_cell
 from Heatmap.storage.record_reader import COLUMNS, NPZ_COLUMNS, NPZ_UNKNOWN_MS, TEXT_COLUMNS, TIME_COLUMNS
 
 if TYPE_CHECKING:
@@ -38,12 +39,9 @@ def write_csv(file: IO[bytes], reader: RecordReader, selection: Selection, on_pr
     text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=False)
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    raw_at = COLUMNS.index("raw_json")
     written = 0
     for rows in _chunks(reader.rows(selection)):
-        writer.writerows(
-            row if row[raw_at] is None else (*row[:raw_at], _LINE_BREAKS.sub(" ", row[raw_at])) for row in rows
-        )
+        writer.writerows(map(_csv_row, rows))
         written += len(rows)
         on_progress(written)
     text.flush()
@@ -107,6 +105,11 @@ def write_parquet(file: IO[bytes], reader: RecordReader, selection: Selection, o
             written += len(rows)
             on_progress(written)
     return written
+
+
+def _csv_row(row: tuple[Any, ...]) -> list[Any]:
+    # No symbol, side, source or frame begins like a formula; a file that somebody passed on may say otherwise.
+    return [csv_cell(_LINE_BREAKS.sub(" ", value)) if isinstance(value, str) else value for value in row]
 
 
 def _chunks(rows: Iterator[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:

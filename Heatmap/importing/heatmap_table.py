@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from Heatmap.errors import RecordFileError, RowError
 from Heatmap.events import LiquidationEvent, Side, Source, is_amount
+from Heatmap.foreign_text import from_csv_cell
 from Heatmap.importing.cell import NumberReader, TimeReader, TimeUnit
 from Heatmap.importing.row import Parsed, plausible_ms, quoted, side_of, symbol_of, with_plausible_amounts
+from Heatmap.importing.text_reader import MAX_LINE_CHARS
 from Heatmap.storage.record_reader import (
     COLUMNS,
     NPZ_COLUMNS,
@@ -29,6 +31,9 @@ _SIDES: Final = {side.value: side for side in Side}
 _SOURCES: Final = frozenset(Source)
 _WORD: Final = re.compile(r"\w+")
 _CHUNK_ROWS: Final = 8192
+# Bounds for files that are made to fill the memory: a value of NPZ has four bytes a character.
+_VALUE_BYTES: Final = 1024
+_PARQUET_ROWS: Final = 1024  # with texts of `MAX_LINE_CHARS` each
 
 
 def is_header(line: str) -> bool:
@@ -81,7 +86,7 @@ class CsvParser:
             elif column in TIME_COLUMNS:
                 row[column] = self._time(text, column)
             else:
-                row[column] = text
+                row[column] = from_csv_cell(text)
         return parse_row(row)
 
 
@@ -108,11 +113,17 @@ def parquet_rows(file: IO[bytes]) -> tuple[int, Iterator[tuple[int, dict[str, An
     """
     try:
         import pyarrow as pa  # noqa: PLC0415 - optional, and slow to load
+        import pyarrow.compute as pc  # noqa: PLC0415
         import pyarrow.parquet as pq  # noqa: PLC0415
     except ImportError:
         raise RecordFileError('reading Parquet needs pyarrow: pip install "liquidation-heatmap[parquet]"') from None
     try:
-        table = pq.ParquetFile(file)
+        schema = pq.ParquetFile(file).schema_arrow
+        # As dictionaries: else a small file with one long text in all rows would take the memory of each of them.
+        names_of_texts = [
+            field.name for field in schema if pa.types.is_string(field.type) or pa.types.is_binary(field.type)
+        ]
+        table = pq.ParquetFile(file, read_dictionary=names_of_texts)
     except (pa.ArrowException, OSError) as error:
         raise RecordFileError(f"it is no Parquet file that can be read: {error}") from error
     names = table.schema_arrow.names
@@ -121,7 +132,11 @@ def parquet_rows(file: IO[bytes]) -> tuple[int, Iterator[tuple[int, dict[str, An
     def rows() -> Iterator[tuple[int, dict[str, Any]]]:
         number = 0
         try:
-            for batch in table.iter_batches(batch_size=_CHUNK_ROWS, columns=columns):
+            for batch in table.iter_batches(batch_size=_PARQUET_ROWS, columns=columns):
+                values = [column.dictionary for column in batch.columns if pa.types.is_dictionary(column.type)]
+                texts = [each for each in values if pa.types.is_string(each.type) or pa.types.is_binary(each.type)]
+                if any((pc.max(pc.binary_length(each)).as_py() or 0) > MAX_LINE_CHARS for each in texts):
+                    raise RecordFileError(f"a text has more than {MAX_LINE_CHARS} characters")
                 for row in batch.to_pylist():
                     number += 1
                     yield number, row
@@ -151,8 +166,8 @@ class _Column:
             shape, _, self._dtype = read_header(stream)
         except ValueError as error:
             raise RecordFileError(f"the column {name} is no array: {error}") from error
-        if len(shape) != 1 or self._dtype.hasobject:
-            raise RecordFileError(f"the column {name} is no flat array of numbers or text")
+        if len(shape) != 1 or self._dtype.hasobject or not 0 < self._dtype.itemsize <= _VALUE_BYTES:
+            raise RecordFileError(f"the column {name} is no flat array of numbers or short texts")
         self.length = int(shape[0])
 
     def take(self, rows: int) -> list[Any]:

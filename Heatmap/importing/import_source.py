@@ -9,7 +9,7 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from Heatmap.errors import RecordFileError, RowError, StorageError
 from Heatmap.foreign_text import one_line
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
     from pathlib import Path
 
+    from _typeshed import WriteableBuffer
+
     from Heatmap.importing.import_filter import ImportOptions
     from Heatmap.importing.row import Parsed
 
@@ -36,6 +38,10 @@ _PARQUET_MAGIC: Final = b"PAR1"
 _SQLITE_MAGIC: Final = b"SQLi"
 _MAGIC_BYTES: Final = 4
 _BUFFER_BYTES: Final = 8192
+# A file may unpack to so many times its size, or to so many bytes if that is more: tables in text shrink to a tenth.
+_MOST_RATIO: Final = 100
+_ALWAYS_BYTES: Final = 64 * 1024 * 1024
+_MOST_MEMBERS: Final = 10_000
 _NAME_CHARS: Final = 300
 _WORKBOOK: Final = "[Content_Types].xml"
 # What damaged and cut archives raise while they are read; encrypted and exotic ones a RuntimeError.
@@ -70,6 +76,37 @@ class UnreadableSource:
     hint: ImportHint = NO_HINT
 
 
+class _Packed(Protocol):
+    """A member of a zip, or a gzip file."""
+
+    def read1(self, size: int = -1, /) -> bytes: ...
+
+
+class _Unpacked(io.RawIOBase):
+    """What a packed stream contains; `RecordFileError` beyond the bound that all streams of a file share."""
+
+    def __init__(self, stream: _Packed, left: list[int]) -> None:
+        super().__init__()
+        self._stream = stream
+        self._left = left  # one number of bytes
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        """Read into a buffer; return the number of bytes."""
+        view = memoryview(buffer).cast("B")
+        data = self._stream.read1(len(view))
+        self._left[0] -= len(data)
+        if self._left[0] < 0:
+            raise RecordFileError(
+                f"unpacks to more than {_MOST_RATIO} times its size, as no recording does: if it is one, unpack it"
+            )
+        view[: len(data)] = data
+        return len(data)
+
+
 def import_sources(path: Path, options: ImportOptions) -> Generator[ImportSource | UnreadableSource]:
     """Yield the tables in a file; each must be read to its end before the next is asked for."""
     is_record = False
@@ -81,17 +118,18 @@ def import_sources(path: Path, options: ImportOptions) -> Generator[ImportSource
             def fraction() -> float:
                 return min(raw.tell() / size, 1.0)
 
+            left = [max(_ALWAYS_BYTES, _MOST_RATIO * size)]
             magic = raw.read(_MAGIC_BYTES)
             raw.seek(0)
             if magic in _ZIP_MAGIC:
                 with zipfile.ZipFile(raw) as archive:
-                    yield from _zip_sources(archive, name, options, fraction)
+                    yield from _zip_sources(archive, name, options, fraction, left)
             elif magic == _PARQUET_MAGIC:
                 yield _counted_source(name, lambda: heatmap_table.parquet_rows(raw), options)
             elif magic == _SQLITE_MAGIC:
                 is_record = True
             else:
-                stream = gzip.GzipFile(fileobj=raw) if magic.startswith(_GZIP_MAGIC) else raw
+                stream = _unpacked(gzip.GzipFile(fileobj=raw), left) if magic.startswith(_GZIP_MAGIC) else raw
                 yield from _text_source(stream, name, (path.name,), options, fraction)
     except _DAMAGE as error:
         yield UnreadableSource(name, f"cannot be read: {_message(error)}")
@@ -112,13 +150,15 @@ def _record_sources(path: Path, name: str) -> Iterator[ImportSource | Unreadable
 
 
 def _zip_sources(
-    archive: zipfile.ZipFile, name: str, options: ImportOptions, fraction: Callable[[], float]
+    archive: zipfile.ZipFile, name: str, options: ImportOptions, fraction: Callable[[], float], left: list[int]
 ) -> Iterator[ImportSource | UnreadableSource]:
     members = [info for info in archive.infolist() if not info.filename.startswith("__MACOSX/")]
     # Not `is_dir`, which fails for a member without a name.
     members = [info for info in members if not info.filename.endswith("/")]
     if not members:
         yield UnreadableSource(name, "is an empty archive")
+    elif len(members) > _MOST_MEMBERS:
+        yield UnreadableSource(name, f"has {len(members):,} members, more than {_MOST_MEMBERS:,}: split it")
     elif all(info.filename.endswith(".npy") for info in members):
         yield _counted_source(name, lambda: heatmap_table.npz_rows(archive), options)
     elif any(info.filename == _WORKBOOK for info in members):
@@ -127,12 +167,15 @@ def _zip_sources(
         for info in members:
             member_name = one_line(f"{name}/{info.filename}", most=_NAME_CHARS)
             try:
-                # Members read line by line are slow without a buffer. It stays small: where an archive is damaged, what
-                # is in the buffer is lost.
-                with io.BufferedReader(cast("io.RawIOBase", archive.open(info)), _BUFFER_BYTES) as stream:
+                with archive.open(info) as member, _unpacked(cast("_Packed", member), left) as stream:
                     yield from _text_source(stream, member_name, (info.filename, name), options, fraction)
             except _DAMAGE as error:
                 yield UnreadableSource(member_name, f"cannot be read: {_message(error)}")
+
+
+def _unpacked(stream: _Packed, left: list[int]) -> io.BufferedReader[_Unpacked]:
+    # Lines are slow without a buffer. It stays small: where a file is damaged, what is in the buffer is lost.
+    return io.BufferedReader(_Unpacked(stream, left), _BUFFER_BYTES)
 
 
 def _counted_source(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
@@ -34,17 +35,24 @@ def is_symbol(text: str) -> bool:
 def base_address(url: str, *, schemes: tuple[str, ...], routes: frozenset[str], example: str) -> str:
     """Return an address without its route, query and last slash; a route begins with any of ``routes`` or a stream.
 
-    Raises `SettingsError` if it has none of the schemes, or no host.
+    Raises `SettingsError` if it has none of the schemes or no host, or if it has a user name or a password: addresses
+    are shown in logs and messages, this one without them.
     """
-    expected = f"expected an address like {example}, was {url!r}"
+    shown = _without_secrets(url.strip())
+    expected = f"expected an address like {example}, was {shown!r}"
     try:
         parts = urlsplit(url.strip())
         # Reading the port is what checks it; a name that cannot be encoded cannot be looked up either.
         well_formed = parts.scheme in schemes and bool((parts.hostname or "").encode("idna")) and parts.port != 0
     except ValueError as error:
-        raise SettingsError(f"{expected}: {error}", short=f"“{url}” is not an address.") from error
+        # The error quotes the address.
+        raise SettingsError(expected, short=f"“{shown}” is not an address.") from error
     if not well_formed:
-        raise SettingsError(expected, short=f"“{url}” is not an address that starts with {' or '.join(schemes)}://.")
+        raise SettingsError(expected, short=f"“{shown}” is not an address that starts with {' or '.join(schemes)}://.")
+    if "@" in parts.netloc:
+        raise SettingsError(
+            f"{expected} with a user name or a password", short=f"“{shown}”: no user name or password can be used."
+        )
     kept: list[str] = []
     for segment in parts.path.split("/"):
         if segment in routes or "@" in segment:
@@ -52,6 +60,25 @@ def base_address(url: str, *, schemes: tuple[str, ...], routes: frozenset[str], 
         if segment:
             kept.append(segment)
     return urlunsplit((parts.scheme, parts.netloc, "/".join(["", *kept]) if kept else "", "", ""))
+
+
+def _without_secrets(url: str) -> str:
+    """Return an address without user name, password and query."""
+    scheme, mark, rest = url.partition("//") if "//" in url else ("", "", url)
+    host, slash, path = rest.partition("?")[0].partition("/")
+    return f"{scheme}{mark}{host.rpartition('@')[2]}{slash}{path}"
+
+
+def is_encrypted_or_local(url: str) -> bool:
+    """Return True unless what an address brings passes other machines unencrypted, where anybody may change it."""
+    parts = urlsplit(url)
+    if parts.scheme in ("wss", "https"):
+        return True
+    host = parts.hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def base_pair(

@@ -27,6 +27,13 @@ _CHUNK_BYTES: Final = 256 * 1024
 _ERROR_BODY_BYTES: Final = 4096
 
 
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A redirect is an answer like any other: it could lead to an unencrypted address, or to another host."""
+
+    def redirect_request(self, *_: object) -> None:
+        """Follow none."""
+
+
 async def fetch_bytes(
     url: str,
     *,
@@ -65,7 +72,8 @@ def _get(url: str, timeout_s: float, max_bytes: int, clock: Clock, more: Mapping
             reason="proxy",
             short=f"The SOCKS proxy {shown(proxy)} cannot be used for requests to {_host(url)}.",
         )
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({} if proxy is None else {scheme: proxy}))
+    proxies = urllib.request.ProxyHandler({} if proxy is None else {scheme: proxy})
+    opener = urllib.request.build_opener(proxies, _NoRedirect)
     try:
         with opener.open(request, timeout=timeout_s) as response:
             chunks: list[bytes] = []

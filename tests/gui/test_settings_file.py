@@ -38,7 +38,7 @@ def variant(path: Path) -> str:
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
+def folder(tmp_path):
     """Where QSettings looks for the files of this test."""
     QSettings.setPath(QSettings.Format.NativeFormat, QSettings.Scope.UserScope, str(tmp_path))
     yield tmp_path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import html
 import threading
 
 import pytest
@@ -180,7 +181,7 @@ def test_with_all_symbols_recorded_nothing_is_asked(qtbot, box):
 def test_an_exchange_that_does_not_answer_is_said_and_asked_again(qtbot, box):
     box.service.answer = RestError("x", reason="dns", short="The name was not found.")
     box.setFocus()
-    qtbot.waitUntil(lambda: "could not be loaded: The exchange's name was not found." in box.toolTip())
+    qtbot.waitUntil(lambda: "could not be loaded: The exchange's name was not found." in html.unescape(box.toolTip()))
     assert texts(box)[-1] == "Others: not loaded"
     assert not box.model().item(box.count() - 1).isEnabled()
     box.service.answer = LISTED

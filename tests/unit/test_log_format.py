@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from Heatmap.log import JournalFormatter, goes_to_journal
+from Heatmap.log import JournalFormatter, LineFormatter, goes_to_journal
 
 SPEAK = """
 import logging
@@ -28,7 +28,7 @@ def record(level, message, exc_info=None):
     [(logging.DEBUG, "<7>"), (logging.INFO, "<6>"), (logging.WARNING, "<4>"), (logging.ERROR, "<3>")],
 )
 def test_each_line_begins_with_its_priority(level, priority):
-    assert JournalFormatter().format(record(level, "one\ntwo")) == f"{priority}Heatmap.x: one\n{priority}two"
+    assert JournalFormatter().format(record(level, "one")) == f"{priority}Heatmap.x: one"
 
 
 def test_a_traceback_keeps_its_priority_to_the_last_line():
@@ -38,6 +38,26 @@ def test_a_traceback_keeps_its_priority_to_the_last_line():
         text = JournalFormatter().format(record(logging.ERROR, "oh", sys.exc_info()))
     assert len(text.splitlines()) > 3
     assert all(line.startswith("<3>") for line in text.splitlines())
+
+
+FORGED = "x\n2026-01-01 00:00:00,000 ERROR Heatmap: forged\r\x1b[2J\u2028<2>also"
+
+
+@pytest.mark.parametrize("formatter", [LineFormatter(), JournalFormatter()])
+def test_no_message_makes_a_line_of_its_own(formatter):
+    (line,) = formatter.format(record(logging.WARNING, f"bad {FORGED!r}: {FORGED}")).splitlines()
+    assert line.isprintable()
+    try:
+        int(FORGED)
+    except ValueError:
+        text = formatter.format(record(logging.ERROR, "oh", sys.exc_info()))
+    first, *others = text.split("\n")
+    assert first.endswith("oh")
+    assert all(line.removeprefix("<3>").startswith("    ") and line.isprintable() for line in others)
+
+
+def test_a_long_message_is_cut():
+    assert len(LineFormatter().format(record(logging.WARNING, "x" * 100_000))) == 4000
 
 
 def spoken(tmp_path, monkeypatch, name):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 
 import msgspec
 from msgspec import Meta
-from PyQt6.QtCore import QEvent, QFile, QIODevice, QObject, pyqtSignal, pyqtSlot
+from PyQt6.QtCore import QFile, QIODevice, QObject, pyqtSignal, pyqtSlot
 
 # Its library carries qwebchannel.js as a resource.
 from PyQt6.QtWebChannel import QWebChannel  # noqa: F401
@@ -22,6 +22,7 @@ from Heatmap.ui.geometry.chart_time import UTC_TIME, ChartTime
 from Heatmap.ui.geometry.frame_stamp import StampPlace
 from Heatmap.ui.geometry.viewport import PriceScaleMode, Viewport
 from Heatmap.ui.page.bars import BarRuns, TimeUnitError
+from Heatmap.ui.page.channel_object import ChannelObject
 from Heatmap.ui.page.message import decode
 
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ def page_scripts(chart: str, series: str, object_name: str = OBJECT_NAME) -> tup
     return (*getters, f"(() => {{\n{body}\nfollowChart({given}, '{object_name}');\n}})();")
 
 
-class Bridge(QObject):
+class Bridge(ChannelObject):
     """The object that the page calls. A malformed message changes nothing; the first of each kind is logged."""
 
     viewportChanged = pyqtSignal(object)  # Viewport | None: the chart shows nothing that can be placed
@@ -180,10 +181,6 @@ class Bridge(QObject):
         super().__init__(parent)
         self._bars = BarRuns(chart_time)
         self.rejected: Counter[str] = Counter()  # malformed messages by kind
-
-    def event(self, event: QEvent | None) -> bool:
-        """Refuse to be deleted: the page may call every slot, also `deleteLater`. The parent deletes it."""
-        return (event is not None and event.type() == QEvent.Type.DeferredDelete) or super().event(event)
 
     def ask_to_scroll(self, logical: float, price: float) -> None:
         """Ask the page to show a logical position and a price; `BridgeError` if no chart can have them."""

@@ -13,6 +13,7 @@ from PyQt6.QtWebChannel import QWebChannel
 from PyQt6.QtWebEngineCore import QWebEnginePage
 
 from Heatmap.errors import AttachError
+from Heatmap.foreign_text import one_line
 from Heatmap.message_catalogue import catalogue
 from Heatmap.ui.page.bridge import COVER_SCRIPT, DETACH_SCRIPT, MISSING_SCRIPT, OBJECT_NAME, Bridge, page_scripts
 from Heatmap.ui.page.page_transparency import PageTransparency
@@ -37,6 +38,8 @@ FRAME_PATIENCE_MS: Final = 150
 RESTORE_PATIENCE_MS: Final = 1000
 # A host that reloads its page after a crash does so at once; after this long only the user can.
 RELOAD_PATIENCE_MS: Final = 5000
+# Of what the page says about itself, for log and notice.
+_PAGE_WORDS: Final = 500
 
 # What keeps the heat of a chart from being seen, by the keys of their texts, the most serious first.
 TURNED: Final = "notice.turned"
@@ -354,7 +357,7 @@ class PageSession(QObject):
         if reason is None:  # not even this script has run
             reason = "the page runs no scripts: the attribute JavascriptEnabled of its settings is off"
         if reason and self._started and not self.is_attached:
-            reason = f"{reason} (attach: {self._expressions})"
+            reason = one_line(f"{reason} (attach: {self._expressions})", most=_PAGE_WORDS)
             log.warning("no chart was found %.0f s after its page had loaded: %s", CHART_PATIENCE_MS / 1000, reason)
             self._set_missing("notice.no_chart", reason)
 
@@ -373,7 +376,7 @@ class PageSession(QObject):
 
     def _name_cover(self, name: object) -> None:
         if COVERED in self._faults and isinstance(name, str) and name:
-            self._set_fault(COVERED, True, name)
+            self._set_fault(COVERED, True, one_line(name, most=_PAGE_WORDS))
 
     def _set_fault(self, key: str, present: bool, detail: str = "") -> None:
         before = self.obstacle

@@ -11,6 +11,7 @@ from PyQt6.QtGui import QColor
 
 from Heatmap.clock import utc_text
 from Heatmap.events import Source
+from Heatmap.foreign_text import csv_cell
 from Heatmap.time_zone import offset_text
 from Heatmap.ui.geometry.chart_time import UTC_TIME, TimeOffset
 from Heatmap.ui.widgets.tooltip import decimals_of, price_decimals, source_with_price
@@ -87,9 +88,8 @@ class LiquidationModel(QAbstractTableModel):
         for number in numbers:
             row = self._rows[number]
             time = f"{utc_text(row.ts_ms, '%Y-%m-%dT%H:%M:%S')}.{row.ts_ms % 1000:03}Z"
-            writer.writerow(
-                (time, self._symbol, "long" if row.is_long else "short", row.price, row.notional, row.source)
-            )
+            values = (time, self._symbol, "long" if row.is_long else "short", row.price, row.notional, row.source)
+            writer.writerow(map(csv_cell, values))
         return text.getvalue()
 
     def rowCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: B008 - Qt's signature

@@ -13,6 +13,7 @@ from PyQt6.QtWidgets import QComboBox, QCompleter, QMessageBox, QScrollBar
 from Heatmap.errors import FeedError
 from Heatmap.events import is_recorded
 from Heatmap.reports import ConnectionState
+from Heatmap.ui.widgets.field_editors import wrapping_tooltip
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,7 +106,8 @@ class SymbolBox(QComboBox):
         self._fill()
 
     def _show_help(self) -> None:
-        self.setToolTip("\n".join(filter(None, (self._translator.text("toolbar.symbol_help"), self._failure_text()))))
+        help_text = "\n".join(filter(None, (self._translator.text("toolbar.symbol_help"), self._failure_text())))
+        self.setToolTip(wrapping_tooltip(help_text))
 
     def _failure_text(self) -> str:
         """Return why the exchange's symbols are not known, "" without a failure."""
@@ -242,7 +244,7 @@ class SymbolBox(QComboBox):
                 self._rows.appendRow(row)
         if self._failure[0]:
             row = QStandardItem(self._translator.text("symbols.no_list_brief"))
-            row.setToolTip(self._failure_text())
+            row.setToolTip(wrapping_tooltip(self._failure_text()))
             row.setFlags(Qt.ItemFlag.NoItemFlags)
             self._rows.appendRow(row)
         self._restore()
