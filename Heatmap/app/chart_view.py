@@ -42,14 +42,18 @@ ALLOWED_LINK_HOST = "www.tradingview.com"
 class ChartPage(QWebEnginePage):
     """Page that shows the program's own file only."""
 
+    has_refused = False  # the last navigation; Qt reports it as a load that failed
+
     def acceptNavigationRequest(self, url: QUrl, *_: object) -> bool:  # noqa: N802 - Qt's name
         """Allow the chart page only."""
         # Compared as paths: Qt writes "/" on every system.
-        return url.isLocalFile() and Path(url.toLocalFile()) == CHART_INDEX
+        is_ours = url.isLocalFile() and Path(url.toLocalFile()) == CHART_INDEX
+        self.has_refused = not is_ours
+        return is_ours
 
     def createWindow(self, *_: object) -> QWebEnginePage | None:  # noqa: N802 - Qt's name
         """Return a page that opens the link in the user's browser."""
-        return _LinkPage(self)
+        return _LinkPage(self.profile(), self)
 
     def javaScriptConsoleMessage(self, level: Level, message: str | None, *place: object) -> None:  # noqa: N802 - Qt's name
         """Log the page's console messages; ``place``: line and source."""
@@ -100,6 +104,11 @@ class ChartView(QWebEngineView):
         self.load(QUrl.fromLocalFile(str(CHART_INDEX)))
 
     def _loaded(self, ok: bool) -> None:  # Qt's signature
+        page = self.page()
+        if not ok and isinstance(page, ChartPage) and page.has_refused:
+            # Something else was dropped onto the chart, for example; the page is there as before.
+            self._bridge.page_ready()
+            return
         # Qt also reports success when scripts are missing.
         missing = ", ".join(str(path) for path in (CHART_INDEX, CHART_LIBRARY) if not path.is_file())
         is_broken = not ok or bool(missing)

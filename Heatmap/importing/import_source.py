@@ -131,7 +131,7 @@ def import_sources(path: Path, options: ImportOptions) -> Generator[ImportSource
             else:
                 stream = _unpacked(gzip.GzipFile(fileobj=raw), left) if magic.startswith(_GZIP_MAGIC) else raw
                 yield from _text_source(stream, name, (path.name,), options, fraction)
-    except _DAMAGE as error:
+    except (RecordFileError, *_DAMAGE) as error:
         yield UnreadableSource(name, f"cannot be read: {_message(error)}")
     # Only after the file is closed: that releases the locks that SQLite has on it in this process.
     if is_record:
@@ -169,7 +169,7 @@ def _zip_sources(
             try:
                 with archive.open(info) as member, _unpacked(cast("_Packed", member), left) as stream:
                     yield from _text_source(stream, member_name, (info.filename, name), options, fraction)
-            except _DAMAGE as error:
+            except (RecordFileError, *_DAMAGE) as error:
                 yield UnreadableSource(member_name, f"cannot be read: {_message(error)}")
 
 

@@ -9,7 +9,7 @@ import signal
 import numpy as np
 import pytest
 from PyQt6.QtCore import QEvent, QObject, QUrl
-from PyQt6.QtGui import QAction
+from PyQt6.QtGui import QAction, QDesktopServices
 from PyQt6.QtWidgets import QComboBox, QDockWidget, QLabel, QTabWidget, QWidget
 from support.mouse import Mouse
 
@@ -105,7 +105,45 @@ def test_the_line_of_prices_follows_the_crosshair_and_not_the_newest_bar(open_st
         stage.wait(lambda: line().startswith(words))
 
 
-def test_the_page_never_leaves_the_program(open_stage):
+# What a script that got into the page may try, each a promise of a word; "out" if it succeeds.
+ATTACKS = {
+    "read a file": "fetch('file:///etc/passwd').then(() => 'out')",
+    "read a file by request": "new Promise((done) => { const get = new XMLHttpRequest(); get.open('GET',"
+    " 'file:///etc/passwd'); get.onload = () => done('out'); get.onerror = () => done('in'); get.send(); })",
+    "show a file": "new Promise((done) => { const frame = document.createElement('iframe'); frame.src ="
+    " 'file:///etc/passwd'; frame.onload = () => done(frame.contentDocument && frame.contentDocument.body.innerText ?"
+    " 'out' : 'in'); document.body.append(frame); setTimeout(() => done('in'), 300); })",
+    "send an image": "new Promise((done) => { const image = new Image(); image.onload = () => done('out');"
+    " image.onerror = () => done('in'); image.src = 'http://127.0.0.1:1/x.png'; })",
+    "load a script": "new Promise((done) => { const script = document.createElement('script'); script.onload = () =>"
+    " done('out'); script.onerror = () => done('in'); script.src = 'http://127.0.0.1:1/x.js';"
+    " document.body.append(script); })",
+    "run an inline script": "new Promise((done) => { const script = document.createElement('script');"
+    " script.textContent = 'window.inlineRan = true'; document.body.append(script);"
+    " setTimeout(() => done(window.inlineRan ? 'out' : 'in')); })",
+    "run an attribute": "new Promise((done) => { document.body.insertAdjacentHTML('beforeend', '<img src=data:,x"
+    " onerror=\"window.attributeRan = true\">'); setTimeout(() => done(window.attributeRan ? 'out' : 'in'), 300); })",
+    "evaluate a text": "(async () => eval('1') && 'out')()",
+    "make a function": "(async () => new Function('return 1')() && 'out')()",
+    "start a worker": "new Promise((done) => { const worker = new Worker('data:text/javascript,postMessage(1)');"
+    " worker.onmessage = () => done('out'); worker.onerror = () => done('in'); })",
+    "open a socket": "new Promise((done) => { const socket = new WebSocket('ws://127.0.0.1:1/'); socket.onerror = () =>"
+    " done('in'); socket.onopen = () => done('out'); })",
+    "send a form": "(async () => { const form = document.createElement('form'); form.action = 'http://127.0.0.1:1/';"
+    " form.method = 'post'; document.body.append(form); form.submit(); return 'in'; })()",
+    "go away": "(async () => { location.href = 'http://127.0.0.1:1/'; return 'in'; })()",
+    "go to a file": "(async () => { location.href = 'file:///etc/passwd'; return 'in'; })()",
+    "go to data": "(async () => { location.href = 'data:text/html,x'; return 'in'; })()",
+    "open windows": "(async () => { for (const address of ['file:///etc/passwd', 'https://example.com/',"
+    " 'data:text/html,x', 'https://www.tradingview.com/x']) window.open(address); return 'in'; })()",
+    "store something": "(async () => { localStorage.setItem('a', 'b'); return 'out'; })()",
+    "delete the bridge": "(async () => { for (const object of ['candles', PLUGIN]) qt.webChannelTransport.send("
+    "JSON.stringify({type: 6, object, method: 'deleteLater', args: [], id: 1e9})); return 'in'; })()",
+}
+
+
+def test_a_script_that_got_into_the_page_gets_nowhere(open_stage, monkeypatch):
+    """Whoever runs code in the page has neither files nor network nor another page, and cannot break the program."""
     with open_stage() as stage:
         stage.wait_for_candles()
         page = stage.view.page()
@@ -116,12 +154,23 @@ def test_the_page_never_leaves_the_program(open_stage):
         for address in ("https://example.com/", "file:///etc/passwd", "data:text/html,x", "chrome://gpu"):
             assert not page.acceptNavigationRequest(QUrl(address), kind, True)
         assert page.acceptNavigationRequest(QUrl.fromLocalFile(str(CHART_PAGE / "index.html")), kind, True)
-        # The content security policy lets no script of any other origin in, and no connection out.
-        blocked = "fetch('http://127.0.0.1:1/').then(() => 'open', () => 'closed')"
-        stage.view.page().runJavaScript(f"window.__probe = 'asked'; {blocked}.then((word) => window.__probe = word)")
-        stage.wait(lambda: stage.evaluate("window.__probe") != "asked")
-        assert stage.evaluate("window.__probe") == "closed"
-        assert stage.evaluate("(() => { try { return eval('1') } catch (error) { return 'refused' } })()") == "refused"
+        address = page.url()
+        opened = []
+        monkeypatch.setattr(QDesktopServices, "openUrl", lambda url: opened.append(url.toString()))
+        (plugin,) = {*page.webChannel().registeredObjects()} - {"candles"}
+        words = ", ".join(f"Promise.resolve().then(() => {attack}).catch(() => 'in')" for attack in ATTACKS.values())
+        collected = f"Promise.all([{words}]).then((words) => window.words = words)"
+        page.runJavaScript(f"window.words = null; window.PLUGIN = {plugin!r}; {collected}")
+        stage.wait(lambda: stage.evaluate("window.words") is not None)
+        assert dict(zip(ATTACKS, stage.evaluate("window.words"), strict=True)) == dict.fromkeys(ATTACKS, "in")
+        assert page.url() == address
+        # All goes on: the bridge still sends bars, and there is heat.
+        last = stage.evaluate("series.data().at(-1).close")
+        stage.wait(lambda: stage.evaluate("series.data().at(-1).close") != last)
+        stage.wait(lambda: stage.plugin.is_attached)
+        # The library's licence requires a link, which the user's browser shows.
+        stage.wait(lambda: opened == ["https://www.tradingview.com/x"])
+        assert stage.window.findChild(QLabel, "trouble").text() == ""
 
 
 def test_another_interval_keeps_the_heat_behind_the_candles(open_stage):

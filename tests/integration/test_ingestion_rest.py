@@ -263,3 +263,10 @@ def test_traded_symbols_are_asked_for_once_an_hour_and_again_after_a_failure():
             assert await asyncio.to_thread(listing.symbols) == ("NEWUSDT",)
 
     asyncio.run(scenario())
+
+
+def test_a_redirect_is_an_answer_and_is_not_followed():
+    """It could lead from https to http, or to another machine."""
+    with pytest.raises(RestError) as caught:
+        fetched(answer(302, "", "Location: http://127.0.0.1:9/elsewhere"), answer(200, "{}"))
+    assert (caught.value.reason, caught.value.status) == ("http", 302)

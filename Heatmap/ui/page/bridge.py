@@ -52,6 +52,8 @@ MISSING_SCRIPT: Final = (
 )
 # Its value names the element that covers the chart, as far as the page can find it.
 COVER_SCRIPT: Final = "window.__heatmapCover ? window.__heatmapCover() : ''"
+# Its value says whether the document has the script.
+IS_RUNNING_SCRIPT: Final = "Boolean(window.__heatmapDetach)"
 # Restores the page.
 DETACH_SCRIPT: Final = "if (window.__heatmapDetach) window.__heatmapDetach();"
 

@@ -15,7 +15,15 @@ from PyQt6.QtWebEngineCore import QWebEnginePage
 from Heatmap.errors import AttachError
 from Heatmap.foreign_text import one_line
 from Heatmap.message_catalogue import catalogue
-from Heatmap.ui.page.bridge import COVER_SCRIPT, DETACH_SCRIPT, MISSING_SCRIPT, OBJECT_NAME, Bridge, page_scripts
+from Heatmap.ui.page.bridge import (
+    COVER_SCRIPT,
+    DETACH_SCRIPT,
+    IS_RUNNING_SCRIPT,
+    MISSING_SCRIPT,
+    OBJECT_NAME,
+    Bridge,
+    page_scripts,
+)
 from Heatmap.ui.page.page_transparency import PageTransparency
 from Heatmap.ui.page.recent_count import WITHIN_S, RecentCount
 from Heatmap.ui.timer import new_timer
@@ -303,10 +311,20 @@ class PageSession(QObject):
 
     def _page_loaded(self, ok: bool) -> None:  # Qt's signature
         if ok and self._started:
-            self._join_channel()
-            for script in self._scripts:
-                self._page.runJavaScript(script)
-            self._chart_timer.start()
+            self._attach_to_document()
+        elif self._started:
+            # A navigation that the host refuses counts as a load that failed, and leaves the document as it is.
+            self._page.runJavaScript(IS_RUNNING_SCRIPT, self._go_on_with_document)
+
+    def _go_on_with_document(self, is_running: object) -> None:
+        if is_running is True and not sip.isdeleted(self) and self._started and not sip.isdeleted(self._page):
+            self._attach_to_document()
+
+    def _attach_to_document(self) -> None:
+        self._join_channel()
+        for script in self._scripts:
+            self._page.runJavaScript(script)
+        self._chart_timer.start()
 
     def _page_answered(self, attached: bool) -> None:  # Qt's signature
         if not attached:

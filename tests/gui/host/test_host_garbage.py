@@ -5,6 +5,10 @@ from __future__ import annotations
 import threading
 
 import pytest
+from PyQt6.QtCore import QMetaMethod
+
+from Heatmap.app.chart_bridge import ChartBridge
+from Heatmap.ui.page.bridge import Bridge
 
 pytestmark = [pytest.mark.gl]
 
@@ -41,6 +45,37 @@ BARS = [
 ]
 
 
+def methods_of(instance):
+    meta = instance.metaObject()
+    return [meta.method(number) for number in range(meta.methodCount())]
+
+
+@pytest.mark.parametrize(
+    ("kind", "slots"),
+    [
+        (
+            Bridge,
+            {
+                "viewport_moved", "bars_changed", "surfaces_changed", "chart_turned", "viewport_lost", "chart_found",
+                "page_attached", "page_left",
+            },
+        ),
+        (ChartBridge, {"view_changed", "page_ready"}),
+    ],
+)  # fmt: skip
+def test_a_page_can_call_these_slots_and_nothing_else(qapp, kind, slots):
+    """No slot takes a path, an address or code. The channel emits no signal for a page; see the test below."""
+    del qapp
+    public = {
+        bytes(method.name()).decode()
+        for method in methods_of(kind())
+        if method.access() == QMetaMethod.Access.Public and method.methodType() != QMetaMethod.MethodType.Signal
+    }
+    assert public == slots | {"deleteLater"}
+    meta = kind().metaObject()
+    assert [meta.property(number).name() for number in range(meta.propertyCount())] == ["objectName"]
+
+
 def test_garbage_over_the_channel(open_host):
     with open_host() as host:
         host.load()
@@ -50,7 +85,7 @@ def test_garbage_over_the_channel(open_host):
         (name,) = host.view.page().webChannel().registeredObjects()
         host.run(
             "window.evil = null; new QWebChannel(qt.webChannelTransport, (channel) => {"
-            f"window.evil = channel.objects['{name}']; }})"
+            f"window.evilChannel = channel; window.evil = channel.objects['{name}']; }})"
         )
         host.wait(lambda: host.evaluate("window.evil !== null"))
         before = host.presenter.viewport
@@ -69,11 +104,20 @@ def test_garbage_over_the_channel(open_host):
         assert host.bridge.rejected["bars"] == len(BARS)
         assert host.presenter.time_axis == axis
 
-        # A slot of every object of the channel.
+        # A slot of every object of the channel; and raw calls of what the channel does not offer, by number.
         host.run("evil.deleteLater()")
+        emitted = []
+        host.bridge.scrollRequested.connect(lambda *values: emitted.append(values))
+        host.bridge.destroyed.connect(lambda *values: emitted.append(values))
+        calls = [bytes(method.name()).decode() for method in methods_of(host.bridge)]
+        for number in [*range(len(calls)), *(repr(name) for name in calls if name != "deleteLater")]:
+            for values in ("[]", "[1e308]", "[null]", "[{a: {}}]", "['x'.repeat(100)]"):
+                host.run(f"evilChannel.exec({{type: 6, object: evil.__id__, method: {number}, args: {values}}})")
+        host.run("evil.objectName = 'x'.repeat(100)")
         host.wait(lambda: host.evaluate("1") == 1)
 
         # All is well afterwards.
+        assert emitted == []
         host.run("chart.timeScale().scrollToPosition(-20, false)")
         host.wait_for_place()
         assert "heatmap-build" in [thread.name for thread in threading.enumerate()]
