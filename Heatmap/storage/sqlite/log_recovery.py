@@ -155,7 +155,6 @@ def _merge_events(
 def _swap(path: Path, kept_as: Path) -> None:
     """Rename the old file, and give its name to the new one."""
     rescued = rescued_path(path)
-    shutil.copymode(path, rescued)
     # The log first, for it would be read into the new file; the shared memory last, for a lock on it keeps others out.
     with contextlib.suppress(FileNotFoundError):
         beside(path, LOG_SUFFIX).rename(beside(kept_as, LOG_SUFFIX))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import shutil
 import sqlite3
 import time
 from pathlib import Path
@@ -171,6 +172,7 @@ def _copy(path: Path, target: Path) -> None:
         unfinished.unlink(missing_ok=True)
         # By another connection: one in a write transaction cannot be copied from. Nobody else writes meanwhile.
         with contextlib.closing(open_reader(path)) as source, contextlib.closing(open_writer(unfinished)) as copy:
+            shutil.copymode(path, unfinished)  # nobody may read it who could not before
             source.backup(copy)
             copy.execute("PRAGMA journal_mode = DELETE")  # one file, without a log
         unfinished.replace(target)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import shutil
 import sqlite3
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -209,6 +210,7 @@ def build_and_swap(
     """
     rescued = rescued_path(path)
     with contextlib.closing(open_writer(rescued)) as target:
+        shutil.copymode(path, rescued)  # nobody may read it who could not before
         target.execute("PRAGMA auto_vacuum = INCREMENTAL")
         # One transaction: whenever the lock is free, the file is either complete or empty.
         with write_transaction(target, alone=True):
