@@ -19,6 +19,7 @@ from Heatmap.errors import QueryError, StorageError
 from Heatmap.events import FIRST_PLAUSIBLE_MS, LAST_PLAUSIBLE_MS, Source
 from Heatmap.record_sums import column_edges_ms, default_step, grid_of, profile_of
 from Heatmap.storage.closing import Closing
+from Heatmap.storage.damage import sound_values
 from Heatmap.storage.database import database_of
 from Heatmap.storage.record_reader import RecordReader, Selection
 from Heatmap.vocabulary import Sides
@@ -216,7 +217,7 @@ class Record(Closing):
         first_ms, last_ms = first_ms or 0, _END_OF_TIME_MS if last_ms is None else last_ms
         with self._reading() as reader:
             found = reader.coverage(*_chosen_series(reader, symbol, source), first_ms, last_ms)
-        spans = np.array([(interval.start_ms, interval.end_ms) for interval in found], np.int64).reshape(-1, 2)
+            spans = np.array([(interval.start_ms, interval.end_ms) for interval in found], np.int64).reshape(-1, 2)
         spans = np.clip(spans, first_ms, last_ms)
         return spans[spans[:, 0] < spans[:, 1]]
 
@@ -281,7 +282,7 @@ class Record(Closing):
     def _reading(self) -> Iterator[RecordReader]:
         if self._is_closed:
             raise StorageError(f"the record {self.name} was closed; open it again with Heatmap.open_record")
-        with self._database.reader() as reader:
+        with self._database.reader() as reader, sound_values(self.name):
             yield reader
 
 

@@ -17,6 +17,7 @@ from Heatmap.exit_code import ExitCode
 from Heatmap.heatmap_settings import HeatmapSettings, Window, window_ms
 from Heatmap.ingestion.addresses import normalise_symbol
 from Heatmap.output_file import is_standard_output, output_path, written
+from Heatmap.storage.damage import sound_values
 from Heatmap.storage.database import database_of
 from Heatmap.storage.record_reader import RecordReader, Selection
 
@@ -97,7 +98,7 @@ def run(args: argparse.Namespace) -> int:
     except SettingsError as error:
         sys.stderr.write(f"{error.short}\n")
         return ExitCode.USAGE
-    with database.reader() as reader:
+    with database.reader() as reader, sound_values(reader.name):
         selection = _selection(reader, args)
         try:
             if args.format == "png":

@@ -17,6 +17,7 @@ from Heatmap.exit_code import ExitCode, code_of
 from Heatmap.foreign_text import one_line
 from Heatmap.message_catalogue import catalogue
 from Heatmap.reports import FLOWING, HEARTBEAT_MISSED_MS, ConnectionState
+from Heatmap.storage.damage import sound_values
 from Heatmap.storage.database import database_of
 from Heatmap.storage.sql import BACK_FILL_FORMAT
 from Heatmap.vocabulary import LANGUAGES
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from Heatmap.hidden_sum import HiddenSum, NotEnough
+    from Heatmap.storage.contract import Database
     from Heatmap.storage.record_summary import (
         CollectorEntry,
         ImportSummary,
@@ -54,15 +56,21 @@ def run(args: argparse.Namespace, *, clock: Clock = SYSTEM_CLOCK) -> int:
     """Print what is in the database; return 0, also if there is none yet, or `code_of` its error."""
     database = database_of(args.db)
     try:
-        summary = database.summary()
-        now_ms = clock.now_ms()
-        record = database.record_summary(_exchange_now_ms(summary, now_ms)) if summary.schema_version else None
+        with sound_values(str(database)):
+            answer = _answer(args, database, clock.now_ms())
     except StorageError as error:
         if args.json:
             sys.stdout.write(json.dumps({"db": str(database), "problem": error.short}) + "\n")
         else:
             sys.stderr.write(f"{error.short}\n")
         return code_of(error)
+    sys.stdout.write(answer)
+    return ExitCode.OK
+
+
+def _answer(args: argparse.Namespace, database: Database, now_ms: int) -> str:
+    summary = database.summary()
+    record = database.record_summary(_exchange_now_ms(summary, now_ms)) if summary.schema_version else None
     hidden: dict[str, HiddenSum | NotEnough] = {}
     hidden_lines: list[str] = []
     if record is not None and {Source.BINANCE, Source.BYBIT} <= {series.source for series in record.series}:
@@ -74,12 +82,10 @@ def run(args: argparse.Namespace, *, clock: Clock = SYSTEM_CLOCK) -> int:
     if args.json:
         answer = _as_json(summary, now_ms) | {"record": None if record is None else _record_as_json(record)}
         answer["hidden"] = {symbol: asdict(found) for symbol, found in hidden.items()}
-        sys.stdout.write(json.dumps(answer, indent=2) + "\n")
-    else:
-        lines = _as_text(summary, now_ms, catalogue(args.lang)) + ([] if record is None else _record_lines(record))
-        # Symbols, machines and reasons of a record that somebody passed on.
-        sys.stdout.write("".join(f"{one_line(line)}\n" for line in (*lines, *hidden_lines)))
-    return ExitCode.OK
+        return json.dumps(answer, indent=2) + "\n"
+    lines = _as_text(summary, now_ms, catalogue(args.lang)) + ([] if record is None else _record_lines(record))
+    # Symbols, machines and reasons of a record that somebody passed on.
+    return "".join(f"{one_line(line)}\n" for line in (*lines, *hidden_lines))
 
 
 def _exchange_now_ms(summary: StoreSummary, now_ms: int) -> int:

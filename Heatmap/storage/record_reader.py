@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from Heatmap.errors import QueryError
 from Heatmap.events import shown_symbols
 from Heatmap.storage import sql
+from Heatmap.storage.damage import sound_values
 from Heatmap.storage.series_queries import SeriesQueries
 
 if TYPE_CHECKING:
@@ -147,7 +148,12 @@ class RecordReader(SeriesQueries):
         where, values = selection.where()
         names, index = ", ".join(FIELD_SQL.get(name, name) for name in fields), selection.index_in_order()
         query = f"SELECT {names} FROM liq_events INDEXED BY {index} WHERE {where} ORDER BY ts_ms, id"  # noqa: S608 - ours
-        return np.fromiter(self.query(query, values), recorded_dtype(fields)).view(RecordedEvents)
+        with sound_values(self.name):
+            events = np.fromiter(self.query(query, values), recorded_dtype(fields)).view(RecordedEvents)
+            amounts = [events[name] for name in ("price", "qty", "notional") if name in fields]
+            if not all(((values > 0.0) & (values < np.inf)).all() for values in amounts):
+                raise ValueError("expected prices, quantities and notionals above 0")
+        return events
 
     def replayed(
         self, symbol: str, source: str, start_ms: int, end_ms: int, delay_ms: int | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, Final
 
@@ -44,4 +45,5 @@ class SeriesQueries(Closing):
     def tick_size(self, symbol: str, source: str) -> float | None:
         """Return the last known tick size of a symbol in quote currency, or None."""
         rows = self._rows_of(sql.TICK_SIZE, (source, symbol))
-        return float(rows[0][0]) if rows else None
+        tick = rows[0][0] if rows else None
+        return tick if isinstance(tick, float) and 0.0 < tick < math.inf else None

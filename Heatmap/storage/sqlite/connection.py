@@ -15,6 +15,7 @@ from Heatmap.errors import (
     StorageError,
     UnusableDatabaseError,
 )
+from Heatmap.storage.damage import WRONG_VALUES, wrong_value
 from Heatmap.storage.sqlite.file_guard import (
     FileGuard,
     FileState,
@@ -187,11 +188,13 @@ def storage_error(error: sqlite3.Error, path: Path) -> StorageError:
 
 @contextlib.contextmanager
 def storage_errors(path: Path) -> Iterator[None]:
-    """Raise SQLite's errors of a block as this package's."""
+    """Raise SQLite's errors of a block as this package's, and those of values that the schema does not allow."""
     try:
         yield
     except sqlite3.Error as error:
         raise storage_error(error, path) from error
+    except WRONG_VALUES as error:
+        raise wrong_value(str(path), error) from error
 
 
 @contextlib.contextmanager

@@ -66,7 +66,7 @@ def version_of(connection: sqlite3.Connection, path: Path) -> int:
             f"{path}: expected application id {APPLICATION_ID:#x}, was {owner:#x}, version {version}",
             short=f"The database {path} belongs to another program.",
         )
-    if version > LATEST:
+    if not 0 <= version <= LATEST:
         raise UnusableDatabaseError(
             f"{path}: expected a schema version up to {LATEST}, was {version}",
             short=f"The database {path} was written by a newer version of this program; please update.",

@@ -12,6 +12,7 @@ from Heatmap.events import ALL_SYMBOLS, is_recorded
 from Heatmap.reports import ClockReading, LockHolder
 from Heatmap.source_choice import each_source
 from Heatmap.storage import sql
+from Heatmap.storage.damage import WRONG_VALUES, wrong_value
 from Heatmap.storage.series_queries import SeriesQueries
 from Heatmap.storage.sqlite.connection import RecordConnection, closed_on_error, open_reader, storage_error
 from Heatmap.storage.sqlite.file_guard import FileState, file_identity
@@ -206,6 +207,9 @@ class SqliteStore(SeriesQueries):
         except sqlite3.Error as error:
             self.close()
             raise storage_error(error, self._path) from error
+        except WRONG_VALUES as error:
+            self.close()
+            raise wrong_value(str(self._path), error) from error
 
     def _open(self) -> sqlite3.Connection | None:
         connection = self._connection
@@ -238,5 +242,8 @@ def columns_of(rows: Iterable[Sequence[float]], *, width: int, last_row_id: int)
         last_row_id = int(table[-1, 3])
     if np.any(table[1:, 0] < table[:-1, 0]):
         table = table[np.argsort(table[:, 0], kind="stable")]
+    amounts = np.abs(table[:, 1:3])
+    if not ((table[:, 1] > 0.0).all() and ((amounts > 0.0) & (amounts < np.inf)).all()):
+        raise ValueError("expected prices and notionals above 0")
     ts_ms, price, signed = table[:, 0].astype(np.int64), np.ascontiguousarray(table[:, 1]), table[:, 2]
     return EventColumns(ts_ms, price, np.abs(signed), signed > 0.0, last_row_id)
