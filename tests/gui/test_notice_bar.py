@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from PyQt6 import sip
-from PyQt6.QtCore import QObject, pyqtSignal
+from PyQt6.QtCore import QObject, Qt, pyqtSignal
 from PyQt6.QtGui import QAction
 from PyQt6.QtWidgets import QFileDialog, QLabel, QMessageBox, QToolButton, QWidget
 
@@ -99,6 +99,8 @@ def test_a_file_that_is_no_record_is_refused_in_words(qtbot, host, monkeypatch, 
     box = imported(qtbot, host, monkeypatch, tmp_path, tmp_path / "shopping.txt")
     assert box.icon() is QMessageBox.Icon.Warning
     assert "shopping.txt" in box.text()
+    # A file or a member of an archive may be called as it likes: its name is no mark-up.
+    assert box.textFormat() is Qt.TextFormat.PlainText
     box = imported(qtbot, QWidget(), monkeypatch, tmp_path, tmp_path / "gone.csv")
     assert box.icon() is QMessageBox.Icon.Warning
 

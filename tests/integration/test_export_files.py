@@ -316,3 +316,21 @@ def test_csv_is_written_in_one_piece_however_long_the_record(tmp_path):
     assert text.getvalue().count(b"\n") == count + 1
     packed.seek(0)
     assert np.all(np.diff(np.load(packed)["ts_ms"]) == MINUTE_MS)
+
+
+def test_no_cell_is_a_formula_for_a_spreadsheet_and_all_come_back(tmp_path):
+    """The program stores no such texts; a record that somebody passed on may have them."""
+    path, table, again = tmp_path / "x.sqlite3", tmp_path / "x.csv", tmp_path / "again.sqlite3"
+    frames = ["=cmd|' /C calc'!A0", "@SUM(1)", "+1", "-1", "\t=1", "'=1", '{"e":1}']
+    bulk_insert(path, [event(number, raw_json=text) for number, text in enumerate(frames)])
+    assert main(["export", "--format", "csv", "--output", str(table), "--db", str(path)]) == 0
+    with table.open(newline="") as file:
+        cells = [cell for row in csv.reader(file) for cell in row]
+    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t"))]
+    assert main(["import", str(table), "--db", str(again)]) == 0
+    assert [row[0] for row in stored_frames(again)] == frames
+
+
+def stored_frames(path):
+    with closing(open_reader(path)) as connection:
+        return connection.execute("SELECT raw_json FROM liq_events ORDER BY ts_ms").fetchall()

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from Heatmap.errors import BridgeError, FeedError, FrameError, HeatmapError, RowError
-from Heatmap.foreign_text import one_line
+from Heatmap.foreign_text import csv_cell, from_csv_cell, one_line
 from Heatmap.ingestion.failure import Failure
 
 
@@ -58,3 +58,15 @@ def test_nor_has_the_reason_of_a_failed_connection():
     detail = Failure("closed", f"127.0.0.1 closed the connection ({FORGED}).").detail
     assert detail.isprintable()
     assert len(detail) <= 500
+
+
+@given(st.text(st.sampled_from("'=+-@\t\r\na1"), max_size=6))
+def test_no_cell_of_a_table_is_a_formula_and_all_come_back(text):
+    cell = csv_cell(text)
+    assert not cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
+    assert from_csv_cell(cell) == text
+
+
+def test_numbers_and_usual_texts_are_cells_as_they_are():
+    for value in (-1.5, 7, None, "BTCUSDT", '{"e":1}', "it's", "牛来USDT"):
+        assert csv_cell(value) is value
