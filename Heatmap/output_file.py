@@ -7,6 +7,7 @@ output, pipes and devices are written when everything is complete.
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import stat
 import sys
@@ -49,9 +50,10 @@ def written(path: Path) -> Iterator[IO[bytes]]:
         return
     target = path.resolve()
     target.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = target.with_name(f".{target.name}.{os.getpid()}.part")
+    # In a folder that others may write to, a name that can be guessed could be a link of theirs.
+    unfinished = target.with_name(f".{target.name}.{secrets.token_hex(8)}.part")
     try:
-        with unfinished.open("wb") as file:
+        with unfinished.open("xb") as file:
             yield file
         if target.exists():
             shutil.copymode(target, unfinished)
