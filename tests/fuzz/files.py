@@ -106,7 +106,7 @@ def _npz(mutator: Mutator) -> bytes:
         dtype = mutator.random.choice(
             ("<f8", "<i8", "<U1", "<U0", "|b1", "<M8[ms]", "<M8[Y]", "<c16", "<u8", "<f2", "S4", "<i8,<f8")
         )
-        with contextlib.suppress(ValueError, TypeError, OverflowError), np.errstate(all="ignore"):
+        with contextlib.suppress(ValueError, TypeError, OverflowError, RuntimeError), np.errstate(all="ignore"):
             columns[name] = columns[name].astype(dtype)
     if mutator.random.random() < 0.5:
         name = mutator.random.choice(list(columns))
