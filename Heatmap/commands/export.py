@@ -14,6 +14,7 @@ from Heatmap.count_text import counted
 from Heatmap.errors import RecordFileError, SettingsError
 from Heatmap.events import FIRST_PLAUSIBLE_MS, LAST_PLAUSIBLE_MS
 from Heatmap.exit_code import ExitCode
+from Heatmap.foreign_text import one_line
 from Heatmap.heatmap_settings import HeatmapSettings, Window, window_ms
 from Heatmap.ingestion.addresses import normalise_symbol
 from Heatmap.output_file import is_standard_output, output_path, written
@@ -116,7 +117,9 @@ def run(args: argparse.Namespace) -> int:
                 short=f"{args.output} cannot be written: {error.strerror or error}.",
             ) from error
     to_stdout = is_standard_output(args.output)
-    (sys.stderr if to_stdout else sys.stdout).write(f"{'standard output' if to_stdout else args.output}: {what}\n")
+    (sys.stderr if to_stdout else sys.stdout).write(
+        f"{'standard output' if to_stdout else args.output}: {one_line(what)}\n"
+    )
     return ExitCode.OK
 
 

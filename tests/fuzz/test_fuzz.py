@@ -54,6 +54,7 @@ def test_what_was_found_stays_mended(path):
         "UPDATE liq_events SET price = -1.0",
         "UPDATE liq_events SET notional = 9e999",
         "UPDATE liq_events SET symbol = char(27) || '[2J' || char(10) || 'forged'",
+        "UPDATE liq_events SET source = char(8238)",
         "UPDATE coverage SET start_ms = '@SUM(1)'",
         "UPDATE liq_events SET side = x'ff'",
     ],
