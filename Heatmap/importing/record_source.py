@@ -7,15 +7,16 @@ as such, what was imported before keeps its format. Coverage is as far as it was
 from __future__ import annotations
 
 from contextlib import closing
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from Heatmap.errors import RecordFileError, RowError, StorageError
 from Heatmap.events import Coverage
+from Heatmap.importing.row import symbol_of, with_plausible_amounts
 from Heatmap.storage import sql
 from Heatmap.storage.database import database_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from Heatmap.events import LiquidationEvent
@@ -57,7 +58,7 @@ class RecordTable:
                 if any(isinstance(value, str) and "\0" in value for value in row):
                     yield self._reached, RowError("bad-text", "a text has a NUL in it")
                 else:
-                    yield self._reached, sql.row_event(row)
+                    yield self._reached, _checked(row)
         except StorageError as error:
             raise RecordFileError(
                 f"row {self._reached}: {error}", short=f"is damaged after row {self._reached}: {error.short}"
@@ -72,12 +73,26 @@ class RecordTable:
         claimed: list[Coverage] = []
         try:
             for source, of, start_ms, end_ms in self._reader.query(_COVERAGE):
+                if not (isinstance(source, str) and isinstance(start_ms, int) and isinstance(end_ms, int)):
+                    raise RecordFileError("is damaged in its coverage: times are no whole numbers")
                 name = source.removesuffix(sql.CLAIMED_SUFFIX)
                 if symbol in (None, of):
                     (recorded if name == source else claimed).append(Coverage(name, of, start_ms, end_ms))
         except StorageError as error:
             raise RecordFileError(f"coverage: {error}", short=f"is damaged in its coverage: {error.short}") from error
         return recorded, claimed
+
+
+def _checked(row: Sequence[Any]) -> LiquidationEvent | RowError:
+    """Return the event of a row, or why it is none: somebody may have altered the file."""
+    try:
+        event = with_plausible_amounts(sql.row_event(tuple(row)))
+        symbol_of(event.symbol)
+    except RowError as error:
+        return error
+    except (TypeError, ValueError) as error:
+        return RowError("bad-row", f"the row has values that the program does not store: {error}")
+    return event
 
 
 def record_tables(path: Path) -> Iterator[RecordTable]:

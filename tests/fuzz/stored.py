@@ -174,6 +174,7 @@ class Stored:
             ["status", "--db", str(path)],
             ["status", "--json", "--db", str(path)],
             ["export", "--format", kind, "--output", str(self.folder / "out"), "--db", str(path)],
+            ["import", str(path), "--db", str(self.folder / "other.sqlite3")],
             ["import", str(self.folder / "seed.csv"), "--db", str(path)],
             ["export", "--format", "csv", "--output", str(self.folder / "out"), "--db", str(path)],
         ]
