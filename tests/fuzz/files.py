@@ -176,17 +176,19 @@ def _changed(mutator: Mutator, data: bytes, share: float) -> bytes:
 
 
 class Importing:
-    """Imports of files into one database, made with the first of them."""
+    """Imports of files into one database."""
 
     def __init__(self) -> None:
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._writer: SqliteImportWriter | None = None
 
+    def open(self) -> None:
+        self._folder = tempfile.TemporaryDirectory()
+        self._writer = SqliteImportWriter(Path(self._folder.name) / "fuzz.sqlite3")
+
     def run(self, data: bytes) -> None:
-        if self._writer is None:
-            self._folder = tempfile.TemporaryDirectory()
-            self._writer = SqliteImportWriter(Path(self._folder.name) / "fuzz.sqlite3")
         assert self._folder is not None
+        assert self._writer is not None
         path = Path(self._folder.name) / "BTCUSDT.csv"
         path.write_bytes(data)
         options = OPTIONS[len(data) % len(OPTIONS)]

@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from PyQt6 import sip
 from PyQt6.QtCore import QSettings
 
 from fuzz.files import TABLES
@@ -54,17 +55,19 @@ def _settings(mutator: Mutator) -> bytes:
 
 
 class Stored:
-    """A folder for the files, and a database to start from; made when they are needed."""
+    """A folder for the files, and a database to start from."""
 
     def __init__(self) -> None:
         self._folder: Path | None = None
         self._number = 0
         self._database = b""
 
+    def open(self) -> None:
+        self._folder = Path(tempfile.mkdtemp())
+
     @property
     def folder(self) -> Path:
-        if self._folder is None:
-            self._folder = Path(tempfile.mkdtemp())
+        assert self._folder is not None
         return self._folder
 
     def read_settings(self, data: bytes) -> None:
@@ -84,8 +87,8 @@ class Stored:
         ChartSettings(store)
         symbols_to_record(store, ("BTCUSDT",))
         alerts = AlertModel(store)
-        model.deleteLater()
-        alerts.deleteLater()
+        sip.delete(model)
+        sip.delete(alerts)
         path.unlink()
 
     @property

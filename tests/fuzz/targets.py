@@ -15,8 +15,10 @@ TARGETS: Final = (*frames.TARGETS, *files.TARGETS, *page.TARGETS, *stored.TARGET
 
 @contextmanager
 def closing_all() -> Iterator[None]:
-    """Delete in the end what targets have made."""
+    """Make the folders and databases that targets need, and delete them in the end."""
     with ExitStack() as stack:
+        files.IMPORTING.open()
         stack.callback(files.IMPORTING.close)
+        stored.STORED.open()
         stack.callback(stored.STORED.close)
         yield
