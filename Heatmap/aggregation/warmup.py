@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from Heatmap.aggregation.engine_choice import jit_disabled, load_kernels
 from Heatmap.aggregation.kernel_cache import VARIABLE, cache_folder
-from Heatmap.child_process import module_command, module_environment
+from Heatmap.child_process import is_frozen, module_command, module_environment
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.errors import KernelCacheError
 
@@ -79,7 +79,7 @@ class KernelWarmup:
             self._report("NUMBA_DISABLE_JIT is set; the map is painted by NumPy")
             return
         # The executable of a frozen program is the program itself, not Python. It ships a filled cache.
-        has_python = bool(sys.executable) and not getattr(sys, "frozen", False)
+        has_python = bool(sys.executable) and not is_frozen()
         if has_python and (not self._compile_in_child() or self._stopped.is_set()):
             return
         try:

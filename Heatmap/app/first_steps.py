@@ -12,7 +12,7 @@ from PyQt6.QtCore import QObject, QProcess, QProcessEnvironment, Qt, pyqtSignal
 from PyQt6.QtGui import QAction
 from PyQt6.QtWidgets import QFileDialog, QMessageBox
 
-from Heatmap.child_process import module_command, module_environment
+from Heatmap.child_process import module_environment, program_command
 from Heatmap.errors import HeatmapError
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class FirstSteps(QObject):
 
     def _start_demo(self) -> None:
         """Start this program a second time with a simulated market; it ends on its own."""
-        command = [*module_command("Heatmap"), "--demo", "--lang", self._translator.language]
+        command = [*program_command(), "--demo", "--lang", self._translator.language]
         process = QProcess()
         environment = QProcessEnvironment()
         for name, value in module_environment().items():

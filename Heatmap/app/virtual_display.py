@@ -9,6 +9,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from Heatmap.child_process import system_environment
 from Heatmap.errors import GraphicsError
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def virtual_display() -> Iterator[None]:
     # Xvfb chooses a free number and writes it to the pipe when it is ready.
     process = subprocess.Popen(  # noqa: S603  # found on the PATH, fixed arguments
         [program, "-displayfd", str(write_end), "-screen", "0", SCREEN, "-nolisten", "tcp"],
+        env=system_environment(),
         pass_fds=(write_end,),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
