@@ -17,7 +17,7 @@ BUILD = PYPROJECT["build-system"]["requires"]
 RUN = PYPROJECT["project"]["dependencies"] + PYPROJECT["project"]["optional-dependencies"]["parquet"] + BUILD
 DEV = RUN + [text for text in GROUPS["dev"] if isinstance(text, str)]
 DOCS = RUN[: -len(BUILD)] + GROUPS["docs"]
-LOCKS = {"run": RUN, "dev": DEV, "docs": DOCS}
+LOCKS = {"run": RUN, "dev": DEV, "docs": DOCS, "release": GROUPS["release"]}
 HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")
 
 
@@ -66,11 +66,12 @@ def test_the_development_lock_only_adds_to_the_run_lock():
         ]
 
 
-def test_the_lock_of_the_site_fits_into_the_development_environment():
+@pytest.mark.parametrize("name", ["docs", "release"])
+def test_a_lock_that_is_added_to_another_environment_agrees_with_it(name):
     development = pins_of("dev")
-    for name, entries in pins_of("docs").items():
-        if name in development:
-            assert {str(pin.specifier) for pin, _ in entries} == {str(pin.specifier) for pin, _ in development[name]}
+    for package, entries in pins_of(name).items():
+        if package in development:
+            assert {str(pin.specifier) for pin, _ in entries} == {str(pin.specifier) for pin, _ in development[package]}
 
 
 def test_the_build_group_repeats_the_build_requirements():
