@@ -38,6 +38,7 @@ COMMANDS = {
     "export": ("write the record to CSV, Parquet or NPZ, or the map to PNG", "Heatmap.commands.export"),
     "bench": ("measure the map's speed", "Heatmap.commands.bench"),
     "vacuum": ("give the space of deleted liquidations back to the disk", "Heatmap.commands.vacuum"),
+    "install-desktop": ("put the program with its icon into the desktop's menu", "Heatmap.commands.install_desktop"),
     "doctor": ("check graphics, web engine, database and endpoints", "Heatmap.commands.doctor"),
 }
 
@@ -63,7 +64,7 @@ class Parser(argparse.ArgumentParser):
 
 def program_parser() -> argparse.ArgumentParser:
     """Return the parser of ``heatmap`` without a subcommand: the window."""
-    commands = "".join(f"  {name:<10}{text}\n" for name, (text, _) in COMMANDS.items())
+    commands = "".join(f"  {name:<16}{text}\n" for name, (text, _) in COMMANDS.items())
     parser = Parser(
         prog="heatmap",
         usage="heatmap [options]  |  heatmap COMMAND [options]",

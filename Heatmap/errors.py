@@ -24,6 +24,10 @@ class GridError(HeatmapError):
     """A grid or its options are invalid: zero or inverted range, NaN, absurd size."""
 
 
+class MenuEntryError(HeatmapError):
+    """The program's entry in the desktop's menu cannot be written or removed."""
+
+
 class KernelCacheError(HeatmapError):
     """A compiled kernel is missing in the on-disk cache, and must not be compiled in this process."""
 

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import qasync
 from PyQt6.QtCore import QBuffer, QSettings, QTimer
-from PyQt6.QtGui import QColor, QGuiApplication, QPalette
+from PyQt6.QtGui import QColor, QGuiApplication, QIcon, QPalette
 from PyQt6.QtWidgets import QApplication
 
+from Heatmap.app import DESKTOP_ID, ICON
 from Heatmap.app.main_window import MainWindow, Market
 from Heatmap.app.qt_texts import QtTexts
 from Heatmap.app.recorded_symbols import symbols_to_record
@@ -133,6 +134,8 @@ class Program:
         application = QApplication(["heatmap"])
         ensure_graphics()
         application.setApplicationName("heatmap")
+        application.setDesktopFileName(DESKTOP_ID)
+        application.setWindowIcon(QIcon(str(ICON)))
         application.setOrganizationName(SETTINGS_ORGANIZATION)
         # The loop ends when everything is closed, not when the last window is.
         application.setQuitOnLastWindowClosed(False)
