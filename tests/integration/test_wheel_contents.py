@@ -11,6 +11,7 @@ import tarfile
 import tomllib
 import zipfile
 from email import message_from_bytes
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -36,15 +37,23 @@ print(json.dumps({name: str(globals()[name]) for name in names}))
 """
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory) -> Path:
-    """The folder with the source distribution and with the wheel that was built from it."""
-    folder = tmp_path_factory.mktemp("dist")
+def build(source: Path, folder: Path) -> Path:
+    """Build source distribution and wheel into a folder, as `.ci/release` does."""
     # The requirements are installed already, and the chart library was fetched by the set-up: this needs no network.
-    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(ROOT)]
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(source)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {path.name: sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory) -> Path:
+    """The folder with the source distribution and with the wheel that was built from it."""
+    return build(ROOT, tmp_path_factory.mktemp("dist"))
 
 
 @pytest.fixture(scope="module")
@@ -97,13 +106,26 @@ def test_the_source_distribution_holds_what_the_project_is_made_from(built):
         "pyproject.toml",
         "README.md",
         ".build/hatch_build.py",
-        ".ci/check",
-        ".requirements/run.txt",
+        ".build/heatmap.spec",
+        ".build/bundle_entry.py",
+        ".ci/release",
+        ".requirements/release.txt",
         ".site/mkdocs.yml",
+        "shaders/heatmap.frag",
         SCRIPT,
     }
     assert files_of_the_package() | wanted <= names
     assert {f"tests/{path.relative_to(ROOT / 'tests').as_posix()}" for path in ROOT.glob("tests/**/*.py")} <= names
+
+
+def test_the_source_distribution_builds_the_same_files_again(built, tmp_path):
+    (path,) = built.glob("*.tar.gz")
+    with tarfile.open(path) as archive:
+        archive.extractall(tmp_path / "source", filter="data")
+    (source,) = (tmp_path / "source").iterdir()
+    for file in source.rglob("*"):
+        os.utime(file)
+    assert digests(build(source, tmp_path / "dist")) == digests(built)
 
 
 def test_the_chart_library_is_the_locked_one_with_its_licence(unpacked):
