@@ -198,7 +198,14 @@ def _run_program(options: argparse.Namespace) -> int:
         gc.disable()
         stack.callback(gc.enable)
         # Qt is loaded only now: the display must be known before.
-        from Heatmap.app.program import Program, ProgramOptions  # noqa: PLC0415
+        try:
+            from Heatmap.app.program import Program, ProgramOptions  # noqa: PLC0415
+        except ImportError as error:
+            raise GraphicsError(
+                f"Qt cannot be loaded: {error}",
+                short=f"Qt cannot be loaded: {error}. Install what is named there with your system's packages"
+                " (`.ci/setup` in the source lists Debian's).",
+            ) from error
 
         gc.freeze()
 

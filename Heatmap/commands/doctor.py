@@ -133,7 +133,8 @@ def _graphics() -> list[Finding]:
     for line in probe.stdout.splitlines():
         if line.startswith("{"):
             report.update(json.loads(line))
-    crashed = f"the check ended with code {probe.returncode}"
+    last = probe.stderr.strip().rpartition("\n")[2]
+    crashed = f"the check ended with code {probe.returncode}{last and f': {last}'}"
     return [
         Finding(name, key in report, report.get(key, report.get(f"{key}_error", crashed)), cure)
         for name, key, cure in (("OpenGL", "gl", gl_cure), ("WebEngine", "web", web_cure))

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import json
 import sqlite3
+import sys
 from contextlib import asynccontextmanager, closing
 
 import pytest
@@ -144,3 +145,15 @@ def test_only_the_venues_that_are_recorded_must_be_reached(monkeypatch, tmp_path
         words = [*away, "--db", str(tmp_path / "record.sqlite3"), "--venue", venue]
         assert doctor.run(parser.parse_args(words)) == 1
         assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["ok", *marks]
+
+
+def test_what_ended_the_check_of_the_graphics_is_shown(monkeypatch):
+    broken = [sys.executable, "-c", "raise ImportError('libexample.so.1: cannot open shared object file')"]
+    monkeypatch.setattr(doctor, "module_command", lambda _module: broken)
+    monkeypatch.setenv("DISPLAY", ":none")
+    for finding in doctor._graphics():
+        assert not finding.is_well
+        assert (
+            finding.detail
+            == "the check ended with code 1: ImportError: libexample.so.1: cannot open shared object file"
+        )

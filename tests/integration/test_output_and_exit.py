@@ -289,3 +289,30 @@ def test_each_command_takes_its_codes_from_the_table():
     for _, module in COMMANDS.values():
         source = (ROOT / f"{module.replace('.', '/')}.py").read_text()
         assert not re.search(r"^EXIT_|return \d$", source, re.MULTILINE), module
+
+
+def test_a_library_that_qt_lacks_is_named_in_a_sentence():
+    """As on a bare system: Python finds a module of Qt, and a library that it needs is not there."""
+    code = """
+import sys
+from Heatmap.cli import main
+
+class Broken:
+    def find_spec(self, name, path, target=None):
+        if name == "PyQt6.QtWebEngineCore":
+            raise ImportError("libexample.so.1: cannot open shared object file")
+
+sys.meta_path.insert(0, Broken())
+sys.exit(main(["--demo"]))
+"""
+    ended = subprocess.run(
+        [sys.executable, "-P", "-c", code],
+        env={**os.environ, "DISPLAY": ":none"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert ended.returncode == ExitCode.PROBLEM
+    assert ended.stderr.startswith("heatmap: Qt cannot be loaded: libexample.so.1: cannot open shared object file.")
+    assert "Traceback" not in ended.stderr
