@@ -110,6 +110,10 @@ def test_it_records_and_its_doctor_finds_all_well(run, tmp_path):
     assert "BTCUSDT" in run("status", "--db", database).stdout
 
 
+def test_it_has_the_driver_of_a_database_server(run):
+    assert "cannot be reached" in run("status", "--db", "postgresql://nobody@127.0.0.1:9/x").stderr
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="menu entries of Linux desktops")
 def test_its_menu_entry_starts_it(run, program, tmp_path):
     assert run("install-desktop").returncode == 0
