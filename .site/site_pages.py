@@ -121,6 +121,7 @@ _NAVIGATION: list[Section] = [
             ("Changes", "changelog.md"),
             ("For developers", "developers.md"),
             ("Contributing", "contributing.md"),
+            ("Making a release", "release.md"),
             ("Licence", "licence.md"),
         ],
     ),
