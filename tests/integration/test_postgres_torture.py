@@ -280,8 +280,10 @@ def test_recorders_that_end_while_the_server_is_gone(server_url, cluster):
             cluster.stop()
             try:
                 until(lambda: kept() > 100)
-                sure = set(rows(spool, "SELECT ts_ms FROM liq_events"))
                 first.send_signal(signal.SIGKILL)
+                first.wait(60)
+                # What it kept last may have come after any earlier look.
+                sure = set(rows(spool, "SELECT ts_ms FROM liq_events"))
                 second = collector(server_url, exchange)
                 with ended(second):
                     until(lambda: kept() > len(sure) + 100)
