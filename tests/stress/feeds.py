@@ -5,14 +5,10 @@ from __future__ import annotations
 import random
 import time
 
+from stress.harness import PATIENCE_S, NumberedMarket, Outcome, Watch, collecting, compare, select
+from stress.recorded import WARM_S, recorded_here
 from support.waiting import until
 
-from Heatmap.heatmap_service import HeatmapService
-from Heatmap.ingestion import feed_group
-from Heatmap.ingestion.backoff import Backoff
-from stress.harness import PATIENCE_S, NumberedMarket, Outcome, Watch, collecting, compare, select
-
-WARM_S = 1.0
 HOUR_MS = 3_600_000
 
 
@@ -50,41 +46,6 @@ def cascades(db, folder, *, is_long):  # noqa: ARG001 - as above
     return _recorded_by_the_command(db, NumberedMarket(1000, symbols=symbols, limit=1000 * (600 if is_long else 3)))
 
 
-class _Impatient(Backoff):
-    """Waits of a hundredth of a second and no limit of attempts: what is tried is what follows a lost connection."""
-
-    def __init__(self):
-        super().__init__(base_s=0.01, cap_s=0.05, attempts_per_min=100_000)
-
-
-def _in_this_process(db, market, work, **options):
-    """Record a market with a service of this process while ``work(service)`` runs; measure this process."""
-    outcome, usual = Outcome(), feed_group.Backoff
-    feed_group.Backoff = _Impatient
-    # What is loaded and allocated once is there before the measuring.
-    try:
-        with market:
-            service = HeatmapService(db, market.symbols, **market.addresses, **options)
-            with Watch(outcome) as watch:
-                service.start()
-                try:
-                    until(lambda: service.status().stored > market.per_s * WARM_S, PATIENCE_S)
-                    watch.warm()
-                    work(service)
-                    market.is_paused = True
-                    until(lambda: service.status().stored >= market.arrived_count, PATIENCE_S)
-                    watch.settled()
-                finally:
-                    lost = service.stop()
-                # The server's side of a connection is closed by its own thread.
-                until(lambda: market.closed == market.opened, PATIENCE_S)
-            if lost:
-                outcome.faults.append(f"{lost} events could not be stored at the stop")
-    finally:
-        feed_group.Backoff = usual
-    return compare(outcome, db, market.sent, market.arrived)
-
-
 def server_killed(db, folder, *, is_long):  # noqa: ARG001 - as above
     """The exchange's side of the connection is cut while it sends, again and again."""
     market, chance, times = NumberedMarket(500), random.Random(3), 50 if is_long else 5
@@ -99,7 +60,7 @@ def server_killed(db, folder, *, is_long):  # noqa: ARG001 - as above
             assert market.cut()
             until(lambda opened=opened: market.opened > opened, PATIENCE_S)
 
-    outcome = _in_this_process(db, market, work)
+    outcome = recorded_here(db, market, work)
     outcome.note = f"cut {times} times"
     return outcome
 
@@ -127,7 +88,7 @@ def clock_jumps(db, folder, *, is_long):  # noqa: ARG001 - as above
             before = service.status().stored
             until(lambda before=before: service.status().stored > before + 20, PATIENCE_S)
 
-    outcome = _in_this_process(db, market, work, clock=clock)
+    outcome = recorded_here(db, market, work, clock=clock)
     outcome.note = f"set {times} times"
     [[begin_ms, end_ms]] = select(db, "SELECT min(start_ms), max(end_ms) FROM coverage")
     if begin_ms < market.time_ms(0) - 1000 or end_ms > market.time_ms(market.sent) + 1000:
