@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import random
 import resource
@@ -46,7 +47,7 @@ def disk_slow(db, folder, *, is_long):  # noqa: ARG001 - the signature of all sc
     return outcome
 
 
-def disk_full(db, folder, *, is_long):  # noqa: ARG001 - as above
+def disk_full(db, folder, *, is_long):
     """No file can grow, again and again, in the middle of transactions."""
     market, times = NumberedMarket(1000), 30 if is_long else 2
 
@@ -65,9 +66,10 @@ def disk_full(db, folder, *, is_long):  # noqa: ARG001 - as above
     return outcome
 
 
-def read_only(db, folder, *, is_long):
+def read_only(db, folder, *, is_long):  # noqa: ARG001 - as above
     """The recorder starts in a folder that it may not write to, which becomes writable while events arrive."""
     outcomes = []
+    importlib.import_module("encodings.idna")  # loaded when first used, and then perhaps unreadable
     # The system's administrator may write everywhere.
     is_root = os.geteuid() == 0
     if is_root:

@@ -61,7 +61,7 @@ def server_killed(db, folder, *, is_long):  # noqa: ARG001 - as above
             until(lambda opened=opened: market.opened > opened, PATIENCE_S)
 
     outcome = recorded_here(db, market, work)
-    outcome.note = f"cut {times} times"
+    outcome.note = f"cut {times} times, {market.sent - market.arrived_count} events were on their way"
     return outcome
 
 

@@ -24,7 +24,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 120.0
 SAMPLE_S = 0.05
 BATCH_S = 0.05
-FIRST_PRICE = 1_000.0
+# An event's quantity has its number in thousandths; all are large enough to be seen.
+FIRST_QTY, LOTS = 10_000, 1_000
 MB = 1e6
 
 
@@ -128,6 +129,8 @@ class NumberedMarket(LoopbackExchange):
         Events a second while a client is connected, real time; the events' own time runs at the same pace.
     limit
         The last number, None for no end.
+    begin_ms, price
+        Time of the first event, and the price of all.
 
     Attributes
     ----------
@@ -139,21 +142,21 @@ class NumberedMarket(LoopbackExchange):
         The longest wait for one.
     """
 
-    def __init__(self, per_s, *, symbols=("BTCUSDT",), limit=None, **options):
+    def __init__(self, per_s, *, symbols=("BTCUSDT",), limit=None, begin_ms=T, price=85_000.5, **options):
         super().__init__(**{"ping_interval": None} | options)
         self.per_s, self.symbols, self.limit = per_s, symbols, limit
+        self.begin_ms, self.price = begin_ms, price
         self.sent, self.arrived, self.slowest_pong_s = 0, [], 0.0
         self.is_paused = False
         self._sockets = set()
 
     def event(self, number):
-        price = FIRST_PRICE + number
-        side = (Side.SELL, Side.BUY)[number % 2]
+        qty, side = FIRST_QTY + number / LOTS, (Side.SELL, Side.BUY)[number % 2]
         symbol = self.symbols[number % len(self.symbols)]
-        return LiquidationEvent(self.time_ms(number), symbol, side, price, 0.25, price * 0.25)
+        return LiquidationEvent(self.time_ms(number), symbol, side, self.price, qty, self.price * qty)
 
     def time_ms(self, number):
-        return T + number * 1000 // self.per_s
+        return self.begin_ms + number * 1000 // self.per_s
 
     @property
     def arrived_count(self):
@@ -226,7 +229,7 @@ def select(db, query):
 
 def stored_numbers(db):
     """Return the numbers of all stored events, each as often as it is stored."""
-    return [round(price - FIRST_PRICE) for (price,) in select(db, "SELECT price FROM liq_events")]
+    return [round((qty - FIRST_QTY) * LOTS) for (qty,) in select(db, "SELECT qty FROM liq_events")]
 
 
 def compare(outcome, db, sent, arrived):

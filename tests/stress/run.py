@@ -1,6 +1,7 @@
 """Runs stress scenarios, each in a process of its own, and prints one table of what they found.
 
-Usage: ``python -P tests/stress/run.py [--long] [--db URL] [--markdown FILE] [NAME …]``. Exits with 1 if one has a fault.
+Usage: ``python -P tests/stress/run.py [--long] [--db URL] [--markdown FILE] [NAME …]``. Exits with 1 if
+one has a fault.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def outcome_of(name, *, is_long, db=None):
     if needs_screen:
         command = ["xvfb-run", "-a", "-s", "-screen 0 1920x1200x24", *command]
     with tempfile.TemporaryDirectory(prefix="heatmap-stress-") as folder:
-        home = {key: folder for key in ("XDG_CONFIG_HOME", "XDG_DATA_HOME")}
+        home = dict.fromkeys(("XDG_CONFIG_HOME", "XDG_DATA_HOME"), folder)
         graphics = {"QT_QPA_PLATFORM": "xcb", "QTWEBENGINE_DISABLE_SANDBOX": "1", "LC_ALL": "C.UTF-8"}
         done = subprocess.run(
             command, cwd=folder, env=os.environ | home | graphics, capture_output=True, text=True, check=False,
