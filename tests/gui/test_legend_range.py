@@ -35,8 +35,8 @@ class Stage:
         qtbot.waitUntil(self.window.isActiveWindow)
         self.legend.show()
 
-    def show_axis(self, **options) -> None:
-        self.legend.set_scale("long_short", "log", axis(1e6, palette="long_short", **options))
+    def show_axis(self, top_usd=1e6, **options) -> None:
+        self.legend.set_scale("long_short", "log", axis(top_usd, palette="long_short", **options))
         self.range.follow()
 
     def handle(self, name: str) -> RangeHandle:
@@ -169,3 +169,12 @@ def test_without_cells_there_is_nothing_to_set(stage):
 @pytest.mark.parametrize(("usd", "rounded"), [(0.4, 0), (7.4, 7), (123, 123), (1234, 1230), (987_654, 988_000)])
 def test_amounts_have_three_digits(usd, rounded):
     assert rounded_usd(usd) == rounded
+
+
+def test_colours_that_reach_beyond_what_a_slider_or_the_setting_can_hold(stage, qtbot):
+    stage.show_axis(5e9)  # Qt's integers end at 2.1e9, the setting at 1e9
+    assert stage.handle("ceiling").value() == stage.handle("ceiling").maximum() == 1_000_000_000
+    assert "5B" in stage.handle("ceiling").toolTip().replace(".0", "").replace(" ", "")
+    for name in ("ceiling", "floor"):
+        stage.drag(name, stage.x_of(4e9))
+        qtbot.waitUntil(lambda name=name: getattr(stage.settings.value, f"{name}_usd") == 1_000_000_000)

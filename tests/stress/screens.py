@@ -18,6 +18,7 @@ from PyQt6.QtGui import QOffscreenSurface, QOpenGLContext
 from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QApplication
 from stress.harness import ROOT, NumberedMarket, Outcome, Watch, compare
+from support.clock import FastClock
 
 from Heatmap.app.web_engine import prepare_web_engine
 from Heatmap.heatmap_service import HeatmapService
@@ -125,15 +126,19 @@ def _hosting(folder):
 
 @contextmanager
 def _recording(host, parts, db, per_s):
-    """Let the host show what a service of its own records; yields the market, whose events lie in its chart."""
+    """Let the host show what a service of its own records.
+
+    Yields the market, whose events lie in the chart, and the clock to attach with.
+    """
+    clock = FastClock(parts.EVENT_MS, 1)
     market = NumberedMarket(per_s, begin_ms=parts.EVENT_MS, price=parts.EVENT_PRICE)
     with market:
         host.service.stop()
-        host.service = service = HeatmapService(db, market.symbols, retention_days=0, **market.addresses)
+        host.service = service = HeatmapService(db, market.symbols, retention_days=0, clock=clock, **market.addresses)
         service.start()
         try:
             host.wait(lambda: service.status().stored > per_s)
-            yield market
+            yield market, clock
         finally:
             service.stop()
 
@@ -177,8 +182,8 @@ def page_reloaded(db, folder, *, is_long):
     """The page is loaded again with the heat on, while the same process records."""
     times, outcome = 60 if is_long else 2, Outcome(bound_mb=40.0)
     with _hosting(folder) as (host, bot, parts), GuiWatch(outcome) as watch:
-        with _recording(host, parts, db, 50) as market:
-            host.attach()
+        with _recording(host, parts, db, 50) as (market, clock):
+            host.attach(clock=clock)
             host.wait_for_heat()
             watch.warm()
             bot.restart()
@@ -203,8 +208,8 @@ def gui_blocked(db, folder, *, is_long):
     """The GUI thread does nothing for a while; the recorder beside it goes on, and then the picture catches up."""
     blocked_s, outcome, images = 30.0 if is_long else 3.0, Outcome(bound_mb=40.0), []
     with _hosting(folder) as (host, _, parts), GuiWatch(outcome) as watch:  # noqa: SIM117 - what is watched begins and ends there
-        with _recording(host, parts, db, 500) as market:
-            host.attach()
+        with _recording(host, parts, db, 500) as (market, clock):
+            host.attach(clock=clock)
             host.wait_for_heat()
             watch.warm()
             arrived, stored = market.arrived_count, host.service.status().stored

@@ -196,7 +196,8 @@ class LegendRange(QObject):
                 continue
             own = settings.floor_usd if name == "floor" else settings.ceiling_usd
             usd = own if own or name == "floor" else rounded_usd(axis.automatic_usd)
-            handle.setValue(usd)
+            # The colours may reach beyond what the setting allows, and beyond Qt's integers.
+            handle.setValue(min(usd, handle.maximum()))
             left = self._legend.x() + round(middle_px - _WIDTH_PX / 2)
             handle.setGeometry(left, self._legend.y() + round(box.top()), _WIDTH_PX, round(box.height()))
             key = "legend.floor_help" if name == "floor" else "legend.ceiling_help"
@@ -239,7 +240,7 @@ class LegendRange(QObject):
         return max(1, rounded_usd(axis.amount(max(min(position, 1.0), least))))
 
     def _want(self, name: Handle, usd: int) -> None:
-        self._wanted[f"{name}_usd"] = usd
+        self._wanted[f"{name}_usd"] = min(usd, self._handles[name].maximum())
         if not self._pause.isActive():
             self._apply()
 
