@@ -80,7 +80,7 @@ class _JumpingClock:
 
 def clock_jumps(db, folder, *, is_long):  # noqa: ARG001 - as above
     """The machine's clock is set an hour forward and back while recording."""
-    market, clock, times = NumberedMarket(200), _JumpingClock(), 200 if is_long else 8
+    market, clock, times = NumberedMarket(200), _JumpingClock(), 200 if is_long else 4
 
     def work(service):
         for number in range(times):
