@@ -1,12 +1,13 @@
 """Runs stress scenarios, each in a process of its own, and prints one table of what they found.
 
-Usage: ``python -P tests/stress/run.py [--long] [--db URL] [--markdown FILE] [NAME …]``. Exits with 1 if
+Usage: ``python -P tests/stress/run.py [--long] [--server] [--markdown FILE] [NAME …]``. Exits with 1 if
 one has a fault.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import json
 import os
@@ -37,6 +38,8 @@ SCENARIOS = {
     "attach_detach": ("stress.screens", True),
     "opened_closed": ("stress.screens", True),
 }
+# Those that can record into a server.
+ON_SERVER = ("flood", "cascades", "server_killed", "clock_jumps", "collector_killed")
 LONGEST_S = 3600
 MARK = "outcome: "
 
@@ -69,11 +72,27 @@ def run_here(name, *, is_long, db):
     sys.stdout.write(f"{MARK}{json.dumps(asdict(found))}\n")
 
 
+@contextlib.contextmanager
+def _server(is_wanted):
+    """Yield a function that returns the address of a new database of a private server, or None without one."""
+    if not is_wanted:
+        yield lambda _: None
+        return
+    from support.postgres import Cluster  # noqa: PLC0415 - needs an installed server
+
+    cluster = Cluster()
+    try:
+        yield cluster.create
+    finally:
+        cluster.remove()
+
+
 def main():
     parser = argparse.ArgumentParser(description="stress scenarios of the recorder and the map")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(SCENARIOS)}; all without one")
     parser.add_argument("--long", action="store_true", help="hours instead of seconds")
-    parser.add_argument("--db", help="an empty PostgreSQL database; only for scenarios of the record")
+    parser.add_argument("--server", action="store_true", help="record into a PostgreSQL server made for it")
+    parser.add_argument("--db", help=argparse.SUPPRESS)
     parser.add_argument("--markdown", type=Path, help="also write the table to this file")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     words = parser.parse_args()
@@ -82,11 +101,16 @@ def main():
         return 0
     if unknown := set(words.names) - set(SCENARIOS):
         parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(SCENARIOS)}")
+    names = words.names or (ON_SERVER if words.server else SCENARIOS)
+    if words.server and (others := set(names) - set(ON_SERVER)):
+        parser.error(f"not on a server: {', '.join(sorted(others))}")
     form, results = "long" if words.long else "short", []
-    for name in words.names or SCENARIOS:
-        results.append((name, form, outcome_of(name, is_long=words.long, db=words.db)))
-        sys.stdout.write(f"{text_table(results[-1:]).splitlines()[1]}\n")
-        sys.stdout.flush()
+    with _server(words.server) as new_database:
+        for name in names:
+            outcome = outcome_of(name, is_long=words.long, db=new_database(name))
+            results.append((f"{name}, PostgreSQL" if words.server else name, form, outcome))
+            sys.stdout.write(f"{text_table(results[-1:]).splitlines()[1]}\n")
+            sys.stdout.flush()
     sys.stdout.write(f"\n{text_table(results)}\n")
     if words.markdown is not None:
         words.markdown.write_text(markdown_table(results) + "\n", encoding="utf-8")
