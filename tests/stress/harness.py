@@ -275,8 +275,8 @@ def table_rows(results):
     for name, form, one in results:
         stall = "–" if one.stall_ms is None else f"{one.stall_ms:,.0f}"
         counts = (f"{one.sent:,}", f"{one.stored:,}", str(one.lost), str(one.duplicated))
-        memory = tuple(f"{size:.0f}" for size in (one.start_mb, one.peak_mb, one.final_mb))
-        left = tuple(f"{before} → {after}" for before, after in (one.threads, one.descriptors))
+        memory = tuple(f"{size:.0f}" if size else "–" for size in (one.start_mb, one.peak_mb, one.final_mb))
+        left = tuple(f"{before} → {after}" if before else "–" for before, after in (one.threads, one.descriptors))
         result = "; ".join(one.faults) or one.note or "ok"
         rows.append((name, form, *counts, *memory, *left, stall, f"{one.seconds:.0f}", result))
     return rows
@@ -288,7 +288,11 @@ def text_table(results):
     return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
 
-def markdown_table(results):
-    head, *rows = table_rows(results)
-    lines = [head, ("---", "---", *("---:",) * 11, "---"), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+def with_markdown_rows(page, results):
+    """Return a page with the rows of these results in its table: new, or instead of those of the same scenario."""
+    head, *rows = (f"| {' | '.join(cells)} |" for cells in table_rows(results))
+    before, table, after = [], [], []
+    for line in page.splitlines():
+        (table if line.startswith("|") else after if table else before).append(line)
+    by_name = {line.split("|")[1].strip(): line for line in (*table[2:], *rows)}
+    return "\n".join([*before, head, f"|{'---|' * 2}{'---:|' * 11}---|", *by_name.values(), *after]) + "\n"

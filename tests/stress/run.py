@@ -20,7 +20,7 @@ from pathlib import Path
 TESTS = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS), str(TESTS.parent)]
 
-from stress.harness import Outcome, markdown_table, text_table  # noqa: E402
+from stress.harness import Outcome, text_table, with_markdown_rows  # noqa: E402
 
 # Where each is; one with True needs a screen.
 SCENARIOS = {
@@ -90,10 +90,10 @@ def _server(is_wanted):
 def main():
     parser = argparse.ArgumentParser(description="stress scenarios of the recorder and the map")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(SCENARIOS)}; all without one")
-    parser.add_argument("--long", action="store_true", help="hours instead of seconds")
+    parser.add_argument("--long", action="store_true", help="minutes instead of seconds")
     parser.add_argument("--server", action="store_true", help="record into a PostgreSQL server made for it")
     parser.add_argument("--db", help=argparse.SUPPRESS)
-    parser.add_argument("--markdown", type=Path, help="also write the table to this file")
+    parser.add_argument("--markdown", type=Path, help="put the rows into the table of this page")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     words = parser.parse_args()
     if words.child:
@@ -113,7 +113,8 @@ def main():
             sys.stdout.flush()
     sys.stdout.write(f"\n{text_table(results)}\n")
     if words.markdown is not None:
-        words.markdown.write_text(markdown_table(results) + "\n", encoding="utf-8")
+        page = words.markdown.read_text(encoding="utf-8") if words.markdown.exists() else ""
+        words.markdown.write_text(with_markdown_rows(page, results), encoding="utf-8")
     return int(any(outcome.faults for _, _, outcome in results))
 
 
