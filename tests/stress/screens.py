@@ -167,7 +167,7 @@ def attach_detach(db, folder, *, is_long):  # noqa: ARG001 - the signature of al
             _detach(host)
             host.wait_for_no_heat()
 
-        for _ in range(3):
+        for _ in range(20 if is_long else 3):
             once()
         watch.warm()
         watch.before, objects_before = watch.counts(), objects.count()
@@ -246,7 +246,7 @@ def opened_closed(db, folder, *, is_long):
         for number in range(times):
             picture = folder / f"{number}.png"
             command = [sys.executable, "-P", "-m", "Heatmap", "--demo", "--db", str(db), "--screenshot", str(picture),
-                       "--after", "1"]  # fmt: skip
+                       "--after", "3"]  # fmt: skip
             with subprocess.Popen(
                 command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
             ) as program:
