@@ -26,7 +26,6 @@ from Heatmap.ui.gl.graphics import configure_graphics
 
 BEAT_MS = 5
 GL_NAMES = 4096
-STALL_MS = 250  # software OpenGL on a busy machine; the work of the plugin alone is far below
 
 
 class Bot:
