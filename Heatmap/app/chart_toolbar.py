@@ -129,8 +129,10 @@ class ChartToolbar(QWidget):
         self._interval.setAccessibleName(text("toolbar.interval"))
         self._interval.setToolTip(text("toolbar.interval_help"))
         self._tools.setAccessibleName(text("toolbar.tools"))
-        words = f"{text('badge.realised')} · {text('badge.lower_bound_short')} · {self._translator.zone_label()}"
-        self._honesty.setText(words)
+        zone = self._translator.zone_label()
+        words = f"{text('badge.realised')} · {text('badge.lower_bound_short')} · {zone}"
+        shorter = (f"{text('badge.lower_bound_short')} · {zone}", f"{text('badge.lower_bounds')} · {zone}")
+        self._honesty.set_variants(words, *shorter)
         self._honesty.setToolTip(f"{words}\n{text('badge.lower_bound')}")
         if self._extension is not None:
             self._extension.setAccessibleName(text("toolbar.more"))

@@ -7,6 +7,7 @@ from PyQt6.QtGui import QPainter, QPaintEvent
 from PyQt6.QtWidgets import QLabel, QSizePolicy, QWidget
 
 _MIN_LETTERS = 12
+_SEPARATOR = "\x9c"  # between the variants of a text, of which Qt shows the first that fits
 
 
 class ElidedLabel(QLabel):
@@ -16,16 +17,27 @@ class ElidedLabel(QLabel):
         super().__init__(parent)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
 
+    def set_variants(self, *texts: str) -> None:
+        """Set texts of which the first that fits is shown, the longest first; of the last one its beginning."""
+        self.setText(_SEPARATOR.join(texts))
+        self.setAccessibleName(texts[0])
+
     def minimumSizeHint(self) -> QSize:
         return QSize(0, super().minimumSizeHint().height())
 
+    @property
+    def shown(self) -> str:
+        """What is drawn in the present width."""
+        metrics, width_px = self.fontMetrics(), self.contentsRect().width()
+        if width_px < _MIN_LETTERS * metrics.averageCharWidth():
+            return ""
+        return metrics.elidedText(self.text(), Qt.TextElideMode.ElideRight, width_px)
+
     def paintEvent(self, _event: QPaintEvent | None) -> None:
-        """Draw the beginning of the text that fits, at the right end."""
-        metrics, box = self.fontMetrics(), self.contentsRect()
-        if box.width() < _MIN_LETTERS * metrics.averageCharWidth():
-            return
+        """Draw what fits, at the right end."""
         painter = QPainter(self)
         painter.setPen(self.palette().color(self.foregroundRole()))
-        words = metrics.elidedText(self.text(), Qt.TextElideMode.ElideRight, box.width())
-        painter.drawText(box, int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter), words)
+        painter.drawText(
+            self.contentsRect(), int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter), self.shown
+        )
         painter.end()

@@ -10,6 +10,7 @@ from PyQt6.QtWidgets import QApplication, QComboBox, QDialog, QLabel, QMainWindo
 from Heatmap.app import window_state
 from Heatmap.app.chart_toolbar import EXTENSION, ChartToolbar
 from Heatmap.app.docks import Dock
+from Heatmap.app.elided_label import ElidedLabel
 from Heatmap.ui.translation import Translator
 from Heatmap.ui.widgets.shortcut_list import ShortcutList, shortcuts_of
 from Heatmap.ui.widgets.text_action import TextAction
@@ -64,6 +65,23 @@ def test_what_has_no_room_is_in_a_menu_and_the_last_tool_always_has_room(qtbot, 
         # Its key works all the same.
         with qtbot.waitSignal(window.tools[7].triggered):
             qtbot.keyClick(window.bar, "7")
+
+
+def test_a_line_without_room_for_all_of_it_shows_its_shorter_text_whole(qtbot):
+    label = ElidedLabel()
+    qtbot.addWidget(label)
+    texts = ("Realised liquidations · Sums are lower bounds · UTC", "Sums are lower bounds · UTC", "Lower bounds · UTC")
+    label.set_variants(*texts)
+    label.show()
+    for text in texts:
+        label.resize(label.fontMetrics().horizontalAdvance(text) + 1, 20)
+        assert label.shown == text
+    label.resize(label.width() - 4, 20)
+    assert label.shown.startswith("Lower b")
+    assert label.shown.endswith("…")
+    label.resize(4, 20)
+    assert label.shown == ""
+    assert label.accessibleName() == texts[0]
 
 
 def test_every_control_has_a_name_and_takes_the_focus_by_tab_in_the_order_of_sight(qtbot, window):
