@@ -140,7 +140,7 @@ def run(args: argparse.Namespace) -> int:
         inserted, rows = sum(report.inserted for report in reports), sum(report.rows for report in reports)
         sys.stdout.write(
             f"Together: {counted(inserted, 'new liquidation')} out of {counted(rows, 'row')} of"
-            f" {counted(len(reports), 'file')}.\n"
+            f" {counted(len(args.files), 'file')}.\n"
         )
     if not all(report.is_complete for report in reports):
         return ExitCode.PROBLEM

@@ -130,6 +130,11 @@ def test_a_record_is_read_while_it_grows(path, database):
     assert sum(each.inserted for each in imported(path, database)) == 4
 
 
+def test_a_record_counts_as_one_file_in_the_sum(path, database, capsys):
+    assert main(["import", str(path), "--db", str(database)]) == ExitCode.OK
+    assert capsys.readouterr().out.endswith(" of 1 file.\n")
+
+
 def test_what_is_no_record_is_said_and_changes_nothing(path, tmp_path, database, capsys):
     with closing(open_writer(tmp_path / "other.sqlite3")) as other:
         other.execute("CREATE TABLE t (x)")
