@@ -49,7 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add_db_argument(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
-    parser.add_argument("--lang", choices=LANGUAGES, default="en", help="language of the sentences (default: en)")
+    parser.add_argument(
+        "--lang", choices=LANGUAGES, default="en", help="language of the connection's sentences (default: en)"
+    )
 
 
 def run(args: argparse.Namespace, *, clock: Clock = SYSTEM_CLOCK) -> int:
