@@ -47,7 +47,7 @@ examples:
   heatmap                                live BTCUSDT of Binance USD-M
   heatmap --demo                         a simulated market, no network needed
   heatmap --replay FILE                  recorded forceOrder frames as JSON
-  heatmap --demo --screenshot map.png    save a picture and quit; without a display it uses Xvfb
+  heatmap --demo --screenshot map.png    save a picture and quit; needs no display
   heatmap collect --db liquidations.db   record only
 
 commands (heatmap COMMAND --help lists their options):
