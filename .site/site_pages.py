@@ -56,9 +56,7 @@ FOUND_AS = {".readme/demo.png": "pictures/bubbles.png", DOCS: "index.md"}
 
 # Pages with little beside them: which columns of the theme they leave out.
 HIDDEN = {"index.md": ["navigation"], "reference/settings.md": ["toc"]}
-# Pages that are being written elsewhere: left out until they are there.
-UPCOMING = {"benchmarks.md", "security.md", "stress.md"}
-_NAVIGATION: list[Section] = [
+NAVIGATION: list[Section] = [
     ("Heatmap", [("Front page", "index.md")]),
     (
         "Tours",
@@ -125,11 +123,6 @@ _NAVIGATION: list[Section] = [
             ("Licence", "licence.md"),
         ],
     ),
-]
-
-NAVIGATION: list[Section] = [
-    (title, [(name, page) for name, page in entries if page not in UPCOMING or (ROOT / DOCS / page).exists()])
-    for title, entries in _NAVIGATION
 ]
 
 _LINK = re.compile(r"(\]\()([^)\s]+)(\))")
