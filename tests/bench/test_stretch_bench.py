@@ -115,15 +115,17 @@ def painted_by_qt():
 @pytest.mark.parametrize("peer", ["kernel", "shader", "QPainter"])
 @pytest.mark.benchmark(group="one picture of 1780x700, smooth")
 def test_one_picture(benchmark, context, peer):
-    gl = moderngl.create_context(require=330, context=QtLoader(context))
-    target = gl.framebuffer([gl.texture(SIZE_PX, 4)])
-    target.use()
     if peer == "QPainter":
         benchmark(painted_by_qt())
         return
+    gl = moderngl.create_context(require=330, context=QtLoader(context))
+    texture = gl.texture(SIZE_PX, 4)
+    target = gl.framebuffer([texture])
+    target.use()
     painter = PixelPainter(gl, context) if peer == "kernel" else HeatPainter(gl)
     benchmark.extra_info["OpenGL"] = gl.info["GL_RENDERER"]
     benchmark.extra_info["software"] = is_software(gl.info["GL_RENDERER"])
     benchmark(painted_by(painter, target, gl))
     assert len(np.unique(np.frombuffer(target.read(components=4), np.uint32))) > 1000, "there is something to be seen"
-    painter.release()
+    for made in (painter, target, texture):
+        made.release()

@@ -34,6 +34,8 @@ def test_everything_that_is_left_is_found_and_nothing_that_has_ended(qtbot, tmp_
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     file = Path(tempfile.mkdtemp(prefix="left-"))
     window, _underlay = show_on_window(qtbot)
+    # The first frame makes them, some time after the window is shown.
+    qtbot.waitUntil(lambda: any("moderngl.Program" in name for name in left_since(before, grace_s=0.0)))
     left = "\n".join(left_since(before, grace_s=0.0))
     for kind in (
         "thread left", "event loop", "task <Task pending name='left'", "timer left", "left.txt", "socket",

@@ -12,6 +12,7 @@ import gc
 import os
 import socket
 import stat
+import sys
 import tempfile
 import threading
 import time
@@ -141,10 +142,13 @@ def _descriptors() -> dict[object, str]:
     """Return open files and sockets. Qt keeps some of its own: beside it only sockets of the Internet and our files."""
     found: dict[object, str] = {}
     has_qt, root = QCoreApplication.instance() is not None, os.environ["PYTEST_DEBUG_TEMPROOT"]
+    # Qt's own files, where the checkout or its .venv lies in the folder for temporary files.
+    installed = str(Path(__file__).parents[2]), sys.prefix
     for number in os.listdir("/proc/self/fd"):  # noqa: PTH208
         with suppress(OSError):
             target = os.readlink(f"/proc/self/fd/{number}")  # noqa: PTH115
-            if not has_qt or (target.startswith(root) and _CHROMIUM not in target):
+            ours = target.startswith(root) and not target.startswith(installed) and _CHROMIUM not in target
+            if not has_qt or ours:
                 found[number, target] = f"descriptor {number}: {target}"
             elif target.startswith("socket:") and _is_internet(int(number)):
                 found[number, target] = f"socket {number}: {target}"
