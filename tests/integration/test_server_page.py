@@ -12,7 +12,7 @@ import pytest
 from support.record import T, event
 
 from Heatmap.commands.doctor import database_finding
-from Heatmap.errors import StorageError
+from Heatmap.errors import StorageError, UnusableDatabaseError
 from Heatmap.events import Coverage
 from Heatmap.storage.database import database_of
 from Heatmap.storage.postgres.connection import CHANNEL, connect
@@ -72,6 +72,23 @@ def test_the_reader_may_read_all_and_write_nothing(made, cluster):
     with pytest.raises(StorageError):
         database_of(made[1].replace("heatmap_reader", "heatmap_stranger")).summary()
     cluster.execute("DROP ROLE heatmap_stranger")
+
+
+def test_the_database_takes_every_symbol_whatever_the_server_makes_by_default(made, cluster, monkeypatch):
+    monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
+    names = [line for line in blocks("sql")[0].splitlines() if line.startswith("CREATE DATABASE")]
+    assert all("ENCODING 'UTF8' LOCALE 'C' TEMPLATE template0" in line for line in names)
+    recorder = database_of(made[0])
+    recorder.insert([event(0, symbol="币安人生USDT")])
+    with recorder.reader() as reader:
+        assert reader.series() == [("binance", "币安人生USDT")]
+    # What `CREATE DATABASE` makes on a server that was set up without a locale.
+    cluster.execute("CREATE DATABASE heatmap_restored ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0")
+    ascii_only = database_of(cluster.url("heatmap_restored"))
+    for attempt in (ascii_only.check, ascii_only.summary, lambda: ascii_only.insert([event(0)])):
+        with pytest.raises(UnusableDatabaseError, match="expected the encoding UTF8, was SQL_ASCII") as caught:
+            attempt()
+        assert "has the encoding SQL_ASCII; make it anew with UTF8" in caught.value.short
 
 
 def test_a_backup_is_restored_as_another_record(made, cluster, tmp_path):

@@ -39,6 +39,7 @@ _LOCK_TIMEOUT_MS: Final = 2000
 # A server that does not answer any more is noticed after some 15 s by both sides, and so is a peer that has vanished.
 _PARAMETERS: Final = {
     "application_name": "heatmap",
+    "client_encoding": "UTF8",
     "connect_timeout": "5",
     "keepalives_idle": "5",
     "keepalives_interval": "3",
@@ -166,11 +167,23 @@ def connect(address: ServerAddress) -> ServerConnection:
         conninfo = psycopg.conninfo.make_conninfo(address.conninfo, **parameters)
         raw = _PatientConnection.connect(conninfo, autocommit=True, cursor_factory=psycopg.RawCursor)
         try:
+            _check_encoding(raw, address)
             raw.execute(_SETTINGS)
         except BaseException:
             raw.close()
             raise
     return ServerConnection(raw, address)
+
+
+def _check_encoding(raw: _PatientConnection, address: ServerAddress) -> None:
+    """Raise `UnusableDatabaseError` unless every symbol can be stored: a server without a locale makes SQL_ASCII."""
+    encoding = raw.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        raise UnusableDatabaseError(
+            f"{address.name}: expected the encoding UTF8, was {encoding}",
+            short=f"The database {address.name} has the encoding {encoding}; make it anew with UTF8, as"
+            " Heatmap/docs/server.md says.",
+        )
 
 
 @contextlib.contextmanager
