@@ -20,7 +20,7 @@ from Heatmap.errors import ReadOnlyDatabaseError
 from Heatmap.reports import ClockReading, RejectedFrame
 from Heatmap.storage.contract import ImportedFile
 from Heatmap.storage.database import database_of
-from Heatmap.storage.postgres import server_session
+from Heatmap.storage.postgres import connector, server_session
 from Heatmap.storage.postgres.connection import write_transaction
 from Heatmap.storage.postgres.migrations import open_record
 from Heatmap.storage.postgres.spool import Spool, play_back
@@ -250,6 +250,44 @@ def test_who_may_only_read_is_told_and_loses_nothing(server_url, cluster):
     assert recorder.writer.stop() == 0
     assert not recorder.writer.stats().refusal
     cluster.execute("DROP OWNED BY desk; DROP ROLE desk", name)
+
+
+def test_who_may_only_read_keeps_nothing_and_rests(server_url, cluster, away, monkeypatch, caplog):
+    """Also if it is started while the server is away: nobody could ever play back what it would record."""
+    name = server_url.rpartition("/")[2]
+    open_record(database_of(server_url).address, creates=True).close()
+    cluster.execute(
+        f"CREATE ROLE {name}_desk LOGIN; GRANT USAGE ON SCHEMA heatmap TO {name}_desk;"
+        f" GRANT SELECT ON ALL TABLES IN SCHEMA heatmap TO {name}_desk",
+        name,
+    )
+    desk = cluster.url(name, f"{name}_desk")
+    rounds, attempts = [], []
+    connect, attempt = server_session.ServerSession.connect, connector.open_record
+    monkeypatch.setattr(server_session.ServerSession, "connect", lambda self: rounds.append(connect(self)))
+    monkeypatch.setattr(connector, "open_record", lambda *given, **how: attempts.append(1) or attempt(*given, **how))
+    reader = Program(desk, "reader")
+    until(lambda: len(attempts) > 4)
+    assert len(rounds) < 60
+    assert reader.writer.stop() == 0
+    away()
+    late = Program(desk, "late")
+    tried = len(attempts)
+    until(lambda: len(attempts) > tried + 2)
+    for program in (reader, late):
+        assert program.told == [(False, None)]
+        assert "may read the record, and not write it" in program.writer.stats().refusal
+    assert not late.writer.stats().problem
+    assert late.writer.stop() == 0
+    assert not spool_of(desk).exists()
+    assert "held up" not in caplog.text
+    away.start()
+    cluster.execute(f"GRANT ALL ON ALL TABLES IN SCHEMA heatmap TO {name}_desk", name)
+    allowed = Program(desk, "allowed")
+    allowed.until_told(True, None)
+    assert allowed.writer.stop() == 0
+    assert not allowed.writer.stats().refusal
+    cluster.execute(f"DROP OWNED BY {name}_desk; DROP ROLE {name}_desk", name)
 
 
 def test_a_full_disk_of_the_server_is_told_and_costs_nothing(server_url, cluster):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 from typing import TYPE_CHECKING, Final
 
 from Heatmap.count_text import counted
@@ -29,6 +30,7 @@ from Heatmap.storage.writer_session import HEARTBEAT_S, WriterSession
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from pathlib import Path
 
     from Heatmap.storage.commit import Committed
     from Heatmap.storage.postgres.address import ServerAddress
@@ -66,12 +68,17 @@ class ServerSession(WriterSession):
     def problem(self) -> str:
         if self._connection is not None or not self._is_lost():
             return ""
-        kept = counted(self._own_spool().waiting, "liquidation")
+        spool = self._own_spool()
+        if self._is_refused and spool.is_empty:
+            return ""  # the refusal says it
+        kept = counted(spool.waiting, "liquidation")
         return f"{self._reason} Kept on this machine until it can be written: {kept}."
 
     def connect(self) -> None:
         """Connect if necessary, and take the lock if it is free; what fails is raised while it is waited for only."""
         if self._connection is None:
+            if self._report is not None and self._role is None:
+                self._recall_refusal()
             self._reach()
         if self._connection is not None:
             try:
@@ -79,12 +86,13 @@ class ServerSession(WriterSession):
                     self._seek_lock(self._connection)
             except StorageError as error:
                 self._lose(error)
-        if self._connection is None:
+        if self._connection is None and self._is_refused:
+            # There is no lock to look for until the next attempt to connect.
+            self._look_due_s = math.inf
+        elif self._connection is None:
             spool = self._own_spool()
             with self._spooling():
-                connection = spool.open()
-                if not self._is_refused:
-                    self._seek_lock(connection)
+                self._seek_lock(spool.open())
 
     def store(self, *, report_is_new: bool) -> None:
         """Commit what is due, and do a step of housekeeping; on errors the batch is kept."""
@@ -96,6 +104,8 @@ class ServerSession(WriterSession):
                 self._store_on_server(self._connection, spool)
             except StorageError as error:
                 self._lose(error)
+        if self._connection is None and self._is_refused and not self.batch:
+            return
         if self._connection is None or not spool.is_empty:
             with self._spooling():
                 self._commit(spool.open())
@@ -162,17 +172,31 @@ class ServerSession(WriterSession):
                 self._look_due_s = self._heartbeat_due_s = 0.0
                 self._was_writable, self._is_refused = True, False
                 self._statistics.set_refusal("")
+                with contextlib.suppress(OSError):
+                    self._refusal_file().unlink(missing_ok=True)
         except ReadOnlyDatabaseError as error:
             if not self._was_writable:
-                self._refuse(error)
+                self._refuse(error.short)
+                with contextlib.suppress(OSError):
+                    self._refusal_file().parent.mkdir(parents=True, exist_ok=True)
+                    self._refusal_file().write_text(error.short, encoding="utf-8")
             self._lose(error)
         except StorageError as error:
             self._lose(error)
 
-    def _refuse(self, error: ReadOnlyDatabaseError) -> None:
+    def _refusal_file(self) -> Path:
+        """Return where it is kept that this user may only read, for a start without the server."""
+        return self._address.local_file("refusal").with_suffix(".txt")
+
+    def _recall_refusal(self) -> None:
+        """Do not record without the server what this user could never store there."""
+        with contextlib.suppress(OSError):
+            self._refuse(self._refusal_file().read_text(encoding="utf-8"))
+
+    def _refuse(self, sentence: str) -> None:
         """Do not record: this program may only read, and could never write."""
         self._is_refused = True
-        self._statistics.set_refusal(error.short)
+        self._statistics.set_refusal(sentence)
         if self._report is not None:
             self._coverage = CoverageLog()
             self._set_role(may_record=False, holder=None)
@@ -286,7 +310,7 @@ class ServerSession(WriterSession):
         self._reason = error.short
         if self._lost_s is None:
             self._lost_s = self._clock.monotonic_s()
-        if not self._is_lost():
+        if not self._is_lost() and not self._is_refused:
             raise error
 
     def _disconnect(self) -> None:
