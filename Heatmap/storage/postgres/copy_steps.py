@@ -25,9 +25,8 @@ MOST_BEHIND: Final = 50_000
 _STORE_TIME_MS: Final = 3000  # between two notes of the time while nothing changes
 _BIN_MS: Final = 3_600_000
 _FAR_MS: Final = 2**62
-# A recorder's heartbeat is seen some milliseconds after it was stored, by which the two clocks are compared.
+# Two clocks are not told apart below this.
 _SAME_CLOCK_MS: Final = 1000
-_CLOCK_WAS_SET_MS: Final = 10_000
 _STARTED, _HEARTBEAT, _SINCE, _RETRY = 5, 6, 10, 11  # times in the values of `sql.PUT_COLLECTOR`
 
 
@@ -53,7 +52,10 @@ class CopySteps:
         self._compare_due_s = clock.monotonic_s()
         self._to_compare: list[Series] = []
         self._heartbeats: dict[str, int] = {}
-        self._ahead_ms: dict[str, int] = {}  # this machine's clock minus the recorder's, by source
+        # This machine's clock minus the recorder's, at least and at most, by source.
+        self._ahead_ms: dict[str, tuple[int, int]] = {}
+        # When the small tables were last read, and last compared with what is stored; by this machine's clock.
+        self._read_ms = self._compared_ms = 0
         self._check_record(rows.record_id())
         if rows.count_newer(file.series, file.last_id, MOST_BEHIND) >= MOST_BEHIND:
             file.restart(rows.newest_id())
@@ -102,6 +104,7 @@ class CopySteps:
         now_s, series = self._clock.monotonic_s(), set(self._file.series)
         if now_s < self._small_due_s and series == self._small_series:
             return None
+        self._read_ms = self._clock.now_ms()
         small = self._rows.small_tables(series)
         self._small_due_s, self._small_series = now_s + SMALL_S, series
         if small.record_id != self._file.record_id:
@@ -109,10 +112,11 @@ class CopySteps:
         return small
 
     def _add_small(self, step: CopyStep, small: SmallTables) -> None:
+        since_ms, self._compared_ms = self._compared_ms, self._read_ms
         if small == self._small:
             return
         self._small = small
-        self._compare_clocks(small)
+        self._compare_clocks(small, since_ms)
         step.coverage, step.ticks = small.coverage, small.ticks
         step.collectors = [self._own_times(row) for row in small.collectors]
         step.clocks = [self._own_clock(reading) for reading in small.clocks if reading.source in self._ahead_ms]
@@ -154,20 +158,24 @@ class CopySteps:
             file.store(CopyStep(deleted=sorted(deleted)))
         return bool(deleted)
 
-    def _compare_clocks(self, small: SmallTables) -> None:
+    def _compare_clocks(self, small: SmallTables, since_ms: int) -> None:
+        """Compare this machine's clock with each recorder's: a new heartbeat was stored after ``since_ms``."""
         now_ms = self._clock.now_ms()
         for row in small.collectors:
             source, heartbeat_ms = row[0], row[_HEARTBEAT]
             before_ms, self._heartbeats[source] = self._heartbeats.get(source), heartbeat_ms
             if before_ms in (None, heartbeat_ms):
                 continue  # it may be an old one
-            ahead_ms, known_ms = now_ms - heartbeat_ms, self._ahead_ms.get(source)
-            if known_ms is None or not known_ms <= ahead_ms <= known_ms + _CLOCK_WAS_SET_MS:
-                self._ahead_ms[source] = ahead_ms
+            least_ms, most_ms = since_ms - heartbeat_ms, now_ms - heartbeat_ms
+            known_least_ms, known_most_ms = self._ahead_ms.get(source, (least_ms, most_ms))
+            if least_ms <= known_most_ms and known_least_ms <= most_ms:  # else a clock was set
+                least_ms, most_ms = max(least_ms, known_least_ms), min(most_ms, known_most_ms)
+            self._ahead_ms[source] = least_ms, most_ms
 
     def _difference_ms(self, source: str) -> int:
-        ahead_ms = self._ahead_ms.get(source, 0)
-        return ahead_ms if abs(ahead_ms) > _SAME_CLOCK_MS else 0
+        """Return this machine's clock minus the recorder's; 0 if they may be the same."""
+        least_ms, most_ms = self._ahead_ms.get(source, (0, 0))
+        return 0 if least_ms <= _SAME_CLOCK_MS and most_ms >= -_SAME_CLOCK_MS else most_ms
 
     def _own_times(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
         """Return a row of ``collector`` with its times by this machine's clock."""
