@@ -451,3 +451,11 @@ def test_a_window_of_any_size_is_whole(server_url, monkeypatch):
         assert (found.ts_ms - T).tolist() == times
         assert found.qty.tolist() == [1.0 + number for number in range(len(times))]
         assert (window.ts_ms - T).tolist() == times[1:-1]
+
+
+def test_a_reader_may_be_closed_before_its_query_has_ended(database):
+    database.insert([event(number) for number in range(9)])
+    with database.reader() as reader:
+        found = reader.query("SELECT ts_ms FROM liq_events ORDER BY id")
+        assert next(found) == (T,)
+    found.close()

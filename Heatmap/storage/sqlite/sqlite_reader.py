@@ -51,7 +51,9 @@ class SqliteReader(RecordReader):
     def query(self, statement: str, values: Sequence[str | int] = ()) -> Iterator[tuple[Any, ...]]:
         """Yield the rows of a statement."""
         with storage_errors(self.path):
-            yield from self._connection.execute(statement, values)
+            # ``yield from`` would close the cursor: an error if the reader was closed before.
+            for row in self._connection.execute(statement, values):  # noqa: UP028
+                yield row
         if self._connection.file_state() is FileState.LOG_REMOVED:
             self._connection.check_in_place()
 
