@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import closing
 
@@ -14,7 +15,7 @@ from support.waiting import until
 from support.writers import Program
 
 from Heatmap.storage.database import database_of
-from Heatmap.storage.postgres.connection import LOCK_CLASS, source_lock
+from Heatmap.storage.postgres.connection import LOCK_CLASS, source_lock, write_transaction
 from Heatmap.storage.postgres.migrations import open_record
 
 PATIENCE_S = 20.0
@@ -134,3 +135,27 @@ def test_after_an_outage_one_of_them_records(server_url, cluster, programs, monk
     until(lambda: sorted(program.told[-1][0] for program in left) == [False, True])
     until(lambda: len(holders(server_url)) == 1)
     assert on_server(server_url, "SELECT count(*) FROM liq_events") == [(1,)]
+
+
+def test_the_settings_of_a_database_do_not_weaken_what_is_promised(server_url, cluster):
+    """Two writers at once under a stricter isolation: the second one would not see what the first has stored."""
+    name = server_url.rpartition("/")[2]
+    for setting in ("synchronous_commit = off", "default_transaction_isolation = 'repeatable read'"):
+        cluster.execute(f"ALTER DATABASE {name} SET {setting}")
+    assert on_server(server_url, "SHOW synchronous_commit") == [("local",)]
+    database = database_of(server_url)
+    database.insert([])
+    threads, counts = [], []
+    with closing(open_record(database.address, creates=True)) as connection:
+        with write_transaction(connection):
+            threads = [
+                threading.Thread(target=lambda: counts.append(database.insert([event(0)]).inserted)) for _ in range(2)
+            ]
+            for thread in threads:
+                thread.start()
+            waits = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+            until(lambda: cluster.execute(waits, name) == [(2,)])
+        for thread in threads:
+            thread.join(20)
+    assert sorted(counts) == [0, 1]
+    cluster.execute(f"ALTER DATABASE {name} RESET ALL")

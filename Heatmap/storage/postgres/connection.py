@@ -46,10 +46,14 @@ _PARAMETERS: Final = {
     "keepalives_count": "3",
     "tcp_user_timeout": "15000",
 }
+# A database's own settings must not weaken the promises: what is reported as stored is on the disk, and a statement
+# sees what was committed before it.
 _SETTINGS: Final = f"""
     SELECT set_config('search_path', 'heatmap', false), set_config('lock_timeout', '{_LOCK_TIMEOUT_MS}', false),
         set_config('tcp_keepalives_idle', '5', false), set_config('tcp_keepalives_interval', '3', false),
-        set_config('tcp_keepalives_count', '3', false), set_config('jit', 'off', false)
+        set_config('tcp_keepalives_count', '3', false), set_config('jit', 'off', false),
+        set_config('synchronous_commit', replace(current_setting('synchronous_commit'), 'off', 'local'), false),
+        set_config('default_transaction_isolation', 'read committed', false)
 """
 # Rows as one JSON text are one round trip, and a third of the time of arrays: psycopg makes those in Python.
 _FIELDS: Final = {
