@@ -367,6 +367,23 @@ def test_a_server_that_hangs_counts_as_gone(server_url, cluster, monkeypatch):
     assert counts(server_url)[0] == 2
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot stop a process")
+def test_a_recorder_that_ends_while_the_server_hangs_loses_nothing(server_url, cluster):
+    with Watched(server_url) as watched:
+        watched.writer.put(event(0))
+        watched.until(lambda stats: stats.inserted == 1)
+        ((pid,),) = cluster.execute("SELECT pid FROM pg_stat_activity WHERE application_name = 'heatmap'")
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            for number in range(1, 300):
+                watched.writer.put(event(number))
+            # The time that a service gives its writer.
+            assert watched.writer.stop(5.0) == 0
+        finally:
+            os.kill(pid, signal.SIGCONT)
+    assert rows(spool_of(server_url, "")) == [(299,)]
+
+
 def test_a_damaged_file_does_not_hold_up_the_record(server_url, away):
     away()
     with Watched(server_url) as watched:

@@ -23,7 +23,7 @@ from Heatmap.storage.postgres.connect_error import connect_sentence
 from Heatmap.storage.postgres.dialect import translated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from psycopg.abc import PQGen
 
@@ -84,25 +84,25 @@ _Result = TypeVar("_Result")
 
 
 class _PatientConnection(psycopg.Connection[Any]):
-    """A connection that is closed if one answer takes longer than ``patience_s``; None: whatever it takes."""
+    """A connection that is closed if one answer takes longer than ``patience_s()``; None: whatever it takes."""
 
-    patience_s: float | None = None
+    patience_s: Callable[[], float] | None = None
 
     def wait(self, gen: PQGen[_Result], *args: Any, **kwargs: Any) -> _Result:
         if self.patience_s is not None:
             gen = self._in_time(gen, self.patience_s)
         return super().wait(gen, *args, **kwargs)
 
-    def _in_time(self, gen: PQGen[_Result], patience_s: float) -> PQGen[_Result]:
-        ends_s = SYSTEM_CLOCK.monotonic_s() + patience_s
+    def _in_time(self, gen: PQGen[_Result], patience_s: Callable[[], float]) -> PQGen[_Result]:
+        began_s = SYSTEM_CLOCK.monotonic_s()
         try:
             wanted = next(gen)
             while True:
                 ready = yield wanted
-                if not ready and SYSTEM_CLOCK.monotonic_s() > ends_s:
+                if not ready and SYSTEM_CLOCK.monotonic_s() > began_s + patience_s():
                     # Its state is unknown: what follows, a ROLLBACK too, would wait as long.
                     self.close()
-                    raise psycopg.OperationalError(f"it did not answer for {patience_s:g} s")
+                    raise psycopg.OperationalError(f"it did not answer for {patience_s():g} s")
                 wanted = gen.send(ready)
         except StopIteration as end:
             result: _Result = end.value
@@ -139,12 +139,13 @@ class ServerConnection:
         cursor.executemany(translated(statement).encode(), rows)
         return cursor
 
-    def limit(self, *, answer_s: int, vanished_s: int) -> None:
-        """Close the connection if an answer takes longer than ``answer_s``, waiting for other writers included.
+    def limit(self, *, answer_s: int, patience_s: Callable[[], float], vanished_s: int) -> None:
+        """Close the connection if an answer takes longer than ``patience_s()``, at most ``answer_s``.
 
+        Waiting for other writers counts, too.
         The server ends it when this machine has not been reachable for ``vanished_s``.
         """
-        self.raw.patience_s = answer_s
+        self.raw.patience_s = patience_s
         names = ("lock_timeout", "tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count")
         for name, value in zip(names, (answer_s * 800, vanished_s - 3, 1, 3), strict=True):
             self.raw.execute(f"SET {name} = {value}")

@@ -42,6 +42,7 @@ _LOG = logging.getLogger(__name__)
 
 PATIENCE_S: Final = 1.0  # a shorter absence of the server is waited for in memory
 ANSWER_S: Final = 10  # a server that does not answer for so long counts as gone
+LAST_ANSWER_S: Final = 1.0  # the same while the writer ends: there must be time to keep what waits
 VANISHED_S: Final = 5  # the server ends the lock of a machine that cannot be reached for so long
 
 
@@ -167,7 +168,7 @@ class ServerSession(WriterSession):
             self._connection = self._connector.take(max(0.0, self._lost_s + PATIENCE_S - self._clock.monotonic_s()))
             if self._connection is not None:
                 with server_errors(self._address):
-                    self._connection.limit(answer_s=ANSWER_S, vanished_s=VANISHED_S)
+                    self._connection.limit(answer_s=ANSWER_S, patience_s=self._patience_s, vanished_s=VANISHED_S)
                     self._note_newest(self._connection)
                 self._look_due_s = self._heartbeat_due_s = 0.0
                 self._was_writable, self._is_refused = True, False
@@ -183,6 +184,9 @@ class ServerSession(WriterSession):
             self._lose(error)
         except StorageError as error:
             self._lose(error)
+
+    def _patience_s(self) -> float:
+        return LAST_ANSWER_S if self._options.is_stopping() else ANSWER_S
 
     def _refusal_file(self) -> Path:
         """Return where it is kept that this user may only read, for a start without the server."""
