@@ -196,18 +196,21 @@ class WriterSession(ABC):
         except StorageError as error:
             _LOG.warning("the last report is not stored: %s", error)
 
+    def _report_row(self) -> tuple[str | int | float | None, ...] | None:
+        """Return the values of `sql.PUT_COLLECTOR`, None if there is nothing to report."""
+        report = self._report() if self._report is not None else None
+        # That a recorder has stopped is stored by `close` only, once all is stored.
+        if report is None or report.status.state is ConnectionState.STOPPED:
+            return None
+        return sql.collector_row(report, self._clock.now_ms())
+
     def _commit(self, connection: Connection) -> None:
         now_s = self._clock.monotonic_s()
         is_due = self._may_write_coverage() and (
             now_s >= self._heartbeat_due_s or self._coverage.has_ended() or self._options.is_stopping()
         )
         intervals = self._coverage.due() if is_due else []
-        row = None
-        if is_due and self._report is not None:
-            report = self._report()
-            # That a recorder has stopped is stored by `close` only, once all is stored.
-            if report.status.state is not ConnectionState.STOPPED:
-                row = sql.collector_row(report, self._clock.now_ms())
+        row = self._report_row() if is_due else None
         if self.batch or intervals or row is not None:
             with self._writing(connection):
                 committed = commit(connection, self.batch, intervals, row)

@@ -20,7 +20,7 @@ from Heatmap.errors import ReadOnlyDatabaseError
 from Heatmap.reports import ClockReading, RejectedFrame
 from Heatmap.storage.contract import ImportedFile
 from Heatmap.storage.database import database_of
-from Heatmap.storage.postgres import connector, server_session
+from Heatmap.storage.postgres import connector, server_session, spool
 from Heatmap.storage.postgres.connection import write_transaction
 from Heatmap.storage.postgres.migrations import open_record
 from Heatmap.storage.postgres.spool import Spool, play_back
@@ -211,6 +211,30 @@ def test_a_connection_that_is_cut_needs_no_file(server_url, cluster, monkeypatch
         assert watched.writer.stop() == 0
     assert counts(server_url)[0] == 6
     assert not spool_of(server_url, "").exists()
+
+
+def test_a_recorder_reports_while_it_plays_back(server_url, away, monkeypatch):
+    monkeypatch.setattr("Heatmap.storage.postgres.spool.PIECE_ROWS", 20)
+    monkeypatch.setattr("Heatmap.storage.postgres.spool._EVENTS", spool._EVENTS.replace("LIMIT 1000", "LIMIT 20"))
+    seen = []
+
+    def watched(connection, piece):
+        seen.append(connection.execute("SELECT max(heartbeat_ms) FROM collector").fetchone()[0])
+        return play_back(connection, piece)
+
+    monkeypatch.setattr(server_session, "play_back", watched)
+    recorder = Program(server_url, "recorder")
+    recorder.until_told(True, None)
+    away()
+    for number in range(200):
+        recorder.writer.put(event(number))
+    recorder.until(lambda: "200 liquidations" in recorder.writer.stats().problem)
+    away.start()
+    recorder.until(lambda: recorder.writer.stats().inserted == 200)
+    assert recorder.writer.stop() == 0
+    assert len(seen) >= 10
+    assert seen[1:] == sorted(seen[1:])
+    assert len(set(seen)) > 5
 
 
 def test_a_full_queue_goes_to_the_file_at_once(server_url, away, monkeypatch):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from Heatmap.count_text import counted
 from Heatmap.errors import ReadOnlyDatabaseError, StorageError
+from Heatmap.storage import sql
 from Heatmap.storage.coverage_log import CoverageLog
 from Heatmap.storage.postgres.connection import (
     LOCK_CLASS,
@@ -224,8 +225,12 @@ class ServerSession(WriterSession):
             _LOG.error("what waits on this machine is not played back: %s", error)
             spool.failed(error)
             return
+        # What comes meanwhile is reported to the spool, and the others want to know that this program is alive.
+        row = self._report_row() if self._is_locked else None
         with self._writing(connection):
             committed = play_back(connection, piece)
+            if row is not None:
+                connection.execute(sql.PUT_COLLECTOR, row)
         self._note_played(piece, committed)
         try:
             spool.forget(piece)
