@@ -18,6 +18,7 @@ from support.writers import Program, Watched
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.errors import ReadOnlyDatabaseError
 from Heatmap.reports import ClockReading, RejectedFrame
+from Heatmap.storage.commit import Batch, commit
 from Heatmap.storage.contract import ImportedFile
 from Heatmap.storage.database import database_of
 from Heatmap.storage.postgres import connector, server_session, spool
@@ -235,6 +236,22 @@ def test_a_recorder_reports_while_it_plays_back(server_url, away, monkeypatch):
     assert len(seen) >= 10
     assert seen[1:] == sorted(seen[1:])
     assert len(set(seen)) > 5
+
+
+def test_who_takes_over_plays_back_what_a_killed_recorder_has_left(server_url):
+    first = Program(server_url, "first")
+    first.until_told(True, None)
+    second = Program(server_url, "second")
+    second.until(lambda: second.told and not second.told[-1][0])
+    left = Spool(spool_of(server_url), SOURCE, SYSTEM_CLOCK, goes_on=lambda: True)
+    with left.writing():
+        commit(left.open(), Batch([event(number) for number in range(7)]), [])
+    left.close()
+    first.writer.stop()
+    second.until_told(True, None)
+    second.until(lambda: second.writer.stats().inserted == 7)
+    assert second.writer.stop() == 0
+    assert counts(server_url)[0] == 7
 
 
 def test_a_full_queue_goes_to_the_file_at_once(server_url, away, monkeypatch):
@@ -476,6 +493,7 @@ import sys
 sys.modules["psycopg"] = None
 from Heatmap.errors import UnusableDatabaseError
 from Heatmap.heatmap_service import HeatmapService
+from Heatmap.storage.commit import Batch, commit
 from Heatmap.storage.contract import ImportedFile
 from Heatmap.storage.database import database_of
 from Heatmap.storage.writer import EventWriter

@@ -144,11 +144,7 @@ class ServerSession(WriterSession):
             source = self._report().source if self._report is not None else ""
             path = self._address.local_file(f"spool-{source}" if source else "spool")
             self._spool = Spool(path, source or "any", self._clock, goes_on=lambda: not self._options.is_stopping())
-            try:
-                self._spool.look()
-            except StorageError as error:
-                _LOG.error("what an earlier run has left is not played back: %s", error)
-                self._spool.failed(error)
+            _look(self._spool)
         return self._spool
 
     def _is_lost(self) -> bool:
@@ -284,7 +280,10 @@ class ServerSession(WriterSession):
         if self._report is not None:
             values = (LOCK_CLASS, source_lock(self._report().source))
             (self._is_locked,) = self._connection.execute("SELECT pg_try_advisory_lock(?, ?)", values).fetchone()
-        if not self._is_locked:
+        if self._is_locked:
+            # The program that recorded before may have been killed with something in it.
+            _look(spool)
+        else:
             # Another program records, and perhaps without the server again some day.
             spool.lock.release()
         return self._is_locked
@@ -328,6 +327,14 @@ class ServerSession(WriterSession):
             self._housekeeper.interrupt()
         if connection is not None:
             connection.close()
+
+
+def _look(spool: Spool) -> None:
+    try:
+        spool.look()
+    except StorageError as error:
+        _LOG.error("what an earlier run has left is not played back: %s", error)
+        spool.failed(error)
 
 
 def _nothing_to_shrink(connection: Connection) -> Generator[None]:  # noqa: ARG001 - autovacuum does it

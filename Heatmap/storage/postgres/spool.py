@@ -82,6 +82,8 @@ class Spool:
         """Open the file if there is one, and see what an earlier run, or another program, has left in it."""
         if file_identity(self.path) is not None:
             self.open()
+            with storage_errors(self.path):
+                self._count()
             if self.is_empty:
                 self.close()
 
