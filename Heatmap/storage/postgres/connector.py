@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 _FIRST_RETRY_S: Final = 0.25
 _LAST_RETRY_S: Final = 5.0
 _LOOK_S: Final = 0.05  # between two looks at an attempt
+
+_LOG = logging.getLogger(__name__)
 
 
 class _Attempt:
@@ -43,7 +46,8 @@ class _Attempt:
             connection.check_writable()
         except StorageError as caught:
             error = caught
-        except Exception as caught:  # noqa: BLE001 - the writer's thread reports it
+        except Exception as caught:  # noqa: BLE001 - the writer's thread says so and tries again
+            _LOG.exception("connecting failed in an unforeseen way")
             error = StorageError(f"unforeseen: {caught!r}", short=f"Connecting fails: {caught!r}.")
         with self._lock:
             if connection is not None and (error is not None or not self._is_wanted):
