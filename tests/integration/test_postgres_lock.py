@@ -12,7 +12,7 @@ from contextlib import closing
 import pytest
 from support.record import T, event
 from support.waiting import until
-from support.writers import Program
+from support.writers import HOLDER, Program
 
 from Heatmap.storage.database import database_of
 from Heatmap.storage.postgres.connection import LOCK_CLASS, source_lock, write_transaction
@@ -20,20 +20,6 @@ from Heatmap.storage.postgres.migrations import open_record
 
 PATIENCE_S = 20.0
 SOURCE = "binance"
-HOLDER = """
-import os, sys
-from Heatmap.reports import CollectorReport, ConnectionState, ServiceStatus
-from Heatmap.storage.writer import EventWriter
-def report():
-    status = ServiceStatus(state=ConnectionState.LIVE)
-    return CollectorReport("binance", ("BTCUSDT",), "holder", "host", os.getpid(), 5, status)
-def told(may_record, holder):
-    print("records" if may_record else "waits", flush=True)
-writer = EventWriter(sys.argv[1], report=report, on_role=told)
-writer.start()
-sys.stdin.read()
-writer.stop()
-"""
 
 
 @pytest.fixture

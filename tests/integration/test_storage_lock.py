@@ -13,6 +13,7 @@ from contextlib import closing, contextmanager
 
 import pytest
 from support.record import store_summary
+from support.writers import HOLDER
 
 from Heatmap.clock import SYSTEM_CLOCK
 from Heatmap.errors import StorageError
@@ -28,20 +29,6 @@ from Heatmap.storage.writer import EventWriter
 T = 1_790_000_000_000
 PATIENCE_S = 20.0
 SOURCE = "binance"
-HOLDER = """
-import os, sys
-from Heatmap.reports import CollectorReport, ConnectionState, ServiceStatus
-from Heatmap.storage.writer import EventWriter
-def report():
-    status = ServiceStatus(state=ConnectionState.LIVE)
-    return CollectorReport("binance", ("BTCUSDT",), "holder", "host", os.getpid(), 5, status)
-def told(may_record, holder):
-    print("records" if may_record else "waits", flush=True)
-writer = EventWriter(sys.argv[1], report=report, on_role=told)
-writer.start()
-sys.stdin.read()
-writer.stop()
-"""
 PROBE = """
 import sys
 from pathlib import Path

@@ -10,6 +10,21 @@ from Heatmap.storage.writer import EventWriter
 from support.record import T
 
 PATIENCE_S = 20.0
+# A program that records, or waits until it may, until its input ends; it prints which.
+HOLDER = """
+import os, sys
+from Heatmap.reports import CollectorReport, ConnectionState, ServiceStatus
+from Heatmap.storage.writer import EventWriter
+def report():
+    status = ServiceStatus(state=ConnectionState.LIVE)
+    return CollectorReport("binance", ("BTCUSDT",), "holder", "host", os.getpid(), 5, status)
+def told(may_record, holder):
+    print("records" if may_record else "waits", flush=True)
+writer = EventWriter(sys.argv[1], report=report, on_role=told)
+writer.start()
+sys.stdin.read()
+writer.stop()
+"""
 
 
 class Watched:
